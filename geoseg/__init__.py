@@ -1,0 +1,1 @@
+"""Turn any large georeferenced image into a land-cover map."""

@@ -1,0 +1,129 @@
+"""Class ids, names, colours, nodata: the legend of a map."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geoseg.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NODATA = 255
+"""The class id that means "no class": outside the AOI or the scene's data."""
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class LandClass:
+    """One class of a legend."""
+
+    id: int
+    """The value in the class map, 0 to 254."""
+
+    name: str
+    """The name that people read, unique in its legend."""
+
+    colour: str
+    """The colour on maps, ``#rrggbb``."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a uint8 raster or a colour table cannot hold."""
+        if not 0 <= self.id < NODATA:
+            raise InputError(
+                f"class {self.name!r} has id {self.id}; "
+                f"ids are 0 to {NODATA - 1} ({NODATA} is nodata)"
+            )
+        if not self.name.strip():
+            raise InputError(f"class {self.id} has no name")
+        if not _COLOUR.fullmatch(self.colour):
+            raise InputError(
+                f"class {self.name!r} has colour {self.colour!r}; write it as #rrggbb"
+            )
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        red, green, blue = bytes.fromhex(self.colour[1:])
+        return red, green, blue
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """The classes of a map, in the order of the model's output channels."""
+
+    classes: tuple[LandClass, ...]
+    """The classes; channel ``i`` of a model's scores belongs to ``classes[i]``.
+    Ids rise with the channel (not necessarily by one), so that "the lowest
+    class wins a tie" means the same for channels and for ids."""
+
+    def __post_init__(self) -> None:
+        """Refuse ids and names that are not unique, and ids that do not rise."""
+        if not self.classes:
+            raise InputError("a legend needs at least one class")
+        ids = self.ids
+        if list(ids) != sorted(set(ids)):
+            raise InputError(f"class ids must rise and be unique, got {list(ids)}")
+        names = [c.name for c in self.classes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"class names must be unique, got twice: {twice}")
+
+    def __iter__(self) -> Iterator[LandClass]:
+        """Iterate over the classes in channel order."""
+        return iter(self.classes)
+
+    def __len__(self) -> int:
+        """The number of classes."""
+        return len(self.classes)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Class ids in channel order."""
+        return tuple(c.id for c in self.classes)
+
+    def by_id(self, class_id: int) -> LandClass:
+        """Find the class with an id.
+
+        Raises:
+            InputError: The legend has no such id.
+
+        """
+        for land_class in self.classes:
+            if land_class.id == class_id:
+                return land_class
+        raise InputError(f"no class has id {class_id}; the ids are {list(self.ids)}")
+
+    def by_name(self, name: str) -> LandClass:
+        """Find the class with a name.
+
+        Raises:
+            InputError: The legend has no such name.
+
+        """
+        for land_class in self.classes:
+            if land_class.name == name:
+                return land_class
+        known = ", ".join(c.name for c in self.classes)
+        raise InputError(f"no class is named {name!r}; the names are {known}")
+
+    def colormap(self) -> dict[int, tuple[int, int, int, int]]:
+        """Give each class id its red, green, blue and alpha, 0 to 255.
+
+        Nodata is transparent black.
+        """
+        table = {c.id: (*c.rgb, 255) for c in self.classes}
+        return {**table, NODATA: (0, 0, 0, 0)}
+
+    def category_names(self) -> list[str]:
+        """Name every value from 0 to the highest id, as GDAL lists categories.
+
+        Values that no class has get an empty name.
+        """
+        names = [""] * (max(self.ids) + 1)
+        for land_class in self.classes:
+            names[land_class.id] = land_class.name
+        return names

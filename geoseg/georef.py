@@ -1,0 +1,182 @@
+"""A pixel plane on Earth: shape, transform and CRS as one value.
+
+Pass a `Georef`, never a loose ``(transform, crs, height, width)``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from affine import Affine
+from pyproj import CRS, Geod, Transformer
+
+from geoseg.errors import GridError
+
+_ON_GRID = 1e-6
+"""How far, in pixels, an origin may lie off a multiple of the pixel size."""
+
+
+class Rectangle(Protocol):
+    """A rectangle of whole pixels, such as `geoseg.grid.Window`."""
+
+    @property
+    def row(self) -> int:
+        """First row; may be negative."""
+
+    @property
+    def col(self) -> int:
+        """First column; may be negative."""
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A rectangle in CRS units."""
+
+    left: float
+    """Smallest x."""
+    bottom: float
+    """Smallest y."""
+    right: float
+    """Largest x."""
+    top: float
+    """Largest y."""
+
+    def __str__(self) -> str:
+        """Write ``left, bottom, right, top`` with digits that fit the size."""
+        return ", ".join(
+            f"{v:.10g}" for v in (self.left, self.bottom, self.right, self.top)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Georef:
+    """A pixel plane: ``height`` x ``width`` pixels placed on Earth."""
+
+    height: int
+    """Number of rows."""
+    width: int
+    """Number of columns."""
+    transform: Affine
+    """From (column, row) of a pixel's upper-left corner to (x, y) in the CRS."""
+    crs: CRS
+    """The coordinate reference system of (x, y)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a plane without pixels or without area."""
+        if self.height < 1 or self.width < 1:
+            raise GridError(
+                f"a pixel plane needs at least one pixel, "
+                f"got {self.height} rows x {self.width} columns"
+            )
+        if self.transform.is_degenerate:
+            raise GridError(
+                f"the transform {tuple(self.transform)[:6]} has no area; "
+                f"the raster's georeferencing is broken"
+            )
+
+    @property
+    def is_north_up(self) -> bool:
+        """Whether rows run east and columns run south, without rotation."""
+        t = self.transform
+        return t.b == 0 and t.d == 0 and t.a > 0 and t.e < 0
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The four outer corners as (x, y), in ring order from the upper left."""
+        pixels = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        return tuple(self.xy(row=row, col=col) for col, row in pixels)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The smallest rectangle in CRS units that holds every pixel."""
+        xs, ys = zip(*self.corners, strict=True)
+        return Bounds(min(xs), min(ys), max(xs), max(ys))
+
+    @property
+    def anchor(self) -> tuple[int, int]:
+        """The plane's (row, column) in the grid of all such pixels of the CRS.
+
+        Two rasters cut from one aligned grid agree on where its pixels are, so
+        tiles laid out from this index fall on the same ground in both. A plane
+        that is rotated, or whose origin is no multiple of its pixel size, has
+        no such index and is its own grid: (0, 0).
+        """
+        t = self.transform
+        if not self.is_north_up:
+            return 0, 0
+        col, row = t.c / t.a, t.f / t.e
+        if abs(col - round(col)) > _ON_GRID or abs(row - round(row)) > _ON_GRID:
+            return 0, 0
+        return round(row), round(col)
+
+    def xy(self, *, row: float, col: float) -> tuple[float, float]:
+        """Place a pixel corner: (x, y) in the CRS of fractional (row, col)."""
+        x, y = self.transform @ (col, row)
+        return x, y
+
+    def crop(self, window: Rectangle) -> Georef:
+        """Take the plane of a window, which may reach outside this one.
+
+        The pixels keep their size and place to the last bit that floating
+        point allows: the origin is this transform applied to whole pixels.
+        """
+        origin = Affine.translation(window.col, window.row)
+        return Georef(window.height, window.width, self.transform @ origin, self.crs)
+
+    def same_plane_as(self, other: Georef) -> bool:
+        """Tell whether both planes have the same pixels on the same ground."""
+        return (
+            (self.height, self.width) == (other.height, other.width)
+            and self.transform == other.transform
+            and self.crs == other.crs
+        )
+
+    def lonlat_bounds(self) -> Bounds:
+        """The plane's extent in degrees of WGS 84 (edges are densified)."""
+        return reproject_bounds(self.bounds, self.crs, CRS.from_epsg(4326))
+
+    def pixel_area_m2(self) -> float:
+        """The area of one pixel in square metres.
+
+        Projected CRS: planar area times the square of the CRS unit in metres.
+        Geographic CRS: the geodesic area, on the CRS's ellipsoid, of the pixel
+        at the centre of the plane, since pixels shrink towards the poles.
+        """
+        if not self.crs.is_geographic:
+            metres = self.crs.axis_info[0].unit_conversion_factor
+            return abs(self.transform.determinant) * metres**2
+        row, col = self.height // 2, self.width // 2
+        ring = [
+            self.xy(row=row + dr, col=col + dc)
+            for dr, dc in ((0, 0), (0, 1), (1, 1), (1, 0))
+        ]
+        geod = self.crs.get_geod() or Geod(ellps="WGS84")
+        xs, ys = zip(*ring, strict=True)
+        area, _ = geod.polygon_area_perimeter(xs, ys)
+        return abs(float(area))
+
+    def gsd_m(self) -> float:
+        """The ground sample distance: metres a side of a square of the same area."""
+        return math.sqrt(self.pixel_area_m2())
+
+
+def reproject_bounds(bounds: Bounds, source: CRS, target: CRS) -> Bounds:
+    """Move a rectangle to another CRS, as the smallest rectangle around it.
+
+    Edges are densified, so a curved edge stays inside. Values that the target
+    cannot express come back as infinity, as PROJ gives them.
+    """
+    move = Transformer.from_crs(source, target, always_xy=True)
+    return Bounds(
+        *move.transform_bounds(bounds.left, bounds.bottom, bounds.right, bounds.top)
+    )
