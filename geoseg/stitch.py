@@ -1,0 +1,170 @@
+"""Tile scores to classes and confidence, in integers on the device.
+
+The score of a class at a pixel is the weighted mean of its probabilities in all
+tiles that cover the pixel. It is summed in fixed point, because integer addition
+has no order: the same bytes come out whatever finishes first. Of sums of nine
+float32 contributions, almost half differ between two orders.
+
+* A probability becomes ``round(probability * 2**14)``.
+* A tile's weight is the product of one integer for the row and one for the
+  column; along each axis the weights of the tiles that cover a pixel sum to
+  exactly ``2**8``.
+* So a score is at most ``2**30`` and int32 holds every partial sum. There is no
+  weight raster and no division afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geoseg.errors import ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geoseg.grid import Axis, Tile, Window
+
+Blend = Literal["hann", "crop", "mean"]
+"""How overlapping tiles share a pixel: ``hann`` by nearness to the tile's centre,
+``crop`` the tile whose core it is alone, ``mean`` in equal parts."""
+
+BLENDS: tuple[Blend, ...] = get_args(Blend)
+
+PROBABILITY_ONE = 1 << 14
+"""The fixed-point number of probability 1."""
+WEIGHT_ONE = 1 << 8
+"""What the weights of all tiles that cover a pixel sum to, along one axis."""
+SCORE_ONE = PROBABILITY_ONE * WEIGHT_ONE**2
+"""The score of a class that every tile is certain of."""
+
+
+def axis_weights(axis: Axis, tile: int, blend: Blend) -> NDArray[np.int32]:
+    """Give a tile's integer weights along one axis, shape ``(axis.tile,)``.
+
+    Where two tiles overlap, their windows (a half-sample Hann window, never
+    zero, for ``hann``) are normalised and rounded down, and what is missing to
+    `WEIGHT_ONE` goes to the larger, so that they sum to it exactly. Where a
+    neighbour does not exist, or does not reach, the weight is `WEIGHT_ONE`.
+    """
+    weights = np.full(axis.tile, WEIGHT_ONE, np.int32)
+    rising = _rising_weights(axis.tile, axis.overlap, blend)
+    if axis.overlap and tile > 0:
+        weights[: axis.overlap] = rising
+    if axis.overlap and tile < axis.tiles - 1:
+        weights[-axis.overlap :] = WEIGHT_ONE - rising
+    return weights
+
+
+def _rising_weights(tile: int, overlap: int, blend: Blend) -> NDArray[np.int32]:
+    """Weights of the later of two tiles over their overlap, shape ``(overlap,)``."""
+    position = np.arange(overlap)
+    if blend == "crop":
+        return np.where(position >= overlap // 2, np.int32(WEIGHT_ONE), np.int32(0))
+    if blend == "mean":
+        return np.full(overlap, WEIGHT_ONE // 2, np.int32)
+    later = np.sin(np.pi * (position + 0.5) / tile) ** 2
+    earlier = later[::-1]
+    share = WEIGHT_ONE * later / (later + earlier)
+    # Rounded down where it is the smaller, up where it is the larger.
+    rounded: NDArray[np.float64] = np.where(
+        later < earlier, np.floor(share), np.ceil(share)
+    )
+    return rounded.astype(np.int32)
+
+
+class Accumulator:
+    """The running scores of a window of the scene, kept on one device."""
+
+    def __init__(self, window: Window, classes: int, device: torch.device) -> None:
+        """Start with no tile.
+
+        Memory: four bytes a class and pixel of the window.
+        """
+        self._window = window
+        self._sums = torch.zeros(
+            (classes, window.height, window.width), dtype=torch.int32, device=device
+        )
+
+    def add(
+        self,
+        probabilities: Tensor,
+        view: Window,
+        weights: tuple[NDArray[np.int32], NDArray[np.int32]],
+    ) -> None:
+        """Add a tile; what of it lies outside the window is left out.
+
+        Args:
+            probabilities: Float32, 0 to 1, shape ``(class, y, x)``, on the device.
+            view: The tile's window in scene pixels, of the same height and width.
+            weights: Its weights along the rows and along the columns.
+
+        Raises:
+            ShapeError: Probabilities and accumulator do not have the same classes,
+                or probabilities and view not the same height and width.
+
+        """
+        expected = (self._sums.shape[0], view.height, view.width)
+        if tuple(probabilities.shape) != expected:
+            raise ShapeError(
+                f"a tile's probabilities need shape {expected} (class, y, x), "
+                f"got {tuple(probabilities.shape)}"
+            )
+        seen = view.intersection(self._window)
+        if seen is None:
+            return
+        rows, cols = seen.relative_to(view).slices()
+        by_row, by_col = (
+            torch.from_numpy(weight[part]).to(self._sums.device)
+            for weight, part in zip(weights, (rows, cols), strict=True)
+        )
+        fixed = (probabilities[:, rows, cols] * PROBABILITY_ONE).round_()
+        scores = fixed.to(torch.int32).mul_(by_row[:, None] * by_col)
+        target_rows, target_cols = seen.relative_to(self._window).slices()
+        self._sums[:, target_rows, target_cols] += scores
+
+    def scores(self, window: Window) -> Tensor:
+        """Take the scores of a window inside the accumulator's.
+
+        Returns:
+            Int32, shape ``(class, y, x)``: a view, not a copy.
+
+        """
+        rows, cols = window.relative_to(self._window).slices()
+        return self._sums[:, rows, cols]
+
+
+def tile_weights(
+    axes: tuple[Axis, Axis], tile: Tile, blend: Blend
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Give a tile's weights along the rows and along the columns."""
+    rows, cols = axes
+    return axis_weights(rows, tile.row, blend), axis_weights(cols, tile.col, blend)
+
+
+def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose each pixel's class: the greatest score, the lowest channel on a tie.
+
+    Args:
+        scores: Complete scores, int32, shape ``(class, y, x)``.
+
+    Returns:
+        The winning channel and its score in percent of certainty, rounded half
+        up, both uint8 of shape ``(y, x)``.
+
+    """
+    # torch promises which of equal maxima it returns on some devices only.
+    best = scores[0].clone()
+    channel = torch.zeros_like(best, dtype=torch.uint8)
+    for index in range(1, scores.shape[0]):
+        better = scores[index] > best
+        channel.masked_fill_(better, index)
+        torch.maximum(best, scores[index], out=best)
+    half = SCORE_ONE // 2
+    percent = torch.div(
+        best.to(torch.int64) * 100 + half, SCORE_ONE, rounding_mode="floor"
+    )
+    return channel, percent.to(torch.uint8)
