@@ -1,0 +1,323 @@
+"""Parts in any order become one valid Cloud Optimized GeoTIFF."""
+
+import pickle
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS
+from rio_cogeo import cog_validate
+
+from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.errors import GridError, SceneError, ShapeError
+from geoseg.georef import Georef
+from geoseg.grid import Window
+from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
+
+UTM = Georef(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
+IDS = np.array([1, 3, 4, NODATA], np.uint8)
+
+
+def noise(georef, values=IDS):
+    rng = np.random.default_rng(0)
+    return rng.choice(values, (georef.height, georef.width))
+
+
+def cut(values, rows, cols):
+    """Cut an array into parts at the given rows and columns."""
+    height, width = values.shape
+    row_edges = sorted({0, height, *rows})
+    col_edges = sorted({0, width, *cols})
+    for top, bottom in pairwise(row_edges):
+        for left, right in pairwise(col_edges):
+            window = Window.between((top, bottom), (left, right))
+            yield window, values[window.slices()]
+
+
+def write(folder, georef, parts, legend):
+    path = folder / "landcover.tif"
+    write_class_map(
+        path,
+        georef,
+        parts,
+        legend=legend,
+        tags={"MODEL": "test 1.0"},
+        scratch=folder / "scratch",
+    )
+    return path
+
+
+def test_a_map_reads_back_on_the_very_same_plane(plane, legend, tmp_path):
+    values = noise(plane)
+    path = write(tmp_path, plane, cut(values, [11, 30], [7]), legend)
+    with rasterio.open(path) as dataset:
+        assert dataset.transform == plane.transform
+        assert CRS.from_wkt(dataset.crs.to_wkt()) == plane.crs
+        assert (dataset.count, dataset.dtypes, dataset.nodata) == (1, ("uint8",), 255)
+        np.testing.assert_array_equal(dataset.read(1), values)
+    assert ClassMap.open(path).georef.same_plane_as(plane)
+
+
+def test_class_map_and_confidence_are_valid_cogs(legend, tmp_path):
+    path = write(tmp_path, UTM, cut(noise(UTM), [500], []), legend)
+    confidence = tmp_path / "confidence.tif"
+    parts = cut(noise(UTM, np.arange(101, dtype=np.uint8)), [500], [])
+    write_confidence(confidence, UTM, parts, tags={}, scratch=tmp_path / "scratch")
+    for product in (path, confidence):
+        assert cog_validate(product, strict=True) == (True, [], [])
+    left = {p.name for p in tmp_path.rglob("*")}
+    assert left == {
+        "landcover.tif",
+        "landcover.tif.aux.xml",
+        "confidence.tif",
+        "scratch",
+    }
+
+
+def test_gdal_reads_names_colours_and_tags(legend, tmp_path):
+    path = write(tmp_path, UTM, cut(noise(UTM), [], []), legend)
+    with rasterio.open(path) as dataset:
+        colours = dataset.colormap(1)
+        tags = dataset.tags()
+    assert {i: colours[i] for i in (1, 3, 4)} == {
+        1: (0x1F, 0x78, 0xB4, 255),
+        3: (0x33, 0xA0, 0x2C, 255),
+        4: (0xE3, 0x1A, 0x1C, 255),
+    }
+    assert tags["MODEL"] == "test 1.0"
+    # A VRT spells out what GDAL knows of its source, category names included.
+    rasterio.shutil.copy(path, tmp_path / "seen.vrt", driver="VRT")
+    seen = ET.parse(tmp_path / "seen.vrt")  # noqa: S314 (GDAL wrote it)
+    names = [element.text for element in seen.iter("Category")]
+    assert names == [None, "water", None, "forêt & bois", "built-up"]
+
+
+def test_the_legend_survives_without_the_sidecar(legend, tmp_path):
+    path = write(tmp_path, UTM, cut(noise(UTM), [], []), legend)
+    path.with_name("landcover.tif.aux.xml").unlink()
+    assert ClassMap.open(path).legend() == legend
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    rows=st.lists(st.integers(1, 36), max_size=4),
+    cols=st.lists(st.integers(1, 52), max_size=4),
+    random=st.randoms(use_true_random=False),
+)
+def test_order_and_shape_of_parts_never_show(rows, cols, random):
+    legend = Legend((LandClass(1, "a", "#000001"),))
+    georef = Georef(37, 53, UTM.transform, UTM.crs)
+    values = noise(georef)
+    parts = list(cut(values, rows, cols))
+    random.shuffle(parts)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        whole = write(Path(one), georef, cut(values, [], []), legend)
+        pieces = write(Path(two), georef, parts, legend)
+        assert pieces.read_bytes() == whole.read_bytes()
+        names = "landcover.tif.aux.xml"
+        assert Path(one, names).read_bytes() == Path(two, names).read_bytes()
+
+
+def test_a_part_of_nodata_is_the_same_as_no_part(legend, tmp_path):
+    values = np.full((UTM.height, UTM.width), NODATA, np.uint8)
+    values[600:700, 300:400] = 3
+    window = Window(600, 300, 100, 100)
+    all_of_it = write(tmp_path / "all", UTM, cut(values, [], []), legend)
+    piece = write(tmp_path / "one", UTM, [(window, values[window.slices()])], legend)
+    assert piece.read_bytes() == all_of_it.read_bytes()
+    assert class_counts(piece) == {3: 10_000, 255: UTM.height * UTM.width - 10_000}
+
+
+def test_overviews_take_the_most_frequent_class(legend, tmp_path):
+    georef = Georef(1030, 614, UTM.transform, UTM.crs)  # even, so cells are 2 x 2
+    values = noise(georef)
+    path = write(tmp_path, georef, cut(values, [], []), legend)
+    with rasterio.open(path, overview_level=0) as dataset:
+        overview = dataset.read(1)
+    cells = values.reshape(515, 2, 307, 2)
+    ids = IDS[:-1]
+    votes = np.stack([(cells == i).sum(axis=(1, 3)) for i in ids])  # (id, y, x)
+    empty = votes.sum(axis=0) == 0
+    chosen = np.take_along_axis(
+        votes, np.searchsorted(ids, np.where(empty, 1, overview))[None], axis=0
+    )[0]
+    assert (overview[empty] == NODATA).all()
+    np.testing.assert_array_equal(chosen[~empty], votes.max(axis=0)[~empty])
+
+
+def test_overviews_of_an_odd_raster_hold_no_new_id(legend, tmp_path):
+    values = noise(UTM, np.array([1, 4, NODATA], np.uint8))
+    path = write(tmp_path, UTM, cut(values, [], []), legend)
+    with rasterio.open(path) as dataset:
+        levels = dataset.overviews(1)
+    assert levels
+    for level in range(len(levels)):
+        with rasterio.open(path, overview_level=level) as dataset:
+            assert set(np.unique(dataset.read(1))) <= {1, 4, NODATA}
+
+
+def test_confidence_overviews_average_what_is_valid(tmp_path):
+    georef = Georef(1030, 614, UTM.transform, UTM.crs)
+    values = np.full((1030, 614), NODATA, np.uint8)
+    values[::2, ::2], values[1::2, ::2] = 40, 60
+    path = tmp_path / "confidence.tif"
+    write_confidence(
+        path, georef, cut(values, [], []), tags={}, scratch=tmp_path / "scratch"
+    )
+    with rasterio.open(path, overview_level=0) as dataset:
+        assert set(np.unique(dataset.read(1))) == {50}
+
+
+def test_a_confidence_map_forgets_the_sidecar_of_the_file_it_replaces(tmp_path):
+    sidecar = tmp_path / "confidence.tif.aux.xml"
+    sidecar.write_text("<PAMDataset/>")
+    parts = cut(noise(UTM), [], [])
+    path = tmp_path / "confidence.tif"
+    write_confidence(path, UTM, parts, tags={}, scratch=tmp_path / "scratch")
+    assert path.exists()
+    assert not sidecar.exists()
+
+
+def test_a_part_that_cannot_be_made_leaves_the_previous_map(legend, tmp_path):
+    path = write(tmp_path, UTM, cut(noise(UTM), [], []), legend)
+    before = path.read_bytes()
+
+    def parts():
+        yield Window(0, 0, 1, 1), np.ones((1, 1), np.uint8)
+        raise RuntimeError("lost")
+
+    with pytest.raises(RuntimeError, match="lost"):
+        write(tmp_path, UTM, parts(), legend)
+    assert path.read_bytes() == before
+    left = {p.name for p in tmp_path.rglob("*")}
+    assert left == {"landcover.tif", "landcover.tif.aux.xml", "scratch"}
+
+
+@pytest.mark.parametrize(
+    ("window", "values", "error", "words"),
+    [
+        (Window(1030, 0, 2, 1), np.ones((2, 1), np.uint8), GridError, "1031 rows"),
+        (Window(0, -1, 1, 2), np.ones((1, 2), np.uint8), GridError, "617 columns"),
+        (Window(0, 0, 2, 3), np.ones((3, 2), np.uint8), ShapeError, r"\(3, 2\)"),
+        (Window(0, 0, 1, 1), np.ones((1, 1), np.int64), ShapeError, "int64"),
+    ],
+    ids=["below the plane", "left of the plane", "swapped axes", "wrong dtype"],
+)
+def test_a_part_that_does_not_fit_is_refused(
+    window, values, error, words, legend, tmp_path
+):
+    with pytest.raises(error, match=words):
+        write(tmp_path, UTM, [(window, values)], legend)
+    assert not list(tmp_path.glob("landcover*"))
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from test_mosaic import UTM, cut, noise, write
+from geoseg.classes import LandClass, Legend
+from geoseg.errors import DiskError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+legend = Legend((LandClass(1, "a", "#000001"),))
+try:
+    write(Path(sys.argv[1]), UTM, cut(noise(UTM), [], []), legend)
+except DiskError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "limit", [100_000, 700_000], ids=["while gathering", "while writing the product"]
+)
+def test_a_file_that_cannot_grow_is_a_disk_error_and_leaves_nothing(limit, tmp_path):
+
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path, str(limit)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith(f"cannot write {tmp_path / 'landcover.tif'}: ")
+    assert done.stdout.count("\n") == 1
+    assert [p.name for p in tmp_path.rglob("*")] == ["scratch"]
+
+
+def test_threads_and_pickles_share_a_map(legend, tmp_path):
+    values = noise(UTM)
+    path = write(tmp_path, UTM, cut(values, [], []), legend)
+    opened = pickle.loads(pickle.dumps(ClassMap.open(path)))  # noqa: S301 (just made)
+    windows = [window for window, _ in cut(values, range(0, 1031, 97), [301])]
+    with ThreadPoolExecutor(4) as pool:
+        for window, read in zip(windows, pool.map(opened.read, windows), strict=True):
+            np.testing.assert_array_equal(read, values[window.slices()])
+
+
+def test_a_read_outside_the_plane_is_refused(legend, tmp_path):
+    opened = ClassMap.open(write(tmp_path, UTM, cut(noise(UTM), [], []), legend))
+    with pytest.raises(GridError, match="1031 rows x 617 columns"):
+        opened.read(Window(1000, 0, 32, 1))
+
+
+def test_what_is_no_map_is_refused(make_raster, tmp_path):
+    with pytest.raises(SceneError, match=r"one uint8 band.*has 3 of uint16"):
+        ClassMap.open(make_raster())
+    with pytest.raises(SceneError, match=r"cannot read the map .*missing\.tif"):
+        ClassMap.open(tmp_path / "missing.tif")
+
+
+def test_counts_are_those_of_the_whole_array(legend, tmp_path):
+    values = noise(UTM)
+    ids, counts = np.unique(values, return_counts=True)
+    path = write(tmp_path, UTM, cut(values, [], []), legend)
+    assert class_counts(path) == dict(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from test_mosaic import UTM
+from geoseg.georef import Georef
+from geoseg.grid import Window
+from geoseg.mosaic import class_counts, write_confidence
+side = int(sys.argv[2])
+values = np.random.default_rng(0).integers(0, 101, (1024, 1024), np.uint8)
+path = Path(sys.argv[1], "confidence.tif")
+georef = Georef(side, side, UTM.transform, UTM.crs)
+parts = (
+    (Window(row, col, 1024, 1024), values)
+    for row in range(0, side, 1024) for col in range(0, side, 1024)
+)
+write_confidence(path, georef, parts, tags={}, scratch=path.parent)
+class_counts(path)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_raster(tmp_path):
+    small, large = (
+        int(
+            subprocess.check_output(
+                [sys.executable, "-c", PEAK, tmp_path, str(side)],
+                cwd=Path(__file__).parent,
+            )
+        )
+        for side in (3072, 12288)
+    )
+    growth = (large - small) / (12288**2 - 3072**2)
+    assert growth < 0.25, f"{growth:.3f} bytes a pixel"
