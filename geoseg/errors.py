@@ -19,6 +19,9 @@
 
 The command line turns an InputError into exit status 2 and a RunError into 1.
 A message says what was needed, what was found, and what to do about it.
+
+OSError comes first among the bases where it is one: an exception can only be
+sent between processes if it is made the way its first base is.
 """
 
 
@@ -42,7 +45,7 @@ class PlanError(InputError):
     """No plan fits the tile, overlap and block asked for."""
 
 
-class SceneError(InputError, OSError):
+class SceneError(OSError, InputError):
     """A raster that cannot be used; the message names its path."""
 
 
@@ -62,7 +65,7 @@ class VectorError(InputError):
     """Polygons that cannot be made or written as asked."""
 
 
-class OutputError(InputError, OSError):
+class OutputError(OSError, InputError):
     """A place where results cannot be written."""
 
 
@@ -82,5 +85,5 @@ class TrainingError(RunError):
     """Training cannot go on, for instance because the loss is not a number."""
 
 
-class DiskError(RunError, OSError):
+class DiskError(OSError, RunError):
     """The disk is full or went away while writing."""

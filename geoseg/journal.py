@@ -157,8 +157,8 @@ class Journal:
         self._done[task] = entry
 
     def forget(self, task: str) -> None:
-        """Count a task as unfinished, because its files did not last."""
-        del self._done[task]
+        """Count a task as unfinished, because files did not last; no-op if it is."""
+        self._done.pop(task, None)
 
     def discard(self) -> None:
         """Remove the run directory: its products are complete."""
@@ -238,8 +238,9 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     """The journal's lines; a last one that a kill cut short is cut off."""
     if not path.exists():
         return []
-    whole, newline, _ = path.read_bytes().rpartition(b"\n")
-    path.write_bytes(whole + newline)
+    whole, newline, rest = path.read_bytes().rpartition(b"\n")
+    if rest:
+        path.write_bytes(whole + newline)
     return [json.loads(line) for line in whole.splitlines()]
 
 

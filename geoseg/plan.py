@@ -9,7 +9,7 @@ from geoseg.errors import PlanError
 from geoseg.grid import Block, Lattice, Piece, Window, make_lattice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from geoseg.georef import Georef
 
@@ -30,8 +30,8 @@ class Plan:
     """The output raster's pixels in the scene: the AOI's bounding box."""
     lattice: Lattice
     """Where tiles, blocks and pieces lie."""
-    blocks: tuple[Block, ...]
-    """The blocks with at least one tile that touches the AOI, row by row."""
+    blocks: frozenset[Block]
+    """The blocks with at least one tile that touches the AOI."""
     tiles: int
     """Tiles that touch the AOI; those without data in it are skipped on the way."""
     skipped: int
@@ -40,13 +40,28 @@ class Plan:
     """Every input and setting that changes pixels, by name. A run is resumed
     only where all of them are the same."""
 
-    def pieces(self, block: Block) -> list[Piece]:
+    def shown(self, block: Block) -> list[Piece]:
         """The pieces of a block that the output raster shows, in part or whole."""
         return [
             piece
             for piece in self.lattice.pieces(block)
             if self.lattice.piece_window(piece).intersection(self.area)
         ]
+
+    def sharers(self, piece: Piece) -> list[Block]:
+        """The planned blocks that have a share in a piece, row by row.
+
+        A block without a tile that touches the AOI has none: no pixel of the
+        AOI lies under its tiles.
+        """
+        return [b for b in self.lattice.piece_blocks(piece) if b in self.blocks]
+
+    def pieces(self) -> Iterator[Piece]:
+        """Every piece that the output raster shows, once."""
+        for block in sorted(self.blocks):
+            for piece in self.shown(block):
+                if self.sharers(piece)[0] == block:
+                    yield piece
 
     def output(self, piece: Piece) -> Window:
         """The pixels of the scene that a piece gives to the output raster.
@@ -118,7 +133,7 @@ def make_plan(
         georef=georef,
         area=area,
         lattice=lattice,
-        blocks=tuple(touched),
+        blocks=frozenset(touched),
         tiles=tiles,
         skipped=lattice.rows.tiles * lattice.cols.tiles - tiles,
         identity=identity,

@@ -1,0 +1,293 @@
+"""Walk the plan block by block; the only importer of dask.
+
+Blocks go to the workers through a window of a few in flight. When the blocks
+that share a seam are done, the seam's merge goes in before the next block, so
+that strips do not pile up. Workers send back receipts, never pixels; this
+process alone writes the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from distributed import Client, LocalCluster, as_completed
+
+from geoseg.errors import BlockError, DiskError
+from geoseg.grid import Block
+from geoseg.tasks import (
+    infer_block,
+    merge_seam,
+    part_name,
+    strip_name,
+    unpack_part,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from distributed import Future
+    from numpy.typing import NDArray
+
+    from geoseg.grid import Piece, Window
+    from geoseg.journal import Journal, Receipt
+    from geoseg.plan import Plan
+    from geoseg.tasks import Done, Job
+
+_THREADS = 3
+"""Tasks of one process at a time: one reads, one has the device, one writes."""
+_IN_FLIGHT = _THREADS + 1
+"""Tasks handed to a process at a time: one more, so that none waits for us."""
+_RETRIES = 2
+"""How often dask tries a failed task again, elsewhere where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, counting what it resumes."""
+
+    blocks_planned: int
+    """Blocks of the plan."""
+    tiles_planned: int
+    """Tiles of the plan."""
+    blocks: int = 0
+    """Finished blocks."""
+    inferred: int = 0
+    """Tiles that went through the model."""
+    empty: int = 0
+    """Tiles that touch the AOI but hold no valid pixel of it."""
+    resumed: int = 0
+    """Blocks that an earlier, unfinished run had done."""
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of finished blocks."""
+        return self.inferred + self.empty
+
+
+@contextmanager
+def local_client() -> Iterator[Client]:
+    """Open an in-process dask client: no subprocess, no port, no dashboard."""
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=_THREADS,
+            processes=False,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,  # what fails is raised, in our words
+            memory_limit=0,  # the window bounds memory; dask need not pause us
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def run(
+    job: Job,
+    journal: Journal,
+    client: Client,
+    on_progress: Callable[[Progress], None],
+) -> Progress:
+    """Do what is left of a plan.
+
+    Every task that can finish does, even where another fails.
+
+    Returns:
+        The counts of the whole run.
+
+    Raises:
+        DiskError: The disk is full or cannot be written.
+        BlockError: A block or seam failed; the first one's cause is chained.
+
+    """
+    _forget_lost(job.plan, journal)
+    walk = _Walk(job, journal, on_progress)
+    walk.finish(client)
+    return walk.progress
+
+
+def parts(
+    plan: Plan, journal: Journal, layer: int
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Read back the finished parts of a run.
+
+    Args:
+        plan: The run's plan.
+        journal: The run's journal, every task finished.
+        layer: 0 for classes, 1 for confidence.
+
+    Yields:
+        A part's window, counted from the output raster's first pixel, and its
+        values, shape ``(y, x)``. Parts do not overlap.
+
+    """
+    for piece in plan.pieces():
+        window = plan.output(piece)
+        receipt = _receipt(journal, _maker(plan, piece), part_name(piece))
+        values = unpack_part(journal.store.read(receipt), window)
+        yield window.relative_to(plan.area), values[layer]
+
+
+class _Walk:
+    """One run's way through its plan: what is left, and what a result sets free."""
+
+    def __init__(
+        self, job: Job, journal: Journal, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._job, self._plan, self._journal = job, job.plan, journal
+        self._on_progress = on_progress
+        self._failures: list[Exception] = []
+        done = {b for b in self._plan.blocks if _task(b) in journal}
+        self._blocks = deque(sorted(self._plan.blocks - done))
+        self._seams = deque(p for p in self._plan.pieces() if self._is_ready(p))
+        self.progress = Progress(
+            blocks_planned=len(self._plan.blocks),
+            tiles_planned=self._plan.tiles,
+            blocks=len(done),
+            inferred=sum(journal.notes(_task(b))["inferred"] for b in done),
+            empty=sum(journal.notes(_task(b))["empty"] for b in done),
+            resumed=len(done),
+        )
+
+    def finish(self, client: Client) -> None:
+        """Run every task that is not in the journal."""
+        room = _IN_FLIGHT * len(client.scheduler_info()["workers"])
+        job = client.scatter(self._job, broadcast=True, hash=False)
+        running = as_completed()
+        work: dict[Future[Done], Block | Piece] = {}
+
+        def hand_out() -> None:
+            while len(work) < room and (task := self._next()):
+                future = self._submit(client, job, task)
+                work[future] = task
+                running.add(future)
+
+        self._on_progress(self.progress)
+        hand_out()
+        for future in running:
+            self._settle(work.pop(future), future)
+            hand_out()
+        if self._failures:
+            raise self._failures[0]
+
+    def _next(self) -> Block | Piece | None:
+        """Seams first: their strips take room on disk until they are merged."""
+        if self._seams:
+            return self._seams.popleft()
+        return self._blocks.popleft() if self._blocks else None
+
+    def _submit(
+        self, client: Client, job: Future[Job], task: Block | Piece
+    ) -> Future[Done]:
+        if isinstance(task, Block):
+            return client.submit(infer_block, job, task, pure=False, retries=_RETRIES)
+        strips = list(_strips(self._plan, self._journal, task))
+        return client.submit(
+            merge_seam, job, task, strips, pure=False, retries=_RETRIES
+        )
+
+    def _settle(self, task: Block | Piece, future: Future[Done]) -> None:
+        """Note a finished task in the journal, or why it failed."""
+        try:
+            done = future.result()
+        except DiskError:
+            raise  # no other task can do better
+        except Exception as error:  # noqa: BLE001  # the task boundary: any cause counts
+            self._failures.append(self._failure(task, error))
+            return
+        if isinstance(task, Block):
+            self._settle_block(task, done)
+        else:
+            self._settle_seam(task, done)
+
+    def _settle_block(self, block: Block, done: Done) -> None:
+        notes = {"inferred": done.inferred, "empty": done.empty}
+        self._journal.record(_task(block), done.receipts, notes)
+        self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
+        self.progress = replace(
+            self.progress,
+            blocks=self.progress.blocks + 1,
+            inferred=self.progress.inferred + done.inferred,
+            empty=self.progress.empty + done.empty,
+        )
+        self._on_progress(self.progress)
+
+    def _settle_seam(self, piece: Piece, done: Done) -> None:
+        strips = [strip.name for strip in _strips(self._plan, self._journal, piece)]
+        self._journal.record(_task(piece), done.receipts, {})
+        self._journal.store.remove(strips)
+
+    def _is_ready(self, piece: Piece) -> bool:
+        """Whether a piece is a seam, unmerged, and all its strips are there."""
+        sharers = self._plan.sharers(piece)
+        return (
+            len(sharers) > 1
+            and _task(piece) not in self._journal
+            and all(_task(block) in self._journal for block in sharers)
+        )
+
+    def _failure(self, task: Block | Piece, error: Exception) -> BlockError:
+        lattice = self._plan.lattice
+        window = (
+            lattice.block_view(task)
+            if isinstance(task, Block)
+            else lattice.piece_window(task)
+        )
+        bounds = self._plan.georef.crop(window).bounds
+        failure = BlockError(
+            f"{_task(task)} failed (rows {window.rows[0]}-{window.rows[1]}, columns "
+            f"{window.cols[0]}-{window.cols[1]}; {bounds} in the scene's CRS): {error}"
+        )
+        failure.__cause__ = error
+        return failure
+
+
+def _task(task: Block | Piece) -> str:
+    """Name a task in the journal."""
+    kind = "block" if isinstance(task, Block) else "seam"
+    return f"{kind} {task.row} {task.col}"
+
+
+def _maker(plan: Plan, piece: Piece) -> str:
+    """Name the task that finishes a piece."""
+    sharers = plan.sharers(piece)
+    return _task(sharers[0]) if len(sharers) == 1 else _task(piece)
+
+
+def _receipt(journal: Journal, task: str, name: str) -> Receipt:
+    return next(r for r in journal.receipts(task) if r.name == name)
+
+
+def _holds(journal: Journal, task: str, name: str) -> bool:
+    return journal.store.holds(_receipt(journal, task, name))
+
+
+def _strips(plan: Plan, journal: Journal, piece: Piece) -> Iterator[Receipt]:
+    """The receipts of the strips that a seam is merged from."""
+    for block in plan.sharers(piece):
+        yield _receipt(journal, _task(block), strip_name(piece, block))
+
+
+def _forget_lost(plan: Plan, journal: Journal) -> None:
+    """Count as unfinished each task whose files did not last.
+
+    A merged seam's strips are gone, so where its part is lost, the blocks that
+    share it are done anew.
+    """
+    lost: set[str] = set()
+    for piece in plan.pieces():
+        sharers = plan.sharers(piece)
+        if (maker := _maker(plan, piece)) in journal:
+            if not _holds(journal, maker, part_name(piece)):
+                lost.update((maker, *map(_task, sharers)))
+            continue
+        for block in sharers:
+            strip = strip_name(piece, block)
+            if _task(block) in journal and not _holds(journal, _task(block), strip):
+                lost.add(_task(block))
+    for task in lost:
+        journal.forget(task)

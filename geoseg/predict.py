@@ -1,0 +1,182 @@
+"""One device, one model: a batch of tiles in, class probabilities out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from geoseg.errors import InputError, RunError
+from geoseg.models.network import load_network
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from geoseg.models.package import ModelPackage
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+DEVICES: tuple[Device, ...] = get_args(Device)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+_BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
+"""Tiles in a batch: on a CPU one at a time was the fastest that was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """How numbers are computed, settled once for a whole run."""
+
+    device: str
+    """``cpu``, ``cuda`` or ``mps``."""
+    precision: str
+    """``float32``, ``bfloat16`` or ``float16``, for all but the network's head."""
+    batch: int
+    """Tiles in a batch; a last, smaller one is filled up, never cut."""
+    threads: int
+    """Threads that one operation uses on a CPU."""
+    reason: str
+    """Why the precision is what it is."""
+
+
+def resolve_compute(device: Device = "auto", precision: Precision = "auto") -> Compute:
+    """Choose device and precision by what this machine has, never by the job.
+
+    Raises:
+        InputError: The device or precision asked for is not to be had here.
+
+    """
+    chosen = _choose_device(device)
+    if precision == "auto":
+        name, reason = _choose_precision(chosen)
+    else:
+        name, reason = precision, "asked for"
+    if chosen == "cpu" and name == "float16":
+        raise InputError(
+            "float16 is not for CPUs; use --precision bfloat16, float32 or auto"
+        )
+    return Compute(chosen, name, _BATCH[chosen], torch.get_num_threads(), reason)
+
+
+def _choose_device(device: Device) -> str:
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, present in there.items() if present)
+    if not there[device]:
+        present = ", ".join(name for name, is_there in there.items() if is_there)
+        raise InputError(f"this machine has no {device} device; it has: {present}")
+    return device
+
+
+def _choose_precision(device: str) -> tuple[str, str]:
+    if device == "mps":
+        return "float16", "an Apple GPU computes float16 fast"
+    if device == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bfloat16", "this GPU computes bfloat16 natively"
+        return "float16", "this GPU has no native bfloat16"
+    can = torch.cpu.get_capabilities()
+    for feature in ("amx_bf16", "avx512_bf16"):
+        if can.get(feature):
+            return "bfloat16", f"this CPU has {feature}"
+    return "float32", "this CPU has no native bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class TilePredictor:
+    """A model package on a device; cheap to send to a worker.
+
+    The network is loaded where and when the first batch comes, once a process.
+    """
+
+    package: ModelPackage
+    """The model."""
+    bands: tuple[int, ...]
+    """The scene's band, counted from 0, for each of the model's bands."""
+    compute: Compute
+    """Device, precision and batch size."""
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.package.legend)
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in a batch."""
+        return self.compute.batch
+
+    @property
+    def device(self) -> torch.device:
+        """Where the probabilities are."""
+        return torch.device(self.compute.device)
+
+    def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        """Predict a batch of tiles.
+
+        Invalid pixels are shown to the network as each band's mean.
+
+        Args:
+            pixels: As the scene gives them, shape ``(tile, band, y, x)``.
+            valid: True where a pixel has data, shape ``(tile, y, x)``.
+
+        Returns:
+            Probabilities, float32, shape ``(tile, class, y, x)``, on the device.
+
+        Raises:
+            RunError: The network gives values that are not numbers.
+
+        """
+        with _loading:
+            network, mean, deviation = _load(self.package, self.compute)
+        with torch.inference_mode():
+            batch = torch.from_numpy(pixels).to(self.device, torch.float32)
+            batch = (batch * self.package.scale - mean) / deviation
+            seen = torch.from_numpy(valid).to(self.device)
+            batch = torch.where(seen[:, None], batch, 0.0)
+            batch = batch.to(getattr(torch, self.compute.precision))
+            logits: Tensor = network(batch.to(memory_format=torch.channels_last))
+            if not logits.isfinite().all():
+                raise RunError(
+                    f"model {self.package.name} gave values that are not numbers at "
+                    f"precision {self.compute.precision}; try --precision float32"
+                )
+            return logits.softmax(dim=1)
+
+
+_loading = threading.Lock()
+
+
+@cache
+def _load(package: ModelPackage, compute: Compute) -> tuple[nn.Module, Tensor, Tensor]:
+    """The network on its device, and each band's mean and deviation."""
+    torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
+    torch.backends.cudnn.deterministic = True
+    torch.set_num_threads(compute.threads)
+    device = torch.device(compute.device)
+    network = load_network(package).to(
+        device, getattr(torch, compute.precision), memory_format=torch.channels_last
+    )
+    _keep_head_in_float32(network)
+    statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
+    mean, deviation = statistics.to(device).T[:, None, :, None, None]
+    return network, mean, deviation
+
+
+def _keep_head_in_float32(network: nn.Module) -> None:
+    """Compute the last layer in float32: bfloat16 logits tie on many pixels."""
+    head = network.get_submodule("segmentation_head").float()
+
+    def widen(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(value.float() for value in inputs)
+
+    head.register_forward_pre_hook(widen)

@@ -1,0 +1,290 @@
+"""What a worker does: infer a block, merge a seam.
+
+A block is read once, each of its tiles goes through the model once, and all that
+is left are files in the run directory: *parts*, the finished classes and
+confidence of pixels that the block alone decides, and *strips*, the partial
+scores of pixels that it shares with its neighbours. A seam is merged from the
+strips of the blocks that share it. So nothing waits in memory for a neighbour.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from geoseg.grid import Window, reflect
+from geoseg.stitch import Accumulator, Blend, decide, tile_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.grid import Block, Piece, Tile
+    from geoseg.journal import Receipt, Store
+    from geoseg.plan import Plan
+
+_FASTEST = 1
+"""zlib's level: parts are read back once, within the hour."""
+
+
+class Source(Protocol):
+    """What a block is read from; `geoseg.scene.Scene` is one."""
+
+    @property
+    def georef(self) -> Georef:
+        """The pixel plane."""
+
+    def read(
+        self, window: Window, bands: tuple[int, ...]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read pixels ``(band, y, x)`` and their valid mask ``(y, x)``."""
+
+
+class Predictor(Protocol):
+    """What predicts tiles; `geoseg.predict.TilePredictor` is one."""
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """The source's bands to read, in the order wanted."""
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in a batch."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the probabilities are."""
+
+    def __call__(
+        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
+    ) -> torch.Tensor:
+        """Give the probabilities ``(tile, class, y, x)`` of a batch of tiles."""
+
+
+class Area(Protocol):
+    """Where the map is wanted; `geoseg.aoi.Aoi` is one."""
+
+    def touches(self, window: Window) -> bool:
+        """Whether the window may hold pixels of the area."""
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        """Which pixels of the window are in the area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a worker needs for any task of a run."""
+
+    plan: Plan
+    """What is to be done."""
+    source: Source
+    """Where pixels come from."""
+    predictor: Predictor
+    """What predicts."""
+    area: Area
+    """Where the map is wanted."""
+    blend: Blend
+    """How overlapping tiles share a pixel."""
+    class_ids: tuple[int, ...]
+    """The class id of each of the predictor's channels."""
+    nodata: int
+    """What both rasters hold where there is no class."""
+    store: Store
+    """The files of the run directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished task."""
+
+    receipts: tuple[Receipt, ...]
+    """The files that it left."""
+    inferred: int = 0
+    """Tiles that went through the model."""
+    empty: int = 0
+    """Tiles that touch the AOI but hold no valid pixel of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """What was read for a block, indexed by scene pixels."""
+
+    window: Window
+    """Where it was read."""
+    values: NDArray[np.generic]
+    """As the scene gives them, shape ``(band, y, x)``."""
+    valid: NDArray[np.bool_]
+    """True where a pixel has data, shape ``(y, x)``."""
+
+    def tile(
+        self, view: Window, scene: Georef
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Cut out what the model sees of a tile: beyond the scene, its reflection."""
+        rows, cols = (
+            np.array(reflect(start, stop, length)) - first
+            for start, stop, length, first in (
+                (*view.rows, scene.height, self.window.row),
+                (*view.cols, scene.width, self.window.col),
+            )
+        )
+        rows = rows[:, np.newaxis]
+        return self.values[:, rows, cols], self.valid[rows, cols]
+
+
+def part_name(piece: Piece) -> str:
+    """Name the file of a finished piece."""
+    return f"part-{piece.row}-{piece.col}"
+
+
+def strip_name(piece: Piece, block: Block) -> str:
+    """Name the file of a block's share in a piece."""
+    return f"strip-{piece.row}-{piece.col}-{block.row}-{block.col}"
+
+
+def infer_block(job: Job, block: Block) -> Done:
+    """Read and infer a block; leave its parts and strips.
+
+    Memory: the block's pixels, and four bytes a class and pixel for its scores.
+    """
+    lattice = job.plan.lattice
+    touched = [
+        t for t in lattice.tiles(block) if job.area.touches(lattice.tile_view(t))
+    ]
+    pixels = _read(job, [lattice.tile_view(tile) for tile in touched])
+    wanted = _wanted(job, lattice.block_view(block), pixels)
+    tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
+    with _device:
+        sums = _accumulate(job, block, tiles, pixels)
+        files = _finish(job, block, sums, wanted)
+    receipts = [job.store.write(name, data) for name, data in files.items()]
+    return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
+
+
+def merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
+    """Add the strips of a piece and leave the finished part."""
+    window = job.plan.output(piece)
+    total = torch.zeros(
+        (job.predictor.classes, window.height, window.width), dtype=torch.int32
+    )
+    mask = np.zeros((window.height, window.width), np.bool_)
+    for receipt in strips:
+        data = bytearray(job.store.read(receipt))
+        mask[:] = np.frombuffer(data, np.bool_, window.pixels).reshape(mask.shape)
+        scores = np.frombuffer(data, np.int32, offset=_padded(window.pixels))
+        total += torch.from_numpy(scores.reshape(total.shape))
+    return Done((job.store.write(part_name(piece), _part(job, total, mask)),))
+
+
+_device = threading.Lock()
+"""One block of a process has the device at a time; others read or write."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which pixels of a block are to get a class: valid ones of the AOI."""
+
+    window: Window
+    """The block's view."""
+    mask: NDArray[np.bool_]
+    """True where a class is wanted, shape ``(y, x)``."""
+
+    def any_in(self, view: Window) -> bool:
+        """Whether a tile has such a pixel."""
+        seen = view.intersection(self.window)
+        return seen is not None and bool(self.within(seen).any())
+
+    def within(self, window: Window) -> NDArray[np.bool_]:
+        """The mask of a window inside the block's view."""
+        return self.mask[window.relative_to(self.window).slices()]
+
+
+def _read(job: Job, views: Sequence[Window]) -> _Pixels:
+    """Read, in one window, all scene pixels that some tiles show."""
+    scene = job.source.georef
+    rows = [r for view in views for r in reflect(*view.rows, scene.height)]
+    cols = [c for view in views for c in reflect(*view.cols, scene.width)]
+    window = Window.between((min(rows), max(rows) + 1), (min(cols), max(cols) + 1))
+    values, valid = job.source.read(window, job.predictor.bands)
+    return _Pixels(window, values, valid)
+
+
+def _wanted(job: Job, view: Window, pixels: _Pixels) -> _Wanted:
+    """Tiles that were not read touch no pixel of the AOI, so what is read suffices."""
+    mask = np.zeros((view.height, view.width), np.bool_)
+    seen = view.intersection(pixels.window)
+    if seen is not None:
+        inside = job.area.mask(seen)
+        valid = pixels.valid[seen.relative_to(pixels.window).slices()]
+        mask[seen.relative_to(view).slices()] = inside & valid
+    return _Wanted(view, mask)
+
+
+def _accumulate(
+    job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels
+) -> Accumulator:
+    """Send the tiles through the model, batch by batch, and add them up."""
+    lattice, size = job.plan.lattice, job.predictor.batch
+    sums = Accumulator(
+        lattice.block_view(block), job.predictor.classes, job.predictor.device
+    )
+    for start in range(0, len(tiles), size):
+        batch = tiles[start : start + size]
+        cuts = [pixels.tile(lattice.tile_view(t), job.source.georef) for t in batch]
+        cuts += cuts[-1:] * (size - len(cuts))  # every batch has the same shape
+        values, valid = (np.stack(layer) for layer in zip(*cuts, strict=True))
+        for tile, scores in zip(batch, job.predictor(values, valid), strict=False):
+            axes = (lattice.rows, lattice.cols)
+            weights = tile_weights(axes, tile, job.blend)
+            sums.add(scores, lattice.tile_view(tile), weights)
+    return sums
+
+
+def _finish(
+    job: Job, block: Block, sums: Accumulator, wanted: _Wanted
+) -> dict[str, bytes]:
+    """Turn a block's scores into the files that it leaves."""
+    files = {}
+    for piece in job.plan.shown(block):
+        window = job.plan.output(piece)
+        scores, mask = sums.scores(window), wanted.within(window)
+        if job.plan.sharers(piece) == [block]:
+            files[part_name(piece)] = _part(job, scores, mask)
+        else:
+            files[strip_name(piece, block)] = _strip(scores, mask)
+    return files
+
+
+def _part(job: Job, scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
+    """Classes, then confidence, a byte a pixel each, compressed."""
+    channel, percent = (plane.cpu().numpy() for plane in decide(scores))
+    classes = np.array(job.class_ids, np.uint8)[channel]
+    layers = np.where(mask, np.stack([classes, percent]), np.uint8(job.nodata))
+    return zlib.compress(layers.tobytes(), _FASTEST)
+
+
+def unpack_part(data: bytes, window: Window) -> NDArray[np.uint8]:
+    """Read a part's bytes: classes and confidence, shape ``(2, y, x)``."""
+    layers = np.frombuffer(zlib.decompress(data), np.uint8)
+    return layers.reshape(2, window.height, window.width)
+
+
+def _strip(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
+    """The mask, a byte a pixel, then the scores, four bytes a class and pixel."""
+    fill = bytes(_padded(mask.size) - mask.size)
+    return mask.tobytes() + fill + scores.cpu().contiguous().numpy().tobytes()
+
+
+def _padded(size: int) -> int:
+    """Round up to whole int32, which must lie at multiples of four bytes."""
+    return -(-size // 4) * 4

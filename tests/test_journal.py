@@ -1,0 +1,85 @@
+"""The run directory: whole files, one owner, the same run or none."""
+
+import json
+
+import pytest
+
+from geoseg.errors import OutputError, ResumeError, RunError
+from geoseg.journal import Receipt, Store, open_journal
+
+IDENTITY = {"model": "a", "tile": "256"}
+
+
+def test_a_task_is_done_once_it_is_recorded(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        receipt = journal.store.write("part-0-0", b"pixels")
+        assert "block 0 0" not in journal
+        journal.record("block 0 0", [receipt], {"inferred": 4})
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert "block 0 0" in journal
+        assert journal.receipts("block 0 0") == [receipt]
+        assert journal.notes("block 0 0") == {"inferred": 4}
+        assert journal.store.read(receipt) == b"pixels"
+
+
+def test_a_journal_line_that_a_kill_cut_short_does_not_count(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record("block 0 0", [], {})
+        journal.record("block 0 1", [], {})
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert "block 0 0" in journal
+        assert "block 0 1" not in journal
+        journal.record("block 0 2", [], {})
+    assert [json.loads(line)["task"] for line in path.open()] == [
+        "block 0 0",
+        "block 0 2",
+    ]
+
+
+def test_another_run_is_refused_naming_what_differs(tmp_path):
+    open_journal(tmp_path, IDENTITY).__exit__()
+    with pytest.raises(ResumeError, match="tile was 256, is 512.*--restart"):
+        open_journal(tmp_path, {**IDENTITY, "tile": "512"})
+    with pytest.raises(ResumeError, match="aoi was not set, is b.geojson"):
+        open_journal(tmp_path, {**IDENTITY, "aoi": "b.geojson"})
+
+
+def test_restart_throws_away_the_other_run(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record("block 0 0", [journal.store.write("x", b"1")], {})
+    with open_journal(tmp_path, {"model": "b"}, restart=True) as journal:
+        assert "block 0 0" not in journal
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_directory_in_use_is_refused(tmp_path):
+    with (
+        open_journal(tmp_path, IDENTITY),
+        pytest.raises(ResumeError, match="in use by a running process"),
+    ):
+        open_journal(tmp_path, IDENTITY)
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        open_journal(tmp_path / "file" / "run", IDENTITY)
+
+
+def test_a_file_that_changed_is_not_read(tmp_path):
+    store = Store(tmp_path)
+    receipt = store.write("part", b"pixels")
+    assert store.holds(receipt)
+    (tmp_path / "part").write_bytes(b"pixelz")
+    assert not store.holds(receipt)
+    with pytest.raises(RunError, match="part is damaged"):
+        store.read(receipt)
+    assert not store.holds(Receipt("other", 1, "00"))
+
+
+def test_a_discarded_run_leaves_nothing(tmp_path):
+    journal = open_journal(tmp_path / "run", IDENTITY)
+    journal.discard()
+    assert not (tmp_path / "run").exists()
