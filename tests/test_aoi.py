@@ -1,0 +1,268 @@
+"""A pixel is in the area when its centre is, whatever window is asked for."""
+
+import json
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from pyproj import CRS
+from rasterio.features import geometry_mask
+
+from geoseg.aoi import Aoi, read_aoi, whole_scene
+from geoseg.errors import AoiError
+from geoseg.georef import Georef
+from geoseg.grid import Window
+
+UTM = CRS.from_epsg(32633)
+SCENE = Georef(37, 53, Affine(10, 0, 399_960, 0, -10, 5_800_020), UTM)
+WHOLE = Window(0, 0, 37, 53)
+TRIANGLE = shapely.Polygon(
+    [(400_003, 5_799_991), (400_404, 5_799_903), (400_051, 5_799_702)]
+)
+
+
+def save(path, *shapes, crs=UTM):
+    geopandas.GeoDataFrame(geometry=list(shapes), crs=crs).to_file(path)
+    return path
+
+
+def centres(georef):
+    rows, cols = np.mgrid[: georef.height, : georef.width] + 0.5
+    return georef.transform @ (cols.ravel(), rows.ravel())
+
+
+def brute_force(geometry, georef):
+    """Ask GEOS for every pixel, one by one, without any index."""
+    points = shapely.points(*centres(georef))
+    return shapely.intersects(geometry, points).reshape(georef.height, georef.width)
+
+
+# Corners on pixel corners, centres and edges: where rasterizers disagree.
+halves = st.integers(-6, 120).map(lambda half: half / 2)
+corner = st.tuples(halves, halves)
+
+
+@st.composite
+def areas(draw, transform):
+    """Draw a polygon, as often as not with edges through pixel centres."""
+    ring = draw(st.lists(corner, min_size=3, max_size=7, unique=True))
+    shape = shapely.make_valid(shapely.Polygon(ring))
+    assume(shape.geom_type in {"Polygon", "MultiPolygon"})
+    return shapely.transform(shape, lambda x, y: transform @ (x, y), interleaved=False)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [SCENE.transform, SCENE.transform @ Affine.rotation(27)],
+    ids=["north-up", "rotated"],
+)
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_mask_is_the_same_in_every_window_and_as_brute_force_says(transform, data):
+    georef = Georef(37, 53, transform, UTM)
+    area = data.draw(areas(transform))
+    truth = brute_force(area, georef)
+    aoi = Aoi(area, georef, WHOLE)
+    np.testing.assert_array_equal(aoi.mask(WHOLE), truth)
+
+    row, col = data.draw(st.integers(-5, 36)), data.draw(st.integers(-5, 52))
+    window = Window(
+        row, col, data.draw(st.integers(6, 40)), data.draw(st.integers(6, 60))
+    )
+    beyond = np.zeros((37 + 50, 53 + 70), np.bool_)
+    beyond[5:42, 5:58] = truth
+    expected = beyond[window.relative_to(Window(-5, -5, 1, 1)).slices()]
+    np.testing.assert_array_equal(aoi.mask(window), expected)
+    assert aoi.touches(window) == expected.any()
+
+
+def test_the_mask_of_a_general_area_is_rasterios(plane, tmp_path):
+    x, y = plane.xy(row=17.3, col=23.7)
+    area = shapely.Point(x, y).buffer(143.7)
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", area), plane)
+    expected = geometry_mask([area], (37, 53), plane.transform, invert=True)
+    np.testing.assert_array_equal(aoi.mask(WHOLE), expected)
+
+
+def test_the_window_is_the_smallest_that_holds_every_pixel(tmp_path):
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", TRIANGLE), SCENE)
+    rows, cols = np.nonzero(brute_force(TRIANGLE, SCENE))
+    assert aoi.window == Window.between(
+        (rows.min(), rows.max() + 1), (cols.min(), cols.max() + 1)
+    )
+
+
+def test_the_window_of_an_area_that_is_thin_for_hundreds_of_pixels(tmp_path):
+    georef = Georef(701, 409, SCENE.transform, UTM)
+    spike = shapely.Polygon([(0, 0), (4090, 0), (4090, -7010), (4089, -7010)])
+    spike = shapely.affinity.translate(spike, 399_960, 5_800_020)
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", spike), georef)
+    rows, cols = np.nonzero(brute_force(spike, georef))
+    assert aoi.window == Window.between(
+        (rows.min(), rows.max() + 1), (cols.min(), cols.max() + 1)
+    )
+
+
+def test_an_area_larger_than_the_scene_is_clipped_to_it(tmp_path):
+    area = shapely.box(*TRIANGLE.bounds).buffer(5000)
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", area), SCENE)
+    assert aoi.window == WHOLE
+    mask = aoi.mask(Window(-3, -4, 44, 61))
+    assert mask[3:40, 4:57].all()
+    assert mask.sum() == WHOLE.pixels
+    assert not aoi.touches(Window(-3, 0, 3, 53))
+
+
+def test_a_hole_is_outside_and_overlapping_polygons_count_once(tmp_path):
+    x, y = SCENE.xy(row=20, col=20)
+    ring = shapely.Point(x, y).buffer(150).difference(shapely.Point(x, y).buffer(50))
+    neighbour = shapely.Point(x + 100, y).buffer(60)
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", ring, neighbour), SCENE)
+    truth = brute_force(ring, SCENE) | brute_force(neighbour, SCENE)
+    np.testing.assert_array_equal(aoi.mask(WHOLE), truth)
+    assert not aoi.touches(Window(19, 19, 2, 2))
+    assert aoi.warnings == ()
+
+
+def test_geojson_without_a_crs_is_wgs84(tmp_path):
+    path = tmp_path / "aoi.geojson"
+    in_degrees = geopandas.GeoSeries([TRIANGLE], crs=UTM).to_crs(4326)
+    shape = shapely.geometry.mapping(in_degrees.iloc[0])
+    path.write_text(json.dumps(shape))
+    aoi = read_aoi(path, SCENE)
+    np.testing.assert_array_equal(aoi.mask(WHOLE), brute_force(TRIANGLE, SCENE))
+
+
+def test_long_edges_are_straight_in_the_areas_own_crs(tmp_path):
+    """Half a degree of a parallel is no straight line in UTM: 34 m of sag."""
+    georef = Georef(60, 3700, Affine(10, 0, 430_000, 0, -10, 5_795_300), UTM)
+    band = shapely.box(14.0, 52.0, 14.5, 52.3)
+    aoi = read_aoi(save(tmp_path / "aoi.geojson", band, crs=4326), georef)
+    in_degrees = shapely.points(*centres(georef))
+    in_degrees = geopandas.GeoSeries(in_degrees, crs=UTM).to_crs(4326)
+    truth = shapely.intersects(band, in_degrees.array).reshape(60, 3700)
+    assert truth.any()
+    assert not truth.all()
+    assert (aoi.mask(Window(0, 0, 60, 3700)) != truth).mean() < 1e-4
+
+
+def test_a_self_crossing_polygon_is_repaired_with_a_warning(tmp_path):
+    x, y = SCENE.xy(row=30, col=5)
+    bow = [(x, y), (x + 200, y + 200), (x + 200, y), (x, y + 200)]
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", shapely.Polygon(bow)), SCENE)
+    (warning,) = aoi.warnings
+    assert "repaired 1 invalid polygons (Self-intersection" in warning
+    assert aoi.geometry.is_valid
+    assert aoi.geometry.area == pytest.approx(20_000)
+
+
+def test_points_among_polygons_are_left_out_with_a_warning(tmp_path):
+    point = TRIANGLE.centroid
+    aoi = read_aoi(save(tmp_path / "aoi.geojson", TRIANGLE, point), SCENE)
+    assert aoi.warnings == (
+        f"{tmp_path / 'aoi.geojson'}: left out 1 shapes that are no polygons",
+    )
+
+
+FAR = shapely.affinity.translate(TRIANGLE, 0, 40_000)
+FLAT = shapely.Polygon([(399_970, 5_799_990)] * 2 + [(400_200, 5_799_990)] * 2)
+LINE = shapely.LineString([(399_970, 5_799_990), (400_200, 5_799_800)])
+SPECK = shapely.box(399_961, 5_800_011, 399_963, 5_800_013)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "crs", "words"),
+    [
+        ([FAR], UTM, "does not overlap the scene"),
+        ([FLAT], UTM, "are invalid and enclose no area"),
+        ([LINE], UTM, "has no polygon"),
+        ([shapely.Polygon()], UTM, "has no polygon"),
+        ([SPECK], UTM, r"no pixel of the scene.*larger than a pixel \(10 m\)"),
+        ([TRIANGLE], None, "has no CRS"),
+        ([TRIANGLE], 4326, "does not overlap the scene"),
+        ([shapely.box(130, -40, 131, -39)], 4326, "does not overlap the scene"),
+    ],
+    ids=[
+        "north of the scene",
+        "folded to a line",
+        "a line",
+        "empty",
+        "between two centres",
+        "no CRS",
+        "metres called degrees",
+        "other side of the Earth",
+    ],
+)
+@pytest.mark.filterwarnings(
+    "ignore:'crs' was not provided"  # by pyogrio, when it writes the row with none
+)
+def test_a_useless_area_is_refused_in_one_sentence(shapes, crs, words, tmp_path):
+    path = save(tmp_path / "aoi.gpkg", *shapes, crs=crs)
+    with pytest.raises(AoiError, match=words) as caught:
+        read_aoi(path, SCENE)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_area_off_the_scene_gives_both_extents(tmp_path):
+    path = save(tmp_path / "aoi.gpkg", FAR)
+    with pytest.raises(AoiError) as caught:
+        read_aoi(path, SCENE)
+    message = str(caught.value)
+    assert (
+        "it covers 400003, 5839702, 400404, 5839991 (WGS 84 / UTM zone 33N)" in message
+    )
+    assert (
+        "the scene 399960, 5799650, 400490, 5800020 (WGS 84 / UTM zone 33N)" in message
+    )
+    assert "in WGS 84 degrees (left, bottom, right, top) it covers 13.5" in message
+
+
+def test_a_missing_file_and_a_file_of_another_kind_are_refused(make_raster, tmp_path):
+    with pytest.raises(AoiError, match=r"there is no area of interest at .*none\.gpkg"):
+        read_aoi(tmp_path / "none.gpkg", SCENE)
+    text = tmp_path / "notes.geojson"
+    text.write_text("no polygons here")
+    for path in (make_raster(), text):
+        with pytest.raises(AoiError, match="is no vector file that GDAL can read"):
+            read_aoi(path, SCENE)
+
+
+def test_several_layers_are_refused_by_name(tmp_path):
+    path = save(tmp_path / "aoi.gpkg", TRIANGLE)
+    geopandas.GeoDataFrame(geometry=[TRIANGLE], crs=UTM).to_file(path, layer="more")
+    with pytest.raises(AoiError, match="has 2: aoi, more"):
+        read_aoi(path, SCENE)
+
+
+def test_an_empty_layer_has_no_polygon(tmp_path):
+    path = tmp_path / "aoi.geojson"
+    path.write_text('{"type": "FeatureCollection", "features": []}')
+    with pytest.raises(AoiError, match=r"aoi\.geojson"):
+        read_aoi(path, SCENE)
+
+
+def test_the_whole_scene_is_every_pixel_of_it(plane):
+    aoi = whole_scene(plane)
+    assert aoi.window == WHOLE
+    assert aoi.mask(WHOLE).all()
+    assert aoi.mask(Window(30, 50, 10, 10)).sum() == 7 * 3
+    assert aoi.touches(Window(36, 52, 5, 5))
+    assert not aoi.touches(Window(37, 0, 1, 1))
+
+
+def test_an_area_travels_to_workers_and_their_threads(tmp_path):
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", TRIANGLE), SCENE)
+    sent = pickle.dumps(aoi)
+    assert len(sent) < 10_000
+    arrived = pickle.loads(sent)  # noqa: S301 (just made)
+    rows = [Window(row, 0, 1, 53) for row in range(37)]
+    with ThreadPoolExecutor(4) as pool:
+        mask = np.concatenate(list(pool.map(arrived.mask, rows)))
+    np.testing.assert_array_equal(mask, aoi.mask(WHOLE))
