@@ -1,0 +1,199 @@
+"""Blocks: a class map read, labelled and traced piece by piece.
+
+Each block reads one pixel more above and to the left than it owns. The pixels
+that two blocks have both read are where their labels are joined, and every line
+between two pixels has both of them in the block that traces it::
+
+    . a a a        . what the block reads beyond its own pixels
+    . b b a        the last blocks own one row and one column of nodata
+    . b b a        beyond the map, so that its outline is traced like any line
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.errors import VectorError
+from geoseg.grid import Window
+from geoseg.vectorize.arcs import Arcs, mark_corners, trace
+from geoseg.vectorize.kernel import kernel
+from geoseg.vectorize.regions import label_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+
+_SMALLEST = 2
+"""The smallest block: lines on a block's edge are one piece for each pixel."""
+
+
+class ClassRaster(Protocol):
+    """A map of one byte a pixel that can be read window by window."""
+
+    @property
+    def georef(self) -> Georef:
+        """The plane of its pixels."""
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window that lies inside the map, shape ``(y, x)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where a block is, and in which row and column of blocks."""
+
+    index: tuple[int, int]
+    """Row and column in the table of blocks."""
+    window: Window
+    """The pixels it owns; the last ones own one row or column beyond the map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The regions of a block; label ``k`` is entry ``k - 1``."""
+
+    classes: NDArray[np.uint8]
+    """Class ids, shape ``(region,)``."""
+    firsts: NDArray[np.int64]
+    """The map's index, row after row, of each region's first pixel."""
+    pixels: NDArray[np.int64]
+    """How many pixels of the region the block owns."""
+    confidence: NDArray[np.int64]
+    """The sum of the confidences, in percent, of those that have one."""
+    sure: NDArray[np.int64]
+    """How many of those pixels have a confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What is kept of a block: nothing that grows with its pixels."""
+
+    index: tuple[int, int]
+    """Row and column in the table of blocks."""
+    regions: Regions
+    """The regions that the block has seen."""
+    arcs: Arcs
+    """The arcs between them."""
+    edges: tuple[NDArray[np.int32], ...]
+    """Labels of the first row, the first column, the last row and the last
+    column that the block has read."""
+
+
+def cut(georef: Georef, size: int) -> Iterator[Block]:
+    """Cut a map into square blocks, row by row.
+
+    Args:
+        georef: The map's plane.
+        size: Side of a block in pixels.
+
+    Raises:
+        VectorError: Blocks would be too small.
+
+    """
+    if size < _SMALLEST:
+        raise VectorError(
+            f"blocks need a side of at least {_SMALLEST} pixels, got {size}; "
+            f"2048 is a good size"
+        )
+    height, width = georef.height + 1, georef.width + 1
+    for i, row in enumerate(range(0, height, size)):
+        rows = row, min(row + size, height)
+        for j, col in enumerate(range(0, width, size)):
+            cols = col, min(col + size, width)
+            yield Block((i, j), Window.between(rows, cols))
+
+
+def trace_block(
+    class_map: ClassRaster, confidence: ClassRaster | None, block: Block
+) -> Traced:
+    """Read, label and trace one block."""
+    classes = _read(class_map, block.window)
+    labels, numbers = label_pixels(classes, NODATA)
+    if confidence is None:
+        percent = np.empty((0, 0), np.uint8)
+    else:
+        percent = _read(confidence, block.window)
+    origin = block.window.row, block.window.col
+    tables = _tabulate(
+        classes, labels, numbers, percent, (*origin, class_map.georef.width)
+    )
+    return Traced(
+        index=block.index,
+        regions=Regions(*tables),
+        arcs=trace(mark_corners(classes), labels, numbers, origin),
+        edges=(
+            numbers[labels[0]],
+            numbers[labels[:, 0]],
+            numbers[labels[-1]],
+            numbers[labels[:, -1]],
+        ),
+    )
+
+
+def _read(raster: ClassRaster, window: Window) -> NDArray[np.uint8]:
+    """Read a block's pixels and those before them; nodata beyond the map."""
+    view = Window(window.row - 1, window.col - 1, window.height + 1, window.width + 1)
+    plane = Window(0, 0, raster.georef.height, raster.georef.width)
+    pixels = np.full((view.height, view.width), NODATA, np.uint8)
+    inside = view.intersection(plane)
+    if inside is not None:
+        pixels[inside.relative_to(view).slices()] = raster.read(inside)
+    return pixels
+
+
+@kernel
+def _tabulate(
+    classes: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    numbers: NDArray[np.int32],
+    percent: NDArray[np.uint8],
+    place: tuple[int, int, int],
+) -> tuple[
+    NDArray[np.uint8],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+]:
+    """Give each region its class, first pixel, pixel count and confidence.
+
+    Args:
+        classes: Class ids, shape ``(y, x)``.
+        labels: Provisional labels, shape ``(y, x)``.
+        numbers: The region of each provisional label.
+        percent: Confidences, shape ``(y, x)``, or empty.
+        place: Row and column in the map of the first own pixel; the map's width.
+
+    Returns:
+        The fields of `Regions`, in their order.
+
+    """
+    row, col, width = place
+    count = numbers.max()
+    ids = np.empty(count, np.uint8)
+    firsts = np.full(count, -1, np.int64)
+    pixels = np.zeros(count, np.int64)
+    sums = np.zeros(count, np.int64)
+    sure = np.zeros(count, np.int64)
+    for i in range(classes.shape[0]):
+        for j in range(classes.shape[1]):
+            region = numbers[labels[i, j]] - 1
+            if region < 0:
+                continue
+            if firsts[region] < 0:
+                firsts[region] = (row + i - 1) * width + col + j - 1
+                ids[region] = classes[i, j]
+            if i == 0 or j == 0:
+                continue
+            pixels[region] += 1
+            if percent.size > 0 and percent[i, j] != NODATA:
+                sums[region] += percent[i, j]
+                sure[region] += 1
+    return ids, firsts, pixels, sums, sure

@@ -1,0 +1,324 @@
+"""Pieces of arcs chained into arcs that run from junction to junction.
+
+At a junction a ring goes on along the region that it encloses. Where two pixels
+of one region touch at a corner only, and pixels of others at the same corner
+fill the gaps, the ring turns right, across the corner to the region's other
+pixel. So a ring never passes a corner twice: what would be a shell that touches
+itself is a shell and a hole that touch, as the standards for polygons ask.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from geoseg.vectorize.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NONE = -1
+_PASSING = 2
+"""A node with this many unused directions is passed, not a junction."""
+
+
+class Chains(NamedTuple):
+    """Arcs from junction to junction, and loops, each with one direction.
+
+    An arc begins at the end whose corner is first (row, then column; then the
+    direction in which the arc leaves it: east, south, west, north). A loop
+    begins at its first corner and leaves it eastwards.
+    """
+
+    vertices: NDArray[np.int32]
+    """Row and column of pixel corners, shape ``(vertex, 2)``, arc after arc."""
+    offsets: NDArray[np.int64]
+    """Where each arc's vertices begin, and the end of the last: ``(arc + 1,)``."""
+    faces: NDArray[np.int32]
+    """The region on the left of each half-edge, 0 outside: ``(2 * arc,)``."""
+    following: NDArray[np.int32]
+    """The half-edge that follows each one in its ring: ``(2 * arc,)``."""
+
+
+@kernel
+def chain(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    faces: NDArray[np.int32],
+    nodes: NDArray[np.int32],
+    spokes: NDArray[np.int32],
+) -> Chains:
+    """Chain the pieces of arcs that meet where there is no junction.
+
+    Args:
+        vertices: Row and column of pixel corners, shape ``(vertex, 2)``.
+        offsets: Where each piece's vertices begin: shape ``(piece + 1,)``.
+        faces: The region left of each half-edge, shape ``(2 * piece,)``.
+        nodes: Row and column of each node, shape ``(node, 2)``.
+        spokes: The half-edge that leaves each node in each direction, or -1.
+
+    """
+    onward, starts, headings = _link(spokes, faces)
+    done = np.zeros(len(faces) // 2, np.bool_)
+    firsts = np.empty(len(done), np.int32)
+    lasts = np.empty(len(done), np.int32)
+    begun = _find_open(
+        (spokes, nodes), (onward, starts, headings), done, (firsts, lasts)
+    )
+    count = _find_loops(onward, done, begun, (firsts, lasts))
+    firsts, lasts = firsts[:count], lasts[:count]
+
+    chained, ends = _write((vertices, offsets), onward, firsts, lasts)
+    ends = _start_loops(chained, ends, begun, (firsts, lasts))
+    chain_faces = np.empty(2 * count, np.int32)
+    chain_faces[0::2] = faces[firsts]
+    chain_faces[1::2] = faces[firsts ^ 1]
+    return Chains(
+        chained[: ends[-1]].copy(),
+        ends,
+        chain_faces,
+        _follow(onward, firsts, lasts, begun),
+    )
+
+
+@kernel
+def _link(
+    spokes: NDArray[np.int32], faces: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
+    """Find for each half-edge what follows it, where it starts and its heading.
+
+    Of the half-edges that leave a node with the region of the one that arrives
+    on their left, the rightmost follows it.
+    """
+    onward = np.full(len(faces), _NONE, np.int32)
+    starts = np.full(len(faces), _NONE, np.int32)
+    headings = np.zeros(len(faces), np.int8)
+    for node in range(len(spokes)):
+        for direction in range(4):
+            leaving = spokes[node, direction]
+            if leaving < 0:
+                continue
+            starts[leaving] = node
+            headings[leaving] = direction
+            arriving = leaving ^ 1
+            for turn in (3, 2, 1):  # right, straight on, left: seen from behind
+                candidate = spokes[node, (direction + turn) & 3]
+                if candidate >= 0 and faces[candidate] == faces[arriving]:
+                    onward[arriving] = candidate
+                    break
+    return onward, starts, headings
+
+
+@kernel
+def _find_open(
+    graph: tuple[NDArray[np.int32], NDArray[np.int32]],
+    links: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]],
+    done: NDArray[np.bool_],
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> int:
+    """Find the first and last half-edge of each arc between junctions.
+
+    Args:
+        graph: The half-edges that leave each node; its row and column.
+        links: What `_link` gives.
+        done: Set for each piece that has a place in an arc.
+        found: First and last half-edges, filled from the start.
+
+    Returns:
+        The number of arcs.
+
+    """
+    spokes, nodes = graph
+    onward, starts, headings = links
+    firsts, lasts = found
+    junction = np.zeros(len(spokes), np.bool_)
+    for node in range(len(spokes)):
+        junction[node] = np.sum(spokes[node] == _NONE) < _PASSING
+    count = 0
+    for half in range(len(onward)):
+        if done[half >> 1] or starts[half] == _NONE or not junction[starts[half]]:
+            continue
+        last = half
+        done[last >> 1] = True
+        while not junction[starts[last ^ 1]]:
+            last = onward[last]
+            done[last >> 1] = True
+        back = last ^ 1
+        if _comes_before(
+            nodes[starts[back]], headings[back], nodes[starts[half]], headings[half]
+        ):
+            firsts[count], lasts[count] = back, half ^ 1
+        else:
+            firsts[count], lasts[count] = half, last
+        count += 1
+    return count
+
+
+@kernel
+def _comes_before(
+    a: NDArray[np.int32], a_heading: np.int8, b: NDArray[np.int32], b_heading: np.int8
+) -> bool:
+    """Tell whether corner a, left in its direction, comes before b in its."""
+    if a[0] != b[0]:
+        return bool(a[0] < b[0])
+    if a[1] != b[1]:
+        return bool(a[1] < b[1])
+    return bool(a_heading < b_heading)
+
+
+@kernel
+def _find_loops(
+    onward: NDArray[np.int32],
+    done: NDArray[np.bool_],
+    count: int,
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> int:
+    """Find the first and last half-edge of each loop, after those of the arcs.
+
+    Returns:
+        The number of arcs and loops.
+
+    """
+    firsts, lasts = found
+    for piece in range(len(done)):
+        if done[piece]:
+            continue
+        first = last = 2 * piece
+        done[piece] = True
+        while onward[last] not in (_NONE, first):
+            last = onward[last]
+            done[last >> 1] = True
+        firsts[count], lasts[count] = first, last
+        count += 1
+    return count
+
+
+@kernel
+def _follow(
+    onward: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    lasts: NDArray[np.int32],
+    begun: int,
+) -> NDArray[np.int32]:
+    """Find the half-edge that follows each one; a loop follows itself."""
+    starting = np.empty(len(onward), np.int32)
+    for arc in range(begun):
+        starting[firsts[arc]] = 2 * arc
+        starting[lasts[arc] ^ 1] = 2 * arc + 1
+    following = np.arange(2 * len(firsts)).astype(np.int32)
+    for arc in range(begun):
+        following[2 * arc] = starting[onward[lasts[arc]]]
+        following[2 * arc + 1] = starting[onward[firsts[arc] ^ 1]]
+    return following
+
+
+@kernel
+def _write(
+    pieces: tuple[NDArray[np.int32], NDArray[np.int64]],
+    onward: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    lasts: NDArray[np.int32],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Write the vertices of every arc, and where each arc's begin."""
+    vertices, offsets = pieces
+    out = np.empty_like(vertices)
+    ends = np.zeros(len(firsts) + 1, np.int64)
+    for arc in range(len(firsts)):
+        begin = end = ends[arc]
+        half = firsts[arc]
+        end = _append(out, begin, end, vertices, offsets, half)
+        while half != lasts[arc]:
+            half = onward[half]
+            end = _append(out, begin, end, vertices, offsets, half)
+        ends[arc + 1] = end
+    return out, ends
+
+
+@kernel
+def _append(
+    out: NDArray[np.int32],
+    begin: int,
+    end: int,
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    half: int,
+) -> int:
+    """Append a half-edge's vertices to an arc; give the arc's new end.
+
+    The corner that both share is written once, or not at all where the line
+    runs straight through it.
+    """
+    first, last = offsets[half >> 1], offsets[(half >> 1) + 1] - 1
+    step = 1
+    if half & 1:
+        first, last, step = last, first, -1
+    if end > begin:
+        first += step
+        if end - begin > 1 and _is_straight(out, end - 2, end - 1, vertices, first):
+            end -= 1
+    position = first
+    while position != last + step:
+        out[end] = vertices[position]
+        end += 1
+        position += step
+    return end
+
+
+@kernel
+def _is_straight(
+    a: NDArray[np.int32], i: int, j: int, b: NDArray[np.int32], k: int
+) -> bool:
+    """Tell whether ``a[i]``, ``a[j]`` and ``b[k]`` share a row or a column."""
+    return bool(
+        (a[i, 0] == a[j, 0] and a[j, 0] == b[k, 0])
+        or (a[i, 1] == a[j, 1] and a[j, 1] == b[k, 1])
+    )
+
+
+@kernel
+def _start_loops(
+    vertices: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    begun: int,
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
+) -> NDArray[np.int64]:
+    """Let every loop start at its first corner, eastwards.
+
+    Args:
+        vertices: Those of arcs and loops; changed.
+        ends: Where those of each begin.
+        begun: The number of arcs; loops come after them.
+        found: First and last half-edges; turned round where the loop is.
+
+    Returns:
+        Where the vertices of each begin now.
+
+    """
+    firsts, lasts = found
+    moved = ends.copy()
+    for arc in range(begun, len(firsts)):
+        loop = vertices[ends[arc] : ends[arc + 1] - 1].copy()
+        if _is_straight(loop, len(loop) - 1, 0, loop, 1):
+            loop = loop[1:]
+        least = _find_first_corner(loop)
+        step = 1
+        if loop[(least + 1) % len(loop), 0] != loop[least, 0]:
+            step = -1
+            firsts[arc], lasts[arc] = lasts[arc] ^ 1, firsts[arc] ^ 1
+        for k in range(len(loop) + 1):
+            vertices[moved[arc] + k] = loop[(least + step * k) % len(loop)]
+        moved[arc + 1] = moved[arc] + len(loop) + 1
+    return moved
+
+
+@kernel
+def _find_first_corner(corners: NDArray[np.int32]) -> int:
+    least = 0
+    for k in range(1, len(corners)):
+        row, col = corners[k]
+        if row < corners[least, 0] or (
+            row == corners[least, 0] and col < corners[least, 1]
+        ):
+            least = k
+    return least

@@ -1,0 +1,26 @@
+"""How the loops over pixels and vertices are compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from numba import njit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function at its first call, and keep the machine code on disk.
+
+    The lock that serialises Python threads is released while it runs. Where
+    no directory for the machine code can be written, each process compiles anew.
+    """
+    try:
+        compiled: Callable[P, R] = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba's "no locator available": nowhere to write
+        compiled = njit(nogil=True)(function)
+    return compiled

@@ -1,0 +1,130 @@
+"""The polygons of a class map, with what is known of each."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import geopandas as gpd
+import numpy as np
+
+from geoseg.errors import VectorError
+from geoseg.vectorize.blocks import ClassRaster, cut, trace_block
+from geoseg.vectorize.measure import measure
+from geoseg.vectorize.network import Network, join
+from geoseg.vectorize.rings import assemble, draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from geoseg.classes import Legend
+
+__all__ = ["BlockMap", "ClassRaster", "polygons"]
+
+
+class BlockMap(Protocol):
+    """What `map` does, by whom it may: serially, by threads or by a cluster."""
+
+    def __call__(
+        self,
+        function: Callable[[Any], Any],  # what goes in and comes out is ours alone
+        iterable: Iterable[Any],  # the same
+        /,
+    ) -> Iterable[Any]:  # the same
+        """Apply the function, which can be pickled, to each item, in any order."""
+
+
+def polygons(
+    class_map: ClassRaster,
+    *,
+    legend: Legend,
+    confidence: ClassRaster | None = None,
+    block: int = 2048,
+    map_blocks: BlockMap = map,
+) -> gpd.GeoDataFrame:
+    """Draw every region of a class map as a polygon along its pixels' sides.
+
+    A region is what pixels of one class make that are connected through their
+    sides. The polygons are a valid coverage: they neither overlap nor leave
+    gaps, and every corner at which three of them meet is a vertex of all three.
+    They do not depend on ``block`` and ``map_blocks``, in any bit.
+
+    Args:
+        class_map: Class ids, 255 where there is none.
+        legend: The names of the classes.
+        confidence: Confidence of each pixel in percent, 255 where there is none.
+        block: Side, in pixels, of the blocks that are read and traced at once.
+        map_blocks: What applies a function to every block, such as `map`.
+
+    Returns:
+        One row for each region, in the order of their first pixels (row after
+        row), with the columns ``class_id``, ``class_name``, ``area_m2``,
+        ``perimeter_m`` (holes included), ``pixel_count``, ``mean_confidence``
+        (percent; only with ``confidence``) and ``geometry`` in the map's CRS.
+        Areas are planar where the CRS is projected (pixel count times pixel
+        area, exactly), and on the CRS's ellipsoid where it is geographic.
+
+    Raises:
+        VectorError: The map has classes that the legend does not know, or the
+            confidence has other pixels than the map.
+
+    """
+    if confidence is not None:
+        _check_same_plane(class_map, confidence)
+    task = partial(trace_block, class_map, confidence)
+    network = join(list(map_blocks(task, cut(class_map.georef, block))))
+    _check_classes(network.regions.classes, legend)
+    return _tabulate(network, class_map, legend, with_confidence=confidence is not None)
+
+
+def _tabulate(
+    network: Network, class_map: ClassRaster, legend: Legend, *, with_confidence: bool
+) -> gpd.GeoDataFrame:
+    """Draw the regions and put what is known of them in a table."""
+    georef, regions, arcs = class_map.georef, network.regions, network.arcs
+    geometry = draw(assemble(arcs), arcs.vertices, arcs.offsets, georef.transform)
+    drawn_area, perimeter = measure(geometry, georef.crs)
+    exact_area = regions.pixels * georef.pixel_area_m2()
+    columns: dict[str, NDArray[Any]] = {  # each column has its own type
+        "class_id": regions.classes.astype(np.int32),
+        "class_name": _names(legend)[regions.classes],
+        "area_m2": drawn_area if georef.crs.is_geographic else exact_area,
+        "perimeter_m": perimeter,
+        "pixel_count": regions.pixels,
+    }
+    if with_confidence:
+        columns["mean_confidence"] = np.divide(
+            regions.confidence,
+            regions.sure,
+            out=np.full(len(regions.sure), np.nan),
+            where=regions.sure > 0,
+        )
+    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=georef.crs)
+    return frame.astype({"class_name": "str"})  # without rows too
+
+
+def _names(legend: Legend) -> NDArray[np.object_]:
+    """Give each class id its name."""
+    names = np.full(256, "", object)
+    for land_class in legend:
+        names[land_class.id] = land_class.name
+    return names
+
+
+def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:
+    unknown = sorted(set(np.unique(found).tolist()) - set(legend.ids))
+    if unknown:
+        raise VectorError(
+            f"the map has pixels of class {', '.join(map(str, unknown))}, which its "
+            f"legend does not name; it names {', '.join(map(str, legend.ids))}"
+        )
+
+
+def _check_same_plane(class_map: ClassRaster, confidence: ClassRaster) -> None:
+    if not class_map.georef.same_plane_as(confidence.georef):
+        raise VectorError(
+            f"the confidence must have the pixels of the class map, "
+            f"{class_map.georef}, but has {confidence.georef}"
+        )

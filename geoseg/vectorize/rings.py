@@ -1,0 +1,270 @@
+"""Rings: half-edges chained around each region, and polygons made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+import shapely
+
+from geoseg.vectorize.kernel import kernel
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from numpy.typing import NDArray
+
+    from geoseg.vectorize.chain import Chains
+
+
+Corners: TypeAlias = "NDArray[np.int32] | NDArray[np.float64]"
+"""Rows and columns of vertices: pixel corners, or between them when smoothed."""
+
+
+class Rings(NamedTuple):
+    """The rings of all regions: region after region, the shell before its holes.
+
+    A ring begins at the junction that is first (row, then column), or where
+    its loop begins. Holes are in the order of these corners; of two that touch
+    there, the one that leaves eastwards or southwards first.
+    """
+
+    halves: NDArray[np.int32]
+    """The half-edges of each ring, ring after ring."""
+    offsets: NDArray[np.int64]
+    """Where each ring's half-edges begin, and the end: shape ``(ring + 1,)``."""
+    polygons: NDArray[np.int64]
+    """Where each region's rings begin, and the end: shape ``(region + 1,)``."""
+
+
+def assemble(arcs: Chains) -> Rings:
+    """Chain half-edges into rings, and sort the rings by region."""
+    halves, offsets, faces, starts, is_hole = _close(*arcs)
+    order = np.lexsort((starts[:, 1], starts[:, 0], is_hole, faces))
+    counts = np.bincount(faces - 1)
+    return Rings(
+        _reorder(halves, offsets, order),
+        _sum_up(np.diff(offsets)[order]),
+        _sum_up(counts),
+    )
+
+
+def draw(
+    rings: Rings,
+    vertices: Corners,
+    offsets: NDArray[np.int64],
+    transform: Affine,
+) -> NDArray[np.object_]:
+    """Draw every region as a polygon.
+
+    Args:
+        rings: The rings of the regions.
+        vertices: Row and column of each vertex, shape ``(vertex, 2)``.
+        offsets: Where each arc's vertices begin, shape ``(arc + 1,)``.
+        transform: From (column, row) to (x, y).
+
+    Returns:
+        Polygons, shape ``(region,)``: shells run counterclockwise in (x, y) and
+        holes clockwise.
+
+    """
+    ends = _sum_up(_ring_lengths(rings.halves, rings.offsets, offsets))
+    coordinates = _place(
+        rings.halves,
+        rings.offsets,
+        (vertices, offsets, ends),
+        tuple(transform)[:6],
+        mirrored=transform.determinant > 0,
+    )
+    polygons: NDArray[np.object_] = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, coordinates, (ends, rings.polygons)
+    )
+    return polygons
+
+
+def _sum_up(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn counts into offsets: 0, then the sums."""
+    sums = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=sums[1:])
+    return sums
+
+
+@kernel
+def _close(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    faces: NDArray[np.int32],
+    following: NDArray[np.int32],
+) -> tuple[
+    NDArray[np.int32],
+    NDArray[np.int64],
+    NDArray[np.int32],
+    NDArray[np.int32],
+    NDArray[np.bool_],
+]:
+    """Walk every ring once.
+
+    Returns:
+        The half-edges of each ring, where each ring's begin, its region, two
+        numbers that sort rings by where they start, and whether it is a hole.
+
+    """
+    count = len(faces)
+    halves = np.empty(count, np.int32)
+    ends = np.zeros(count + 1, np.int64)
+    regions = np.empty(count, np.int32)
+    starts = np.empty((count, 2), np.int32)
+    is_hole = np.empty(count, np.bool_)
+    seen = np.zeros(count, np.bool_)
+    ring = 0
+    for candidate in range(count):
+        if seen[candidate] or faces[candidate] == 0:
+            continue
+        first = _first_half(vertices, offsets, following, candidate)
+        end = ends[ring]
+        area = 0
+        half = first
+        while not seen[half]:
+            seen[half] = True
+            halves[end] = half
+            end += 1
+            area += _twice_area(vertices, offsets, half)
+            half = following[half]
+        regions[ring] = faces[first]
+        starts[ring, 0], starts[ring, 1] = _departure(vertices, offsets, first)
+        is_hole[ring] = area > 0  # rows run down: a shell turns the negative way
+        ring += 1
+        ends[ring] = end
+    return (
+        halves[: ends[ring]].copy(),
+        ends[: ring + 1].copy(),
+        regions[:ring].copy(),
+        starts[:ring].copy(),
+        is_hole[:ring].copy(),
+    )
+
+
+@kernel
+def _start(offsets: NDArray[np.int64], half: int) -> int:
+    """Give the place of a half-edge's first vertex."""
+    arc = half >> 1
+    return int(offsets[arc + 1] - 1 if half & 1 else offsets[arc])
+
+
+@kernel
+def _departure(
+    vertices: NDArray[np.int32], offsets: NDArray[np.int64], half: int
+) -> tuple[int, int]:
+    """Give the row of a half-edge's first vertex, and its column and heading."""
+    first = _start(offsets, half)
+    second = first - 1 if half & 1 else first + 1
+    down = vertices[second, 0] - vertices[first, 0]
+    right = vertices[second, 1] - vertices[first, 1]
+    heading = 0 if right > 0 else 1 if down > 0 else 2 if right < 0 else 3
+    return vertices[first, 0], 4 * vertices[first, 1] + heading
+
+
+@kernel
+def _first_half(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    following: NDArray[np.int32],
+    half: int,
+) -> int:
+    """Find the half-edge of a ring whose first corner is first."""
+    first, best = half, _start(offsets, half)
+    other = following[half]
+    while other != half:
+        place = _start(offsets, other)
+        if vertices[place, 0] < vertices[best, 0] or (
+            vertices[place, 0] == vertices[best, 0]
+            and vertices[place, 1] < vertices[best, 1]
+        ):
+            first, best = other, place
+        other = following[other]
+    return first
+
+
+@kernel
+def _twice_area(
+    vertices: NDArray[np.int32], offsets: NDArray[np.int64], half: int
+) -> int:
+    """Sum a half-edge's share of twice its ring's signed area, in pixels."""
+    arc = half >> 1
+    area = np.int64(0)
+    for k in range(offsets[arc], offsets[arc + 1] - 1):
+        row, col = np.int64(vertices[k, 0]), np.int64(vertices[k, 1])
+        area += col * vertices[k + 1, 0] - vertices[k + 1, 1] * row
+    return int(-area if half & 1 else area)
+
+
+@kernel
+def _reorder(
+    halves: NDArray[np.int32], offsets: NDArray[np.int64], order: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Put the half-edges of each ring where its place in the order is."""
+    sorted_halves = np.empty_like(halves)
+    end = 0
+    for ring in order:
+        for k in range(offsets[ring], offsets[ring + 1]):
+            sorted_halves[end] = halves[k]
+            end += 1
+    return sorted_halves
+
+
+@kernel
+def _ring_lengths(
+    halves: NDArray[np.int32],
+    rings: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count the vertices of each ring, the closing one too."""
+    lengths = np.ones(len(rings) - 1, np.int64)
+    for ring in range(len(lengths)):
+        for k in range(rings[ring], rings[ring + 1]):
+            arc = halves[k] >> 1
+            lengths[ring] += offsets[arc + 1] - offsets[arc] - 1
+    return lengths
+
+
+@kernel
+def _place(
+    halves: NDArray[np.int32],
+    rings: NDArray[np.int64],
+    lines: tuple[Corners, NDArray[np.int64], NDArray[np.int64]],
+    transform: tuple[float, float, float, float, float, float],
+    mirrored: bool,  # noqa: FBT001 - numba's compiled functions take no keywords only
+) -> NDArray[np.float64]:
+    """Write the (x, y) of every ring's vertices, closed, ring after ring.
+
+    Args:
+        halves: The half-edges of each ring.
+        rings: Where each ring's half-edges begin.
+        lines: Row and column of vertices; where each arc's begin; where each
+            ring's coordinates go.
+        transform: The six numbers that place (column, row).
+        mirrored: Whether left in the raster is right on the ground: then rings
+            are written backwards.
+
+    """
+    vertices, offsets, ends = lines
+    a, b, c, d, e, f = transform
+    placed = np.empty((ends[-1], 2), np.float64)
+    for ring in range(len(rings) - 1):
+        position = ends[ring + 1] - 1 if mirrored else ends[ring]
+        onward = -1 if mirrored else 1
+        last = 0
+        for k in range(rings[ring], rings[ring + 1]):
+            arc = halves[k] >> 1
+            first, last, step = offsets[arc], offsets[arc + 1] - 1, 1
+            if halves[k] & 1:
+                first, last, step = last, first, -1
+            while first != last:
+                row, col = vertices[first, 0], vertices[first, 1]
+                placed[position, 0] = col * a + row * b + c
+                placed[position, 1] = col * d + row * e + f
+                position += onward
+                first += step
+        row, col = vertices[last, 0], vertices[last, 1]
+        placed[position, 0] = col * a + row * b + c
+        placed[position, 1] = col * d + row * e + f
+    return placed
