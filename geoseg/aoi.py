@@ -42,6 +42,10 @@ _PIECES = 100
 since a straight line in one CRS is bent in another."""
 
 
+_TOUCHED = {"all_touched": True, "dtype": "uint8"}
+"""How GDAL is asked for every pixel that a line passes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aoi:
     """An area of interest on the pixels of a scene. Pickles cheaply."""
@@ -283,11 +287,16 @@ def _centres_inside(
     if answer is not None:
         return np.full(shape, answer, np.bool_)
 
-    transform = plane.transform
-    inside: NDArray[np.bool_] = geometry_mask([area], shape, transform, invert=True)
-    edges = rasterize(
-        [area.boundary], shape, transform=transform, all_touched=True, dtype=np.uint8
+    # GDAL needs only what is near; its answers do not count where this cuts.
+    margin = Window(-1, -1, window.height + 2, window.width + 2)
+    around = plane.crop(margin).bounds
+    near = shapely.clip_by_rect(
+        area, around.left, around.bottom, around.right, around.top
     )
+    inside: NDArray[np.bool_] = geometry_mask(
+        [near], shape, plane.transform, invert=True
+    )
+    edges = rasterize([near.boundary], shape, transform=plane.transform, **_TOUCHED)
     rows, cols = np.nonzero(edges)
     # From scene pixels to (x, y) in one step, so that no window shows.
     t, row, col = georef.transform, rows + (window.row + 0.5), cols + (window.col + 0.5)
