@@ -1,1 +1,36 @@
-"""Turn any large georeferenced image into a land-cover map."""
+"""Turn any large georeferenced image into a land-cover map.
+
+The public API: names only, each imported when it is first used, so that
+``import geoseg`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from geoseg.errors import GeosegError, InputError, RunError
+    from geoseg.prepare import SegmentOptions
+    from geoseg.run import segment
+
+_HOMES = {
+    "GeosegError": "geoseg.errors",
+    "InputError": "geoseg.errors",
+    "RunError": "geoseg.errors",
+    "SegmentOptions": "geoseg.prepare",
+    "segment": "geoseg.run",
+}
+"""The module that each public name comes from."""
+
+__all__ = ["GeosegError", "InputError", "RunError", "SegmentOptions", "segment"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'geoseg' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported yet or not."""
+    return __all__

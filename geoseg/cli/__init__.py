@@ -1,0 +1,82 @@
+"""The command line: a lazy group of commands, and the one place for exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from geoseg.errors import GeosegError, InputError
+
+COMMANDS = {
+    "segment": "Turn a scene into a land-cover map: raster and polygons.",
+    "vectorize": "Turn a class map into seam-free polygons.",
+    "models": "List the models, or show what one needs and gives.",
+}
+"""Each command's module in this package, and its one line of help."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, not when it is listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        """Name the commands, in the order of a user's way through them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"geoseg.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
+            )
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
+        """Run a command; turn what goes wrong into a sentence and a status."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _stop("stopped; the same command carries on from here", status=130)
+        except GeosegError as error:
+            if ctx.meta.get("geoseg.debug"):
+                raise
+            _stop(str(error), status=2 if isinstance(error, InputError) else 1)
+        except Exception as error:
+            if ctx.meta.get("geoseg.debug"):
+                raise
+            _stop(
+                f"an error that geoseg did not foresee ({type(error).__name__}: "
+                f"{error}); run again with --debug and report what it shows",
+                status=1,
+            )
+
+
+def _stop(sentence: str, *, status: int) -> None:
+    click.echo(f"geoseg: {sentence}", err=True)
+    raise click.exceptions.Exit(status)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="geoseg")
+def main() -> None:
+    """Turn any large georeferenced image into a land-cover map.
+
+    \b
+    For example, on the sample that comes with the repository:
+      geoseg segment sample_aoi/scene.tif --aoi sample_aoi/aoi.geojson -o out/
+
+    Exit status: 0 done, 1 failed on the way (the same command resumes), 2 something
+    given cannot be used (nothing was written), 130 stopped by Ctrl-C.
+    """

@@ -1,0 +1,136 @@
+"""What a person sees while a job runs and when it is done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Self
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Task
+
+    from geoseg.products.report import Report
+    from geoseg.run import Step
+
+_WORDS = {
+    "infer": "segmenting",
+    "raster": "writing rasters",
+    "vectorize": "drawing polygons",
+    "preview": "drawing the preview",
+}
+
+
+class _Rate(ProgressColumn):
+    """Tiles per second."""
+
+    def render(self, task: Task) -> Text:
+        """Write the rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        if task.total is None or speed is None:
+            return Text("")
+        return Text(f"{speed:.1f} tiles/s", style="progress.data.speed")
+
+
+class _Count(ProgressColumn):
+    """Tiles done of all."""
+
+    def render(self, task: Task) -> Text:
+        """Write the count, where there is one."""
+        if task.total is None:
+            return Text("")
+        return Text(f"{task.completed:,.0f}/{task.total:,.0f} tiles")
+
+
+class Screen:
+    """The terminal of one job: a progress bar, warnings, and the result.
+
+    Progress and warnings go to standard error, so that standard output holds
+    nothing but the result.
+    """
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        """Choose how much to show."""
+        self._quiet, self._as_json = quiet, as_json
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            _Count(),
+            _Rate(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+            transient=False,
+        )
+        self._step = ""
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        """Start to show progress."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._progress.stop()
+
+    def show_step(self, step: Step) -> None:
+        """Show how far the job is."""
+        if step.name != self._step:
+            self._begin(step)
+        if self._task is not None and step.total:
+            self._progress.update(self._task, completed=step.done)
+
+    def _begin(self, step: Step) -> None:
+        if self._task is not None:
+            self._finish_task(self._task)
+        self._step = step.name
+        if step.resumed_blocks and not self._quiet:
+            self._console.print(
+                f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
+            )
+        self._task = self._progress.add_task(
+            _WORDS[step.name], total=step.total or None, completed=step.done
+        )
+
+    def _finish_task(self, task: TaskID) -> None:
+        total = self._progress.tasks[self._progress.task_ids.index(task)].total
+        self._progress.update(task, total=total or 1, completed=total or 1)
+
+    def show_report(self, report: Report) -> None:
+        """Show what came out: warnings, the area of each class, the files."""
+        for warning in report.warnings:
+            click.echo(f"geoseg: warning: {warning}", err=True)
+        if self._as_json:
+            click.echo(json.dumps(asdict(report), indent=2))
+        elif not self._quiet:
+            console = Console(highlight=False)
+            console.print(_areas(report))
+            for name, path in report.products.items():
+                console.print(f"[bold]{name:<11}[/] {path}", soft_wrap=True)
+
+
+def _areas(report: Report) -> Table:
+    table = Table("class", "", title="Land cover", title_justify="left")
+    for heading in ("area (ha)", "share"):
+        table.add_column(heading, justify="right")
+    for area in report.class_areas:
+        swatch = Text("██", style=area["colour"])
+        share = f"{100 * area['share']:.1f} %"
+        table.add_row(area["name"], swatch, f"{area['area_ha']:,.1f}", share)
+    return table

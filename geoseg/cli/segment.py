@@ -1,0 +1,91 @@
+"""geoseg segment: a scene in, a land-cover map out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.options import a_path, reporting
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("segment")
+@click.argument("scene", type=a_path)
+@click.option(
+    "--output", "-o", type=a_path, required=True, help="Directory of the map."
+)
+@click.option("--aoi", type=a_path, help="Polygons to map no more than, in any CRS.")
+@click.option(
+    "--model",
+    default="sentinel2-landcover",
+    show_default=True,
+    help="A model's name (see geoseg models) or its directory.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    default=("geojson",),
+    show_default=True,
+    help="Vector format: geojson, gpkg, fgb, parquet; may be repeated.",
+)
+@click.option("--tile", type=int, help="Tile side in pixels [default: the model's].")
+@click.option("--overlap", type=int, help="Overlap in pixels [default: the model's].")
+@click.option(
+    "--block", type=int, help="Tiles a side of a block: memory, never the result."
+)
+@click.option(
+    "--blend",
+    type=click.Choice(["hann", "crop", "mean"]),
+    default="hann",
+    show_default=True,
+    help="How overlapping tiles share a pixel.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="What computes.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="What it computes in.",
+)
+@click.option("--restart", is_flag=True, help="Throw away an unfinished run's work.")
+@click.option("--keep-parts", is_flag=True, help="Keep the run directory at the end.")
+@reporting
+def command(  # one parameter a flag
+    scene: Path,
+    output: Path,
+    aoi: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
+) -> None:
+    """Turn SCENE into a land-cover map: raster, polygons, preview and report.
+
+    \b
+    For example:
+      geoseg segment scene.tif --aoi area.geojson -o out/ --format gpkg
+
+    A run that was stopped carries on when the same command is given again.
+    """
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        report = geoseg.segment(
+            scene,
+            output,
+            aoi=aoi,
+            options=geoseg.SegmentOptions(**options),
+            on_step=screen.show_step,
+        )
+    screen.show_report(report)

@@ -1,0 +1,195 @@
+"""Settle everything of a run before it begins: inputs, model, plan, identity."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.aoi import Aoi, read_aoi, whole_scene
+from geoseg.errors import InputError, OutputError, SceneError
+from geoseg.grid import check_tile
+from geoseg.models.bands import match_bands
+from geoseg.models.package import ModelPackage, load_package
+from geoseg.plan import Plan, lay_tiles, make_plan
+from geoseg.predict import Compute, Device, Precision, TilePredictor, resolve_compute
+from geoseg.scene import Scene, open_scene
+from geoseg.vectorize.writers import FORMATS
+
+if TYPE_CHECKING:
+    from geoseg.stitch import Blend
+
+DEFAULT_MODEL = "sentinel2-landcover"
+RUN_DIRECTORY = ".geoseg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentOptions:
+    """How to segment; every field has a default that suits most."""
+
+    model: str | Path = DEFAULT_MODEL
+    """The name of a shipped model, or the directory of a model package."""
+    formats: tuple[str, ...] = ("geojson",)
+    """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
+    tile: int | None = None
+    """Tile side in pixels; the model's own where None."""
+    overlap: int | None = None
+    """Pixels shared by adjacent tiles; the model's own where None."""
+    block: int | None = None
+    """Tiles a block has along each side; chosen from the job where None. It
+    bounds memory and never shows in the result."""
+    blend: Blend = "hann"
+    """How overlapping tiles share a pixel."""
+    device: Device = "auto"
+    """What computes."""
+    precision: Precision = "auto"
+    """What it computes in."""
+    restart: bool = False
+    """Throw away what an unfinished run left in the output directory."""
+    keep_parts: bool = False
+    """Keep the run directory when the products are complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything of a run that is settled before it begins."""
+
+    scene: Scene
+    """The raster to segment."""
+    aoi: Aoi
+    """Where the map is wanted."""
+    aoi_path: Path | None
+    """Where the AOI was read from; None for the whole scene."""
+    output: Path
+    """The directory for the products."""
+    options: SegmentOptions
+    """What was asked for."""
+    predictor: TilePredictor
+    """The model, on its device."""
+    plan: Plan
+    """What is to be done."""
+    warnings: tuple[str, ...]
+    """What was put right or assumed, a sentence each."""
+
+    @property
+    def package(self) -> ModelPackage:
+        """The model's package."""
+        return self.predictor.package
+
+    @property
+    def products(self) -> dict[str, Path]:
+        """Each product's file, by the product's name."""
+        vectors = {
+            name: self.output / f"landcover{FORMATS[name]}"
+            for name in self.options.formats
+        }
+        return {
+            "landcover": self.output / "landcover.tif",
+            "confidence": self.output / "confidence.tif",
+            **vectors,
+            "preview": self.output / "preview.png",
+            "report": self.output / "run.json",
+        }
+
+
+def prepare(
+    scene_path: Path, output: Path, aoi_path: Path | None, options: SegmentOptions
+) -> Setup:
+    """Check everything and plan the run; write nothing.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    _check_formats(options.formats)
+    _check_output(output)
+    scene = open_scene(scene_path)
+    package = load_package(options.model)
+    match = match_bands(package, scene.bands)
+    aoi = read_aoi(aoi_path, scene.georef) if aoi_path else whole_scene(scene.georef)
+    tile = options.tile or package.tile
+    overlap = package.overlap if options.overlap is None else options.overlap
+    check_tile(tile, overlap, package.stride)
+    compute = resolve_compute(options.device, options.precision)
+    lattice = lay_tiles(
+        scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
+    )
+    plan = make_plan(
+        scene.georef,
+        lattice,
+        area=aoi.window,
+        touches=aoi.touches,
+        identity={
+            **_identify_input(scene, aoi),
+            "model": f"{package.name} {package.fingerprint}",
+            "tile": str(tile),
+            "overlap": str(overlap),
+            "blend": options.blend,
+            "block": str(lattice.rows.block),
+            **_identify_compute(compute),
+        },
+    )
+    warnings = [*aoi.warnings]
+    if match.by_order:
+        warnings.append(
+            f"{scene_path} does not name its bands; they were taken in the model's "
+            f"order: {', '.join(band.name for band in package.bands)}"
+        )
+    return Setup(
+        scene=scene,
+        aoi=aoi,
+        aoi_path=aoi_path,
+        output=output,
+        options=options,
+        predictor=TilePredictor(package, match.indices, compute),
+        plan=plan,
+        warnings=tuple(warnings),
+    )
+
+
+def _check_formats(formats: tuple[str, ...]) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise InputError(
+            f"unknown vector format: {', '.join(unknown) or 'none given'}; "
+            f"those known are {', '.join(FORMATS)}"
+        )
+
+
+def _check_output(output: Path) -> None:
+    """Refuse what cannot become a directory with files in it, and make nothing."""
+    existing = next(
+        path for path in (output, *output.absolute().parents) if path.exists()
+    )
+    if not existing.is_dir():
+        raise OutputError(f"{existing} is a file; the output needs a directory")
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"{existing} cannot be written; choose another directory")
+
+
+def _identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
+    try:
+        status = scene.path.stat()
+    except OSError as error:
+        raise SceneError(f"{scene.path} is gone ({error.strerror})") from error
+    area = hashlib.blake2b(aoi.geometry.wkb, digest_size=16)
+    return {
+        "scene": str(scene.path.resolve()),
+        "scene size": str(status.st_size),
+        "scene modified": str(status.st_mtime_ns),
+        "area of interest": area.hexdigest(),
+    }
+
+
+def _identify_compute(compute: Compute) -> dict[str, str]:
+    return {
+        "device": compute.device,
+        "precision": compute.precision,
+        "batch": str(compute.batch),
+        "threads": str(compute.threads),
+        "geoseg": version("geoseg"),
+        "torch": version("torch"),
+    }

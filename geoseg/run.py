@@ -1,0 +1,235 @@
+"""Compose the rooms into one job."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.classes import NODATA
+from geoseg.engine import Progress, local_client, parts, run
+from geoseg.journal import Journal, open_journal
+from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
+from geoseg.prepare import SegmentOptions, Setup, prepare
+from geoseg.products.preview import write_preview
+from geoseg.products.report import Report, class_areas, write_report
+from geoseg.tasks import Job
+from geoseg.vectorize.polygons import polygons
+from geoseg.vectorize.writers import write_polygons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+RUN_DIRECTORY = ".geoseg"
+"""Where, in the output directory, a run keeps what it needs while it works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a job is doing, for whoever watches."""
+
+    name: str
+    """``infer``, ``raster``, ``vectorize``, ``preview``."""
+    done: int = 0
+    """How much of it is done; tiles, for ``infer``."""
+    total: int = 0
+    """How much there is to do; 0 where it is not counted."""
+    resumed_blocks: int = 0
+    """Blocks that an unfinished run had done already."""
+    blocks: int = 0
+    """Blocks there are in all."""
+
+
+def segment(
+    scene: Path | str,
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    on_step: Callable[[Step], None] = lambda _: None,
+) -> Report:
+    """Turn a scene into a land-cover map: rasters, polygons, preview and report.
+
+    The output directory gets ``landcover.tif`` (class ids, nodata 255),
+    ``confidence.tif`` (percent, nodata 255), ``landcover.<format>``,
+    ``preview.png`` and ``run.json``. An unfinished run is taken up where it
+    stopped when the same call is made again.
+
+    Args:
+        scene: A raster with the bands that the model needs.
+        output: The directory for the products; made where it does not exist.
+        aoi: A vector file of polygons, in any CRS, to map no more than; the whole
+            scene where None.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What ``run.json`` holds.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: Something failed on the way; the same call resumes.
+
+    Example:
+        >>> import geoseg
+        >>> report = geoseg.segment(
+        ...     "scene.tif", "out", aoi="aoi.geojson"
+        ... )  # doctest: +SKIP
+
+    """
+    options = options or SegmentOptions()
+    clock = _Clock()
+    with clock("prepare"):
+        setup = prepare(Path(scene), Path(output), aoi and Path(aoi), options)
+    directory = setup.output / RUN_DIRECTORY
+    with open_journal(
+        directory, setup.plan.identity, restart=options.restart
+    ) as journal:
+        with clock("infer"):
+            counts = _infer(setup, journal, on_step)
+        with clock("raster"):
+            on_step(Step("raster"))
+            _write_rasters(setup, journal)
+        with clock("vectorize"):
+            on_step(Step("vectorize"))
+            _write_vectors(setup)
+        with clock("preview"):
+            on_step(Step("preview"))
+            _write_preview(setup)
+        report = _report(setup, counts, clock.seconds)
+        write_report(setup.products["report"], report)
+        if not options.keep_parts:
+            journal.discard()
+    return report
+
+
+def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> Progress:
+    job = Job(
+        plan=setup.plan,
+        source=setup.scene,
+        predictor=setup.predictor,
+        area=setup.aoi,
+        blend=setup.options.blend,
+        class_ids=setup.package.legend.ids,
+        nodata=NODATA,
+        store=journal.store,
+    )
+
+    def tell(progress: Progress) -> None:
+        on_step(
+            Step(
+                "infer",
+                done=progress.tiles,
+                total=progress.tiles_planned,
+                resumed_blocks=progress.resumed,
+                blocks=progress.blocks_planned,
+            )
+        )
+
+    with local_client() as client:
+        return run(job, journal, client, tell)
+
+
+def _write_rasters(setup: Setup, journal: Journal) -> None:
+    georef = setup.scene.georef.crop(setup.plan.area)
+    tags = {
+        "GEOSEG_VERSION": version("geoseg"),
+        "GEOSEG_MODEL": f"{setup.package.name} {setup.package.version}",
+        "GEOSEG_MODEL_FINGERPRINT": setup.package.fingerprint,
+    }
+    scratch = journal.store.directory
+    write_class_map(
+        setup.products["landcover"],
+        georef,
+        parts(setup.plan, journal, 0),
+        legend=setup.package.legend,
+        tags=tags,
+        scratch=scratch,
+    )
+    write_confidence(
+        setup.products["confidence"],
+        georef,
+        parts(setup.plan, journal, 1),
+        tags=tags,
+        scratch=scratch,
+    )
+
+
+def _write_vectors(setup: Setup) -> None:
+    frame = polygons(
+        ClassMap.open(setup.products["landcover"]),
+        legend=setup.package.legend,
+        confidence=ClassMap.open(setup.products["confidence"]),
+    )
+    for name in setup.options.formats:
+        write_polygons(frame, setup.products[name], legend=setup.package.legend)
+
+
+def _write_preview(setup: Setup) -> None:
+    names = [band.common_name for band in setup.package.bands]
+    known = all(colour in names for colour in ("red", "green", "blue"))
+    chosen = [names.index(c) for c in ("red", "green", "blue")] if known else [0, 0, 0]
+    red, green, blue = (setup.predictor.bands[index] for index in chosen)
+    write_preview(
+        setup.products["preview"],
+        scene_path=setup.scene.path,
+        rgb=(red, green, blue),
+        map_path=setup.products["landcover"],
+        legend=setup.package.legend,
+        title=f"Land cover of {setup.scene.path.name}",
+    )
+
+
+def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
+    georef, package = setup.scene.georef.crop(setup.plan.area), setup.package
+    pixels = class_counts(setup.products["landcover"])
+    return Report(
+        geoseg=version("geoseg"),
+        settings={**asdict(setup.options), "model": str(setup.options.model)},
+        scene={
+            "path": str(setup.scene.path),
+            "size": setup.scene.path.stat().st_size,
+            "crs": setup.scene.georef.crs.to_string(),
+            "width": setup.scene.georef.width,
+            "height": setup.scene.georef.height,
+            "bands": list(setup.scene.bands),
+        },
+        aoi=None if setup.aoi_path is None else str(setup.aoi_path),
+        model={
+            "name": package.name,
+            "version": package.version,
+            "fingerprint": package.fingerprint,
+        },
+        compute=asdict(setup.predictor.compute),
+        tiles={
+            "inferred": counts.inferred,
+            "empty": counts.empty,
+            "outside": setup.plan.skipped,
+        },
+        timings_s=seconds,
+        class_areas=class_areas(pixels, package.legend, georef.pixel_area_m2()),
+        nodata_pixels=pixels.get(NODATA, 0),
+        products={name: str(path) for name, path in setup.products.items()},
+        versions={name: version(name) for name in _TOLD},
+        warnings=list(setup.warnings),
+    )
+
+
+_TOLD = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")
+"""The libraries whose versions a report names."""
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Wall-clock seconds of each stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(time.perf_counter() - start, 3)
