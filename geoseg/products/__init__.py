@@ -1,0 +1,1 @@
+"""What people take away from a run besides its maps: a preview and a report."""

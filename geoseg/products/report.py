@@ -1,0 +1,136 @@
+"""The final report of a run: what ran on what, how long, and what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from geoseg.atomic import atomic_file
+from geoseg.classes import NODATA, Legend
+from geoseg.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Json: TypeAlias = (
+    "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+)
+"""What a report's free fields may hold."""
+
+_HECTARE_M2 = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassArea:
+    """How much of a map is one class."""
+
+    id: int
+    """The class's value in the map."""
+    name: str
+    """The class's name."""
+    pixels: int
+    """Number of pixels."""
+    area_ha: float
+    """Area in hectares: pixels times the area of one."""
+    share: float
+    """Part of the pixels that have a class, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``run.json`` holds. Keys come in the order of the fields."""
+
+    geoseg: str
+    """The version of geoseg."""
+    settings: Mapping[str, Json]
+    """The settings of the command, after defaults were filled in."""
+    scene: Mapping[str, Json]
+    """The input image: path, size in bytes, CRS, width, height, bands."""
+    aoi: Mapping[str, Json] | None
+    """The area of interest; None for the whole scene."""
+    model: Mapping[str, Json]
+    """The model: name, version, fingerprint."""
+    compute: Mapping[str, Json]
+    """Device, precision, threads, and why they were chosen."""
+    tiles: Mapping[str, int]
+    """Tiles inferred and skipped."""
+    timings_s: Mapping[str, float]
+    """Seconds that each step took."""
+    class_areas: Sequence[ClassArea]
+    """Area of each class of the legend."""
+    nodata_pixels: int
+    """Pixels of the map that have no class."""
+    products: Mapping[str, str]
+    """Path of each product, by its name."""
+    versions: Mapping[str, str]
+    """Versions of Python and of the libraries that shape the result."""
+    warnings: Sequence[str] = ()
+    """What the user should know, a sentence each."""
+
+    def to_json(self) -> str:
+        """Write the report as JSON, indented, keys in the order of the fields.
+
+        Raises:
+            ValueError: A number is infinite or not a number.
+
+        """
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def class_areas(
+    counts: Mapping[int, int], legend: Legend, pixel_area_m2: float
+) -> tuple[ClassArea, ...]:
+    """Turn pixel counts into areas and shares.
+
+    Args:
+        counts: Pixels of each value of a map; nodata is left out.
+        legend: The classes; one without pixels gets a row of zeros.
+        pixel_area_m2: The area of one pixel in square metres.
+
+    Returns:
+        A row a class, in the order of the legend. Shares are of the pixels
+        that have a class and sum to 1, or are all 0 where none has.
+
+    Raises:
+        InputError: The map holds a value that is no class of the legend.
+
+    Example:
+        >>> from geoseg.classes import LandClass
+        >>> legend = Legend((LandClass(1, "water", "#0000ff"),))
+        >>> class_areas({1: 250, 255: 7}, legend, 100.0)
+        (ClassArea(id=1, name='water', pixels=250, area_ha=2.5, share=1.0),)
+
+    """
+    strange = sorted(set(counts) - set(legend.ids) - {NODATA})
+    if strange:
+        raise InputError(
+            f"the map holds {strange}, but the classes of its legend are "
+            f"{list(legend.ids)}; give the legend that the map was made with"
+        )
+    total = sum(counts.get(i, 0) for i in legend.ids)
+    rows = []
+    for land_class in legend:
+        pixels = counts.get(land_class.id, 0)
+        rows.append(
+            ClassArea(
+                land_class.id,
+                land_class.name,
+                pixels,
+                area_ha=pixels * pixel_area_m2 / _HECTARE_M2,
+                share=pixels / total if total else 0.0,
+            )
+        )
+    return tuple(rows)
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report as a JSON file, whole or not at all.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    with atomic_file(path) as whole:
+        whole.write_text(report.to_json() + "\n", encoding="utf-8")

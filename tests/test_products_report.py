@@ -1,0 +1,86 @@
+"""The report is plain JSON in a stable order."""
+
+import json
+
+import pytest
+
+from geoseg.errors import DiskError, InputError
+from geoseg.products.report import ClassArea, Report, class_areas, write_report
+
+
+def report(**changes):
+    facts = {
+        "geoseg": "0.1.0",
+        "settings": {"overlap": 64},
+        "scene": {"path": "scène.tif", "bands": ["B02", "B03"]},
+        "aoi": None,
+        "model": {"name": "shipped", "version": "1"},
+        "compute": {"device": "cpu"},
+        "tiles": {"inferred": 12, "skipped": 3},
+        "timings_s": {"inference": 1.5},
+        "class_areas": (ClassArea(1, "water", 10, 0.1, 1.0),),
+        "nodata_pixels": 5,
+        "products": {"map": "landcover.tif"},
+        "versions": {"python": "3.11"},
+        "warnings": ("a polygon was repaired",),
+    }
+    return Report(**(facts | changes))
+
+
+def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
+    path = tmp_path / "run.json"
+    write_report(path, report())
+    read = json.loads(path.read_text(encoding="utf-8"))
+    assert list(read) == [
+        "geoseg",
+        "settings",
+        "scene",
+        "aoi",
+        "model",
+        "compute",
+        "tiles",
+        "timings_s",
+        "class_areas",
+        "nodata_pixels",
+        "products",
+        "versions",
+        "warnings",
+    ]
+    assert read["scene"]["path"] == "scène.tif"
+    assert read["class_areas"] == [
+        {"id": 1, "name": "water", "pixels": 10, "area_ha": 0.1, "share": 1.0}
+    ]
+    assert read["warnings"] == ["a polygon was repaired"]
+
+
+def test_a_number_that_json_lacks_is_not_written(tmp_path):
+    path = tmp_path / "run.json"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_report(path, report(timings_s={"inference": float("nan")}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    with pytest.raises(DiskError, match=r"cannot write .*run\.json: "):
+        write_report(tmp_path / "out" / "run.json", report())
+
+
+def test_areas_follow_the_legend_and_shares_sum_to_one(legend):
+    areas = class_areas({4: 30, 1: 10, 255: 999}, legend, 200.0)
+    assert areas == (
+        ClassArea(1, "water", 10, 0.2, 0.25),
+        ClassArea(3, "forêt & bois", 0, 0.0, 0.0),
+        ClassArea(4, "built-up", 30, 0.6, 0.75),
+    )
+
+
+def test_a_map_of_nodata_has_no_area(legend):
+    assert {(a.pixels, a.share) for a in class_areas({255: 7}, legend, 100.0)} == {
+        (0, 0.0)
+    }
+
+
+def test_a_value_without_a_name_is_refused(legend):
+    with pytest.raises(InputError, match=r"holds \[2\].*\[1, 3, 4\]"):
+        class_areas({1: 10, 2: 5}, legend, 100.0)
