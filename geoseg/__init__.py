@@ -9,19 +9,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
+    from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.prepare import SegmentOptions
     from geoseg.run import segment
 
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
+    "ModelPackage": "geoseg.models.package",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
+    "known_models": "geoseg.models.package",
+    "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
 }
 """The module that each public name comes from."""
 
-__all__ = ["GeosegError", "InputError", "RunError", "SegmentOptions", "segment"]
+__all__ = [
+    "GeosegError",
+    "InputError",
+    "ModelPackage",
+    "RunError",
+    "SegmentOptions",
+    "known_models",
+    "load_package",
+    "segment",
+]
 
 
 def __getattr__(name: str) -> object:

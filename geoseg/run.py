@@ -83,7 +83,8 @@ def segment(
     options = options or SegmentOptions()
     clock = _Clock()
     with clock("prepare"):
-        setup = prepare(Path(scene), Path(output), aoi and Path(aoi), options)
+        area = None if aoi is None else Path(aoi)
+        setup = prepare(Path(scene), Path(output), area, options)
     directory = setup.output / RUN_DIRECTORY
     with open_journal(
         directory, setup.plan.identity, restart=options.restart

@@ -17,16 +17,21 @@ def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None
     ctx.meta["geoseg.debug"] = value
 
 
+def debuggable(command: Command) -> Command:
+    """Add --debug, which the group looks for when something fails."""
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_debug,
+        help="Show the traceback when something fails.",
+    )(command)
+
+
 def reporting(command: Command) -> Command:
     """Add --quiet, --json and --debug."""
     for add in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            expose_value=False,
-            callback=_remember_debug,
-            help="Show the traceback when something fails.",
-        ),
+        debuggable,
         click.option(
             "--json",
             "as_json",
