@@ -1,5 +1,10 @@
 """Pieces of arcs chained into arcs that run from junction to junction.
 
+Where exactly two pieces meet there is no junction, and they become one arc; a
+point that lies straight between its neighbours goes. So arcs are the same
+whatever blocks they were traced in; only their order is not, and nothing that
+is made of them depends on that.
+
 At a junction a ring goes on along the region that it encloses. Where two pixels
 of one region touch at a corner only, and pixels of others at the same corner
 fill the gaps, the ring turns right, across the corner to the region's other
@@ -21,6 +26,23 @@ if TYPE_CHECKING:
 _NONE = -1
 _PASSING = 2
 """A node with this many unused directions is passed, not a junction."""
+
+
+class Pieces(NamedTuple):
+    """Pieces of arcs, and the nodes at which they meet."""
+
+    vertices: NDArray[np.int32]
+    """Row and column of pixel corners, shape ``(vertex, 2)``, piece after piece."""
+    offsets: NDArray[np.int64]
+    """Where each piece's vertices begin, and the end: shape ``(piece + 1,)``."""
+    faces: NDArray[np.int32]
+    """The region on the left of each half-edge, 0 outside: ``(2 * piece,)``. A
+    piece with the same region on both sides is no boundary and is passed over."""
+    nodes: NDArray[np.int32]
+    """Row and column of each node, shape ``(node, 2)``."""
+    spokes: NDArray[np.int32]
+    """The half-edge that leaves each node east, south, west and north, or -1:
+    shape ``(node, 4)``."""
 
 
 class Chains(NamedTuple):
@@ -51,16 +73,10 @@ def chain(
 ) -> Chains:
     """Chain the pieces of arcs that meet where there is no junction.
 
-    Args:
-        vertices: Row and column of pixel corners, shape ``(vertex, 2)``.
-        offsets: Where each piece's vertices begin: shape ``(piece + 1,)``.
-        faces: The region left of each half-edge, shape ``(2 * piece,)``.
-        nodes: Row and column of each node, shape ``(node, 2)``.
-        spokes: The half-edge that leaves each node in each direction, or -1.
-
+    The arguments are the fields of `Pieces`.
     """
     onward, starts, headings = _link(spokes, faces)
-    done = np.zeros(len(faces) // 2, np.bool_)
+    done = faces[0::2] == faces[1::2]
     firsts = np.empty(len(done), np.int32)
     lasts = np.empty(len(done), np.int32)
     begun = _find_open(

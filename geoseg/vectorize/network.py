@@ -1,10 +1,7 @@
-"""The network: the regions and arcs of the whole map, joined from its blocks.
+"""The network: the regions and lines of the whole map, joined from its blocks.
 
-A line that crosses the edge of a block was traced in two pieces. Where exactly
-two pieces meet there is no junction, and they become one arc again; a point
-that lies straight between its neighbours goes. So the network is the same
-whatever blocks it was traced in; only the order of its arcs is not, and nothing
-that is made of them depends on that.
+A line that crosses the edge of a block was traced in two pieces, which end at
+the same node. Regions that several blocks have seen become one.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.vectorize.blocks import Regions, Traced
-from geoseg.vectorize.chain import Chains, chain
+from geoseg.vectorize.chain import Pieces
 from geoseg.vectorize.regions import join_labels
 
 if TYPE_CHECKING:
@@ -26,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The regions of a map and the arcs between them."""
+    """The regions of a map and the lines between them."""
 
     regions: Regions
     """Every region, in the order of first pixels; face ``k`` is entry ``k - 1``."""
-    arcs: Chains
-    """Every arc; face 0 is nodata and what lies beyond the map."""
+    pieces: Pieces
+    """Every piece of an arc; face 0 is nodata and what lies beyond the map."""
 
 
 def join(blocks: Sequence[Traced]) -> Network:
@@ -48,7 +45,7 @@ def join(blocks: Sequence[Traced]) -> Network:
     )
     lengths = np.concatenate([np.diff(block.arcs.offsets) for block in blocks])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return Network(regions, chain(vertices, offsets, numbers[faces], nodes, spokes))
+    return Network(regions, Pieces(vertices, offsets, numbers[faces], nodes, spokes))
 
 
 def _label_offsets(blocks: Sequence[Traced]) -> list[int]:

@@ -10,9 +10,12 @@ import numpy as np
 
 from geoseg.errors import VectorError
 from geoseg.vectorize.blocks import ClassRaster, cut, trace_block
+from geoseg.vectorize.chain import chain
+from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.measure import measure
 from geoseg.vectorize.network import Network, join
 from geoseg.vectorize.rings import assemble, draw
+from geoseg.vectorize.sieve import sieve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.classes import Legend
+    from geoseg.georef import Georef
 
 __all__ = ["BlockMap", "ClassRaster", "polygons"]
 
@@ -41,10 +45,11 @@ def polygons(
     *,
     legend: Legend,
     confidence: ClassRaster | None = None,
+    drawing: Drawing = Drawing(),  # noqa: B008 - a value that cannot change
     block: int = 2048,
     map_blocks: BlockMap = map,
 ) -> gpd.GeoDataFrame:
-    """Draw every region of a class map as a polygon along its pixels' sides.
+    """Draw every region of a class map as a polygon.
 
     A region is what pixels of one class make that are connected through their
     sides. The polygons are a valid coverage: they neither overlap nor leave
@@ -55,6 +60,8 @@ def polygons(
         class_map: Class ids, 255 where there is none.
         legend: The names of the classes.
         confidence: Confidence of each pixel in percent, 255 where there is none.
+        drawing: What is merged and straightened; by default nothing, and
+            polygons run along their pixels' sides.
         block: Side, in pixels, of the blocks that are read and traced at once.
         map_blocks: What applies a function to every block, such as `map`.
 
@@ -65,6 +72,8 @@ def polygons(
         (percent; only with ``confidence``) and ``geometry`` in the map's CRS.
         Areas are planar where the CRS is projected (pixel count times pixel
         area, exactly), and on the CRS's ellipsoid where it is geographic.
+        ``attrs["merged_pixels"]`` holds the pixels, by class name, of the patches
+        that were too small and went to another class.
 
     Raises:
         VectorError: The map has classes that the legend does not know, or the
@@ -76,14 +85,24 @@ def polygons(
     task = partial(trace_block, class_map, confidence)
     network = join(list(map_blocks(task, cut(class_map.georef, block))))
     _check_classes(network.regions.classes, legend)
-    return _tabulate(network, class_map, legend, with_confidence=confidence is not None)
+    merged: dict[int, int] = {}
+    if drawing.min_pixels > 1:
+        network, merged = sieve(network, class_map.georef, drawing.min_pixels)
+    frame = _tabulate(
+        network, class_map.georef, legend, with_confidence=confidence is not None
+    )
+    frame.attrs["merged_pixels"] = {
+        legend.by_id(value).name: count for value, count in merged.items()
+    }
+    return frame
 
 
 def _tabulate(
-    network: Network, class_map: ClassRaster, legend: Legend, *, with_confidence: bool
+    network: Network, georef: Georef, legend: Legend, *, with_confidence: bool
 ) -> gpd.GeoDataFrame:
     """Draw the regions and put what is known of them in a table."""
-    georef, regions, arcs = class_map.georef, network.regions, network.arcs
+    regions = network.regions
+    arcs = chain(*network.pieces)
     geometry = draw(assemble(arcs), arcs.vertices, arcs.offsets, georef.transform)
     drawn_area, perimeter = measure(geometry, georef.crs)
     exact_area = regions.pixels * georef.pixel_area_m2()

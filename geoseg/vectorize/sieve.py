@@ -1,0 +1,250 @@
+"""The smallest patch that is kept: smaller ones go to a neighbour.
+
+The smallest patch goes first, to the neighbour with which it shares the longest
+boundary; it takes that neighbour's class, and what of that class it touches
+becomes one region with it. A merged patch that is still too small waits for its
+turn. Ties go to the region whose first pixel is first, so the result depends
+neither on blocks nor on the order of arcs.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.vectorize.blocks import Regions
+from geoseg.vectorize.kernel import kernel
+from geoseg.vectorize.network import Network
+from geoseg.vectorize.regions import OUTSIDE, find
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.vectorize.chain import Pieces
+
+_NONE = -1
+_THOUSANDTHS = 1000
+"""Lengths are whole thousandths of a pixel's shorter side: sums without order."""
+
+
+def sieve(
+    network: Network, georef: Georef, minimum: float
+) -> tuple[Network, dict[int, int]]:
+    """Merge every region smaller than a minimum into a neighbour.
+
+    A region without any neighbour but nodata becomes nodata.
+
+    Args:
+        network: The map's regions and the pieces of arcs between them.
+        georef: The map's plane; the sides of its pixels may differ.
+        minimum: The number of pixels from which a region is kept.
+
+    Returns:
+        The network of what is left. Regions keep their order; the pixels and
+        confidences of one that went are counted with the one it went to. And
+        the number of pixels that each class lost, where it lost any.
+
+    """
+    regions, pieces = network.regions, network.pieces
+    parents, classes = _merge(
+        pieces.faces,
+        _lengths(pieces, georef),
+        np.concatenate([[0], regions.pixels]),
+        np.concatenate([[np.uint8(NODATA)], regions.classes]),
+        minimum,
+    )
+    roots = np.flatnonzero(parents == np.arange(len(parents)))
+    numbers = np.searchsorted(roots, parents).astype(np.int32)
+    faces = numbers[pieces.faces]
+    gone = faces[0::2] == faces[1::2]
+    spokes = pieces.spokes.copy()
+    spokes[np.repeat(gone, 2)[spokes] & (spokes >= 0)] = _NONE
+    left = Network(
+        _merge_tables(
+            regions, numbers[1:], classes[roots][1:], regions.firsts[roots[1:] - 1]
+        ),
+        pieces._replace(faces=faces, spokes=spokes),
+    )
+    lost = regions.classes != classes[parents[1:]]
+    pixels = np.bincount(regions.classes[lost], regions.pixels[lost])
+    return left, {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
+
+
+def _merge_tables(
+    regions: Regions,
+    numbers: NDArray[np.int32],
+    classes: NDArray[np.uint8],
+    firsts: NDArray[np.int64],
+) -> Regions:
+    """Sum up what is known of the regions that have become one."""
+    sums = np.zeros((3, len(classes) + 1), np.int64)
+    parts = regions.pixels, regions.confidence, regions.sure
+    for total, part in zip(sums, parts, strict=True):
+        np.add.at(total, numbers, part)
+    return Regions(classes, firsts, *sums[:, 1:])
+
+
+def _lengths(pieces: Pieces, georef: Georef) -> NDArray[np.int64]:
+    """Measure each piece along pixel sides, in `_THOUSANDTHS`."""
+    t = georef.transform
+    sides = np.hypot([t.b, t.a], [t.e, t.d])  # of a step down, of a step right
+    scale = np.rint(_THOUSANDTHS * sides / sides.min()).astype(np.int64)
+    steps = np.abs(np.diff(pieces.vertices, axis=0)) @ scale
+    sums = np.concatenate([[0], np.cumsum(steps)])
+    starts, ends = pieces.offsets[:-1], pieces.offsets[1:] - 1
+    lengths: NDArray[np.int64] = sums[ends] - sums[starts]
+    return lengths
+
+
+@kernel
+def _merge(
+    faces: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    classes: NDArray[np.uint8],
+    minimum: float,
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Merge small regions.
+
+    Args:
+        faces: The region left of each half-edge.
+        lengths: The length of each piece.
+        sizes: Pixels of each region, `OUTSIDE` first; changed.
+        classes: Class of each region, `OUTSIDE` first; changed.
+        minimum: The size from which a region is kept.
+
+    Returns:
+        The region into which each one went, itself if it was kept; and the
+        class of each that was kept.
+
+    """
+    parents = np.arange(len(sizes)).astype(np.int32)
+    chains = _list_half_edges(faces, len(sizes))
+    shared = np.zeros(len(sizes), np.int64)
+    neighbours = np.empty(len(sizes), np.int32)
+    queue = [
+        (sizes[region], region)
+        for region in range(1, len(sizes))
+        if sizes[region] < minimum
+    ]
+    heapify(queue)
+    while queue:
+        size, region = heappop(queue)
+        if parents[region] != region or sizes[region] != size:
+            continue  # merged since it was queued
+        count = _find_neighbours(
+            region, (faces, lengths), chains, parents, (shared, neighbours)
+        )
+        receiver = _choose(neighbours[:count], shared)
+        if receiver == OUTSIDE:
+            parents[region] = OUTSIDE
+        else:
+            value = classes[receiver]
+            root = _absorb(parents, sizes, chains, region, receiver)
+            for other in neighbours[:count]:
+                if other not in (receiver, OUTSIDE) and classes[other] == value:
+                    root = _absorb(parents, sizes, chains, root, other)
+            classes[root] = value
+            if sizes[root] < minimum:
+                heappush(queue, (sizes[root], root))
+        shared[neighbours[:count]] = 0
+    for region in range(len(parents)):
+        parents[region] = find(parents, region)
+    return parents, classes
+
+
+@kernel
+def _list_half_edges(
+    faces: NDArray[np.int32], count: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """List the half-edges of each region as a chain.
+
+    Returns:
+        The first and last half-edge of each region, and the next of each
+        half-edge; -1 for none.
+
+    """
+    heads = np.full(count, _NONE, np.int32)
+    tails = np.full(count, _NONE, np.int32)
+    nexts = np.full(len(faces), _NONE, np.int32)
+    for half in range(len(faces)):
+        face = faces[half]
+        if heads[face] == _NONE:
+            heads[face] = half
+        else:
+            nexts[tails[face]] = half
+        tails[face] = half
+    return heads, tails, nexts
+
+
+@kernel
+def _find_neighbours(
+    region: int,
+    pieces: tuple[NDArray[np.int32], NDArray[np.int64]],
+    chains: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    parents: NDArray[np.int32],
+    found: tuple[NDArray[np.int64], NDArray[np.int32]],
+) -> int:
+    """Add up the boundary that a region shares with each neighbour.
+
+    Args:
+        region: The region.
+        pieces: Faces of half-edges and lengths of pieces.
+        chains: What `_list_half_edges` gives.
+        parents: The region into which each one went.
+        found: Filled: the length shared with each region, and the neighbours.
+
+    Returns:
+        The number of neighbours.
+
+    """
+    faces, lengths = pieces
+    heads, _, nexts = chains
+    shared, neighbours = found
+    count = 0
+    half = heads[region]
+    while half != _NONE:
+        other = find(parents, faces[half ^ 1])
+        if other != region:
+            if shared[other] == 0:
+                neighbours[count] = other
+                count += 1
+            shared[other] += lengths[half >> 1]
+        half = nexts[half]
+    return count
+
+
+@kernel
+def _choose(neighbours: NDArray[np.int32], shared: NDArray[np.int64]) -> int:
+    """Choose the neighbour with the longest boundary; outside only if alone."""
+    best = OUTSIDE
+    for other in neighbours:
+        if other == OUTSIDE:
+            continue
+        longer = shared[other] > shared[best]
+        tie = shared[other] == shared[best] and other < best
+        if best == OUTSIDE or longer or tie:
+            best = other
+    return best
+
+
+@kernel
+def _absorb(
+    parents: NDArray[np.int32],
+    sizes: NDArray[np.int64],
+    chains: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    a: int,
+    b: int,
+) -> int:
+    """Make one region of two; the one whose first pixel is first lends its number."""
+    heads, tails, nexts = chains
+    root, other = min(a, b), max(a, b)
+    parents[other] = root
+    sizes[root] += sizes[other]
+    nexts[tails[root]] = heads[other]
+    tails[root] = tails[other]
+    return root
