@@ -1,0 +1,176 @@
+"""A picture of a map beside its image, for a slide.
+
+Rasters are read at the resolution of the picture, from overviews where there
+are some: the size of the scene does not matter for memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterioWindow
+
+from geoseg.atomic import atomic_file
+from geoseg.classes import NODATA
+from geoseg.mosaic import ClassMap, class_counts
+from geoseg.products.ground import ground_of
+from geoseg.products.page import LegendRow, Page, Sheet
+from geoseg.products.report import ClassArea, class_areas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.classes import Legend
+    from geoseg.georef import Georef
+
+_STRETCH = 2, 98
+"""The percentiles of a band that become black and white."""
+
+_GAMMA = 0.8
+"""Below one: lifts the dark ground beside clouds that take the bright end."""
+
+_PALE = 0.55
+"""How far the image is faded to white where the map has no class."""
+
+_MOST_ROWS = 14
+"""Legend lines that fit a slide; smaller classes are then counted together."""
+
+_HECTARES = {"ha": 1, "km²": 100}
+
+_MANY_HECTARES = 10_000
+"""From here on areas are given in square kilometres."""
+
+
+def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyword)
+    path: Path,
+    *,
+    scene_path: Path,
+    rgb: tuple[int, int, int],
+    map_path: Path,
+    legend: Legend,
+    title: str,
+    attribution: str = "",
+) -> None:
+    """Draw the image and the map in its class colours, and save them as PNG.
+
+    The same inputs give the same bytes.
+
+    Args:
+        path: The PNG to write, at most 2000 x 1125 pixels.
+        scene_path: The image; it is cropped to the map.
+        rgb: Which of its bands, counted from 0, are shown red, green and blue.
+        map_path: The class map, on pixels of the image.
+        legend: Names and colours of its classes.
+        title: The heading.
+        attribution: Whose data this is, in small print.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    plane = ClassMap.open(map_path).georef
+    ground = ground_of(plane)
+    areas = class_areas(class_counts(map_path), legend, plane.pixel_area_m2())
+    rows = _legend_rows(areas, legend)
+    width_m = plane.width * ground.column_m
+    page = Page.around(width_m / (plane.height * ground.row_m), len(rows))
+
+    sheet = Sheet(page)
+    sheet.heading(title, attribution)
+    classes = _read_map(map_path, page.pixels)
+    image = _stretched(_read_image(scene_path, rgb, plane, classes.shape))
+    sheet.panel(page.corners[0], "Image", _paled(image, classes == NODATA))
+    sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
+    sheet.legend("Classes", rows)
+    sheet.scale_bar(width_m / page.panel[0])
+    sheet.north_arrow(ground.north)
+    with atomic_file(path) as whole:
+        # The version of the software would be the only trace of time.
+        sheet.figure.savefig(whole, format="png", metadata={"Software": None})
+
+
+def _read_image(
+    path: Path, rgb: tuple[int, int, int], plane: Georef, shape: tuple[int, ...]
+) -> np.ma.MaskedArray:
+    """Read the plane's part of an image, shape (3, y, x), invalid pixels masked."""
+    with rasterio.open(path) as dataset:
+        col, row = (~dataset.transform @ plane.transform) @ (0, 0)
+        window = RasterioWindow(round(col), round(row), plane.width, plane.height)
+        picture: np.ma.MaskedArray = dataset.read(
+            [band + 1 for band in rgb],
+            window=window,
+            out_shape=(3, *shape),
+            resampling=Resampling.average,
+            masked=True,
+        )
+    return np.ma.masked_invalid(picture)
+
+
+def _stretched(picture: np.ma.MaskedArray) -> NDArray[np.uint8]:
+    """Spread each band over 0 to 255, shape (y, x, band); invalid is white."""
+    bands = []
+    for band in picture:
+        valid = band.compressed()
+        low, high = np.percentile(valid, _STRETCH) if valid.size else (0, 1)
+        grey = (band.astype(np.float64) - low) / max(high - low, 1e-12)
+        bands.append((np.clip(grey, 0, 1) ** _GAMMA).filled(1.0))
+    return (np.stack(bands, axis=-1) * 255).round().astype(np.uint8)
+
+
+def _paled(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Fade an image, shape (y, x, band), where a mask (y, x) is True."""
+    faded = image.copy()
+    faded[where] = np.round(image[where] * (1 - _PALE) + 255 * _PALE)
+    return faded
+
+
+def _read_map(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a map at up to this many rows and columns, by the most frequent class."""
+    with rasterio.open(path) as dataset:
+        classes: NDArray[np.uint8] = dataset.read(
+            1,
+            out_shape=(min(shape[0], dataset.height), min(shape[1], dataset.width)),
+            resampling=Resampling.mode,
+        )
+    return classes
+
+
+def _coloured(classes: NDArray[np.uint8], legend: Legend) -> NDArray[np.uint8]:
+    """Give class ids, shape (y, x), their colours (y, x, band); nodata is white."""
+    table = np.full((256, 3), 255, np.uint8)
+    for land_class in legend:
+        table[land_class.id] = land_class.rgb
+    return np.asarray(table[classes])
+
+
+def _legend_rows(areas: Sequence[ClassArea], legend: Legend) -> list[LegendRow]:
+    """List the classes that occur, in the order of the legend."""
+    present = [area for area in areas if area.pixels]
+    largest = sorted(present, key=lambda area: -area.pixels)
+    shown, rest = largest[:_MOST_ROWS], largest[_MOST_ROWS:]
+    unit = _unit(largest[0].area_ha) if largest else ""
+
+    def row(colour: str, name: str, *together: ClassArea) -> LegendRow:
+        share = sum(area.share for area in together)
+        hectares = sum(area.area_ha for area in together)
+        return LegendRow(colour, name, f"{share:.1%}", _area_text(hectares, unit))
+
+    rows = [row(legend.by_id(a.id).colour, a.name, a) for a in present if a in shown]
+    if rest:
+        rows.append(row("#ffffff", f"{len(rest)} smaller classes", *rest))
+    return rows
+
+
+def _unit(largest_ha: float) -> str:
+    """Choose one unit for a column of areas by the largest of them."""
+    return "km²" if largest_ha >= _MANY_HECTARES else "ha"
+
+
+def _area_text(hectares: float, unit: str) -> str:
+    return f"{hectares / _HECTARES[unit]:,.1f} {unit}"
