@@ -138,12 +138,15 @@ def test_a_page_holds_its_panels_and_its_legend_on_a_slide(aspect, rows):
 
 ON_THE_MERIDIAN = Affine(10, 0, 499_900, 0, -10, 5_800_100)
 
+TURNED_LEFT = Affine.translation(499_900, 5_800_100) @ Affine.rotation(30)
+TURNED_LEFT = TURNED_LEFT @ Affine.scale(10, -10)
+
 
 @pytest.mark.parametrize(
     ("georef", "degrees"),
     [
         (Georef(20, 20, ON_THE_MERIDIAN, UTM33), 0),
-        (Georef(20, 20, ON_THE_MERIDIAN @ Affine.rotation(30), UTM33), 30),
+        (Georef(20, 20, TURNED_LEFT, UTM33), 30),
         (Georef(20, 20, Affine(10, 0, 499_900, 0, 10, 5_799_900), UTM33), 180),
         # Convergence of the meridians: (12.64 - 15) degrees x sin(52.5)
         (Georef(20, 20, Affine(10, 0, 340_000, 0, -10, 5_820_000), UTM33), 1.87),
