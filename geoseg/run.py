@@ -198,7 +198,7 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "height": setup.scene.georef.height,
             "bands": list(setup.scene.bands),
         },
-        aoi=None if setup.aoi_path is None else str(setup.aoi_path),
+        aoi={"path": str(setup.aoi_path)} if setup.aoi_path else None,
         model={
             "name": package.name,
             "version": package.version,

@@ -18,7 +18,7 @@ def report(**changes):
         "compute": {"device": "cpu"},
         "tiles": {"inferred": 12, "skipped": 3},
         "timings_s": {"inference": 1.5},
-        "class_areas": (ClassArea(1, "water", 10, 0.1, 1.0),),
+        "class_areas": (ClassArea(1, "water", "#1f78b4", 10, 0.1, 1.0),),
         "nodata_pixels": 5,
         "products": {"map": "landcover.tif"},
         "versions": {"python": "3.11"},
@@ -48,7 +48,14 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
     ]
     assert read["scene"]["path"] == "scène.tif"
     assert read["class_areas"] == [
-        {"id": 1, "name": "water", "pixels": 10, "area_ha": 0.1, "share": 1.0}
+        {
+            "id": 1,
+            "name": "water",
+            "colour": "#1f78b4",
+            "pixels": 10,
+            "area_ha": 0.1,
+            "share": 1.0,
+        }
     ]
     assert read["warnings"] == ["a polygon was repaired"]
 
@@ -69,9 +76,9 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
 def test_areas_follow_the_legend_and_shares_sum_to_one(legend):
     areas = class_areas({4: 30, 1: 10, 255: 999}, legend, 200.0)
     assert areas == (
-        ClassArea(1, "water", 10, 0.2, 0.25),
-        ClassArea(3, "forêt & bois", 0, 0.0, 0.0),
-        ClassArea(4, "built-up", 30, 0.6, 0.75),
+        ClassArea(1, "water", "#1f78b4", 10, 0.2, 0.25),
+        ClassArea(3, "forêt & bois", "#33a02c", 0, 0.0, 0.0),
+        ClassArea(4, "built-up", "#e31a1c", 30, 0.6, 0.75),
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -117,7 +115,7 @@ class Screen:
         for warning in report.warnings:
             click.echo(f"geoseg: warning: {warning}", err=True)
         if self._as_json:
-            click.echo(json.dumps(asdict(report), indent=2))
+            click.echo(report.to_json())
         elif not self._quiet:
             console = Console(highlight=False)
             console.print(_areas(report))
@@ -130,7 +128,7 @@ def _areas(report: Report) -> Table:
     for heading in ("area (ha)", "share"):
         table.add_column(heading, justify="right")
     for area in report.class_areas:
-        swatch = Text("██", style=area["colour"])
-        share = f"{100 * area['share']:.1f} %"
-        table.add_row(area["name"], swatch, f"{area['area_ha']:,.1f}", share)
+        swatch = Text("██", style=area.colour)
+        share = f"{100 * area.share:.1f} %"
+        table.add_row(area.name, swatch, f"{area.area_ha:,.1f}", share)
     return table

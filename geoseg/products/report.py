@@ -30,6 +30,8 @@ class ClassArea:
     """The class's value in the map."""
     name: str
     """The class's name."""
+    colour: str
+    """The class's colour on maps, ``#rrggbb``."""
     pixels: int
     """Number of pixels."""
     area_ha: float
@@ -99,8 +101,9 @@ def class_areas(
     Example:
         >>> from geoseg.classes import LandClass
         >>> legend = Legend((LandClass(1, "water", "#0000ff"),))
-        >>> class_areas({1: 250, 255: 7}, legend, 100.0)
-        (ClassArea(id=1, name='water', pixels=250, area_ha=2.5, share=1.0),)
+        >>> (water,) = class_areas({1: 250, 255: 7}, legend, 100.0)
+        >>> water.pixels, water.area_ha, water.share
+        (250, 2.5, 1.0)
 
     """
     strange = sorted(set(counts) - set(legend.ids) - {NODATA})
@@ -117,6 +120,7 @@ def class_areas(
             ClassArea(
                 land_class.id,
                 land_class.name,
+                land_class.colour,
                 pixels,
                 area_ha=pixels * pixel_area_m2 / _HECTARE_M2,
                 share=pixels / total if total else 0.0,
