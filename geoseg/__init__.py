@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.prepare import SegmentOptions
-    from geoseg.run import segment
+    from geoseg.products.report import Report
+    from geoseg.run import Step, segment
 
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "ModelPackage": "geoseg.models.package",
+    "Report": "geoseg.products.report",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
+    "Step": "geoseg.run",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
@@ -29,8 +32,10 @@ __all__ = [
     "GeosegError",
     "InputError",
     "ModelPackage",
+    "Report",
     "RunError",
     "SegmentOptions",
+    "Step",
     "known_models",
     "load_package",
     "segment",

@@ -21,8 +21,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from rich.progress import Task
 
-    from geoseg.products.report import Report
-    from geoseg.run import Step
+    from geoseg import Report, Step
 
 _WORDS = {
     "infer": "segmenting",

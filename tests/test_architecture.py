@@ -1,0 +1,146 @@
+"""The one-way street: what each room of geoseg may import.
+
+ARCHITECTURE.md tells the same in words. A room is a module or a package of
+`geoseg/`. It imports from rooms of lower layers and from the third-party packages
+named here, and from nothing else; imports for type checking count too. A new
+import that the table lacks wants a reason, here and in ARCHITECTURE.md.
+"""
+
+import ast
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+GEOSEG = Path(__file__).parent.parent / "geoseg"
+ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
+
+MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
+    "errors": (0, "", ""),
+    "atomic": (1, "errors", ""),
+    "grid": (1, "errors", ""),  # integers need no numpy
+    "georef": (1, "errors", "affine pyproj"),
+    "classes": (1, "errors", ""),
+    "stitch": (2, "errors grid", "numpy torch"),  # the sums run on the device
+    "plan": (2, "errors grid georef", ""),
+    "journal": (2, "errors atomic", "filelock"),
+    "models": (
+        2,
+        "errors classes",
+        "numpy torch segmentation_models_pytorch safetensors pystac",
+    ),
+    "scene": (3, "errors grid georef", "numpy pyproj rasterio"),
+    "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
+    "vectorize": (
+        3,
+        "errors atomic grid georef classes",
+        "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
+    ),
+    "predict": (3, "errors models", "numpy torch"),
+    "tasks": (3, "errors grid georef stitch plan journal", "numpy torch"),
+    # A worker unpickles areas: no geopandas unless one is read from a file.
+    "aoi": (4, "errors grid georef", "numpy pyogrio pyproj rasterio shapely"),
+    "labels": (
+        4,
+        "errors classes georef",
+        "geopandas numpy pyogrio pyproj rasterio shapely",
+    ),
+    "engine": (5, "errors grid georef plan journal tasks", "distributed numpy"),
+    "evaluate": (5, "errors classes", "numpy"),
+    "products": (
+        6,
+        "errors atomic classes georef mosaic",
+        "matplotlib numpy pyproj rasterio",
+    ),
+    "train": (6, "errors classes", "numpy torch"),
+    "prepare": (6, "errors grid stitch plan models scene vectorize predict aoi", ""),
+    "run": (
+        7,
+        "errors classes journal mosaic vectorize tasks engine products prepare",
+        "",
+    ),
+    "__init__": (8, "errors models prepare products run", ""),
+    "cli": (9, "__init__ errors", "click rich"),  # the public API
+    "__main__": (10, "cli", ""),
+}
+
+MODULES = sorted(path.relative_to(GEOSEG) for path in GEOSEG.rglob("*.py"))
+
+
+def room_of(module):
+    """Name the room that a module, a path below geoseg, belongs to."""
+    return module.parts[0].removesuffix(".py")
+
+
+def dotted(module):
+    """Write a module as it is imported."""
+    parts = ("geoseg", *module.with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(module):
+    """List the full names of all modules that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse((GEOSEG / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: write absolute imports"
+            rooms = {alias.name for alias in node.names} & set(MAY_IMPORT)
+            if node.module == "geoseg":
+                assert not rooms, f"{module}: write from geoseg.{min(rooms)} import ..."
+            found.add(node.module)
+    return found
+
+
+def imported_room(name):
+    """Name the room that ``geoseg.x.y`` is in; plain ``geoseg`` is the public API."""
+    return [*name.split("."), "__init__"][1]
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_the_table_is_a_one_way_street(room):
+    layer, ours, _ = MAY_IMPORT[room]
+    for other in ours.split():
+        assert MAY_IMPORT[other][0] < layer, f"{room} may not look up to {other}"
+
+
+def test_the_table_has_every_room_and_no_other():
+    assert set(MAY_IMPORT) == {room_of(module) for module in MODULES}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_a_module_imports_only_what_the_table_allows(module):
+    room = room_of(module)
+    _, ours, theirs = MAY_IMPORT[room]
+    for name in imports(module):
+        top = name.split(".")[0]
+        if top == "geoseg":
+            allowed = imported_room(name) in {room, *ours.split()}
+        else:
+            allowed = top in {*sys.stdlib_module_names, *theirs.split()}
+        assert allowed, f"{module} may not import {name}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    known = {dotted(module) for module in MODULES}
+    graph = {dotted(module): imports(module) & known for module in MODULES}
+    TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
+
+
+PACKAGES = {m.parent.name for m in MODULES if m.name == "__init__.py"} - {"", "cli"}
+"""But for `cli`, whose group of commands is what a shell calls."""
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_a_package_holds_names_and_no_code_in_its_init(package):
+    tree = ast.parse((GEOSEG / package / "__init__.py").read_text(encoding="utf-8"))
+    kinds = {type(node) for node in tree.body}
+    assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign}
+
+
+@pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - {"__init__", "__main__"}))
+def test_the_architecture_names_every_room(room):
+    words = ARCHITECTURE.read_text(encoding="utf-8")
+    assert f"**`{room}" in words, f"ARCHITECTURE.md has no paragraph on {room}"
