@@ -7,8 +7,8 @@ overviews and writes the product. Both steps work block by block, whatever the
 raster's size, and the product depends on the pixels alone: no time stamp, no
 trace of the order or the shape of the parts.
 
-rasterio cannot write category names, but a VRT can carry them: the COG driver
-copies them to the ``.aux.xml`` beside the product, where GDAL and QGIS look.
+rasterio cannot write the names of classes, but a VRT can carry them: the COG
+driver copies them to the ``.aux.xml`` beside the product, where GDAL and QGIS look.
 The legend is also kept in the file's own tags, so that a map that lost its
 sidecar still knows its classes (`ClassMap.legend`).
 """
@@ -53,6 +53,15 @@ _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
 
 _LEGEND_TAG = "GEOSEG_LEGEND"
+
+_TABLE_FIELDS = {  # name: (GDALRATFieldType, GDALRATFieldUsage), GDAL's numbers
+    "Value": (0, 5),  # integer; least and largest value
+    "Class": (2, 2),  # string; name
+    "Red": (0, 6),
+    "Green": (0, 7),
+    "Blue": (0, 8),
+    "Alpha": (0, 9),
+}
 
 _COG = {
     "driver": "COG",
@@ -100,7 +109,7 @@ def write_class_map(
             dataset.write_colormap(1, legend.colormap())
             dataset.update_tags(**tags)
             dataset.set_band_description(1, "class")
-        view = _with_category_names(raster, legend)
+        view = _with_classes_named(raster, legend)
         rasterio.shutil.copy(view, product, overview_resampling="mode", **_COG)
 
 
@@ -296,7 +305,7 @@ def _check_part(georef: Georef, window: Window, values: NDArray[np.uint8]) -> No
         )
 
 
-def _with_category_names(raster: Path, legend: Legend) -> Path:
+def _with_classes_named(raster: Path, legend: Legend) -> Path:
     """Make a VRT of the raster that adds the names of the classes."""
     view = raster.with_name(f"{raster.name}.vrt")
     rasterio.shutil.copy(raster, view, driver="VRT")
@@ -305,8 +314,27 @@ def _with_category_names(raster: Path, legend: Legend) -> Path:
         names = ET.SubElement(band, "CategoryNames")
         for name in legend.category_names():
             ET.SubElement(names, "Category").text = name
+        band.append(_attribute_table(legend))
     tree.write(view, encoding="utf-8")
     return view
+
+
+def _attribute_table(legend: Legend) -> ET.Element:
+    """List the classes in GDAL's raster attribute table.
+
+    From it QGIS makes a legend of these classes; from the colour table alone it
+    would make one of all 256 values.
+    """
+    table = ET.Element("GDALRasterAttributeTable", tableType="thematic")
+    for index, (name, (kind, usage)) in enumerate(_TABLE_FIELDS.items()):
+        field = ET.SubElement(table, "FieldDefn", index=str(index))
+        for tag, text in (("Name", name), ("Type", kind), ("Usage", usage)):
+            ET.SubElement(field, tag).text = str(text)
+    for index, land_class in enumerate(legend):
+        row = ET.SubElement(table, "Row", index=str(index))
+        for value in (land_class.id, land_class.name, *land_class.rgb, 255):
+            ET.SubElement(row, "F").text = str(value)
+    return table
 
 
 def _legend_to_json(legend: Legend) -> str:

@@ -101,6 +101,12 @@ def test_gdal_reads_names_colours_and_tags(legend, tmp_path):
     seen = ET.parse(tmp_path / "seen.vrt")  # noqa: S314 (GDAL wrote it)
     names = [element.text for element in seen.iter("Category")]
     assert names == [None, "water", None, "forêt & bois", "built-up"]
+    rows = [[field.text for field in row] for row in seen.iter("Row")]
+    assert rows == [
+        ["1", "water", "31", "120", "180", "255"],
+        ["3", "forêt & bois", "51", "160", "44", "255"],
+        ["4", "built-up", "227", "26", "28", "255"],
+    ]
 
 
 def test_the_legend_survives_without_the_sidecar(legend, tmp_path):
