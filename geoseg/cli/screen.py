@@ -37,7 +37,7 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Write the rate, once there is one."""
         speed = task.finished_speed or task.speed
-        if task.total is None or speed is None:
+        if not task.fields["counted"] or speed is None:
             return Text("")
         return Text(f"{speed:.1f} tiles/s", style="progress.data.speed")
 
@@ -47,7 +47,7 @@ class _Count(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """Write the count, where there is one."""
-        if task.total is None:
+        if not task.fields["counted"]:
             return Text("")
         return Text(f"{task.completed:,.0f}/{task.total:,.0f} tiles")
 
@@ -82,8 +82,10 @@ class Screen:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Leave the bars as they are, full where the job is done."""
+        if error is None:
+            self._fill_bar()
         self._progress.stop()
 
     def show_step(self, step: Step) -> None:
@@ -94,20 +96,24 @@ class Screen:
             self._progress.update(self._task, completed=step.done)
 
     def _begin(self, step: Step) -> None:
-        if self._task is not None:
-            self._finish_task(self._task)
+        self._fill_bar()
         self._step = step.name
         if step.resumed_blocks and not self._quiet:
             self._console.print(
                 f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
             )
         self._task = self._progress.add_task(
-            _WORDS[step.name], total=step.total or None, completed=step.done
+            _WORDS[step.name],
+            total=step.total or None,
+            completed=step.done,
+            counted=step.total > 0,
         )
 
-    def _finish_task(self, task: TaskID) -> None:
-        total = self._progress.tasks[self._progress.task_ids.index(task)].total
-        self._progress.update(task, total=total or 1, completed=total or 1)
+    def _fill_bar(self) -> None:
+        if self._task is not None:
+            task = next(t for t in self._progress.tasks if t.id == self._task)
+            total = task.total or 1
+            self._progress.update(self._task, total=total, completed=total)
 
     def show_report(self, report: Report) -> None:
         """Show what came out: warnings, the area of each class, the files."""
