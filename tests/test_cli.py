@@ -124,7 +124,7 @@ def test_an_aoi_that_is_no_vector_file(tmp_path):
     aoi = tmp_path / "aoi.geojson"
     aoi.write_text("{")
     assert "aoi.geojson" in refuse(tmp_path, SCENE, "--aoi", aoi)
-    assert "does not exist" in refuse(tmp_path, SCENE, "--aoi", tmp_path / "no.gpkg")
+    assert "no.gpkg" in refuse(tmp_path, SCENE, "--aoi", tmp_path / "no.gpkg")
 
 
 def test_an_unknown_model(tmp_path):

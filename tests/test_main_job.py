@@ -217,7 +217,9 @@ def test_every_vector_format_holds_the_same_polygons(tmp_path, polygons):
     expected = polygons[columns].sort_values(columns).to_numpy().tolist()
     for suffix in ("geojson", "gpkg", "fgb", "parquet"):
         path = tmp_path / f"landcover.{suffix}"
-        read = geopandas.read_parquet if suffix == "parquet" else geopandas.read_file
-        frame = read(path)
+        if suffix == "parquet":
+            frame = geopandas.read_parquet(path)
+        else:
+            frame = geopandas.read_file(path, layer="landcover")
         assert frame[columns].sort_values(columns).to_numpy().tolist() == expected
         assert frame.is_valid.all()
