@@ -1,52 +1,48 @@
 """Areas of interest: read, repair, reproject; which pixels are in.
 
-A pixel is in when its centre is in the area or on its edge. GDAL's rasterizer
-is fast, but what it answers where an edge passes close to a centre depends on
-the window it is asked for. So it decides far from edges only; the pixels that
-an edge touches are decided one by one by GEOS, whose answer depends on nothing
-but the point and the area. The mask of a window is the crop of the mask of the
-scene, to the last pixel.
+A pixel is in when its centre is. Along each row of centres one notes where the
+edges of the area cross it: in behind the first crossing, out behind the second,
+and so on. A crossing is computed from its edge and its row alone, so the mask of
+any window is the crop of the mask of the scene, to the last pixel; and of two
+areas that share an edge, exactly one has a pixel whose centre lies on it. (GDAL's
+rasterizer keeps neither promise, and warns when threads share it.)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from pyproj import CRS, Transformer
-from rasterio.features import geometry_mask, rasterize
 
 from geoseg.errors import AoiError
 from geoseg.georef import Bounds, Georef, reproject_bounds
 from geoseg.grid import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
     from shapely import Geometry
 
-    Used = Callable[[int, int], NDArray[np.bool_]]
-    """Which rows (or columns) of ``[start, stop)`` hold a pixel of the area."""
-
 _WGS84 = CRS.from_epsg(4326)
-
-_STRIP = 256
-"""Rows or columns looked at together when the area's window is found."""
 
 _PIECES = 100
 """An edge as long as the area is cut into this many before it is reprojected,
 since a straight line in one CRS is bent in another."""
 
+_NEGLIGIBLE = 0.0005
+"""A smaller share of the area may lie outside the scene without a warning."""
 
-_TOUCHED = {"all_touched": True, "dtype": "uint8"}
-"""How GDAL is asked for every pixel that a line passes."""
+_STRIP = 4096
+"""Rows looked at together when the area's window is found."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the edges are kept once they are known
 class Aoi:
     """An area of interest on the pixels of a scene. Pickles cheaply."""
 
@@ -63,39 +59,38 @@ class Aoi:
         """Tell which pixels of a window are in the area.
 
         The window may reach outside the scene; no pixel there is in. The
-        answer for a pixel is the same in every window. Safe to call from
-        several threads.
+        answer for a pixel is the same in every window.
 
         Returns:
-            Shape (y, x), True where the pixel's centre is in the area or on
-            its edge, and in the scene.
+            Shape (y, x), True where the pixel's centre is in the area, and the
+            pixel in the scene.
 
         """
         mask = np.zeros((window.height, window.width), np.bool_)
         common = window.intersection(self.window)
         if common is not None:
-            inside = _centres_inside(self.geometry, self.georef, common)
-            mask[common.relative_to(window).slices()] = inside
+            for row, start, stop in _runs(self._edges, common).tolist():
+                mask[row - window.row, start - window.col : stop - window.col] = True
         return mask
 
     def touches(self, window: Window) -> bool:
-        """Tell whether any pixel of a window is in the area, exactly.
-
-        Not for several threads at once: GEOS fills the index of the prepared
-        geometry on first use, without a lock.
-        """
+        """Tell whether any pixel of a window is in the area."""
         common = window.intersection(self.window)
-        if common is None:
-            return False
-        shapely.prepare(self.geometry)
-        answer = _same_everywhere(self.geometry, self.georef.crop(common))
-        return bool(self.mask(common).any()) if answer is None else answer
+        return common is not None and len(_runs(self._edges, common)) > 0
+
+    @cached_property
+    def _edges(self) -> NDArray[np.float64]:
+        return _edges_of(self.geometry, self.georef)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel without the edges: the other side computes them again."""
+        return Aoi, (self.geometry, self.georef, self.window, self.warnings)
 
 
 def whole_scene(georef: Georef) -> Aoi:
     """Take every pixel of a scene as the area of interest."""
     window = Window(0, 0, georef.height, georef.width)
-    return Aoi(shapely.Polygon(georef.corners), georef, window)
+    return Aoi(_footprint(georef), georef, window)
 
 
 def read_aoi(path: Path, georef: Georef) -> Aoi:
@@ -126,6 +121,9 @@ def read_aoi(path: Path, georef: Georef) -> Aoi:
             f"no pixel of the scene has its centre in the area {path}; "
             f"draw an area larger than a pixel ({georef.gsd_m():.3g} m)"
         )
+    outside = 1 - area.intersection(_footprint(georef)).area / area.area
+    if outside > _NEGLIGIBLE:
+        warnings.append(f"{path}: {outside:.1%} of the area lies outside the scene")
     return Aoi(area, georef, window, tuple(warnings))
 
 
@@ -160,7 +158,7 @@ def _read_shapes(path: Path) -> tuple[NDArray[np.object_], CRS]:
 def _united(path: Path, shapes: NDArray[np.object_]) -> tuple[Geometry, list[str]]:
     """Unite all polygons; repair those that are invalid."""
     shapes = shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))]
-    parts = shapely.get_parts(shapely.get_parts(shapes))  # collections, then multis
+    parts = _parts(shapes)
     polygons = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
     if not len(polygons):
         raise AoiError(f"the area of interest {path} has no polygon")
@@ -183,9 +181,14 @@ def _united(path: Path, shapes: NDArray[np.object_]) -> tuple[Geometry, list[str
     return area, warnings
 
 
+def _parts(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Take collections apart, and what is in them."""
+    return np.asarray(shapely.get_parts(shapely.get_parts(shapes)))
+
+
 def _only_polygons(geometry: Geometry) -> Geometry:
     """Drop the points and lines that a repair may leave."""
-    parts = shapely.get_parts(shapely.get_parts([geometry]))
+    parts = _parts(np.array([geometry]))
     kinds = shapely.get_type_id(parts)
     return shapely.union_all(parts[kinds == shapely.GeometryType.POLYGON])
 
@@ -194,7 +197,7 @@ def _placed_on(georef: Georef, path: Path, area: Geometry, crs: CRS) -> Geometry
     """Bring an area into the scene's CRS; refuse one that is not on the scene."""
     placed = area if crs == georef.crs else _reproject(area, crs, georef.crs)
     finite = np.isfinite(shapely.get_coordinates(placed)).all()
-    if finite and shapely.intersects(placed, shapely.Polygon(georef.corners)):
+    if finite and shapely.intersects(placed, _footprint(georef)):
         return placed
 
     extent = Bounds(*area.bounds)
@@ -217,89 +220,75 @@ def _reproject(area: Geometry, source: CRS, target: CRS) -> Geometry:
     return _only_polygons(shapely.make_valid(moved))
 
 
+def _footprint(georef: Georef) -> Geometry:
+    return shapely.Polygon(georef.corners)
+
+
 def _window_of(area: Geometry, georef: Georef) -> Window | None:
     """Find the smallest window of the scene that holds every pixel of the area."""
-    t = ~georef.transform
-    xs, ys = shapely.get_coordinates(area).T
-    cols, rows = t.a * xs + t.b * ys + t.c, t.d * xs + t.e * ys + t.f
-    scene = Window(0, 0, georef.height, georef.width)
-    reach = Window.between(_whole(rows), _whole(cols)).intersection(scene)
-    if reach is None:
+    edges = _edges_of(area, georef)
+    found = [runs for strip in _strips(georef) if len(runs := _runs(edges, strip))]
+    if not found:
         return None
-
-    def rows_used(start: int, stop: int) -> NDArray[np.bool_]:
-        window = Window.between((start, stop), reach.cols)
-        mask = _centres_inside(area, georef, window)
-        return np.asarray(mask.any(axis=1))
-
-    def cols_used(start: int, stop: int) -> NDArray[np.bool_]:
-        window = Window.between(reach.rows, (start, stop))
-        mask = _centres_inside(area, georef, window)
-        return np.asarray(mask.any(axis=0))
-
-    rows_in = _used_range(reach.rows, rows_used)
-    cols_in = _used_range(reach.cols, cols_used)
-    if rows_in is None or cols_in is None:
-        return None
-    return Window.between(rows_in, cols_in)
+    top, bottom = found[0][0, 0], found[-1][-1, 0]
+    left = min(runs[:, 1].min() for runs in found)
+    right = max(runs[:, 2].max() for runs in found)
+    return Window.between((int(top), int(bottom) + 1), (int(left), int(right)))
 
 
-def _whole(values: NDArray[np.float64]) -> tuple[int, int]:
-    """Widen a range of fractional pixels to whole ones."""
-    return int(np.floor(values.min())), int(np.ceil(values.max())) + 1
+def _strips(georef: Georef) -> Iterator[Window]:
+    """Cut a scene into bands of rows: an area may cross a row many times."""
+    for row in range(0, georef.height, _STRIP):
+        yield Window(row, 0, min(_STRIP, georef.height - row), georef.width)
 
 
-def _used_range(reach: tuple[int, int], used: Used) -> tuple[int, int] | None:
-    """Shrink a range to what is used, strip by strip from both ends."""
-    strips = [(start, min(start + _STRIP, reach[1])) for start in range(*reach, _STRIP)]
-    first = _first_used(strips, used)
-    last = _first_used(reversed(strips), used)
-    return (int(first[0]), int(last[-1]) + 1) if first.size else None
+def _edges_of(area: Geometry, georef: Georef) -> NDArray[np.float64]:
+    """List the edges of all rings in pixels: (edge, upper and lower end, row and col).
+
+    The upper end comes first, whichever way the ring runs: areas on both sides
+    of an edge compute the same crossings.
+    """
+    rings = shapely.get_rings(shapely.get_parts(area))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    pixels = _on_pixels(georef, points)
+    ends = np.stack((pixels[:-1], pixels[1:]), axis=1)
+    edges: NDArray[np.float64] = ends[ring[:-1] == ring[1:]]
+    upside_down = edges[:, 0, 0] > edges[:, 1, 0]
+    edges[upside_down] = edges[upside_down, ::-1]
+    return edges
 
 
-def _first_used(strips: Iterable[tuple[int, int]], used: Used) -> NDArray[np.intp]:
-    """List what is used in the first strip where anything is."""
-    for start, stop in strips:
-        hits = np.flatnonzero(used(start, stop))
-        if hits.size:
-            return hits + start
-    return np.empty(0, np.intp)
+def _on_pixels(georef: Georef, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn points (x, y) into fractional pixels (row, col), shape (point, 2).
+
+    The origin is subtracted first: corners on the pixel grid stay exact.
+    """
+    t = georef.transform
+    right, up = points[:, 0] - t.c, points[:, 1] - t.f
+    rows, cols = t.a * up - t.d * right, t.e * right - t.b * up
+    return np.column_stack((rows, cols)) / t.determinant
 
 
-def _same_everywhere(area: Geometry, plane: Georef) -> bool | None:
-    """Tell whether a plane is all in the area or all outside; None if neither."""
-    footprint = shapely.Polygon(plane.corners)
-    if not area.intersects(footprint):
-        return False
-    return True if area.contains_properly(footprint) else None
+def _runs(edges: NDArray[np.float64], window: Window) -> NDArray[np.intp]:
+    """List the runs of pixels of a window whose centres are in a valid area.
 
+    An edge crosses the rows of centres from its upper end, included, to its
+    lower end, not included; so a ring crosses each row evenly often, and the
+    crossings of a row, sorted, are the beginnings and ends of its runs.
 
-def _centres_inside(
-    area: Geometry, georef: Georef, window: Window
-) -> NDArray[np.bool_]:
-    """Tell which pixels of a window have their centre in the area."""
-    shape = window.height, window.width
-    plane = georef.crop(window)
-    # A copy of its own: see `Aoi.touches`.
-    area = shapely.from_wkb(shapely.to_wkb(area))
-    shapely.prepare(area)
-    answer = _same_everywhere(area, plane)
-    if answer is not None:
-        return np.full(shape, answer, np.bool_)
+    Returns:
+        A line a run, from the top down: row, first column, and the column
+        behind the last, as in the scene. No run is empty.
 
-    # GDAL needs only what is near; its answers do not count where this cuts.
-    margin = Window(-1, -1, window.height + 2, window.width + 2)
-    around = plane.crop(margin).bounds
-    near = shapely.clip_by_rect(
-        area, around.left, around.bottom, around.right, around.top
-    )
-    inside: NDArray[np.bool_] = geometry_mask(
-        [near], shape, plane.transform, invert=True
-    )
-    edges = rasterize([near.boundary], shape, transform=plane.transform, **_TOUCHED)
-    rows, cols = np.nonzero(edges)
-    # From scene pixels to (x, y) in one step, so that no window shows.
-    t, row, col = georef.transform, rows + (window.row + 0.5), cols + (window.col + 0.5)
-    xs, ys = t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
-    inside[rows, cols] = shapely.intersects_xy(area, xs, ys)
-    return inside
+    """
+    first, stop = np.ceil(edges[:, :, 0] - 0.5).clip(*window.rows).astype(np.intp).T
+    count = stop - first
+    edge = np.repeat(np.arange(len(edges)), count)
+    row = np.arange(len(edge)) - np.repeat(count.cumsum() - count - first, count)
+    (row0, row1), (col0, col1) = edges[edge].T  # (row or col, upper or lower end)
+    at = col0 + (row + 0.5 - row0) / (row1 - row0) * (col1 - col0)
+    col = np.ceil(at - 0.5).clip(*window.cols).astype(np.intp)
+    order = np.lexsort((col, row))
+    row, col = row[order], col[order]
+    runs = np.column_stack((row[::2], col[::2], col[1::2]))
+    return runs[runs[:, 1] < runs[:, 2]]

@@ -57,29 +57,59 @@ def areas(draw, transform):
     return shapely.transform(shape, lambda x, y: transform @ (x, y), interleaved=False)
 
 
-@pytest.mark.parametrize(
+BOTH_GRIDS = pytest.mark.parametrize(
     "transform",
     [SCENE.transform, SCENE.transform @ Affine.rotation(27)],
     ids=["north-up", "rotated"],
 )
+
+
+@BOTH_GRIDS
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_a_mask_is_the_same_in_every_window_and_as_brute_force_says(transform, data):
-    georef = Georef(37, 53, transform, UTM)
-    area = data.draw(areas(transform))
-    truth = brute_force(area, georef)
-    aoi = Aoi(area, georef, WHOLE)
-    np.testing.assert_array_equal(aoi.mask(WHOLE), truth)
-
-    row, col = data.draw(st.integers(-5, 36)), data.draw(st.integers(-5, 52))
-    window = Window(
-        row, col, data.draw(st.integers(6, 40)), data.draw(st.integers(6, 60))
-    )
+def test_a_mask_is_the_same_in_every_window(transform, data):
+    aoi = Aoi(data.draw(areas(transform)), Georef(37, 53, transform, UTM), WHOLE)
     beyond = np.zeros((37 + 50, 53 + 70), np.bool_)
-    beyond[5:42, 5:58] = truth
+    beyond[5:42, 5:58] = aoi.mask(WHOLE)
+    row, col = data.draw(st.integers(-5, 36)), data.draw(st.integers(-5, 52))
+    size = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 60))
+    window = Window(row, col, *size)
     expected = beyond[window.relative_to(Window(-5, -5, 1, 1)).slices()]
     np.testing.assert_array_equal(aoi.mask(window), expected)
     assert aoi.touches(window) == expected.any()
+
+
+@BOTH_GRIDS
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_pixel_is_in_when_its_centre_is(transform, data):
+    georef = Georef(37, 53, transform, UTM)
+    area = data.draw(areas(transform))
+    mask = Aoi(area, georef, WHOLE).mask(WHOLE)
+    points = shapely.points(*centres(georef))
+    clear = shapely.distance(area.boundary, points).reshape(37, 53) > 1e-6
+    np.testing.assert_array_equal(mask[clear], brute_force(area, georef)[clear])
+
+
+@BOTH_GRIDS
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_areas_that_share_edges_share_no_pixel_and_leave_none(transform, data):
+    georef = Georef(37, 53, transform, UTM)
+    points = data.draw(st.lists(corner, min_size=3, max_size=9, unique=True))
+    cells = shapely.get_parts(shapely.delaunay_triangles(shapely.MultiPoint(points)))
+    assume(len(cells))
+    hull = shapely.union_all(cells)
+
+    def mask(shape):
+        placed = shapely.transform(
+            shape, lambda x, y: transform @ (x, y), interleaved=False
+        )
+        return Aoi(placed, georef, WHOLE).mask(WHOLE)
+
+    hits = np.sum([mask(cell) for cell in cells], axis=0)
+    np.testing.assert_array_equal(hits > 0, mask(hull))
+    assert hits.max() <= 1
 
 
 def test_the_mask_of_a_general_area_is_rasterios(plane, tmp_path):
@@ -117,6 +147,8 @@ def test_an_area_larger_than_the_scene_is_clipped_to_it(tmp_path):
     assert mask[3:40, 4:57].all()
     assert mask.sum() == WHOLE.pixels
     assert not aoi.touches(Window(-3, 0, 3, 53))
+    (warning,) = aoi.warnings
+    assert warning.endswith("99.8% of the area lies outside the scene")
 
 
 def test_a_hole_is_outside_and_overlapping_polygons_count_once(tmp_path):

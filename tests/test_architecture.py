@@ -40,7 +40,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "predict": (3, "errors models", "numpy torch"),
     "tasks": (3, "errors grid georef stitch plan journal", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
-    "aoi": (4, "errors grid georef", "numpy pyogrio pyproj rasterio shapely"),
+    "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),
     "labels": (
         4,
         "errors classes georef",
