@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.models.package import ModelPackage, known_models, load_package
+    from geoseg.polygonize import PolygonOptions, polygonize
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
     from geoseg.run import Step, segment
@@ -19,12 +20,14 @@ _HOMES = {
     "InputError": "geoseg.errors",
     "ModelPackage": "geoseg.models.package",
     "Report": "geoseg.products.report",
+    "PolygonOptions": "geoseg.polygonize",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.run",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
+    "polygonize": "geoseg.polygonize",
 }
 """The module that each public name comes from."""
 
@@ -32,12 +35,14 @@ __all__ = [
     "GeosegError",
     "InputError",
     "ModelPackage",
+    "PolygonOptions",
     "Report",
     "RunError",
     "SegmentOptions",
     "Step",
     "known_models",
     "load_package",
+    "polygonize",
     "segment",
 ]
 

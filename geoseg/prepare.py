@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
@@ -15,11 +14,14 @@ from geoseg.grid import check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
+from geoseg.polygonize import PolygonOptions
 from geoseg.predict import Compute, Device, Precision, TilePredictor, resolve_compute
 from geoseg.scene import Scene, open_scene
 from geoseg.vectorize.writers import FORMATS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
@@ -34,6 +36,8 @@ class SegmentOptions:
     """The name of a shipped model, or the directory of a model package."""
     formats: tuple[str, ...] = ("geojson",)
     """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
+    polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    """How polygons are drawn."""
     tile: int | None = None
     """Tile side in pixels; the model's own where None."""
     overlap: int | None = None
@@ -113,6 +117,7 @@ def prepare(
     tile = options.tile or package.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, package.stride)
+    options.polygons.drawing(scene.georef, package.legend)
     compute = resolve_compute(options.device, options.precision)
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block

@@ -1,4 +1,4 @@
-"""Compose the rooms into one job."""
+"""Compose the rooms into one job: segment()."""
 
 from __future__ import annotations
 
@@ -160,10 +160,12 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
 
 
 def _write_vectors(setup: Setup) -> None:
+    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.package.legend
     frame = polygons(
-        ClassMap.open(setup.products["landcover"]),
-        legend=setup.package.legend,
+        class_map,
+        legend=legend,
         confidence=ClassMap.open(setup.products["confidence"]),
+        drawing=setup.options.polygons.drawing(class_map.georef, legend),
     )
     for name in setup.options.formats:
         write_polygons(frame, setup.products[name], legend=setup.package.legend)

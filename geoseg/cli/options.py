@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+import geoseg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,3 +51,54 @@ def reporting(command: Command) -> Command:
 # Paths are checked by the library, so that Python and the command line give one
 # and the same sentence.
 a_path = click.Path(path_type=Path)
+
+
+def drawing(command: Command) -> Command:
+    """Add the flags of `geoseg.PolygonOptions`."""
+    for add in (
+        click.option(
+            "--classes",
+            default="",
+            metavar="NAME,NAME",
+            help="Draw these classes only [default: all].",
+        ),
+        click.option(
+            "--dissolve", is_flag=True, help="One multipolygon for each class."
+        ),
+        click.option(
+            "--connectivity",
+            type=click.Choice([4, 8]),
+            default=4,
+            show_default=True,
+            help="Whether pixels that touch at a corner are one region (8).",
+        ),
+        click.option(
+            "--smooth",
+            type=int,
+            default=0,
+            show_default=True,
+            help="How often corners are cut (Chaikin), 0 to 4.",
+        ),
+        click.option(
+            "--simplify",
+            default="0px",
+            show_default=True,
+            help="How far lines may move to become straighter: 1.5px, 15m.",
+        ),
+        click.option(
+            "--min-area",
+            default="0px",
+            show_default=True,
+            help="Patches below this go to a neighbour: 0.5ha, 400m2, 12px.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def polygon_options(flags: dict[str, Any]) -> geoseg.PolygonOptions:
+    """Take the flags that `drawing` added out of a command's."""
+    names = [name for name in flags.pop("classes").split(",") if name]
+    fields = ("min_area", "simplify", "smooth", "connectivity", "dissolve")
+    chosen = {field: flags.pop(field) for field in fields}
+    return geoseg.PolygonOptions(**chosen, classes=tuple(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -19,6 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geopandas import GeoDataFrame
     from rich.progress import Task
 
     from geoseg import Report, Step
@@ -137,3 +141,27 @@ def _areas(report: Report) -> Table:
         share = f"{100 * area.share:.1f} %"
         table.add_row(area.name, swatch, f"{area.area_ha:,.1f}", share)
     return table
+
+
+def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
+    """Show how many polygons each class has, and where they are."""
+    groups = frame.groupby("class_name", sort=False)["area_m2"]
+    rows = [
+        {"name": name, "polygons": len(areas), "area_ha": float(areas.sum()) / 10_000}
+        for name, areas in groups
+    ]
+    merged = frame.attrs["merged_pixels"]
+    if as_json:
+        result = {"output": str(output), "classes": rows, "merged_pixels": merged}
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    table = Table("class", title="Polygons", title_justify="left")
+    for heading in ("polygons", "area (ha)", "pixels merged away"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        lost = merged.get(row["name"], 0)
+        counts = (f"{row['polygons']:,}", f"{row['area_ha']:,.1f}", f"{lost:,}")
+        table.add_row(str(row["name"]), *counts)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(str(output), soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.options import a_path, reporting
+from geoseg.cli.options import a_path, drawing, polygon_options, reporting
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option("--restart", is_flag=True, help="Throw away an unfinished run's work.")
 @click.option("--keep-parts", is_flag=True, help="Keep the run directory at the end.")
+@drawing
 @reporting
 def command(  # one parameter a flag
     scene: Path,
@@ -70,7 +71,7 @@ def command(  # one parameter a flag
     *,
     quiet: bool,
     as_json: bool,
-    **options: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
 ) -> None:
     """Turn SCENE into a land-cover map: raster, polygons, preview and report.
 
@@ -80,12 +81,13 @@ def command(  # one parameter a flag
 
     A run that was stopped carries on when the same command is given again.
     """
+    options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         report = geoseg.segment(
             scene,
             output,
             aoi=aoi,
-            options=geoseg.SegmentOptions(**options),
+            options=options,
             on_step=screen.show_step,
         )
     screen.show_report(report)

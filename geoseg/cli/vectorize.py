@@ -1,0 +1,51 @@
+"""geoseg vectorize: a class map in, polygons out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.options import a_path, drawing, polygon_options, reporting
+from geoseg.cli.screen import show_polygons
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("vectorize")
+@click.argument("class_map", type=a_path)
+@click.option(
+    "--output",
+    "-o",
+    type=a_path,
+    required=True,
+    help="Vector file: .gpkg, .geojson, .fgb or .parquet.",
+)
+@click.option("--confidence", type=a_path, help="Raster of confidences in percent.")
+@drawing
+@reporting
+def command(
+    class_map: Path,
+    output: Path,
+    confidence: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of PolygonOptions
+) -> None:
+    """Turn CLASS_MAP into polygons that fit together without gaps.
+
+    \b
+    For example:
+      geoseg vectorize out/landcover.tif -o tidy.gpkg --min-area 0.5ha --simplify 15m
+
+    No polygon is cut at a tile's edge, and neighbours share their boundary, simplified
+    or not.
+    """
+    frame = geoseg.polygonize(
+        class_map, output, confidence=confidence, options=polygon_options(flags)
+    )
+    if not quiet:
+        show_polygons(frame, output, as_json=as_json)

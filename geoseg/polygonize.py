@@ -1,0 +1,109 @@
+"""polygonize(): a class map on disk to polygons on disk."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.mosaic import ClassMap, class_counts
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.polygons import polygons
+from geoseg.vectorize.units import area_in_pixels, length_in_pixels
+from geoseg.vectorize.writers import check_suffix, write_polygons
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+    from geoseg.georef import Georef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolygonOptions:
+    """How polygons are drawn; by default, every pixel's side as it is."""
+
+    min_area: str = "0px"
+    """The smallest patch to keep, such as ``0.5ha``, ``400m2`` or ``12px``; a smaller
+    one goes to the neighbour with which it shares the longest boundary."""
+    simplify: str = "0px"
+    """How far lines may move to become straighter, such as ``1.5px`` or ``15m``."""
+    smooth: int = 0
+    """How often corners are cut, after straightening (Chaikin's way), 0 to 4."""
+    connectivity: int = 4
+    """Whether pixels that touch at a corner only are one region (8) or two (4)."""
+    dissolve: bool = False
+    """One multipolygon for each class instead of a polygon for each region."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes to draw; all where empty."""
+
+    def drawing(self, georef: Georef, legend: Legend) -> Drawing:
+        """Say the same in pixels and class ids of a map.
+
+        Raises:
+            InputError: A unit, number or class name means nothing.
+
+        """
+        return Drawing(
+            min_pixels=area_in_pixels(self.min_area, georef),
+            tolerance=length_in_pixels(self.simplify, georef),
+            smoothing=self.smooth,
+            connectivity=self.connectivity,
+            dissolve=self.dissolve,
+            classes=frozenset(legend.by_name(name).id for name in self.classes) or None,
+        )
+
+
+def polygonize(
+    class_map: Path | str,
+    output: Path | str,
+    *,
+    confidence: Path | str | None = None,
+    options: PolygonOptions | None = None,
+) -> GeoDataFrame:
+    """Turn a class map into polygons that fit together without gaps.
+
+    Args:
+        class_map: A raster of one uint8 band, 255 where there is no class.
+        output: The vector file; its suffix chooses the format.
+        confidence: A raster on the same pixels, in percent; each polygon gets its
+            mean where it is given.
+        options: What is merged, straightened and left out.
+
+    Returns:
+        The polygons that were written, in the map's CRS.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        DiskError: The file cannot be written.
+
+    """
+    output = Path(output)
+    check_suffix(output)
+    raster = ClassMap.open(Path(class_map))
+    legend = raster.legend() or _plain_legend(raster.path)
+    frame = polygons(
+        raster,
+        legend=legend,
+        confidence=None if confidence is None else ClassMap.open(Path(confidence)),
+        drawing=(options or PolygonOptions()).drawing(raster.georef, legend),
+    )
+    write_polygons(frame, output, legend=legend)
+    return frame
+
+
+def _plain_legend(raster: Path) -> Legend:
+    """Name the values of a map that has no legend of its own."""
+    ids = sorted(class_counts(raster).keys() - {NODATA}) or [0]
+    return Legend(
+        tuple(
+            LandClass(value, f"class {value}", _hue(index / len(ids)))
+            for index, value in enumerate(ids)
+        )
+    )
+
+
+def _hue(turn: float) -> str:
+    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(turn, 0.6, 0.85))
+    return f"#{red:02x}{green:02x}{blue:02x}"
