@@ -115,6 +115,17 @@ def test_the_legend_survives_without_the_sidecar(legend, tmp_path):
     assert ClassMap.open(path).legend() == legend
 
 
+@pytest.mark.parametrize(
+    "text", ["[", '[{"id": 1}]', '[{"id": 1, "name": "", "x": 2}]']
+)
+def test_a_damaged_legend_is_refused(text, legend, tmp_path):
+    path = write(tmp_path, UTM, cut(noise(UTM), [], []), legend)
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.update_tags(GEOSEG_LEGEND=text)
+    with pytest.raises(SceneError, match=r"GEOSEG_LEGEND of .*\.tif holds no legend"):
+        ClassMap.open(path).legend()
+
+
 @settings(max_examples=10, deadline=None)
 @given(
     rows=st.lists(st.integers(1, 36), max_size=4),

@@ -1,0 +1,11 @@
+"""The door for rasters of our own: parts -> one Cloud Optimized GeoTIFF, and back.
+
+* `write` gathers the parts and writes the product
+* `legend` is how a GeoTIFF keeps the names and colours of its classes
+* `read` opens a written map, window by window
+"""
+
+from geoseg.mosaic.read import ClassMap, class_counts
+from geoseg.mosaic.write import write_class_map, write_confidence
+
+__all__ = ["ClassMap", "class_counts", "write_class_map", "write_confidence"]
