@@ -5,27 +5,31 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-import geopandas as gpd
 import numpy as np
 
+from geoseg.classes import NODATA
 from geoseg.errors import VectorError
 from geoseg.vectorize.blocks import ClassRaster, cut, trace_block
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.measure import measure
 from geoseg.vectorize.network import Network, join
+from geoseg.vectorize.recolour import group_by_corners, recolour
 from geoseg.vectorize.rings import assemble, draw
 from geoseg.vectorize.sieve import sieve
+from geoseg.vectorize.simplify import simplify
+from geoseg.vectorize.smooth import smooth
+from geoseg.vectorize.table import tabulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import geopandas as gpd
     from numpy.typing import NDArray
 
     from geoseg.classes import Legend
     from geoseg.georef import Georef
 
-__all__ = ["BlockMap", "ClassRaster", "polygons"]
+__all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons"]
 
 
 class BlockMap(Protocol):
@@ -85,51 +89,43 @@ def polygons(
     task = partial(trace_block, class_map, confidence)
     network = join(list(map_blocks(task, cut(class_map.georef, block))))
     _check_classes(network.regions.classes, legend)
-    merged: dict[int, int] = {}
-    if drawing.min_pixels > 1:
-        network, merged = sieve(network, class_map.georef, drawing.min_pixels)
-    frame = _tabulate(
-        network, class_map.georef, legend, with_confidence=confidence is not None
-    )
+    network, merged = merge_small(network, class_map.georef, drawing)
+    parts = _draw(network, class_map.georef, drawing)
+    frame = tabulate(network, parts, class_map.georef, legend, drawing)
+    if confidence is None:
+        frame = frame.drop(columns="mean_confidence")
     frame.attrs["merged_pixels"] = {
         legend.by_id(value).name: count for value, count in merged.items()
     }
     return frame
 
 
-def _tabulate(
-    network: Network, georef: Georef, legend: Legend, *, with_confidence: bool
-) -> gpd.GeoDataFrame:
-    """Draw the regions and put what is known of them in a table."""
-    regions = network.regions
+def merge_small(
+    network: Network, georef: Georef, drawing: Drawing
+) -> tuple[Network, dict[int, int]]:
+    """Merge the patches that are too small; count the pixels each class lost."""
+    before = network.regions
+    if drawing.min_pixels <= 1:
+        return network, {}
+    patches = np.arange(len(before.classes) + 1, dtype=np.int32)
+    if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
+        patches = group_by_corners(network)
+    classes = sieve(network, georef, drawing.min_pixels, patches)
+    lost = classes != before.classes
+    pixels = np.zeros(NODATA + 1, np.int64)
+    np.add.at(pixels, before.classes[lost], before.pixels[lost])
+    merged = {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
+    return recolour(network, classes), merged
+
+
+def _draw(network: Network, georef: Georef, drawing: Drawing) -> NDArray[np.object_]:
+    """Draw every region, simplified and smoothed as asked."""
     arcs = chain(*network.pieces)
-    geometry = draw(assemble(arcs), arcs.vertices, arcs.offsets, georef.transform)
-    drawn_area, perimeter = measure(geometry, georef.crs)
-    exact_area = regions.pixels * georef.pixel_area_m2()
-    columns: dict[str, NDArray[Any]] = {  # each column has its own type
-        "class_id": regions.classes.astype(np.int32),
-        "class_name": _names(legend)[regions.classes],
-        "area_m2": drawn_area if georef.crs.is_geographic else exact_area,
-        "perimeter_m": perimeter,
-        "pixel_count": regions.pixels,
-    }
-    if with_confidence:
-        columns["mean_confidence"] = np.divide(
-            regions.confidence,
-            regions.sure,
-            out=np.full(len(regions.sure), np.nan),
-            where=regions.sure > 0,
-        )
-    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=georef.crs)
-    return frame.astype({"class_name": "str"})  # without rows too
-
-
-def _names(legend: Legend) -> NDArray[np.object_]:
-    """Give each class id its name."""
-    names = np.full(256, "", object)
-    for land_class in legend:
-        names[land_class.id] = land_class.name
-    return names
+    rings = assemble(arcs)
+    if drawing.tolerance:
+        arcs = simplify(arcs, georef, drawing.tolerance)
+    vertices, offsets = smooth(arcs, georef, drawing.smoothing)
+    return draw(rings, vertices, offsets, georef.transform)
 
 
 def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:

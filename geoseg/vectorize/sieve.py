@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.classes import NODATA
-from geoseg.vectorize.blocks import Regions
 from geoseg.vectorize.kernel import kernel
-from geoseg.vectorize.network import Network
 from geoseg.vectorize.regions import OUTSIDE, find
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from geoseg.georef import Georef
     from geoseg.vectorize.chain import Pieces
+    from geoseg.vectorize.network import Network
 
 _NONE = -1
 _THOUSANDTHS = 1000
@@ -32,60 +31,29 @@ _THOUSANDTHS = 1000
 
 
 def sieve(
-    network: Network, georef: Georef, minimum: float
-) -> tuple[Network, dict[int, int]]:
-    """Merge every region smaller than a minimum into a neighbour.
-
-    A region without any neighbour but nodata becomes nodata.
+    network: Network, georef: Georef, minimum: float, groups: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """Find the class of every region after merging those that are too small.
 
     Args:
-        network: The map's regions and the pieces of arcs between them.
+        network: The map's regions and the pieces of lines between them.
         georef: The map's plane; the sides of its pixels may differ.
-        minimum: The number of pixels from which a region is kept.
+        minimum: The number of pixels from which a patch is kept.
+        groups: The patch to which each face belongs, `OUTSIDE` first: its own,
+            or one that several regions of a class make together.
 
     Returns:
-        The network of what is left. Regions keep their order; the pixels and
-        confidences of one that went are counted with the one it went to. And
-        the number of pixels that each class lost, where it lost any.
+        The class of each region; nodata if the patch had no other neighbour.
 
     """
-    regions, pieces = network.regions, network.pieces
-    parents, classes = _merge(
-        pieces.faces,
-        _lengths(pieces, georef),
-        np.concatenate([[0], regions.pixels]),
-        np.concatenate([[np.uint8(NODATA)], regions.classes]),
-        minimum,
-    )
-    roots = np.flatnonzero(parents == np.arange(len(parents)))
-    numbers = np.searchsorted(roots, parents).astype(np.int32)
-    faces = numbers[pieces.faces]
-    gone = faces[0::2] == faces[1::2]
-    spokes = pieces.spokes.copy()
-    spokes[np.repeat(gone, 2)[spokes] & (spokes >= 0)] = _NONE
-    left = Network(
-        _merge_tables(
-            regions, numbers[1:], classes[roots][1:], regions.firsts[roots[1:] - 1]
-        ),
-        pieces._replace(faces=faces, spokes=spokes),
-    )
-    lost = regions.classes != classes[parents[1:]]
-    pixels = np.bincount(regions.classes[lost], regions.pixels[lost])
-    return left, {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
-
-
-def _merge_tables(
-    regions: Regions,
-    numbers: NDArray[np.int32],
-    classes: NDArray[np.uint8],
-    firsts: NDArray[np.int64],
-) -> Regions:
-    """Sum up what is known of the regions that have become one."""
-    sums = np.zeros((3, len(classes) + 1), np.int64)
-    parts = regions.pixels, regions.confidence, regions.sure
-    for total, part in zip(sums, parts, strict=True):
-        np.add.at(total, numbers, part)
-    return Regions(classes, firsts, *sums[:, 1:])
+    sizes = np.zeros(groups.max(initial=0) + 1, np.int64)
+    np.add.at(sizes, groups[1:], network.regions.pixels)
+    classes = np.full(len(sizes), NODATA, np.uint8)
+    classes[groups[1:]] = network.regions.classes
+    lengths = _lengths(network.pieces, georef)
+    parents = _merge(groups[network.pieces.faces], lengths, sizes, classes, minimum)
+    merged: NDArray[np.uint8] = classes[parents[groups[1:]]]
+    return merged
 
 
 def _lengths(pieces: Pieces, georef: Georef) -> NDArray[np.int64]:
@@ -107,19 +75,19 @@ def _merge(
     sizes: NDArray[np.int64],
     classes: NDArray[np.uint8],
     minimum: float,
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+) -> NDArray[np.int32]:
     """Merge small regions.
 
     Args:
         faces: The region left of each half-edge.
         lengths: The length of each piece.
         sizes: Pixels of each region, `OUTSIDE` first; changed.
-        classes: Class of each region, `OUTSIDE` first; changed.
+        classes: Class of each region, `OUTSIDE` first; changed for those that
+            took in others.
         minimum: The size from which a region is kept.
 
     Returns:
-        The region into which each one went, itself if it was kept; and the
-        class of each that was kept.
+        The region into which each one went, itself if it was kept.
 
     """
     parents = np.arange(len(sizes)).astype(np.int32)
@@ -154,7 +122,7 @@ def _merge(
         shared[neighbours[:count]] = 0
     for region in range(len(parents)):
         parents[region] = find(parents, region)
-    return parents, classes
+    return parents
 
 
 @kernel
