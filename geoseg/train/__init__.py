@@ -1,0 +1,1 @@
+"""Training: chips split by area, losses, and one flat loop."""

@@ -1,0 +1,218 @@
+"""Chips: training samples cut from a scene that is split by area.
+
+A split by random chip or pixel lets a model see the same field in training and
+in the test, and flatters it. Here the scene is cut into square blocks, and each
+block belongs to one of five folds in a pattern in which blocks of a fold never
+touch, not even at a corner::
+
+    0 1 2 3 4 0
+    2 3 4 0 1 2
+    4 0 1 2 3 4
+
+One fold is held out; no training chip comes closer to its blocks than a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.errors import LabelsError, PlanError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A scene cut into training and test area."""
+
+    height: int
+    """Rows of the scene."""
+    width: int
+    """Columns of the scene."""
+    fold: int
+    """The fold that is held out, 0 to 4."""
+    block: int = 256
+    """The side of a block in pixels; blocks at the far edges may be smaller."""
+    gap: int = 16
+    """How many pixels lie, at least, between a training chip and a test block."""
+
+    def __post_init__(self) -> None:
+        """Refuse a fold that does not exist."""
+        if not 0 <= self.fold < FOLDS:
+            raise PlanError(f"folds are numbered 0 to {FOLDS - 1}, got {self.fold}")
+
+    def test_area(self) -> NDArray[np.bool_]:
+        """Mark the held-out pixels, shape ``(height, width)``, True = held out."""
+        rows = np.arange(self.height)[:, np.newaxis] // self.block
+        cols = np.arange(self.width)[np.newaxis, :] // self.block
+        held_out: NDArray[np.bool_] = (cols + 2 * rows) % FOLDS == self.fold
+        return held_out
+
+    def test_blocks(self) -> list[tuple[slice, slice]]:
+        """List the held-out blocks as (rows, columns), in reading order."""
+        side = self.block
+        return [
+            (slice(row, min(row + side, self.height)),
+             slice(col, min(col + side, self.width)))
+            for row in range(0, self.height, side)
+            for col in range(0, self.width, side)
+            if (col // side + 2 * (row // side)) % FOLDS == self.fold
+        ]  # fmt: skip
+
+    def training_corners(self, chip: int) -> NDArray[np.bool_]:
+        """Mark where a training chip may have its upper-left pixel.
+
+        A chip lies inside the scene and keeps the gap to every test block.
+
+        Args:
+            chip: Side of a chip in pixels.
+
+        Returns:
+            Shape ``(height - chip + 1, width - chip + 1)``, True = allowed.
+
+        Raises:
+            PlanError: No chip of this size fits.
+
+        """
+        rows, cols = self.height - chip + 1, self.width - chip + 1
+        allowed = np.ones((max(rows, 0), max(cols, 0)), bool)
+        reach = chip - 1 + self.gap
+        for block_rows, block_cols in self.test_blocks():
+            top, left = block_rows.start - reach, block_cols.start - reach
+            allowed[
+                max(top, 0) : block_rows.stop + self.gap,
+                max(left, 0) : block_cols.stop + self.gap,
+            ] = False
+        if not allowed.any():
+            raise PlanError(
+                f"no chip of {chip} pixels fits beside the test blocks of a scene of "
+                f"{self.height} x {self.width} pixels; take smaller chips or blocks"
+            )
+        return allowed
+
+    def training_area(self, chip: int) -> NDArray[np.bool_]:
+        """Mark the pixels that training chips can show, shape ``(height, width)``."""
+        return covered(self.training_corners(chip), chip)
+
+
+@dataclass(frozen=True, slots=True)
+class Chips:
+    """A supply of training samples from the training area of one scene.
+
+    The image is held in memory: this is for a sample of up to some hundred
+    megapixels, not for a whole archive.
+    """
+
+    image: NDArray[np.float32]
+    """The normalised image, shape ``(band, y, x)``."""
+    labels: NDArray[np.uint8]
+    """The channel of each pixel's class, shape ``(y, x)``; 255 = unlabelled."""
+    corners: NDArray[np.bool_]
+    """Where a chip may begin, as `Split.training_corners` gives it."""
+    chip: int
+    """Side of a chip in pixels."""
+    anchors: tuple[NDArray[np.int64], ...]
+    """For each class that the training area holds, its pixels as flat indices."""
+
+    @classmethod
+    def of(
+        cls,
+        image: NDArray[np.float32],
+        labels: NDArray[np.uint8],
+        corners: NDArray[np.bool_],
+    ) -> Chips:
+        """Set up the supply: the chip's size follows from the corners allowed.
+
+        Raises:
+            LabelsError: No chip that is allowed shows a labelled pixel.
+
+        """
+        chip = labels.shape[0] - corners.shape[0] + 1
+        seen = np.where(covered(corners, chip), labels, NODATA)
+        there = np.unique(seen[seen != NODATA])
+        if there.size == 0:
+            raise LabelsError("no labelled pixel lies in the training area")
+        anchors = tuple(np.flatnonzero(seen == channel) for channel in there)
+        return cls(image, labels, corners, chip, anchors)
+
+    def draw(
+        self, count: int, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Draw chips that each show a class drawn at random, turned and flipped.
+
+        A class first, then a labelled pixel of it, then a chip around the pixel:
+        rare classes are seen as often as common ones.
+
+        Returns:
+            Images, shape ``(chip, band, y, x)``, and labels, ``(chip, y, x)``.
+
+        """
+        drawn = [self._one(random) for _ in range(count)]
+        return (
+            np.stack([image for image, _ in drawn]),
+            np.stack([labels for _, labels in drawn]),
+        )
+
+    def _one(
+        self, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        pixels = self.anchors[random.integers(len(self.anchors))]
+        anchor = pixels[random.integers(pixels.size)]
+        row, col = self._corner(int(anchor), random)
+        part = (slice(row, row + self.chip), slice(col, col + self.chip))
+        return turn(self.image[:, *part], self.labels[part], int(random.integers(8)))
+
+    def _corner(self, anchor: int, random: np.random.Generator) -> tuple[int, int]:
+        """Draw one of the allowed corners whose chip shows a pixel."""
+        row, col = divmod(anchor, self.labels.shape[1])
+        top, left = max(row - self.chip + 1, 0), max(col - self.chip + 1, 0)
+        near = self.corners[top : row + 1, left : col + 1]
+        choices = np.flatnonzero(near)
+        choice = int(choices[random.integers(choices.size)])
+        down, right = divmod(choice, near.shape[1])
+        return top + down, left + right
+
+
+def turn(
+    image: NDArray[np.float32], labels: NDArray[np.uint8], way: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Turn and flip a square sample in one of the eight ways, 0 to 7.
+
+    Args:
+        image: Shape ``(band, y, x)``.
+        labels: Shape ``(y, x)``.
+        way: Quarter turns, plus 4 for a flip.
+
+    """
+    image = np.rot90(image, way % 4, axes=(1, 2))
+    labels = np.rot90(labels, way % 4)
+    if way < 4:  # noqa: PLR2004  the four ways without a flip
+        return image, labels
+    return image[:, :, ::-1], labels[:, ::-1]
+
+
+def covered(corners: NDArray[np.bool_], chip: int) -> NDArray[np.bool_]:
+    """Mark the pixels that some chip shows.
+
+    Args:
+        corners: Where chips begin, shape ``(height - chip + 1, width - chip + 1)``.
+        chip: Side of a chip in pixels.
+
+    Returns:
+        Shape ``(height, width)``.
+
+    """
+    rows, cols = corners.shape
+    # Each chip adds one to its rectangle: +1 and -1 at its corners, summed up.
+    edges = np.zeros((rows + chip, cols + chip), np.int64)
+    for row, col, sign in ((0, 0, 1), (chip, 0, -1), (0, chip, -1), (chip, chip, 1)):
+        edges[row : row + rows, col : col + cols] += sign * corners
+    counts = edges.cumsum(axis=0).cumsum(axis=1)
+    return counts[:-1, :-1] > 0
