@@ -94,7 +94,7 @@ def lay_tiles(
         (georef.height, georef.width),
         tile=tile,
         overlap=overlap,
-        block=block or _choose_block(area, tile, overlap),
+        block=_choose_block(area, tile, overlap) if block is None else block,
         anchor=georef.anchor,
     )
 

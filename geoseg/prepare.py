@@ -114,7 +114,7 @@ def prepare(
     package = load_package(options.model)
     match = match_bands(package, scene.bands)
     aoi = read_aoi(aoi_path, scene.georef) if aoi_path else whole_scene(scene.georef)
-    tile = options.tile or package.tile
+    tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, package.stride)
     options.polygons.drawing(scene.georef, package.legend)

@@ -80,8 +80,8 @@ def test_a_scene_without_crs(tmp_path, make_raster):
 
 def test_a_scene_with_too_few_bands(tmp_path, make_raster):
     sentence = refuse(tmp_path, make_raster())
-    assert "B02, B03, B04, B05" in sentence
-    assert "B12" in sentence
+    assert "B02 (blue)" in sentence, "needed"
+    assert "B05" in sentence, "missing"
 
 
 def test_a_scene_with_bands_that_the_model_does_not_know(tmp_path, make_raster):
@@ -169,6 +169,7 @@ def test_an_unknown_vector_format(tmp_path):
     [
         (("--overlap", 33), "nearest that are: 32, 64"),
         (("--tile", 250), "nearest that is: 256"),
+        (("--tile", 0), "nearest that is: 32"),
         (("--block", 0), "at least one tile"),
         (("--precision", "float16", "--device", "cpu"), "float16 is not for CPUs"),
     ],
