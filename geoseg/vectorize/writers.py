@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from geoseg.atomic import atomic_file
 from geoseg.errors import DiskError, VectorError
-from geoseg.vectorize.geojson import to_lonlat
+from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
 if TYPE_CHECKING:
@@ -30,15 +31,56 @@ if TYPE_CHECKING:
 
 FORMATS = {
     "geojson": ".geojson",
+    "geojsonl": ".geojsonl",
     "gpkg": ".gpkg",
     "fgb": ".fgb",
     "parquet": ".parquet",
+    "shp": ".shp",
+    "pmtiles": ".pmtiles",
 }
 """The formats that can be written, and the suffix by which each is chosen."""
 
-_DRIVERS = {".geojson": "GeoJSON", ".gpkg": "GPKG", ".fgb": "FlatGeobuf"}
-_OPTIONS = {".geojson": {"RFC7946": "YES", "ID_GENERATE": "YES"}}
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """How GDAL writes a format."""
+
+    name: str
+    """GDAL's name for it."""
+    options: dict[str, str] = field(default_factory=dict)
+    """What differs from the driver's defaults."""
+    in_lonlat: bool = False
+    """Whether the format has no other coordinates than degrees of WGS 84."""
+    short_names: dict[str, str] = field(default_factory=dict)
+    """New names for columns whose names are too long for it."""
+
+
+_DRIVERS = {
+    ".geojson": _Driver(
+        "GeoJSON", {"RFC7946": "YES", "ID_GENERATE": "YES"}, in_lonlat=True
+    ),
+    ".geojsonl": _Driver(
+        "GeoJSONSeq", {"COORDINATE_PRECISION": str(DECIMALS)}, in_lonlat=True
+    ),
+    ".gpkg": _Driver("GPKG"),
+    ".fgb": _Driver("FlatGeobuf"),
+    ".shp": _Driver(
+        "ESRI Shapefile",
+        {"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": "2000-01-01"},
+        short_names={
+            "perimeter_m": "perim_m",
+            "pixel_count": "pixels",
+            "mean_confidence": "mean_conf",
+        },
+    ),
+    ".pmtiles": _Driver("PMTiles"),
+}
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
+_WORLD_PIXEL = 156_543.0
+"""Metres a pixel on the equator where a tile of 256 pixels is the world."""
+_FINEST_ZOOM = 18
+_ZOOMS = 6
+"""How many zoom levels there are above the finest."""
 _ROW_GROUP = 65_536
 """Polygons in a row group of GeoParquet: what a reader can skip at once."""
 
@@ -46,12 +88,26 @@ _ROW_GROUP = 65_536
 def write_polygons(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend) -> None:
     """Write polygons to a file; its suffix chooses the format.
 
-    * ``.geojson``: RFC 7946, that is in degrees of WGS 84 with seven decimals,
-      shells counterclockwise; polygons are valid after rounding too.
-    * ``.gpkg``: GeoPackage with a spatial index, in the polygons' CRS.
-    * ``.fgb``: FlatGeobuf with a spatial index, in the polygons' CRS.
+    In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
+    valid after rounding too:
+
+    * ``.geojson``: RFC 7946, one collection.
+    * ``.geojsonl``: the same, a feature in each line, without a bracket around.
+
+    In the polygons' CRS:
+
+    * ``.gpkg``: GeoPackage with a spatial index.
+    * ``.fgb``: FlatGeobuf with a spatial index; features in its order.
     * ``.parquet``: GeoParquet 1.1 with a covering box for each polygon, rows in
-      Hilbert order, in the polygons' CRS.
+      Hilbert order.
+    * ``.shp``: Shapefile, of several files, at most 2 GB each. Its names have ten
+      letters at most, so that columns are called ``perim_m``, ``pixels`` and
+      ``mean_conf``.
+
+    In Web Mercator, as map tiles for the web, lines coarser in coarser ones:
+
+    * ``.pmtiles``: vector tiles down to the zoom at which a pixel of the map is
+      a quarter of a screen's pixel; it needs at least one polygon.
 
     The style that shows the classes' colours in QGIS is written inside a
     GeoPackage, and beside the file (``.qml``) in every other format.
@@ -67,8 +123,6 @@ def write_polygons(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend) -> No
 
     """
     check_suffix(path)
-    if path.suffix == ".geojson":
-        frame = to_lonlat(frame)
     with atomic_file(path) as partial:
         if path.suffix == ".parquet":
             _write_parquet(frame, partial)
@@ -96,22 +150,40 @@ def check_suffix(path: Path) -> None:
 
 def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
     """Write a file with the GDAL driver of its suffix."""
+    driver = _DRIVERS[path.suffix]
+    options = dict(driver.options)
+    if driver.in_lonlat:
+        frame = to_lonlat(frame)
+    if path.suffix == ".pmtiles":
+        options |= _zooms(frame, path)
     types = shapely.get_type_id(frame.geometry.array)
     many = bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
     try:
         with _fixed_time():
             pyogrio.write_dataframe(
-                frame,
+                frame.rename(columns=driver.short_names),
                 path,
                 layer=path.stem,
-                driver=_DRIVERS[path.suffix],
+                driver=driver.name,
                 geometry_type="MultiPolygon" if many else "Polygon",
                 promote_to_multi=many,
                 use_arrow=True,
-                **_OPTIONS.get(path.suffix, {}),
+                **options,
             )
     except (DataSourceError, DataLayerError, FeatureError) as error:
         raise DiskError(f"cannot write {path.name}: {error}") from error
+
+
+def _zooms(frame: gpd.GeoDataFrame, path: Path) -> dict[str, str]:
+    """Choose the zoom levels of tiles that show the map's pixels."""
+    if not len(frame):
+        raise VectorError(
+            f"{path.name} cannot be tiles of nothing, and there are no polygons; "
+            f"every other format can be empty"
+        )
+    side = float(np.sqrt((frame["area_m2"] / frame["pixel_count"]).median()))
+    finest = int(np.clip(np.rint(np.log2(_WORLD_PIXEL / side)) - 2, 0, _FINEST_ZOOM))
+    return {"MINZOOM": str(max(0, finest - _ZOOMS)), "MAXZOOM": str(finest)}
 
 
 def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:
