@@ -35,6 +35,18 @@ if TYPE_CHECKING:
 _EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
 _VERSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 _CLASSES = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+_DAMAGE = (
+    # What pystac raises on an item that is not what it should be has no one parent.
+    pystac.STACError,
+    pystac.STACTypeError,
+    pystac.RequiredPropertyMissing,
+    pystac.ExtensionNotImplemented,
+    pystac.ExtensionTypeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ def read_card(content: dict[str, Any], path: Path) -> Card:
     """
     try:
         card, shapes = _parse(content)
-    except (pystac.STACError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except _DAMAGE as error:
         raise ModelError(
             f"{path} is damaged: it is no STAC item with the mlm extension that "
             f"geoseg can use ({type(error).__name__}: {error})"

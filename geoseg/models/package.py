@@ -126,7 +126,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        end = max(entry["data_offsets"][1] for entry in header.values())
+        end = max(int(entry["data_offsets"][1]) for entry in header.values())
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read ({error.strerror}); "
