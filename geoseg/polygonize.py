@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.classes import NODATA, LandClass, Legend
-from geoseg.mosaic import ClassMap, class_counts
+from geoseg.mosaic import ClassMap
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons
 from geoseg.vectorize.units import area_in_pixels, length_in_pixels
@@ -59,14 +59,16 @@ def polygonize(
     class_map: Path | str,
     output: Path | str,
     *,
+    band: int | None = None,
     confidence: Path | str | None = None,
     options: PolygonOptions | None = None,
 ) -> GeoDataFrame:
     """Turn a class map into polygons that fit together without gaps.
 
     Args:
-        class_map: A raster of one uint8 band, 255 where there is no class.
+        class_map: A raster of class ids, 0 to 254; nodata and 255 are no class.
         output: The vector file; its suffix chooses the format.
+        band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the same pixels, in percent; each polygon gets its
             mean where it is given.
         options: What is merged, straightened and left out.
@@ -81,8 +83,8 @@ def polygonize(
     """
     output = Path(output)
     check_suffix(output)
-    raster = ClassMap.open(Path(class_map))
-    legend = raster.legend() or _plain_legend(raster.path)
+    raster = ClassMap.open(Path(class_map), band=band)
+    legend = raster.legend() or _plain_legend(raster)
     frame = polygons(
         raster,
         legend=legend,
@@ -93,9 +95,9 @@ def polygonize(
     return frame
 
 
-def _plain_legend(raster: Path) -> Legend:
+def _plain_legend(raster: ClassMap) -> Legend:
     """Name the values of a map that has no legend of its own."""
-    ids = sorted(class_counts(raster).keys() - {NODATA}) or [0]
+    ids = sorted(raster.counts().keys() - {NODATA}) or [0]
     return Legend(
         tuple(
             LandClass(value, f"class {value}", _hue(index / len(ids)))

@@ -289,11 +289,42 @@ def test_a_read_outside_the_plane_is_refused(legend, tmp_path):
         opened.read(Window(1000, 0, 32, 1))
 
 
-def test_what_is_no_map_is_refused(make_raster, tmp_path):
-    with pytest.raises(SceneError, match=r"one uint8 band.*has 3 of uint16"):
+def test_what_is_no_class_raster_is_refused(make_raster, tmp_path):
+    with pytest.raises(SceneError, match=r"3 bands; say which .*--band 1 to 3"):
         ClassMap.open(make_raster())
-    with pytest.raises(SceneError, match=r"cannot read the map .*missing\.tif"):
+    with pytest.raises(SceneError, match="has no band 4; it has 1 to 3"):
+        ClassMap.open(make_raster(), band=4)
+    with pytest.raises(SceneError, match=r"missing\.tif does not exist"):
         ClassMap.open(tmp_path / "missing.tif")
+    with pytest.raises(SceneError, match="holds float32, not whole numbers"):
+        ClassMap.open(make_raster(values=np.ones((1, 5, 7), np.float32)))
+    with pytest.raises(SceneError, match="no coordinate reference system"):
+        ClassMap.open(make_raster(values=np.ones((1, 5, 7), np.uint8), crs=None))
+    (tmp_path / "notes.tif").write_text("hello")
+    with pytest.raises(SceneError, match=r"cannot read the map .*notes\.tif"):
+        ClassMap.open(tmp_path / "notes.tif")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32"])
+def test_another_tools_class_raster_is_read_with_its_own_nodata(make_raster, dtype):
+    values = np.array([[[1, 2, 0], [0, 3, 3]]], dtype)
+    path = make_raster(values=values, nodata=0)
+    class_map = ClassMap.open(path)
+    assert class_map.read(Window(0, 0, 2, 3)).tolist() == [[1, 2, 255], [255, 3, 3]]
+    assert class_map.counts() == {1: 1, 2: 1, 3: 2, 255: 2}
+
+
+def test_values_that_are_no_class_ids_are_refused(make_raster):
+    path = make_raster(values=np.array([[[1, 300]]], np.uint16), nodata=None)
+    with pytest.raises(SceneError, match="holds values from 1 to 300"):
+        ClassMap.open(path).counts()
+
+
+def test_one_band_of_several_is_read(make_raster):
+    values = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    path = make_raster(values=values, nodata=None)
+    chosen = ClassMap.open(path, band=2).read(Window(0, 0, 2, 3))
+    assert np.array_equal(chosen, values[1])
 
 
 def test_counts_are_those_of_the_whole_array(legend, tmp_path):

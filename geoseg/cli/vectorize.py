@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     required=True,
     help="Vector file: .gpkg, .geojson, .fgb or .parquet.",
 )
+@click.option("--band", type=int, help="Band of the classes, where there are several.")
 @click.option("--confidence", type=a_path, help="Raster of confidences in percent.")
 @drawing
 @reporting
 def command(
     class_map: Path,
     output: Path,
+    band: int | None,
     confidence: Path | None,
     *,
     quiet: bool,
@@ -45,7 +47,11 @@ def command(
     or not.
     """
     frame = geoseg.polygonize(
-        class_map, output, confidence=confidence, options=polygon_options(flags)
+        class_map,
+        output,
+        band=band,
+        confidence=confidence,
+        options=polygon_options(flags),
     )
     if not quiet:
         show_polygons(frame, output, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,10 @@ import rasterio
 from pyproj import CRS
 from rasterio.errors import RasterioError
 
+from geoseg.classes import NODATA
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
+from geoseg.grid import Window
 from geoseg.mosaic.legend import LEGEND_TAG, legend_from_json
 from geoseg.mosaic.windows import check_inside, to_rasterio
 
@@ -24,55 +27,94 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     from geoseg.classes import Legend
-    from geoseg.grid import Window
 
 _CACHE_MB = 64
 """GDAL's block cache while a whole map is read; no block is needed twice."""
+_SQUARE = 1024
+"""Side of what is read at a time while a map is counted: whole blocks of a COG."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """A map on disk that `write_class_map` or `write_confidence` made.
+    """A class raster on disk, whoever made it.
 
     Safe to share between threads and to pickle: it holds a path, and opens it
     for each read (about a millisecond).
     """
 
     path: Path
-    """The GeoTIFF."""
+    """The raster's file."""
     georef: Georef
     """Its pixel plane."""
+    band: int = 1
+    """The band that holds the classes, counted from 1."""
 
     @classmethod
-    def open(cls, path: Path) -> ClassMap:
-        """Look at a map: one band of uint8 with a CRS.
+    def open(cls, path: Path, *, band: int | None = None) -> ClassMap:
+        """Look at a class raster: whole numbers, with a CRS.
+
+        Args:
+            path: The raster's file.
+            band: Its band, counted from 1; needed only where there are several.
 
         Raises:
             SceneError: The file is missing, no raster, or another kind of one.
 
         """
+        if not path.exists():
+            raise SceneError(f"{path} does not exist; check the map's path")
         with _opened(path) as dataset:
-            if dataset.dtypes != ("uint8",) or dataset.crs is None:
-                raise SceneError(
-                    f"a class map has one uint8 band and a CRS, but {path} has "
-                    f"{dataset.count} of {dataset.dtypes[0]} and CRS {dataset.crs}"
-                )
+            chosen = _choose_band(dataset, band)
+            _check_kind(dataset, chosen)
             crs = CRS.from_wkt(dataset.crs.to_wkt())
             plane = Georef(dataset.height, dataset.width, dataset.transform, crs)
-        return cls(path, plane)
+        return cls(path, plane, chosen)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window of the plane, shape (y, x); 255 is nodata.
 
+        What the raster itself declares as nodata, or masks, is read as 255.
+
         Raises:
             GridError: The window reaches outside the plane.
-            SceneError: The file cannot be read (any more).
+            SceneError: The file cannot be read (any more), or holds a value that
+                is no class id.
 
         """
         check_inside(self.georef, window)
+        part = to_rasterio(window)
         with _opened(self.path) as dataset:
-            values: NDArray[np.uint8] = dataset.read(1, window=to_rasterio(window))
-        return values
+            # Wide enough for 255 beside any class that a smaller type may hold.
+            wide = None if dataset.dtypes[self.band - 1] == "uint8" else "int64"
+            values = dataset.read(self.band, window=part, out_dtype=wide)
+            values[dataset.read_masks(self.band, window=part) == 0] = NODATA
+        if values.dtype != np.uint8 and not 0 <= values.min() <= values.max() <= NODATA:
+            raise SceneError(
+                f"class ids are 0 to {NODATA - 1}, but {self.path} holds values from "
+                f"{values.min()} to {values.max()}; give its classes other numbers"
+            )
+        ids: NDArray[np.uint8] = values.astype(np.uint8, copy=False)
+        return ids
+
+    def counts(self) -> dict[int, int]:
+        """Count the pixels of each value, square by square.
+
+        Returns:
+            Pixels of each value that occurs, rising by value, nodata (255) included.
+
+        Raises:
+            SceneError: The file cannot be read.
+
+        """
+        totals = np.zeros(NODATA + 1, np.int64)
+        height, width = self.georef.height, self.georef.width
+        corners = product(range(0, height, _SQUARE), range(0, width, _SQUARE))
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+            for row, col in corners:
+                rows, cols = min(_SQUARE, height - row), min(_SQUARE, width - col)
+                values = self.read(Window(row, col, rows, cols))
+                totals += np.bincount(values.ravel(), minlength=NODATA + 1)
+        return {int(value): int(totals[value]) for value in np.flatnonzero(totals)}
 
     def legend(self) -> Legend | None:
         """Read the legend that `write_class_map` left in the file; None if none.
@@ -92,24 +134,33 @@ class ClassMap:
 
 
 def class_counts(path: Path) -> dict[int, int]:
-    """Count the pixels of each value of a map, block by block.
+    """Count the pixels of each value of a map: see `ClassMap.counts`."""
+    return ClassMap.open(path).counts()
 
-    Args:
-        path: A map that `write_class_map` made.
 
-    Returns:
-        Pixels of each value that occurs, rising by value, nodata (255) included.
+def _choose_band(dataset: DatasetReader, band: int | None) -> int:
+    if band is None and dataset.count > 1:
+        raise SceneError(
+            f"{dataset.name} has {dataset.count} bands; say which holds the classes "
+            f"(--band 1 to {dataset.count})"
+        )
+    if band is not None and not 1 <= band <= dataset.count:
+        raise SceneError(
+            f"{dataset.name} has no band {band}; it has 1 to {dataset.count}"
+        )
+    return band or 1
 
-    Raises:
-        SceneError: The file cannot be read.
 
-    """
-    totals = np.zeros(256, np.int64)
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), _opened(path) as dataset:
-        for _, window in dataset.block_windows(1):
-            values = dataset.read(1, window=window)
-            totals += np.bincount(values.ravel(), minlength=256)
-    return {int(value): int(totals[value]) for value in np.flatnonzero(totals)}
+def _check_kind(dataset: DatasetReader, band: int) -> None:
+    dtype = dataset.dtypes[band - 1]
+    if not np.issubdtype(np.dtype(dtype), np.integer):
+        raise SceneError(
+            f"{dataset.name} holds {dtype}, not whole numbers; a class raster is needed"
+        )
+    if dataset.crs is None:
+        raise SceneError(
+            f"{dataset.name} has no coordinate reference system; assign one first"
+        )
 
 
 @contextmanager

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from rasterio.io import DatasetReader
 
     from geoseg.classes import Legend
     from geoseg.georef import Georef
@@ -134,8 +135,9 @@ def _product(
             atomic_file(path) as product,
             _gdal_failures_as_os_errors(georef, scratch, product.parent),
         ):
-            _gather(raster, georef, parts)
+            total = _gather(raster, georef, parts)
             yield raster, product
+            _check(product, total)
             # Another map's names or statistics must not describe this one.
             path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
     finally:
@@ -147,12 +149,36 @@ def _gather(
     raster: Path,
     georef: Georef,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
-) -> None:
+) -> int:
+    """Write the parts; return the sum of all pixels of the raster."""
     raster.parent.mkdir(parents=True, exist_ok=True)
+    total = NODATA * georef.height * georef.width
     with rasterio.open(raster, "w", **_profile(georef)) as dataset:
         for window, values in parts:
             _check_part(georef, window, values)
             dataset.write(values, 1, window=to_rasterio(window))
+            total += int(values.sum(dtype=np.int64)) - NODATA * window.pixels
+    return total
+
+
+def _check(product: Path, total: int) -> None:
+    """Read the product back, overviews too, and compare the sum of its pixels.
+
+    GDAL says nothing of what fails while it closes a file: on a disk that was
+    full for the last kilobytes, a truncated product looks like a success.
+    """
+    with rasterio.open(product) as dataset:
+        levels = len(dataset.overviews(1))
+        if _sum(dataset) != total:
+            raise OSError(errno.EIO, "what was written does not read back")
+    for level in range(levels):
+        with rasterio.open(product, overview_level=level) as dataset:
+            _sum(dataset)
+
+
+def _sum(dataset: DatasetReader) -> int:
+    windows = (window for _, window in dataset.block_windows(1))
+    return sum(int(dataset.read(1, window=w).sum(dtype=np.int64)) for w in windows)
 
 
 @contextmanager
