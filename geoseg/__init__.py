@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.models.package import ModelPackage, known_models, load_package
-    from geoseg.polygonize import PolygonOptions, polygonize
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
     from geoseg.run import Step, segment
+    from geoseg.vectors import PolygonOptions, polygonize
 
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "ModelPackage": "geoseg.models.package",
     "Report": "geoseg.products.report",
-    "PolygonOptions": "geoseg.polygonize",
+    "PolygonOptions": "geoseg.vectors",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.run",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
-    "polygonize": "geoseg.polygonize",
+    "polygonize": "geoseg.vectors",
 }
 """The module that each public name comes from."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
@@ -107,8 +108,13 @@ class Legend:
         for land_class in self.classes:
             if land_class.name == name:
                 return land_class
-        known = ", ".join(c.name for c in self.classes)
-        raise InputError(f"no class is named {name!r}; the names are {known}")
+        names = [c.name for c in self.classes]
+        near = "".join(
+            f"; did you mean {n}?" for n in get_close_matches(name, names, 1)
+        )
+        raise InputError(
+            f"no class is named {name!r}; the names are {', '.join(names)}{near}"
+        )
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]]:
         """Give each class id its red, green, blue and alpha, 0 to 255.

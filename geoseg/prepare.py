@@ -14,10 +14,10 @@ from geoseg.grid import check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
-from geoseg.polygonize import PolygonOptions
 from geoseg.predict import Compute, Device, Precision, TilePredictor, resolve_compute
 from geoseg.scene import Scene, open_scene
 from geoseg.vectorize.writers import FORMATS
+from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

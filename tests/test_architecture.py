@@ -54,15 +54,20 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "matplotlib numpy pyproj rasterio",
     ),
     "train": (6, "errors classes", "numpy torch"),
-    "prepare": (6, "errors grid stitch plan models scene vectorize predict aoi", ""),
-    "run": (
+    "vectors": (6, "classes georef mosaic vectorize", "geopandas"),
+    "prepare": (
         7,
+        "errors grid stitch plan models scene vectorize predict aoi vectors",
+        "",
+    ),
+    "run": (
+        8,
         "errors classes journal mosaic vectorize tasks engine products prepare",
         "",
     ),
-    "__init__": (8, "errors models prepare products run", ""),
-    "cli": (9, "__init__ errors", "click rich"),  # the public API
-    "__main__": (10, "cli", ""),
+    "__init__": (9, "errors models prepare products run vectors", ""),
+    "cli": (10, "__init__ errors", "click rich"),  # the public API
+    "__main__": (11, "cli", ""),
 }
 
 MODULES = sorted(path.relative_to(GEOSEG) for path in GEOSEG.rglob("*.py"))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,14 @@ def test_a_public_name_is_there_and_documented(name):
     thing = getattr(geoseg, name)
     assert thing.__name__ == name
     assert thing.__doc__.strip()
+
+
+@pytest.mark.parametrize("name", geoseg.__all__)
+def test_a_public_name_is_no_room(name):
+    # Importing the room geoseg.x would replace the function geoseg.x by it.
+    room = Path(geoseg.__file__).parent / name
+    assert not room.exists()
+    assert not room.with_suffix(".py").exists()
 
 
 def test_dir_and_all_agree():

@@ -145,6 +145,8 @@ def _areas(report: Report) -> Table:
 
 def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
     """Show how many polygons each class has, and where they are."""
+    if frame.empty:
+        click.echo("geoseg: warning: the map has no class anywhere", err=True)
     groups = frame.groupby("class_name", sort=False)["area_m2"]
     rows = [
         {"name": name, "polygons": len(areas), "area_ha": float(areas.sum()) / 10_000}

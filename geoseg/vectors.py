@@ -1,4 +1,4 @@
-"""polygonize(): a class map on disk to polygons on disk."""
+"""A class map on disk to polygons on disk: polygonize()."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""geoseg vectorize: what it refuses, and that nothing is left when it does."""
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from geoseg.cli import main
+
+MAP = np.array(
+    [[[1, 1, 1, 2, 2], [1, 3, 1, 2, 2], [1, 1, 1, 2, 255], [1, 1, 2, 2, 255]]], np.uint8
+)
+
+
+@pytest.fixture
+def class_map(make_raster):
+    return make_raster("map.tif", values=MAP, nodata=255)
+
+
+def vectorize(*arguments):
+    return CliRunner().invoke(main, ["vectorize", *map(str, arguments)])
+
+
+def refuse(tmp_path, raster, *flags, name="polygons.gpkg"):
+    before = {path.name for path in tmp_path.iterdir()}
+    result = vectorize(raster, "-o", tmp_path / name, *flags)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (sentence,) = result.stderr.strip().splitlines()
+    assert {path.name for path in tmp_path.iterdir()} == before, (
+        "nothing is left behind"
+    )
+    return sentence
+
+
+def test_polygons_are_written_and_counted(tmp_path, class_map):
+    output = tmp_path / "polygons.gpkg"
+    result = vectorize(class_map, "-o", output, "--json")
+    assert result.exit_code == 0, result.stderr
+    frame = geopandas.read_file(output, layer="polygons")
+    assert sorted(frame.pixel_count) == [1, 7, 10]
+    counted = json.loads(result.stdout)
+    assert sum(row["polygons"] for row in counted["classes"]) == 3
+    assert sum(row["area_ha"] for row in counted["classes"]) == pytest.approx(0.36)
+
+
+def test_small_patches_go_to_their_neighbour(tmp_path, class_map):
+    output = tmp_path / "polygons.geojson"
+    result = vectorize(class_map, "-o", output, "--min-area", "400m2")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(geopandas.read_file(output).pixel_count) == [7, 11]
+    assert "class 3" not in output.read_text()
+
+
+def test_chosen_classes_are_drawn_alone(tmp_path, class_map):
+    output = tmp_path / "polygons.fgb"
+    assert vectorize(class_map, "-o", output, "--classes", "class 2").exit_code == 0
+    assert set(geopandas.read_file(output).class_name) == {"class 2"}
+
+
+def test_an_empty_map_gives_an_empty_file_with_the_columns(tmp_path, make_raster):
+    raster = make_raster(
+        "map.tif", values=np.full((1, 4, 5), 255, np.uint8), nodata=255
+    )
+    output = tmp_path / "polygons.gpkg"
+    result = vectorize(raster, "-o", output)
+    assert result.exit_code == 0, result.stderr
+    assert "warning: the map has no class anywhere" in result.stderr
+    frame = geopandas.read_file(output, layer="polygons")
+    assert len(frame) == 0
+    assert {"class_id", "class_name", "area_m2"} <= set(frame.columns)
+
+
+def test_a_raster_that_is_no_class_map(tmp_path, make_raster):
+    raster = make_raster(values=np.ones((1, 4, 5), np.float32))
+    assert "not whole numbers" in refuse(tmp_path, raster)
+
+
+def test_a_raster_of_several_bands(tmp_path, make_raster):
+    assert "--band 1 to 3" in refuse(tmp_path, make_raster())
+
+
+def test_a_raster_without_crs(tmp_path, make_raster):
+    raster = make_raster("map.tif", values=MAP, crs=None)
+    assert "no coordinate reference system" in refuse(tmp_path, raster)
+
+
+def test_a_missing_raster(tmp_path):
+    assert "no.tif does not exist" in refuse(tmp_path, tmp_path / "no.tif")
+
+
+def test_an_unknown_class(tmp_path, class_map):
+    sentence = refuse(tmp_path, class_map, "--classes", "clas 2")
+    assert "no class is named 'clas 2'" in sentence
+    assert "did you mean class 2?" in sentence
+
+
+def test_an_unknown_suffix(tmp_path, class_map):
+    sentence = refuse(tmp_path, class_map, name="polygons.dwg")
+    assert ".gpkg" in sentence
+    assert "polygons.dwg" in sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--min-area", "3 acres"), "'3 acres' is no area"),
+        (("--min-area", "15m"), "'15m' is no area"),
+        (("--simplify", "2ha"), "'2ha' is no length"),
+        (("--simplify", "much"), "'much' is no length"),
+        (("--smooth", "9"), "0 to 4 times"),
+    ],
+)
+def test_units_and_numbers_that_make_no_sense(tmp_path, class_map, flags, words):
+    assert words in refuse(tmp_path, class_map, *flags)
