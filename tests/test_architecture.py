@@ -66,7 +66,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "",
     ),
     "__init__": (9, "errors models prepare products run vectors", ""),
-    "cli": (10, "__init__ errors", "click rich"),  # the public API
+    # The public API; geopandas is the type of the table that it shows.
+    "cli": (10, "__init__ errors", "click geopandas rich"),
     "__main__": (11, "cli", ""),
 }
 
