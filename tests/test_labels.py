@@ -1,0 +1,132 @@
+"""Reference labels: read from files, burned onto a scene's pixels."""
+
+from __future__ import annotations
+
+import geopandas
+import numpy as np
+import pytest
+from affine import Affine
+from pyproj import CRS
+from shapely import LineString, Point, Polygon, box
+
+from geoseg.classes import LandClass, Legend
+from geoseg.errors import LabelsError
+from geoseg.georef import Georef
+from geoseg.labels import Labels, rasterise_labels, read_labels
+
+LEGEND = Legend((LandClass(2, "land", "#885522"), LandClass(5, "sea", "#0011ff")))
+UTM = CRS.from_epsg(32633)
+PLANE = Georef(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), UTM)
+
+
+def square(row, col, height, width):
+    """The ground of whole pixels of the plane."""
+    left, top = PLANE.xy(row=row, col=col)
+    right, bottom = PLANE.xy(row=row + height, col=col + width)
+    return box(left, bottom, right, top)
+
+
+def table(shapes, names, crs=UTM):
+    return geopandas.GeoDataFrame({"class": names}, geometry=shapes, crs=crs)
+
+
+def test_pixels_get_the_class_of_their_polygon_and_255_elsewhere():
+    labels = Labels((square(0, 1, 2, 3), square(4, 6, 9, 9)), ("sea", "land"), UTM)
+    expected = np.full((5, 7), 255)
+    expected[:2, 1:4] = 5
+    expected[4, 6] = 2
+    burned = rasterise_labels(labels, PLANE, LEGEND)
+    assert burned.dtype == np.uint8
+    np.testing.assert_array_equal(burned, expected)
+
+
+def test_a_pixel_counts_when_its_centre_is_inside():
+    a_bit_more_than_half = square(0, 0, 1, 1).buffer(0)
+    left, bottom, right, top = a_bit_more_than_half.bounds
+    wide = box(left, bottom, right + 5.1, top)  # past the next pixel's centre
+    narrow = box(left, bottom, right + 4.9, top)
+    for shape, pixels in ((wide, 2), (narrow, 1)):
+        burned = rasterise_labels(Labels((shape,), ("sea",), UTM), PLANE, LEGEND)
+        assert (burned == 5).sum() == pixels
+
+
+def test_labels_in_degrees_land_on_the_same_pixels():
+    there = Labels((square(1, 2, 3, 4),), ("land",), UTM)
+    degrees = geopandas.GeoSeries(list(there.shapes), crs=UTM).to_crs(4326)
+    moved = Labels(tuple(degrees), there.names, CRS.from_epsg(4326))
+    np.testing.assert_array_equal(
+        rasterise_labels(moved, PLANE, LEGEND), rasterise_labels(there, PLANE, LEGEND)
+    )
+
+
+def test_a_hole_in_a_polygon_stays_unlabelled():
+    outer = square(0, 0, 5, 5)
+    ring = Polygon(outer.exterior, [square(2, 2, 1, 1).exterior])
+    burned = rasterise_labels(Labels((ring,), ("sea",), UTM), PLANE, LEGEND)
+    assert (burned == 5).sum() == 24
+    assert burned[2, 2] == 255
+
+
+def test_a_file_gives_back_its_polygons_and_leaves_out_what_is_none(tmp_path):
+    shapes = [square(0, 0, 1, 1), square(1, 1, 2, 2), None, square(0, 0, 1, 1)]
+    shapes += [Point(400_000, 5_800_000), LineString([(0, 0), (1, 1)])]
+    names = ["land", "sea", "sea", None, "land", "land"]
+    path = tmp_path / "labels.gpkg"
+    table(shapes, names).to_file(path)
+    labels = read_labels(path)
+    assert labels.names == ("land", "sea")
+    assert [shape.area for shape in labels.shapes] == [100, 400]
+    assert labels.crs.to_epsg() == 32633
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(LabelsError, match="does not exist"):
+        read_labels(tmp_path / "labels.gpkg")
+
+
+def test_a_file_that_is_no_vector_file_is_refused(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    path.write_text("nothing of the kind")
+    with pytest.raises(LabelsError, match="cannot be read as a vector file"):
+        read_labels(path)
+
+
+def test_a_table_without_geometry_is_refused(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("class,area\nland,3\n")
+    with pytest.raises(LabelsError, match="has no geometry"):
+        read_labels(path)
+
+
+def test_a_file_without_a_crs_is_refused(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    with pytest.warns(UserWarning, match="crs"):
+        table([square(0, 0, 1, 1)], ["land"], crs=None).to_file(path)
+    with pytest.raises(LabelsError, match="no coordinate reference system"):
+        read_labels(path)
+
+
+def test_a_missing_column_is_answered_with_those_there(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    table([square(0, 0, 1, 1)], ["land"]).to_file(path)
+    with pytest.raises(LabelsError, match=r"needs a column 'kind'.*got class"):
+        read_labels(path, column="kind")
+
+
+def test_a_file_without_a_labelled_polygon_is_refused(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    table([Point(0, 0)], ["land"]).to_file(path)
+    with pytest.raises(LabelsError, match="no polygon"):
+        read_labels(path)
+
+
+def test_a_class_that_the_legend_lacks_is_named():
+    labels = Labels((square(0, 0, 1, 1),), ("moor",), UTM)
+    with pytest.raises(LabelsError, match=r"\['moor'\].*\['land', 'sea'\]"):
+        rasterise_labels(labels, PLANE, LEGEND)
+
+
+def test_labels_elsewhere_are_refused_with_both_extents():
+    labels = Labels((square(100, 100, 1, 1),), ("sea",), UTM)
+    with pytest.raises(LabelsError, match=r"covers 400000,.*the labels 401000,"):
+        rasterise_labels(labels, PLANE, LEGEND)
