@@ -71,13 +71,15 @@ class Progress:
 
 @contextmanager
 def local_client() -> Iterator[Client]:
-    """Open an in-process dask client: no subprocess, no port, no dashboard."""
+    """Open an in-process dask client: no subprocess, nothing open to the network."""
     with (
         LocalCluster(
             n_workers=1,
             threads_per_worker=_THREADS,
             processes=False,
-            dashboard_address=None,
+            # dask always serves its status over HTTP: to this machine alone.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,  # what fails is raised, in our words
             memory_limit=0,  # the window bounds memory; dask need not pause us
         ) as cluster,
