@@ -14,6 +14,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ import rasterio.shutil
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil.copy raises
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
+from rasterio.windows import Window as RasterioWindow
 
 from geoseg.atomic import atomic_file
 from geoseg.classes import NODATA
@@ -46,12 +48,18 @@ _CACHE_MB = 64
 _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
 
+_SQUARE = 2048
+"""The side of what is read back at a time: whole blocks of 512."""
+
+_THREADS = {"num_threads": "ALL_CPUS"}
+"""Blocks are compressed one by one: any number of threads makes the same bytes."""
+
 _COG = {
     "driver": "COG",
     "compress": "DEFLATE",  # ZSTD is as small, but not every reader has it
     "blocksize": 512,
     "bigtiff": "IF_SAFER",
-    "num_threads": "ALL_CPUS",  # blocks are compressed alone: the same bytes
+    **_THREADS,
 }
 
 
@@ -87,13 +95,13 @@ def write_class_map(
 
     """
     tags = {**tags, LEGEND_TAG: legend_to_json(legend)}
-    with _product(path, georef, parts, scratch) as (raster, product):
+    with _product(path, georef, parts, scratch) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.write_colormap(1, legend.colormap())
             dataset.update_tags(**tags)
             dataset.set_band_description(1, "class")
         view = with_classes_named(raster, legend)
-        rasterio.shutil.copy(view, product, overview_resampling="mode", **_COG)
+        rasterio.shutil.copy(view, target, overview_resampling="mode", **_COG)
 
 
 def write_confidence(
@@ -108,12 +116,12 @@ def write_confidence(
 
     Arguments, errors and guarantees are those of `write_class_map`.
     """
-    with _product(path, georef, parts, scratch) as (raster, product):
+    with _product(path, georef, parts, scratch) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.update_tags(**tags)
             dataset.set_band_description(1, "confidence")
             dataset.set_band_unit(1, "percent")
-        rasterio.shutil.copy(raster, product, overview_resampling="average", **_COG)
+        rasterio.shutil.copy(raster, target, overview_resampling="average", **_COG)
 
 
 @contextmanager
@@ -132,12 +140,12 @@ def _product(
     try:
         with (
             rasterio.Env(GDAL_CACHEMAX=_CACHE_MB),
-            atomic_file(path) as product,
-            _gdal_failures_as_os_errors(georef, scratch, product.parent),
+            atomic_file(path) as target,
+            _gdal_failures_as_os_errors(georef, scratch, target.parent),
         ):
             total = _gather(raster, georef, parts)
-            yield raster, product
-            _check(product, total)
+            yield raster, target
+            _check(target, total)
             # Another map's names or statistics must not describe this one.
             path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
     finally:
@@ -161,24 +169,31 @@ def _gather(
     return total
 
 
-def _check(product: Path, total: int) -> None:
+def _check(path: Path, total: int) -> None:
     """Read the product back, overviews too, and compare the sum of its pixels.
 
     GDAL says nothing of what fails while it closes a file: on a disk that was
     full for the last kilobytes, a truncated product looks like a success.
     """
-    with rasterio.open(product) as dataset:
+    with rasterio.open(path, **_THREADS) as dataset:
         levels = len(dataset.overviews(1))
         if _sum(dataset) != total:
             raise OSError(errno.EIO, "what was written does not read back")
     for level in range(levels):
-        with rasterio.open(product, overview_level=level) as dataset:
+        with rasterio.open(path, overview_level=level, **_THREADS) as dataset:
             _sum(dataset)
 
 
 def _sum(dataset: DatasetReader) -> int:
-    windows = (window for _, window in dataset.block_windows(1))
-    return sum(int(dataset.read(1, window=w).sum(dtype=np.int64)) for w in windows)
+    """Add up all pixels, square by square."""
+    height, width = dataset.shape
+    total = 0
+    for row, col in product(range(0, height, _SQUARE), range(0, width, _SQUARE)):
+        square = RasterioWindow(
+            col, row, min(_SQUARE, width - col), min(_SQUARE, height - row)
+        )
+        total += int(dataset.read(1, window=square).sum(dtype=np.int64))
+    return total
 
 
 @contextmanager
