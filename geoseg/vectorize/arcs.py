@@ -180,8 +180,9 @@ def _find_nodes(
     for i in range(height + 1):
         for j in range(width + 1):
             if masks[i, j] & _NODE:
-                nodes[node] = origin[0] + i, origin[1] + j
-                cut[node] = i in (0, height) or j in (0, width)
+                nodes[node, 0] = origin[0] + i
+                nodes[node, 1] = origin[1] + j
+                cut[node] = i == 0 or j == 0 or i == height or j == width
                 node_at[i, j] = node
                 node += 1
     return nodes, cut, node_at
@@ -222,7 +223,8 @@ def _follow(
 
     """
     i, j, heading = start
-    vertices[vertex] = origin[0] + i, origin[1] + j
+    vertices[vertex, 0] = origin[0] + i
+    vertices[vertex, 1] = origin[1] + j
     vertex += 1
     while True:
         masks[i, j] ^= 1 << heading
@@ -240,10 +242,12 @@ def _follow(
             break
         onward = _only_direction(mask)
         if onward != heading:
-            vertices[vertex] = origin[0] + i, origin[1] + j
+            vertices[vertex, 0] = origin[0] + i
+            vertices[vertex, 1] = origin[1] + j
             vertex += 1
             heading = onward
-    vertices[vertex] = origin[0] + i, origin[1] + j
+    vertices[vertex, 0] = origin[0] + i
+    vertices[vertex, 1] = origin[1] + j
     return vertex + 1, i, j, heading
 
 

@@ -88,8 +88,9 @@ def chain(
     chained, ends = _write((vertices, offsets), onward, firsts, lasts)
     ends = _start_loops(chained, ends, begun, (firsts, lasts))
     chain_faces = np.empty(2 * count, np.int32)
-    chain_faces[0::2] = faces[firsts]
-    chain_faces[1::2] = faces[firsts ^ 1]
+    for arc in range(count):
+        chain_faces[2 * arc] = faces[firsts[arc]]
+        chain_faces[2 * arc + 1] = faces[firsts[arc] ^ 1]
     return Chains(
         chained[: ends[-1]].copy(),
         ends,
@@ -150,7 +151,10 @@ def _find_open(
     firsts, lasts = found
     junction = np.zeros(len(spokes), np.bool_)
     for node in range(len(spokes)):
-        junction[node] = np.sum(spokes[node] == _NONE) < _PASSING
+        unused = 0
+        for half in spokes[node]:
+            unused += half == _NONE
+        junction[node] = unused < _PASSING
     count = 0
     for half in range(len(onward)):
         if done[half >> 1] or starts[half] == _NONE or not junction[starts[half]]:
@@ -202,8 +206,11 @@ def _find_loops(
             continue
         first = last = 2 * piece
         done[piece] = True
-        while onward[last] not in (_NONE, first):
-            last = onward[last]
+        while True:
+            following = onward[last]
+            if following < 0 or following == first:
+                break
+            last = following
             done[last >> 1] = True
         firsts[count], lasts[count] = first, last
         count += 1
@@ -275,7 +282,8 @@ def _append(
             end -= 1
     position = first
     while position != last + step:
-        out[end] = vertices[position]
+        out[end, 0] = vertices[position, 0]
+        out[end, 1] = vertices[position, 1]
         end += 1
         position += step
     return end
@@ -323,7 +331,9 @@ def _start_loops(
             step = -1
             firsts[arc], lasts[arc] = lasts[arc] ^ 1, firsts[arc] ^ 1
         for k in range(len(loop) + 1):
-            vertices[moved[arc] + k] = loop[(least + step * k) % len(loop)]
+            place = (least + step * k) % len(loop)
+            vertices[moved[arc] + k, 0] = loop[place, 0]
+            vertices[moved[arc] + k, 1] = loop[place, 1]
         moved[arc + 1] = moved[arc] + len(loop) + 1
     return moved
 
@@ -332,7 +342,7 @@ def _start_loops(
 def _find_first_corner(corners: NDArray[np.int32]) -> int:
     least = 0
     for k in range(1, len(corners)):
-        row, col = corners[k]
+        row, col = corners[k, 0], corners[k, 1]
         if row < corners[least, 0] or (
             row == corners[least, 0] and col < corners[least, 1]
         ):

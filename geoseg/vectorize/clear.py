@@ -26,33 +26,46 @@ if TYPE_CHECKING:
 
 @kernel
 def index_vertices(
-    vertices: NDArray[np.int32], height: int
+    vertices: NDArray[np.int32], height: int, width: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Sort vertices by row and then column, to find those of a rectangle.
 
     Args:
-        vertices: Rows, 0 to ``height``, and columns, shape ``(vertex, 2)``.
+        vertices: Rows, 0 to ``height``, and columns, 0 to ``width``, shape
+            ``(vertex, 2)``.
         height: The highest row.
+        width: The highest column.
 
     Returns:
         The columns, sorted within each row; and where each row's begin, shape
         ``(height + 2,)``.
 
     """
-    starts = np.zeros(height + 2, np.int64)
+    column_starts = _count_up(vertices[:, 1], width)
+    by_column = np.empty(len(vertices), np.int64)
     for k in range(len(vertices)):
-        starts[vertices[k, 0] + 1] += 1
-    for row in range(height + 1):
-        starts[row + 1] += starts[row]
+        col = vertices[k, 1]
+        by_column[column_starts[col]] = k
+        column_starts[col] += 1
+    starts = _count_up(vertices[:, 0], height)
     places = starts.copy()
     columns = np.empty(len(vertices), np.int32)
-    for k in range(len(vertices)):
-        row = vertices[k, 0]
-        columns[places[row]] = vertices[k, 1]
+    for vertex in by_column:
+        row = vertices[vertex, 0]
+        columns[places[row]] = vertices[vertex, 1]
         places[row] += 1
-    for row in range(height + 1):
-        columns[starts[row] : starts[row + 1]].sort()
     return columns, starts
+
+
+@kernel
+def _count_up(values: NDArray[np.int32], highest: int) -> NDArray[np.int64]:
+    """Count the values below each one, from 0 to the highest and one more."""
+    below = np.zeros(highest + 2, np.int64)
+    for value in values:
+        below[value + 1] += 1
+    for value in range(highest + 1):
+        below[value + 1] += below[value]
+    return below
 
 
 @kernel
@@ -72,17 +85,31 @@ def is_clear(
     top = bottom = line[0, 0]
     left = right = line[0, 1]
     for k in range(1, len(line)):
-        row, col = line[k]
+        row, col = line[k, 0], line[k, 1]
         top, bottom = min(top, row), max(bottom, row)
         left, right = min(left, col), max(right, col)
     for row in range(top, bottom + 1):
-        first, stop = starts[row], starts[row + 1]
-        k = first + np.searchsorted(columns[first:stop], left)
-        while k < stop and columns[k] <= right:
+        stop = starts[row + 1]
+        for k in range(_find_place(columns, starts[row], stop, left), stop):
+            if columns[k] > right:
+                break
             if _is_between(line, row, columns[k]):
                 return False
-            k += 1
     return True
+
+
+@kernel
+def _find_place(
+    columns: NDArray[np.int32], first: np.int64, stop: np.int64, least: np.int32
+) -> int:
+    """Find the first of sorted columns, from ``first`` on, that is not less."""
+    while first < stop:
+        middle = (first + stop) // 2
+        if columns[middle] < least:
+            first = middle + 1
+        else:
+            stop = middle
+    return int(first)
 
 
 @kernel

@@ -41,7 +41,7 @@ def simplify(arcs: Chains, georef: Georef, tolerance: float) -> Chains:
     t = georef.transform
     step = np.hypot([t.b, t.a], [t.e, t.d])  # a row down, a column to the right
     scale = step / np.sqrt(abs(t.determinant))
-    columns, starts = index_vertices(arcs.vertices, georef.height)
+    columns, starts = index_vertices(arcs.vertices, georef.height, georef.width)
     keep = _choose(
         arcs.vertices,
         arcs.offsets,
@@ -101,7 +101,10 @@ def _choose(
     for arc in range(len(offsets) - 1):
         first, last = offsets[arc], offsets[arc + 1] - 1
         keep[first] = keep[last] = True
-        if np.all(vertices[first] == vertices[last]):
+        if (
+            vertices[first, 0] == vertices[last, 0]
+            and vertices[first, 1] == vertices[last, 1]
+        ):
             _pin_loop(vertices, (first, last), index, measure, keep)
         else:
             _straighten(vertices, (first, last), index, measure, keep)

