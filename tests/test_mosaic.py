@@ -392,7 +392,7 @@ def test_memory_does_not_grow_with_the_raster(tmp_path):
                 cwd=Path(__file__).parent,
             )
         )
-        for side in (6144, 12288)
+        for side in (5120, 9216)
     )
-    growth = (large - small) / (12288**2 - 6144**2)
+    growth = (large - small) / (9216**2 - 5120**2)
     assert growth < 0.25, f"{growth:.3f} bytes a pixel"

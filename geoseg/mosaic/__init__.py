@@ -2,7 +2,8 @@
 
 * `write` gathers the parts and writes the product
 * `legend` is how a GeoTIFF keeps the names and colours of its classes
-* `read` opens a written map, window by window
+* `read` opens a class raster, window by window
+* `windows` says our windows in rasterio's words
 """
 
 from geoseg.mosaic.read import ClassMap, class_counts
