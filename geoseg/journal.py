@@ -10,10 +10,10 @@ instant a run is killed at, what the journal lists is whole.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shutil
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,8 +36,8 @@ class Receipt:
     """The file's name in the run directory."""
     size: int
     """Its size in bytes."""
-    digest: str
-    """Its BLAKE2b checksum of 16 bytes, in hexadecimal."""
+    checksum: int
+    """Its CRC-32: it finds damage, and takes a quarter of a hash's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Store:
                 f"the disk of {self.directory} {what}; make room and run the same "
                 f"command again: it carries on from what is finished"
             ) from error
-        return Receipt(name, len(data), _digest(data))
+        return Receipt(name, len(data), zlib.crc32(data))
 
     def read(self, receipt: Receipt) -> bytes:
         """Read a file back and check it.
@@ -82,7 +82,7 @@ class Store:
                 f"{self.directory / receipt.name} is gone; run the same command "
                 f"again: what is missing is computed anew"
             ) from error
-        if _digest(data) != receipt.digest:
+        if (len(data), zlib.crc32(data)) != (receipt.size, receipt.checksum):
             raise RunError(
                 f"{self.directory / receipt.name} is damaged; run the same command "
                 f"again: what is damaged is computed anew"
@@ -242,7 +242,3 @@ def _entries(path: Path) -> list[dict[str, Any]]:
     if rest:
         path.write_bytes(whole + newline)
     return [json.loads(line) for line in whole.splitlines()]
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from geoseg.errors import InputError, RunError
 from geoseg.models.network import load_network
+from geoseg.stitch import class_probabilities
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,20 +138,22 @@ class TilePredictor:
 
         """
         with _loading:
-            network, mean, deviation = _load(self.package, self.compute)
+            network, gain, offset = _load(self.package, self.compute)
         with torch.inference_mode():
             batch = torch.from_numpy(pixels).to(self.device, torch.float32)
-            batch = (batch * self.package.scale - mean) / deviation
-            seen = torch.from_numpy(valid).to(self.device)
-            batch = torch.where(seen[:, None], batch, 0.0)
-            batch = batch.to(getattr(torch, self.compute.precision))
-            logits: Tensor = network(batch.to(memory_format=torch.channels_last))
-            if not logits.isfinite().all():
+            batch = batch.mul_(gain).sub_(offset)
+            if not valid.all():
+                unseen = torch.from_numpy(~valid).to(self.device)
+                batch.masked_fill_(unseen[:, None], 0.0)
+            precision = getattr(torch, self.compute.precision)
+            batch = batch.to(precision, memory_format=torch.channels_last)
+            probabilities = class_probabilities(network(batch))
+            if not probabilities.sum().isfinite():
                 raise RunError(
                     f"model {self.package.name} gave values that are not numbers at "
                     f"precision {self.compute.precision}; try --precision float32"
                 )
-            return logits.softmax(dim=1)
+            return probabilities
 
 
 _loading = threading.Lock()
@@ -158,18 +161,18 @@ _loading = threading.Lock()
 
 @cache
 def _load(package: ModelPackage, compute: Compute) -> tuple[nn.Module, Tensor, Tensor]:
-    """The network on its device, and each band's mean and deviation."""
+    """The network on its device; what each band is multiplied with, and less what."""
     torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
     torch.backends.cudnn.deterministic = True
     torch.set_num_threads(compute.threads)
     device = torch.device(compute.device)
-    network = load_network(package).to(
-        device, getattr(torch, compute.precision), memory_format=torch.channels_last
-    )
+    precision = getattr(torch, compute.precision)
+    network = load_network(package).to(device, precision)
+    network = network.to(memory_format=torch.channels_last)
     _keep_head_in_float32(network)
     statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
     mean, deviation = statistics.to(device).T[:, None, :, None, None]
-    return network, mean, deviation
+    return network, package.scale / deviation, mean / deviation
 
 
 def _keep_head_in_float32(network: nn.Module) -> None:

@@ -10,7 +10,6 @@ strips of the blocks that share it. So nothing waits in memory for a neighbour.
 from __future__ import annotations
 
 import threading
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from geoseg.grid import Block, Piece, Tile
     from geoseg.journal import Receipt, Store
     from geoseg.plan import Plan
-
-_FASTEST = 1
-"""zlib's level: parts are read back once, within the hour."""
 
 
 class Source(Protocol):
@@ -131,6 +127,9 @@ class _Pixels:
         self, view: Window, scene: Georef
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Cut out what the model sees of a tile: beyond the scene, its reflection."""
+        if self.window.contains(view):
+            part = view.relative_to(self.window).slices()
+            return self.values[(slice(None), *part)], self.valid[part]
         rows, cols = (
             np.array(reflect(start, stop, length)) - first
             for start, stop, length, first in (
@@ -212,11 +211,19 @@ class _Wanted:
 def _read(job: Job, views: Sequence[Window]) -> _Pixels:
     """Read, in one window, all scene pixels that some tiles show."""
     scene = job.source.georef
-    rows = [r for view in views for r in reflect(*view.rows, scene.height)]
-    cols = [c for view in views for c in reflect(*view.cols, scene.width)]
+    rows = {r for v in views for r in _ends(*v.rows, scene.height)}
+    cols = {c for v in views for c in _ends(*v.cols, scene.width)}
     window = Window.between((min(rows), max(rows) + 1), (min(cols), max(cols) + 1))
     values, valid = job.source.read(window, job.predictor.bands)
     return _Pixels(window, values, valid)
+
+
+def _ends(start: int, stop: int, length: int) -> tuple[int, int]:
+    """The first and the last scene pixel of a range that may reach outside."""
+    if start >= 0 and stop <= length:
+        return start, stop - 1
+    inside = reflect(start, stop, length)
+    return min(inside), max(inside)
 
 
 def _wanted(job: Job, view: Window, pixels: _Pixels) -> _Wanted:
@@ -266,16 +273,16 @@ def _finish(
 
 
 def _part(job: Job, scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
-    """Classes, then confidence, a byte a pixel each, compressed."""
+    """Classes, then confidence, a byte a pixel each."""
     channel, percent = (plane.cpu().numpy() for plane in decide(scores))
     classes = np.array(job.class_ids, np.uint8)[channel]
     layers = np.where(mask, np.stack([classes, percent]), np.uint8(job.nodata))
-    return zlib.compress(layers.tobytes(), _FASTEST)
+    return layers.tobytes()
 
 
 def unpack_part(data: bytes, window: Window) -> NDArray[np.uint8]:
     """Read a part's bytes: classes and confidence, shape ``(2, y, x)``."""
-    layers = np.frombuffer(zlib.decompress(data), np.uint8)
+    layers = np.frombuffer(data, np.uint8)
     return layers.reshape(2, window.height, window.width)
 
 

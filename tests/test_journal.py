@@ -77,7 +77,7 @@ def test_a_file_that_changed_is_not_read(tmp_path):
     assert not store.holds(receipt)
     with pytest.raises(RunError, match="part is damaged"):
         store.read(receipt)
-    assert not store.holds(Receipt("other", 1, "00"))
+    assert not store.holds(Receipt("other", 1, 0))
 
 
 def test_a_discarded_run_leaves_nothing(tmp_path):
