@@ -7,6 +7,7 @@ import that the table lacks wants a reason, here and in ARCHITECTURE.md.
 """
 
 import ast
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -150,3 +151,14 @@ def test_a_package_holds_names_and_no_code_in_its_init(package):
 def test_the_architecture_names_every_room(room):
     words = ARCHITECTURE.read_text(encoding="utf-8")
     assert f"**`{room}" in words, f"ARCHITECTURE.md has no paragraph on {room}"
+
+
+def test_the_tests_that_the_architecture_names_exist():
+    named = re.findall(
+        r"`(test_\w+\.py)(?:::(test_\w+))?`", ARCHITECTURE.read_text(encoding="utf-8")
+    )
+    assert named
+    for file, name in named:
+        path = Path(__file__).parent / file
+        wanted = f"def {name}(" if name else ""
+        assert wanted in path.read_text(encoding="utf-8"), f"no {name} in {file}"
