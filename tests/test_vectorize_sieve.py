@@ -17,6 +17,7 @@ from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import VectorError
 from geoseg.georef import Georef
 from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons
 
 LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(6)))
@@ -151,6 +152,20 @@ def test_what_was_merged_is_counted_by_class():
     pixels = np.array([[0, 0, 0, 1], [0, 2, 0, 1], [0, 0, 0, 1]], np.uint8)
     frame = sieve_fast(pixels, 4)
     assert frame.attrs["merged_pixels"] == {"class 1": 3, "class 2": 1}
+
+
+@settings(deadline=None, max_examples=40)
+@given(random_maps, st.integers(0, 30), st.sampled_from([2, 3, 8, 33]), st.booleans())
+def test_the_merged_raster_is_that_of_the_polygons(pixels, minimum, block, eight):
+    drawing = Drawing(min_pixels=minimum, connectivity=8 if eight else 4)
+    merged = np.zeros_like(pixels)
+    written = np.zeros(pixels.shape, int)
+    for window, values in merged_blocks(ArrayRaster(pixels), drawing, block=block):
+        merged[window.slices()] = values
+        written[window.slices()] += 1
+    assert (written == 1).all()
+    frame = polygons(ArrayRaster(pixels), legend=LEGEND, drawing=drawing)
+    np.testing.assert_array_equal(merged, rasterize(frame, pixels.shape, SQUARE))
 
 
 def test_a_negative_area_is_refused():

@@ -6,7 +6,8 @@ The rooms, in the order a map walks them:
 * `regions` finds connected pixels of one class in a block
 * `arcs` traces the lines between regions in a block, from junction to junction
 * `network` joins the blocks' regions and lines into those of the whole map
-* `sieve` merges patches that are too small, and `recolour` draws the conclusions
+* `merge` merges patches that are too small: `sieve` says where they go, and
+  `recolour` makes regions of what is left
 * `chain` makes arcs of the pieces that end where there is no junction
 * `rings` makes rings of arcs, and polygons with holes of rings
 * `simplify` and `smooth` move arcs, each once, where the way is `clear`

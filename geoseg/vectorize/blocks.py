@@ -12,7 +12,7 @@ between two pixels has both of them in the block that traces it::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from geoseg.vectorize.kernel import kernel
 from geoseg.vectorize.regions import label_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,18 @@ class ClassRaster(Protocol):
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window that lies inside the map, shape ``(y, x)``."""
+
+
+class BlockMap(Protocol):
+    """What `map` does, by whom it may: serially, by threads or by a cluster."""
+
+    def __call__(
+        self,
+        function: Callable[[Any], Any],  # what goes in and comes out is ours alone
+        iterable: Iterable[Any],  # the same
+        /,
+    ) -> Iterable[Any]:  # the same
+        """Apply the function, which can be pickled, to each item, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +126,7 @@ def trace_block(
     class_map: ClassRaster, confidence: ClassRaster | None, block: Block
 ) -> Traced:
     """Read, label and trace one block."""
-    classes = _read(class_map, block.window)
-    labels, numbers = label_pixels(classes, NODATA)
+    classes, labels, numbers = label_block(class_map, block)
     if confidence is None:
         percent = np.empty((0, 0), np.uint8)
     else:
@@ -135,6 +146,21 @@ def trace_block(
             numbers[labels[:, -1]],
         ),
     )
+
+
+def label_block(
+    class_map: ClassRaster, block: Block
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
+    """Read a block and label its pixels, always the same way.
+
+    Returns:
+        Class ids and provisional labels of the block's own pixels and of one
+        row and one column before them, shape ``(y, x)``; and the label that
+        stands for each provisional one.
+
+    """
+    classes = _read(class_map, block.window)
+    return classes, *label_pixels(classes, NODATA)
 
 
 def _read(raster: ClassRaster, window: Window) -> NDArray[np.uint8]:

@@ -7,11 +7,12 @@ the same node. Regions that several blocks have seen become one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.vectorize.blocks import Regions, Traced
+from geoseg.vectorize.blocks import Regions, Traced, cut, trace_block
 from geoseg.vectorize.chain import Pieces
 from geoseg.vectorize.regions import join_labels
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from geoseg.vectorize.blocks import BlockMap, ClassRaster
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +32,49 @@ class Network:
     """Every region, in the order of first pixels; face ``k`` is entry ``k - 1``."""
     pieces: Pieces
     """Every piece of an arc; face 0 is nodata and what lies beyond the map."""
+    labels: tuple[NDArray[np.int32], ...]
+    """The region of each label that a block has given, block after block."""
+
+
+def trace_map(
+    class_map: ClassRaster,
+    confidence: ClassRaster | None,
+    block: int,
+    map_blocks: BlockMap,
+) -> Network:
+    """Trace a map block by block, and join the blocks.
+
+    The arguments are those of `geoseg.vectorize.polygons.polygons`.
+    """
+    task = partial(trace_block, class_map, confidence)
+    return join(list(map_blocks(task, cut(class_map.georef, block))))
 
 
 def join(blocks: Sequence[Traced]) -> Network:
     """Join the blocks of a map, given in any order."""
     blocks = sorted(blocks, key=lambda block: block.index)
+    above = _label_offsets(blocks)
     numbers, regions = _join_regions(blocks)
     vertices = np.concatenate([block.arcs.vertices for block in blocks])
     nodes, spokes = _join_nodes(blocks)
     faces = np.concatenate(
         [
-            _shift(block.arcs.faces, above)
-            for block, above in zip(blocks, _label_offsets(blocks), strict=True)
+            _shift(block.arcs.faces, first)
+            for block, first in zip(blocks, above, strict=True)
         ]
     )
     lengths = np.concatenate([np.diff(block.arcs.offsets) for block in blocks])
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return Network(regions, Pieces(vertices, offsets, numbers[faces], nodes, spokes))
+    return Network(
+        regions,
+        Pieces(vertices, offsets, numbers[faces], nodes, spokes),
+        tuple(
+            np.concatenate(
+                [numbers[:1], numbers[first + 1 :][: len(block.regions.classes)]]
+            )
+            for block, first in zip(blocks, above, strict=True)
+        ),
+    )
 
 
 def _label_offsets(blocks: Sequence[Traced]) -> list[int]:

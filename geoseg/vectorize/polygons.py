@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import VectorError
-from geoseg.vectorize.blocks import ClassRaster, cut, trace_block
+from geoseg.vectorize.blocks import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.network import Network, join
-from geoseg.vectorize.recolour import group_by_corners, recolour
+from geoseg.vectorize.merge import merge_small
+from geoseg.vectorize.network import Network, trace_map
 from geoseg.vectorize.rings import assemble, draw
-from geoseg.vectorize.sieve import sieve
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.smooth import smooth
 from geoseg.vectorize.table import tabulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     import geopandas as gpd
     from numpy.typing import NDArray
 
@@ -30,18 +25,6 @@ if TYPE_CHECKING:
     from geoseg.georef import Georef
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons"]
-
-
-class BlockMap(Protocol):
-    """What `map` does, by whom it may: serially, by threads or by a cluster."""
-
-    def __call__(
-        self,
-        function: Callable[[Any], Any],  # what goes in and comes out is ours alone
-        iterable: Iterable[Any],  # the same
-        /,
-    ) -> Iterable[Any]:  # the same
-        """Apply the function, which can be pickled, to each item, in any order."""
 
 
 def polygons(
@@ -86,8 +69,7 @@ def polygons(
     """
     if confidence is not None:
         _check_same_plane(class_map, confidence)
-    task = partial(trace_block, class_map, confidence)
-    network = join(list(map_blocks(task, cut(class_map.georef, block))))
+    network = trace_map(class_map, confidence, block, map_blocks)
     _check_classes(network.regions.classes, legend)
     network, merged = merge_small(network, class_map.georef, drawing)
     parts = _draw(network, class_map.georef, drawing)
@@ -98,24 +80,6 @@ def polygons(
         legend.by_id(value).name: count for value, count in merged.items()
     }
     return frame
-
-
-def merge_small(
-    network: Network, georef: Georef, drawing: Drawing
-) -> tuple[Network, dict[int, int]]:
-    """Merge the patches that are too small; count the pixels each class lost."""
-    before = network.regions
-    if drawing.min_pixels <= 1:
-        return network, {}
-    patches = np.arange(len(before.classes) + 1, dtype=np.int32)
-    if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
-        patches = group_by_corners(network)
-    classes = sieve(network, georef, drawing.min_pixels, patches)
-    lost = classes != before.classes
-    pixels = np.zeros(NODATA + 1, np.int64)
-    np.add.at(pixels, before.classes[lost], before.pixels[lost])
-    merged = {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
-    return recolour(network, classes), merged
 
 
 def _draw(network: Network, georef: Georef, drawing: Drawing) -> NDArray[np.object_]:

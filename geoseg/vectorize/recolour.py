@@ -41,6 +41,7 @@ def recolour(network: Network, classes: NDArray[np.uint8]) -> Network:
     return Network(
         _join_tables(regions, classes, numbers[1:]),
         pieces._replace(faces=faces, spokes=spokes),
+        tuple(numbers[labels] for labels in network.labels),
     )
 
 

@@ -1,0 +1,100 @@
+"""Small patches merged: in the network that is drawn, and in the map's pixels."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.grid import Window
+from geoseg.vectorize.blocks import Block, cut, label_block
+from geoseg.vectorize.network import trace_map
+from geoseg.vectorize.recolour import group_by_corners, recolour
+from geoseg.vectorize.sieve import sieve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.vectorize.blocks import BlockMap, ClassRaster
+    from geoseg.vectorize.drawing import Drawing
+    from geoseg.vectorize.network import Network
+
+
+def merge_small(
+    network: Network, georef: Georef, drawing: Drawing
+) -> tuple[Network, dict[int, int]]:
+    """Merge the patches that are too small; count the pixels each class lost."""
+    before = network.regions
+    classes = _classes_after(network, georef, drawing)
+    lost = classes != before.classes
+    if not lost.any():
+        return network, {}
+    pixels = np.zeros(NODATA + 1, np.int64)
+    np.add.at(pixels, before.classes[lost], before.pixels[lost])
+    merged = {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
+    return recolour(network, classes), merged
+
+
+def merged_blocks(
+    class_map: ClassRaster,
+    drawing: Drawing,
+    *,
+    block: int = 2048,
+    map_blocks: BlockMap = map,
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Give the pixels of a class map after small patches have been merged.
+
+    They are those of the polygons that the same drawing gives, before lines are
+    straightened. The map is read twice.
+
+    Args:
+        class_map: Class ids, 255 where there is none.
+        drawing: The smallest patch, and which pixels are connected; the rest
+            does not matter here.
+        block: Side, in pixels, of the blocks that are read at once.
+        map_blocks: What applies a function to every block, such as `map`.
+
+    Yields:
+        Windows that together cover the map once, in any order, and the class
+        ids in each, shape ``(y, x)``.
+
+    """
+    network = trace_map(class_map, None, block, map_blocks)
+    classes = _classes_after(network, class_map.georef, drawing)
+    values = np.concatenate([np.array([NODATA], np.uint8), classes])
+    tables = [values[labels] for labels in network.labels]
+    tasks = zip(cut(class_map.georef, block), tables, strict=True)
+    for painted in map_blocks(partial(_repaint, class_map), tasks):
+        if painted is not None:
+            yield painted
+
+
+def _classes_after(
+    network: Network, georef: Georef, drawing: Drawing
+) -> NDArray[np.uint8]:
+    """Find the class of every region after merging."""
+    if drawing.min_pixels <= 1:
+        return network.regions.classes
+    patches = np.arange(len(network.regions.classes) + 1, dtype=np.int32)
+    if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
+        patches = group_by_corners(network)
+    return sieve(network, georef, drawing.min_pixels, patches)
+
+
+def _repaint(
+    class_map: ClassRaster, task: tuple[Block, NDArray[np.uint8]]
+) -> tuple[Window, NDArray[np.uint8]] | None:
+    """Give a block's pixels the classes of its labels; None beyond the map."""
+    block, values = task
+    plane = Window(0, 0, class_map.georef.height, class_map.georef.width)
+    inside = block.window.intersection(plane)
+    if inside is None:
+        return None
+    _, labels, numbers = label_block(class_map, block)
+    own = labels[1 : inside.height + 1, 1 : inside.width + 1]
+    return inside, values[numbers[own]]
