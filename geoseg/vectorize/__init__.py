@@ -13,6 +13,7 @@ The rooms, in the order a map walks them:
 * `simplify` and `smooth` move arcs, each once, where the way is `clear`
 * `table` puts polygons beside what is known of them; `measure` measures them
 * `polygons` is the call that walks them all, as a `drawing` asks
+* `clip` cuts polygons to an area's outline
 * `writers` is the door for vectors; `geojson` and `style` prepare what they write
 
 `units` reads areas and lengths as people write them, and `kernel` says how the

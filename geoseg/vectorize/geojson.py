@@ -8,6 +8,7 @@ import numpy as np
 import shapely
 
 from geoseg.errors import VectorError
+from geoseg.vectorize.clip import only_polygons
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -65,7 +66,7 @@ def _cut_one(polygon: shapely.Polygon) -> shapely.MultiPolygon:
             lambda points: points - [2 * _HALF_TURN, 0],
         ),
     ]
-    return _only_polygons(shapely.union_all(halves))
+    return only_polygons(shapely.union_all(halves))
 
 
 def _unroll(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,7 +88,7 @@ def _round(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
 def _repair(polygon: shapely.Polygon) -> shapely.Polygon | shapely.MultiPolygon:
     """Make a rounded polygon valid on the grid of what can be written."""
     repaired = shapely.set_precision(shapely.make_valid(polygon), 10.0**-DECIMALS)
-    repaired = _only_polygons(
+    repaired = only_polygons(
         shapely.transform(repaired, lambda points: np.round(points, DECIMALS))
     )
     if repaired.is_empty or not repaired.is_valid:
@@ -96,14 +97,3 @@ def _repair(polygon: shapely.Polygon) -> shapely.Polygon | shapely.MultiPolygon:
             f"{DECIMALS} decimals can hold; write another format"
         )
     return repaired
-
-
-def _only_polygons(
-    geometry: shapely.Geometry,
-) -> shapely.Polygon | shapely.MultiPolygon:
-    """Drop the lines and points of a geometry."""
-    parts = shapely.get_parts(geometry)
-    parts = shapely.get_parts(
-        parts[shapely.get_dimensions(parts) == 2]  # noqa: PLR2004 - areas have two
-    )
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(list(parts))
