@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import colorsys
+import tempfile
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.aoi import read_aoi
 from geoseg.classes import NODATA, LandClass, Legend
-from geoseg.mosaic import ClassMap
+from geoseg.mosaic import ClassMap, write_class_map
+from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons
 from geoseg.vectorize.units import area_in_pixels, length_in_pixels
 from geoseg.vectorize.writers import check_suffix, write_polygons
@@ -55,12 +60,14 @@ class PolygonOptions:
         )
 
 
-def polygonize(
+def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     class_map: Path | str,
     output: Path | str,
     *,
     band: int | None = None,
     confidence: Path | str | None = None,
+    clip_to: Path | str | None = None,
+    raster: Path | str | None = None,
     options: PolygonOptions | None = None,
 ) -> GeoDataFrame:
     """Turn a class map into polygons that fit together without gaps.
@@ -71,6 +78,10 @@ def polygonize(
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the same pixels, in percent; each polygon gets its
             mean where it is given.
+        clip_to: A vector file of polygons, in any CRS; the polygons are cut to its
+            exact outline.
+        raster: Where to write the map with small patches merged, as a GeoTIFF; its
+            regions are those of the polygons before lines are straightened.
         options: What is merged, straightened and left out.
 
     Returns:
@@ -83,16 +94,38 @@ def polygonize(
     """
     output = Path(output)
     check_suffix(output)
-    raster = ClassMap.open(Path(class_map), band=band)
-    legend = raster.legend() or _plain_legend(raster)
+    source = ClassMap.open(Path(class_map), band=band)
+    legend = source.legend() or _plain_legend(source)
+    drawing = (options or PolygonOptions()).drawing(source.georef, legend)
+    area = clip_to and read_aoi(Path(clip_to), source.georef).geometry
     frame = polygons(
-        raster,
+        source,
         legend=legend,
         confidence=None if confidence is None else ClassMap.open(Path(confidence)),
-        drawing=(options or PolygonOptions()).drawing(raster.georef, legend),
+        drawing=drawing,
     )
+    if area:
+        frame = clip(frame, area)
+    if raster is not None:
+        _write_merged(source, Path(raster), drawing, legend)
     write_polygons(frame, output, legend=legend)
     return frame
+
+
+def _write_merged(
+    source: ClassMap, target: Path, drawing: Drawing, legend: Legend
+) -> None:
+    """Write the map as the polygons show it, before lines are straightened."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        write_class_map(
+            target,
+            source.georef,
+            merged_blocks(source, drawing),
+            legend=legend,
+            tags={"GEOSEG_VERSION": version("geoseg")},
+            scratch=Path(scratch),
+        )
 
 
 def _plain_legend(raster: ClassMap) -> Legend:

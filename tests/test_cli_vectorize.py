@@ -5,7 +5,10 @@ import json
 import geopandas
 import numpy as np
 import pytest
+import rasterio
+import rasterio.features
 from click.testing import CliRunner
+from shapely import box
 
 from geoseg.cli import main
 
@@ -58,6 +61,39 @@ def test_chosen_classes_are_drawn_alone(tmp_path, class_map):
     output = tmp_path / "polygons.fgb"
     assert vectorize(class_map, "-o", output, "--classes", "class 2").exit_code == 0
     assert set(geopandas.read_file(output).class_name) == {"class 2"}
+
+
+def test_the_raster_with_small_patches_merged_agrees_with_the_polygons(
+    tmp_path, class_map
+):
+    output, raster = tmp_path / "polygons.gpkg", tmp_path / "new" / "merged.tif"
+    flags = ("--min-area", "2px", "--write-raster", raster)
+    assert vectorize(class_map, "-o", output, *flags).exit_code == 0
+    with rasterio.open(raster) as merged, rasterio.open(class_map) as before:
+        values = merged.read(1)
+        assert (values != before.read(1)).sum() == 1, "the one patch of one pixel"
+        frame = geopandas.read_file(output, layer="polygons")
+        shapes = zip(frame.geometry, frame.class_id, strict=True)
+        place = {"out_shape": merged.shape, "transform": merged.transform}
+        drawn = rasterio.features.rasterize(shapes, fill=255, dtype="uint8", **place)
+    assert np.array_equal(drawn, values)
+    assert [path.name for path in raster.parent.iterdir()] == [
+        "merged.tif",
+        "merged.tif.aux.xml",
+    ]
+
+
+def test_polygons_are_cut_to_an_exact_outline(tmp_path, class_map):
+    with rasterio.open(class_map) as dataset:
+        left, bottom, _, top = dataset.bounds
+    area = box(left + 3, bottom + 7, left + 26, top - 1)
+    aoi = tmp_path / "area.gpkg"
+    geopandas.GeoSeries([area], crs="EPSG:32633").to_file(aoi)
+    output = tmp_path / "polygons.fgb"
+    assert vectorize(class_map, "-o", output, "--clip", aoi).exit_code == 0
+    frame = geopandas.read_file(output)
+    assert frame.area_m2.sum() == pytest.approx(area.area)
+    assert frame.union_all().symmetric_difference(area).area < 1e-6
 
 
 def test_an_empty_map_gives_an_empty_file_with_the_columns(tmp_path, make_raster):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 import click
@@ -80,3 +81,5 @@ def main() -> None:
     Exit status: 0 done, 1 failed on the way (the same command resumes), 2 something
     given cannot be used (nothing was written), 130 stopped by Ctrl-C.
     """
+    # What GDAL mutters on the way is raised, in our words.
+    logging.getLogger("rasterio").addHandler(logging.NullHandler())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     multiple=True,
     default=("geojson",),
     show_default=True,
-    help="Vector format: geojson, gpkg, fgb, parquet; may be repeated.",
+    help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles; may be repeated.",
 )
 @click.option("--tile", type=int, help="Tile side in pixels [default: the model's].")
 @click.option("--overlap", type=int, help="Overlap in pixels [default: the model's].")
@@ -60,6 +60,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What it computes in.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Worker processes to start here; 0 for none but this one.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Work on this dask cluster.")
 @click.option("--restart", is_flag=True, help="Throw away an unfinished run's work.")
 @click.option("--keep-parts", is_flag=True, help="Keep the run directory at the end.")
 @drawing

@@ -21,21 +21,23 @@ if TYPE_CHECKING:
     "-o",
     type=a_path,
     required=True,
-    help="Vector file: .gpkg, .geojson, .fgb or .parquet.",
+    help="Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles",
 )
 @click.option("--band", type=int, help="Band of the classes, where there are several.")
 @click.option("--confidence", type=a_path, help="Raster of confidences in percent.")
+@click.option("--clip", "clip_to", type=a_path, help="Cut to these polygons exactly.")
+@click.option(
+    "--write-raster", "raster", type=a_path, help="The map with small patches merged."
+)
 @drawing
 @reporting
 def command(
     class_map: Path,
     output: Path,
-    band: int | None,
-    confidence: Path | None,
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the flags are the fields of PolygonOptions
+    **flags: Any,  # noqa: ANN401  # polygonize's arguments and PolygonOptions' fields
 ) -> None:
     """Turn CLASS_MAP into polygons that fit together without gaps.
 
@@ -49,9 +51,8 @@ def command(
     frame = geoseg.polygonize(
         class_map,
         output,
-        band=band,
-        confidence=confidence,
         options=polygon_options(flags),
+        **flags,
     )
     if not quiet:
         show_polygons(frame, output, as_json=as_json)
