@@ -1,4 +1,4 @@
-"""Walk the plan block by block; the only importer of dask.
+"""Walk the plan block by block.
 
 Blocks go to the workers through a window of a few in flight. When the blocks
 that share a seam are done, the seam's merge goes in before the next block, so
@@ -8,15 +8,14 @@ process alone writes the journal.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from distributed import Client, LocalCluster, as_completed
-
-from geoseg.errors import BlockError, DiskError
+from geoseg.cluster import THREADS, enlist
+from geoseg.errors import BlockError, ClusterError, DiskError, RunError
 from geoseg.grid import Block
 from geoseg.tasks import (
     infer_block,
@@ -30,18 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy as np
-    from distributed import Future
+    from distributed import Client, Future
     from numpy.typing import NDArray
 
+    from geoseg.cluster import Enlisted
     from geoseg.grid import Piece, Window
     from geoseg.journal import Journal, Receipt
     from geoseg.plan import Plan
     from geoseg.tasks import Done, Job
 
-_THREADS = 3
-"""Tasks of one process at a time: one reads, one has the device, one writes."""
-_IN_FLIGHT = _THREADS + 1
+_IN_FLIGHT = THREADS + 1
 """Tasks handed to a process at a time: one more, so that none waits for us."""
+_PATIENCE_S = 5.0
+"""Seconds without a result after which we look whether any worker is left."""
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
 
@@ -69,25 +69,6 @@ class Progress:
         return self.inferred + self.empty
 
 
-@contextmanager
-def local_client() -> Iterator[Client]:
-    """Open an in-process dask client: no subprocess, nothing open to the network."""
-    with (
-        LocalCluster(
-            n_workers=1,
-            threads_per_worker=_THREADS,
-            processes=False,
-            # dask always serves its status over HTTP: to this machine alone.
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,  # what fails is raised, in our words
-            memory_limit=0,  # the window bounds memory; dask need not pause us
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
-
-
 def run(
     job: Job,
     journal: Journal,
@@ -102,13 +83,16 @@ def run(
         The counts of the whole run.
 
     Raises:
+        ClusterError: A worker cannot take part; nothing was done.
         DiskError: The disk is full or cannot be written.
         BlockError: A block or seam failed; the first one's cause is chained.
+        RunError: No worker is left.
 
     """
     _forget_lost(job.plan, journal)
-    walk = _Walk(job, journal, on_progress)
-    walk.finish(client)
+    walk = _Walk(job.plan, journal, on_progress)
+    with enlist(client, job) as workers:
+        walk.finish(workers)
     return walk.progress
 
 
@@ -138,9 +122,9 @@ class _Walk:
     """One run's way through its plan: what is left, and what a result sets free."""
 
     def __init__(
-        self, job: Job, journal: Journal, on_progress: Callable[[Progress], None]
+        self, plan: Plan, journal: Journal, on_progress: Callable[[Progress], None]
     ) -> None:
-        self._job, self._plan, self._journal = job, job.plan, journal
+        self._plan, self._journal = plan, journal
         self._on_progress = on_progress
         self._failures: list[Exception] = []
         done = {b for b in self._plan.blocks if _task(b) in journal}
@@ -155,22 +139,22 @@ class _Walk:
             resumed=len(done),
         )
 
-    def finish(self, client: Client) -> None:
+    def finish(self, workers: Enlisted) -> None:
         """Run every task that is not in the journal."""
-        room = _IN_FLIGHT * len(client.scheduler_info()["workers"])
-        job = client.scatter(self._job, broadcast=True, hash=False)
-        running = as_completed()
+        room = _IN_FLIGHT * workers.count
+        results: SimpleQueue[Future[Done]] = SimpleQueue()
         work: dict[Future[Done], Block | Piece] = {}
 
         def hand_out() -> None:
             while len(work) < room and (task := self._next()):
-                future = self._submit(client, job, task)
+                future = self._submit(workers, task)
                 work[future] = task
-                running.add(future)
+                future.add_done_callback(results.put)
 
         self._on_progress(self.progress)
         hand_out()
-        for future in running:
+        while work:
+            future = _next_result(results, workers)
             self._settle(work.pop(future), future)
             hand_out()
         if self._failures:
@@ -182,22 +166,20 @@ class _Walk:
             return self._seams.popleft()
         return self._blocks.popleft() if self._blocks else None
 
-    def _submit(
-        self, client: Client, job: Future[Job], task: Block | Piece
-    ) -> Future[Done]:
+    def _submit(self, workers: Enlisted, task: Block | Piece) -> Future[Done]:
         if isinstance(task, Block):
-            return client.submit(infer_block, job, task, pure=False, retries=_RETRIES)
+            return workers.submit(infer_block, task, retries=_RETRIES)
         strips = list(_strips(self._plan, self._journal, task))
-        return client.submit(
-            merge_seam, job, task, strips, pure=False, retries=_RETRIES
-        )
+        return workers.submit(merge_seam, task, strips, retries=_RETRIES)
 
     def _settle(self, task: Block | Piece, future: Future[Done]) -> None:
         """Note a finished task in the journal, or why it failed."""
         try:
             done = future.result()
-        except DiskError:
+        except (DiskError, ClusterError):
             raise  # no other task can do better
+        except CancelledError as error:
+            raise _no_worker() from error
         except Exception as error:  # noqa: BLE001  # the task boundary: any cause counts
             self._failures.append(self._failure(task, error))
             return
@@ -246,6 +228,23 @@ class _Walk:
         )
         failure.__cause__ = error
         return failure
+
+
+def _next_result(results: SimpleQueue[Future[Done]], workers: Enlisted) -> Future[Done]:
+    """Wait for a task to end, as long as there is a worker that could end it."""
+    while True:
+        try:
+            return results.get(timeout=_PATIENCE_S)
+        except Empty:
+            if not workers.count:
+                raise _no_worker() from None
+
+
+def _no_worker() -> RunError:
+    return RunError(
+        "no worker is left, or the scheduler is gone; start them again and run the "
+        "same command: it carries on from what is finished"
+    )
 
 
 def _task(task: Block | Piece) -> str:

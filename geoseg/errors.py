@@ -11,6 +11,7 @@
     - ModelError                     a package that is unknown, damaged or unfit
     - VectorError                    polygons that cannot be made or written as asked
     - OutputError   (OSError)        a place where results cannot be written
+    - ClusterError                   workers or a scheduler that cannot be used
     - ResumeError   (RuntimeError)   the run on disk is another one; says what differs
   - RunError        (RuntimeError)   something failed on the way; finished work is kept
     - BlockError                     a block failed; names it; the cause is chained
@@ -67,6 +68,10 @@ class VectorError(InputError):
 
 class OutputError(OSError, InputError):
     """A place where results cannot be written."""
+
+
+class ClusterError(InputError):
+    """Workers or a scheduler that cannot be used; names which."""
 
 
 class ResumeError(InputError, RuntimeError):

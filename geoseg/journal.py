@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
-import os
+import secrets
 import shutil
 import zlib
 from dataclasses import asdict, dataclass
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _IDENTITY, _JOURNAL, _LOCK = "identity.json", "journal.jsonl", "lock"
+_UNFINISHED = ".tmp"
+"""How the names of files end that are being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,21 @@ class Store:
     directory: Path
     """Where the files are."""
 
+    def check(self) -> None:
+        """Prove that this process sees the run directory and can write it.
+
+        Raises:
+            OutputError: It does not see it.
+            DiskError: It cannot write it.
+
+        """
+        if not (self.directory / _IDENTITY).exists():
+            raise OutputError(
+                f"the run directory {self.directory} is not there; workers need a "
+                f"disk that they share with the client"
+            )
+        self.remove([self.write(f"check-{secrets.token_hex(8)}", b"").name])
+
     def write(self, name: str, data: bytes) -> Receipt:
         """Write a file whole or not at all.
 
@@ -54,7 +71,7 @@ class Store:
             DiskError: The disk is full or cannot be written.
 
         """
-        temporary = self.directory / f"{name}.{os.getpid()}.tmp"
+        temporary = self.directory / f"{name}.{secrets.token_hex(8)}{_UNFINISHED}"
         try:
             temporary.write_bytes(data)
             temporary.replace(self.directory / name)
@@ -200,6 +217,8 @@ def open_journal(
         if restart:
             _clear(directory)
         _identify(directory, identity)
+        for leftover in directory.glob(f"*{_UNFINISHED}"):  # of a process that died
+            leftover.unlink()
     except BaseException:
         lock.release()
         raise

@@ -51,6 +51,10 @@ class SegmentOptions:
     """What computes."""
     precision: Precision = "auto"
     """What it computes in."""
+    workers: int = 0
+    """Worker processes on this machine; 0 for none but this one."""
+    scheduler: str | None = None
+    """The address of a dask scheduler whose workers do the work instead."""
     restart: bool = False
     """Throw away what an unfinished run left in the output directory."""
     keep_parts: bool = False

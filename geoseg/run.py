@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.classes import NODATA
-from geoseg.engine import Progress, local_client, parts, run
+from geoseg.cluster import open_client
+from geoseg.engine import Progress, parts, run
 from geoseg.journal import Journal, open_journal
 from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
 from geoseg.prepare import SegmentOptions, Setup, prepare
@@ -130,7 +131,7 @@ def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> P
             )
         )
 
-    with local_client() as client:
+    with open_client(setup.options.workers, setup.options.scheduler) as client:
         return run(job, journal, client, tell)
 
 

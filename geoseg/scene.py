@@ -43,6 +43,16 @@ class Scene:
     nodata: float | None
     """The value that means "no data", None where the file declares none."""
 
+    def check(self) -> None:
+        """Prove that this process sees the same raster.
+
+        Raises:
+            SceneError: It cannot be opened here, or is another one.
+
+        """
+        if open_scene(self.path) != self:
+            raise SceneError(f"{self.path} is not the raster that the run began with")
+
     def read(
         self, window: Window, bands: tuple[int, ...]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

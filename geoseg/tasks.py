@@ -37,6 +37,9 @@ class Source(Protocol):
     def georef(self) -> Georef:
         """The pixel plane."""
 
+    def check(self) -> None:
+        """Raise an error where this process does not see the source."""
+
     def read(
         self, window: Window, bands: tuple[int, ...]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

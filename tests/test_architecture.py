@@ -47,7 +47,9 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors classes georef",
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
-    "engine": (5, "errors grid georef plan journal tasks", "distributed numpy"),
+    # GDAL's version is one of those that all workers share.
+    "cluster": (4, "errors tasks", "distributed rasterio"),
+    "engine": (5, "errors grid georef plan journal tasks cluster", "distributed numpy"),
     "evaluate": (5, "errors classes", "numpy"),
     "products": (
         6,
@@ -55,7 +57,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "matplotlib numpy pyproj rasterio",
     ),
     "train": (6, "errors classes", "numpy torch"),
-    "vectors": (6, "classes georef mosaic vectorize", "geopandas"),
+    "vectors": (6, "aoi classes georef mosaic vectorize", "geopandas"),
     "prepare": (
         7,
         "errors grid stitch plan models scene vectorize predict aoi vectors",
@@ -63,7 +65,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "run": (
         8,
-        "errors classes journal mosaic vectorize tasks engine products prepare",
+        "errors classes journal mosaic vectorize tasks cluster engine products prepare",
         "",
     ),
     "__init__": (9, "errors models prepare products run vectors", ""),

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from fakes import ArrayArea, ArraySource, ContextPredictor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.engine import local_client, parts, run
+from geoseg.cluster import open_client
+from geoseg.engine import parts, run
 from geoseg.errors import BlockError, DiskError, RunError
 from geoseg.journal import Store, open_journal
 from geoseg.plan import lay_tiles, make_plan
@@ -22,7 +24,7 @@ IDS = (2, 3, 7)
 
 @pytest.fixture(scope="module")
 def client():
-    with local_client() as opened:
+    with open_client() as opened:
         yield opened
 
 
@@ -315,8 +317,12 @@ def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):
     source = make_scene(10)
     job = make_job(source, whole(source), ContextPredictor(), tmp_path)
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    write = Path.write_bytes
+
+    def full(path, data):
+        if path.name.startswith("part"):
+            raise OSError(28, "No space left on device")
+        return write(path, data)
 
     with open_journal(tmp_path, job.plan.identity) as journal:
         monkeypatch.setattr("pathlib.Path.write_bytes", full)

@@ -29,7 +29,8 @@ import segmentation_models_pytorch as smp
 import torch
 
 from geoseg.classes import NODATA, LandClass, Legend
-from geoseg.engine import local_client, parts, run
+from geoseg.cluster import open_client
+from geoseg.engine import parts, run
 from geoseg.journal import open_journal
 from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.network import ARCHITECTURES, load_network, save_package
@@ -137,7 +138,7 @@ def map_scene(setup: Setup, run_directory: Path) -> tuple[float, float]:
     started = time.perf_counter()
     with (
         open_journal(run_directory, setup.plan.identity) as journal,
-        local_client() as client,
+        open_client() as client,
     ):
         job = Job(
             plan=setup.plan,
