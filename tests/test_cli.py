@@ -304,3 +304,14 @@ def test_starting_imports_nothing_heavy(start):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_what_gdal_mutters_does_not_reach_a_user():
+    code = (
+        "from geoseg.cli import main; main(['models', 'list'], standalone_mode=False); "
+        "import logging; logging.getLogger('rasterio._env').error('muttered')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
