@@ -15,6 +15,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from pystac.extensions.mlm import MLMExtension
+from pystac.stac_object import STACObjectType
+from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import ModelError
@@ -36,6 +38,7 @@ CARD = Card(
     description="A test.",
     architecture="U-Net",
     parameters=5,
+    pretrained_source="ImageNet",
     bands=(
         InputBand("B04", "red", 0.25, 0.125),
         InputBand("B8A", "nir08", 0.5, 0.25),
@@ -303,6 +306,10 @@ def test_the_shipped_metadata_is_a_stac_item_with_the_mlm_extension():
         item = pystac.Item.from_file(package.path / "mlm.json")
         extension = MLMExtension.ext(item)
         assert extension.mlm_name == name
+        core = JsonSchemaSTACValidator().validate_core(
+            item.to_dict(include_self_link=False), STACObjectType.ITEM, "1.1.0"
+        )
+        assert core is not None
         colours = [each.color_hint for each in extension.output[0].classes]
         assert colours == [
             each.colour[1:].upper() for each in load_package(name).legend

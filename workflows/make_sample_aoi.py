@@ -189,8 +189,9 @@ def cells(
 def outlines(
     found: np.ndarray, smallest: int, transform: rasterio.Affine, side: int
 ) -> list[shapely.Polygon]:
-    """Outline the patches of at least so many cells."""
-    kept = features.sieve(found.astype(np.uint8), smallest)
+    """Outline the patches of at least so many cells; islands stay out of them."""
+    # The sieve fills islands, too: they are taken out again.
+    kept = features.sieve(found.astype(np.uint8), smallest) & found
     shapes = features.shapes(
         kept, mask=kept == 1, transform=transform @ rasterio.Affine.scale(side)
     )

@@ -77,6 +77,8 @@ class Card:
     """The network's family and encoder."""
     parameters: int
     """The number of its parameters."""
+    pretrained_source: str
+    """What its first weights had learned from."""
     bands: tuple[InputBand, ...]
     """The bands it takes, in its order."""
     scale: float
@@ -142,6 +144,7 @@ def _parse(content: dict[str, Any]) -> tuple[Card, tuple[list[int], list[int]]]:
         description=str(own["description"]),
         architecture=extension.architecture,
         parameters=int(extension.total_parameters or 0),
+        pretrained_source=str(extension.pretrained_source),
         bands=bands,
         scale=scale,
         dtype=dtype,
@@ -227,9 +230,10 @@ def write_card(card: Card, training: Training) -> dict[str, Any]:
         name=card.name,
         architecture=card.architecture,
         tasks=[TaskType.SEMANTIC_SEGMENTATION],
-        framework="pytorch",
+        framework="PyTorch",
         total_parameters=card.parameters,
         pretrained=True,
+        pretrained_source=card.pretrained_source,
         input=[_input(card)],
         output=[_output(card)],
     )
