@@ -231,7 +231,14 @@ def _item(content):
         (lambda c: _item(c)["mlm:input"][0]["bands"].pop(), "damaged"),
         (lambda c: _item(c)["mlm:input"][0]["input"]["shape"].pop(), "damaged"),
         (lambda c: c["assets"].clear(), "no STAC item"),
-        (lambda c: _item(c).update({"geoseg:scale": 0}), "above zero"),
+        (lambda c: _item(c).update({"geoseg:scale": 0}), "not above 0"),
+        (lambda c: _item(c).update({"geoseg:overlap": float("inf")}), "damaged"),
+        (
+            lambda c: _item(c)["mlm:input"][0]["value_scaling"][0].update(
+                mean=float("nan")
+            ),
+            "B04 has mean nan",
+        ),
         (
             lambda c: _item(c)["mlm:input"][0]["value_scaling"][1].update(stddev=0),
             "B8A",
@@ -288,6 +295,12 @@ def test_an_architecture_that_is_not_known_is_refused(package):
 def test_settings_that_the_architecture_does_not_take_are_refused(package):
     edit(package / "config.json", lambda c: c.update(encoder_name="no-such-encoder"))
     with pytest.raises(ModelError, match="cannot build the Unet"):
+        load_network(load_package(package))
+
+
+def test_an_encoder_from_a_hub_is_refused_and_not_fetched(package):
+    edit(package / "config.json", lambda c: c.update(encoder_name="tu-hf_hub:a/b"))
+    with pytest.raises(ModelError, match="without network access"):
         load_network(load_package(package))
 
 

@@ -8,6 +8,7 @@ pixels, as the extension asks, and are given scaled.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +127,7 @@ def read_card(content: dict[str, Any], path: Path) -> Card:
             f"{path} is damaged: it is no STAC item with the mlm extension that "
             f"geoseg can use ({type(error).__name__}: {error})"
         ) from error
-    except (InputError, ValueError) as error:
+    except (InputError, ValueError, OverflowError) as error:
         raise ModelError(f"{path} is damaged: {error}") from error
     _check(card, *shapes, path)
     return card
@@ -195,12 +196,14 @@ def _check(card: Card, taken: list[int], given: list[int], path: Path) -> None:
             f"{path} is damaged: it lists {len(card.legend)} classes, "
             f"but its output has shape {given}"
         )
-    flat = [band.name for band in card.bands if not band.std > 0]
-    if flat or not card.scale > 0:
-        raise ModelError(
-            f"{path} is damaged: scale and deviations are above zero, got scale "
-            f"{card.scale}" + (f" and none such for {', '.join(flat)}" if flat else "")
-        )
+    if not 0 < card.scale < math.inf:
+        raise ModelError(f"{path} is damaged: its scale is {card.scale}, not above 0")
+    for band in card.bands:
+        if not (math.isfinite(band.mean) and 0 < band.std < math.inf):
+            raise ModelError(
+                f"{path} is damaged: band {band.name} has mean {band.mean} and "
+                f"standard deviation {band.std}, which must be above 0"
+            )
 
 
 def write_card(card: Card, training: Training) -> dict[str, Any]:

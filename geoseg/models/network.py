@@ -54,6 +54,11 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
         raise ModelError(
             f"the network is a {name!r}; geoseg loads {', '.join(ARCHITECTURES)}"
         )
+    if ":" in str(settings.get("encoder_name")):
+        raise ModelError(
+            f"the encoder {settings['encoder_name']!r} would be fetched from a hub; "
+            f"geoseg builds encoders that are installed, without network access"
+        )
     try:
         network: torch.nn.Module = ARCHITECTURES[name](**settings)
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
