@@ -100,6 +100,13 @@ def test_dollars_in_a_title_are_dollars(painted, tmp_path, legend):
     assert draw(tmp_path, scene, map_path, legend, title=r"$1 and $\nonsense").exists()
 
 
+def test_a_long_title_stays_on_the_page(painted, tmp_path, legend):
+    scene, map_path, _ = painted()
+    picture = imread(draw(tmp_path, scene, map_path, legend, title="wide " * 40))
+    right_margin = picture[:, -30:, :3]
+    assert right_margin.min() == 1.0
+
+
 def test_a_map_without_any_class_can_be_drawn(make_raster, tmp_path, legend):
     scene = make_raster()
     with rasterio.open(scene) as dataset:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
     from numpy.typing import NDArray
 
 _DPI = 150
@@ -116,6 +118,7 @@ class Sheet:
         self.figure = Figure(
             figsize=(page.width, page.height), dpi=_DPI, facecolor="white"
         )
+        FigureCanvasAgg(self.figure)  # what measures texts is what draws them
         self._paper: Axes = self.figure.add_axes(
             (0, 0, 1, 1), xlim=(0, page.width), ylim=(page.height, 0)
         )
@@ -124,9 +127,9 @@ class Sheet:
     def heading(self, title: str, attribution: str) -> None:
         """Write the title above and the attribution below."""
         page = self.page
-        self._text(_MARGIN, _MARGIN, title, size=17, weight="bold", va="top")
+        self._line(_MARGIN, title, size=17, weight="bold", va="top")
         foot = page.height - 0.6 * _MARGIN
-        self._text(_MARGIN, foot, attribution, size=7.5, color=_FAINT)
+        self._line(foot, attribution, size=7.5, color=_FAINT)
 
     def panel(
         self, corner: tuple[float, float], caption: str, picture: NDArray[np.uint8]
@@ -203,16 +206,31 @@ class Sheet:
         """The base line of what stands at the foot of the column."""
         return self.page.height - _FOOT - _MARGIN
 
+    def _line(
+        self,
+        y: float,
+        words: str,
+        *,
+        size: float,
+        **style: Any,  # noqa: ANN401 (matplotlib's own text properties)
+    ) -> None:
+        """Write from margin to margin, smaller where that takes it."""
+        text = self._text(_MARGIN, y, words, size=size, **style)
+        room = (self.page.width - 2 * _MARGIN) * _DPI
+        while text.get_window_extent().width > room:  # hinted: no simple proportion
+            size *= 0.95
+            text.set_fontsize(size)
+
     def _text(
         self,
         x: float,
         y: float,
         words: str,
         **style: Any,  # noqa: ANN401 (matplotlib's own text properties)
-    ) -> None:
+    ) -> Text:
         # Dollars are dollars: names come from users, not from TeX.
         plain: dict[str, Any] = {"size": 10, "color": _INK, "parse_math": False}
-        self._paper.text(x, y, words, **(plain | style))
+        return self._paper.text(x, y, words, **(plain | style))
 
 
 def round_length(longest: float) -> float:

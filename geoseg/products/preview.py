@@ -41,7 +41,10 @@ _PALE = 0.55
 _MOST_ROWS = 14
 """Legend lines that fit a slide; smaller classes are then counted together."""
 
-_HECTARES = {"ha": 1, "km²": 100}
+_HECTARES_A_KM2 = 100
+
+_SOME_HECTARES = 100
+"""Below this, areas are given with two decimals."""
 
 _MANY_HECTARES = 10_000
 """From here on areas are given in square kilometres."""
@@ -154,12 +157,12 @@ def _legend_rows(areas: Sequence[ClassArea], legend: Legend) -> list[LegendRow]:
     present = [area for area in areas if area.pixels]
     largest = sorted(present, key=lambda area: -area.pixels)
     shown, rest = largest[:_MOST_ROWS], largest[_MOST_ROWS:]
-    unit = _unit(largest[0].area_ha) if largest else ""
+    most = largest[0].area_ha if largest else 0.0
 
     def row(colour: str, name: str, *together: ClassArea) -> LegendRow:
         share = sum(area.share for area in together)
         hectares = sum(area.area_ha for area in together)
-        return LegendRow(colour, name, f"{share:.1%}", _area_text(hectares, unit))
+        return LegendRow(colour, name, f"{share:.1%}", _area_text(hectares, most))
 
     rows = [row(legend.by_id(a.id).colour, a.name, a) for a in present if a in shown]
     if rest:
@@ -167,10 +170,14 @@ def _legend_rows(areas: Sequence[ClassArea], legend: Legend) -> list[LegendRow]:
     return rows
 
 
-def _unit(largest_ha: float) -> str:
-    """Choose one unit for a column of areas by the largest of them."""
-    return "km²" if largest_ha >= _MANY_HECTARES else "ha"
+def _area_text(hectares: float, most: float) -> str:
+    """Write an area in the unit, and with the decimals, that suit the largest.
 
+    Example:
+        >>> [_area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0)]
+        ['1234.56 ha', '1,234.6 ha', '12.3 km²']
 
-def _area_text(hectares: float, unit: str) -> str:
-    return f"{hectares / _HECTARES[unit]:,.1f} {unit}"
+    """
+    if most >= _MANY_HECTARES:
+        return f"{hectares / _HECTARES_A_KM2:,.1f} km²"
+    return f"{hectares:,.1f} ha" if most >= _SOME_HECTARES else f"{hectares:.2f} ha"
