@@ -1,4 +1,4 @@
-"""Is the way clear? What must hold for a line to be straightened.
+"""Lines moved where the way is clear: straightened, or their corners cut.
 
 A stretch of an arc may be replaced by the straight line between its ends if no
 vertex of any other stretch lies between the two, nor on the straight line. Then
@@ -9,7 +9,9 @@ straight line twice nor the stretch at all, so it has a vertex in there.) What
 this does not see are two arcs that both become the same straight line; who
 straightens has to look for those.
 
-Everything is in whole numbers, so there is no tolerance and no doubt.
+What is clear is decided in whole numbers, so there is no doubt.
+
+All of it is in one file because it is compiled as one: see `kernel`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,12 @@ from geoseg.vectorize.kernel import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+ENDS = 2
+"""The vertices of a straight line."""
+
+QUARTERS = 4
+"""A corner is cut a quarter of the way to its neighbours."""
 
 
 @kernel
@@ -88,6 +96,11 @@ def is_clear(
         row, col = line[k, 0], line[k, 1]
         top, bottom = min(top, row), max(bottom, row)
         left, right = min(left, col), max(right, col)
+    end = len(line) - 1
+    if line[0, 0] != line[end, 0] and line[0, 1] != line[end, 1]:
+        # The rectangle's sides hold nothing of others: what is between the line
+        # and a slanted chord reaches them at vertices and sides of the line only.
+        top, bottom, left, right = top + 1, bottom - 1, left + 1, right - 1
     for row in range(top, bottom + 1):
         stop = starts[row + 1]
         for k in range(_find_place(columns, starts[row], stop, left), stop):
@@ -137,3 +150,194 @@ def _is_between(line: NDArray[np.int32], row: int, col: int) -> bool:
             winding -= 1
         row_a, col_a = row_b, col_b
     return on_chord or winding != 0
+
+
+@kernel
+def straighten(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+    measure: tuple[float, float, float],
+) -> NDArray[np.bool_]:
+    """Choose the vertices that each arc keeps.
+
+    Args:
+        vertices: Rows and columns of vertices.
+        offsets: Where each arc's begin.
+        index: What `index_vertices` gives.
+        measure: The length of a step down and of one to the right, and the
+            square of the tolerance.
+
+    """
+    keep = np.zeros(len(vertices), np.bool_)
+    waiting = np.empty(len(vertices), np.int64)
+    for arc in range(len(offsets) - 1):
+        first, last = offsets[arc], offsets[arc + 1] - 1
+        keep[first] = keep[last] = True
+        if (
+            vertices[first, 0] == vertices[last, 0]
+            and vertices[first, 1] == vertices[last, 1]
+        ):
+            _pin_loop(vertices, (first, last), index, measure, keep, waiting)
+        else:
+            _straighten_one(vertices, (first, last), index, measure, keep, waiting)
+    return keep
+
+
+@kernel
+def _pin_loop(
+    vertices: NDArray[np.int32],
+    stretch: tuple[int, int],
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+    measure: tuple[float, float, float],
+    keep: NDArray[np.bool_],
+    waiting: NDArray[np.int64],
+) -> None:
+    """Straighten a closed arc between up to four vertices that it keeps."""
+    first, last = stretch
+    far, _ = _find_farthest(vertices, first, last, measure)
+    for start, stop in ((first, far), (far, last)):
+        keep[far] = True
+        middle, distance = _find_farthest(vertices, start, stop, measure)
+        if distance > 0:
+            keep[middle] = True
+            _straighten_one(vertices, (start, middle), index, measure, keep, waiting)
+            _straighten_one(vertices, (middle, stop), index, measure, keep, waiting)
+
+
+@kernel
+def divide(
+    vertices: NDArray[np.int32],
+    stretches: NDArray[np.int64],
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+    measure: tuple[float, float, float],
+    keep: NDArray[np.bool_],
+) -> None:
+    """Divide arcs at their farthest vertices, and straighten both parts.
+
+    Args:
+        vertices: Rows and columns of vertices.
+        stretches: First vertices of the arcs and those after the last ones.
+        index: What `index_vertices` gives.
+        measure: As for `straighten`.
+        keep: True for the vertices that are kept; changed.
+
+    """
+    waiting = np.empty(len(vertices), np.int64)
+    for arc in range(stretches.shape[1]):
+        first, last = stretches[0, arc], stretches[1, arc] - 1
+        far, _ = _find_farthest(vertices, first, last, measure)
+        keep[far] = True
+        _straighten_one(vertices, (first, far), index, measure, keep, waiting)
+        _straighten_one(vertices, (far, last), index, measure, keep, waiting)
+
+
+@kernel
+def _straighten_one(
+    vertices: NDArray[np.int32],
+    stretch: tuple[int, int],
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+    measure: tuple[float, float, float],
+    keep: NDArray[np.bool_],
+    waiting: NDArray[np.int64],
+) -> None:
+    """Mark the vertices that a stretch between two kept ones must keep too.
+
+    What comes after the stretch in hand waits: ends of stretches, the next last.
+    """
+    columns, starts = index
+    first, last = stretch
+    waiting[0] = last
+    count = 1
+    while count > 0:
+        last = waiting[count - 1]
+        if last - first >= ENDS:
+            far, distance = _find_farthest(vertices, first, last, measure)
+            if distance > measure[2] or not is_clear(
+                vertices[first : last + 1], columns, starts
+            ):
+                keep[far] = True
+                waiting[count] = far
+                count += 1
+                continue
+        first = last
+        count -= 1
+
+
+@kernel
+def _find_farthest(
+    vertices: NDArray[np.int32],
+    first: int,
+    last: int,
+    measure: tuple[float, float, float],
+) -> tuple[int, float]:
+    """Find the vertex farthest from the chord, and its squared distance.
+
+    The first of several; where the ends are one point, the farthest from it.
+    """
+    down, right, _ = measure
+    y, x = vertices[first, 0] * down, vertices[first, 1] * right
+    along_y = vertices[last, 0] * down - y
+    along_x = vertices[last, 1] * right - x
+    length = along_y**2 + along_x**2
+    farthest, most = first, 0.0
+    for k in range(first + 1, last):
+        dy, dx = vertices[k, 0] * down - y, vertices[k, 1] * right - x
+        share = 0.0
+        if length > 0:
+            share = min(max((dy * along_y + dx * along_x) / length, 0.0), 1.0)
+        distance = (dy - share * along_y) ** 2 + (dx - share * along_x) ** 2
+        if distance > most:
+            farthest, most = k, distance
+    return farthest, most
+
+
+@kernel
+def cut_corners(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    following: NDArray[np.int32],
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Cut every corner once; coordinates must be multiples of four.
+
+    A loop that meets no other arc has a corner at its start too.
+    """
+    columns, starts = index
+    out = np.empty((2 * len(vertices), 2), np.int32)
+    ends = np.zeros_like(offsets)
+    corner = np.empty((3, 2), np.int32)
+    end = 0
+    for arc in range(len(offsets) - 1):
+        first, last = offsets[arc], offsets[arc + 1] - 1
+        free = following[2 * arc] == 2 * arc and following[2 * arc + 1] == 2 * arc + 1
+        if not free:
+            _copy(vertices, first, out, end)
+            end += 1
+        for k in range(first if free else first + 1, last):
+            before = last - 1 if k == first else k - 1
+            for axis in range(2):
+                place = vertices[k, axis]
+                corner[0, axis] = place + (vertices[before, axis] - place) // QUARTERS
+                corner[1, axis] = place
+                corner[2, axis] = place + (vertices[k + 1, axis] - place) // QUARTERS
+            if is_clear(corner, columns, starts):
+                _copy(corner, 0, out, end)
+                _copy(corner, 2, out, end + 1)
+                end += 2
+            else:
+                _copy(vertices, k, out, end)
+                end += 1
+        if free:
+            _copy(out, ends[arc], out, end)
+        else:
+            _copy(vertices, last, out, end)
+        end += 1
+        ends[arc + 1] = end
+    return out[:end].copy(), ends
+
+
+@kernel
+def _copy(a: NDArray[np.int32], i: int, b: NDArray[np.int32], k: int) -> None:
+    """Copy row and column of vertex ``i`` of ``a`` to ``k`` of ``b``."""
+    b[k, 0], b[k, 1] = a[i, 0], a[i, 1]

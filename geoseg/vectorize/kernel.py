@@ -1,4 +1,8 @@
-"""How the loops over pixels and vertices are compiled."""
+"""How the loops over pixels and vertices are compiled.
+
+A kernel calls kernels of its own file only: the machine code on disk is thrown
+away when that file has changed, and at no other time. A test watches it.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from geoseg.classes import NODATA
 from geoseg.vectorize.kernel import kernel
-from geoseg.vectorize.regions import OUTSIDE, find
+from geoseg.vectorize.regions import OUTSIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,8 +121,17 @@ def _merge(
                 heappush(queue, (sizes[root], root))
         shared[neighbours[:count]] = 0
     for region in range(len(parents)):
-        parents[region] = find(parents, region)
+        parents[region] = _find_receiver(parents, region)
     return parents
+
+
+@kernel
+def _find_receiver(parents: NDArray[np.int32], region: int) -> int:
+    """Find the region into which one went in the end."""
+    while parents[region] != region:
+        parents[region] = parents[parents[region]]
+        region = parents[region]
+    return region
 
 
 @kernel
@@ -176,7 +185,7 @@ def _find_neighbours(
     count = 0
     half = heads[region]
     while half != _NONE:
-        other = find(parents, faces[half ^ 1])
+        other = _find_receiver(parents, faces[half ^ 1])
         if other != region:
             if shared[other] == 0:
                 neighbours[count] = other
