@@ -148,6 +148,10 @@ def _read_shapes(path: Path) -> tuple[NDArray[np.object_], CRS]:
             f"the area of interest {path} is no vector file that GDAL can read; "
             f"give polygons as GeoJSON, GeoPackage or the like"
         ) from error
+    except pyogrio.errors.DataLayerError as error:
+        raise AoiError(
+            f"the area of interest {path} is damaged ({error}); save it again"
+        ) from error
     if meta["crs"] is None:
         raise AoiError(
             f"the area of interest {path} has no CRS; save it again with one"
@@ -162,6 +166,11 @@ def _united(path: Path, shapes: NDArray[np.object_]) -> tuple[Geometry, list[str
     polygons = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
     if not len(polygons):
         raise AoiError(f"the area of interest {path} has no polygon")
+    if not np.isfinite(shapely.get_coordinates(polygons)).all():
+        raise AoiError(
+            f"the area of interest {path} has a coordinate that is no finite number; "
+            f"draw it again"
+        )
 
     warnings = []
     if len(parts) > len(polygons):

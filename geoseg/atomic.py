@@ -70,6 +70,6 @@ def atomic_file(target: Path) -> Iterator[Path]:
 def _deliver(workshop: Path, target: Path) -> None:
     made = sorted(workshop.iterdir(), key=lambda path: path.name == target.name)
     for path in made:  # the product itself last: where it is, all of it is
-        with path.open("rb") as file:
+        with path.open("rb+") as file:
             os.fsync(file.fileno())  # or a power cut could leave an empty file
         path.replace(target.with_name(path.name))

@@ -266,6 +266,27 @@ def test_a_missing_file_and_a_file_of_another_kind_are_refused(make_raster, tmp_
             read_aoi(path, SCENE)
 
 
+def test_a_coordinate_that_is_no_number_is_refused(tmp_path):
+    path = tmp_path / "aoi.geojson"
+    ring = "[[13.5, 52.3], [13.6, 1e999], [13.6, 52.3], [13.5, 52.3]]"
+    path.write_text(f'{{"type": "Polygon", "coordinates": [{ring}]}}')
+    with pytest.raises(AoiError, match=r"aoi\.geojson has a coordinate that is no fin"):
+        read_aoi(path, SCENE)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    cells = [
+        shapely.box(x, 5_799_700, x + 1, 5_799_701) for x in range(400_000, 400_500)
+    ]
+    path = save(tmp_path / "aoi.gpkg", *cells)
+    content = bytearray(path.read_bytes())
+    page = content.rindex(b"GP\0") // 4096 * 4096  # of SQLite, with the last polygon
+    content[page : page + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    with pytest.raises(AoiError, match=r"aoi\.gpkg is damaged \(.*malformed"):
+        read_aoi(path, SCENE)
+
+
 def test_several_layers_are_refused_by_name(tmp_path):
     path = save(tmp_path / "aoi.gpkg", TRIANGLE)
     geopandas.GeoDataFrame(geometry=[TRIANGLE], crs=UTM).to_file(path, layer="more")
