@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 _STRETCH = 2, 98
 """The percentiles of a band that become black and white."""
 
-_GAMMA = 0.8
-"""Below one: lifts the dark ground beside clouds that take the bright end."""
-
-_PALE = 0.55
+_PALE = 0.65
 """How far the image is faded to white where the map has no class."""
 
 _MOST_ROWS = 14
@@ -87,8 +84,9 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     sheet = Sheet(page)
     sheet.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
-    image = _stretched(_read_image(scene_path, rgb, plane, classes.shape))
-    sheet.panel(page.corners[0], "Image", _paled(image, classes == NODATA))
+    unmapped = classes == NODATA
+    image = _stretched(_read_image(scene_path, rgb, plane, classes.shape), unmapped)
+    sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
     sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
     sheet.legend("Classes", rows)
     sheet.scale_bar(width_m / page.panel[0])
@@ -115,14 +113,19 @@ def _read_image(
     return np.ma.masked_invalid(picture)
 
 
-def _stretched(picture: np.ma.MaskedArray) -> NDArray[np.uint8]:
-    """Spread each band over 0 to 255, shape (y, x, band); invalid is white."""
+def _stretched(
+    picture: np.ma.MaskedArray, unmapped: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Spread each band over 0 to 255, shape (y, x, band); invalid is white.
+
+    The mapped pixels decide, so that a cloud beside the area does not darken it.
+    """
     bands = []
     for band in picture:
-        valid = band.compressed()
-        low, high = np.percentile(valid, _STRETCH) if valid.size else (0, 1)
+        mapped = np.ma.masked_where(unmapped, band).compressed()
+        low, high = np.percentile(mapped, _STRETCH) if mapped.size else (0, 1)
         grey = (band.astype(np.float64) - low) / max(high - low, 1e-12)
-        bands.append((np.clip(grey, 0, 1) ** _GAMMA).filled(1.0))
+        bands.append(np.clip(grey, 0, 1).filled(1.0))
     return (np.stack(bands, axis=-1) * 255).round().astype(np.uint8)
 
 
