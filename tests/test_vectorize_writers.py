@@ -19,7 +19,7 @@ from pyproj import CRS, Transformer
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, VectorError
 from geoseg.georef import Georef
-from geoseg.vectorize.polygons import polygons
+from geoseg.vectorize.polygons import Drawing, polygons
 from geoseg.vectorize.style import make_qml
 from geoseg.vectorize.writers import FORMATS, write_polygons
 
@@ -64,13 +64,14 @@ def make_frame(
     pixels=None,
     transform=Affine(10, 0, 399_960, 0, -10, 5_800_020),  # noqa: B008 - a value
     crs="EPSG:32633",
+    drawing=Drawing(),  # noqa: B008 - a value
 ):
     if pixels is None:
         pixels = np.random.default_rng(3).choice([0, 1, 2, NODATA], (37, 53))
         pixels = pixels.astype(np.uint8)
     raster = ArrayRaster(pixels, transform, crs)
     percent = ArrayRaster((pixels * 30 % 101).astype(np.uint8), transform, crs)
-    return polygons(raster, legend=LEGEND, confidence=percent)
+    return polygons(raster, legend=LEGEND, confidence=percent, drawing=drawing)
 
 
 def read(path):
@@ -113,6 +114,19 @@ def test_the_same_polygons_are_the_same_bytes(tmp_path, suffix):
     write_polygons(frame, first, legend=LEGEND)
     write_polygons(frame, second, legend=LEGEND)
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_how_many_are_written_at_once_never_shows(tmp_path, monkeypatch, suffix):
+    frame = make_frame(drawing=Drawing(connectivity=8))
+    assert set(frame.geom_type) == {"Polygon", "MultiPolygon"}
+    path = tmp_path / f"landcover{suffix}"
+    write_polygons(frame, path, legend=LEGEND)
+    whole = read(path)
+    monkeypatch.setattr("geoseg.vectorize.writers._BATCH", 7)
+    write_polygons(frame, path, legend=LEGEND)
+    assert read(path).equals(whole)
+    assert len(whole) == len(frame)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
 from geoseg.atomic import atomic_file
 from geoseg.errors import DiskError, VectorError
@@ -22,7 +22,7 @@ from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import geopandas as gpd
@@ -66,7 +66,7 @@ _DRIVERS = {
     ".fgb": _Driver("FlatGeobuf"),
     ".shp": _Driver(
         "ESRI Shapefile",
-        {"ENCODING": "UTF-8", "DBF_DATE_LAST_UPDATE": "2000-01-01"},
+        {"DBF_DATE_LAST_UPDATE": "2000-01-01"},
         short_names={
             "perimeter_m": "perim_m",
             "pixel_count": "pixels",
@@ -81,6 +81,9 @@ _WORLD_PIXEL = 156_543.0
 _FINEST_ZOOM = 18
 _ZOOMS = 6
 """How many zoom levels there are above the finest."""
+_BATCH = 32_768
+"""Polygons that are on their way to GDAL at once."""
+_WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
 _ROW_GROUP = 65_536
 """Polygons in a row group of GeoParquet: what a reader can skip at once."""
 
@@ -152,26 +155,85 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
     """Write a file with the GDAL driver of its suffix."""
     driver = _DRIVERS[path.suffix]
     options = dict(driver.options)
-    if driver.in_lonlat:
-        frame = to_lonlat(frame)
     if path.suffix == ".pmtiles":
         options |= _zooms(frame, path)
     types = shapely.get_type_id(frame.geometry.array)
     many = bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
+    frame = frame.rename(columns=driver.short_names)
+    schema = _to_table(frame.iloc[:0]).schema
+    prepare = to_lonlat if driver.in_lonlat else _all_multi if many else _as_it_is
+    refusals: list[VectorError] = []
+    batches = _batches(frame, schema, prepare, refusals)
     try:
         with _fixed_time():
-            pyogrio.write_dataframe(
-                frame.rename(columns=driver.short_names),
+            pyogrio.write_arrow(
+                pa.RecordBatchReader.from_batches(schema, batches),
                 path,
                 layer=path.stem,
                 driver=driver.name,
-                geometry_type="MultiPolygon" if many else "Polygon",
-                promote_to_multi=many,
-                use_arrow=True,
+                geometry_name=frame.geometry.name,
+                geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=many),
+                crs="EPSG:4326" if driver.in_lonlat else frame.crs.to_wkt(),
+                encoding="UTF-8",
                 **options,
             )
-    except (DataSourceError, DataLayerError, FeatureError) as error:
+    except RuntimeError as error:  # GDAL's own, or that a batch was refused
+        if refusals:
+            raise refusals[0] from error
         raise DiskError(f"cannot write {path.name}: {error}") from error
+
+
+def _layer_type(*, in_lonlat: bool, many: bool) -> str:
+    """Name the type that a layer's geometries have in common."""
+    if in_lonlat:
+        return "Unknown"  # GeoJSON mixes them, and names each
+    return "MultiPolygon" if many else "Polygon"
+
+
+def _batches(
+    frame: gpd.GeoDataFrame,
+    schema: pa.Schema,
+    prepare: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame],
+    refusals: list[VectorError],
+) -> Iterator[pa.RecordBatch]:
+    """Give a frame as Arrow batches, of which one at a time is in memory.
+
+    Args:
+        frame: The polygons.
+        schema: The schema of every batch.
+        prepare: What is done with some of the rows before they are written.
+        refusals: Filled with the error if that fails: GDAL, which asks for the
+            batches, would not pass it on.
+
+    """
+    for first in range(0, len(frame), _BATCH):
+        try:
+            part = prepare(frame.iloc[first : first + _BATCH])
+        except VectorError as error:
+            refusals.append(error)
+            raise
+        yield from _to_table(part).cast(schema).to_batches()
+
+
+def _to_table(frame: gpd.GeoDataFrame) -> pa.Table:
+    """Turn a frame into an Arrow table, geometries as well-known binary."""
+    table = pa.Table.from_pandas(
+        frame.drop(columns=frame.geometry.name), preserve_index=False
+    )
+    binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
+    return table.append_column(
+        pa.field(frame.geometry.name, pa.binary(), metadata=_WELL_KNOWN_BINARY), binary
+    )
+
+
+def _as_it_is(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return frame
+
+
+def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Turn polygons among multipolygons into multipolygons of one."""
+    parts, owners = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
+    return frame.set_geometry(shapely.multipolygons(parts, indices=owners))
 
 
 def _zooms(frame: gpd.GeoDataFrame, path: Path) -> dict[str, str]:
