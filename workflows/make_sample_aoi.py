@@ -145,10 +145,12 @@ def write_labels(source: Path, scene: Path, target: Path) -> None:
     objects.sort(key=lambda o: (order.index(o[1]), o[0]))
 
     rows = []
-    taken = shapely.Polygon()
-    for osm_id, name, shape in objects:
-        free = shapely.make_valid(shape).intersection(frame).difference(taken)
-        taken = taken.union(free)
+    shapes = shapely.make_valid([shape for _, _, shape in objects])
+    near = shapely.STRtree(shapes)
+    for place, (osm_id, name, _) in enumerate(objects):
+        above = [n for n in near.query(shapes[place]) if n < place]
+        taken = shapely.union_all(shapes[above])
+        free = shapes[place].intersection(frame).difference(taken)
         class_id, class_name = CLASSES[name]
         rows += [
             {"class_id": class_id, "class": class_name, "osm_class": name,
