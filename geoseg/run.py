@@ -184,6 +184,8 @@ def _write_preview(setup: Setup) -> None:
         map_path=setup.products["landcover"],
         legend=setup.package.legend,
         title=f"Land cover of {setup.scene.path.name}",
+        attribution=f"geoseg {version('geoseg')}, model {setup.package.name} "
+        f"{setup.package.version}",
     )
 
 

@@ -57,7 +57,7 @@ class Report:
     compute: Mapping[str, Json]
     """Device, precision, threads, and why they were chosen."""
     tiles: Mapping[str, int]
-    """Tiles inferred and skipped."""
+    """How many were inferred, and how many not, by the reason."""
     timings_s: Mapping[str, float]
     """Seconds that each step took."""
     class_areas: Sequence[ClassArea]
