@@ -1,6 +1,7 @@
 """What is compiled is compiled anew whenever what it calls has changed."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,29 @@ def test_a_kernel_calls_kernels_of_its_own_file_only(module):
 
 def test_there_are_kernels_to_watch():
     assert {"label_pixels", "trace", "chain", "straighten"} <= ALL_KERNELS
+
+
+def test_who_asks_is_told_that_the_first_call_compiles(tmp_path):
+    code = (
+        "import numpy as np\n"
+        "from geoseg.vectorize.kernel import is_kept, kernel\n"
+        "from geoseg.vectorize.clear import index_vertices as first\n"
+        "before = is_kept(first)\n"
+        "first(np.zeros((1, 2), np.int32), 1, 1)\n"
+        "print(before, is_kept(first))\n"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert answers == ["False True\n", "True True\n"]
 
 
 def test_kernels_work_where_no_machine_code_can_be_kept(tmp_path):

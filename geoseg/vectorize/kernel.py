@@ -6,6 +6,7 @@ away when that file has changed, and at no other time. A test watches it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from numba import njit
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def is_kept(compiled: object) -> bool:
+    """Tell whether a kernel's machine code is on disk, so that it starts at once.
+
+    Where it is not, the first call of every kernel compiles it: some ten seconds
+    in all, once after installation.
+    """
+    stats = getattr(compiled, "stats", None)
+    code = getattr(compiled, "py_func", None)
+    if stats is None or code is None or stats.cache_path is None:
+        return False
+    stem = code.__module__.rpartition(".")[2]
+    line = code.__code__.co_firstlineno
+    pattern = f"{stem}.{code.__qualname__}-{line}.*.nbi"
+    return any(Path(stats.cache_path).glob(pattern))
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

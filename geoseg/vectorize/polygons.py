@@ -10,6 +10,7 @@ from geoseg.errors import VectorError
 from geoseg.vectorize.blocks import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.kernel import is_kept
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.network import Network, trace_map
 from geoseg.vectorize.rings import assemble, draw
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.georef import Georef
 
-__all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons"]
+__all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
 
 
 def polygons(
@@ -80,6 +81,11 @@ def polygons(
         legend.by_id(value).name: count for value, count in merged.items()
     }
     return frame
+
+
+def will_compile() -> bool:
+    """Tell whether the next `polygons` begins by compiling, for some ten seconds."""
+    return not is_kept(chain)
 
 
 def _draw(network: Network, georef: Georef, drawing: Drawing) -> NDArray[np.object_]:
