@@ -58,7 +58,8 @@ def open_client(workers: int = 0, scheduler: str | None = None) -> Iterator[Clie
             n_workers=max(workers, 1),
             threads_per_worker=THREADS,
             processes=workers > 0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port, for this machine only
+            scheduler_kwargs={"dashboard": workers > 0},
             silence_logs=logging.CRITICAL,  # what fails is raised, in our words
             memory_limit=0,  # the window bounds memory; dask need not pause us
         ) as cluster,

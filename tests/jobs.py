@@ -1,0 +1,53 @@
+"""Small jobs for the engine, run and painted; what tests of it share."""
+
+from __future__ import annotations
+
+import numpy as np
+from fakes import ArrayArea, ArraySource
+
+from geoseg.engine import parts, run
+from geoseg.journal import Store, open_journal
+from geoseg.plan import lay_tiles, make_plan
+from geoseg.tasks import Job
+
+NODATA = 255
+IDS = (2, 3, 7)
+
+
+def make_job(
+    source, area, predictor, directory, *, tile=16, overlap=4, block=2, blend="hann"
+):
+    lattice = lay_tiles(
+        source.georef, area.window, tile=tile, overlap=overlap, block=block
+    )
+    plan = make_plan(
+        source.georef,
+        lattice,
+        area=area.window,
+        touches=area.touches,
+        identity={"test": "1"},
+    )
+    return Job(plan, source, predictor, area, blend, IDS, NODATA, Store(directory))
+
+
+def do(job, client):
+    """Run a job and paint its parts: classes and confidence of the output raster."""
+    with open_journal(job.store.directory, job.plan.identity) as journal:
+        progress = run(job, journal, client, lambda _: None)
+        shape = (2, job.plan.area.height, job.plan.area.width)
+        painted = np.full(shape, NODATA, np.uint8)
+        for layer in (0, 1):
+            for window, values in parts(job.plan, journal, layer):
+                painted[(layer, *window.slices())] = values
+    return painted, progress
+
+
+def make_scene(seed, height=53, width=67, nodata_share=0.0):
+    rng = np.random.default_rng(seed)
+    values = rng.random((2, height, width)).astype(np.float32)
+    valid = rng.random((height, width)) >= nodata_share
+    return ArraySource(values, valid)
+
+
+def whole(source):
+    return ArrayArea(np.ones(source.valid.shape, bool))
