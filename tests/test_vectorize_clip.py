@@ -1,41 +1,23 @@
 """Polygons end where the area does."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import shapely
 from affine import Affine
+from maps import LEGEND, ArrayMap
 from pyproj import CRS
 
-from geoseg.classes import LandClass, Legend
-from geoseg.georef import Georef
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.polygons import Drawing, polygons
 
-LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(4)))
-
-
-@dataclass
-class ArrayRaster:
-    """A map in memory, of pixels of 10 m, its lower left corner at (0, 0)."""
-
-    pixels: np.ndarray
-
-    @property
-    def georef(self):
-        height, width = self.pixels.shape
-        plane = Affine(10, 0, 0, 0, -10, 10 * height)
-        return Georef(height, width, plane, CRS.from_epsg(32633))
-
-    def read(self, window):
-        return self.pixels[window.slices()]
+ORIGIN = Affine(10, 0, 0, 0, -10, 370)
+"""Puts the lower left corner of 37 rows of 10 m at (0, 0)."""
 
 
 def noise(tolerance=0.0):
     pixels = np.random.default_rng(11).integers(0, 4, (37, 53)).astype(np.uint8)
     drawing = Drawing(tolerance=tolerance)
-    return polygons(ArrayRaster(pixels), legend=LEGEND, drawing=drawing)
+    return polygons(ArrayMap(pixels, ORIGIN), legend=LEGEND, drawing=drawing)
 
 
 RING = shapely.Point(260, 180).buffer(170) - shapely.Point(240, 190).buffer(60)
@@ -61,8 +43,8 @@ def test_what_is_well_inside_is_untouched():
 
 
 def test_what_only_touches_the_area_is_gone():
-    frame = polygons(ArrayRaster(np.array([[0, 1, 2]], np.uint8)), legend=LEGEND)
-    clipped = clip(frame, shapely.box(10, 0, 20, 10))
+    frame = polygons(ArrayMap(np.array([[0, 1, 2]], np.uint8), ORIGIN), legend=LEGEND)
+    clipped = clip(frame, shapely.box(10, 360, 20, 370))
     assert clipped.class_id.tolist() == [1]
     assert clipped.index.tolist() == [0]
 

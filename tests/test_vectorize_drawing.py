@@ -1,7 +1,5 @@
 """Straightened and smoothed polygons still fit; rows and classes are as asked."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import shapely
@@ -9,47 +7,21 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from pyproj import CRS
+from maps import ADVERSARIES, LEGEND, PLANE, ArrayMap, terrain
 from rasterio import features
 from scipy import ndimage
 
-from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.classes import NODATA
 from geoseg.errors import VectorError
-from geoseg.georef import Georef
 from geoseg.vectorize.polygons import Drawing, polygons
 
-LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(6)))
 PIXEL = 10
-PLANE = Affine(PIXEL, 0, 399_960, 0, -PIXEL, 5_800_020)
-
-
-@dataclass
-class ArrayRaster:
-    """A map in memory."""
-
-    pixels: np.ndarray
-    transform: Affine = PLANE
-
-    @property
-    def georef(self):
-        return Georef(*self.pixels.shape, self.transform, CRS.from_epsg(32633))
-
-    def read(self, window):
-        return self.pixels[window.slices()]
 
 
 def make(pixels, drawing, block=2048, transform=PLANE):
     return polygons(
-        ArrayRaster(pixels, transform), legend=LEGEND, drawing=drawing, block=block
+        ArrayMap(pixels, transform), legend=LEGEND, drawing=drawing, block=block
     )
-
-
-def terrain(seed, shape, smoothness):
-    """Make patches with winding boundaries, islands, and lakes on the islands."""
-    noise = np.random.default_rng(seed).normal(size=shape)
-    height = ndimage.gaussian_filter(noise, smoothness)
-    pixels = np.digitize(height, np.quantile(height, [0.25, 0.5, 0.75]))
-    return np.where(pixels == 3, NODATA, pixels).astype(np.uint8)
 
 
 noise_maps = arrays(
@@ -91,10 +63,25 @@ def check_is_a_coverage(pixels, drawing, transform=PLANE):
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(any_maps, drawings)
 def test_straightened_and_smoothed_polygons_are_a_coverage(pixels, drawing):
     check_is_a_coverage(pixels, drawing)
+
+
+@pytest.mark.parametrize("name", ADVERSARIES)
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        Drawing(tolerance=1.5),
+        Drawing(tolerance=1000),
+        Drawing(smoothing=3),
+        Drawing(min_pixels=9, tolerance=3, smoothing=1),
+    ],
+    ids=["straight", "as straight as can be", "smooth", "everything"],
+)
+def test_so_are_those_of_adversarial_maps(name, drawing):
+    check_is_a_coverage(ADVERSARIES[name], drawing)
 
 
 @settings(deadline=None, max_examples=20)

@@ -1,6 +1,6 @@
 """Polygons are the raster, whatever the blocks they were traced in."""
 
-from dataclasses import dataclass
+import pickle
 
 import numpy as np
 import pytest
@@ -9,79 +9,15 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from maps import ADVERSARIES, LEGEND, PLANE, ArrayMap
 from pyproj import CRS, Geod
 from rasterio import features
 
-from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.classes import NODATA
 from geoseg.errors import VectorError
-from geoseg.georef import Georef
-from geoseg.grid import Window
 from geoseg.vectorize.polygons import polygons
 
-LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(6)))
-UTM = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 WHOLE = 4096
-
-
-@dataclass
-class ArrayRaster:
-    """A map in memory that refuses to be read outside its pixels."""
-
-    pixels: np.ndarray
-    transform: Affine = UTM
-    crs: str = "EPSG:32633"
-
-    @property
-    def georef(self):
-        crs = CRS.from_user_input(self.crs)
-        return Georef(*self.pixels.shape, self.transform, crs)
-
-    def read(self, window):
-        plane = Window(0, 0, *self.pixels.shape)
-        assert plane.contains(window)
-        return self.pixels[window.slices()]
-
-
-def spiral(side):
-    """Wind one class around another, one pixel wide."""
-    pixels = np.zeros((side, side), np.uint8)
-    row, col, step = 0, 0, (0, 1)
-    pixels[row, col] = 1
-    for length in [side - 1, *np.repeat(np.arange(side - 1, 1, -2), 2)]:
-        for _ in range(length):
-            row, col = row + step[0], col + step[1]
-            pixels[row, col] = 1
-        step = step[1], -step[0]
-    return pixels
-
-
-def nested_rings(side):
-    """Put rings of changing class inside each other, with nodata between some."""
-    rows, cols = np.indices((side, side))
-    depth = np.minimum(np.minimum(rows, cols), side - 1 - np.maximum(rows, cols))
-    return np.choose(depth % 4, [0, 1, NODATA, 2]).astype(np.uint8)
-
-
-ADVERSARIES = {
-    "checkerboard": np.indices((17, 19)).sum(axis=0).astype(np.uint8) % 2,
-    "checkerboard with nodata": np.where(
-        np.indices((19, 17)).sum(axis=0) % 2, 0, NODATA
-    ).astype(np.uint8),
-    "spiral": spiral(33),
-    "nested rings": nested_rings(37),
-    "noise": np.random.default_rng(7).integers(0, 6, (41, 37)).astype(np.uint8),
-    "one region": np.full((23, 5), 3, np.uint8),
-    "all nodata": np.full((7, 11), NODATA, np.uint8),
-    "one pixel": np.zeros((1, 1), np.uint8),
-    "one row": np.array([[0, 0, 1, NODATA, 1, 2, 2, 0, 0]], np.uint8),
-    "one column": np.array([[0], [1], [1], [NODATA], [1]], np.uint8),
-    "two holes that touch": np.array(
-        [[0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], np.uint8
-    ),
-    "a shell that touches itself": np.array(
-        [[0, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], [1, 1, 1, 1]], np.uint8
-    ),
-}
 
 
 @st.composite
@@ -100,9 +36,9 @@ def maps(draw, side=64):
 random_maps = maps().flatmap(lambda strategy: strategy)
 
 
-def check_is_the_raster(pixels, transform=UTM):
+def check_is_the_raster(pixels, transform=PLANE):
     """Compare polygons with the pixels by every means that is not ours."""
-    raster = ArrayRaster(pixels, transform)
+    raster = ArrayMap(pixels, transform)
     frame = polygons(raster, legend=LEGEND)
     shapes = list(features.shapes(pixels, mask=pixels != NODATA, transform=transform))
     assert len(frame) == len(shapes)
@@ -140,11 +76,11 @@ def test_polygons_of_random_maps_are_the_raster(pixels):
 @pytest.mark.parametrize("name", ADVERSARIES)
 def test_polygons_are_those_of_rasterio_point_for_point(name):
     pixels = ADVERSARIES[name]
-    frame = polygons(ArrayRaster(pixels), legend=LEGEND)
+    frame = polygons(ArrayMap(pixels), legend=LEGEND)
     theirs = [
         (int(value), shapely.geometry.shape(geometry))
         for geometry, value in features.shapes(
-            pixels, mask=pixels != NODATA, transform=UTM
+            pixels, mask=pixels != NODATA, transform=PLANE
         )
     ]
     ours = {
@@ -159,7 +95,7 @@ def test_polygons_are_those_of_rasterio_point_for_point(name):
 
 def blockwise(pixels, block, confidence=None, map_blocks=map):
     return polygons(
-        ArrayRaster(pixels),
+        ArrayMap(pixels),
         legend=LEGEND,
         confidence=confidence,
         block=block,
@@ -178,7 +114,7 @@ def test_block_size_never_shows_in_adversarial_maps(name, block):
 @settings(deadline=None, max_examples=60)
 @given(random_maps, st.sampled_from([2, 3, 8, 16, 33]))
 def test_block_size_never_shows_in_random_maps(pixels, block):
-    confidence = ArrayRaster((pixels * 7 % 101).astype(np.uint8))
+    confidence = ArrayMap((pixels * 7 % 101).astype(np.uint8))
     whole = blockwise(pixels, WHOLE, confidence).to_wkb()
     assert blockwise(pixels, block, confidence).to_wkb().equals(whole)
 
@@ -192,10 +128,21 @@ def test_the_order_in_which_blocks_come_back_never_shows():
     assert blockwise(pixels, 8, map_blocks=backwards).to_wkb().equals(expected)
 
 
+def test_blocks_can_be_traced_in_another_process():
+    def send(function, blocks):
+        for block in blocks:
+            there, task = pickle.loads(pickle.dumps((function, block)))  # noqa: S301
+            yield pickle.loads(pickle.dumps(there(task)))  # noqa: S301 - our own bytes
+
+    pixels = ADVERSARIES["noise"]
+    expected = blockwise(pixels, 8).to_wkb()
+    assert blockwise(pixels, 8, map_blocks=send).to_wkb().equals(expected)
+
+
 def test_rows_come_in_the_order_of_first_pixels_with_their_numbers():
     pixels = np.array([[NODATA, 2, 2], [1, 1, 2]], np.uint8)
     percent = np.array([[9, 50, 61], [80, NODATA, 60]], np.uint8)
-    frame = blockwise(pixels, WHOLE, ArrayRaster(percent))
+    frame = blockwise(pixels, WHOLE, ArrayMap(percent))
     assert frame.drop(columns="geometry").to_dict("list") == {
         "class_id": [2, 1],
         "class_name": ["class 2", "class 1"],
@@ -211,7 +158,7 @@ def test_a_region_without_any_confidence_has_none():
     frame = blockwise(
         np.zeros((2, 3), np.uint8),
         WHOLE,
-        ArrayRaster(np.full((2, 3), NODATA, np.uint8)),
+        ArrayMap(np.full((2, 3), NODATA, np.uint8)),
     )
     assert np.isnan(frame.mean_confidence).all()
 
@@ -220,14 +167,14 @@ def test_a_region_without_any_confidence_has_none():
     "transform",
     [
         Affine(10, 0, 500_000, 0, 10, 5_000_000),  # rows run north
-        UTM @ Affine.rotation(30),
+        PLANE @ Affine.rotation(30),
         Affine(0, 10, 500_000, -10, 0, 5_000_000),  # rows run east
         Affine(12, 0, 500_000, 0, -7, 5_000_000),  # pixels are not square
     ],
 )
 def test_planes_turned_any_way_give_the_same_valid_polygons(transform):
     pixels = ADVERSARIES["noise"]
-    frame = polygons(ArrayRaster(pixels, transform), legend=LEGEND)
+    frame = polygons(ArrayMap(pixels, transform), legend=LEGEND)
     drawn = frame.geometry.array
     assert shapely.is_valid(drawn).all()
     assert shapely.is_ccw(shapely.get_exterior_ring(drawn)).all()
@@ -238,7 +185,7 @@ def test_planes_turned_any_way_give_the_same_valid_polygons(transform):
 def test_areas_of_a_geographic_map_are_those_on_the_ellipsoid():
     transform = Affine(0.001, 0, 13, 0, -0.001, 52)
     frame = polygons(
-        ArrayRaster(ADVERSARIES["noise"], transform, "EPSG:4326"), legend=LEGEND
+        ArrayMap(ADVERSARIES["noise"], transform, "EPSG:4326"), legend=LEGEND
     )
     geod = Geod(ellps="WGS84")
     dense = frame.geometry.segmentize(0.0001)  # geodesics leave the parallels
@@ -250,7 +197,7 @@ def test_areas_of_a_geographic_map_are_those_on_the_ellipsoid():
 
 def test_areas_in_feet_are_given_in_square_metres():
     frame = polygons(
-        ArrayRaster(np.zeros((3, 2), np.uint8), crs="EPSG:2263"), legend=LEGEND
+        ArrayMap(np.zeros((3, 2), np.uint8), crs="EPSG:2263"), legend=LEGEND
     )
     foot = 1200 / 3937  # the US survey foot
     assert frame.area_m2[0] == pytest.approx(600 * foot**2, rel=1e-9)
@@ -260,12 +207,12 @@ def test_areas_in_feet_are_given_in_square_metres():
 def test_a_class_that_the_legend_does_not_name_is_refused():
     pixels = np.array([[0, 9]], np.uint8)
     with pytest.raises(VectorError, match=r"pixels of class 9.*names 0, 1, 2"):
-        polygons(ArrayRaster(pixels), legend=LEGEND)
+        polygons(ArrayMap(pixels), legend=LEGEND)
 
 
 def test_a_confidence_of_other_pixels_is_refused():
     with pytest.raises(VectorError, match="pixels of the class map"):
-        blockwise(np.zeros((2, 3), np.uint8), 8, ArrayRaster(np.zeros((3, 2))))
+        blockwise(np.zeros((2, 3), np.uint8), 8, ArrayMap(np.zeros((3, 2))))
 
 
 def test_a_block_too_small_is_refused():

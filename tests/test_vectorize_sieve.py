@@ -1,7 +1,5 @@
 """Small patches go where a slow and plain implementation sends them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import shapely
@@ -9,35 +7,17 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from pyproj import CRS
+from maps import LEGEND, PLANE, ArrayMap
 from rasterio import features
 from scipy import ndimage
 
-from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.classes import NODATA
 from geoseg.errors import VectorError
-from geoseg.georef import Georef
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons
 
-LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(6)))
-SQUARE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 TALL = Affine(5, 0, 399_960, 0, -17, 5_800_020)
-
-
-@dataclass
-class ArrayRaster:
-    """A map in memory."""
-
-    pixels: np.ndarray
-    transform: Affine = SQUARE
-
-    @property
-    def georef(self):
-        return Georef(*self.pixels.shape, self.transform, CRS.from_epsg(32633))
-
-    def read(self, window):
-        return self.pixels[window.slices()]
 
 
 def label(pixels):
@@ -85,9 +65,9 @@ def sieve_slowly(pixels, minimum, width=1, height=1):
         )
 
 
-def sieve_fast(pixels, minimum, transform=SQUARE, block=2048):
+def sieve_fast(pixels, minimum, transform=PLANE, block=2048):
     return polygons(
-        ArrayRaster(pixels, transform),
+        ArrayMap(pixels, transform),
         legend=LEGEND,
         drawing=Drawing(min_pixels=minimum),
         block=block,
@@ -116,7 +96,7 @@ random_maps = arrays(
 @settings(deadline=None, max_examples=60)
 @given(random_maps, st.integers(2, 30), st.booleans())
 def test_patches_go_where_the_slow_way_sends_them(pixels, minimum, tall):
-    transform, sides = (TALL, (5, 17)) if tall else (SQUARE, (1, 1))
+    transform, sides = (TALL, (5, 17)) if tall else (PLANE, (1, 1))
     expected = sieve_slowly(pixels, minimum, *sides)
     frame = sieve_fast(pixels, minimum, transform)
     np.testing.assert_array_equal(rasterize(frame, pixels.shape, transform), expected)
@@ -160,12 +140,12 @@ def test_the_merged_raster_is_that_of_the_polygons(pixels, minimum, block, eight
     drawing = Drawing(min_pixels=minimum, connectivity=8 if eight else 4)
     merged = np.zeros_like(pixels)
     written = np.zeros(pixels.shape, int)
-    for window, values in merged_blocks(ArrayRaster(pixels), drawing, block=block):
+    for window, values in merged_blocks(ArrayMap(pixels), drawing, block=block):
         merged[window.slices()] = values
         written[window.slices()] += 1
     assert (written == 1).all()
-    frame = polygons(ArrayRaster(pixels), legend=LEGEND, drawing=drawing)
-    np.testing.assert_array_equal(merged, rasterize(frame, pixels.shape, SQUARE))
+    frame = polygons(ArrayMap(pixels), legend=LEGEND, drawing=drawing)
+    np.testing.assert_array_equal(merged, rasterize(frame, pixels.shape, PLANE))
 
 
 def test_a_negative_area_is_refused():

@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,11 +13,11 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from pyproj import CRS, Transformer
+from maps import ArrayMap
+from pyproj import Transformer
 
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, VectorError
-from geoseg.georef import Georef
 from geoseg.vectorize.polygons import Drawing, polygons
 from geoseg.vectorize.style import make_qml
 from geoseg.vectorize.writers import FORMATS, write_polygons
@@ -43,23 +42,6 @@ LONG_NAMES = {
 }
 
 
-@dataclass
-class ArrayRaster:
-    """A map in memory."""
-
-    pixels: np.ndarray
-    transform: Affine
-    crs: str
-
-    @property
-    def georef(self):
-        crs = CRS.from_user_input(self.crs)
-        return Georef(*self.pixels.shape, self.transform, crs)
-
-    def read(self, window):
-        return self.pixels[window.slices()]
-
-
 def make_frame(
     pixels=None,
     transform=Affine(10, 0, 399_960, 0, -10, 5_800_020),  # noqa: B008 - a value
@@ -69,8 +51,8 @@ def make_frame(
     if pixels is None:
         pixels = np.random.default_rng(3).choice([0, 1, 2, NODATA], (37, 53))
         pixels = pixels.astype(np.uint8)
-    raster = ArrayRaster(pixels, transform, crs)
-    percent = ArrayRaster((pixels * 30 % 101).astype(np.uint8), transform, crs)
+    raster = ArrayMap(pixels, transform, crs)
+    percent = ArrayMap((pixels * 30 % 101).astype(np.uint8), transform, crs)
     return polygons(raster, legend=LEGEND, confidence=percent, drawing=drawing)
 
 
