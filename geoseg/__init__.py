@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
+    from geoseg.estimate import Forecast, forecast
     from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from geoseg.vectors import PolygonOptions, polygonize
 
 _HOMES = {
+    "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "ModelPackage": "geoseg.models.package",
@@ -24,6 +26,7 @@ _HOMES = {
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.run",
+    "forecast": "geoseg.estimate",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
@@ -32,6 +35,7 @@ _HOMES = {
 """The module that each public name comes from."""
 
 __all__ = [
+    "Forecast",
     "GeosegError",
     "InputError",
     "ModelPackage",
@@ -40,6 +44,7 @@ __all__ = [
     "RunError",
     "SegmentOptions",
     "Step",
+    "forecast",
     "known_models",
     "load_package",
     "polygonize",

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
 
-from geoseg.errors import DiskError, OutputError, ResumeError, RunError
+from geoseg.errors import DiskError, InputError, OutputError, ResumeError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from types import TracebackType
 
 _IDENTITY, _JOURNAL, _LOCK = "identity.json", "journal.jsonl", "lock"
 _UNFINISHED = ".tmp"
@@ -135,9 +136,17 @@ class Journal:
         """Keep the run directory locked."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Unlock the run directory."""
-        self._lock.release()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Unlock the run directory; remove it where the run was refused."""
+        if isinstance(error, InputError) and not self._done:
+            self.discard()
+        else:
+            self._lock.release()
 
     def __contains__(self, task: str) -> bool:
         """Tell whether a task is finished."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from geoseg.grid import Window
 
 
+_COARSE = 256
+"""An overview has at least so many pixels a side to be of use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A raster to be read window by window.
@@ -42,6 +46,22 @@ class Scene:
     """The pixels' numpy dtype, the same for all bands."""
     nodata: float | None
     """The value that means "no data", None where the file declares none."""
+
+    def coarse_valid(self, bands: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """Read the valid mask of the whole scene from an overview, shape (y, x).
+
+        A pixel of an overview stands for many of the scene, so what it says of
+        small areas is an estimate. None where the scene has no overviews.
+        """
+        indexes = [band + 1 for band in bands]
+        with rasterio.open(self.path) as dataset:
+            size = _coarsest(dataset)
+            if size is None:
+                return None
+            shape = (len(indexes), *size)
+            masks = dataset.read_masks(indexes, out_shape=shape)
+            valid: NDArray[np.bool_] = masks.all(axis=0)
+            return valid
 
     def check(self) -> None:
         """Prove that this process sees the same raster.
@@ -87,6 +107,16 @@ class Scene:
         if np.issubdtype(pixels.dtype, np.floating):
             valid &= np.isfinite(pixels).all(axis=0)
         return pixels, valid
+
+
+def _coarsest(dataset: rasterio.DatasetReader) -> tuple[int, int] | None:
+    """The size of the smallest overview that is worth a look."""
+    sizes = [
+        (-(-dataset.height // factor), -(-dataset.width // factor))
+        for factor in dataset.overviews(1)
+    ]
+    useful = [size for size in sizes if min(size) >= _COARSE] or sizes[:1]
+    return useful[-1] if useful else None
 
 
 def open_scene(path: Path) -> Scene:

@@ -68,7 +68,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors classes journal mosaic vectorize tasks cluster engine products prepare",
         "",
     ),
-    "__init__": (9, "errors models prepare products run vectors", ""),
+    "estimate": (8, "grid cluster prepare", "numpy"),
+    "__init__": (9, "errors estimate models prepare products run vectors", ""),
     # The public API; geopandas is the type of the table that it shows.
     "cli": (10, "__init__ errors", "click geopandas rich"),
     "__main__": (11, "cli", ""),

@@ -12,6 +12,7 @@ from geoseg.errors import GeosegError, InputError
 
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
+    "plan": "Tell what a run would take, without running it.",
     "vectorize": "Turn a class map into seam-free polygons.",
     "models": "List the models, or show what one needs and gives.",
 }

@@ -53,6 +53,83 @@ def reporting(command: Command) -> Command:
 a_path = click.Path(path_type=Path)
 
 
+def segmenting(command: Command) -> Command:
+    """Add a scene, an output and the flags of `geoseg.SegmentOptions`."""
+    for add in (
+        click.option(
+            "--keep-parts", is_flag=True, help="Keep the run directory at the end."
+        ),
+        click.option(
+            "--restart", is_flag=True, help="Throw away an unfinished run's work."
+        ),
+        click.option(
+            "--scheduler", metavar="ADDRESS", help="Work on this dask cluster."
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(0),
+            default=0,
+            show_default=True,
+            help="Worker processes to start here; 0 for none but this one.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+            default="auto",
+            show_default=True,
+            help="What it computes in.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+            default="auto",
+            show_default=True,
+            help="What computes.",
+        ),
+        click.option(
+            "--blend",
+            type=click.Choice(["hann", "crop", "mean"]),
+            default="hann",
+            show_default=True,
+            help="How overlapping tiles share a pixel.",
+        ),
+        click.option(
+            "--block",
+            type=int,
+            help="Tiles a side of a block: memory, never the result.",
+        ),
+        click.option(
+            "--overlap", type=int, help="Overlap in pixels [default: the model's]."
+        ),
+        click.option(
+            "--tile", type=int, help="Tile side in pixels [default: the model's]."
+        ),
+        click.option(
+            "--format",
+            "formats",
+            multiple=True,
+            default=("geojson",),
+            show_default=True,
+            help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles; repeatable.",
+        ),
+        click.option(
+            "--model",
+            default="sentinel2-landcover",
+            show_default=True,
+            help="A model's name (see geoseg models) or its directory.",
+        ),
+        click.option(
+            "--aoi", type=a_path, help="Polygons to map no more than, in any CRS."
+        ),
+        click.option(
+            "--output", "-o", type=a_path, required=True, help="Directory of the map."
+        ),
+        click.argument("scene", type=a_path),
+    ):
+        command = add(command)
+    return command
+
+
 def drawing(command: Command) -> Command:
     """Add the flags of `geoseg.PolygonOptions`."""
     for add in (

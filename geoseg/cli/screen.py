@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
     from rich.progress import Task
 
-    from geoseg import Report, Step
+    from geoseg import Forecast, Report, Step
 
 _WORDS = {
     "infer": "segmenting",
@@ -167,3 +167,44 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(str(output), soft_wrap=True)
+
+
+def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
+    """Show what a run is going to do, take and leave."""
+    if as_json:
+        click.echo(forecast.to_json())
+        return
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _forecast_lines(forecast):
+        grid.add_row(name, value)
+    Console(highlight=False).print(grid)
+
+
+def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
+    empty = "not known (no overviews; --exact reads the scene)"
+    if forecast.tiles_empty is not None:
+        how = "read" if forecast.tiles_empty_is_exact else "estimated from overviews"
+        empty = f"{forecast.tiles_empty:,} ({how})"
+    return [
+        ("map", f"{forecast.map_pixels / 1e6:,.1f} of {_mpx(forecast)} Mpx"),
+        ("tiles", f"{forecast.tiles:,}"),
+        ("  outside the area", f"{forecast.tiles_outside:,}, skipped"),
+        ("  without data", empty),
+        ("blocks", f"{forecast.blocks:,} of {forecast.block_side:,} px a side"),
+        ("overlap costs", f"{forecast.overlap_cost:.2f} times the pixels"),
+        ("peak memory", f"{forecast.peak_memory_bytes / 1e9:.2f} GB a process"),
+        ("run directory", f"{forecast.run_directory_bytes / 1e9:.2f} GB at most"),
+        ("both rasters", f"{forecast.rasters_bytes / 1e9:.2f} GB at most"),
+        ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
+        ("time", f"{_duration(forecast.seconds)} with one process"),
+    ]
+
+
+def _mpx(forecast: Forecast) -> str:
+    return f"{forecast.scene_pixels / 1e6:,.1f}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

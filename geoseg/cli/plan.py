@@ -1,0 +1,43 @@
+"""geoseg plan: what a run would take, without running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.options import drawing, polygon_options, reporting, segmenting
+from geoseg.cli.screen import show_forecast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("plan")
+@segmenting
+@click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
+@drawing
+@reporting
+def command(  # one parameter a flag
+    scene: Path,
+    output: Path,
+    aoi: Path | None,
+    *,
+    exact: bool,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
+) -> None:
+    """Tell what `geoseg segment` with the same arguments would take.
+
+    \b
+    For example:
+      geoseg plan scene.tif --aoi area.geojson -o out/
+
+    Nothing is mapped and nothing is written; the model is timed for two seconds.
+    """
+    options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
+    expected = geoseg.forecast(scene, output, aoi=aoi, options=options, exact=exact)
+    if not quiet:
+        show_forecast(expected, as_json=as_json)
