@@ -166,6 +166,21 @@ def test_polygons_too_small_for_geojson_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("crs", "x"),
+    [
+        ('LOCAL_CS["a garden",UNIT["metre",1]]', 0),  # placed nowhere on Earth
+        ("ESRI:54030", 30_000_000),  # beyond the edge of Robinson's world
+    ],
+)
+@pytest.mark.parametrize("suffix", [".geojson", ".geojsonl"])
+def test_polygons_that_have_no_longitude_are_refused(tmp_path, crs, x, suffix):
+    frame = make_frame(transform=Affine(10, 0, x, 0, -10, 0), crs=crs)
+    with pytest.raises(VectorError, match=r"cannot be brought to longitude.*another"):
+        write_polygons(frame, tmp_path / f"landcover{suffix}", legend=LEGEND)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_geojson_is_cut_at_the_antimeridian(tmp_path):
     to_utm = Transformer.from_crs(4326, 32601, always_xy=True)
     x, y = to_utm.transform(180, 63)

@@ -18,6 +18,10 @@ DECIMALS = 7
 """Decimals of a degree: about a centimetre."""
 
 _HALF_TURN = 180.0
+_NOWHERE = (
+    "some polygons lie where their CRS cannot be brought to longitude and latitude; "
+    "GeoJSON has nothing else, so write another format"
+)
 
 
 def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -32,13 +36,13 @@ def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
             or lies where WGS 84 has no coordinates for it.
 
     """
-    frame = frame.to_crs("EPSG:4326")
+    try:
+        frame = frame.to_crs("EPSG:4326")
+    except RuntimeError as error:  # PROJ's: there is no way from one to the other
+        raise VectorError(f"{_NOWHERE} ({error})") from error
     polygons = frame.geometry.to_numpy()
     if not np.isfinite(shapely.get_coordinates(polygons)).all():
-        raise VectorError(
-            "some polygons lie where their CRS cannot be brought to longitude and "
-            "latitude; GeoJSON has nothing else, so write another format"
-        )
+        raise VectorError(_NOWHERE)
     polygons = _cut_at_antimeridian(polygons)
     return frame.set_geometry(_round(polygons), crs=frame.crs)
 
