@@ -65,9 +65,10 @@ def _find_twins(arcs: Chains, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.empty(0, np.int64)
     starts, lasts = arcs.offsets[:-1], arcs.offsets[1:] - 1
     straight = np.flatnonzero(np.add.reduceat(keep, starts, dtype=np.int64) == ENDS)
-    ends = np.hstack([arcs.vertices[starts[straight]], arcs.vertices[lasts[straight]]])
-    order = np.lexsort(ends.T)
-    repeats = np.all(ends[order[1:]] == ends[order[:-1]], axis=1)
+    corners = arcs.vertices.view(np.int64)[:, 0]  # row and column as one number
+    first, last = corners[starts[straight]], corners[lasts[straight]]
+    order = np.lexsort((last, first))
+    repeats = (np.diff(first[order]) == 0) & (np.diff(last[order]) == 0)
     twin = np.zeros(len(order), np.bool_)
     twin[order[1:]] |= repeats
     twin[order[:-1]] |= repeats
