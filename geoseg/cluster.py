@@ -12,7 +12,7 @@ import logging
 import secrets
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypeVarTuple, cast
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 import rasterio
 from distributed import Client, LocalCluster, WorkerPlugin, get_worker
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from distributed import Future, Worker
 
-    from geoseg.tasks import Done, Job
+    from geoseg.tasks import Job
 
 THREADS = 3
 """Tasks of one process at a time: one reads, one has the device, one writes."""
@@ -34,6 +34,7 @@ _SAME = ("geoseg", "numpy", "rasterio", "torch")
 """The libraries that every worker has in the client's version, beside GDAL."""
 
 Given = TypeVarTuple("Given")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -122,10 +123,10 @@ class Enlisted:
 
     def submit(
         self,
-        task: Callable[[Job, *Given], Done],
+        task: Callable[[Job, *Given], Result],
         *args: *Given,
         retries: int,
-    ) -> Future[Done]:
+    ) -> Future[Result]:
         """Hand a task to some worker; a failed one is tried again."""
         return self._client.submit(
             _work, self._name, task, *args, pure=False, retries=retries
@@ -189,7 +190,7 @@ def _lack(name: str, dask_worker: Worker) -> str:
     return cast("_Crew", dask_worker.plugins[name]).lack
 
 
-def _work(name: str, task: Callable[[Job, *Given], Done], *args: *Given) -> Done:
+def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Result:
     """Do a task on a worker."""
     worker = get_worker()
     crew = cast("_Crew", worker.plugins[name])

@@ -12,14 +12,14 @@ from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.cluster import THREADS, enlist
 from geoseg.errors import BlockError, ClusterError, DiskError, RunError
 from geoseg.grid import Block
 from geoseg.tasks import (
     infer_block,
-    merge_seam,
+    merge_seams,
     part_name,
     strip_name,
     unpack_part,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _IN_FLIGHT = THREADS + 1
 """Tasks handed to a process at a time: one more, so that none waits for us."""
+_SEAMS = 8
+"""Seams merged in one task at most: a finished block sets free up to eight, and a task
+costs dask milliseconds."""
 _PATIENCE_S = 5.0
 """Seconds without a result after which we look whether any worker is left."""
 _RETRIES = 2
@@ -113,9 +116,13 @@ def parts(
     """
     for piece in plan.pieces():
         window = plan.output(piece)
-        receipt = _receipt(journal, _maker(plan, piece), part_name(piece))
+        receipt = journal.receipt(_maker(plan, piece), part_name(piece))
         values = unpack_part(journal.store.read(receipt), window)
         yield window.relative_to(plan.area), values[layer]
+
+
+_Work: TypeAlias = "Block | tuple[Piece, ...]"
+"""What is handed to a worker at a time: a block, or seams to merge."""
 
 
 class _Walk:
@@ -142,8 +149,8 @@ class _Walk:
     def finish(self, workers: Enlisted) -> None:
         """Run every task that is not in the journal."""
         room = _IN_FLIGHT * workers.count
-        results: SimpleQueue[Future[Done]] = SimpleQueue()
-        work: dict[Future[Done], Block | Piece] = {}
+        results: SimpleQueue[Future[Any]] = SimpleQueue()
+        work: dict[Future[Any], _Work] = {}
 
         def hand_out() -> None:
             while len(work) < room and (task := self._next()):
@@ -160,20 +167,21 @@ class _Walk:
         if self._failures:
             raise self._failures[0]
 
-    def _next(self) -> Block | Piece | None:
+    def _next(self) -> _Work | None:
         """Seams first: their strips take room on disk until they are merged."""
         if self._seams:
-            return self._seams.popleft()
+            count = min(len(self._seams), _SEAMS)
+            return tuple(self._seams.popleft() for _ in range(count))
         return self._blocks.popleft() if self._blocks else None
 
-    def _submit(self, workers: Enlisted, task: Block | Piece) -> Future[Done]:
-        if isinstance(task, Block):
-            return workers.submit(infer_block, task, retries=_RETRIES)
-        strips = list(_strips(self._plan, self._journal, task))
-        return workers.submit(merge_seam, task, strips, retries=_RETRIES)
+    def _submit(self, workers: Enlisted, work: _Work) -> Future[Any]:
+        if isinstance(work, Block):
+            return workers.submit(infer_block, work, retries=_RETRIES)
+        seams = [(p, list(_strips(self._plan, self._journal, p))) for p in work]
+        return workers.submit(merge_seams, seams, retries=_RETRIES)
 
-    def _settle(self, task: Block | Piece, future: Future[Done]) -> None:
-        """Note a finished task in the journal, or why it failed."""
+    def _settle(self, work: _Work, future: Future[Any]) -> None:
+        """Note finished work in the journal, or why it failed."""
         try:
             done = future.result()
         except (DiskError, ClusterError):
@@ -181,12 +189,13 @@ class _Walk:
         except CancelledError as error:
             raise _no_worker() from error
         except Exception as error:  # noqa: BLE001  # the task boundary: any cause counts
-            self._failures.append(self._failure(task, error))
+            self._failures.append(self._failure(work, error))
             return
-        if isinstance(task, Block):
-            self._settle_block(task, done)
-        else:
-            self._settle_seam(task, done)
+        if isinstance(work, Block):
+            self._settle_block(work, done)
+            return
+        for piece, merged in zip(work, done, strict=True):
+            self._settle_seam(piece, merged)
 
     def _settle_block(self, block: Block, done: Done) -> None:
         notes = {"inferred": done.inferred, "empty": done.empty}
@@ -214,8 +223,9 @@ class _Walk:
             and all(_task(block) in self._journal for block in sharers)
         )
 
-    def _failure(self, task: Block | Piece, error: Exception) -> BlockError:
+    def _failure(self, work: _Work, error: Exception) -> BlockError:
         lattice = self._plan.lattice
+        task = work if isinstance(work, Block) else work[0]
         window = (
             lattice.block_view(task)
             if isinstance(task, Block)
@@ -259,18 +269,14 @@ def _maker(plan: Plan, piece: Piece) -> str:
     return _task(sharers[0]) if len(sharers) == 1 else _task(piece)
 
 
-def _receipt(journal: Journal, task: str, name: str) -> Receipt:
-    return next(r for r in journal.receipts(task) if r.name == name)
-
-
 def _holds(journal: Journal, task: str, name: str) -> bool:
-    return journal.store.holds(_receipt(journal, task, name))
+    return journal.store.holds(journal.receipt(task, name))
 
 
 def _strips(plan: Plan, journal: Journal, piece: Piece) -> Iterator[Receipt]:
     """The receipts of the strips that a seam is merged from."""
     for block in plan.sharers(piece):
-        yield _receipt(journal, _task(block), strip_name(piece, block))
+        yield journal.receipt(_task(block), strip_name(piece, block))
 
 
 def _forget_lost(plan: Plan, journal: Journal) -> None:

@@ -152,9 +152,10 @@ class Journal:
         """Tell whether a task is finished."""
         return task in self._done
 
-    def receipts(self, task: str) -> list[Receipt]:
-        """The files of a finished task."""
-        return [Receipt(**fields) for fields in self._done[task]["files"]]
+    def receipt(self, task: str, name: str) -> Receipt:
+        """The proof of one file of a finished task."""
+        files = self._done[task]["files"]
+        return next(Receipt(**file) for file in files if file["name"] == name)
 
     def notes(self, task: str) -> dict[str, int]:
         """The counts noted with a finished task."""

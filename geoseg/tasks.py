@@ -173,8 +173,14 @@ def infer_block(job: Job, block: Block) -> Done:
     return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
 
 
-def merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
-    """Add the strips of a piece and leave the finished part."""
+def merge_seams(
+    job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
+) -> tuple[Done, ...]:
+    """Add the strips of each piece and leave the finished parts."""
+    return tuple(_merge_seam(job, piece, strips) for piece, strips in seams)
+
+
+def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
     window = job.plan.output(piece)
     total = torch.zeros(
         (job.predictor.classes, window.height, window.width), dtype=torch.int32

@@ -17,7 +17,7 @@ def test_a_task_is_done_once_it_is_recorded(tmp_path):
         journal.record("block 0 0", [receipt], {"inferred": 4})
     with open_journal(tmp_path, IDENTITY) as journal:
         assert "block 0 0" in journal
-        assert journal.receipts("block 0 0") == [receipt]
+        assert journal.receipt("block 0 0", "part-0-0") == receipt
         assert journal.notes("block 0 0") == {"inferred": 4}
         assert journal.store.read(receipt) == b"pixels"
 
