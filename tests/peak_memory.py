@@ -1,6 +1,6 @@
 """Print how much memory a run of SIDE x SIDE pixels takes at most, in bytes.
 
-    python peak_memory.py DIRECTORY SIDE
+    python -c "import peak_memory; peak_memory.main()" DIRECTORY SIDE
 
 The scene is made while it is read and the model is a constant, so that what grows with
 the scene is the engine's.
@@ -89,7 +89,3 @@ def main() -> None:
     assert pixels == side**2
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(kilobytes * 1024)  # noqa: T201  # the answer
-
-
-if __name__ == "__main__":
-    main()
