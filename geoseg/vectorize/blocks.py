@@ -202,7 +202,9 @@ def _tabulate(
 
     """
     row, col, width = place
-    count = numbers.max()
+    count = 0
+    for number in numbers:
+        count = max(count, number)
     ids = np.empty(count, np.uint8)
     firsts = np.full(count, -1, np.int64)
     pixels = np.zeros(count, np.int64)
