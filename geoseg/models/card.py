@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+_RASTER = "https://stac-extensions.github.io/raster/v1.1.0/schema.json"
 _VERSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
 _CLASSES = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 _DAMAGE = (
@@ -134,7 +135,7 @@ def read_card(content: dict[str, Any], path: Path) -> Card:
 
 
 def _parse(content: dict[str, Any]) -> tuple[Card, tuple[list[int], list[int]]]:
-    item = pystac.Item.from_dict(content, preserve_dict=True)
+    item = pystac.Item.from_dict(content, migrate=False)
     extension = MLMExtension.ext(item)
     (taken,), (given,) = extension.input, extension.output
     bands, scale, dtype = _bands(item, taken)
@@ -227,7 +228,7 @@ def write_card(card: Card, training: Training) -> dict[str, Any]:
             "geoseg:overlap": card.overlap,
             "geoseg:stride": card.stride,
         },
-        stac_extensions=[_EO, _VERSION, _CLASSES],
+        stac_extensions=[_EO, _RASTER, _VERSION, _CLASSES],
     )
     MLMExtension.ext(item, add_if_missing=True).apply(
         name=card.name,
@@ -292,13 +293,19 @@ def _asset(card: Card) -> pystac.Asset:
         media_type="application/vnd.safetensors",
         roles=["mlm:model", "mlm:weights"],
         extra_fields={
-            "mlm:artifact_type": "safetensors",
+            "mlm:artifact_type": "safetensors.torch.save_file",
             "bands": [
                 {
                     "name": band.name,
                     "eo:common_name": band.common_name,
                     "data_type": card.dtype,
                 }
+                for band in card.bands
+            ],
+            # The same in the words of STAC 1.0: the extension's schema looks for bands
+            # here, or in the item's properties, where STAC 1.1 has none.
+            "raster:bands": [
+                {"name": band.name, "data_type": card.dtype, "scale": card.scale}
                 for band in card.bands
             ],
         },
