@@ -6,6 +6,7 @@ fixed.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -55,13 +56,14 @@ class _Driver:
     """New names for columns whose names are too long for it."""
 
 
+_LINES = _Driver(
+    "GeoJSONSeq",
+    {"COORDINATE_PRECISION": str(DECIMALS), "ID_FIELD": "feature_id"},
+    in_lonlat=True,
+)
 _DRIVERS = {
-    ".geojson": _Driver(
-        "GeoJSON", {"RFC7946": "YES", "ID_GENERATE": "YES"}, in_lonlat=True
-    ),
-    ".geojsonl": _Driver(
-        "GeoJSONSeq", {"COORDINATE_PRECISION": str(DECIMALS)}, in_lonlat=True
-    ),
+    ".geojson": _LINES,  # put in brackets: twice as fast as GDAL's GeoJSON
+    ".geojsonl": _LINES,
     ".gpkg": _Driver("GPKG"),
     ".fgb": _Driver("FlatGeobuf"),
     ".shp": _Driver(
@@ -81,6 +83,8 @@ _WORLD_PIXEL = 156_543.0
 _FINEST_ZOOM = 18
 _ZOOMS = 6
 """How many zoom levels there are above the finest."""
+_CHUNK = 1 << 22
+"""Bytes of a file in memory at once."""
 _BATCH = 32_768
 """Polygons that are on their way to GDAL at once."""
 _WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
@@ -129,6 +133,8 @@ def write_polygons(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend) -> No
     with atomic_file(path) as partial:
         if path.suffix == ".parquet":
             _write_parquet(frame, partial)
+        elif path.suffix == ".geojson":
+            _write_collection(frame, partial)
         else:
             _write_with_gdal(frame, partial)
         if path.suffix == ".gpkg":
@@ -151,6 +157,23 @@ def check_suffix(path: Path) -> None:
         )
 
 
+def _write_collection(frame: gpd.GeoDataFrame, path: Path) -> None:
+    """Write one GeoJSON collection: lines of features with brackets around."""
+    lines = path.with_suffix(".geojsonl")
+    _write_with_gdal(frame, lines)
+    name = json.dumps(path.stem, ensure_ascii=False)
+    head = f'{{"type": "FeatureCollection", "name": {name}, "features": [\n'
+    with lines.open("rb") as source, path.open("wb") as target:
+        target.write(head.encode())
+        waiting = b""
+        while chunk := source.read(_CHUNK):
+            target.write(waiting.replace(b"\n", b",\n"))
+            waiting = chunk
+        target.write(waiting.removesuffix(b"\n").replace(b"\n", b",\n"))
+        target.write(b"\n]}\n")
+    lines.unlink()
+
+
 def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
     """Write a file with the GDAL driver of its suffix."""
     driver = _DRIVERS[path.suffix]
@@ -160,6 +183,8 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
     types = shapely.get_type_id(frame.geometry.array)
     many = bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
     frame = frame.rename(columns=driver.short_names)
+    if driver.in_lonlat:
+        frame = frame.assign(feature_id=np.arange(len(frame)))
     schema = _to_table(frame.iloc[:0]).schema
     prepare = to_lonlat if driver.in_lonlat else _all_multi if many else _as_it_is
     refusals: list[VectorError] = []
