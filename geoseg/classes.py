@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 NODATA = 255
 """The class id that means "no class": outside the AOI or the scene's data."""
 
+UNKNOWN = 254
+"""The class id of pixels that no class is certain enough for."""
+
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -85,6 +88,15 @@ class Legend:
     def ids(self) -> tuple[int, ...]:
         """Class ids in channel order."""
         return tuple(c.id for c in self.classes)
+
+    def with_unknown(self) -> Legend:
+        """Add the class of pixels that no other class is certain enough for.
+
+        Raises:
+            InputError: A class has its id or its name already.
+
+        """
+        return Legend((*self.classes, LandClass(UNKNOWN, "unknown", "#bdbdbd")))
 
     def by_id(self, class_id: int) -> LandClass:
         """Find the class with an id.

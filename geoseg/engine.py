@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.cluster import THREADS, enlist
-from geoseg.errors import BlockError, ClusterError, DiskError, RunError
+from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
 from geoseg.grid import Block
 from geoseg.tasks import (
     infer_block,
@@ -65,6 +65,8 @@ class Progress:
     """Tiles that touch the AOI but hold no valid pixel of it."""
     resumed: int = 0
     """Blocks that an earlier, unfinished run had done."""
+    failures: tuple[str, ...] = ()
+    """What is missing and why, a sentence each, where that was allowed."""
 
     @property
     def tiles(self) -> int:
@@ -77,10 +79,20 @@ def run(
     journal: Journal,
     client: Client,
     on_progress: Callable[[Progress], None],
+    *,
+    allow_missing: bool = False,
 ) -> Progress:
     """Do what is left of a plan.
 
     Every task that can finish does, even where another fails.
+
+    Args:
+        job: What is to be done.
+        journal: What has been done; finished tasks are added.
+        client: Who does it.
+        on_progress: Called when a block is done.
+        allow_missing: Leave out what failed, and name it in the result, where at
+            least one block is there.
 
     Returns:
         The counts of the whole run.
@@ -88,6 +100,7 @@ def run(
     Raises:
         ClusterError: A worker cannot take part; nothing was done.
         DiskError: The disk is full or cannot be written.
+        DeviceError: The device ran out of memory.
         BlockError: A block or seam failed; the first one's cause is chained.
         RunError: No worker is left.
 
@@ -95,8 +108,10 @@ def run(
     _forget_lost(job.plan, journal)
     walk = _Walk(job.plan, journal, on_progress)
     with enlist(client, job) as workers:
-        walk.finish(workers)
-    return walk.progress
+        failures = walk.finish(workers)
+    if failures and not (allow_missing and walk.progress.blocks):
+        raise failures[0]
+    return replace(walk.progress, failures=tuple(map(str, failures)))
 
 
 def parts(
@@ -106,7 +121,8 @@ def parts(
 
     Args:
         plan: The run's plan.
-        journal: The run's journal, every task finished.
+        journal: The run's journal. A piece that no task finished is left out; `run`
+            has named it.
         layer: 0 for classes, 1 for confidence.
 
     Yields:
@@ -115,8 +131,10 @@ def parts(
 
     """
     for piece in plan.pieces():
+        if (maker := _maker(plan, piece)) not in journal:
+            continue
         window = plan.output(piece)
-        receipt = journal.receipt(_maker(plan, piece), part_name(piece))
+        receipt = journal.receipt(maker, part_name(piece))
         values = unpack_part(journal.store.read(receipt), window)
         yield window.relative_to(plan.area), values[layer]
 
@@ -133,7 +151,7 @@ class _Walk:
     ) -> None:
         self._plan, self._journal = plan, journal
         self._on_progress = on_progress
-        self._failures: list[Exception] = []
+        self._failures: list[BlockError] = []
         done = {b for b in self._plan.blocks if _task(b) in journal}
         self._blocks = deque(sorted(self._plan.blocks - done))
         self._seams = deque(p for p in self._plan.pieces() if self._is_ready(p))
@@ -146,8 +164,8 @@ class _Walk:
             resumed=len(done),
         )
 
-    def finish(self, workers: Enlisted) -> None:
-        """Run every task that is not in the journal."""
+    def finish(self, workers: Enlisted) -> list[BlockError]:
+        """Run every task that is not in the journal; return those that failed."""
         room = _IN_FLIGHT * workers.count
         results: SimpleQueue[Future[Any]] = SimpleQueue()
         work: dict[Future[Any], _Work] = {}
@@ -164,8 +182,7 @@ class _Walk:
             future = _next_result(results, workers)
             self._settle(work.pop(future), future)
             hand_out()
-        if self._failures:
-            raise self._failures[0]
+        return self._failures
 
     def _next(self) -> _Work | None:
         """Seams first: their strips take room on disk until they are merged."""
@@ -184,7 +201,7 @@ class _Walk:
         """Note finished work in the journal, or why it failed."""
         try:
             done = future.result()
-        except (DiskError, ClusterError):
+        except (DiskError, DeviceError, ClusterError):
             raise  # no other task can do better
         except CancelledError as error:
             raise _no_worker() from error

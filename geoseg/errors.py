@@ -15,6 +15,7 @@
     - ResumeError   (RuntimeError)   the run on disk is another one; says what differs
   - RunError        (RuntimeError)   something failed on the way; finished work is kept
     - BlockError                     a block failed; names it; the cause is chained
+    - DeviceError                    the device ran out of memory
     - TrainingError                  training cannot go on (a loss that is no number)
     - DiskError     (OSError)        the disk is full or went away while writing
 
@@ -84,6 +85,10 @@ class RunError(GeosegError, RuntimeError):
 
 class BlockError(RunError):
     """A block of the scene failed; the message names it, the cause is chained."""
+
+
+class DeviceError(RunError):
+    """The device ran out of memory; the message names the batch to try."""
 
 
 class TrainingError(RunError):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from geoseg.errors import InputError, RunError
+from geoseg.errors import DeviceError, InputError, RunError
 from geoseg.models.network import load_network
 from geoseg.stitch import class_probabilities
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from geoseg.models.package import ModelPackage
@@ -43,10 +43,24 @@ class Compute:
     """Threads that one operation uses on a CPU."""
     reason: str
     """Why the precision is what it is."""
+    compiled: bool = False
+    """Whether torch compiles the network first."""
 
 
-def resolve_compute(device: Device = "auto", precision: Precision = "auto") -> Compute:
+def resolve_compute(
+    device: Device = "auto",
+    precision: Precision = "auto",
+    *,
+    batch: int | None = None,
+    compiled: bool = False,
+) -> Compute:
     """Choose device and precision by what this machine has, never by the job.
+
+    Args:
+        device: What computes; the fastest there is for ``auto``.
+        precision: What it computes in; what is fast and safe there for ``auto``.
+        batch: Tiles in a batch; what suits the device where None.
+        compiled: Whether torch compiles the network first.
 
     Raises:
         InputError: The device or precision asked for is not to be had here.
@@ -61,7 +75,8 @@ def resolve_compute(device: Device = "auto", precision: Precision = "auto") -> C
         raise InputError(
             "float16 is not for CPUs; use --precision bfloat16, float32 or auto"
         )
-    return Compute(chosen, name, _BATCH[chosen], torch.get_num_threads(), reason)
+    size = _BATCH[chosen] if batch is None else batch
+    return Compute(chosen, name, size, torch.get_num_threads(), reason, compiled)
 
 
 def _choose_device(device: Device) -> str:
@@ -135,8 +150,19 @@ class TilePredictor:
 
         Raises:
             RunError: The network gives values that are not numbers.
+            DeviceError: The device ran out of memory.
 
         """
+        try:
+            return self._predict(pixels, valid)
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{self.compute.device} ran out of memory with {self.batch} tiles in a "
+                f"batch; free some and run the same command again, or begin anew with "
+                f"--restart --batch {max(self.batch // 2, 1)}"
+            ) from error
+
+    def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
         with _loading:
             network, gain, offset = _load(self.package, self.compute)
         with torch.inference_mode():
@@ -156,6 +182,36 @@ class TilePredictor:
             return probabilities
 
 
+def probe_batch(predictor: TilePredictor, tile: int) -> TilePredictor:
+    """Halve a predictor's batch until the device's memory holds it.
+
+    Done before a run begins, since a batch's shape can change the last bits of its
+    results. Where memory is no matter of batches, on a CPU, nothing is tried.
+
+    Args:
+        predictor: The predictor with the batch that one would like.
+        tile: Side of a tile in pixels.
+
+    Raises:
+        DeviceError: Not even one tile fits.
+
+    """
+    if predictor.compute.device == "cpu":
+        return predictor
+    while True:
+        batch = predictor.batch
+        shape = (batch, len(predictor.bands), tile, tile)
+        try:
+            predictor(np.ones(shape, np.float32), np.ones((batch, tile, tile), bool))
+        except DeviceError:
+            if batch == 1:
+                raise
+            smaller = replace(predictor.compute, batch=batch // 2)
+            predictor = replace(predictor, compute=smaller)
+        else:
+            return predictor
+
+
 _loading = threading.Lock()
 
 
@@ -170,6 +226,8 @@ def _load(package: ModelPackage, compute: Compute) -> tuple[nn.Module, Tensor, T
     network = load_network(package).to(device, precision)
     network = network.to(memory_format=torch.channels_last)
     _keep_head_in_float32(network)
+    if compute.compiled:
+        network.compile(dynamic=False)
     statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
     mean, deviation = statistics.to(device).T[:, None, :, None, None]
     return network, package.scale / deviation, mean / deviation

@@ -14,7 +14,14 @@ from geoseg.grid import check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
-from geoseg.predict import Compute, Device, Precision, TilePredictor, resolve_compute
+from geoseg.predict import (
+    Compute,
+    Device,
+    Precision,
+    TilePredictor,
+    probe_batch,
+    resolve_compute,
+)
 from geoseg.scene import Scene, open_scene
 from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
@@ -22,10 +29,13 @@ from geoseg.vectors import PolygonOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from geoseg.classes import Legend
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
 RUN_DIRECTORY = ".geoseg"
+_CERTAIN = 100
+"""Percent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,14 @@ class SegmentOptions:
     """What computes."""
     precision: Precision = "auto"
     """What it computes in."""
+    batch: int | None = None
+    """Tiles in a batch; what suits the device where None."""
+    compile: bool = False
+    """Let torch compile the network first."""
+    min_confidence: int = 0
+    """Pixels of a lower confidence, in percent, become a class 'unknown'."""
+    allow_missing: bool = False
+    """Leave nodata where blocks fail, and list them in the report."""
     workers: int = 0
     """Worker processes on this machine; 0 for none but this one."""
     scheduler: str | None = None
@@ -88,6 +106,11 @@ class Setup:
         return self.predictor.package
 
     @property
+    def legend(self) -> Legend:
+        """The classes of the map."""
+        return _legend(self.package, self.options)
+
+    @property
     def products(self) -> dict[str, Path]:
         """Each product's file, by the product's name."""
         vectors = {
@@ -121,8 +144,10 @@ def prepare(
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, package.stride)
-    options.polygons.drawing(scene.georef, package.legend)
-    compute = resolve_compute(options.device, options.precision)
+    options.polygons.drawing(scene.georef, _legend(package, options))
+    predictor = probe_batch(
+        TilePredictor(package, match.indices, _compute(options)), tile
+    )
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
@@ -138,7 +163,8 @@ def prepare(
             "overlap": str(overlap),
             "blend": options.blend,
             "block": str(lattice.rows.block),
-            **_identify_compute(compute),
+            "minimum confidence": str(options.min_confidence),
+            **_identify_compute(predictor.compute),
         },
     )
     warnings = [*aoi.warnings]
@@ -153,9 +179,29 @@ def prepare(
         aoi_path=aoi_path,
         output=output,
         options=options,
-        predictor=TilePredictor(package, match.indices, compute),
+        predictor=predictor,
         plan=plan,
         warnings=tuple(warnings),
+    )
+
+
+def _legend(package: ModelPackage, options: SegmentOptions) -> Legend:
+    if not 0 <= options.min_confidence <= _CERTAIN:
+        raise InputError(
+            f"the minimum confidence is a percentage, 0 to {_CERTAIN}, "
+            f"got {options.min_confidence}"
+        )
+    return package.legend.with_unknown() if options.min_confidence else package.legend
+
+
+def _compute(options: SegmentOptions) -> Compute:
+    if options.batch is not None and options.batch < 1:
+        raise InputError(f"a batch has at least one tile, got {options.batch}")
+    return resolve_compute(
+        options.device,
+        options.precision,
+        batch=options.batch,
+        compiled=options.compile,
     )
 
 
@@ -199,6 +245,7 @@ def _identify_compute(compute: Compute) -> dict[str, str]:
         "precision": compute.precision,
         "batch": str(compute.batch),
         "threads": str(compute.threads),
+        "compiled": str(compute.compiled),
         "geoseg": version("geoseg"),
         "torch": version("torch"),
     }

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.classes import NODATA
+from geoseg.classes import NODATA, UNKNOWN
 from geoseg.cluster import open_client
 from geoseg.engine import Progress, parts, run
 from geoseg.journal import Journal, open_journal
@@ -118,6 +118,8 @@ def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> P
         class_ids=setup.package.legend.ids,
         nodata=NODATA,
         store=journal.store,
+        min_confidence=setup.options.min_confidence,
+        unknown_id=UNKNOWN,
     )
 
     def tell(progress: Progress) -> None:
@@ -132,7 +134,8 @@ def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> P
         )
 
     with open_client(setup.options.workers, setup.options.scheduler) as client:
-        return run(job, journal, client, tell)
+        allow = setup.options.allow_missing
+        return run(job, journal, client, tell, allow_missing=allow)
 
 
 def _write_rasters(setup: Setup, journal: Journal) -> None:
@@ -147,7 +150,7 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
         setup.products["landcover"],
         georef,
         parts(setup.plan, journal, 0),
-        legend=setup.package.legend,
+        legend=setup.legend,
         tags=tags,
         scratch=scratch,
     )
@@ -161,7 +164,7 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
 
 
 def _write_vectors(setup: Setup) -> None:
-    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.package.legend
+    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.legend
     frame = polygons(
         class_map,
         legend=legend,
@@ -169,7 +172,7 @@ def _write_vectors(setup: Setup) -> None:
         drawing=setup.options.polygons.drawing(class_map.georef, legend),
     )
     for name in setup.options.formats:
-        write_polygons(frame, setup.products[name], legend=setup.package.legend)
+        write_polygons(frame, setup.products[name], legend=setup.legend)
 
 
 def _write_preview(setup: Setup) -> None:
@@ -182,7 +185,7 @@ def _write_preview(setup: Setup) -> None:
         scene_path=setup.scene.path,
         rgb=(red, green, blue),
         map_path=setup.products["landcover"],
-        legend=setup.package.legend,
+        legend=setup.legend,
         title=f"Land cover of {setup.scene.path.name}",
         attribution=f"geoseg {version('geoseg')}, model {setup.package.name} "
         f"{setup.package.version}",
@@ -216,11 +219,11 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "outside": setup.plan.skipped,
         },
         timings_s=seconds,
-        class_areas=class_areas(pixels, package.legend, georef.pixel_area_m2()),
+        class_areas=class_areas(pixels, setup.legend, georef.pixel_area_m2()),
         nodata_pixels=pixels.get(NODATA, 0),
         products={name: str(path) for name, path in setup.products.items()},
         versions={name: version(name) for name in _TOLD},
-        warnings=list(setup.warnings),
+        warnings=[*setup.warnings, *counts.failures],
     )
 
 

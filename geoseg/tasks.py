@@ -101,6 +101,10 @@ class Job:
     """What both rasters hold where there is no class."""
     store: Store
     """The files of the run directory."""
+    min_confidence: int = 0
+    """Pixels of a lower confidence, in percent, get `unknown_id`."""
+    unknown_id: int = 254
+    """The class id of pixels that no class is certain enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +289,7 @@ def _part(job: Job, scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
     """Classes, then confidence, a byte a pixel each."""
     channel, percent = (plane.cpu().numpy() for plane in decide(scores))
     classes = np.array(job.class_ids, np.uint8)[channel]
+    classes[percent < job.min_confidence] = job.unknown_id
     layers = np.where(mask, np.stack([classes, percent]), np.uint8(job.nodata))
     return layers.tobytes()
 

@@ -30,10 +30,10 @@ def make_job(
     return Job(plan, source, predictor, area, blend, IDS, NODATA, Store(directory))
 
 
-def do(job, client):
+def do(job, client, **options):
     """Run a job and paint its parts: classes and confidence of the output raster."""
     with open_journal(job.store.directory, job.plan.identity) as journal:
-        progress = run(job, journal, client, lambda _: None)
+        progress = run(job, journal, client, lambda _: None, **options)
         shape = (2, job.plan.area.height, job.plan.area.width)
         painted = np.full(shape, NODATA, np.uint8)
         for layer in (0, 1):

@@ -60,7 +60,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "vectors": (6, "aoi classes georef mosaic vectorize", "geopandas"),
     "prepare": (
         7,
-        "errors grid stitch plan models scene vectorize predict aoi vectors",
+        "errors classes grid stitch plan models scene vectorize predict aoi vectors",
         "",
     ),
     "run": (

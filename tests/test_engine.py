@@ -237,6 +237,46 @@ def test_a_failed_block_is_named_the_rest_is_kept_and_resumed(client, tmp_path):
     assert 0 < len(CountingPredictor.calls) < job.plan.tiles
 
 
+def test_a_missing_block_is_nodata_wherever_its_tiles_reach(client, tmp_path):
+    source = make_scene(7, 90, 80)
+    job = make_job(source, whole(source), ContextPredictor(), tmp_path / "a")
+    expected, _ = do(job, client)
+    fragile = FragileSource(source.values, source.valid)
+    job = make_job(fragile, whole(source), ContextPredictor(), tmp_path / "b")
+    FragileSource.broken = True
+    holed, progress = do(job, client, allow_missing=True)
+    assert len(progress.failures) == progress.blocks_planned - progress.blocks > 0
+    assert "line 30 is damaged" in progress.failures[0]
+    missing = np.zeros(source.valid.shape, bool)
+    for block in job.plan.blocks:
+        view = job.plan.lattice.block_view(block)
+        if view.row <= 30 < view.row + view.height:
+            missing[view.slices()] = True
+    assert np.array_equal(holed, np.where(missing, NODATA, expected))
+
+
+def test_without_a_single_block_nothing_is_allowed_to_be_missing(client, tmp_path):
+    source = make_scene(7, 20, 80)
+    fragile = FragileSource(source.values, source.valid)
+    fragile.read = None
+    job = make_job(fragile, whole(source), ContextPredictor(), tmp_path)
+    with pytest.raises(BlockError):
+        do(job, client, allow_missing=True)
+
+
+def test_pixels_below_the_least_confidence_are_unknown(client, tmp_path):
+    source = make_scene(13, nodata_share=0.1)
+    job = make_job(source, whole(source), ContextPredictor(), tmp_path / "a")
+    classes, confidence = do(job, client)[0]
+    strict = make_job(source, whole(source), ContextPredictor(), tmp_path / "b")
+    strict = replace(strict, min_confidence=60, unknown_id=254)
+    found, same = do(strict, client)[0]
+    assert np.array_equal(same, confidence)
+    unsure = source.valid & (confidence < 60)
+    assert unsure.any()
+    assert np.array_equal(found, np.where(unsure, 254, classes))
+
+
 @pytest.mark.parametrize("prefix", ["part", "strip"])
 def test_a_file_that_was_damaged_is_made_again(client, tmp_path, prefix):
     source = make_scene(8, 90, 80)

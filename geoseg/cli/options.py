@@ -66,6 +66,24 @@ def segmenting(command: Command) -> Command:
             "--scheduler", metavar="ADDRESS", help="Work on this dask cluster."
         ),
         click.option(
+            "--allow-missing",
+            is_flag=True,
+            help="Leave nodata where blocks fail; the report lists them.",
+        ),
+        click.option(
+            "--min-confidence",
+            type=click.IntRange(0, 100),
+            default=0,
+            show_default=True,
+            help="Percent; pixels below become a class 'unknown'.",
+        ),
+        click.option("--compile", is_flag=True, help="Let torch compile the model."),
+        click.option(
+            "--batch",
+            type=click.IntRange(1),
+            help="Tiles in a batch [default: what suits the device].",
+        ),
+        click.option(
             "--workers",
             type=click.IntRange(0),
             default=0,
