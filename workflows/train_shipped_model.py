@@ -366,9 +366,8 @@ All five folds pooled, each predicted by the network that did not see it:
 
 - The reference is OpenStreetMap, merged to six classes by
   `workflows/make_sample_aoi.py`: drawn at other times, at another scale, partly under
-  haze and cloud shadow. {labelled:.0%} of the scene is labelled; large objects (most
-  fields and forests) are not. The figures are of agreement with these labels, not of
-  truth on the ground.
+  haze and cloud shadow. {labelled:.0%} of the scene is labelled; most large fields
+  are not. The figures are of agreement with these labels, not of truth on the ground.
 - **Cloud is a class**, and not masked out. Opaque cloud covers {cloud:.0%} of this
   scene; a model without such a class would have to name land that it cannot see, and
   nobody who looks at the map would be warned. Its reference is a rule (bright in the
@@ -491,9 +490,19 @@ def verdict(folds: list[Fold]) -> str:
         )
     )
     word = "beats" if lead > 0 else "does not beat"
+    f1 = {
+        model: np.nanmean([each.f1 for each in of_model(folds, model)], axis=0)
+        for model in MODELS
+    }
+    behind = [
+        land.name
+        for land, ours, theirs in zip(LEGEND, f1["network"], f1[best], strict=True)
+        if ours < theirs
+    ]
     return (
         f"On mean F1 the network {word} the better baseline ({MODELS[best]}): "
-        f"{lead:+.3f} in the mean, better in {wins} of {FOLDS} folds."
+        f"{lead:+.3f} in the mean, better in {wins} of {FOLDS} folds. Classes on which "
+        f"it is behind: {', '.join(behind) or 'none'}."
     )
 
 
