@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
-    from geoseg.run import Step, segment
+    from geoseg.run import segment
+    from geoseg.steps import Step
     from geoseg.vectors import PolygonOptions, polygonize
 
 _HOMES = {
@@ -25,7 +26,7 @@ _HOMES = {
     "PolygonOptions": "geoseg.vectors",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
-    "Step": "geoseg.run",
+    "Step": "geoseg.steps",
     "forecast": "geoseg.estimate",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",

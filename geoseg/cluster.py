@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster, WorkerPlugin, get_worker
 from geoseg.errors import ClusterError, GeosegError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from distributed import Future, Worker
 
@@ -30,10 +30,14 @@ THREADS = 3
 """Tasks of one process at a time: one reads, one has the device, one writes."""
 _ANSWER_S = 10
 """Seconds that a scheduler has to answer."""
+_RETRIES = 2
+"""How often dask tries a failed task again, elsewhere where it can."""
 _SAME = ("geoseg", "numpy", "rasterio", "torch")
 """The libraries that every worker has in the client's version, beside GDAL."""
 
 Given = TypeVarTuple("Given")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 Result = TypeVar("Result")
 
 
@@ -85,6 +89,19 @@ def _remote_client(address: str) -> Iterator[Client]:
                 f"'dask worker {address}'"
             )
         yield client
+
+
+def map_on(
+    client: Client,
+) -> Callable[[Callable[[Item], Made], Iterable[Item]], list[Made]]:
+    """Give a function that does what `map` does, on the workers of a client."""
+
+    def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+        futures = client.map(function, list(items), pure=False, retries=_RETRIES)
+        made: list[Made] = client.gather(futures)
+        return made
+
+    return spread
 
 
 class _Crew(WorkerPlugin):

@@ -10,38 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.classes import NODATA, UNKNOWN
-from geoseg.cluster import open_client
+from geoseg.cluster import map_on, open_client
 from geoseg.engine import Progress, parts, run
 from geoseg.journal import Journal, open_journal
 from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
-from geoseg.prepare import SegmentOptions, Setup, prepare
+from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, write_report
+from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job
-from geoseg.vectorize.polygons import polygons
+from geoseg.vectorize.polygons import polygons, will_compile
 from geoseg.vectorize.writers import write_polygons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-RUN_DIRECTORY = ".geoseg"
-"""Where, in the output directory, a run keeps what it needs while it works."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What a job is doing, for whoever watches."""
-
-    name: str
-    """``infer``, ``raster``, ``vectorize``, ``preview``."""
-    done: int = 0
-    """How much of it is done; tiles, for ``infer``."""
-    total: int = 0
-    """How much there is to do; 0 where it is not counted."""
-    resumed_blocks: int = 0
-    """Blocks that an unfinished run had done already."""
-    blocks: int = 0
-    """Blocks there are in all."""
+    from distributed import Client
 
 
 def segment(
@@ -50,7 +34,7 @@ def segment(
     *,
     aoi: Path | str | None = None,
     options: SegmentOptions | None = None,
-    on_step: Callable[[Step], None] = lambda _: None,
+    on_step: OnStep = ignore_step,
 ) -> Report:
     """Turn a scene into a land-cover map: rasters, polygons, preview and report.
 
@@ -87,17 +71,19 @@ def segment(
         area = None if aoi is None else Path(aoi)
         setup = prepare(Path(scene), Path(output), area, options)
     directory = setup.output / RUN_DIRECTORY
-    with open_journal(
-        directory, setup.plan.identity, restart=options.restart
-    ) as journal:
+    identity = setup.plan.identity
+    with (
+        open_client(options.workers, options.scheduler) as client,
+        open_journal(directory, identity, restart=options.restart) as journal,
+    ):
         with clock("infer"):
-            counts = _infer(setup, journal, on_step)
+            counts = _infer(setup, journal, client, on_step)
         with clock("raster"):
             on_step(Step("raster"))
             _write_rasters(setup, journal)
         with clock("vectorize"):
-            on_step(Step("vectorize"))
-            _write_vectors(setup)
+            on_step(Step("vectorize", compiles=will_compile()))
+            _write_vectors(setup, client)
         with clock("preview"):
             on_step(Step("preview"))
             _write_preview(setup)
@@ -108,7 +94,7 @@ def segment(
     return report
 
 
-def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> Progress:
+def _infer(setup: Setup, journal: Journal, client: Client, on_step: OnStep) -> Progress:
     job = Job(
         plan=setup.plan,
         source=setup.scene,
@@ -133,9 +119,8 @@ def _infer(setup: Setup, journal: Journal, on_step: Callable[[Step], None]) -> P
             )
         )
 
-    with open_client(setup.options.workers, setup.options.scheduler) as client:
-        allow = setup.options.allow_missing
-        return run(job, journal, client, tell, allow_missing=allow)
+    allow = setup.options.allow_missing
+    return run(job, journal, client, tell, allow_missing=allow)
 
 
 def _write_rasters(setup: Setup, journal: Journal) -> None:
@@ -163,13 +148,14 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
     )
 
 
-def _write_vectors(setup: Setup) -> None:
+def _write_vectors(setup: Setup, client: Client) -> None:
     class_map, legend = ClassMap.open(setup.products["landcover"]), setup.legend
     frame = polygons(
         class_map,
         legend=legend,
         confidence=ClassMap.open(setup.products["confidence"]),
         drawing=setup.options.polygons.drawing(class_map.georef, legend),
+        map_blocks=map_on(client),
     )
     for name in setup.options.formats:
         write_polygons(frame, setup.products[name], legend=setup.legend)

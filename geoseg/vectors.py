@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import read_aoi
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.mosaic import ClassMap, write_class_map
+from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
-from geoseg.vectorize.polygons import polygons
+from geoseg.vectorize.polygons import polygons, will_compile
 from geoseg.vectorize.units import area_in_pixels, length_in_pixels
 from geoseg.vectorize.writers import check_suffix, write_polygons
 
@@ -69,6 +70,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     clip_to: Path | str | None = None,
     raster: Path | str | None = None,
     options: PolygonOptions | None = None,
+    on_step: OnStep = ignore_step,
 ) -> GeoDataFrame:
     """Turn a class map into polygons that fit together without gaps.
 
@@ -83,6 +85,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
         raster: Where to write the map with small patches merged, as a GeoTIFF; its
             regions are those of the polygons before lines are straightened.
         options: What is merged, straightened and left out.
+        on_step: Called when the work begins, from the calling thread.
 
     Returns:
         The polygons that were written, in the map's CRS.
@@ -98,6 +101,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     legend = source.legend() or _plain_legend(source)
     drawing = (options or PolygonOptions()).drawing(source.georef, legend)
     area = clip_to and read_aoi(Path(clip_to), source.georef).geometry
+    on_step(Step("vectorize", compiles=will_compile()))
     frame = polygons(
         source,
         legend=legend,

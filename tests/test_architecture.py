@@ -23,6 +23,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "grid": (1, "errors", ""),  # integers need no numpy
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
+    "steps": (1, "", ""),
     "stitch": (2, "errors grid", "numpy torch"),  # the sums run on the device
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors atomic", "filelock"),
@@ -57,7 +58,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "matplotlib numpy pyproj rasterio",
     ),
     "train": (6, "errors classes", "numpy torch"),
-    "vectors": (6, "aoi classes georef mosaic vectorize", "geopandas"),
+    "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     "prepare": (
         7,
         "errors classes grid stitch plan models scene vectorize predict aoi vectors",
@@ -65,11 +66,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "run": (
         8,
-        "errors classes journal mosaic vectorize tasks cluster engine products prepare",
-        "",
+        "classes cluster engine journal mosaic prepare products steps tasks vectorize",
+        "distributed",  # the type of the client that it hands on
     ),
     "estimate": (8, "grid cluster prepare", "numpy"),
-    "__init__": (9, "errors estimate models prepare products run vectors", ""),
+    "__init__": (9, "errors estimate models prepare products run steps vectors", ""),
     # The public API; geopandas is the type of the table that it shows.
     "cli": (10, "__init__ errors", "click geopandas rich"),
     "__main__": (11, "cli", ""),

@@ -107,7 +107,7 @@ class Screen:
                 f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
             )
         self._task = self._progress.add_task(
-            _WORDS[step.name],
+            _WORDS[step.name] + (" (compiling first, once)" if step.compiles else ""),
             total=step.total or None,
             completed=step.done,
             counted=step.total > 0,

@@ -8,7 +8,7 @@ import click
 
 import geoseg
 from geoseg.cli.options import a_path, drawing, polygon_options, reporting
-from geoseg.cli.screen import show_polygons
+from geoseg.cli.screen import Screen, show_polygons
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,11 +48,10 @@ def command(
     No polygon is cut at a tile's edge, and neighbours share their boundary, simplified
     or not.
     """
-    frame = geoseg.polygonize(
-        class_map,
-        output,
-        options=polygon_options(flags),
-        **flags,
-    )
+    options = polygon_options(flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        frame = geoseg.polygonize(
+            class_map, output, options=options, on_step=screen.show_step, **flags
+        )
     if not quiet:
         show_polygons(frame, output, as_json=as_json)

@@ -1,0 +1,32 @@
+"""What a job is doing, for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far a job is."""
+
+    name: str
+    """``infer``, ``raster``, ``vectorize``, ``preview``."""
+    done: int = 0
+    """How much of it is done; tiles, for ``infer``."""
+    total: int = 0
+    """How much there is to do; 0 where it is not counted."""
+    resumed_blocks: int = 0
+    """Blocks that an unfinished run had done already."""
+    blocks: int = 0
+    """Blocks there are in all."""
+    compiles: bool = False
+    """Whether it begins by compiling code, as the first run on a machine does."""
+
+
+OnStep = Callable[[Step], None]
+"""Called as a job gets on, from the calling thread."""
+
+
+def ignore_step(_: Step) -> None:
+    """Watch nothing."""
