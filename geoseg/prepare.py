@@ -27,6 +27,7 @@ from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from geoseg.classes import Legend
@@ -167,12 +168,6 @@ def prepare(
             **_identify_compute(predictor.compute),
         },
     )
-    warnings = [*aoi.warnings]
-    if match.by_order:
-        warnings.append(
-            f"{scene_path} does not name its bands; they were taken in the model's "
-            f"order: {', '.join(band.name for band in package.bands)}"
-        )
     return Setup(
         scene=scene,
         aoi=aoi,
@@ -181,7 +176,7 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=tuple(warnings),
+        warnings=(*aoi.warnings, *_doubts(scene, package, by_order=match.by_order)),
     )
 
 
@@ -203,6 +198,21 @@ def _compute(options: SegmentOptions) -> Compute:
         batch=options.batch,
         compiled=options.compile,
     )
+
+
+def _doubts(scene: Scene, package: ModelPackage, *, by_order: bool) -> Iterator[str]:
+    """Say what was taken for granted about a scene."""
+    if by_order:
+        yield (
+            f"{scene.path} does not name its bands; they were taken in the model's "
+            f"order: {', '.join(band.name for band in package.bands)}"
+        )
+    if scene.dtype.startswith("float") != package.dtype.startswith("float"):
+        yield (
+            f"{scene.path} holds {scene.dtype}, but the model was trained on "
+            f"{package.dtype} times {package.scale:g}; the map is meaningless unless "
+            f"the scene's values are scaled alike"
+        )
 
 
 def _check_formats(formats: tuple[str, ...]) -> None:

@@ -250,6 +250,18 @@ def test_a_scene_without_band_names_is_taken_by_order_with_a_warning(
     ).read_bytes()
 
 
+def test_a_scene_on_another_scale_is_a_warning(tmp_path, small_scene):
+    reflectance = tmp_path / "reflectance.tif"
+    with rasterio.open(small_scene) as dataset:
+        profile = {**dataset.profile, "dtype": "float32", "predictor": 1}
+        with rasterio.open(reflectance, "w", **profile) as copy:
+            copy.write(dataset.read().astype(np.float32) / 10_000)
+            copy.descriptions = dataset.descriptions
+    result = geoseg_cli("segment", reflectance, "-o", tmp_path / "out", "-q")
+    assert result.exit_code == 0, result.stderr
+    assert "holds float32, but the model was trained on uint16" in result.stderr
+
+
 def test_a_scene_without_any_data_gives_an_empty_map(tmp_path, make_raster):
     names = [band.name for band in geoseg.load_package("sentinel2-landcover").bands]
     scene = make_raster(
