@@ -70,6 +70,7 @@ def segment(
     with clock("prepare"):
         area = None if aoi is None else Path(aoi)
         setup = prepare(Path(scene), Path(output), area, options)
+    on_step(Step("prepare", warnings=setup.warnings))
     directory = setup.output / RUN_DIRECTORY
     identity = setup.plan.identity
     with (

@@ -11,7 +11,7 @@ class Step:
     """How far a job is."""
 
     name: str
-    """``infer``, ``raster``, ``vectorize``, ``preview``."""
+    """``prepare``, ``infer``, ``raster``, ``vectorize``, ``preview``."""
     done: int = 0
     """How much of it is done; tiles, for ``infer``."""
     total: int = 0
@@ -20,6 +20,8 @@ class Step:
     """Blocks that an unfinished run had done already."""
     blocks: int = 0
     """Blocks there are in all."""
+    warnings: tuple[str, ...] = ()
+    """What was put right or taken for granted, a sentence each."""
     compiles: bool = False
     """Whether it begins by compiling code, as the first run on a machine does."""
 

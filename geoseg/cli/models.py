@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -33,8 +34,9 @@ def show_model(model: str) -> None:
     """Show the bands, tiles and classes of MODEL, a name or a directory."""
     package = geoseg.load_package(model)
     console = Console(highlight=False)
-    console.print(f"[bold]{package.name}[/] {package.version}", soft_wrap=True)
-    console.print(f"files        {package.path}", soft_wrap=True)
+    title = f"[bold]{escape(package.name)}[/] {escape(package.version)}"
+    console.print(title, soft_wrap=True)
+    console.print(f"files        {escape(str(package.path))}", soft_wrap=True)
     console.print(f"fingerprint  {package.fingerprint}", soft_wrap=True)
     console.print(
         f"pixels       {package.dtype} x {package.scale:g}, {package.gsd_m:g} m"

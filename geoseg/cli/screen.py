@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -20,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from geopandas import GeoDataFrame
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from geoseg import Forecast, Report, Step
 
 _WORDS = {
+    "prepare": "preparing",
     "infer": "segmenting",
     "raster": "writing rasters",
     "vectorize": "drawing polygons",
@@ -79,6 +82,7 @@ class Screen:
             transient=False,
         )
         self._step = ""
+        self._warned: set[str] = set()
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
@@ -94,6 +98,7 @@ class Screen:
 
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""
+        self._warn(step.warnings)
         if step.name != self._step:
             self._begin(step)
         if self._task is not None and step.total:
@@ -113,6 +118,15 @@ class Screen:
             counted=step.total > 0,
         )
 
+    def _warn(self, warnings: Iterable[str]) -> None:
+        """Say each warning once, as soon as it is known: a run may take hours."""
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._console.print(
+                    f"geoseg: warning: {warning}", soft_wrap=True, markup=False
+                )
+
     def _fill_bar(self) -> None:
         if self._task is not None:
             task = next(t for t in self._progress.tasks if t.id == self._task)
@@ -121,15 +135,14 @@ class Screen:
 
     def show_report(self, report: Report) -> None:
         """Show what came out: warnings, the area of each class, the files."""
-        for warning in report.warnings:
-            click.echo(f"geoseg: warning: {warning}", err=True)
+        self._warn(report.warnings)
         if self._as_json:
             click.echo(report.to_json())
         elif not self._quiet:
             console = Console(highlight=False)
             console.print(_areas(report))
             for name, path in report.products.items():
-                console.print(f"[bold]{name:<11}[/] {path}", soft_wrap=True)
+                console.print(f"[bold]{name:<11}[/] {escape(path)}", soft_wrap=True)
 
 
 def _areas(report: Report) -> Table:
@@ -166,7 +179,7 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
         table.add_row(str(row["name"]), *counts)
     console = Console(highlight=False)
     console.print(table)
-    console.print(str(output), soft_wrap=True)
+    console.print(escape(str(output)), soft_wrap=True)
 
 
 def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
