@@ -49,6 +49,8 @@ class SegmentOptions:
     """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn."""
+    clip: bool = False
+    """Cut polygons to the AOI's exact outline instead of the pixels in it."""
     tile: int | None = None
     """Tile side in pixels; the model's own where None."""
     overlap: int | None = None
@@ -141,6 +143,8 @@ def prepare(
     scene = open_scene(scene_path)
     package = load_package(options.model)
     match = match_bands(package, scene.bands)
+    if options.clip and aoi_path is None:
+        raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
     aoi = read_aoi(aoi_path, scene.georef) if aoi_path else whole_scene(scene.georef)
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap

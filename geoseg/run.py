@@ -19,11 +19,12 @@ from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, write_report
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job
+from geoseg.vectorize.clip import clip
 from geoseg.vectorize.polygons import polygons, will_compile
 from geoseg.vectorize.writers import write_polygons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from distributed import Client
 
@@ -158,6 +159,8 @@ def _write_vectors(setup: Setup, client: Client) -> None:
         drawing=setup.options.polygons.drawing(class_map.georef, legend),
         map_blocks=map_on(client),
     )
+    if setup.options.clip:
+        frame = clip(frame, setup.aoi.geometry)
     for name in setup.options.formats:
         write_polygons(frame, setup.products[name], legend=setup.legend)
 
@@ -210,8 +213,13 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
         nodata_pixels=pixels.get(NODATA, 0),
         products={name: str(path) for name, path in setup.products.items()},
         versions={name: version(name) for name in _TOLD},
-        warnings=[*setup.warnings, *counts.failures],
+        warnings=[*setup.warnings, *counts.failures, *_emptiness(pixels)],
     )
+
+
+def _emptiness(pixels: Mapping[int, int]) -> Iterator[str]:
+    if set(pixels) <= {NODATA}:
+        yield "the map has no class anywhere: the area holds no valid pixel"
 
 
 _TOLD = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")

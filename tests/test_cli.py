@@ -171,6 +171,7 @@ def test_an_unknown_vector_format(tmp_path):
         (("--tile", 250), "nearest that is: 256"),
         (("--tile", 0), "nearest that is: 32"),
         (("--block", 0), "at least one tile"),
+        (("--clip",), "no AOI to clip polygons to"),
         (("--precision", "float16", "--device", "cpu"), "float16 is not for CPUs"),
     ],
 )
@@ -215,6 +216,18 @@ def test_an_aoi_that_is_repaired_is_a_warning(tmp_path, small_scene):
     assert result.exit_code == 0, result.stderr
     assert "warning" in result.stderr
     assert result.stdout == ""
+
+
+def test_polygons_are_cut_to_the_outline_of_the_area(tmp_path, small_scene):
+    with rasterio.open(small_scene) as dataset:
+        left, _, _, top = dataset.bounds
+    area = box(left + 103, top - 507, left + 704, top - 208)
+    aoi = save(tmp_path / "area.fgb", [area], crs="EPSG:32633")
+    flags = ("--aoi", aoi, "--clip", "--format", "fgb", "-q")
+    result = geoseg_cli("segment", small_scene, "-o", tmp_path / "out", *flags)
+    assert result.exit_code == 0, result.stderr
+    frame = geopandas.read_file(tmp_path / "out/landcover.fgb")
+    assert frame.union_all().difference(area).area < 1e-6
 
 
 def test_json_is_one_object_on_standard_output(tmp_path, small_scene):
@@ -271,6 +284,7 @@ def test_a_scene_without_any_data_gives_an_empty_map(tmp_path, make_raster):
     )
     result = geoseg_cli("segment", scene, "-o", tmp_path / "out", "-q")
     assert result.exit_code == 0, result.stderr
+    assert "warning: the map has no class anywhere" in result.stderr
     with rasterio.open(tmp_path / "out/landcover.tif") as dataset:
         assert (dataset.read(1) == 255).all()
     assert len(geopandas.read_file(tmp_path / "out/landcover.geojson")) == 0
