@@ -119,14 +119,16 @@ def _valid(
     """Tell where every band has data, shape (y, x).
 
     Where a nodata value alone decides, and is a whole number, comparing the pixels
-    takes a tenth of the time that GDAL takes to make masks.
+    takes less than half the time that GDAL takes to make masks.
     """
     flags = [dataset.mask_flag_enums[index - 1] for index in indexes]
-    nodata = dataset.nodata
     plain = all(flag == [MaskFlags.nodata] for flag in flags)
-    if plain and nodata is not None and np.issubdtype(pixels.dtype, np.integer):
-        return np.all(pixels != nodata, axis=0)
-    valid: NDArray[np.bool_] = dataset.read_masks(indexes, window=part).all(axis=0)
+    if plain and np.issubdtype(pixels.dtype, np.integer):
+        valid: NDArray[np.bool_] = np.ones(pixels.shape[1:], np.bool_)
+        for index, band in zip(indexes, pixels, strict=True):
+            valid &= band != dataset.nodatavals[index - 1]
+    else:
+        valid = dataset.read_masks(indexes, window=part).all(axis=0)
     return valid
 
 
