@@ -9,7 +9,7 @@ strips of the blocks that share it. So nothing waits in memory for a neighbour.
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -170,9 +170,7 @@ def infer_block(job: Job, block: Block) -> Done:
     pixels = _read(job, [lattice.tile_view(tile) for tile in touched])
     wanted = _wanted(job, lattice.block_view(block), pixels)
     tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
-    with _device:
-        sums = _accumulate(job, block, tiles, pixels)
-        files = _finish(job, block, sums, wanted)
+    files = _device.submit(_infer, job, block, tiles, pixels, wanted).result()
     receipts = [job.store.write(name, data) for name, data in files.items()]
     return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
 
@@ -186,20 +184,34 @@ def merge_seams(
 
 def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
     window = job.plan.output(piece)
-    total = torch.zeros(
-        (job.predictor.classes, window.height, window.width), dtype=torch.int32
-    )
-    mask = np.zeros((window.height, window.width), np.bool_)
-    for receipt in strips:
-        data = bytearray(job.store.read(receipt))
-        mask[:] = np.frombuffer(data, np.bool_, window.pixels).reshape(mask.shape)
-        scores = np.frombuffer(data, np.int32, offset=_padded(window.pixels))
-        total += torch.from_numpy(scores.reshape(total.shape))
-    return Done((job.store.write(part_name(piece), _part(job, total, mask)),))
+    files = [job.store.read(receipt) for receipt in strips]
+    part = _device.submit(_add, job, window, files).result()
+    return Done((job.store.write(part_name(piece), part),))
 
 
-_device = threading.Lock()
-"""One block of a process has the device at a time; others read or write."""
+def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
+    """Add strips and give the finished part; each has the same mask."""
+    shape = (job.predictor.classes, window.height, window.width)
+    start = _padded(window.pixels)
+    total = np.zeros(shape, np.int32)
+    for data in files:
+        total += np.frombuffer(data, np.int32, offset=start).reshape(shape)
+    mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape[1:])
+    return _part(job, torch.from_numpy(total), mask)
+
+
+_device = ThreadPoolExecutor(max_workers=1, thread_name_prefix="device")
+"""The one thread of a process that computes; others read and write meanwhile. One,
+because each thread that calls torch gets threads of its own to compute with, and the
+idle ones would spin on the cores that the others need."""
+
+
+def _infer(
+    job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels, wanted: _Wanted
+) -> dict[str, bytes]:
+    """Send a block's tiles through the model and give the files that it leaves."""
+    sums = _accumulate(job, block, tiles, pixels)
+    return _finish(job, block, sums, wanted)
 
 
 @dataclass(frozen=True, slots=True)
