@@ -136,6 +136,16 @@ class TilePredictor:
         """Where the probabilities are."""
         return torch.device(self.compute.device)
 
+    def check(self) -> None:
+        """Load the network here, to find out that it can be.
+
+        Raises:
+            ModelError: Its tensors do not fit its configuration.
+
+        """
+        with _loading:
+            _load(self.package, self.compute)
+
     def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
         """Predict a batch of tiles.
 

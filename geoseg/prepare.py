@@ -172,6 +172,7 @@ def prepare(
             **_identify_compute(predictor.compute),
         },
     )
+    predictor.check()
     return Setup(
         scene=scene,
         aoi=aoi,

@@ -145,6 +145,13 @@ def test_a_package_with_truncated_weights(tmp_path, package):
     assert "model.safetensors" in refuse(tmp_path, SCENE, "--model", package)
 
 
+def test_a_package_whose_tensors_have_other_names(tmp_path, package):
+    weights = package / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content.replace(b'"decoder.', b'"dec0der.', 1))
+    assert "does not fit config.json" in refuse(tmp_path, SCENE, "--model", package)
+
+
 def test_a_package_whose_class_counts_disagree(tmp_path, package):
     path = package / "config.json"
     config = json.loads(path.read_text())
