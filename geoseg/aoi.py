@@ -35,6 +35,10 @@ _PIECES = 100
 """An edge as long as the area is cut into this many before it is reprojected,
 since a straight line in one CRS is bent in another."""
 
+_NEARBY = 10
+"""What of an area is farther from the scene than this many of its sides does not
+matter to it."""
+
 _NEGLIGIBLE = 0.0005
 """A smaller share of the area may lie outside the scene without a warning."""
 
@@ -204,7 +208,11 @@ def _only_polygons(geometry: Geometry) -> Geometry:
 
 def _placed_on(georef: Georef, path: Path, area: Geometry, crs: CRS) -> Geometry:
     """Bring an area into the scene's CRS; refuse one that is not on the scene."""
-    placed = area if crs == georef.crs else _reproject(area, crs, georef.crs)
+    placed = (
+        area
+        if crs == georef.crs
+        else _reproject(_nearby(area, crs, georef), crs, georef.crs)
+    )
     finite = np.isfinite(shapely.get_coordinates(placed)).all()
     if finite and shapely.intersects(placed, _footprint(georef)):
         return placed
@@ -216,6 +224,19 @@ def _placed_on(georef: Georef, path: Path, area: Geometry, crs: CRS) -> Geometry
         f"and the scene {georef.lonlat_bounds()}; in their own CRS it covers {extent} "
         f"({crs.name}) and the scene {georef.bounds} ({georef.crs.name})"
     )
+
+
+def _nearby(area: Geometry, crs: CRS, georef: Georef) -> Geometry:
+    """Cut off what of a vast area is far from the scene, where CRSs have no answer."""
+    near = reproject_bounds(georef.bounds, georef.crs, crs)
+    edges = np.array([near.left, near.bottom, near.right, near.top])
+    if not np.isfinite(edges).all() or near.left > near.right:
+        return area
+    reach = _NEARBY * max(near.right - near.left, near.top - near.bottom)
+    frame = shapely.box(*(edges + np.array([-reach, -reach, reach, reach])))
+    if frame.contains(area) or not frame.intersects(area):
+        return area
+    return _only_polygons(area.intersection(frame))
 
 
 def _reproject(area: Geometry, source: CRS, target: CRS) -> Geometry:

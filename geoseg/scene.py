@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,7 +47,8 @@ class Scene:
     dtype: str
     """The pixels' numpy dtype, the same for all bands."""
     nodata: float | None
-    """The value that means "no data", None where the file declares none."""
+    """The value that means "no data"; None where the file declares none, or declares
+    NaN, which is never valid."""
 
     def coarse_valid(self, bands: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """Read the valid mask of the whole scene from an overview, shape (y, x).
@@ -162,7 +164,7 @@ def open_scene(path: Path) -> Scene:
                     georef=_georef(dataset),
                     bands=tuple(name or "" for name in dataset.descriptions),
                     dtype=_dtype(dataset),
-                    nodata=dataset.nodata,
+                    nodata=_nodata(dataset),
                 )
     except RasterioIOError as error:
         raise SceneError(
@@ -171,7 +173,17 @@ def open_scene(path: Path) -> Scene:
         ) from error
 
 
+def _nodata(dataset: rasterio.DatasetReader) -> float | None:
+    value: float | None = dataset.nodata
+    return None if value is None or math.isnan(value) else value
+
+
 def _georef(dataset: rasterio.DatasetReader) -> Georef:
+    if dataset.transform.is_identity:
+        raise SceneError(
+            f"{dataset.name} has no geotransform, so its pixels have no place on "
+            f"Earth; give it one, for instance with gdal_translate -a_ullr"
+        )
     if dataset.crs is None:
         raise SceneError(
             f"{dataset.name} has no coordinate reference system; assign one, "

@@ -319,3 +319,11 @@ def test_an_area_travels_to_workers_and_their_threads(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         mask = np.concatenate(list(pool.map(arrived.mask, rows)))
     np.testing.assert_array_equal(mask, aoi.mask(WHOLE))
+
+
+def test_the_whole_world_covers_the_scene(tmp_path, plane):
+    path = tmp_path / "world.gpkg"
+    geopandas.GeoSeries([shapely.box(-180, -90, 180, 90)], crs=4326).to_file(path)
+    aoi = read_aoi(path, plane)
+    assert aoi.window == Window(0, 0, plane.height, plane.width)
+    assert aoi.mask(aoi.window).all()

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
@@ -72,6 +74,23 @@ def test_a_file_that_is_no_raster_is_refused(tmp_path):
 def test_a_raster_without_crs_is_refused(make_raster):
     with pytest.raises(SceneError, match="no coordinate reference system; assign"):
         open_scene(make_raster(crs=None))
+
+
+def test_a_raster_without_geotransform_is_refused(make_raster):
+    with pytest.warns(NotGeoreferencedWarning):
+        path = make_raster(transform=Affine.identity())
+    with pytest.raises(SceneError, match="no geotransform, so its pixels have no"):
+        open_scene(path)
+
+
+def test_a_scene_whose_nodata_is_nan_is_the_same_when_opened_again(make_raster):
+    values = np.ones((2, 5, 7), np.float32)
+    values[0, 1, 2] = np.nan
+    path = make_raster(values=values, nodata=np.nan)
+    scene = open_scene(path)
+    assert scene == open_scene(path)
+    _, valid = scene.read(Window(0, 0, 5, 7), (0, 1))
+    assert (~valid).sum() == 1
 
 
 def test_a_raster_of_complex_numbers_is_refused(make_raster):

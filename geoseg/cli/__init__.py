@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import warnings
 from typing import Any
 
 import click
@@ -46,7 +47,10 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                # What libraries mutter to programmers; ours are sentences of their own.
+                warnings.simplefilter("ignore")
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:

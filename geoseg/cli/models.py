@@ -39,7 +39,7 @@ def show_model(model: str) -> None:
     console.print(f"files        {escape(str(package.path))}", soft_wrap=True)
     console.print(f"fingerprint  {package.fingerprint}", soft_wrap=True)
     console.print(
-        f"pixels       {package.dtype} x {package.scale:g}, {package.gsd_m:g} m"
+        f"pixels       {escape(package.dtype)} x {package.scale:g}, {package.gsd_m:g} m"
     )
     console.print(
         f"tile         {package.tile} px, overlap {package.overlap}, "
@@ -48,10 +48,10 @@ def show_model(model: str) -> None:
     bands = Table("band", "common name", "mean", "deviation")
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
-        bands.add_row(band.name, band.common_name, *numbers)
+        bands.add_row(escape(band.name), escape(band.common_name), *numbers)
     console.print(bands)
     classes = Table("id", "class", "colour")
     for land_class in package.legend:
         swatch = Text(f"██ {land_class.colour}", style=land_class.colour)
-        classes.add_row(str(land_class.id), land_class.name, swatch)
+        classes.add_row(str(land_class.id), escape(land_class.name), swatch)
     console.print(classes)

@@ -152,7 +152,7 @@ def _areas(report: Report) -> Table:
     for area in report.class_areas:
         swatch = Text("██", style=area.colour)
         share = f"{100 * area.share:.1f} %"
-        table.add_row(area.name, swatch, f"{area.area_ha:,.1f}", share)
+        table.add_row(escape(area.name), swatch, f"{area.area_ha:,.1f}", share)
     return table
 
 
@@ -176,7 +176,7 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
     for row in rows:
         lost = merged.get(row["name"], 0)
         counts = (f"{row['polygons']:,}", f"{row['area_ha']:,.1f}", f"{lost:,}")
-        table.add_row(str(row["name"]), *counts)
+        table.add_row(escape(str(row["name"])), *counts)
     console = Console(highlight=False)
     console.print(table)
     console.print(escape(str(output)), soft_wrap=True)

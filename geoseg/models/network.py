@@ -50,7 +50,7 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
     settings = {key: value for key, value in config.items() if key[0] != "_"}
     settings["encoder_weights"] = None
     name = config.get("_model_class")
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise ModelError(
             f"the network is a {name!r}; geoseg loads {', '.join(ARCHITECTURES)}"
         )

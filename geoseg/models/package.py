@@ -36,6 +36,14 @@ __all__ = [
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "mlm.json"
 _SHIPPED = {"sentinel2-landcover": Path(__file__).parent / "shipped"}
 _LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+)  # what reading a damaged header can raise
 _LENGTH = 8  # bytes of a safetensors file that give its header's length
 
 
@@ -125,14 +133,17 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                 raise ModelError(f"{path} is damaged: it has no safetensors header")
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
+        shapes = {
+            name: tuple(int(side) for side in entry["shape"])
+            for name, entry in header.items()
+        }
         end = max(int(entry["data_offsets"][1]) for entry in header.values())
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read ({error.strerror}); "
             f"a model package needs {WEIGHTS}, {CONFIG} and {CARD}"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except _DAMAGE as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(
@@ -164,7 +175,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} is missing; a model package needs {WEIGHTS}, {CONFIG} and {CARD}"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: it is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} is damaged: it is JSON, but not an object")
