@@ -36,7 +36,7 @@ class LandClass:
 
     def __post_init__(self) -> None:
         """Refuse what a uint8 raster or a colour table cannot hold."""
-        if not 0 <= self.id < NODATA:
+        if not isinstance(self.id, int) or not 0 <= self.id < NODATA:
             raise InputError(
                 f"class {self.name!r} has id {self.id}; "
                 f"ids are 0 to {NODATA - 1} ({NODATA} is nodata)"

@@ -152,6 +152,21 @@ def test_a_package_whose_tensors_have_other_names(tmp_path, package):
     assert "does not fit config.json" in refuse(tmp_path, SCENE, "--model", package)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("activation", "softmax", "activation"),  # scores would be squashed twice
+        ("encoder_name", 7, "cannot build"),
+        ("encoder_depth", "five", "cannot build"),
+        ("_model_class", ["Unet"], "geoseg loads"),
+    ],
+)
+def test_a_package_whose_network_cannot_be_built(tmp_path, package, key, value, words):
+    path = package / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    assert words in refuse(tmp_path, SCENE, "--model", package)
+
+
 def test_a_package_whose_class_counts_disagree(tmp_path, package):
     path = package / "config.json"
     config = json.loads(path.read_text())

@@ -47,7 +47,7 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
         ModelError: The architecture is unknown, or does not take these settings.
 
     """
-    settings = {key: value for key, value in config.items() if key[0] != "_"}
+    settings = {key: value for key, value in config.items() if not key.startswith("_")}
     settings["encoder_weights"] = None
     name = config.get("_model_class")
     if not isinstance(name, str) or name not in ARCHITECTURES:
@@ -59,9 +59,14 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
             f"the encoder {settings['encoder_name']!r} would be fetched from a hub; "
             f"geoseg builds encoders that are installed, without network access"
         )
+    if settings.get("activation") is not None:
+        raise ModelError(
+            f"{CONFIG} gives the network the activation {settings['activation']!r}; "
+            f"geoseg takes plain scores, without one"
+        )
     try:
         network: torch.nn.Module = ARCHITECTURES[name](**settings)
-    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         raise ModelError(
             f"segmentation_models_pytorch cannot build the {name} that {CONFIG} "
             f"describes ({error})"
