@@ -36,10 +36,11 @@ class LandClass:
 
     def __post_init__(self) -> None:
         """Refuse what a uint8 raster or a colour table cannot hold."""
-        if not isinstance(self.id, int) or not 0 <= self.id < NODATA:
+        whole = isinstance(self.id, int) and not isinstance(self.id, bool)
+        if not whole or not 0 <= self.id < NODATA:
             raise InputError(
-                f"class {self.name!r} has id {self.id}; "
-                f"ids are 0 to {NODATA - 1} ({NODATA} is nodata)"
+                f"class {self.name!r} has id {self.id!r}; "
+                f"ids are whole numbers from 0 to {NODATA - 1} ({NODATA} is nodata)"
             )
         if not self.name.strip():
             raise InputError(f"class {self.id} has no name")

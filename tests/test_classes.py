@@ -34,8 +34,9 @@ def test_category_names_name_every_value(legend):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ((255, "cloud", "#ffffff"), "has id 255; ids are 0 to 254"),
+        ((255, "cloud", "#ffffff"), "has id 255; ids are whole numbers from 0 to 254"),
         ((-1, "cloud", "#ffffff"), "has id -1"),
+        ((True, "cloud", "#ffffff"), "has id True"),
         ((1, " ", "#ffffff"), "class 1 has no name"),
         ((1, "cloud", "white"), "colour 'white'; write it as #rrggbb"),
     ],

@@ -219,6 +219,11 @@ def _item(content):
     return content["properties"]
 
 
+def _set_first_id(content, *, value):
+    classes = _item(content)["mlm:output"][0]["classification:classes"]
+    classes[0].update(value=value)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -234,6 +239,19 @@ def _item(content):
         (lambda c: c["assets"].clear(), "no STAC item"),
         (lambda c: _item(c).update({"geoseg:scale": 0}), "not above 0"),
         (lambda c: _item(c).update({"geoseg:overlap": float("inf")}), "damaged"),
+        (lambda c: _item(c).update({"geoseg:overlap": 32.5}), "whole number, got 32.5"),
+        (lambda c: _item(c).update({"geoseg:stride": True}), "whole number, got True"),
+        (
+            lambda c: _item(c)["mlm:input"][0].update(bands=["B04", "B04"]),
+            "input's bands have B04 more than once",
+        ),
+        (
+            lambda c: c["assets"]["model"]["bands"][1].update(name="B04"),
+            "asset's bands have B04 more than once",
+        ),
+        (lambda c: _set_first_id(c, value=True), "id True; ids are whole numbers"),
+        (lambda c: _set_first_id(c, value=0.0), "id 0.0; ids are whole numbers"),
+        (lambda c: _set_first_id(c, value="0"), "id '0'; ids are whole numbers"),
         (
             lambda c: _item(c)["mlm:input"][0]["value_scaling"][0].update(
                 mean=float("nan")

@@ -151,9 +151,9 @@ def _parse(content: dict[str, Any]) -> tuple[Card, tuple[list[int], list[int]]]:
         scale=scale,
         dtype=dtype,
         legend=Legend(tuple(_land_class(c) for c in given.classes or ())),
-        tile=int(taken.input.shape[-1]),
-        overlap=int(own["geoseg:overlap"]),
-        stride=int(own["geoseg:stride"]),
+        tile=_whole("the input's side", taken.input.shape[-1]),
+        overlap=_whole("geoseg:overlap", own["geoseg:overlap"]),
+        stride=_whole("geoseg:stride", own["geoseg:stride"]),
         gsd_m=float(own["gsd"]),
     )
     return card, (taken.input.shape, given.result.shape)
@@ -163,11 +163,12 @@ def _bands(
     item: pystac.Item, taken: ModelInput
 ) -> tuple[tuple[InputBand, ...], float, str]:
     scale = float(item.properties["geoseg:scale"])
-    described = {
-        band["name"]: band for band in item.assets["model"].extra_fields["bands"]
-    }
+    listed = item.assets["model"].extra_fields["bands"]
+    _check_once("the asset's bands", [str(band["name"]) for band in listed])
+    described = {str(band["name"]): band for band in listed}
     scalings = taken.properties["value_scaling"]
     names = [str(name) for name in taken.properties["bands"]]
+    _check_once("the input's bands", names)
     bands = tuple(
         InputBand(
             name=name,
@@ -183,6 +184,20 @@ def _bands(
 
 def _land_class(entry: Classification) -> LandClass:
     return LandClass(entry.value, str(entry.name), f"#{entry.color_hint}".lower())
+
+
+def _check_once(where: str, names: list[str]) -> None:
+    """Refuse two bands of one name: one would get the other's statistics."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{where} have {', '.join(twice)} more than once")
+
+
+def _whole(what: str, value: object) -> int:
+    """Take a whole number; neither true, which Python counts as 1, nor 32.5."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{what} must be a whole number, got {value!r}")  # noqa: TRY004  # what a file says is a value
+    return value
 
 
 def _check(card: Card, taken: list[int], given: list[int], path: Path) -> None:
