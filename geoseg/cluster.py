@@ -8,14 +8,18 @@ before anything is inferred.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import rasterio
-from distributed import Client, LocalCluster, WorkerPlugin, get_worker
+from distributed import Client, LocalCluster, Security, WorkerPlugin, get_worker
+from distributed.comm.core import connect
+from distributed.core import send_recv
 
 from geoseg.errors import ClusterError, GeosegError
 
@@ -75,13 +79,17 @@ def open_client(workers: int = 0, scheduler: str | None = None) -> Iterator[Clie
 
 @contextmanager
 def _remote_client(address: str) -> Iterator[Client]:
+    """Open the client of a scheduler, once it is certain that there is one.
+
+    A `Client` that fails to connect is garbage with an event loop. Where it is
+    collected in the thread that starts the next client's loop, both wait for one lock
+    until that start fails. So none is made that is bound to fail.
+    """
+    _check_scheduler(address)
     try:
         client = Client(address, timeout=_ANSWER_S)
     except (OSError, ValueError) as error:
-        raise ClusterError(
-            f"no dask scheduler answers at {address} within {_ANSWER_S} s; check the "
-            f"address, for instance tcp://10.0.0.1:8786, and that it runs"
-        ) from error
+        raise _silence(address) from error
     with client:
         if not client.nthreads():
             raise ClusterError(
@@ -89,6 +97,38 @@ def _remote_client(address: str) -> Iterator[Client]:
                 f"'dask worker {address}'"
             )
         yield client
+
+
+def _check_scheduler(address: str) -> None:
+    """Ask who is at an address."""
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a caller may have a loop of its own
+            question = asyncio.wait_for(_identity(address), _ANSWER_S)
+            identity = thread.submit(asyncio.run, question).result()
+    except Exception as error:  # malformed, refused, silent, or no dask: all are no
+        raise _silence(address) from error
+    if "workers" not in identity:
+        raise ClusterError(
+            f"at {address} is no dask scheduler but a {identity['type'].lower()}; give "
+            f"the address that 'dask scheduler' shows"
+        )
+
+
+async def _identity(address: str) -> dict[str, Any]:
+    arguments = Security().get_connection_args("client")
+    comm = await connect(address, timeout=_ANSWER_S, **arguments)
+    try:
+        identity: dict[str, Any] = await send_recv(comm, op="identity")
+    finally:
+        comm.abort()
+    return identity
+
+
+def _silence(address: str) -> ClusterError:
+    return ClusterError(
+        f"no dask scheduler answers at {address} within {_ANSWER_S} s; check the "
+        f"address, for instance tcp://10.0.0.1:8786, and that it runs"
+    )
 
 
 def map_on(

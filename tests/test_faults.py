@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -135,16 +136,42 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bytes(here, tmp_path):
     assert not list((tmp_path / "run").glob("*.tmp"))
 
 
-@pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:9", "tcp://[", "carrier-pigeon://coop"]
-)
-def test_a_scheduler_that_does_not_answer_is_refused(address, monkeypatch):
+@pytest.fixture
+def mute():
+    """A port that takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+BAD_ADDRESSES = ["tcp://127.0.0.1:9", "tcp://[", "carrier-pigeon://coop", "tcp://a:b"]
+
+
+@pytest.mark.parametrize("address", [*BAD_ADDRESSES, "mute"])
+def test_a_scheduler_that_does_not_answer_is_refused(address, monkeypatch, mute):
     monkeypatch.setattr("geoseg.cluster._ANSWER_S", 1)
     with (
         pytest.raises(ClusterError, match="no dask scheduler answers at"),
-        open_client(scheduler=address),
+        open_client(scheduler=mute if address == "mute" else address),
     ):
         pass
+
+
+def test_a_worker_is_no_scheduler(processes):
+    worker = next(iter(processes.nthreads()))
+    with (
+        pytest.raises(ClusterError, match="is no dask scheduler but a worker"),
+        open_client(scheduler=worker),
+    ):
+        pass
+
+
+def test_no_client_is_made_that_is_bound_to_fail(monkeypatch):
+    """One would hold a lock that the next client's loop needs, were it collected."""
+    monkeypatch.setattr("geoseg.cluster._ANSWER_S", 0.2)
+    monkeypatch.setattr("geoseg.cluster.Client", None)
+    for address in BAD_ADDRESSES:
+        with pytest.raises(ClusterError), open_client(scheduler=address):
+            pass
 
 
 @dataclass
