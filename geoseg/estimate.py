@@ -19,6 +19,7 @@ import numpy as np
 
 from geoseg.cluster import THREADS
 from geoseg.grid import Window
+from geoseg.predict import try_lanes
 from geoseg.prepare import SegmentOptions, Setup, prepare
 
 if TYPE_CHECKING:
@@ -130,18 +131,13 @@ def forecast(
 def _measure(setup: Setup) -> float:
     """Seconds that a tile takes in the model, the first batch not counted."""
     predictor, side = setup.predictor, setup.plan.lattice.rows.tile
-    shape = (predictor.batch, len(predictor.bands), side, side)
-    noise = np.random.default_rng(0).random(shape, np.float32) / setup.package.scale
-    pixels, valid = (
-        noise.astype(setup.scene.dtype),
-        np.ones(shape[:1] + shape[2:], bool),
-    )
-    predictor(pixels, valid)
-    started, batches = time.perf_counter(), 0
+    try_lanes(predictor, side, dtype=setup.scene.dtype)
+    started, rounds = time.perf_counter(), 0
     while time.perf_counter() - started < _MEASURED_S:
-        predictor(pixels, valid).sum().item()  # a GPU has finished by then
-        batches += 1
-    return (time.perf_counter() - started) / batches / predictor.batch
+        try_lanes(predictor, side, dtype=setup.scene.dtype)
+        rounds += 1
+    seconds = (time.perf_counter() - started) / rounds
+    return seconds / (predictor.batch * predictor.lanes)
 
 
 def _held_bytes() -> int:
@@ -151,13 +147,13 @@ def _held_bytes() -> int:
 
 
 def _block_bytes(setup: Setup) -> int:
-    """What blocks in flight hold: all their pixels, and the scores of one."""
+    """What blocks in flight hold: all their pixels, and the scores of two."""
     plan, predictor = setup.plan, setup.predictor
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands = len(predictor.bands)
     read = bands * (np.dtype(setup.scene.dtype).itemsize + 1) + 2  # and their masks
     files = 2 + _strip_share(setup) * (4 * predictor.classes + 1)
-    return int(pixels * (THREADS * (read + files) + 4 * predictor.classes))
+    return int(pixels * (THREADS * (read + files) + 2 * 4 * predictor.classes))
 
 
 def _strip_share(setup: Setup) -> float:

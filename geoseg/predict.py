@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from geoseg.errors import DeviceError, InputError, RunError
+from geoseg.lanes import in_lanes, share_cores
+from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network
 from geoseg.stitch import class_probabilities
 
@@ -27,6 +29,8 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
 """Tiles in a batch: on a CPU one at a time was the fastest that was tried."""
+_LANES = {"cuda": 2, "mps": 1}
+"""Batches side by side: on a CUDA device one copies while the other computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Compute:
     """Tiles in a batch; a last, smaller one is filled up, never cut."""
     threads: int
     """Threads that one operation uses on a CPU."""
+    lanes: int
+    """Batches that a process computes side by side."""
     reason: str
     """Why the precision is what it is."""
     compiled: bool = False
@@ -53,6 +59,7 @@ def resolve_compute(
     *,
     batch: int | None = None,
     compiled: bool = False,
+    processes: int = 1,
 ) -> Compute:
     """Choose device and precision by what this machine has, never by the job.
 
@@ -61,6 +68,7 @@ def resolve_compute(
         precision: What it computes in; what is fast and safe there for ``auto``.
         batch: Tiles in a batch; what suits the device where None.
         compiled: Whether torch compiles the network first.
+        processes: How many of a run share this machine's cores.
 
     Raises:
         InputError: The device or precision asked for is not to be had here.
@@ -76,7 +84,12 @@ def resolve_compute(
             "float16 is not for CPUs; use --precision bfloat16, float32 or auto"
         )
     size = _BATCH[chosen] if batch is None else batch
-    return Compute(chosen, name, size, torch.get_num_threads(), reason, compiled)
+    lanes, threads = share_cores(processes)
+    if compiled:  # torch compiles for one caller that has all threads
+        lanes, threads = 1, lanes * threads
+    elif chosen != "cpu":
+        lanes = _LANES[chosen]
+    return Compute(chosen, name, size, threads, lanes, reason, compiled)
 
 
 def _choose_device(device: Device) -> str:
@@ -136,6 +149,16 @@ class TilePredictor:
         """Where the probabilities are."""
         return torch.device(self.compute.device)
 
+    @property
+    def lanes(self) -> int:
+        """How many batches a process computes side by side."""
+        return self.compute.lanes
+
+    @property
+    def threads(self) -> int:
+        """The threads that an operation of a lane uses on a CPU."""
+        return self.compute.threads
+
     def check(self) -> None:
         """Load the network here, to find out that it can be.
 
@@ -176,10 +199,10 @@ class TilePredictor:
         with _loading:
             network, gain, offset = _load(self.package, self.compute)
         with torch.inference_mode():
-            batch = torch.from_numpy(pixels).to(self.device, torch.float32)
+            batch = _upload(pixels, self.device).to(torch.float32)
             batch = batch.mul_(gain).sub_(offset)
             if not valid.all():
-                unseen = torch.from_numpy(~valid).to(self.device)
+                unseen = _upload(~valid, self.device)
                 batch.masked_fill_(unseen[:, None], 0.0)
             precision = getattr(torch, self.compute.precision)
             batch = batch.to(precision, memory_format=torch.channels_last)
@@ -210,9 +233,8 @@ def probe_batch(predictor: TilePredictor, tile: int) -> TilePredictor:
         return predictor
     while True:
         batch = predictor.batch
-        shape = (batch, len(predictor.bands), tile, tile)
         try:
-            predictor(np.ones(shape, np.float32), np.ones((batch, tile, tile), bool))
+            try_lanes(predictor, tile)
         except DeviceError:
             if batch == 1:
                 raise
@@ -220,6 +242,26 @@ def probe_batch(predictor: TilePredictor, tile: int) -> TilePredictor:
             predictor = replace(predictor, compute=smaller)
         else:
             return predictor
+
+
+def try_lanes(predictor: TilePredictor, tile: int, *, dtype: str = "float32") -> None:
+    """Predict a batch of ones in each lane at once, and wait for all.
+
+    Args:
+        predictor: What predicts.
+        tile: Side of a tile in pixels.
+        dtype: The pixels' numpy dtype.
+
+    """
+    shape = (predictor.batch, len(predictor.bands), tile, tile)
+    pixels, valid = np.ones(shape, dtype), np.ones((shape[0], tile, tile), bool)
+    in_lanes(
+        lambda _: predictor(pixels, valid),
+        range(predictor.lanes),
+        device=predictor.device,
+        lanes=predictor.lanes,
+        threads=predictor.threads,
+    )
 
 
 _loading = threading.Lock()
@@ -230,17 +272,25 @@ def _load(package: ModelPackage, compute: Compute) -> tuple[nn.Module, Tensor, T
     """The network on its device; what each band is multiplied with, and less what."""
     torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
     torch.backends.cudnn.deterministic = True
-    torch.set_num_threads(compute.threads)
     device = torch.device(compute.device)
     precision = getattr(torch, compute.precision)
-    network = load_network(package).to(device, precision)
-    network = network.to(memory_format=torch.channels_last)
+    network = load_network(package)
+    fold_batch_norm(network)
+    network = network.to(device, precision).to(memory_format=torch.channels_last)
     _keep_head_in_float32(network)
     if compute.compiled:
         network.compile(dynamic=False)
     statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
     mean, deviation = statistics.to(device).T[:, None, :, None, None]
     return network, package.scale / deviation, mean / deviation
+
+
+def _upload(values: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Bring an array to a device as it is, which moves the fewest bytes."""
+    tensor = torch.from_numpy(values)
+    if device.type == "cuda":  # from pinned memory a copy does not stop the stream
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def _keep_head_in_float32(network: nn.Module) -> None:

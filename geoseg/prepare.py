@@ -202,6 +202,7 @@ def _compute(options: SegmentOptions) -> Compute:
         options.precision,
         batch=options.batch,
         compiled=options.compile,
+        processes=max(options.workers, 1),
     )
 
 

@@ -15,6 +15,7 @@ float32 contributions, almost half differ between two orders.
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -83,7 +84,10 @@ def _rising_weights(tile: int, overlap: int, blend: Blend) -> NDArray[np.int32]:
 
 
 class Accumulator:
-    """The running scores of a window of the scene, kept on one device."""
+    """The running scores of a window of the scene, kept on one device.
+
+    Threads may add tiles at the same time, each in a stream of its own on a GPU.
+    """
 
     def __init__(self, window: Window, classes: int, device: torch.device) -> None:
         """Start with no tile.
@@ -91,6 +95,7 @@ class Accumulator:
         Memory: four bytes a class and pixel of the window.
         """
         self._window = window
+        self._adding = Lock()
         self._sums = torch.zeros(
             (classes, window.height, window.width), dtype=torch.int32, device=device
         )
@@ -131,7 +136,10 @@ class Accumulator:
         sums = self.scores(seen)
         for strip in _strips(added):
             fixed = (added[:, strip] * PROBABILITY_ONE).round_().to(torch.int32)
-            sums[:, strip] += fixed.mul_(by_row[strip, None] * by_col)
+            fixed.mul_(by_row[strip, None] * by_col)
+            with self._adding:
+                sums[:, strip] += fixed
+                _wait_for(sums)
 
     def scores(self, window: Window) -> Tensor:
         """Take the scores of a window inside the accumulator's.
@@ -195,6 +203,12 @@ def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
         percent[strip] = hundredfold.div_(SCORE_ONE, rounding_mode="floor")
     return channel, percent
+
+
+def _wait_for(values: Tensor) -> None:
+    """Return when this thread's stream of a GPU has made some values."""
+    if values.device.type == "cuda":
+        torch.cuda.current_stream(values.device).synchronize()
 
 
 def _strips(planes: Tensor) -> Iterator[slice]:

@@ -9,14 +9,15 @@ strips of the blocks that share it. So nothing waits in memory for a neighbour.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Semaphore
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from geoseg.grid import Window, reflect
+from geoseg.lanes import in_lanes
 from geoseg.stitch import Accumulator, Blend, decide, tile_weights
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class Predictor(Protocol):
     @property
     def device(self) -> torch.device:
         """Where the probabilities are."""
+
+    @property
+    def lanes(self) -> int:
+        """How many batches a process computes side by side."""
+
+    @property
+    def threads(self) -> int:
+        """The threads that an operation of a lane uses on a CPU."""
 
     def __call__(
         self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
@@ -170,7 +179,9 @@ def infer_block(job: Job, block: Block) -> Done:
     pixels = _read(job, [lattice.tile_view(tile) for tile in touched])
     wanted = _wanted(job, lattice.block_view(block), pixels)
     tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
-    files = _device.submit(_infer, job, block, tiles, pixels, wanted).result()
+    with _computing:
+        sums = _accumulate(job, block, tiles, pixels)
+        files = _finish(job, block, sums, wanted)
     receipts = [job.store.write(name, data) for name, data in files.items()]
     return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
 
@@ -185,8 +196,7 @@ def merge_seams(
 def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
     window = job.plan.output(piece)
     files = [job.store.read(receipt) for receipt in strips]
-    part = _device.submit(_add, job, window, files).result()
-    return Done((job.store.write(part_name(piece), part),))
+    return Done((job.store.write(part_name(piece), _add(job, window, files)),))
 
 
 def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
@@ -200,18 +210,9 @@ def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
     return _part(job, torch.from_numpy(total), mask)
 
 
-_device = ThreadPoolExecutor(max_workers=1, thread_name_prefix="device")
-"""The one thread of a process that computes; others read and write meanwhile. One,
-because each thread that calls torch gets threads of its own to compute with, and the
-idle ones would spin on the cores that the others need."""
-
-
-def _infer(
-    job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels, wanted: _Wanted
-) -> dict[str, bytes]:
-    """Send a block's tiles through the model and give the files that it leaves."""
-    sums = _accumulate(job, block, tiles, pixels)
-    return _finish(job, block, sums, wanted)
+_computing = Semaphore(2)
+"""The blocks of a process that compute at a time; others read and write meanwhile. Two,
+so that no lane waits for the last tile of a block, and their scores fit the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +267,21 @@ def _accumulate(
     job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels
 ) -> Accumulator:
     """Send the tiles through the model, batch by batch, and add them up."""
-    lattice, size = job.plan.lattice, job.predictor.batch
-    sums = Accumulator(
-        lattice.block_view(block), job.predictor.classes, job.predictor.device
-    )
-    for start in range(0, len(tiles), size):
-        batch = tiles[start : start + size]
+    lattice, predictor = job.plan.lattice, job.predictor
+    axes, size = (lattice.rows, lattice.cols), predictor.batch
+    sums = Accumulator(lattice.block_view(block), predictor.classes, predictor.device)
+
+    def add(batch: Sequence[Tile]) -> None:
         cuts = [pixels.tile(lattice.tile_view(t), job.source.georef) for t in batch]
         cuts += cuts[-1:] * (size - len(cuts))  # every batch has the same shape
         values, valid = (np.stack(layer) for layer in zip(*cuts, strict=True))
-        for tile, scores in zip(batch, job.predictor(values, valid), strict=False):
-            axes = (lattice.rows, lattice.cols)
+        for tile, scores in zip(batch, predictor(values, valid), strict=False):
             weights = tile_weights(axes, tile, job.blend)
             sums.add(scores, lattice.tile_view(tile), weights)
+
+    batches = [tiles[start : start + size] for start in range(0, len(tiles), size)]
+    lanes, threads = predictor.lanes, predictor.threads
+    in_lanes(add, batches, device=predictor.device, lanes=lanes, threads=threads)
     return sums
 
 

@@ -74,6 +74,8 @@ class ContextPredictor:
     bands: tuple[int, ...] = (0, 1)
     batch: int = 2
     device: torch.device = CPU
+    lanes: int = 2
+    threads: int = 1
 
     def logits(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Float64 logits ``(class, y, x)`` of a tile ``(band, y, x)``."""

@@ -64,6 +64,8 @@ class ConstantPredictor:
     classes: int = 2
     batch: int = 1
     device: torch.device = CPU
+    lanes: int = 2
+    threads: int = 1
 
     def __call__(self, pixels, valid):
         del valid

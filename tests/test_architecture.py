@@ -24,6 +24,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
     "steps": (1, "", ""),
+    "lanes": (1, "", "torch"),
     "stitch": (2, "errors grid", "numpy torch"),  # the sums run on the device
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors atomic", "filelock"),
@@ -39,8 +40,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors atomic grid georef classes",
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
-    "predict": (3, "errors models stitch", "numpy torch"),
-    "tasks": (3, "errors grid georef stitch plan journal", "numpy torch"),
+    "predict": (3, "errors lanes models stitch", "numpy torch"),
+    "tasks": (3, "errors grid georef lanes stitch plan journal", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
     "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),
     "labels": (
@@ -69,7 +70,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "classes cluster engine journal mosaic prepare products steps tasks vectorize",
         "distributed",  # the type of the client that it hands on
     ),
-    "estimate": (8, "grid cluster prepare", "numpy"),
+    "estimate": (8, "grid cluster predict prepare", "numpy"),
     "__init__": (9, "errors estimate models prepare products run steps vectors", ""),
     # The public API; geopandas is the type of the table that it shows.
     "cli": (10, "__init__ errors", "click geopandas rich"),

@@ -1,5 +1,6 @@
 """The predictor against the network it wraps, and against devices that run full."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 import torch
 
 from geoseg.errors import DeviceError, InputError, RunError
-from geoseg.models.network import load_network
+from geoseg.models.fold import fold_batch_norm
+from geoseg.models.network import ARCHITECTURES, load_network
 from geoseg.models.package import load_package
 from geoseg.predict import Compute, TilePredictor, probe_batch, resolve_compute
 
@@ -86,7 +88,10 @@ def full_at(package, monkeypatch):
             return torch.zeros(valid.shape)
 
         monkeypatch.setattr(TilePredictor, "_predict", predict)
-        return TilePredictor(package, BANDS, Compute("cuda", "float16", 8, 1, "test"))
+        monkeypatch.setattr("geoseg.lanes.own_stream", nullcontext)
+        return TilePredictor(
+            package, BANDS, Compute("cuda", "float16", 8, 1, 1, "test")
+        )
 
     return make
 
@@ -115,3 +120,47 @@ def test_on_a_cpu_no_batch_is_tried(full_at):
 def test_a_precision_that_the_device_lacks_is_refused():
     with pytest.raises(InputError, match="float16 is not for CPUs"):
         resolve_compute("cpu", "float16")
+
+
+@pytest.mark.parametrize("name", ["Unet", "FPN", "DeepLabV3Plus", "Segformer"])
+def test_folding_batch_norm_gives_the_same_scores(name):
+    torch.manual_seed(0)
+    network = ARCHITECTURES[name](
+        "resnet18", encoder_weights=None, in_channels=3, classes=4
+    )
+    for norm in _norms(network):
+        norm.running_mean.uniform_(-1, 1)
+        norm.running_var.uniform_(0.5, 2)
+    network.eval()
+    norms, tiles = len(_norms(network)), torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        scores = network(tiles)
+        fold_batch_norm(network)
+        torch.testing.assert_close(network(tiles), scores, rtol=1e-3, atol=1e-3)
+    assert len(_norms(network)) < norms / 3
+
+
+def _norms(network):
+    kind = torch.nn.BatchNorm2d
+    return [module for module in network.modules() if isinstance(module, kind)]
+
+
+def test_what_cannot_be_followed_is_left_alone_and_its_parts_are_not():
+    class Fickle(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kept = torch.nn.BatchNorm2d(3)
+            self.part = torch.nn.Sequential(
+                torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3)
+            )
+
+        def forward(self, tiles):
+            return self.kept(self.part(tiles if tiles.sum() > 0 else -tiles))
+
+    network, tiles = Fickle().eval(), torch.rand(1, 3, 8, 8)
+    with torch.inference_mode():
+        scores = network(tiles)
+        fold_batch_norm(network)
+        torch.testing.assert_close(network(tiles), scores)
+    assert isinstance(network.part[1], torch.nn.Identity)
+    assert isinstance(network.kept, torch.nn.BatchNorm2d)
