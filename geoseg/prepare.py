@@ -9,7 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
-from geoseg.errors import InputError, OutputError, SceneError
+from geoseg.errors import InputError, OutputError
+from geoseg.fingerprint import take_fingerprint
 from geoseg.grid import check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.package import ModelPackage, load_package
@@ -242,15 +243,13 @@ def _check_output(output: Path) -> None:
 
 
 def _identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
-    try:
-        status = scene.path.stat()
-    except OSError as error:
-        raise SceneError(f"{scene.path} is gone ({error.strerror})") from error
+    seen = take_fingerprint(scene.path)
     area = hashlib.blake2b(aoi.geometry.wkb, digest_size=16)
     return {
-        "scene": str(scene.path.resolve()),
-        "scene size": str(status.st_size),
-        "scene modified": str(status.st_mtime_ns),
+        "scene": seen.path,
+        "scene size": str(seen.size),
+        "scene modified": seen.changed,
+        "scene header": seen.header,
         "area of interest": area.hexdigest(),
     }
 

@@ -25,6 +25,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "classes": (1, "errors", ""),
     "steps": (1, "", ""),
     "lanes": (1, "", "torch"),
+    "remote": (1, "errors", "fsspec"),  # one way to reach object stores
+    "fingerprint": (2, "errors remote", ""),
     "stitch": (2, "errors grid", "numpy torch"),  # the sums run on the device
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors atomic", "filelock"),
@@ -62,7 +64,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     "prepare": (
         7,
-        "errors classes grid stitch plan models scene vectorize predict aoi vectors",
+        (
+            "errors classes fingerprint grid stitch plan models scene vectorize "
+            "predict aoi vectors"
+        ),
         "",
     ),
     "run": (

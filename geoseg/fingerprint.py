@@ -1,0 +1,122 @@
+"""What tells one input file from another, or from itself after a change.
+
+A resumed run must know that its inputs are what they were. Hashing 40 GB would take
+minutes, so a file is known by its place, its size, when it was changed (on a server:
+its ETag) and a hash of its first bytes, where a raster's header is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
+
+from geoseg.errors import InputError, SceneError
+from geoseg.remote import as_url, file_system, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_HEADER = 64 * 1024
+"""Bytes that are hashed."""
+_ANSWER_S = 30
+"""Seconds that a server has to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """One file as it is now."""
+
+    path: str
+    """Where it is: an absolute path, or a URL without user, password or query."""
+    size: int
+    """Its size in bytes; -1 where a server does not say."""
+    changed: str
+    """When it was changed, or the ETag that a server gives it."""
+    header: str
+    """A hash of its first 64 KiB."""
+
+
+def take_fingerprint(place: Path | str) -> Fingerprint:
+    """Look at a file, a URL (``https://``, ``s3://``, ...) or a path of GDAL's.
+
+    At most one small read; a file's pixels are not looked at.
+
+    Raises:
+        SceneError: It is gone or cannot be read; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     _ = file.write(b"pixels"), file.flush()
+        ...     take_fingerprint(file.name).size
+        6
+
+    """
+    url = as_url(place)
+    if url is None:
+        return _of_file(Path(str(place).removeprefix("file://")))
+    name = without_secrets(url)
+    try:
+        if url.startswith(("http://", "https://")):
+            return _of_address(url, name)
+        return _of_object(url, name)
+    except InputError as error:
+        raise SceneError(str(error)) from error
+    except Exception as error:  # each store's client has errors of its own
+        raise SceneError(
+            f"{name} cannot be read ({error}); check the address, and the settings "
+            f"that open it, such as AWS_PROFILE or GDAL_HTTP_BEARER"
+        ) from error
+
+
+def _of_file(path: Path) -> Fingerprint:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            header = file.read(_HEADER)
+    except OSError as error:
+        raise SceneError(f"{path} cannot be read ({error.strerror})") from error
+    changed = str(status.st_mtime_ns)
+    return Fingerprint(str(path.resolve()), status.st_size, changed, _hash(header))
+
+
+def _of_address(url: str, name: str) -> Fingerprint:
+    """One request tells all; a server that knows no ranges is hung up on."""
+    wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(_headers(os.environ))}
+    request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
+    with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  # the same
+        header = answer.read(_HEADER)
+        whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        length = whole or answer.headers.get("Content-Length", "")
+        changed = answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
+    size = int(length) if length.isdigit() else -1
+    return Fingerprint(name, size, changed, _hash(header))
+
+
+def _headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The headers that GDAL is told to send, from its settings."""
+    for line in environment.get("GDAL_HTTP_HEADERS", "").splitlines():
+        name, _, value = line.partition(":")
+        yield name.strip(), value.strip()
+    if bearer := environment.get("GDAL_HTTP_BEARER"):
+        yield "Authorization", f"Bearer {bearer}"
+    elif user := environment.get("GDAL_HTTP_USERPWD"):
+        yield "Authorization", f"Basic {b64encode(user.encode()).decode()}"
+
+
+def _of_object(url: str, name: str) -> Fingerprint:
+    system, path = file_system(url)
+    told = system.info(path)
+    marks = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
+    changed = next((str(told[mark]) for mark in marks if told.get(mark)), "")
+    header = system.cat_file(path, start=0, end=_HEADER)
+    return Fingerprint(name, int(told["size"]), changed, _hash(header))
+
+
+def _hash(header: bytes) -> str:
+    return hashlib.blake2b(header, digest_size=16).hexdigest()

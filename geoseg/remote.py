@@ -1,0 +1,108 @@
+"""Places beyond this disk: addresses, object stores, and the settings that reach them.
+
+GDAL reads scenes from such places, and fsspec keeps runs there. Both take what they
+need, keys and endpoints, from the environment; where their names for it differ, GDAL's
+are understood here, so that one set of variables serves both.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from geoseg.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fsspec import AbstractFileSystem
+
+_VSI = {
+    "/vsicurl/": "",
+    "/vsis3/": "s3://",
+    "/vsigs/": "gs://",
+    "/vsiaz/": "az://",
+}
+"""What GDAL's own names of such places stand for."""
+_TRAVEL = ("AWS_", "AZURE_", "GS_", "GOOGLE_", "GDAL_", "CPL_", "VSI", "FSSPEC_")
+"""How the names of the settings begin that reach such places."""
+_PACKAGES = {"s3": "geoseg[s3]", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+"""What to install for a kind of place."""
+
+
+def as_url(place: str | Path) -> str | None:
+    """Write a place beyond this disk as a URL; None for a path on this disk.
+
+    Example:
+        >>> as_url("/vsis3/bucket/scene.tif")
+        's3://bucket/scene.tif'
+        >>> as_url("scene.tif")
+
+    """
+    text = str(place)
+    for prefix, scheme in _VSI.items():
+        if text.startswith(prefix):
+            return scheme + text.removeprefix(prefix)
+    return text if "://" in text and not text.startswith("file://") else None
+
+
+def without_secrets(url: str) -> str:
+    """Leave out of a URL what may be secret: user, password, signature.
+
+    Example:
+        >>> without_secrets("https://me:word@host/scene.tif?sig=1")
+        'https://host/scene.tif'
+
+    """
+    parts = urlsplit(url)
+    return urlunsplit(
+        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
+    )
+
+
+def settings() -> dict[str, str]:
+    """The settings of this process that reach such places. They hold secrets."""
+    return {k: v for k, v in os.environ.items() if k.startswith(_TRAVEL)}
+
+
+def file_system(url: str) -> tuple[AbstractFileSystem, str]:
+    """Open the file system of an object store.
+
+    Args:
+        url: A place in it, such as ``s3://bucket/prefix``.
+
+    Returns:
+        The file system, and the place's path in it.
+
+    Raises:
+        InputError: No such kind of file system is known or installed.
+
+    """
+    import fsspec  # noqa: PLC0415  # most runs need none
+
+    kind = urlsplit(url).scheme
+    try:
+        options = _s3_options(os.environ) if kind in {"s3", "s3a"} else {}
+        system, path = fsspec.url_to_fs(url, **options)
+    except (ImportError, ValueError) as error:
+        wanted = _PACKAGES.get(kind)
+        advice = f"; pip install '{wanted}'" if wanted else ""
+        raise InputError(
+            f"{without_secrets(url)} cannot be reached ({error}){advice}"
+        ) from error
+    return system, path
+
+
+def _s3_options(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Understand GDAL's names of settings that s3fs has other names for."""
+    options: dict[str, Any] = {}
+    if environment.get("AWS_NO_SIGN_REQUEST", "").upper() in {"YES", "TRUE", "ON", "1"}:
+        options["anon"] = True
+    host = environment.get("AWS_S3_ENDPOINT")
+    if host and not environment.keys() & {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}:
+        plain = environment.get("AWS_HTTPS", "YES").upper() in {"NO", "FALSE", "OFF"}
+        scheme = "" if "://" in host else "http://" if plain else "https://"
+        options["endpoint_url"] = f"{scheme}{host}"
+    return options
