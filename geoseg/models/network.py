@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 import segmentation_models_pytorch as smp
@@ -10,6 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from geoseg.errors import ModelError
+from geoseg.models import fcn
+from geoseg.models.architectures import ARCHITECTURES, find_architecture
 from geoseg.models.card import write_card
 from geoseg.models.package import CARD, CONFIG, WEIGHTS
 
@@ -21,21 +24,19 @@ if TYPE_CHECKING:
     from geoseg.models.card import Card, Training
     from geoseg.models.package import ModelPackage
 
-ARCHITECTURES = {
-    network.__name__: network
-    for network in (
-        smp.DeepLabV3Plus,
-        smp.FPN,
-        smp.Linknet,
-        smp.MAnet,
-        smp.PAN,
-        smp.Segformer,
-        smp.Unet,
-        smp.UnetPlusPlus,
-        smp.UPerNet,
-    )
+NETWORKS: dict[str, type[torch.nn.Module]] = {
+    name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES
 }
-"""The networks that a package may name, by what its configuration calls them."""
+"""The class of each architecture, by its name."""
+
+_FETCHING = (
+    "cache_dir",
+    "checkpoint_path",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+)
+"""Settings by which timm would take weights from elsewhere."""
 
 
 def build_network(config: dict[str, Any]) -> torch.nn.Module:
@@ -47,31 +48,59 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
         ModelError: The architecture is unknown, or does not take these settings.
 
     """
+    name = find_architecture(config).name
     settings = {key: value for key, value in config.items() if not key.startswith("_")}
     settings["encoder_weights"] = None
-    name = config.get("_model_class")
-    if not isinstance(name, str) or name not in ARCHITECTURES:
+    _check_settings(settings)
+    try:
+        return NETWORKS[name](**settings)
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
         raise ModelError(
-            f"the network is a {name!r}; geoseg loads {', '.join(ARCHITECTURES)}"
-        )
+            f"segmentation_models_pytorch cannot build the {name} that {CONFIG} "
+            f"describes ({error})"
+        ) from error
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
+    """Refuse what would fetch weights, or give something else than plain scores."""
     if ":" in str(settings.get("encoder_name")):
         raise ModelError(
             f"the encoder {settings['encoder_name']!r} would be fetched from a hub; "
             f"geoseg builds encoders that are installed, without network access"
+        )
+    fetching = [name for name in _FETCHING if settings.get(name)]
+    if fetching:
+        raise ModelError(
+            f"{CONFIG} has {fetching[0]}, which takes weights from elsewhere; geoseg "
+            f"loads those in {WEIGHTS} and no other: take it out"
         )
     if settings.get("activation") is not None:
         raise ModelError(
             f"{CONFIG} gives the network the activation {settings['activation']!r}; "
             f"geoseg takes plain scores, without one"
         )
-    try:
-        network: torch.nn.Module = ARCHITECTURES[name](**settings)
-    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+    if settings.get("aux_params"):
         raise ModelError(
-            f"segmentation_models_pytorch cannot build the {name} that {CONFIG} "
-            f"describes ({error})"
-        ) from error
-    return network
+            f"{CONFIG} gives the network a second head by aux_params; geoseg takes "
+            f"scores alone: take it out, and its tensors"
+        )
+
+
+def tile_stride(network: torch.nn.Module) -> int:
+    """Find what sides of tiles, and steps from tile to tile, are multiples of.
+
+    It is the factor by which the coarsest features of the network are smaller than
+    its input: 32 for most, less where the encoder is shallower or dilated. Some
+    networks take other sides, too, but would see neighbouring tiles on other grids.
+    """
+    encoder = getattr(network, "encoder", None)
+    stride = int(getattr(encoder, "output_stride", 1))
+    if type(network) is smp.DPT:
+        # All features of a vision transformer have the size of its patches; the
+        # decoder makes a pyramid of them, from 1/4 on, each half the one before.
+        depth = len(cast("list[int]", encoder.output_strides))  # type: ignore[union-attr]  # smp has no types
+        return math.lcm(stride, 2 ** (depth + 1))
+    return stride
 
 
 def load_network(package: ModelPackage) -> torch.nn.Module:
@@ -83,11 +112,12 @@ def load_network(package: ModelPackage) -> torch.nn.Module:
 
     Raises:
         ModelError: The weights cannot be read, or do not fit the configuration
-            tensor by tensor.
+            tensor by tensor; or the package's stride is not the network's.
 
     """
     config = json.loads((package.path / CONFIG).read_text(encoding="utf-8"))
     network = build_network(config)
+    _check_stride(package, tile_stride(network))
     path = package.path / WEIGHTS
     try:
         weights = load_file(path)
@@ -110,6 +140,14 @@ def load_network(package: ModelPackage) -> torch.nn.Module:
     return network.eval()
 
 
+def _check_stride(package: ModelPackage, needed: int) -> None:
+    if package.stride % needed:
+        raise ModelError(
+            f"{package.path / CARD} gives the stride {package.stride}, but the network "
+            f"needs tiles, and steps between them, that are multiples of {needed}"
+        )
+
+
 def save_package(
     path: Path, network: torch.nn.Module, card: Card, training: Training
 ) -> None:
@@ -117,7 +155,7 @@ def save_package(
 
     Args:
         path: The package's folder; made if missing, files in it are replaced.
-        network: One of `ARCHITECTURES`, as smp makes it.
+        network: One of `NETWORKS`, made with keyword arguments or not.
         card: What the package says of the model.
         training: Where and when it was trained.
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
+from geoseg.models.architectures import find_architecture
 from geoseg.models.card import InputBand, read_card
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ def load_package(name_or_path: str | Path) -> ModelPackage:
         name_or_path: The name of a model that ships, or the folder of a package.
 
     Raises:
-        ModelError: No such model; a file is missing or damaged; the files disagree
-            about classes or bands; tile, overlap and stride do not fit together.
+        ModelError: No such model; a file is missing or damaged; the architecture is
+            unknown; the files disagree about classes or bands; tile, overlap and
+            stride do not fit together.
 
     """
     path = _locate(name_or_path)
@@ -189,7 +191,7 @@ def _check_counts(
     bands: int,
     classes: int,
 ) -> None:
-    head = shapes.get("segmentation_head.0.weight", ())
+    head = shapes.get(find_architecture(config).classifier, ())
     counts = {
         CARD: classes,
         CONFIG: config.get("classes"),

@@ -32,8 +32,9 @@ from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.cluster import open_client
 from geoseg.engine import parts, run
 from geoseg.journal import open_journal
+from geoseg.models.architectures import ARCHITECTURES, Architecture
 from geoseg.models.card import Card, InputBand, Training
-from geoseg.models.network import ARCHITECTURES, load_network, save_package
+from geoseg.models.network import NETWORKS, load_network, save_package
 from geoseg.mosaic import write_class_map, write_confidence
 from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.tasks import Job
@@ -60,7 +61,8 @@ class OneConvolution(torch.nn.Module):
         return logits
 
 
-ARCHITECTURES["OneConvolution"] = OneConvolution
+ARCHITECTURES["OneConvolution"] = Architecture("OneConvolution", paper="none")
+NETWORKS["OneConvolution"] = OneConvolution
 
 
 def make_network(case: str) -> tuple[torch.nn.Module, int]:
