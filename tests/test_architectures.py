@@ -22,6 +22,7 @@ from geoseg.errors import ModelError
 from geoseg.models.architectures import ARCHITECTURES
 from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.fcn import FCN8s, FCN16s, FCN32s
+from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import (
     build_network,
     load_network,
@@ -172,6 +173,7 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
 
     save(tmp_path / "model", network, tile_stride(network), tile)
     loaded = load_network(load_package(tmp_path / "model"))
+    fold_batch_norm(loaded)
     with torch.inference_mode():
         found = loaded(chips)
     # The stored weights are float16: 11 bits.

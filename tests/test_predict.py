@@ -9,7 +9,7 @@ import torch
 
 from geoseg.errors import DeviceError, InputError, RunError
 from geoseg.models.fold import fold_batch_norm
-from geoseg.models.network import ARCHITECTURES, load_network
+from geoseg.models.network import NETWORKS, load_network
 from geoseg.models.package import load_package
 from geoseg.predict import Compute, TilePredictor, probe_batch, resolve_compute
 
@@ -125,9 +125,7 @@ def test_a_precision_that_the_device_lacks_is_refused():
 @pytest.mark.parametrize("name", ["Unet", "FPN", "DeepLabV3Plus", "Segformer"])
 def test_folding_batch_norm_gives_the_same_scores(name):
     torch.manual_seed(0)
-    network = ARCHITECTURES[name](
-        "resnet18", encoder_weights=None, in_channels=3, classes=4
-    )
+    network = NETWORKS[name]("resnet18", encoder_weights=None, in_channels=3, classes=4)
     for norm in _norms(network):
         norm.running_mean.uniform_(-1, 1)
         norm.running_var.uniform_(0.5, 2)
