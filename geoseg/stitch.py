@@ -43,6 +43,8 @@ WEIGHT_ONE = 1 << 8
 """What the weights of all tiles that cover a pixel sum to, along one axis."""
 SCORE_ONE = PROBABILITY_ONE * WEIGHT_ONE**2
 """The score of a class that every tile is certain of."""
+_SCORE_BITS = SCORE_ONE.bit_length() - 1
+"""It is two to the power of this: a shift divides by it, at a tenth of the time."""
 
 _STRIP = 1 << 18
 """Numbers that a CPU handles at a time: a mebibyte, which its cache holds from one
@@ -201,7 +203,7 @@ def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
             later &= plane != best
             channel[strip] += later
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
-        percent[strip] = hundredfold.div_(SCORE_ONE, rounding_mode="floor")
+        percent[strip] = hundredfold.bitwise_right_shift_(_SCORE_BITS)
     return channel, percent
 
 

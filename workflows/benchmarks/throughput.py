@@ -3,10 +3,11 @@
     python workflows/benchmarks/throughput.py
 
 Maps a 4096 x 4096 scene, mirrored from the sample, with a ResNet-18 U-Net and with a
-model that costs next to nothing (one 1 x 1 convolution), both with random weights.
-Beside each run stand the bare forward passes of as many tiles at the same precision
-in the same process: their ratio is what reading, stitching and writing cost. Nothing
-here is a test; compare figures of one table only.
+model that costs next to nothing (one 1 x 1 convolution), both with random weights,
+in this process and in worker processes. Beside each run stand the bare forward passes
+of as many tiles at the same precision in the same process, once as a plain script does
+them (one after another, as smp makes the network) and once as geoseg does (folded, in
+lanes). Nothing here is a test; compare figures of one table only.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.cluster import open_client
 from geoseg.engine import parts, run
 from geoseg.journal import open_journal
+from geoseg.lanes import in_lanes
 from geoseg.models.architectures import ARCHITECTURES, Architecture
 from geoseg.models.card import Card, InputBand, Training
+from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import NETWORKS, load_network, save_package
 from geoseg.mosaic import write_class_map, write_confidence
 from geoseg.prepare import SegmentOptions, Setup, prepare
@@ -79,15 +82,18 @@ class Row:
     """A line of the table."""
 
     case: str
-    workers: str
+    workers: int
     precision: str
     tiles: int
     inferred_s: float
     written_s: float
     total_s: float
     mpx_s: float
+    cpu_s: float
     bare_s: float
     over_bare: float
+    bare_in_lanes_s: float
+    over_lanes: float
     plain_mpx_s: float | None
     peak_mb: float
 
@@ -135,13 +141,13 @@ def make_package(path: Path, case: str) -> None:
     save_package(path, network, card, training)
 
 
-def map_scene(setup: Setup, run_directory: Path) -> tuple[float, float]:
+def map_scene(setup: Setup, run_directory: Path, workers: int) -> tuple[float, float]:
     """Read, infer, stitch and write both rasters; seconds of the two stages."""
-    started = time.perf_counter()
     with (
         open_journal(run_directory, setup.plan.identity) as journal,
-        open_client() as client,
+        open_client(workers) as client,
     ):
+        started = time.perf_counter()
         job = Job(
             plan=setup.plan,
             source=setup.scene,
@@ -174,20 +180,51 @@ def map_scene(setup: Setup, run_directory: Path) -> tuple[float, float]:
     return inferred - started, time.perf_counter() - inferred
 
 
-def bare_forward_passes(setup: Setup, tiles: int) -> float:
-    """Seconds of the network alone on as many tiles, at the run's precision."""
-    compute, bands = setup.predictor.compute, len(BANDS)
+def bare_forward_passes(setup: Setup) -> float:
+    """Seconds of the network alone on as many tiles, one batch after another."""
+    compute = setup.predictor.compute
     dtype = getattr(torch, compute.precision)
     layout = torch.channels_last
     network = load_network(setup.package).to(dtype=dtype, memory_format=layout)
-    batch = torch.randn(compute.batch, bands, TILE, TILE).to(dtype)
-    batch = batch.to(memory_format=layout)
+    batch = some_batch(setup)
     with torch.inference_mode():
         network(batch)  # not timed: it allocates
         started = time.perf_counter()
-        for _ in range(-(-tiles // compute.batch)):
+        for _ in range(-(-setup.plan.tiles // compute.batch)):
             network(batch)
     return time.perf_counter() - started
+
+
+def bare_lanes(setup: Setup) -> float:
+    """Seconds of the network alone, folded, in as many lanes as the run has."""
+    compute = setup.predictor.compute
+    network = load_network(setup.package)
+    fold_batch_norm(network)
+    dtype = getattr(torch, compute.precision)
+    network = network.to(dtype=dtype, memory_format=torch.channels_last)
+    batch = some_batch(setup)
+
+    @torch.inference_mode()
+    def forward(_: int) -> None:
+        network(batch)
+
+    def all_tiles(batches: int) -> None:
+        lanes, threads = compute.lanes, compute.threads
+        device = setup.predictor.device
+        in_lanes(forward, range(batches), device=device, lanes=lanes, threads=threads)
+
+    all_tiles(compute.lanes)  # not timed: it allocates
+    started = time.perf_counter()
+    all_tiles(-(-setup.plan.tiles // compute.batch))
+    return time.perf_counter() - started
+
+
+def some_batch(setup: Setup) -> torch.Tensor:
+    """Normalised pixels of one batch, at the run's precision."""
+    compute = setup.predictor.compute
+    batch = torch.randn(compute.batch, len(BANDS), TILE, TILE)
+    dtype = getattr(torch, compute.precision)
+    return batch.to(dtype).to(memory_format=torch.channels_last)
 
 
 def plain_accumulation(setup: Setup, tiles: int = 16) -> float:
@@ -212,49 +249,69 @@ def plain_accumulation(setup: Setup, tiles: int = 16) -> float:
     return extent**2 / 1e6 / (time.perf_counter() - started)
 
 
-def measure(case: str, folder: Path, repeats: int, *, plain: bool) -> Row:
-    """Measure one case in this process."""
+def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int) -> Row:
+    """Measure one case in this process and its workers."""
     setup = prepare(
         folder / "scene.tif",
         folder / case / "out",
         None,
-        SegmentOptions(model=folder / case / "model"),
+        SegmentOptions(model=folder / case / "model", workers=workers),
     )
-    setup.output.mkdir()
+    setup.output.mkdir(exist_ok=True)
     pixels = setup.scene.georef.height * setup.scene.georef.width
-    times = [map_scene(setup, folder / case / "run") for _ in range(repeats)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    bare = min(bare_forward_passes(setup, setup.plan.tiles) for _ in range(repeats))
+    before = cpu_seconds()
+    times = [map_scene(setup, folder / case / "run", workers) for _ in range(repeats)]
+    cpu = (cpu_seconds() - before) / repeats
+    of = _ALL if workers else _ALL[:1]
+    peak = sum(resource.getrusage(who).ru_maxrss / 1e3 for who in of)
+    bare = min(bare_forward_passes(setup) for _ in range(repeats))
+    lanes = min(bare_lanes(setup) for _ in range(repeats))
     inferred, written = min(times, key=sum)
+    total = inferred + written
     return Row(
         case=case,
-        workers="in process",
+        workers=workers,
         precision=setup.predictor.compute.precision,
         tiles=setup.plan.tiles,
         inferred_s=inferred,
         written_s=written,
-        total_s=inferred + written,
-        mpx_s=pixels / 1e6 / (inferred + written),
+        total_s=total,
+        mpx_s=pixels / 1e6 / total,
+        cpu_s=cpu,
         bare_s=bare,
-        over_bare=(inferred + written) / bare,
+        over_bare=total / bare,
+        bare_in_lanes_s=lanes,
+        over_lanes=total / lanes,
         plain_mpx_s=plain_accumulation(setup) if plain else None,
         peak_mb=peak,
     )
 
 
+_ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+"""This process, and its children that have ended (of memory: the largest)."""
+
+
+def cpu_seconds() -> float:
+    """Seconds that the cores have worked for this process and its workers."""
+    return sum(sum(resource.getrusage(of)[:2]) for of in _ALL)
+
+
 def print_table(rows: list[Row]) -> None:
     """Print the rows below each other, a column a field."""
-    print("  ".join(f"{name:>11}" for name in asdict(rows[0])))
+    names = list(asdict(rows[0]))
+    print("  ".join(f"{name:>11}" for name in names))
     for row in rows:
         values = asdict(row).values()
         texts = (f"{v:.2f}" if isinstance(v, float) else str(v) for v in values)
-        print("  ".join(f"{text:>11}" for text in texts))
+        columns = zip(names, texts, strict=True)
+        print("  ".join(f"{text:>{max(len(n), 11)}}" for n, text in columns))
 
 
 def main() -> None:
     """Measure every case in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", default="near-free,resnet18")
+    parser.add_argument("--workers", default="0,1,2,4", help="0: in this process")
     parser.add_argument("--side", type=int, default=4096, help="of the scene, pixels")
     parser.add_argument("--repeats", type=int, default=2, help="the best is taken")
     parser.add_argument("--plain", action="store_true", help="time the usual script")
@@ -263,7 +320,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.folder:
         row = measure(
-            options.cases, options.folder, options.repeats, plain=options.plain
+            options.cases,
+            options.folder,
+            options.repeats,
+            plain=options.plain,
+            workers=int(options.workers),
         )
         print(json.dumps(asdict(row)))
         return
@@ -275,8 +336,14 @@ def main() -> None:
             command = [sys.executable, __file__, "--cases", case, "--folder", folder]
             command += ["--repeats", str(options.repeats)]
             command += ["--plain"] * options.plain
-            done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # this very file
-            rows.append(Row(**json.loads(done.stdout)))
+            for workers in options.workers.split(","):
+                done = subprocess.run(  # noqa: S603  # this very file
+                    [*command, "--workers", workers],
+                    check=True,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                rows.append(Row(**json.loads(done.stdout)))
         print_table(rows)
         record = {"cores": os.cpu_count(), "side": options.side}
         record |= {"torch": torch.__version__, "rows": [asdict(r) for r in rows]}
