@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
+    from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
@@ -21,13 +22,16 @@ _HOMES = {
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
+    "Inspection": "geoseg.models.field",
     "ModelPackage": "geoseg.models.package",
+    "ReceptiveField": "geoseg.models.field",
     "Report": "geoseg.products.report",
     "PolygonOptions": "geoseg.vectors",
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.steps",
     "forecast": "geoseg.estimate",
+    "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
@@ -39,13 +43,16 @@ __all__ = [
     "Forecast",
     "GeosegError",
     "InputError",
+    "Inspection",
     "ModelPackage",
     "PolygonOptions",
+    "ReceptiveField",
     "Report",
     "RunError",
     "SegmentOptions",
     "Step",
     "forecast",
+    "inspect_model",
     "known_models",
     "load_package",
     "polygonize",

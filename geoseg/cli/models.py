@@ -9,12 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 import geoseg
+from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import debuggable
 
 
 @click.group("models")
 def command() -> None:
     """List the models, or show what one needs and gives."""
+
+
+command.add_command(inspect_model)
 
 
 @command.command("list")
