@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.errors import InputError, OutputError
 from geoseg.fingerprint import take_fingerprint
 from geoseg.grid import check_tile
-from geoseg.models.bands import match_bands
+from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
 from geoseg.predict import (
+    AUGMENTATIONS,
+    Augmentation,
     Compute,
     Device,
     Precision,
     TilePredictor,
-    probe_batch,
+    probe,
     resolve_compute,
 )
 from geoseg.scene import Scene, open_scene
@@ -28,8 +32,7 @@ from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from geoseg.classes import Legend
     from geoseg.stitch import Blend
@@ -44,8 +47,12 @@ _CERTAIN = 100
 class SegmentOptions:
     """How to segment; every field has a default that suits most."""
 
-    model: str | Path = DEFAULT_MODEL
-    """The name of a shipped model, or the directory of a model package."""
+    model: str | Path | Sequence[str | Path] = DEFAULT_MODEL
+    """The name of a shipped model, or the directory of a model package; of several
+    with the same classes the probabilities are averaged."""
+    tta: Augmentation = "none"
+    """Which views of a tile are predicted and averaged: the tile alone, also mirrored
+    (``flips``, four views), or also turned by a quarter (``d4``, eight)."""
     formats: tuple[str, ...] = ("geojson",)
     """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
@@ -82,6 +89,13 @@ class SegmentOptions:
     keep_parts: bool = False
     """Keep the run directory when the products are complete."""
 
+    @property
+    def models(self) -> tuple[str | Path, ...]:
+        """The models, however many were given."""
+        if isinstance(self.model, str | Path):
+            return (self.model,)
+        return tuple(self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -105,9 +119,14 @@ class Setup:
     """What was put right or assumed, a sentence each."""
 
     @property
+    def packages(self) -> tuple[ModelPackage, ...]:
+        """The models' packages."""
+        return tuple(member.package for member in self.predictor.members)
+
+    @property
     def package(self) -> ModelPackage:
-        """The model's package."""
-        return self.predictor.package
+        """The first model's package, which decides where several could."""
+        return self.packages[0]
 
     @property
     def legend(self) -> Legend:
@@ -142,18 +161,16 @@ def prepare(
     _check_formats(options.formats)
     _check_output(output)
     scene = open_scene(scene_path)
-    package = load_package(options.model)
-    match = match_bands(package, scene.bands)
+    models = _models(options, scene)
+    package = models[0][0]
     if options.clip and aoi_path is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
     aoi = read_aoi(aoi_path, scene.georef) if aoi_path else whole_scene(scene.georef)
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
-    check_tile(tile, overlap, package.stride)
+    check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
     options.polygons.drawing(scene.georef, _legend(package, options))
-    predictor = probe_batch(
-        TilePredictor(package, match.indices, _compute(options)), tile
-    )
+    predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
@@ -164,7 +181,7 @@ def prepare(
         touches=aoi.touches,
         identity={
             **_identify_input(scene, aoi),
-            "model": f"{package.name} {package.fingerprint}",
+            **_identify_models(predictor),
             "tile": str(tile),
             "overlap": str(overlap),
             "blend": options.blend,
@@ -173,7 +190,6 @@ def prepare(
             **_identify_compute(predictor.compute),
         },
     )
-    predictor.check()
     return Setup(
         scene=scene,
         aoi=aoi,
@@ -182,8 +198,29 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=(*aoi.warnings, *_doubts(scene, package, by_order=match.by_order)),
+        warnings=(*aoi.warnings, *_doubts(scene, models)),
     )
+
+
+_Models = list[tuple[ModelPackage, BandMatch]]
+
+
+def _models(options: SegmentOptions, scene: Scene) -> _Models:
+    """Open the models asked for, and find the bands of each in the scene."""
+    if not options.models:
+        raise InputError("no model is given; give one, or several with --model")
+    packages = [load_package(model) for model in options.models]
+    return [(package, match_bands(package, scene.bands)) for package in packages]
+
+
+def _predictor(options: SegmentOptions, models: _Models, tile: int) -> TilePredictor:
+    if options.tta not in AUGMENTATIONS:
+        raise InputError(
+            f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
+        )
+    matched = [(package, match.indices) for package, match in models]
+    predictor = TilePredictor.of(matched, _compute(options), options.tta)
+    return probe(predictor, tile)
 
 
 def _legend(package: ModelPackage, options: SegmentOptions) -> Legend:
@@ -207,19 +244,20 @@ def _compute(options: SegmentOptions) -> Compute:
     )
 
 
-def _doubts(scene: Scene, package: ModelPackage, *, by_order: bool) -> Iterator[str]:
+def _doubts(scene: Scene, models: _Models) -> Iterator[str]:
     """Say what was taken for granted about a scene."""
-    if by_order:
-        yield (
-            f"{scene.path} does not name its bands; they were taken in the model's "
-            f"order: {', '.join(band.name for band in package.bands)}"
-        )
-    if scene.dtype.startswith("float") != package.dtype.startswith("float"):
-        yield (
-            f"{scene.path} holds {scene.dtype}, but the model was trained on "
-            f"{package.dtype} times {package.scale:g}; the map is meaningless unless "
-            f"the scene's values are scaled alike"
-        )
+    for package, match in models:
+        if match.by_order:
+            yield (
+                f"{scene.path} does not name its bands; they were taken in the model's "
+                f"order: {', '.join(band.name for band in package.bands)}"
+            )
+        if scene.dtype.startswith("float") != package.dtype.startswith("float"):
+            yield (
+                f"{scene.path} holds {scene.dtype}, but the model was trained on "
+                f"{package.dtype} times {package.scale:g}; the map is meaningless "
+                f"unless the scene's values are scaled alike"
+            )
 
 
 def _check_formats(formats: tuple[str, ...]) -> None:
@@ -251,6 +289,14 @@ def _identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
         "scene modified": seen.changed,
         "scene header": seen.header,
         "area of interest": area.hexdigest(),
+    }
+
+
+def _identify_models(predictor: TilePredictor) -> dict[str, str]:
+    packages = [member.package for member in predictor.members]
+    return {
+        "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
+        "test-time augmentation": predictor.augmentation,
     }
 
 

@@ -129,8 +129,8 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
     georef = setup.scene.georef.crop(setup.plan.area)
     tags = {
         "GEOSEG_VERSION": version("geoseg"),
-        "GEOSEG_MODEL": f"{setup.package.name} {setup.package.version}",
-        "GEOSEG_MODEL_FINGERPRINT": setup.package.fingerprint,
+        "GEOSEG_MODEL": _named(setup),
+        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
     }
     scratch = journal.store.directory
     write_class_map(
@@ -177,17 +177,23 @@ def _write_preview(setup: Setup) -> None:
         map_path=setup.products["landcover"],
         legend=setup.legend,
         title=f"Land cover of {setup.scene.path.name}",
-        attribution=f"geoseg {version('geoseg')}, model {setup.package.name} "
-        f"{setup.package.version}",
+        attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
     )
 
 
+def _named(setup: Setup) -> str:
+    return ", ".join(f"{each.name} {each.version}" for each in setup.packages)
+
+
 def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
-    georef, package = setup.scene.georef.crop(setup.plan.area), setup.package
+    georef = setup.scene.georef.crop(setup.plan.area)
     pixels = class_counts(setup.products["landcover"])
     return Report(
         geoseg=version("geoseg"),
-        settings={**asdict(setup.options), "model": str(setup.options.model)},
+        settings={
+            **asdict(setup.options),
+            "model": [str(model) for model in setup.options.models],
+        },
         scene={
             "path": str(setup.scene.path),
             "size": setup.scene.path.stat().st_size,
@@ -197,11 +203,14 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "bands": list(setup.scene.bands),
         },
         aoi={"path": str(setup.aoi_path)} if setup.aoi_path else None,
-        model={
-            "name": package.name,
-            "version": package.version,
-            "fingerprint": package.fingerprint,
-        },
+        models=[
+            {
+                "name": package.name,
+                "version": package.version,
+                "fingerprint": package.fingerprint,
+            }
+            for package in setup.packages
+        ],
         compute=asdict(setup.predictor.compute),
         tiles={
             "inferred": counts.inferred,

@@ -42,7 +42,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors atomic grid georef classes",
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
-    "predict": (3, "errors lanes models stitch", "numpy torch"),
+    "predict": (3, "errors classes lanes models stitch", "numpy torch"),
     "tasks": (3, "errors grid georef lanes stitch plan journal", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
     "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +14,19 @@ import rasterio
 import segmentation_models_pytorch as smp
 import torch
 from click.testing import CliRunner
+from tiny_models import SMALL, build, save
 from torch.nn.functional import cross_entropy, interpolate, max_pool2d
 
-from geoseg.classes import LandClass, Legend
 from geoseg.cli import main
 from geoseg.errors import ModelError
 from geoseg.models.architectures import ARCHITECTURES
-from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.fcn import FCN8s, FCN16s, FCN32s
 from geoseg.models.fold import fold_batch_norm
-from geoseg.models.network import (
-    build_network,
-    load_network,
-    save_package,
-    tile_stride,
-)
-from geoseg.models.package import load_package
+from geoseg.models.network import load_network, tile_stride
 
 SAMPLE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
 BANDS = ("B02", "B04", "B08", "B11")
-LEGEND = Legend(
-    (LandClass(2, "dark", "#224422"), LandClass(5, "light", "#ddddbb")),
-)
 VIT = {"dynamic_img_size": True}
-SMALL = {"decoder_channels": [16, 12, 8, 8, 4]}
-"""Decoders are made small where smp lets them be: these tests are many."""
 
 CASES = [
     ("FCN32s", "tu-vgg11", {}),
@@ -86,40 +74,6 @@ CASES = [
         },
     ),
 ]
-
-
-def build(name, encoder, settings=None, *, bands=4, classes=2):
-    torch.manual_seed(0)
-    return build_network(
-        {
-            "_model_class": name,
-            "encoder_name": encoder,
-            "in_channels": bands,
-            "classes": classes,
-            **(settings or {}),
-        }
-    )
-
-
-def save(path, network, stride, tile):
-    card = Card(
-        name="tiny",
-        version="1",
-        description="A test.",
-        architecture=type(network).__name__,
-        parameters=sum(tensor.numel() for tensor in network.parameters()),
-        pretrained_source="none",
-        bands=tuple(InputBand(name, name, 0.1, 0.1) for name in BANDS),
-        scale=0.0001,
-        dtype="uint16",
-        legend=LEGEND,
-        tile=tile,
-        overlap=0,
-        stride=stride,
-        gsd_m=10.0,
-    )
-    training = Training((12.0, 52.0, 12.5, 52.5), datetime(2017, 2, 16, tzinfo=UTC))
-    save_package(path, network, card, training)
 
 
 @pytest.fixture(scope="module")
@@ -171,8 +125,7 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
     with torch.inference_mode():
         expected = network.eval()(chips)
 
-    save(tmp_path / "model", network, tile_stride(network), tile)
-    loaded = load_network(load_package(tmp_path / "model"))
+    loaded = load_network(save(tmp_path / "model", network, bands=BANDS, tile=tile))
     fold_batch_norm(loaded)
     with torch.inference_mode():
         found = loaded(chips)
@@ -356,11 +309,29 @@ def test_an_encoder_that_does_not_fit_the_architecture():
 
 def test_a_package_whose_stride_is_not_the_networks_is_refused(tmp_path):
     network = build("Unet", "resnet18", SMALL)
-    save(tmp_path, network, 16, 64)
-    package = load_package(tmp_path)
+    package = save(tmp_path / "model", network, bands=BANDS, stride=16)
     with pytest.raises(ModelError, match=r"stride 16, but .* multiples of 32"):
         load_network(package)
     assert load_network(replace(package, stride=64))
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "settings", "says"),
+    [
+        ("PAN", "resnet18", {}, "Calculated output size"),
+        ("DPT", "tu-vit_tiny_patch16_224", {}, r"Input height \(64\) doesn't match"),
+    ],
+)
+def test_a_tile_that_the_network_does_not_take_is_refused_before_a_run(
+    name, encoder, settings, says, scene, tmp_path
+):
+    save(tmp_path / "model", build(name, encoder, settings), bands=BANDS, tile=64)
+    output = tmp_path / "out"
+    arguments = ["segment", scene, "--model", tmp_path / "model", "-o", output]
+    result = CliRunner().invoke(main, [str(each) for each in arguments])
+    assert result.exit_code == 2
+    assert re.search(f"does not take tiles of 64 px .*{says}.* --tile", result.stderr)
+    assert not output.exists()
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "densenet121", "mit_b0", "tu-vgg11"])

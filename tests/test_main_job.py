@@ -175,7 +175,7 @@ def test_the_report_says_what_came_out(out, land_cover, package):
         assert area["pixels"] == pixels
         assert area["area_ha"] == pytest.approx(pixels / 100)
     assert report["nodata_pixels"] == (land_cover == NODATA).sum()
-    assert report["model"]["fingerprint"] == package.fingerprint
+    assert report["models"][0]["fingerprint"] == package.fingerprint
     assert report["tiles"]["inferred"] > 0
     assert report["tiles"]["outside"] > 0
     assert set(report["timings_s"]) >= {"infer", "vectorize"}

@@ -11,7 +11,7 @@ from geoseg.errors import DeviceError, InputError, RunError
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import NETWORKS, load_network
 from geoseg.models.package import load_package
-from geoseg.predict import Compute, TilePredictor, probe_batch, resolve_compute
+from geoseg.predict import Compute, TilePredictor, probe, resolve_compute
 
 BANDS = tuple(range(10))
 
@@ -37,14 +37,14 @@ def test_probabilities_are_the_softmax_of_the_network(package, tile):
         logits = load_network(package)(torch.from_numpy(normal.astype(np.float32)))
     expected = logits.softmax(dim=1)
     compute = resolve_compute("cpu", "float32")
-    found = TilePredictor(package, BANDS, compute)(pixels, valid)
+    found = TilePredictor.of([(package, BANDS)], compute)(pixels, valid)
     assert found.dtype == torch.float32
     assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_bfloat16_is_close_to_float32(package, tile):
     exact, rough = (
-        TilePredictor(package, BANDS, resolve_compute("cpu", precision))(*tile)
+        TilePredictor.of([(package, BANDS)], resolve_compute("cpu", precision))(*tile)
         for precision in ("float32", "bfloat16")
     )
     assert (exact - rough).abs().mean() < 0.02
@@ -52,14 +52,14 @@ def test_bfloat16_is_close_to_float32(package, tile):
 
 def test_what_is_under_invalid_pixels_does_not_matter(package, tile):
     pixels, valid = tile
-    predictor = TilePredictor(package, BANDS, resolve_compute("cpu", "float32"))
+    predictor = TilePredictor.of([(package, BANDS)], resolve_compute("cpu", "float32"))
     poisoned = np.where(valid[:, None], pixels.astype(np.float32), np.nan)
     assert torch.equal(predictor(pixels, valid), predictor(poisoned, valid))
 
 
 def test_values_that_are_no_numbers_are_an_error(package, tile):
     pixels, valid = tile
-    predictor = TilePredictor(package, BANDS, resolve_compute("cpu", "float32"))
+    predictor = TilePredictor.of([(package, BANDS)], resolve_compute("cpu", "float32"))
     wrong = np.full(pixels.shape, np.nan, np.float32)
     with pytest.raises(RunError, match="values that are not numbers"):
         predictor(wrong, np.ones_like(valid))
@@ -73,7 +73,7 @@ def test_a_compiled_network_is_compiled_before_its_first_tile(
         "torch.nn.Module.compile", lambda self, **_: compiled.append(type(self))
     )
     compute = resolve_compute("cpu", "float32", compiled=True)
-    TilePredictor(package, BANDS, compute)(*tile)
+    TilePredictor.of([(package, BANDS)], compute)(*tile)
     assert [kind.__name__ for kind in compiled] == ["Unet"]
 
 
@@ -89,21 +89,20 @@ def full_at(package, monkeypatch):
 
         monkeypatch.setattr(TilePredictor, "_predict", predict)
         monkeypatch.setattr("geoseg.lanes.own_stream", nullcontext)
-        return TilePredictor(
-            package, BANDS, Compute("cuda", "float16", 8, 1, 1, "test")
-        )
+        compute = Compute("cuda", "float16", 8, 1, 1, "test")
+        return TilePredictor.of([(package, BANDS)], compute)
 
     return make
 
 
 @pytest.mark.parametrize(("most", "batch"), [(20, 8), (8, 8), (7, 4), (2, 2), (1, 1)])
 def test_a_batch_is_halved_until_it_fits(full_at, most, batch):
-    assert probe_batch(full_at(most), 64).batch == batch
+    assert probe(full_at(most), 64).batch == batch
 
 
 def test_a_device_that_holds_no_tile_is_refused(full_at):
     with pytest.raises(DeviceError, match="ran out of memory with 1 tiles"):
-        probe_batch(full_at(0), 64)
+        probe(full_at(0), 64)
 
 
 def test_memory_that_runs_out_later_names_the_flag(full_at):
@@ -111,10 +110,10 @@ def test_memory_that_runs_out_later_names_the_flag(full_at):
         full_at(5)(np.ones((8, 10, 32, 32)), np.ones((8, 32, 32), bool))
 
 
-def test_on_a_cpu_no_batch_is_tried(full_at):
-    predictor = full_at(0)
+def test_on_a_cpu_one_batch_is_tried_and_kept(full_at):
+    predictor = full_at(8)
     on_cpu = replace(predictor, compute=replace(predictor.compute, device="cpu"))
-    assert probe_batch(on_cpu, 64) == on_cpu
+    assert probe(on_cpu, 64) == on_cpu
 
 
 def test_a_precision_that_the_device_lacks_is_refused():

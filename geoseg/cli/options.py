@@ -134,10 +134,19 @@ def segmenting(command: Command) -> Command:
             help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles; repeatable.",
         ),
         click.option(
-            "--model",
-            default="sentinel2-landcover",
+            "--tta",
+            type=click.Choice(["none", "flips", "d4"]),
+            default="none",
             show_default=True,
-            help="A model's name (see geoseg models) or its directory.",
+            help="Average over mirrored (4) and turned (8) views of each tile.",
+        ),
+        click.option(
+            "--model",
+            multiple=True,
+            default=("sentinel2-landcover",),
+            show_default=True,
+            help="A model's name (see geoseg models) or its directory; repeatable: "
+            "probabilities are averaged.",
         ),
         click.option(
             "--aoi", type=a_path, help="Polygons to map no more than, in any CRS."

@@ -52,8 +52,8 @@ class Report:
     """The input image: path, size in bytes, CRS, width, height, bands."""
     aoi: Mapping[str, Json] | None
     """The area of interest; None for the whole scene."""
-    model: Mapping[str, Json]
-    """The model: name, version, fingerprint."""
+    models: Sequence[Mapping[str, Json]]
+    """Each model: name, version, fingerprint."""
     compute: Mapping[str, Json]
     """Device, precision, threads, and why they were chosen."""
     tiles: Mapping[str, int]

@@ -1,0 +1,132 @@
+"""One network at work: raw pixels of its bands in, class probabilities out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from geoseg.errors import RunError
+from geoseg.models.fold import fold_batch_norm
+from geoseg.models.network import load_network
+from geoseg.predict.symmetry import VIEWS, Augmentation
+from geoseg.stitch import class_probabilities
+
+if TYPE_CHECKING:
+    from geoseg.models.package import ModelPackage
+    from geoseg.predict.compute import Compute
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model package among those of a predictor, most often the only one.
+
+    The network is loaded where and when it is first used, once a process.
+    """
+
+    package: ModelPackage
+    """The model."""
+    places: tuple[int, ...]
+    """For each of its bands, the place among the bands that the predictor reads."""
+
+    def normalise(self, pixels: Tensor, unseen: Tensor | None, how: Compute) -> Tensor:
+        """Take its bands and bring them to what the network was trained on.
+
+        Args:
+            pixels: Float32, shape ``(tile, band, y, x)``; not changed.
+            unseen: True where a pixel has no data, shape ``(tile, y, x)``: there it
+                gets each band's mean, which is 0; None where all have data.
+            how: Device and precision.
+
+        """
+        network = load_member(self.package, how)
+        if self.places != tuple(range(pixels.shape[1])):
+            pixels = pixels[:, list(self.places)]
+        normal = (pixels * network.gain).sub_(network.offset)
+        return normal if unseen is None else normal.masked_fill_(unseen[:, None], 0.0)
+
+    def predict(self, normal: Tensor, views: Augmentation, how: Compute) -> Tensor:
+        """Give the mean of the probabilities over the views of normalised tiles.
+
+        Returns:
+            Float32, shape ``(tile, class, y, x)``.
+
+        Raises:
+            RunError: The network gives values that are not numbers.
+
+        """
+        network = load_member(self.package, how).network
+        precision = getattr(torch, how.precision)
+        tiles = normal.to(precision, memory_format=torch.channels_last)
+        first, *others = VIEWS[views]
+        total = class_probabilities(network(first.show(tiles)))
+        for view in others:
+            total += view.undo(class_probabilities(network(view.show(tiles))))
+        if others:
+            total /= len(VIEWS[views])
+        if not total.sum().isfinite():
+            raise RunError(
+                f"model {self.package.name} gave values that are not numbers at "
+                f"precision {how.precision}; try --precision float32"
+            )
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network on its device, and how its bands are normalised."""
+
+    network: nn.Module
+    """In eval mode; takes normalised tiles, gives scores in float32."""
+    gain: Tensor
+    """What raw pixels are multiplied with, shape ``(1, band, 1, 1)``."""
+    offset: Tensor
+    """What is then taken off, of the same shape."""
+
+
+_loading = threading.Lock()
+
+
+def load_member(package: ModelPackage, how: Compute) -> Loaded:
+    """Load a network to its device, once a process, whichever thread comes first.
+
+    Raises:
+        ModelError: Its tensors do not fit its configuration.
+
+    """
+    with _loading:
+        return _load(package, how)
+
+
+@cache
+def _load(package: ModelPackage, how: Compute) -> Loaded:
+    torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
+    torch.backends.cudnn.deterministic = True
+    device = torch.device(how.device)
+    precision = getattr(torch, how.precision)
+    network = load_network(package)
+    fold_batch_norm(network)
+    network = network.to(device, precision).to(memory_format=torch.channels_last)
+    _keep_head_in_float32(network)
+    if how.compiled:
+        network.compile(dynamic=False)
+    statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
+    mean, deviation = statistics.to(device).T[:, None, :, None, None]
+    return Loaded(network, package.scale / deviation, mean / deviation)
+
+
+def _keep_head_in_float32(network: nn.Module) -> None:
+    """Compute the last layers in float32: bfloat16 logits tie on many pixels.
+
+    Every architecture has its scores from its ``segmentation_head`` and nothing after.
+    """
+    head = network.get_submodule("segmentation_head").float()
+
+    def widen(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(value.float() for value in inputs)
+
+    head.register_forward_pre_hook(widen)

@@ -1,0 +1,84 @@
+"""Try a predictor before a run: does it take such tiles, does its batch fit?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import DeviceError, GeosegError, ModelError
+from geoseg.lanes import in_lanes
+
+if TYPE_CHECKING:
+    from geoseg.predict.tiles import TilePredictor
+
+
+def probe(predictor: TilePredictor, tile: int) -> TilePredictor:
+    """Load a predictor's networks, try them, and halve the batch until it fits.
+
+    Done before a run begins, since a batch's shape can change the last bits of its
+    results. A CPU's memory is no matter of batches: there one is tried, and not
+    one in each lane.
+
+    Args:
+        predictor: The predictor with the batch that one would like.
+        tile: Side of a tile in pixels.
+
+    Raises:
+        ModelError: A network cannot be loaded, or does not take tiles of that side.
+        RunError: A network gives values that are not numbers.
+        DeviceError: Not even one tile fits.
+
+    """
+    lanes = 1 if predictor.compute.device == "cpu" else predictor.lanes
+    while True:
+        try:
+            _try(predictor, tile, lanes)
+        except DeviceError:
+            if predictor.batch == 1:
+                raise
+            smaller = replace(predictor.compute, batch=predictor.batch // 2)
+            predictor = replace(predictor, compute=smaller)
+        else:
+            return predictor
+
+
+def _try(predictor: TilePredictor, tile: int, lanes: int) -> None:
+    try:
+        try_lanes(predictor, tile, lanes=lanes)
+    except GeosegError:
+        raise
+    except (RuntimeError, AssertionError, ValueError, LookupError) as error:
+        names = ", ".join(member.package.name for member in predictor.members)
+        raise ModelError(
+            f"the network of {names} does not take tiles of {tile} px "
+            f"({error}); give another --tile"
+        ) from error
+
+
+def try_lanes(
+    predictor: TilePredictor,
+    tile: int,
+    *,
+    dtype: str = "float32",
+    lanes: int | None = None,
+) -> None:
+    """Predict a batch of ones in each lane at once, and wait for all.
+
+    Args:
+        predictor: What predicts.
+        tile: Side of a tile in pixels.
+        dtype: The pixels' numpy dtype.
+        lanes: In how many; the predictor's where None.
+
+    """
+    shape = (predictor.batch, len(predictor.bands), tile, tile)
+    pixels, valid = np.ones(shape, dtype), np.ones((shape[0], tile, tile), bool)
+    in_lanes(
+        lambda _: predictor(pixels, valid),
+        range(predictor.lanes if lanes is None else lanes),
+        device=predictor.device,
+        lanes=predictor.lanes,
+        threads=predictor.threads,
+    )

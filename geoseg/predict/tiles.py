@@ -1,0 +1,152 @@
+"""The predictor of a run: one model or several, one answer for each tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from geoseg.errors import ModelError
+from geoseg.predict.compute import Compute, memory_told
+from geoseg.predict.member import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from geoseg.classes import Legend
+    from geoseg.models.package import ModelPackage
+    from geoseg.predict.symmetry import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class TilePredictor:
+    """Models on a device; cheap to send to a worker.
+
+    Networks are loaded where and when the first batch comes, once a process.
+    """
+
+    members: tuple[Member, ...]
+    """The models, at least one, whose probabilities are averaged."""
+    bands: tuple[int, ...]
+    """The scene's bands, counted from 0, that are read: all that some member needs."""
+    compute: Compute
+    """Device, precision and batch size."""
+    augmentation: Augmentation = "none"
+    """Which views of a tile each member predicts."""
+
+    @classmethod
+    def of(
+        cls,
+        models: Sequence[tuple[ModelPackage, tuple[int, ...]]],
+        compute: Compute,
+        augmentation: Augmentation = "none",
+    ) -> TilePredictor:
+        """Make a predictor of models and, for each, its bands in the scene.
+
+        Args:
+            models: Each model with the scene's band, counted from 0, for each of its
+                bands.
+            compute: Device, precision and batch size.
+            augmentation: Which views of a tile each model predicts.
+
+        Raises:
+            ModelError: The models do not have the same classes.
+
+        """
+        _check_classes([package for package, _ in models])
+        read = tuple(dict.fromkeys(band for _, bands in models for band in bands))
+        members = tuple(
+            Member(package, tuple(read.index(band) for band in bands))
+            for package, bands in models
+        )
+        return cls(members, read, compute, augmentation)
+
+    @property
+    def legend(self) -> Legend:
+        """The classes, in the order of the probabilities."""
+        return self.members[0].package.legend
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.legend)
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in a batch."""
+        return self.compute.batch
+
+    @property
+    def device(self) -> torch.device:
+        """Where the probabilities are."""
+        return torch.device(self.compute.device)
+
+    @property
+    def lanes(self) -> int:
+        """How many batches a process computes side by side."""
+        return self.compute.lanes
+
+    @property
+    def threads(self) -> int:
+        """The threads that an operation of a lane uses on a CPU."""
+        return self.compute.threads
+
+    def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        """Predict a batch of tiles.
+
+        Invalid pixels are shown to the networks as each band's mean.
+
+        Args:
+            pixels: As the scene gives them, shape ``(tile, band, y, x)``.
+            valid: True where a pixel has data, shape ``(tile, y, x)``.
+
+        Returns:
+            Probabilities, float32, shape ``(tile, class, y, x)``, on the device.
+
+        Raises:
+            RunError: A network gives values that are not numbers.
+            DeviceError: The device ran out of memory.
+
+        """
+        with memory_told(self.compute):
+            return self._predict(pixels, valid)
+
+    def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        with torch.inference_mode():
+            raw = _upload(pixels, self.device).to(torch.float32)
+            unseen = None if valid.all() else _upload(~valid, self.device)
+            first, *others = self.members
+            normal = first.normalise(raw, unseen, self.compute)
+            total = first.predict(normal, self.augmentation, self.compute)
+            for member in others:
+                normal = member.normalise(raw, unseen, self.compute)
+                total += member.predict(normal, self.augmentation, self.compute)
+            return total / len(self.members) if others else total
+
+
+def _check_classes(packages: Sequence[ModelPackage]) -> None:
+    """Hold ids and names of the classes, which are in order, against each other."""
+    first, *others = (_list(package.legend) for package in packages)
+    for package, classes in zip(packages[1:], others, strict=True):
+        if classes != first:
+            raise ModelError(
+                f"models whose probabilities are averaged need the same classes: "
+                f"{packages[0].name} has {first}; {package.name} has {classes}"
+            )
+
+
+def _list(legend: Legend) -> str:
+    return ", ".join(f"{each.id} {each.name}" for each in legend)
+
+
+def _upload(values: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Bring an array to a device as it is, which moves the fewest bytes."""
+    tensor = torch.from_numpy(values)
+    if device.type == "cuda":  # from pinned memory a copy does not stop the stream
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
