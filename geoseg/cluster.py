@@ -14,6 +14,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import rasterio
@@ -171,6 +172,7 @@ class Enlisted:
     def __init__(self, client: Client, name: str) -> None:
         """Take workers that carry the job under a name."""
         self._client, self._name = client, name
+        self._submitted = count()
 
     @property
     def count(self) -> int:
@@ -185,8 +187,10 @@ class Enlisted:
         retries: int,
     ) -> Future[Result]:
         """Hand a task to some worker; a failed one is tried again."""
+        # Keys of one name are one group to dask, which keeps every group of a run.
+        key = (f"{task.__name__}-{self._name}", next(self._submitted))
         return self._client.submit(
-            _work, self._name, task, *args, pure=False, retries=retries
+            _work, self._name, task, *args, key=key, retries=retries
         )
 
 

@@ -8,7 +8,7 @@ process alone writes the journal.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -16,25 +16,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.cluster import THREADS, enlist
 from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
-from geoseg.grid import Block
-from geoseg.tasks import (
-    infer_block,
-    merge_seams,
-    part_name,
-    strip_name,
-    unpack_part,
-)
+from geoseg.grid import Block, Piece
+from geoseg.journal.journal import Entry
+from geoseg.tasks import infer_block, merge_seams, piece_of, unpack_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from distributed import Client, Future
     from numpy.typing import NDArray
 
     from geoseg.cluster import Enlisted
-    from geoseg.grid import Piece, Window
-    from geoseg.journal import Journal, Receipt
+    from geoseg.grid import Window
+    from geoseg.journal.journal import Journal
+    from geoseg.journal.store import Receipt
     from geoseg.plan import Plan
     from geoseg.tasks import Done, Job
 
@@ -105,8 +101,8 @@ def run(
         RunError: No worker is left.
 
     """
-    _forget_lost(job.plan, journal)
-    walk = _Walk(job.plan, journal, on_progress)
+    done = _what_lasts(job.plan, journal)
+    walk = _Walk(job.plan, journal, done, on_progress)
     with enlist(client, job) as workers:
         failures = walk.finish(workers)
     if failures and not (allow_missing and walk.progress.blocks):
@@ -127,41 +123,91 @@ def parts(
 
     Yields:
         A part's window, counted from the output raster's first pixel, and its
-        values, shape ``(y, x)``. Parts do not overlap.
+        values, shape ``(y, x)``, in the order in which they were finished. Parts do
+        not overlap.
 
     """
-    for piece in plan.pieces():
-        if (maker := _maker(plan, piece)) not in journal:
-            continue
-        window = plan.output(piece)
-        receipt = journal.receipt(maker, part_name(piece))
-        values = unpack_part(journal.store.read(receipt), window)
-        yield window.relative_to(plan.area), values[layer]
+    for entry in journal.entries():
+        for receipt in entry.receipts:
+            piece, sharer = piece_of(receipt.name)
+            if sharer is None:
+                window = plan.output(piece)
+                values = unpack_part(journal.store.read(receipt), window)
+                yield window.relative_to(plan.area), values[layer]
 
 
 _Work: TypeAlias = "Block | tuple[Piece, ...]"
 """What is handed to a worker at a time: a block, or seams to merge."""
 
 
+class _Marks:
+    """Which places of a plan are done, in a byte for each: nothing that grows."""
+
+    def __init__(self, rows: int, cols: int) -> None:
+        self._cols, self._flags = cols, bytearray(rows * cols)
+
+    def __contains__(self, place: Block | Piece) -> bool:
+        return self._flags[place.row * self._cols + place.col] == 1
+
+    def add(self, place: Block | Piece) -> None:
+        self._flags[place.row * self._cols + place.col] = 1
+
+
+class _Finished:
+    """What is finished of a plan, and the strips that wait for their merge."""
+
+    def __init__(self, plan: Plan) -> None:
+        rows, cols = plan.lattice.rows.blocks, plan.lattice.cols.blocks
+        self.blocks = _Marks(rows, cols)
+        self.seams = _Marks(2 * rows - 1, 2 * cols - 1)
+        self.strips: dict[Piece, dict[Block, Receipt]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Note a finished task."""
+        kind, row, col = entry.task.split()
+        if kind == "block":
+            self.blocks.add(Block(int(row), int(col)))
+            self.counts.update(entry.notes, blocks=1)
+        else:
+            self.seams.add(Piece(int(row), int(col)))
+
+    def keep_strips(self, entry: Entry) -> list[Receipt]:
+        """Keep the strips that a task left; give those that came too late."""
+        late = []
+        for receipt in entry.receipts:
+            piece, sharer = piece_of(receipt.name)
+            if sharer is None:
+                continue
+            if piece in self.seams:
+                late.append(receipt)
+            else:
+                self.strips.setdefault(piece, {})[sharer] = receipt
+        return late
+
+
 class _Walk:
     """One run's way through its plan: what is left, and what a result sets free."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, on_progress: Callable[[Progress], None]
+        self,
+        plan: Plan,
+        journal: Journal,
+        done: _Finished,
+        on_progress: Callable[[Progress], None],
     ) -> None:
-        self._plan, self._journal = plan, journal
+        self._plan, self._journal, self._done = plan, journal, done
         self._on_progress = on_progress
         self._failures: list[BlockError] = []
-        done = {b for b in self._plan.blocks if _task(b) in journal}
-        self._blocks = deque(sorted(self._plan.blocks - done))
-        self._seams = deque(p for p in self._plan.pieces() if self._is_ready(p))
+        self._blocks = (block for block in plan.blocks if block not in done.blocks)
+        self._seams = deque(piece for piece in done.strips if self._is_ready(piece))
         self.progress = Progress(
-            blocks_planned=len(self._plan.blocks),
-            tiles_planned=self._plan.tiles,
-            blocks=len(done),
-            inferred=sum(journal.notes(_task(b))["inferred"] for b in done),
-            empty=sum(journal.notes(_task(b))["empty"] for b in done),
-            resumed=len(done),
+            blocks_planned=len(plan.blocks),
+            tiles_planned=plan.tiles,
+            blocks=done.counts["blocks"],
+            inferred=done.counts["inferred"],
+            empty=done.counts["empty"],
+            resumed=done.counts["blocks"],
         )
 
     def finish(self, workers: Enlisted) -> list[BlockError]:
@@ -180,27 +226,28 @@ class _Walk:
         hand_out()
         while work:
             future = _next_result(results, workers)
-            self._settle(work.pop(future), future)
+            self._settle(work.pop(future), future, workers)
             hand_out()
         return self._failures
 
     def _next(self) -> _Work | None:
-        """Seams first: their strips take room on disk until they are merged."""
-        if self._seams:
-            count = min(len(self._seams), _SEAMS)
-            return tuple(self._seams.popleft() for _ in range(count))
-        return self._blocks.popleft() if self._blocks else None
+        """Take seams first: their strips take room until they are merged."""
+        if len(self._seams) < _SEAMS and (block := next(self._blocks, None)):
+            return block
+        count = min(len(self._seams), _SEAMS)
+        return tuple(self._seams.popleft() for _ in range(count)) or None
 
     def _submit(self, workers: Enlisted, work: _Work) -> Future[Any]:
         if isinstance(work, Block):
             return workers.submit(infer_block, work, retries=_RETRIES)
-        seams = [(p, list(_strips(self._plan, self._journal, p))) for p in work]
+        strips = [list(self._done.strips[piece].values()) for piece in work]
+        seams = list(zip(work, strips, strict=True))
         return workers.submit(merge_seams, seams, retries=_RETRIES)
 
-    def _settle(self, work: _Work, future: Future[Any]) -> None:
+    def _settle(self, work: _Work, future: Future[Any], workers: Enlisted) -> None:
         """Note finished work in the journal, or why it failed."""
         try:
-            done = future.result()
+            done = _result(future, workers)
         except (DiskError, DeviceError, ClusterError):
             raise  # no other task can do better
         except CancelledError as error:
@@ -211,12 +258,14 @@ class _Walk:
         if isinstance(work, Block):
             self._settle_block(work, done)
             return
-        for piece, merged in zip(work, done, strict=True):
-            self._settle_seam(piece, merged)
+        self._settle_seams(work, done)
 
     def _settle_block(self, block: Block, done: Done) -> None:
         notes = {"inferred": done.inferred, "empty": done.empty}
-        self._journal.record(_task(block), done.receipts, notes)
+        entry = Entry(_task(block), done.receipts, notes)
+        self._journal.record(entry)
+        self._done.add(entry)
+        self._journal.store.remove(self._done.keep_strips(entry))
         self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
         self.progress = replace(
             self.progress,
@@ -226,19 +275,20 @@ class _Walk:
         )
         self._on_progress(self.progress)
 
-    def _settle_seam(self, piece: Piece, done: Done) -> None:
-        strips = [strip.name for strip in _strips(self._plan, self._journal, piece)]
-        self._journal.record(_task(piece), done.receipts, {})
-        self._journal.store.remove(strips)
+    def _settle_seams(self, pieces: Sequence[Piece], merged: Sequence[Done]) -> None:
+        entries = [
+            Entry(_task(piece), done.receipts)
+            for piece, done in zip(pieces, merged, strict=True)
+        ]
+        self._journal.record(*entries)
+        for piece, entry in zip(pieces, entries, strict=True):
+            self._done.add(entry)
+            self._journal.store.remove(self._done.strips.pop(piece).values())
 
     def _is_ready(self, piece: Piece) -> bool:
         """Whether a piece is a seam, unmerged, and all its strips are there."""
-        sharers = self._plan.sharers(piece)
-        return (
-            len(sharers) > 1
-            and _task(piece) not in self._journal
-            and all(_task(block) in self._journal for block in sharers)
-        )
+        strips = self._done.strips.get(piece, {})
+        return bool(strips) and len(strips) == len(self._plan.sharers(piece))
 
     def _failure(self, work: _Work, error: Exception) -> BlockError:
         lattice = self._plan.lattice
@@ -257,12 +307,24 @@ class _Walk:
         return failure
 
 
-def _next_result(results: SimpleQueue[Future[Done]], workers: Enlisted) -> Future[Done]:
+def _next_result(results: SimpleQueue[Future[Any]], workers: Enlisted) -> Future[Any]:
     """Wait for a task to end, as long as there is a worker that could end it."""
     while True:
         try:
             return results.get(timeout=_PATIENCE_S)
         except Empty:
+            if not workers.count:
+                raise _no_worker() from None
+
+
+def _result(future: Future[Any], workers: Enlisted) -> Any:  # noqa: ANN401  # any task's
+    """Fetch what a task gave; where its worker died with it, another does it anew."""
+    while True:
+        try:
+            return future.result(timeout=_PATIENCE_S)
+        except TimeoutError:
+            if future.status == "error":  # the task's own
+                raise
             if not workers.count:
                 raise _no_worker() from None
 
@@ -280,38 +342,25 @@ def _task(task: Block | Piece) -> str:
     return f"{kind} {task.row} {task.col}"
 
 
-def _maker(plan: Plan, piece: Piece) -> str:
-    """Name the task that finishes a piece."""
-    sharers = plan.sharers(piece)
-    return _task(sharers[0]) if len(sharers) == 1 else _task(piece)
-
-
-def _holds(journal: Journal, task: str, name: str) -> bool:
-    return journal.store.holds(journal.receipt(task, name))
-
-
-def _strips(plan: Plan, journal: Journal, piece: Piece) -> Iterator[Receipt]:
-    """The receipts of the strips that a seam is merged from."""
-    for block in plan.sharers(piece):
-        yield journal.receipt(_task(block), strip_name(piece, block))
-
-
-def _forget_lost(plan: Plan, journal: Journal) -> None:
-    """Count as unfinished each task whose files did not last.
+def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
+    """Read the journal, and count as unfinished each task whose files did not last.
 
     A merged seam's strips are gone, so where its part is lost, the blocks that
     share it are done anew.
     """
+    done = _Finished(plan)
+    for entry in journal.entries():
+        done.add(entry)
     lost: set[str] = set()
-    for piece in plan.pieces():
-        sharers = plan.sharers(piece)
-        if (maker := _maker(plan, piece)) in journal:
-            if not _holds(journal, maker, part_name(piece)):
-                lost.update((maker, *map(_task, sharers)))
-            continue
-        for block in sharers:
-            strip = strip_name(piece, block)
-            if _task(block) in journal and not _holds(journal, _task(block), strip):
-                lost.add(_task(block))
-    for task in lost:
-        journal.forget(task)
+    for entry in journal.entries():
+        late = set(done.keep_strips(entry))
+        for receipt in entry.receipts:
+            if receipt in late or journal.store.holds(receipt):
+                continue
+            piece, sharer = piece_of(receipt.name)
+            sharers = plan.sharers(piece) if sharer is None else []
+            lost.update((entry.task, *map(_task, sharers)))
+    if not lost:
+        return done
+    journal.forget(lost)
+    return _what_lasts(plan, journal)

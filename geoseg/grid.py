@@ -16,6 +16,7 @@ is a *seam*: no block can finish it alone.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -213,6 +214,38 @@ class Block:
     """Counted from the scene's first row of blocks."""
     col: int
     """Counted from the scene's first column of blocks."""
+
+
+class BlockSet(AbstractSet[Block]):
+    """Blocks, in a byte for each place: a set of a million takes a megabyte.
+
+    They come row by row.
+    """
+
+    __slots__ = ("_cols", "_count", "_flags")
+
+    def __init__(self, cols: int, flags: bytes) -> None:
+        """Take the number of blocks in a row, and 1 for each block, or 0, by rows."""
+        self._cols, self._flags, self._count = cols, flags, flags.count(1)
+
+    def __contains__(self, block: object) -> bool:
+        """Whether a block is one of them; none beyond the last row and column is."""
+        return (
+            isinstance(block, Block)
+            and 0 <= block.col < self._cols
+            and 0 <= block.row < len(self._flags) // self._cols
+            and self._flags[block.row * self._cols + block.col] == 1
+        )
+
+    def __iter__(self) -> Iterator[Block]:
+        """Go through them, row by row."""
+        for index, flag in enumerate(self._flags):
+            if flag:
+                yield Block(*divmod(index, self._cols))
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._count
 
 
 @dataclass(frozen=True, slots=True, order=True)

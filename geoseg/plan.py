@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import PlanError
-from geoseg.grid import Block, Lattice, Piece, Window, make_lattice
+from geoseg.grid import BlockSet, Window, make_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from geoseg.georef import Georef
+    from geoseg.grid import Block, Lattice, Piece
 
 _ENOUGH_BLOCKS = 16
 """A job is cut into about this many blocks at least, so that progress is seen
@@ -30,7 +31,7 @@ class Plan:
     """The output raster's pixels in the scene: the AOI's bounding box."""
     lattice: Lattice
     """Where tiles, blocks and pieces lie."""
-    blocks: frozenset[Block]
+    blocks: BlockSet
     """The blocks with at least one tile that touches the AOI."""
     tiles: int
     """Tiles that touch the AOI; those without data in it are skipped on the way."""
@@ -58,7 +59,7 @@ class Plan:
 
     def pieces(self) -> Iterator[Piece]:
         """Every piece that the output raster shows, once."""
-        for block in sorted(self.blocks):
+        for block in self.blocks:
             for piece in self.shown(block):
                 if self.sharers(piece)[0] == block:
                     yield piece
@@ -120,20 +121,20 @@ def make_plan(
         PlanError: No tile touches the AOI.
 
     """
-    touched = {
-        block: count
-        for block in lattice.blocks()
-        if lattice.block_view(block).intersection(area)
-        and (count := _touched_tiles(lattice, block, touches))
-    }
-    if not touched:
+    flags = bytearray()
+    tiles = 0
+    for block in lattice.blocks():
+        near = lattice.block_view(block).intersection(area)
+        count = _touched_tiles(lattice, block, touches) if near else 0
+        flags.append(count > 0)
+        tiles += count
+    if not tiles:
         raise PlanError("no tile of the scene touches the area of interest")
-    tiles = sum(touched.values())
     return Plan(
         georef=georef,
         area=area,
         lattice=lattice,
-        blocks=frozenset(touched),
+        blocks=BlockSet(lattice.cols.blocks, bytes(flags)),
         tiles=tiles,
         skipped=lattice.rows.tiles * lattice.cols.tiles - tiles,
         identity=identity,

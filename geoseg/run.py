@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from geoseg.classes import NODATA, UNKNOWN
 from geoseg.cluster import map_on, open_client
 from geoseg.engine import Progress, parts, run
-from geoseg.journal import Journal, open_journal
+from geoseg.journal.journal import Journal, open_journal
 from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
 from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
 from geoseg.products.preview import write_preview
@@ -132,7 +132,7 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
         "GEOSEG_MODEL": _named(setup),
         "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
     }
-    scratch = journal.store.directory
+    scratch = setup.output / RUN_DIRECTORY
     write_class_map(
         setup.products["landcover"],
         georef,

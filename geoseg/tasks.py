@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from geoseg.grid import Window, reflect
+from geoseg.grid import Block, Piece, Window, reflect
 from geoseg.lanes import in_lanes
 from geoseg.stitch import Accumulator, Blend, decide, tile_weights
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.georef import Georef
-    from geoseg.grid import Block, Piece, Tile
-    from geoseg.journal import Receipt, Store
+    from geoseg.grid import Tile
+    from geoseg.journal.store import Receipt, Store
     from geoseg.plan import Plan
 
 
@@ -165,6 +165,20 @@ def part_name(piece: Piece) -> str:
 def strip_name(piece: Piece, block: Block) -> str:
     """Name the file of a block's share in a piece."""
     return f"strip-{piece.row}-{piece.col}-{block.row}-{block.col}"
+
+
+def piece_of(name: str) -> tuple[Piece, Block | None]:
+    """Read the name of a part or a strip: the piece, and whose share it is.
+
+    Example:
+        >>> piece_of("part-0-1")
+        (Piece(row=0, col=1), None)
+        >>> piece_of(strip_name(Piece(0, 1), Block(0, 2)))
+        (Piece(row=0, col=1), Block(row=0, col=2))
+
+    """
+    _, row, col, *block = name.split("-")
+    return Piece(int(row), int(col)), Block(*map(int, block)) if block else None
 
 
 def infer_block(job: Job, block: Block) -> Done:

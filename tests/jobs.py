@@ -6,7 +6,8 @@ import numpy as np
 from fakes import ArrayArea, ArraySource
 
 from geoseg.engine import parts, run
-from geoseg.journal import Store, open_journal
+from geoseg.journal.disk import DiskStore
+from geoseg.journal.journal import open_journal
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.tasks import Job
 
@@ -27,7 +28,7 @@ def make_job(
         touches=area.touches,
         identity={"test": "1"},
     )
-    return Job(plan, source, predictor, area, blend, IDS, NODATA, Store(directory))
+    return Job(plan, source, predictor, area, blend, IDS, NODATA, DiskStore(directory))
 
 
 def do(job, client, **options):

@@ -23,7 +23,8 @@ from geoseg.cluster import open_client
 from geoseg.engine import parts, run
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.journal import Store, open_journal
+from geoseg.journal.disk import DiskStore
+from geoseg.journal.journal import open_journal
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.tasks import Job
 
@@ -83,7 +84,7 @@ def main() -> None:
     plan = make_plan(
         source.georef, lattice, area=window, touches=area.touches, identity={}
     )
-    store = Store(directory)
+    store = DiskStore(directory)
     job = Job(plan, source, ConstantPredictor(), area, "hann", (1, 2), NODATA, store)
     with open_client() as client, open_journal(directory, {}) as journal:
         run(job, journal, client, lambda _: None)

@@ -15,7 +15,8 @@ from jobs import IDS, NODATA, do, make_job, make_scene, whole
 from geoseg.cluster import open_client
 from geoseg.engine import parts, run
 from geoseg.errors import BlockError, DiskError, RunError
-from geoseg.journal import open_journal
+from geoseg.journal import disk
+from geoseg.journal.journal import open_journal
 
 
 @pytest.fixture(scope="module")
@@ -315,15 +316,15 @@ def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):
     source = make_scene(10)
     job = make_job(source, whole(source), ContextPredictor(), tmp_path)
 
-    write = Path.write_bytes
+    write = disk.create_file
 
     def full(path, data):
-        if path.name.startswith("part"):
+        if Path(path).name.startswith("part"):
             raise OSError(28, "No space left on device")
         return write(path, data)
 
     with open_journal(tmp_path, job.plan.identity) as journal:
-        monkeypatch.setattr("pathlib.Path.write_bytes", full)
+        monkeypatch.setattr(disk, "create_file", full)
         with pytest.raises(DiskError, match="is full; make room and run the same"):
             run(job, journal, client, lambda _: None)
 

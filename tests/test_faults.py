@@ -21,7 +21,7 @@ from killed_run import SlowPredictor, killed_job
 from geoseg.cluster import open_client
 from geoseg.engine import run
 from geoseg.errors import BlockError, ClusterError, DiskError, RunError
-from geoseg.journal import open_journal
+from geoseg.journal.journal import open_journal
 from geoseg.scene import open_scene
 
 pytestmark = pytest.mark.slow  # worker processes take seconds to start

@@ -1,5 +1,7 @@
 """The lattice: windows, tiles, blocks and pieces."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +11,10 @@ from geoseg.errors import GridError
 from geoseg.grid import (
     Axis,
     Block,
+    BlockSet,
     Lattice,
     Piece,
+    Tile,
     Window,
     check_tile,
     make_lattice,
@@ -192,3 +196,13 @@ def test_legal_tiles_pass():
 def test_a_block_without_tiles_is_refused():
     with pytest.raises(GridError, match="at least one tile"):
         make_lattice((10, 10), tile=8, overlap=4, block=0)
+
+
+def test_a_set_of_blocks_is_what_a_set_is():
+    chosen = {Block(0, 2), Block(1, 0), Block(2, 3)}
+    flags = bytes(Block(row, col) in chosen for row in range(3) for col in range(4))
+    blocks = pickle.loads(pickle.dumps(BlockSet(4, flags)))  # noqa: S301  # our own
+    assert blocks == chosen
+    assert list(blocks) == sorted(chosen)
+    for outside in (Block(0, 4), Block(3, 0), Block(-1, 0), Block(0, -1), Tile(0, 2)):
+        assert outside not in blocks

@@ -1,42 +1,73 @@
 """The run directory: whole files, one owner, the same run or none."""
 
-import json
-
 import pytest
 
 from geoseg.errors import OutputError, ResumeError, RunError
-from geoseg.journal import Receipt, Store, open_journal
+from geoseg.journal.disk import DiskStore
+from geoseg.journal.journal import Entry, open_journal
+from geoseg.journal.store import Receipt
 
 IDENTITY = {"model": "a", "tile": "256"}
+
+
+def tasks(journal):
+    return [entry.task for entry in journal.entries()]
 
 
 def test_a_task_is_done_once_it_is_recorded(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
         receipt = journal.store.write("part-0-0", b"pixels")
-        assert "block 0 0" not in journal
-        journal.record("block 0 0", [receipt], {"inferred": 4})
+        assert tasks(journal) == []
+        done = Entry("block 0 0", (receipt,), {"inferred": 4})
+        journal.record(done)
     with open_journal(tmp_path, IDENTITY) as journal:
-        assert "block 0 0" in journal
-        assert journal.receipt("block 0 0", "part-0-0") == receipt
-        assert journal.notes("block 0 0") == {"inferred": 4}
+        assert list(journal.entries()) == [done]
         assert journal.store.read(receipt) == b"pixels"
 
 
 def test_a_journal_line_that_a_kill_cut_short_does_not_count(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
-        journal.record("block 0 0", [], {})
-        journal.record("block 0 1", [], {})
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
     path = tmp_path / "journal.jsonl"
     path.write_bytes(path.read_bytes()[:-9])
     with open_journal(tmp_path, IDENTITY) as journal:
-        assert "block 0 0" in journal
-        assert "block 0 1" not in journal
-        journal.record("block 0 2", [], {})
-    lines = path.read_text().splitlines()
-    assert [json.loads(line)["task"] for line in lines] == [
-        "block 0 0",
-        "block 0 2",
-    ]
+        journal.record(Entry("block 0 2"))
+        assert tasks(journal) == ["block 0 0", "block 0 2"]
+
+
+def test_a_journal_line_that_a_power_cut_emptied_does_not_count(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+    path = tmp_path / "journal.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(bytes(20) + whole[20:])
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 1"]
+
+
+def test_forgotten_tasks_are_not_done(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(*(Entry(f"block 0 {col}") for col in range(4)))
+        journal.forget({"block 0 1", "block 0 2"})
+        journal.record(Entry("block 0 1"))
+        assert tasks(journal) == ["block 0 0", "block 0 3", "block 0 1"]
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 0", "block 0 3", "block 0 1"]
+
+
+def test_a_directory_with_other_files_is_no_run_directory(tmp_path):
+    (tmp_path / "thesis.odt").write_text("years of work")
+    with pytest.raises(OutputError, match=r"no run's, such as thesis\.odt"):
+        open_journal(tmp_path, IDENTITY, restart=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.odt"]
+
+
+def test_a_damaged_identity_is_refused(tmp_path):
+    open_journal(tmp_path, IDENTITY).__exit__()
+    (tmp_path / "identity.json").write_text("{")
+    with pytest.raises(ResumeError, match="identity is damaged; use --restart"):
+        open_journal(tmp_path, IDENTITY)
+    open_journal(tmp_path, IDENTITY, restart=True).__exit__()
 
 
 def test_another_run_is_refused_naming_what_differs(tmp_path):
@@ -49,9 +80,9 @@ def test_another_run_is_refused_naming_what_differs(tmp_path):
 
 def test_restart_throws_away_the_other_run(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
-        journal.record("block 0 0", [journal.store.write("x", b"1")], {})
+        journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
     with open_journal(tmp_path, {"model": "b"}, restart=True) as journal:
-        assert "block 0 0" not in journal
+        assert tasks(journal) == []
     assert not (tmp_path / "x").exists()
 
 
@@ -70,7 +101,7 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
 
 
 def test_a_file_that_changed_is_not_read(tmp_path):
-    store = Store(tmp_path)
+    store = DiskStore(tmp_path)
     receipt = store.write("part", b"pixels")
     assert store.holds(receipt)
     (tmp_path / "part").write_bytes(b"pixelz")

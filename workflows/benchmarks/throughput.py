@@ -32,7 +32,7 @@ import torch
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.cluster import open_client
 from geoseg.engine import parts, run
-from geoseg.journal import open_journal
+from geoseg.journal.journal import open_journal
 from geoseg.lanes import in_lanes
 from geoseg.models.architectures import ARCHITECTURES, Architecture
 from geoseg.models.card import Card, InputBand, Training

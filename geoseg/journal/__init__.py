@@ -1,0 +1,8 @@
+"""What a run has done: finished files, and proof that a resume is the same run.
+
+Its rooms, from below:
+
+* `store`: what a run directory can do, whatever it is on;
+* `disk`: a run directory on a disk;
+* `journal`: the finished tasks of a run, and whose run it is.
+"""

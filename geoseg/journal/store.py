@@ -1,0 +1,123 @@
+"""What a run directory can do, whatever it is on.
+
+A *store* keeps files whole or not at all, and goes to workers. A *log* keeps the lines
+that say which files count, and stays with the one process that owns the run.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from geoseg.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+IDENTITY = "identity.json"
+"""The file that says whose run it is; where it is missing, nothing else counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of what was written."""
+
+    name: str
+    """The file's name in the run directory."""
+    size: int
+    """Its size in bytes."""
+    checksum: int
+    """Its CRC-32: it finds damage, and takes a quarter of a hash's time."""
+
+
+def receipt_for(name: str, data: bytes) -> Receipt:
+    """Make the proof of what is about to be written."""
+    return Receipt(name, len(data), zlib.crc32(data))
+
+
+def check_content(place: str, data: bytes, receipt: Receipt) -> None:
+    """Refuse what is not what was written.
+
+    Raises:
+        RunError: It is damaged; the message names its place.
+
+    """
+    if (len(data), zlib.crc32(data)) != (receipt.size, receipt.checksum):
+        raise RunError(
+            f"{place} is damaged; run the same command again: what is damaged is "
+            f"computed anew"
+        )
+
+
+class Store(Protocol):
+    """The files of a run directory. It can be sent to any process."""
+
+    def check(self) -> None:
+        """Prove that this process sees the run directory and can write it.
+
+        Raises:
+            OutputError: It does not see it.
+            DiskError: It cannot write it.
+
+        """
+
+    def write(self, name: str, data: bytes) -> Receipt:
+        """Write a file whole or not at all.
+
+        Raises:
+            DiskError: The disk is full or cannot be written.
+
+        """
+
+    def read(self, receipt: Receipt) -> bytes:
+        """Read a file back and check it.
+
+        Raises:
+            RunError: It is gone or is not what was written.
+
+        """
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Tell whether a file is there and is what was written."""
+
+    def remove(self, receipts: Iterable[Receipt]) -> None:
+        """Remove files; those that are gone already are no error."""
+
+
+class Log(Protocol):
+    """The lines of a run directory's journal, for the one process that owns it."""
+
+    @property
+    def place(self) -> str:
+        """Where the run directory is, in words."""
+
+    @property
+    def store(self) -> Store:
+        """The run directory's files."""
+
+    def identity(self) -> bytes | None:
+        """What says whose run it is; None where nobody has signed it."""
+
+    def sign(self, identity: bytes) -> None:
+        """Throw away what there is, and say whose run it is from now on."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Give the journal's whole lines, oldest first."""
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Add lines; when this returns, a kill cannot lose them.
+
+        Raises:
+            DiskError: The disk is full or cannot be written.
+
+        """
+
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Put other lines in place of all, at once."""
+
+    def release(self) -> None:
+        """Let others have the run directory."""
+
+    def discard(self) -> None:
+        """Remove the run directory, and let go of it."""
