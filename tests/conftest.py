@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import settings
 from pyproj import CRS
 
 from geoseg.classes import LandClass, Legend
 from geoseg.georef import Georef
+
+settings.register_profile("steady", deadline=None)  # a busy machine fails no test
+settings.load_profile("steady")
 
 NORTH_UP = Affine(10, 0, 399_960, 0, -20, 5_800_020)
 """Off the origin, with pixels that are not square."""
