@@ -91,7 +91,7 @@ def forecast(
     Args:
         scene: A raster with the bands that the model needs.
         output: The directory for the products; nothing is written.
-        aoi: A vector file of polygons; the whole scene where None.
+        aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
         options: Model, formats, tiles, device and so on.
         exact: Read the scene to count the tiles without data, instead of
             estimating them from its overviews.
@@ -100,7 +100,7 @@ def forecast(
         InputError: Something given cannot be used.
 
     """
-    area = None if aoi is None else Path(aoi)
+    area = None if aoi is None else str(aoi)
     setup = prepare(Path(scene), Path(output), area, options or SegmentOptions())
     empty = _empty_tiles(setup) if exact else _estimated_empty_tiles(setup)
     seconds_per_tile = _measure(setup)

@@ -105,8 +105,8 @@ class Setup:
     """The raster to segment."""
     aoi: Aoi
     """Where the map is wanted."""
-    aoi_path: Path | None
-    """Where the AOI was read from; None for the whole scene."""
+    aoi_given: str | None
+    """What was given as the AOI; None for the whole scene."""
     output: Path
     """The directory for the products."""
     options: SegmentOptions
@@ -150,7 +150,7 @@ class Setup:
 
 
 def prepare(
-    scene_path: Path, output: Path, aoi_path: Path | None, options: SegmentOptions
+    scene_path: Path, output: Path, aoi_given: str | None, options: SegmentOptions
 ) -> Setup:
     """Check everything and plan the run; write nothing.
 
@@ -163,9 +163,10 @@ def prepare(
     scene = open_scene(scene_path)
     models = _models(options, scene)
     package = models[0][0]
-    if options.clip and aoi_path is None:
+    if options.clip and aoi_given is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
-    aoi = read_aoi(aoi_path, scene.georef) if aoi_path else whole_scene(scene.georef)
+    georef = scene.georef
+    aoi = read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
@@ -193,7 +194,7 @@ def prepare(
     return Setup(
         scene=scene,
         aoi=aoi,
-        aoi_path=aoi_path,
+        aoi_given=aoi_given,
         output=output,
         options=options,
         predictor=predictor,

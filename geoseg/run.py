@@ -47,8 +47,10 @@ def segment(
     Args:
         scene: A raster with the bands that the model needs.
         output: The directory for the products; made where it does not exist.
-        aoi: A vector file of polygons, in any CRS, to map no more than; the whole
-            scene where None.
+        aoi: What to map no more than: a vector file of polygons in any CRS, one
+            of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
+            ``west,south,east,north``; the last two in WGS 84, or in the CRS before
+            a semicolon (``EPSG:32633;...``). The whole scene where None.
         options: Model, formats, tiles, device and so on.
         on_step: Called as the job gets on, from the calling thread.
 
@@ -69,7 +71,7 @@ def segment(
     options = options or SegmentOptions()
     clock = _Clock()
     with clock("prepare"):
-        area = None if aoi is None else Path(aoi)
+        area = None if aoi is None else str(aoi)
         setup = prepare(Path(scene), Path(output), area, options)
     on_step(Step("prepare", warnings=setup.warnings))
     directory = setup.output / RUN_DIRECTORY
@@ -202,7 +204,7 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "height": setup.scene.georef.height,
             "bands": list(setup.scene.bands),
         },
-        aoi={"path": str(setup.aoi_path)} if setup.aoi_path else None,
+        aoi={"given": setup.aoi_given} if setup.aoi_given else None,
         models=[
             {
                 "name": package.name,

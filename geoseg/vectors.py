@@ -100,7 +100,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     source = ClassMap.open(Path(class_map), band=band)
     legend = source.legend() or _plain_legend(source)
     drawing = (options or PolygonOptions()).drawing(source.georef, legend)
-    area = clip_to and read_aoi(Path(clip_to), source.georef).geometry
+    area = clip_to and read_aoi(str(clip_to), source.georef).geometry
     on_step(Step("vectorize", compiles=will_compile()))
     frame = polygons(
         source,

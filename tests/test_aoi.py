@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyproj import CRS
 from rasterio.features import geometry_mask
 
-from geoseg.aoi import Aoi, read_aoi, whole_scene
+from geoseg.aoi import Aoi, read_aoi, read_features, whole_scene
 from geoseg.errors import AoiError
 from geoseg.georef import Georef
 from geoseg.grid import Window
@@ -205,6 +205,7 @@ def test_points_among_polygons_are_left_out_with_a_warning(tmp_path):
 FAR = shapely.affinity.translate(TRIANGLE, 0, 40_000)
 FLAT = shapely.Polygon([(399_970, 5_799_990)] * 2 + [(400_200, 5_799_990)] * 2)
 LINE = shapely.LineString([(399_970, 5_799_990), (400_200, 5_799_800)])
+SQUARE = shapely.box(400_000, 5_799_800, 400_100, 5_799_900)
 SPECK = shapely.box(399_961, 5_800_011, 399_963, 5_800_013)
 
 
@@ -288,10 +289,23 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 
 def test_several_layers_are_refused_by_name(tmp_path):
-    path = save(tmp_path / "aoi.gpkg", TRIANGLE)
-    geopandas.GeoDataFrame(geometry=[TRIANGLE], crs=UTM).to_file(path, layer="more")
-    with pytest.raises(AoiError, match="has 2: aoi, more"):
+    path = two_layers(tmp_path)
+    with pytest.raises(AoiError, match=r"has 2: aoi, more; choose one: .*\|layer=aoi"):
         read_aoi(path, SCENE)
+
+
+def two_layers(folder):
+    path = save(folder / "aoi.gpkg", TRIANGLE)
+    geopandas.GeoDataFrame(geometry=[SQUARE], crs=UTM).to_file(path, layer="more")
+    return path
+
+
+@pytest.mark.parametrize("word", ["layer", "layername"])
+def test_a_layer_is_chosen_behind_a_bar(word, tmp_path):
+    path = two_layers(tmp_path)
+    assert read_aoi(f"{path}|{word}=more", SCENE).geometry.equals(SQUARE)
+    with pytest.raises(AoiError, match="has no layer 'none'; it has aoi, more"):
+        read_aoi(f"{path}|{word}=none", SCENE)
 
 
 def test_an_empty_layer_has_no_polygon(tmp_path):
@@ -327,3 +341,127 @@ def test_the_whole_world_covers_the_scene(tmp_path, plane):
     aoi = read_aoi(path, plane)
     assert aoi.window == Window(0, 0, plane.height, plane.width)
     assert aoi.mask(aoi.window).all()
+
+
+LONLAT = shapely.box(*geopandas.GeoSeries([SQUARE], crs=UTM).to_crs(4326).total_bounds)
+NUMBERS = ",".join(f"{number:.9f}" for number in LONLAT.bounds)
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        SQUARE.wkt.join(["EPSG:32633;", ""]),
+        SQUARE.wkt.join(["SRID=32633; ", " "]),
+        "EPSG:32633;400000,5799800,400100,5799900",
+        "epsg:32633; 4e5 , 5799800.0,+400100,5799900.",
+    ],
+)
+def test_wkt_and_boxes_are_in_the_crs_before_them(area):
+    assert read_aoi(area, SCENE).geometry.equals(SQUARE)
+
+
+@pytest.mark.parametrize("area", [LONLAT.wkt, NUMBERS, f"EPSG:4326;{NUMBERS}"])
+def test_wkt_and_boxes_are_in_degrees_where_nothing_is_said(area):
+    found = read_aoi(area, SCENE).geometry
+    assert found.symmetric_difference(SQUARE).area < 0.05 * SQUARE.area
+
+
+@pytest.mark.parametrize(
+    ("area", "words"),
+    [
+        ("POLYGON ((0 0, 1 1))", "is no valid WKT"),
+        ("EPSG:0;1,2,3,4", "'EPSG:0' is no CRS"),
+        ("EPSG:4326;1,2,3", "neither a file nor, after its CRS, a bounding box"),
+        ("1,2,3,1", "is empty"),
+        ("400000,5799800,400100,5799900", "is not in degrees"),
+        ("EPSG:32633;400100,5799800,400000,5799900", "ends west of where it begins"),
+        ("10,20,30,91", "is not in degrees"),
+        (f"EPSG:32633;{NUMBERS}", "look like degrees, so its CRS may be wrong"),
+    ],
+)
+def test_boxes_and_wkt_that_make_no_sense_are_refused(area, words):
+    with pytest.raises(AoiError, match=words):
+        read_aoi(area, SCENE)
+
+
+FIJI = Georef(140, 240, Affine(1000, 0, 700_000, 0, -1000, 8_240_000), 32760)
+"""Across the antimeridian, in UTM zone 60."""
+PACIFIC = Georef(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
+"""The same, in degrees that go on beyond 180."""
+
+
+@pytest.mark.parametrize("plane", [FIJI, PACIFIC], ids=["UTM", "degrees"])
+@pytest.mark.parametrize(
+    "area",
+    [
+        "179,-17,-179,-16",
+        "179,-17,181,-16",
+        (
+            "MULTIPOLYGON (((179 -17, 180 -17, 180 -16, 179 -16, 179 -17)),"
+            " ((-180 -17, -179 -17, -179 -16, -180 -16, -180 -17)))"
+        ),
+    ],
+    ids=["box", "beyond 180", "cut there"],
+)
+def test_an_area_goes_across_the_antimeridian(plane, area):
+    plane = Georef(plane.height, plane.width, plane.transform, CRS.from_epsg(plane.crs))
+    aoi = read_aoi(area, plane)
+    east, west = (
+        read_aoi("179,-17,180,-16", plane),
+        read_aoi("-180,-17,-179,-16", plane),
+    )
+    window = Window(0, 0, plane.height, plane.width)
+    np.testing.assert_array_equal(
+        aoi.mask(window), east.mask(window) | west.mask(window)
+    )
+    halves = east.mask(window).sum(), west.mask(window).sum()
+    assert max(halves) - min(halves) < 0.02 * max(halves)
+
+
+def test_an_area_around_the_world_the_long_way_is_told():
+    area = read_aoi("POLYGON ((179 -17, 179 -3, -179 -3, -179 -17, 179 -17))", WORLD)
+    assert any("spans 358 degrees; if it is to cross" in w for w in area.warnings)
+
+
+WORLD = Georef(18, 36, Affine(10, 0, -180, 0, -10, 90), CRS.from_epsg(4326))
+
+
+def features(path, **shapes):
+    names, geometry = list(shapes), list(shapes.values())
+    frame = geopandas.GeoDataFrame({"name": names}, geometry=geometry, crs=UTM)
+    frame.to_file(path)
+    return str(path)
+
+
+def test_each_feature_is_an_area_of_its_own(tmp_path):
+    path = features(tmp_path / "parks.gpkg", **{"a/b": TRIANGLE, "c": SQUARE, "d": FAR})
+    areas = read_features(path, "name", SCENE)
+    assert list(areas) == ["a_b", "c"]
+    assert areas["c"].geometry.equals(SQUARE)
+    assert any("left out d: the area of interest" in w for w in areas["a_b"].warnings)
+
+
+def test_features_of_one_name_are_one_area(tmp_path):
+    frame = geopandas.GeoDataFrame(
+        {"id": [7.0, 7.0]}, geometry=[TRIANGLE, SQUARE], crs=UTM
+    )
+    frame.to_file(tmp_path / "parks.gpkg")
+    areas = read_features(str(tmp_path / "parks.gpkg"), "id", SCENE)
+    assert list(areas) == ["7"]
+    assert areas["7"].geometry.equals(TRIANGLE.union(SQUARE))
+
+
+def test_features_that_cannot_be_told_apart_are_refused(tmp_path):
+    path = features(tmp_path / "parks.gpkg", **{"a/b": TRIANGLE, "a:b": SQUARE})
+    with pytest.raises(AoiError, match="would share the folder 'a_b'"):
+        read_features(path, "name", SCENE)
+    with pytest.raises(AoiError, match="has no field 'id': name"):
+        read_features(path, "id", SCENE)
+    with pytest.raises(AoiError, match="a bounding box and WKT are one area"):
+        read_features(NUMBERS, "name", SCENE)
+    nameless = features(tmp_path / "nameless.gpkg", **{"": TRIANGLE, "b": SQUARE})
+    with pytest.raises(AoiError, match="1 of 2 features have no 'name'"):
+        read_features(nameless, "name", SCENE)
+    far = features(tmp_path / "far.gpkg", far=FAR)
+    with pytest.raises(AoiError, match="does not overlap the scene"):
+        read_features(far, "name", SCENE)

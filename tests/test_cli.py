@@ -108,6 +108,13 @@ def test_an_aoi_without_a_polygon(tmp_path, geometry):
     assert "polygon" in refuse(tmp_path, SCENE, "--aoi", aoi)
 
 
+def test_a_bounding_box_that_is_none(tmp_path):
+    assert "neither a file nor" in refuse(tmp_path, SCENE, "--bbox", "1,2,3")
+    assert "give one" in refuse(tmp_path, SCENE, "--bbox", "1,2,3,4", "--aoi", AOI)
+    utm = refuse(tmp_path, SCENE, "--bbox", "390000,5800000,391000,5801000")
+    assert "is not in degrees" in utm
+
+
 def test_an_aoi_without_features(tmp_path):
     aoi = tmp_path / "empty.geojson"
     aoi.write_text('{"type": "FeatureCollection", "features": []}')

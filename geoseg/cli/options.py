@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import geoseg
+from geoseg.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,22 @@ def segmenting(command: Command) -> Command:
             "probabilities are averaged.",
         ),
         click.option(
-            "--aoi", type=a_path, help="Polygons to map no more than, in any CRS."
+            "--bbox-crs",
+            default="EPSG:4326",
+            show_default=True,
+            metavar="CRS",
+            help="What the numbers of --bbox mean.",
+        ),
+        click.option(
+            "--bbox",
+            metavar="W,S,E,N",
+            help="Map this box instead of an AOI.",
+        ),
+        click.option(
+            "--aoi",
+            metavar="AREA",
+            help="Map no more than this: a vector file of polygons in any CRS, "
+            "FILE|layer=NAME, or WKT.",
         ),
         click.option(
             "--output", "-o", type=a_path, required=True, help="Directory of the map."
@@ -158,6 +174,14 @@ def segmenting(command: Command) -> Command:
     ):
         command = add(command)
     return command
+
+
+def take_area(flags: dict[str, Any]) -> str | None:
+    """Take the area of interest out of a command's flags; None for all there is."""
+    aoi, box, crs = (flags.pop(name) for name in ("aoi", "bbox", "bbox_crs"))
+    if aoi is not None and box is not None:
+        raise InputError("--aoi and --bbox both say what to map; give one of them")
+    return aoi if box is None else f"{crs};{box}"
 
 
 def drawing(command: Command) -> Command:

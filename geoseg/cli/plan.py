@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.options import drawing, polygon_options, reporting, segmenting
+from geoseg.cli.options import (
+    drawing,
+    polygon_options,
+    reporting,
+    segmenting,
+    take_area,
+)
 from geoseg.cli.screen import show_forecast
 
 if TYPE_CHECKING:
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
 def command(  # one parameter a flag
     scene: Path,
     output: Path,
-    aoi: Path | None,
     *,
     exact: bool,
     quiet: bool,
@@ -37,6 +42,7 @@ def command(  # one parameter a flag
 
     Nothing is mapped and nothing is written; the model is timed for two seconds.
     """
+    aoi = take_area(flags)
     options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
     expected = geoseg.forecast(scene, output, aoi=aoi, options=options, exact=exact)
     if not quiet:

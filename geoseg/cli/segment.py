@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.options import drawing, polygon_options, reporting, segmenting
+from geoseg.cli.options import (
+    drawing,
+    polygon_options,
+    reporting,
+    segmenting,
+    take_area,
+)
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -21,7 +27,6 @@ if TYPE_CHECKING:
 def command(  # one parameter a flag
     scene: Path,
     output: Path,
-    aoi: Path | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -35,6 +40,7 @@ def command(  # one parameter a flag
 
     A run that was stopped carries on when the same command is given again.
     """
+    aoi = take_area(flags)
     options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         report = geoseg.segment(

@@ -1,0 +1,12 @@
+"""Areas of interest: what somebody gives, brought onto the pixels of a scene.
+
+* `given` reads it: a vector file, WKT or a bounding box
+* `place` repairs it and brings it into the scene's CRS
+* `area` says which pixels are in
+* `read` does all three, for one area or for each feature
+"""
+
+from geoseg.aoi.area import Aoi, whole_scene
+from geoseg.aoi.read import read_aoi, read_features
+
+__all__ = ["Aoi", "read_aoi", "read_features", "whole_scene"]
