@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from geoseg.run import segment
     from geoseg.steps import Step
     from geoseg.vectors import PolygonOptions, polygonize
+    from geoseg.verify import Agreement, Verification, VerifyOptions, verify_model
 
 _HOMES = {
+    "Agreement": "geoseg.verify",
+    "Verification": "geoseg.verify",
+    "VerifyOptions": "geoseg.verify",
+    "verify_model": "geoseg.verify",
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
@@ -40,6 +45,7 @@ _HOMES = {
 """The module that each public name comes from."""
 
 __all__ = [
+    "Agreement",
     "Forecast",
     "GeosegError",
     "InputError",
@@ -51,12 +57,15 @@ __all__ = [
     "RunError",
     "SegmentOptions",
     "Step",
+    "Verification",
+    "VerifyOptions",
     "forecast",
     "inspect_model",
     "known_models",
     "load_package",
     "polygonize",
     "segment",
+    "verify_model",
 ]
 
 

@@ -75,8 +75,24 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "classes cluster engine journal mosaic prepare products steps tasks vectorize",
         "distributed",  # the type of the client that it hands on
     ),
+    # What a process may hold: psutil knows the machine's, dask a container's limit.
+    "memory": (1, "", "distributed psutil"),
+    "compare": (
+        6,
+        "errors grid memory plan predict scene steps stitch",
+        "numpy torch",
+    ),
+    "verify": (
+        8,
+        "aoi compare errors grid models predict scene steps stitch",
+        "",
+    ),
     "estimate": (8, "grid cluster predict prepare", "numpy"),
-    "__init__": (9, "errors estimate models prepare products run steps vectors", ""),
+    "__init__": (
+        9,
+        "errors estimate models prepare products run steps vectors verify",
+        "",
+    ),
     # The public API; geopandas is the type of the table that it shows.
     "cli": (10, "__init__ errors", "click geopandas rich"),
     "__main__": (11, "cli", ""),

@@ -15,6 +15,7 @@ COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
     "plan": "Tell what a run would take, without running it.",
     "vectorize": "Turn a class map into seam-free polygons.",
+    "verify": "Compare tiles with a window of the scene in one piece.",
     "models": "List the models, or show what one needs and gives.",
 }
 """Each command's module in this package, and its one line of help."""

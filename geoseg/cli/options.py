@@ -54,6 +54,46 @@ def reporting(command: Command) -> Command:
 a_path = click.Path(path_type=Path)
 
 
+def tiling(command: Command) -> Command:
+    """Add --tile and --overlap."""
+    for add in (
+        click.option(
+            "--overlap", type=int, help="Overlap in pixels [default: the model's]."
+        ),
+        click.option(
+            "--tile", type=int, help="Tile side in pixels [default: the model's]."
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def computing(*, precision: str) -> Callable[[Command], Command]:
+    """Add --device and --precision, with what the latter is by default."""
+
+    def add_both(command: Command) -> Command:
+        for add in (
+            click.option(
+                "--precision",
+                type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+                default=precision,
+                show_default=True,
+                help="What it computes in.",
+            ),
+            click.option(
+                "--device",
+                type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+                default="auto",
+                show_default=True,
+                help="What computes.",
+            ),
+        ):
+            command = add(command)
+        return command
+
+    return add_both
+
+
 def segmenting(command: Command) -> Command:
     """Add a scene, an output and the flags of `geoseg.SegmentOptions`."""
     for add in (
@@ -94,20 +134,7 @@ def segmenting(command: Command) -> Command:
             show_default=True,
             help="Worker processes to start here; 0 for none but this one.",
         ),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-            default="auto",
-            show_default=True,
-            help="What it computes in.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-            default="auto",
-            show_default=True,
-            help="What computes.",
-        ),
+        computing(precision="auto"),
         click.option(
             "--blend",
             type=click.Choice(["hann", "crop", "mean"]),
@@ -120,12 +147,7 @@ def segmenting(command: Command) -> Command:
             type=int,
             help="Tiles a side of a block: memory, never the result.",
         ),
-        click.option(
-            "--overlap", type=int, help="Overlap in pixels [default: the model's]."
-        ),
-        click.option(
-            "--tile", type=int, help="Tile side in pixels [default: the model's]."
-        ),
+        tiling,
         click.option(
             "--format",
             "formats",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "prepare": "preparing",
+    "measure": "measuring the receptive field",
+    "whole": "in one piece",
     "infer": "segmenting",
     "raster": "writing rasters",
     "vectorize": "drawing polygons",

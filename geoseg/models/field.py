@@ -103,11 +103,17 @@ def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspec
         tile=package.tile,
         overlap=package.overlap,
         stride=package.stride,
-        receptive_field=_package_field(package) if receptive_field else None,
+        receptive_field=package_field(package) if receptive_field else None,
     )
 
 
-def _package_field(package: ModelPackage) -> ReceptiveField:
+def package_field(package: ModelPackage) -> ReceptiveField:
+    """Measure the receptive field of a package's network.
+
+    Raises:
+        ModelError: It is damaged, or takes no planes but those of one size.
+
+    """
     network = load_network(package)
     try:
         return measure_field(

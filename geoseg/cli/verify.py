@@ -1,0 +1,110 @@
+"""geoseg verify: what tiling changes, in a window of a scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.options import a_path, computing, reporting, tiling
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import Verification
+
+
+@click.command("verify")
+@click.argument("model")
+@click.argument("scene", type=a_path)
+@click.option(
+    "--window",
+    type=int,
+    nargs=4,
+    metavar="ROW COL HEIGHT WIDTH",
+    help="Pixels of the scene to compare [default: its middle, 1024 a side].",
+)
+@click.option("--aoi", type=a_path, help="Polygons to compare in, instead of a window.")
+@click.option(
+    "--blend",
+    "blends",
+    type=click.Choice(["hann", "crop", "mean"]),
+    multiple=True,
+    help="How overlapping tiles share a pixel; repeatable [default: each].",
+)
+@tiling
+@computing(precision="float32")
+@reporting
+def command(
+    model: str,
+    scene: Path,
+    *,
+    blends: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of VerifyOptions
+) -> None:
+    """Compare tiles of SCENE with a window in one piece, both through MODEL.
+
+    \b
+    For example:
+      geoseg verify sentinel2-landcover sample_aoi/scene.tif --window 0 0 512 512
+
+    It tells the largest difference of a probability and the share of pixels that get
+    another class, for the model's overlap and, where its receptive field is finite,
+    for the overlap with which nothing may differ (--blend crop).
+    """
+    if blends:
+        flags["blends"] = blends
+    options = geoseg.VerifyOptions(**flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.verify_model(
+            model, scene, options=options, on_step=screen.show_step
+        )
+    if as_json:
+        click.echo(found.to_json())
+    elif not quiet:
+        _show(found)
+
+
+def _show(found: Verification) -> None:
+    row, col, height, width = found.window
+    console = Console(highlight=False)
+    console.print(
+        f"{found.pixels:,} pixels of rows {row}-{row + height}, columns "
+        f"{col}-{col + width}; {found.device}, {found.precision}",
+        soft_wrap=True,
+    )
+    console.print(_reach(found), soft_wrap=True)
+    table = Table("tile", "overlap", "blend")
+    for heading in ("largest difference", "other class", "share"):
+        table.add_column(heading, justify="right")
+    for each in found.agreements:
+        table.add_row(
+            f"{each.tile}",
+            f"{each.overlap}",
+            f"{each.blend}{', exact' if each.exact else ''}",
+            f"{each.largest_difference:.6f}",
+            f"{each.changed_pixels:,}",
+            f"{100 * each.changed_share:.3f} %",
+        )
+    console.print(table)
+
+
+def _reach(found: Verification) -> str:
+    field = found.receptive_field
+    if field.radius is None:
+        return (
+            "the receptive field is global: what a tile shows decides, "
+            "and no overlap is exact"
+        )
+    if field.overlap is None:
+        return (
+            f"a pixel reaches {field.radius} px, but a place is computed otherwise in "
+            f"planes of other sizes, and no overlap is exact"
+        )
+    return f"a pixel reaches {field.radius} px: {field.overlap} px of overlap are exact"
