@@ -65,6 +65,8 @@ class Comparison:
     """Which of its pixels count, shape ``(y, x)``; at least one."""
     predictor: TilePredictor
     """What predicts, one tile at a time."""
+    stride: int
+    """The model's: tiles and planes begin at multiples of it from each other."""
     margin: int
     """Pixels around the window that the model is shown with it in one piece."""
     blends: Sequence[Blend]
@@ -117,9 +119,8 @@ class Comparison:
 
     def _surroundings(self, lattice: Lattice) -> Window:
         """The window with its margin, in step with the tiles."""
-        stride = self.predictor.package.stride
         rows, cols = (
-            _widened(span, self.margin, axis.view(0)[0], stride)
+            _widened(span, self.margin, axis.view(0)[0], self.stride)
             for span, axis in (
                 (self.window.rows, lattice.rows),
                 (self.window.cols, lattice.cols),

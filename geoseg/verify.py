@@ -20,7 +20,7 @@ from geoseg.grid import Window, check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.field import ReceptiveField, package_field
 from geoseg.models.package import ModelPackage, load_package
-from geoseg.predict import Device, Precision, TilePredictor, resolve_compute
+from geoseg.predict import Device, Precision, TilePredictor, probe, resolve_compute
 from geoseg.scene import Scene, open_scene
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.stitch import BLENDS, Blend
@@ -132,11 +132,17 @@ def verify_model(
     if not wanted.any():
         raise InputError(f"{scene} has no valid pixel in that area; take another one")
     compute = resolve_compute(options.device, options.precision, batch=1)
-    predictor = TilePredictor(package, match.indices, compute)
-    predictor.check()
+    predictor = TilePredictor.of([(package, match.indices)], compute)
     field = package_field(package)
-    margin = tile if field.radius is None else field.radius
-    comparison = Comparison(source, window, wanted, predictor, margin, options.blends)
+    comparison = Comparison(
+        source,
+        window,
+        wanted,
+        probe(predictor, tile),
+        stride=package.stride,
+        margin=tile if field.radius is None else field.radius,
+        blends=options.blends,
+    )
     tilings = list(_tilings(tile, overlap, field))
     comparison.check_memory(tile, max(side for side, _ in tilings))
     return Verification(
