@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.errors import InputError, OutputError
 from geoseg.fingerprint import take_fingerprint
-from geoseg.grid import check_tile
+from geoseg.grid import Lattice, check_tile
+from geoseg.journal.journal import identity_of
 from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
@@ -175,6 +176,7 @@ def prepare(
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
+    lattice, kept = _keep_blocks(lattice, output / RUN_DIRECTORY, options)
     plan = make_plan(
         scene.georef,
         lattice,
@@ -199,8 +201,31 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=(*aoi.warnings, *_doubts(scene, models)),
+        warnings=(*aoi.warnings, *_doubts(scene, models), *kept),
     )
+
+
+def _keep_blocks(
+    lattice: Lattice, run_directory: Path, options: SegmentOptions
+) -> tuple[Lattice, list[str]]:
+    """Lay the blocks that an unfinished run began with; its files are theirs.
+
+    They never show in the result, so that another wish is no reason to refuse it.
+    """
+    wanted = str(lattice.rows.block)
+    begun = {} if options.restart else identity_of(run_directory)
+    block = begun.get("block", wanted)
+    if block == wanted:
+        return lattice, []
+    rows, cols = (
+        replace(axis, block=int(block)) for axis in (lattice.rows, lattice.cols)
+    )
+    warning = (
+        f"the unfinished run in {run_directory} keeps its blocks of {block} x {block} "
+        f"tiles instead of {wanted} x {wanted}; the map is the same (--restart would "
+        f"begin again)"
+    )
+    return Lattice(rows, cols), [warning]
 
 
 _Models = list[tuple[ModelPackage, BandMatch]]

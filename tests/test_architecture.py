@@ -65,8 +65,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors classes fingerprint grid stitch plan models scene vectorize "
-            "predict aoi vectors"
+            "errors classes fingerprint grid journal stitch plan models scene "
+            "vectorize predict aoi vectors"
         ),
         "",
     ),

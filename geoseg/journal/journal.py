@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from geoseg.errors import InputError, ResumeError
 from geoseg.journal.disk import DiskLog
-from geoseg.journal.store import Receipt
+from geoseg.journal.store import IDENTITY, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -115,6 +115,12 @@ def open_journal(
         log.release()
         raise
     return Journal(log)
+
+
+def identity_of(directory: Path) -> dict[str, str]:
+    """Read, without taking it, whose run a directory holds; nothing where none is."""
+    path = directory / IDENTITY
+    return _read(path.read_bytes(), str(directory)) if path.exists() else {}
 
 
 def _read(identity: bytes, place: str) -> dict[str, str]:
