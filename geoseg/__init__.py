@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from geoseg.estimate import Forecast, forecast
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.package import ModelPackage, known_models, load_package
+    from geoseg.models.survey import Surveyed, list_architectures
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
     from geoseg.run import segment
@@ -35,9 +36,11 @@ _HOMES = {
     "RunError": "geoseg.errors",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.steps",
+    "Surveyed": "geoseg.models.survey",
     "forecast": "geoseg.estimate",
     "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
+    "list_architectures": "geoseg.models.survey",
     "load_package": "geoseg.models.package",
     "segment": "geoseg.run",
     "polygonize": "geoseg.vectors",
@@ -57,11 +60,13 @@ __all__ = [
     "RunError",
     "SegmentOptions",
     "Step",
+    "Surveyed",
     "Verification",
     "VerifyOptions",
     "forecast",
     "inspect_model",
     "known_models",
+    "list_architectures",
     "load_package",
     "polygonize",
     "segment",

@@ -21,6 +21,7 @@ from geoseg.cli import main
 from geoseg.errors import ModelError
 from geoseg.models.architectures import ARCHITECTURES
 from geoseg.models.fcn import FCN8s, FCN16s, FCN32s
+from geoseg.models.field import measure_field
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network, tile_stride
 
@@ -352,3 +353,38 @@ def test_networks_of_smp_are_the_classes_of_smp():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         build("Unet", "resnet18", SMALL)
+
+
+def test_architectures_are_listed_over_an_encoder():
+    result = CliRunner().invoke(
+        main,
+        ["models", "architectures", "--encoder", "mit_b0", "--bands", "7", "--json"],
+    )
+    assert result.exit_code == 0, result.output
+    found = {each["architecture"]: each for each in json.loads(result.stdout)}
+    assert list(found) == list(ARCHITECTURES)
+    refused = {name for name, each in found.items() if each["refusal"]}
+    assert refused == {"UnetPlusPlus", "Linknet", "DPT"}
+    expected = sum(p.numel() for p in build("FPN", "mit_b0", bands=7).parameters())
+    assert found["FPN"]["parameters"] == expected
+    assert found["PAN"]["stride"] == 16
+    assert found["PAN"]["smallest_tile"] == 128
+    assert found["Segformer"]["field_is_known"], "it is its light encoder"
+    assert not found["Unet"]["field_is_known"]
+
+
+def test_an_encoder_that_nothing_takes_is_refused():
+    result = CliRunner().invoke(
+        main, ["models", "architectures", "--encoder", "nonsense"]
+    )
+    assert result.exit_code == 2
+    assert "no architecture takes that encoder" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_receptive_field_is_what_the_table_says():
+    each = ARCHITECTURES["Linknet"]
+    network = build(each.name, each.example).eval()
+    stride, tile = tile_stride(network), each.smallest_tile
+    field = measure_field(network, bands=4, stride=stride, tile=tile)
+    assert field.radius == each.radius

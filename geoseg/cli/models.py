@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 import geoseg
+from geoseg.cli.architectures import list_architectures
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import debuggable
 
@@ -19,6 +20,7 @@ def command() -> None:
 
 
 command.add_command(inspect_model)
+command.add_command(list_architectures)
 
 
 @command.command("list")

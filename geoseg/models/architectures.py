@@ -34,6 +34,10 @@ class Architecture:
     smallest_batch: int = 1
     """The fewest tiles that it can be trained on at a time: where it normalises what
     it pooled over a whole tile, one tile has no deviation."""
+    radius: int | None = None
+    """How far an input pixel can change the output with that encoder, in pixels; None
+    where that is everywhere. `geoseg models architectures --receptive-field` measures
+    it anew; that takes two minutes, so what it gave stands here."""
     classifier: str = "segmentation_head.0.weight"
     """The tensor whose first side is the number of classes."""
 
@@ -50,14 +54,17 @@ ARCHITECTURES = {
                 name,
                 "Long, Shelhamer and Darrell 2015",
                 example="vgg16",
+                radius=radius,
                 classifier="segmentation_head.scores.0.weight",
             )
-            for name in ("FCN32s", "FCN16s", "FCN8s")
+            for name, radius in (("FCN32s", 137), ("FCN16s", 145), ("FCN8s", 149))
         ),
-        Architecture("Unet", "Ronneberger, Fischer and Brox 2015"),
-        Architecture("UnetPlusPlus", "Zhou et al. 2018", encoders=_NO_GAPS),
+        Architecture("Unet", "Ronneberger, Fischer and Brox 2015", radius=311),
+        Architecture("UnetPlusPlus", "Zhou et al. 2018", encoders=_NO_GAPS, radius=311),
         Architecture("MAnet", "Fan et al. 2020"),
-        Architecture("Linknet", "Chaurasia and Culurciello 2017", encoders=_NO_GAPS),
+        Architecture(
+            "Linknet", "Chaurasia and Culurciello 2017", encoders=_NO_GAPS, radius=279
+        ),
         Architecture("FPN", "Lin et al. 2017; Kirillov et al. 2019"),
         Architecture("PSPNet", "Zhao et al. 2017"),
         Architecture(

@@ -221,6 +221,8 @@ class _Planes:
 
         def note(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             scale = -(-length // inputs[0].shape[self.axis])
+            if getattr(layer, "transposed", False):  # its kernel lies on its output
+                scale = -(-scale // int(np.max(np.asarray(layer.stride))))
             kernel, dilation = (
                 np.max(np.asarray(getattr(layer, name, 1)))
                 for name in ("kernel_size", "dilation")

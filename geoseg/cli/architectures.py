@@ -1,0 +1,105 @@
+"""geoseg models architectures: what networks there are, how large, what they need."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.options import reporting
+
+if TYPE_CHECKING:
+    from geoseg import Surveyed
+
+
+@click.command("architectures")
+@click.option(
+    "--encoder",
+    metavar="NAME",
+    help="Build each on this one, smp's or timm's (tu-...) [default: a light one].",
+)
+@click.option(
+    "--bands",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Bands of the networks.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(1),
+    default=2,
+    show_default=True,
+    help="Classes of the networks.",
+)
+@click.option(
+    "--receptive-field",
+    is_flag=True,
+    help="Measure how far each looks: minutes. Known without for the light encoders.",
+)
+@reporting
+def list_architectures(
+    *,
+    encoder: str | None,
+    bands: int,
+    classes: int,
+    receptive_field: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """List the architectures that a model package may hold.
+
+    \b
+    For example:
+      geoseg models architectures --encoder efficientnet-b4 --bands 10 --classes 8
+
+    The field is how far, in pixels, a change of the input can reach in the output;
+    global where it reaches everywhere in a tile. Tiles are multiples of the stride.
+    """
+    found = geoseg.list_architectures(
+        encoder, bands=bands, classes=classes, receptive_field=receptive_field
+    )
+    if as_json:
+        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+    elif not quiet:
+        _show(found)
+
+
+def _plain(each: Surveyed) -> dict[str, object]:
+    line = asdict(each.architecture)
+    told = {name: line[name] for name in ("paper", "encoders", "smallest_tile")}
+    return {**asdict(each), "architecture": each.architecture.name, **told}
+
+
+def _show(found: list[Surveyed]) -> None:
+    table = Table(box=None, pad_edge=False)
+    heads = ("architecture", "encoder", "parameters", "field", "stride", "tile from")
+    for head in heads:
+        right = head not in {"architecture", "encoder"}
+        table.add_column(head, justify="right" if right else "left", no_wrap=True)
+    for each in found:
+        name = each.architecture.name
+        if each.refusal:
+            table.add_row(name, "does not take it")
+            continue
+        table.add_row(
+            name,
+            escape(each.encoder),
+            f"{each.parameters / 1e6:.1f} M",
+            _field(each),
+            str(each.stride),
+            str(max(each.architecture.smallest_tile, each.stride)),
+        )
+    Console(highlight=False).print(table)
+
+
+def _field(each: Surveyed) -> str:
+    if not each.field_is_known:
+        return "?"
+    return "global" if each.radius is None else f"{each.radius} px"
