@@ -8,8 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from geoseg.accuracy import (
+        Assessment,
+        AssessOptions,
+        SampleOptions,
+        Stratum,
+        assess,
+        draw_sample,
+    )
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
+    from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.package import ModelPackage, known_models, load_package
     from geoseg.models.survey import Surveyed, list_architectures
@@ -22,33 +31,43 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Agreement": "geoseg.verify",
-    "Verification": "geoseg.verify",
-    "VerifyOptions": "geoseg.verify",
-    "verify_model": "geoseg.verify",
+    "AssessOptions": "geoseg.accuracy",
+    "Assessment": "geoseg.accuracy",
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "Inspection": "geoseg.models.field",
     "ModelPackage": "geoseg.models.package",
+    "PolygonOptions": "geoseg.vectors",
     "ReceptiveField": "geoseg.models.field",
     "Report": "geoseg.products.report",
-    "PolygonOptions": "geoseg.vectors",
     "RunError": "geoseg.errors",
+    "SampleOptions": "geoseg.accuracy",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.steps",
+    "StratifiedEstimates": "geoseg.evaluate.stratified",
+    "Stratum": "geoseg.accuracy",
     "Surveyed": "geoseg.models.survey",
+    "Verification": "geoseg.verify",
+    "VerifyOptions": "geoseg.verify",
+    "assess": "geoseg.accuracy",
+    "draw_sample": "geoseg.accuracy",
     "forecast": "geoseg.estimate",
     "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
     "list_architectures": "geoseg.models.survey",
     "load_package": "geoseg.models.package",
-    "segment": "geoseg.run",
     "polygonize": "geoseg.vectors",
+    "segment": "geoseg.run",
+    "stratified_estimates": "geoseg.evaluate.stratified",
+    "verify_model": "geoseg.verify",
 }
 """The module that each public name comes from."""
 
 __all__ = [
     "Agreement",
+    "AssessOptions",
+    "Assessment",
     "Forecast",
     "GeosegError",
     "InputError",
@@ -58,11 +77,16 @@ __all__ = [
     "ReceptiveField",
     "Report",
     "RunError",
+    "SampleOptions",
     "SegmentOptions",
     "Step",
+    "StratifiedEstimates",
+    "Stratum",
     "Surveyed",
     "Verification",
     "VerifyOptions",
+    "assess",
+    "draw_sample",
     "forecast",
     "inspect_model",
     "known_models",
@@ -70,6 +94,7 @@ __all__ = [
     "load_package",
     "polygonize",
     "segment",
+    "stratified_estimates",
     "verify_model",
 ]
 

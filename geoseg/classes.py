@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NODATA = 255
 """The class id that means "no class": outside the AOI or the scene's data."""
@@ -146,3 +147,25 @@ class Legend:
         for land_class in self.classes:
             names[land_class.id] = land_class.name
         return names
+
+
+def plain_legend(values: Iterable[int]) -> Legend:
+    """Name the values of a map that has no legend of its own; nodata is no class.
+
+    Example:
+        >>> [land_class.name for land_class in plain_legend([7, 255, 2])]
+        ['class 2', 'class 7']
+
+    """
+    ids = sorted(set(values) - {NODATA}) or [0]
+    return Legend(
+        tuple(
+            LandClass(value, f"class {value}", _hue(index / len(ids)))
+            for index, value in enumerate(ids)
+        )
+    )
+
+
+def _hue(turn: float) -> str:
+    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(turn, 0.6, 0.85))
+    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import read_aoi
-from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.classes import plain_legend
 from geoseg.mosaic import ClassMap, write_class_map
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.vectorize.clip import clip
@@ -23,6 +22,7 @@ from geoseg.vectorize.writers import check_suffix, write_polygons
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+    from geoseg.classes import Legend
     from geoseg.georef import Georef
 
 
@@ -98,7 +98,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     output = Path(output)
     check_suffix(output)
     source = ClassMap.open(Path(class_map), band=band)
-    legend = source.legend() or _plain_legend(source)
+    legend = source.legend() or plain_legend(source.counts())
     drawing = (options or PolygonOptions()).drawing(source.georef, legend)
     area = clip_to and read_aoi(str(clip_to), source.georef).geometry
     on_step(Step("vectorize", compiles=will_compile()))
@@ -130,19 +130,3 @@ def _write_merged(
             tags={"GEOSEG_VERSION": version("geoseg")},
             scratch=Path(scratch),
         )
-
-
-def _plain_legend(raster: ClassMap) -> Legend:
-    """Name the values of a map that has no legend of its own."""
-    ids = sorted(raster.counts().keys() - {NODATA}) or [0]
-    return Legend(
-        tuple(
-            LandClass(value, f"class {value}", _hue(index / len(ids)))
-            for index, value in enumerate(ids)
-        )
-    )
-
-
-def _hue(turn: float) -> str:
-    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(turn, 0.6, 0.85))
-    return f"#{red:02x}{green:02x}{blue:02x}"

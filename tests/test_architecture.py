@@ -54,7 +54,13 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # GDAL's version is one of those that all workers share.
     "cluster": (4, "errors tasks", "distributed rasterio"),
     "engine": (5, "errors grid georef plan journal tasks cluster", "distributed numpy"),
-    "evaluate": (5, "errors classes", "numpy"),
+    # Its blocks are windows; files, dask and labels are brought to it.
+    "evaluate": (5, "errors grid georef classes", "numpy"),
+    "reference": (
+        5,
+        "errors grid georef classes aoi mosaic vectorize",
+        "geopandas numpy pyogrio pyproj shapely",
+    ),
     "products": (
         6,
         "errors atomic classes georef mosaic",
@@ -62,6 +68,15 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "train": (6, "errors classes", "numpy torch"),
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
+    # cluster, for blocks that are read on dask; vectorize reads lengths with units.
+    "accuracy": (
+        6,
+        (
+            "errors atomic grid georef classes steps mosaic vectorize aoi cluster "
+            "evaluate reference"
+        ),
+        "geopandas numpy",
+    ),
     "prepare": (
         7,
         (
@@ -90,7 +105,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "estimate": (8, "grid cluster predict prepare", "numpy"),
     "__init__": (
         9,
-        "errors estimate models prepare products run steps vectors verify",
+        (
+            "accuracy errors estimate evaluate models prepare products run steps "
+            "vectors verify"
+        ),
         "",
     ),
     # The public API; geopandas is the type of the table that it shows.

@@ -16,6 +16,8 @@ COMMANDS = {
     "plan": "Tell what a run would take, without running it.",
     "vectorize": "Turn a class map into seam-free polygons.",
     "verify": "Compare tiles with a window of the scene in one piece.",
+    "evaluate": "Measure a map against a reference.",
+    "sample-points": "Draw points of a map to be labelled.",
     "models": "List the models, or show what one needs and gives.",
 }
 """Each command's module in this package, and its one line of help."""
@@ -32,7 +34,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"geoseg.cli.{cmd_name}")
+        module = importlib.import_module(f"geoseg.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

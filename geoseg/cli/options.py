@@ -206,6 +206,39 @@ def take_area(flags: dict[str, Any]) -> str | None:
     return aoi if box is None else f"{crs};{box}"
 
 
+def pairs(
+    _: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, str]:
+    """Read ``this=that,this=that``; what is behind a ``=`` may be empty."""
+    found: dict[str, str] = {}
+    for pair in filter(None, (value or "").split(",")):
+        name, equals, target = (part.strip() for part in pair.partition("="))
+        if not equals or not name or name in found:
+            raise click.BadParameter(
+                f"{pair!r} is not written {parameter.metavar}, each name once"
+            )
+        found[name] = target
+    return found
+
+
+def spreading(command: Command) -> Command:
+    """Add --workers and --scheduler to a command that reads a map block by block."""
+    for add in (
+        click.option(
+            "--scheduler", metavar="ADDRESS", help="Read on this dask cluster."
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(0),
+            default=0,
+            show_default=True,
+            help="Worker processes to start here; 0 for none but this one.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 def drawing(command: Command) -> Command:
     """Add the flags of `geoseg.PolygonOptions`."""
     for add in (

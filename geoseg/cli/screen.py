@@ -37,6 +37,8 @@ _WORDS = {
     "raster": "writing rasters",
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
+    "evaluate": "comparing",
+    "sample": "drawing points",
 }
 
 

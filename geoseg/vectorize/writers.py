@@ -190,7 +190,7 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
     refusals: list[VectorError] = []
     batches = _batches(frame, schema, prepare, refusals)
     try:
-        with _fixed_time():
+        with fixed_time():
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(schema, batches),
                 path,
@@ -288,7 +288,7 @@ def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:
 
 
 @contextmanager
-def _fixed_time() -> Iterator[None]:
+def fixed_time() -> Iterator[None]:
     """Have GDAL write one moment, not now, as the time of the last change."""
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _FIXED_TIME})

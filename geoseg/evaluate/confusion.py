@@ -1,4 +1,4 @@
-"""A map against a reference: confusion matrix, IoU, F1, overall accuracy."""
+"""Counts of what is what: the confusion matrix, and the figures that follow from it."""
 
 from __future__ import annotations
 
@@ -44,32 +44,52 @@ class Accuracy:
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union a class, 0 to 1; NaN where a class is in neither."""
         hits = np.diag(self.matrix)
-        return _ratio(hits, self._in_reference + self._in_map - hits)
+        return _ratio(hits, self.in_reference + self.in_map - hits)
 
     @property
     def f1(self) -> NDArray[np.float64]:
         """F1 (Dice) a class, 0 to 1; NaN where a class is in neither."""
-        return _ratio(2 * np.diag(self.matrix), self._in_reference + self._in_map)
+        return _ratio(2 * np.diag(self.matrix), self.in_reference + self.in_map)
+
+    @property
+    def producers(self) -> NDArray[np.float64]:
+        """Producer's accuracy (recall) a class: of its reference, what the map finds.
+
+        0 to 1; NaN where the reference has nothing of the class. One less it is the
+        error of omission.
+        """
+        return _ratio(np.diag(self.matrix), self.in_reference)
+
+    @property
+    def users(self) -> NDArray[np.float64]:
+        """User's accuracy (precision) a class: of the map's class, what is true.
+
+        0 to 1; NaN where the map has nothing of the class. One less it is the error
+        of commission.
+        """
+        return _ratio(np.diag(self.matrix), self.in_map)
+
+    @property
+    def in_reference(self) -> NDArray[np.int64]:
+        """How many of the compared pixels each class has in the reference."""
+        return np.asarray(self.matrix.sum(axis=1))
+
+    @property
+    def in_map(self) -> NDArray[np.int64]:
+        """How many of the compared pixels each class has on the map."""
+        return np.asarray(self.matrix.sum(axis=0))
 
     @property
     def mean_f1(self) -> float:
         """The mean of the F1 of the classes that the reference holds."""
-        there = self._in_reference > 0
+        there = self.in_reference > 0
         return float(self.f1[there].mean()) if there.any() else float("nan")
 
     @property
     def mean_iou(self) -> float:
         """The mean of the IoU of the classes that the reference holds."""
-        there = self._in_reference > 0
+        there = self.in_reference > 0
         return float(self.iou[there].mean()) if there.any() else float("nan")
-
-    @property
-    def _in_reference(self) -> NDArray[np.int64]:
-        return np.asarray(self.matrix.sum(axis=1))
-
-    @property
-    def _in_map(self) -> NDArray[np.int64]:
-        return np.asarray(self.matrix.sum(axis=0))
 
 
 def compare(

@@ -1,0 +1,21 @@
+"""From a map and a reference on disk to figures, and from a map to points to label.
+
+* `assess` measures a map against a reference
+* `assessment` is what it finds, and how that is written as JSON
+* `sample` draws points, class by class, for somebody to label
+* `design` remembers in which class of the map each point was drawn
+* `workers` says who reads the blocks
+"""
+
+from geoseg.accuracy.assess import AssessOptions, assess
+from geoseg.accuracy.assessment import Assessment
+from geoseg.accuracy.sample import SampleOptions, Stratum, draw_sample
+
+__all__ = [
+    "AssessOptions",
+    "Assessment",
+    "SampleOptions",
+    "Stratum",
+    "assess",
+    "draw_sample",
+]

@@ -1,0 +1,82 @@
+"""geoseg evaluate: a map and a reference in, figures out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.figures import show_assessment
+from geoseg.cli.options import a_path, pairs, reporting, spreading
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("evaluate")
+@click.argument("class_map", metavar="MAP", type=a_path)
+@click.option(
+    "--reference",
+    type=a_path,
+    required=True,
+    help="Polygons, points or a class raster, in any CRS.",
+)
+@click.option(
+    "--class-field",
+    "column",
+    help="The reference's column of classes [default: class, or reference].",
+)
+@click.option(
+    "--mapping",
+    metavar="REFERENCE=MAP,...",
+    callback=pairs,
+    help="The map's class for the reference's; 'road=' leaves one out.",
+)
+@click.option(
+    "--within",
+    type=a_path,
+    help="Compare in these polygons only: held-out blocks, say.",
+)
+@click.option(
+    "--stratified",
+    is_flag=True,
+    help="Estimate areas and accuracies from points of geoseg sample-points.",
+)
+@click.option(
+    "--boundary-tolerance",
+    default="2px",
+    show_default=True,
+    help="How far apart boundaries may be and agree: 2px, 20m.",
+)
+@click.option(
+    "--confidence",
+    type=a_path,
+    help="Raster of confidences in percent [default: confidence.tif beside MAP].",
+)
+@click.option("--band", type=int, help="Band of the classes, where there are several.")
+@spreading
+@reporting
+def command(
+    class_map: Path,
+    reference: Path,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # assess's arguments and AssessOptions' fields
+) -> None:
+    """Measure how well MAP agrees with a reference.
+
+    \b
+    For example:
+      geoseg evaluate out/landcover.tif --reference labels.gpkg
+      geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
+    """
+    files = {name: flags.pop(name) for name in ("band", "confidence", "within")}
+    options = geoseg.AssessOptions(**flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        assessment = geoseg.assess(
+            class_map, reference, options=options, on_step=screen.show_step, **files
+        )
+    show_assessment(assessment, quiet=quiet, as_json=as_json)

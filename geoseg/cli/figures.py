@@ -1,0 +1,165 @@
+"""What a person sees of a map's accuracy."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from geoseg import Assessment, Stratum
+
+_WIDEST = 12
+"""Classes of which a terminal still shows the confusion matrix."""
+
+
+def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> None:
+    """Show warnings and all figures."""
+    for warning in assessment.warnings:
+        click.echo(f"geoseg: warning: {warning}", err=True)
+    if as_json:
+        click.echo(assessment.to_json())
+    elif not quiet:
+        console = Console(highlight=False)
+        console.print(_classes(assessment))
+        if len(assessment.legend) <= _WIDEST:
+            console.print(_confusion(assessment))
+        console.print(_overall(assessment))
+        if assessment.estimates is not None:
+            console.print(_estimates(assessment))
+
+
+def _classes(assessment: Assessment) -> Table:
+    """List what was found of each class."""
+    accuracy, boundaries = (
+        assessment.evaluation.accuracy,
+        assessment.evaluation.boundaries,
+    )
+    columns = {
+        "IoU": accuracy.iou,
+        "F1": accuracy.f1,
+        "producer's": accuracy.producers,
+        "user's": accuracy.users,
+    }
+    if boundaries is not None:
+        columns["boundary F1"] = boundaries.f1
+    table = Table(
+        "class",
+        "",
+        title=f"Agreement with {escape(assessment.reference)}",
+        title_justify="left",
+    )
+    for heading in (f"reference {assessment.unit}", *columns):
+        table.add_column(heading, justify="right")
+    for index, land_class in enumerate(assessment.legend):
+        if not accuracy.in_reference[index] and not accuracy.in_map[index]:
+            continue
+        table.add_row(
+            escape(land_class.name),
+            Text("██", style=land_class.colour),
+            f"{accuracy.in_reference[index]:,}",
+            *(_figure(values[index]) for values in columns.values()),
+        )
+    means = {"IoU": accuracy.mean_iou, "F1": accuracy.mean_f1}
+    if boundaries is not None:
+        means["boundary F1"] = boundaries.mean_f1
+    table.add_section()
+    table.add_row(
+        "mean",
+        "",
+        f"{accuracy.pixels:,}",
+        *(_figure(means[name]) if name in means else "" for name in columns),
+    )
+    return table
+
+
+def _confusion(assessment: Assessment) -> Table:
+    table = Table(
+        "reference \\ map", title="Confusion, in percent of a row", title_justify="left"
+    )
+    matrix = assessment.evaluation.accuracy.matrix
+    shown = [i for i in range(len(matrix)) if matrix[i].any() or matrix[:, i].any()]
+    names = [escape(land_class.name) for land_class in assessment.legend]
+    for index in shown:
+        table.add_column(names[index], justify="right")
+    for index in shown:
+        row, total = matrix[index, shown], matrix[index].sum()
+        shares = [f"{100 * n / total:.1f}" if n else "" for n in row.tolist()]
+        table.add_row(names[index], *shares)
+    return table
+
+
+def _overall(assessment: Assessment) -> Table:
+    evaluation = assessment.evaluation
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        "overall accuracy",
+        f"{_figure(evaluation.accuracy.overall)}  (always the most frequent class: "
+        f"{_figure(evaluation.accuracy.majority)})",
+    )
+    if evaluation.calibration is not None:
+        error = evaluation.calibration.expected_error
+        grid.add_row("expected calibration error", _figure(error))
+    if evaluation.boundaries is not None:
+        tolerance = evaluation.boundaries.tolerance
+        grid.add_row("boundaries agree within", f"{tolerance:.3g} pixels")
+    return grid
+
+
+def _estimates(assessment: Assessment) -> Table:
+    """List what a sample says of the whole map."""
+    estimates = assessment.estimates
+    if estimates is None:
+        return Table()
+    table = Table(
+        "class",
+        title="Estimates for the whole map, with 95 % intervals",
+        title_justify="left",
+    )
+    for heading in ("mapped (ha)", "estimated (ha)", "producer's", "user's"):
+        table.add_column(heading, justify="right")
+    hectares = assessment.pixel_area_m2 / 10_000
+    for index, land_class in enumerate(assessment.legend):
+        if not estimates.mapped[index] and not estimates.area[index]:
+            continue
+        table.add_row(
+            escape(land_class.name),
+            f"{estimates.mapped[index] * hectares:,.0f}",
+            f"{estimates.area[index] * hectares:,.0f} ± "
+            f"{estimates.area_error[index] * hectares:,.0f}",
+            _interval(estimates.producers[index], estimates.producers_error[index]),
+            _interval(estimates.users[index], estimates.users_error[index]),
+        )
+    table.add_section()
+    overall = _interval(estimates.overall, estimates.overall_error)
+    table.add_row("overall accuracy", "", "", "", overall)
+    return table
+
+
+def show_strata(strata: Sequence[Stratum], output: Path) -> None:
+    """Show how many points were drawn of each class, and where they are."""
+    table = Table("class", title="Points to label", title_justify="left")
+    for heading in ("pixels", "share", "points"):
+        table.add_column(heading, justify="right")
+    for each in strata:
+        counts = (f"{each.pixels:,}", f"{100 * each.share:.1f} %", f"{each.points:,}")
+        table.add_row(escape(each.name), *counts)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(escape(str(output)), soft_wrap=True)
+
+
+def _figure(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _interval(value: float, error: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f} ± {error:.3f}"

@@ -1,0 +1,98 @@
+"""geoseg sample-points: a map in, points to label out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.figures import show_strata
+from geoseg.cli.options import a_path, pairs, reporting, spreading
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _numbers(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, float]:
+    """Read ``name=0.8,...``."""
+    try:
+        return {k: float(v) for k, v in pairs(ctx, parameter, value).items()}
+    except ValueError:
+        raise click.BadParameter("write name=number,name=number") from None
+
+
+@click.command("sample-points")
+@click.argument("class_map", metavar="MAP", type=a_path)
+@click.option(
+    "--output", "-o", type=a_path, required=True, help="Points: .gpkg or .geojson."
+)
+@click.option(
+    "--points",
+    "-n",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="How many in all.",
+)
+@click.option(
+    "--allocation",
+    type=click.Choice(["proportional", "neyman", "equal"]),
+    default="proportional",
+    show_default=True,
+    help="How they are shared among classes.",
+)
+@click.option(
+    "--minimum",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Points that each class gets at least.",
+)
+@click.option(
+    "--expected",
+    metavar="CLASS=0.8,...",
+    callback=_numbers,
+    help="For neyman: the user's accuracy expected of each class.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another draw."
+)
+@click.option("--band", type=int, help="Band of the classes, where there are several.")
+@spreading
+@reporting
+def command(
+    class_map: Path,
+    output: Path,
+    *,
+    band: int | None,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of SampleOptions
+) -> None:
+    """Draw points within each class of MAP, for somebody to say what is there.
+
+    \b
+    For example:
+      geoseg sample-points out/landcover.tif -n 500 -o points.gpkg
+
+    Fill in the column 'reference', then geoseg evaluate --stratified tells how good the
+    map is and how much there is of each class. The map's class at each point is kept in
+    a file beside the points, so that who labels does not see it.
+    """
+    options = geoseg.SampleOptions(**flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        strata = geoseg.draw_sample(
+            class_map, output, band=band, options=options, on_step=screen.show_step
+        )
+    if as_json:
+        rows = [asdict(each) for each in strata]
+        result = {"output": str(output), "classes": rows}
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+    elif not quiet:
+        show_strata(strata, output)

@@ -1,0 +1,154 @@
+"""How well boundaries lie where they should: the boundary F1 of each class.
+
+After Csurka, Larlus and Perronnin (2013), What is a good evaluation measure for
+semantic segmentation?, BMVC. A pixel is on its class's boundary where one of its four
+neighbours has another class. Precision is the share of the map's boundary pixels that
+have one of the reference within a tolerance; recall is the share of the reference's
+that have one of the map; both for each class by itself.
+
+Two things differ from the paper. The tolerance is a number of pixels, not a share of
+the image's diagonal, which on a map says nothing. And where a part of the ground has no
+label, a boundary is asked only where everything that decides about it is known: an
+unlabelled neighbour may hide the boundary that it belongs to.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.classes import NODATA
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Boundaries:
+    """Boundary pixels of each class, counted; arrays of shape ``(class,)``."""
+
+    tolerance: float
+    """How far apart, in pixels, centre to centre, two boundaries may be and agree."""
+    in_map: NDArray[np.int64]
+    """Boundary pixels on the map."""
+    in_map_found: NDArray[np.int64]
+    """Those that have a boundary pixel of the reference within the tolerance."""
+    in_reference: NDArray[np.int64]
+    """Boundary pixels of the reference."""
+    in_reference_found: NDArray[np.int64]
+    """Those that have a boundary pixel of the map within the tolerance."""
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """The harmonic mean of precision and recall a class, 0 to 1.
+
+        NaN where neither the map nor the reference has a boundary of the class.
+        """
+        nothing = np.full(self.in_map.shape, np.nan)
+        either = self.in_map + self.in_reference > 0
+        precision = self.in_map_found / np.maximum(self.in_map, 1)
+        recall = self.in_reference_found / np.maximum(self.in_reference, 1)
+        both = precision + recall
+        np.divide(2 * precision * recall, both, out=nothing, where=both > 0)
+        return np.where(either & (both == 0), 0.0, nothing)
+
+    @property
+    def mean_f1(self) -> float:
+        """The mean F1 of the classes whose boundary the reference shows."""
+        there = self.in_reference > 0
+        return float(self.f1[there].mean()) if there.any() else float("nan")
+
+    def __add__(self, other: Boundaries) -> Boundaries:
+        """Pool the counts of two parts of one map."""
+        return Boundaries(
+            self.tolerance,
+            self.in_map + other.in_map,
+            self.in_map_found + other.in_map_found,
+            self.in_reference + other.in_reference,
+            self.in_reference_found + other.in_reference_found,
+        )
+
+
+def reach(tolerance: float) -> int:
+    """How many pixels around a block decide about the boundaries inside it."""
+    return math.floor(tolerance) + 1
+
+
+def count_boundaries(
+    reference: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    ids: tuple[int, ...],
+    *,
+    tolerance: float,
+    inner: tuple[slice, slice] = (slice(None), slice(None)),
+) -> Boundaries:
+    """Count boundary pixels, and those that have a counterpart.
+
+    What lies beyond the arrays is no boundary and hides none: give `reach` pixels
+    more on each side where there are any.
+
+    Args:
+        reference: True class ids, shape ``(y, x)``; 255 is unlabelled.
+        predicted: The map's class ids, the same shape; 255 is nodata.
+        ids: The classes, in the order of the counts.
+        tolerance: In pixels, centre to centre, at least 0.
+        inner: The rows and columns whose pixels are counted.
+
+    """
+    unknown = (reference == NODATA) | (predicted == NODATA)
+    asked = ~widened(unknown, reach(tolerance))[inner]
+    counts = np.zeros((4, len(ids)), np.int64)
+    edges = [_on_boundary(each) & ~unknown for each in (predicted, reference)]
+    for channel, value in enumerate(ids):
+        on_map, on_reference = (
+            edge & (each == value)
+            for edge, each in zip(edges, (predicted, reference), strict=True)
+        )
+        if not (on_map.any() or on_reference.any()):
+            continue
+        for row, (own, other) in enumerate(
+            ((on_map, on_reference), (on_reference, on_map))
+        ):
+            mine = own[inner] & asked
+            near = widened(other, tolerance)[inner]
+            counts[2 * row : 2 * row + 2, channel] = mine.sum(), (mine & near).sum()
+    return Boundaries(tolerance, *counts)
+
+
+def _on_boundary(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark pixels of which one of the four neighbours has another value."""
+    edge = np.zeros(classes.shape, bool)
+    down, right = classes[1:] != classes[:-1], classes[:, 1:] != classes[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge
+
+
+def widened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Mark every pixel whose centre is within a radius of a marked one's.
+
+    Example:
+        >>> mask = np.zeros((1, 7), bool)
+        >>> mask[0, 2] = True
+        >>> widened(mask, 1.5).astype(int).tolist()
+        [[0, 1, 1, 1, 0, 0, 0]]
+
+    """
+    height, width = mask.shape
+    wide = np.zeros(mask.shape, bool)
+    # Row by row of the disc: a run of columns is a difference of running sums.
+    sums = np.zeros((height, width + 1), np.int32)
+    np.cumsum(mask, axis=1, out=sums[:, 1:])
+    columns = np.arange(width)
+    for down in range(min(math.floor(radius), height - 1) + 1):
+        half = math.floor(math.sqrt(radius**2 - down**2))
+        stop = np.minimum(columns + half + 1, width)
+        run = sums[:, stop] > sums[:, np.maximum(columns - half, 0)]
+        wide[down:] |= run[: height - down]
+        wide[: height - down] |= run[down:]
+    return wide

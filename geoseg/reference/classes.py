@@ -1,0 +1,86 @@
+"""The map's class of each class of a reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from geoseg.classes import NODATA
+from geoseg.errors import LabelsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MOST_LISTED = 20
+"""Classes that a sentence lists at most."""
+
+
+def match_classes(
+    found: Iterable[str], classes: Mapping[str, int], mapping: Mapping[str, str]
+) -> dict[str, int]:
+    """Find the map's class of each class of a reference, by name or by id.
+
+    Args:
+        found: The reference's classes.
+        classes: Names and ids of the map's.
+        mapping: As in `read_reference`.
+
+    Returns:
+        An id for each; 255 for those that are left out.
+
+    Raises:
+        LabelsError: A class has no counterpart, or the mapping names one that is
+            not there.
+
+    Example:
+        >>> match_classes({"wood", "7", "bog"}, {"woodland": 2, "water": 7},
+        ...     {"wood": "woodland", "bog": ""}) == {"wood": 2, "7": 7, "bog": 255}
+        True
+
+    """
+    found = sorted(found)
+    known = {**{str(value): value for value in classes.values()}, **classes, "": NODATA}
+    for name, target in mapping.items():
+        if name not in found:
+            raise LabelsError(
+                f"the mapping names {name!r}, which is no class of the reference; "
+                f"it has {listed(found)}"
+            )
+        if target not in known:
+            raise LabelsError(
+                f"the mapping makes {name!r} {target!r}, which is no class of the "
+                f"map; it has {listed(classes)}"
+            )
+    matched = {name: known.get(mapping.get(name, name)) for name in found}
+    strange = [name for name, value in matched.items() if value is None]
+    if strange:
+        raise other_classes(found, strange, tuple(classes))
+    return {name: value for name, value in matched.items() if value is not None}
+
+
+def other_classes(
+    found: Iterable[str], strange: Iterable[object], known: tuple[str, ...]
+) -> LabelsError:
+    """Say which classes have no counterpart, and how to give them one."""
+    names = [str(name) for name in strange]
+    return LabelsError(
+        f"the reference has classes that the map has not: {listed(names)}; the "
+        f"reference has {listed(found)}, the map {listed(known)}; say which is "
+        f"which in a mapping, as in --mapping '{names[0]}={known[0]}' "
+        f"('{names[0]}=' leaves it out)"
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """List names, the first twenty."""
+    names = list(names)
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
+
+
+def class_name(value: object) -> str:
+    """Write a class as people would: no number has a fraction; empty where missing."""
+    if value is None or value != value:  # noqa: PLR0124  # what is not a number
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
