@@ -29,6 +29,8 @@ def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> No
         click.echo(assessment.to_json())
     elif not quiet:
         console = Console(highlight=False)
+        compared = f"{assessment.class_map} against {assessment.reference}"
+        console.print(escape(compared), soft_wrap=True)
         console.print(_classes(assessment))
         if len(assessment.legend) <= _WIDEST:
             console.print(_confusion(assessment))
@@ -51,12 +53,7 @@ def _classes(assessment: Assessment) -> Table:
     }
     if boundaries is not None:
         columns["boundary F1"] = boundaries.f1
-    table = Table(
-        "class",
-        "",
-        title=f"Agreement with {escape(assessment.reference)}",
-        title_justify="left",
-    )
+    table = Table("class", "")
     for heading in (f"reference {assessment.unit}", *columns):
         table.add_column(heading, justify="right")
     for index, land_class in enumerate(assessment.legend):
