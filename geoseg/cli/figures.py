@@ -121,8 +121,8 @@ def _estimates(assessment: Assessment) -> Table:
         title="Estimates for the whole map, with 95 % intervals",
         title_justify="left",
     )
-    for heading in ("mapped (ha)", "estimated (ha)", "producer's", "user's"):
-        table.add_column(heading, justify="right")
+    for heading in ("mapped (ha)", "estimated (ha)", "producer's (%)", "user's (%)"):
+        table.add_column(heading, justify="right", no_wrap=True)
     hectares = assessment.pixel_area_m2 / 10_000
     for index, land_class in enumerate(assessment.legend):
         if not estimates.mapped[index] and not estimates.area[index]:
@@ -137,7 +137,7 @@ def _estimates(assessment: Assessment) -> Table:
         )
     table.add_section()
     overall = _interval(estimates.overall, estimates.overall_error)
-    table.add_row("overall accuracy", "", "", "", overall)
+    table.add_row("overall accuracy (%)", "", "", "", overall)
     return table
 
 
@@ -159,4 +159,4 @@ def _figure(value: float) -> str:
 
 
 def _interval(value: float, error: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f} ± {error:.3f}"
+    return "" if math.isnan(value) else f"{100 * value:.1f} ± {100 * error:.1f}"

@@ -198,7 +198,7 @@ def _draw_block(
     cols = np.arange(window.width, dtype=np.int64) + window.col
     index = rows * raster.georef.width + cols
     numbers = _numbers(seed, index)
-    candidates = numbers < limits[values]
+    candidates = numbers <= limits[values]
     return index[candidates], values[candidates], numbers[candidates]
 
 

@@ -1,0 +1,194 @@
+"""From a map to points, labels, and what they say of the whole map, as a user goes."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from test_cli_evaluate import CORNER, NAMES, call, points, refuse, write
+
+MATRIX = ((66, 0, 5, 4), (0, 55, 8, 12), (1, 0, 153, 11), (2, 1, 9, 313))
+PIXELS = (200_000, 150_000, 3_200_000, 6_450_000)
+
+
+@pytest.fixture
+def class_map(tmp_path):
+    """Field, wood and a small lake, with a strip of nodata."""
+    values = np.zeros((120, 100), np.uint8)
+    values[:, 40:] = 1
+    values[10:20, 50:58] = 2
+    values[:, :5] = 255
+    return write(tmp_path / "map.tif", values)
+
+
+def sample(class_map, output, *flags):
+    done = call("sample-points", class_map, "-o", output, *flags, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)["classes"]
+
+
+def fill_in(path, truth, **changes):
+    """Label each point with the class that an array has there."""
+    frame = geopandas.read_file(path)
+    ground = frame.to_crs("EPSG:32633").geometry
+    places = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
+    frame["reference"] = [NAMES[truth[int(row), int(col)]] for col, row in places]
+    for column, value in changes.items():
+        frame.loc[: value[0] - 1, column] = value[1]
+    frame.to_file(path)
+    return path
+
+
+def test_the_worked_example_of_olofsson(tmp_path):
+    """Ten million pixels of 30 m, and 640 points with the paper's counts."""
+    values = np.repeat(np.arange(4), PIXELS).astype(np.uint8).reshape(2500, 4000)
+    thirty = CORNER @ CORNER.scale(3)
+    with rasterio.open(
+        tmp_path / "change.tif", "w", driver="GTiff", dtype="uint8", count=1,
+        height=2500, width=4000, crs="EPSG:32633", transform=thirty, nodata=255,
+        compress="deflate", tiled=True,
+    ) as dataset:  # fmt: skip
+        dataset.write(values, 1)
+    xy, truth = [], []
+    firsts = np.cumsum([0, *PIXELS])
+    for mapped, row in enumerate(MATRIX):
+        places = np.linspace(firsts[mapped], firsts[mapped + 1] - 1, sum(row))
+        places = places.astype(int)
+        xy += [thirty @ (at % 4000 + 0.5, at // 4000 + 0.5) for at in places]
+        truth += np.repeat(range(4), row).tolist()
+    frame = geopandas.GeoDataFrame(
+        {"reference": truth}, geometry=geopandas.points_from_xy(*zip(*xy, strict=True)),
+        crs="EPSG:32633",
+    )  # fmt: skip
+    frame.to_file(tmp_path / "points.gpkg")
+    arguments = ("--reference", tmp_path / "points.gpkg", "--stratified")
+    done = call("evaluate", tmp_path / "change.tif", *arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)["stratified"]
+    deforestation = found["classes"][0]
+    assert deforestation["mapped_pixels"] == 200_000
+    assert round(deforestation["area_pixels"]) == 235_086
+    assert round(deforestation["area_ha"]) == 21_158
+    assert round(deforestation["area_ha_error"]) == 6_158
+    assert round(found["overall_accuracy"], 3) == 0.947
+    shown = call("evaluate", tmp_path / "change.tif", *arguments)
+    row = r"18,000\s+│\s+21,158 ± 6,158\s+│\s+74\.9 ± 21\.3\s+│\s+88\.0"
+    assert re.search(row, shown.stdout)
+
+
+@pytest.mark.parametrize("name", ["points.gpkg", "points.geojson"])
+def test_points_drawn_labelled_and_measured(tmp_path, class_map, name):
+    output = tmp_path / name
+    strata = sample(class_map, output, "-n", "100", "--minimum", "20")
+    assert [each["points"] for each in strata] == [30, 50, 20]
+    assert [each["pixels"] for each in strata] == [4200, 7120, 80]
+    frame = geopandas.read_file(output)
+    assert list(frame.columns) == ["id", "reference", "geometry"]
+    assert frame["reference"].isna().all()
+    assert frame["id"].tolist() == list(range(1, 101))
+    design = json.loads((tmp_path / f"{name}.design.json").read_text())
+    assert design["seed"] == 0
+    with rasterio.open(class_map) as dataset:
+        truth = dataset.read(1)
+    assert (truth == 2).sum() == 80
+    truth[30:90, 40:50] = 0  # the map calls a corner of the field wood
+    fill_in(output, truth)
+    flags = ("--reference", output, "--stratified", "--json")
+    done = call("evaluate", class_map, *flags)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["compared"] == 100
+    field = found["stratified"]["classes"][0]
+    assert field["mapped_ha"] == 42
+    assert abs(field["area_ha"] - 48) < field["area_ha_error"]
+    lake = found["stratified"]["classes"][2]
+    assert (lake["users_accuracy"], lake["users_accuracy_error"]) == (1, 0)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path, class_map):
+    files = []
+    for seed in ("0", "0", "1"):
+        output = tmp_path / "points.gpkg"
+        sample(class_map, output, "-n", "60", "--minimum", "5", "--seed", seed)
+        files.append(output.read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
+def test_allocations(tmp_path, class_map):
+    def points_of(*flags):
+        flags = ("-n", "120", "--minimum", "10", *flags)
+        strata = sample(class_map, tmp_path / "points.gpkg", *flags)
+        return [each["points"] for each in strata]
+
+    assert points_of() == [41, 69, 10]
+    assert points_of("--allocation", "equal") == [40, 40, 40]
+    expected = ("--expected", "field=0.5,wood=0.98,lake=0.9")
+    # 4200 x 0.5 to 7120 x 0.14, beside the ten of the lake.
+    assert points_of("--allocation", "neyman", *expected) == [75, 35, 10]
+    assert points_of("--workers", "1") == [41, 69, 10]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["-n", "100"], "100 points are too few for 50 in each of the 3 classes"),
+        (["-n", "20000"], "cannot be drawn from a map of 11,400 pixels"),
+        (["--allocation", "neyman"], "that of field, wood, lake is missing"),
+        (["--expected", "wood=0.5"], "are for the allocation 'neyman'"),
+        (
+            ["--allocation", "neyman", "--expected", "wood=1"],
+            "more than 0 and less than 1, got 1",
+        ),
+        (["--allocation", "neyman", "--expected", "wod=0.5"], "did you mean wood"),
+        (["-o", "points.shp"], "written as .gpkg or .geojson"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(tmp_path, class_map, flags, words):
+    output = tmp_path / "points.gpkg"
+    arguments = ["sample-points", class_map, "-o", output, *flags]
+    assert words in refuse(tmp_path, *arguments)
+
+
+def test_a_map_without_a_class_is_refused(tmp_path):
+    empty = write(tmp_path / "map.tif", np.full((9, 9), 255, np.uint8))
+    sentence = refuse(tmp_path, "sample-points", empty, "-o", tmp_path / "points.gpkg")
+    assert "has no pixel with a class" in sentence
+
+
+def test_a_sample_that_is_none_is_refused(tmp_path, class_map):
+    output = tmp_path / "points.gpkg"
+    sample(class_map, output, "-n", "60", "--minimum", "10")
+
+    def refused(*flags, on=class_map, by=output):
+        flags = ("--reference", by, "--stratified", *flags)
+        return refuse(tmp_path, "evaluate", on, *flags)
+
+    assert "none of the 60 points on the map has a class yet" in refused()
+    with rasterio.open(class_map) as dataset:
+        truth = dataset.read(1)
+    fill_in(output, truth, reference=(3, None))
+    assert "3 of 60 points of" in refused()
+    assert "have no class yet (id 1, 2, 3); label them" in refused()
+    fill_in(output, truth)
+    assert "drawn in another class than this map" in refused(
+        on=write(tmp_path / "other.tif", truth[::-1].copy())
+    )
+    area = points(tmp_path / "area.gpkg", [(3, 50)], ["a"])
+    geopandas.read_file(area).buffer(200).to_file(area)
+    assert "is of the whole map" in refused("--within", area)
+    (tmp_path / "points.gpkg.design.json").write_text("[1]")
+    assert "does not tell how" in refused()
+    for places, words in (
+        ([(30, 20), (300, 3)], "1 points of"),
+        ([(30, 20), (30, 3)], "lie where the map has no class"),
+        ([(30, 20), (30, 21)], "class 'wood' covers 7,120 pixels"),
+    ):
+        by = points(tmp_path / "few.gpkg", places, ["field", "field"])
+        assert words in refused(by=by)
+    by = tmp_path / "polygons.gpkg"
+    geopandas.read_file(area).assign(reference="wood").to_file(by)
+    assert "needs points that were drawn" in refused(by=by)
