@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Stratum,
         assess,
         draw_sample,
+        write_assessment,
     )
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
@@ -61,6 +62,7 @@ _HOMES = {
     "segment": "geoseg.run",
     "stratified_estimates": "geoseg.evaluate.stratified",
     "verify_model": "geoseg.verify",
+    "write_assessment": "geoseg.accuracy",
 }
 """The module that each public name comes from."""
 
@@ -96,6 +98,7 @@ __all__ = [
     "segment",
     "stratified_estimates",
     "verify_model",
+    "write_assessment",
 ]
 
 

@@ -70,10 +70,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     # cluster, for blocks that are read on dask; vectorize reads lengths with units.
     "accuracy": (
-        6,
+        7,
         (
             "errors atomic grid georef classes steps mosaic vectorize aoi cluster "
-            "evaluate reference"
+            "evaluate reference products"
         ),
         "geopandas numpy",
     ),

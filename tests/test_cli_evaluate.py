@@ -304,3 +304,16 @@ def test_what_is_no_class_map_is_refused(tmp_path, make_raster):
     ):
         sentence = refuse(tmp_path, "evaluate", raster, "--reference", labels)
         assert words in sentence
+
+
+def test_figures_and_a_picture_are_left_in_a_folder(tmp_path, class_map):
+    write(tmp_path / "confidence.tif", np.full((40, 50), 80, np.uint8))
+    rows = [(0, 0, 40, 10, "field"), (0, 20, 40, 30, "wood")]
+    reference = squares(tmp_path / "labels.gpkg", rows)
+    found = evaluate(class_map, reference, "-o", tmp_path / "accuracy")
+    kept = (tmp_path / "accuracy" / "accuracy.json").read_text()
+    assert json.loads(kept) == found
+    assert sorted(path.name for path in (tmp_path / "accuracy").iterdir()) == [
+        "accuracy.json",
+        "confusion.png",
+    ]

@@ -55,12 +55,16 @@ if TYPE_CHECKING:
     type=a_path,
     help="Raster of confidences in percent [default: confidence.tif beside MAP].",
 )
+@click.option(
+    "--output", "-o", type=a_path, help="Directory for accuracy.json and confusion.png."
+)
 @click.option("--band", type=int, help="Band of the classes, where there are several.")
 @spreading
 @reporting
 def command(
     class_map: Path,
     reference: Path,
+    output: Path | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -70,13 +74,14 @@ def command(
 
     \b
     For example:
-      geoseg evaluate out/landcover.tif --reference labels.gpkg
+      geoseg evaluate out/landcover.tif --reference labels.gpkg -o accuracy/
       geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
     """
-    files = {name: flags.pop(name) for name in ("band", "confidence", "within")}
+    given = {name: flags.pop(name) for name in ("band", "confidence", "within")}
     options = geoseg.AssessOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         assessment = geoseg.assess(
-            class_map, reference, options=options, on_step=screen.show_step, **files
+            class_map, reference, options=options, on_step=screen.show_step, **given
         )
-    show_assessment(assessment, quiet=quiet, as_json=as_json)
+    files = {} if output is None else geoseg.write_assessment(assessment, output)
+    show_assessment(assessment, files.values(), quiet=quiet, as_json=as_json)

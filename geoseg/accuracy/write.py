@@ -1,0 +1,63 @@
+"""What a comparison found, left in a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.atomic import atomic_file
+from geoseg.products.confusion import Confusion, write_confusion
+
+if TYPE_CHECKING:
+    from geoseg.accuracy.assessment import Assessment
+
+
+def write_assessment(assessment: Assessment, folder: Path | str) -> dict[str, Path]:
+    """Write ``accuracy.json`` and ``confusion.png``, each whole or not at all.
+
+    Args:
+        assessment: What `assess` found.
+        folder: Where; made if it is missing. Files of these names are replaced.
+
+    Returns:
+        The path of each, by what it is.
+
+    Raises:
+        DiskError: A file cannot be written.
+
+    """
+    folder = Path(folder)
+    paths = {"figures": folder / "accuracy.json", "plot": folder / "confusion.png"}
+    with atomic_file(paths["figures"]) as whole:
+        whole.write_text(assessment.to_json() + "\n", encoding="utf-8")
+    write_confusion(paths["plot"], _confusion(assessment))
+    return paths
+
+
+def _confusion(assessment: Assessment) -> Confusion:
+    accuracy = assessment.evaluation.accuracy
+    calibration = assessment.evaluation.calibration
+    figures = [
+        f"overall accuracy {100 * accuracy.overall:.1f} %",
+        f"mean IoU {accuracy.mean_iou:.3f}",
+        f"mean F1 {accuracy.mean_f1:.3f}",
+    ]
+    boundaries = assessment.evaluation.boundaries
+    if boundaries is not None:
+        figures.append(
+            f"boundary F1 {boundaries.mean_f1:.3f} within {boundaries.tolerance:.3g} px"
+        )
+    bins = [] if calibration is None else calibration.bins
+    if calibration is not None and bins:
+        figures.append(f"calibration error {100 * calibration.expected_error:.1f} %")
+    return Confusion(
+        title=(
+            f"{Path(assessment.class_map).name} against "
+            f"{Path(assessment.reference).name}"
+        ),
+        figures="  ·  ".join(figures),
+        unit=assessment.unit,
+        legend=assessment.legend,
+        matrix=accuracy.matrix,
+        reliability=[(each.confidence, each.accuracy, each.pixels) for each in bins],
+    )
