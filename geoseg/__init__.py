@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from geoseg.estimate import Forecast, forecast
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
+    from geoseg.models.hub import cached_models
+    from geoseg.models.make import make_package, unpack_package
+    from geoseg.models.new import NewPackage
     from geoseg.models.package import ModelPackage, known_models, load_package
+    from geoseg.models.proof import Validation, validate_model
     from geoseg.models.survey import Surveyed, list_architectures
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
@@ -39,6 +43,7 @@ _HOMES = {
     "InputError": "geoseg.errors",
     "Inspection": "geoseg.models.field",
     "ModelPackage": "geoseg.models.package",
+    "NewPackage": "geoseg.models.new",
     "PolygonOptions": "geoseg.vectors",
     "ReceptiveField": "geoseg.models.field",
     "Report": "geoseg.products.report",
@@ -49,18 +54,23 @@ _HOMES = {
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.accuracy",
     "Surveyed": "geoseg.models.survey",
+    "Validation": "geoseg.models.proof",
     "Verification": "geoseg.verify",
     "VerifyOptions": "geoseg.verify",
     "assess": "geoseg.accuracy",
+    "cached_models": "geoseg.models.hub",
     "draw_sample": "geoseg.accuracy",
     "forecast": "geoseg.estimate",
     "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
     "list_architectures": "geoseg.models.survey",
     "load_package": "geoseg.models.package",
+    "make_package": "geoseg.models.make",
     "polygonize": "geoseg.vectors",
     "segment": "geoseg.run",
     "stratified_estimates": "geoseg.evaluate.stratified",
+    "unpack_package": "geoseg.models.make",
+    "validate_model": "geoseg.models.proof",
     "verify_model": "geoseg.verify",
     "write_assessment": "geoseg.accuracy",
 }
@@ -75,6 +85,7 @@ __all__ = [
     "InputError",
     "Inspection",
     "ModelPackage",
+    "NewPackage",
     "PolygonOptions",
     "ReceptiveField",
     "Report",
@@ -85,18 +96,23 @@ __all__ = [
     "StratifiedEstimates",
     "Stratum",
     "Surveyed",
+    "Validation",
     "Verification",
     "VerifyOptions",
     "assess",
+    "cached_models",
     "draw_sample",
     "forecast",
     "inspect_model",
     "known_models",
     "list_architectures",
     "load_package",
+    "make_package",
     "polygonize",
     "segment",
     "stratified_estimates",
+    "unpack_package",
+    "validate_model",
     "verify_model",
     "write_assessment",
 ]

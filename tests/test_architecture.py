@@ -33,7 +33,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "models": (
         2,
         "errors classes",
-        "numpy torch segmentation_models_pytorch safetensors pystac",
+        (
+            "huggingface_hub numpy onnxruntime pystac safetensors "
+            "segmentation_models_pytorch torch"
+        ),
     ),
     "scene": (3, "errors grid georef", "numpy pyproj rasterio"),
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),

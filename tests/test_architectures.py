@@ -295,10 +295,9 @@ def test_an_fcn_may_have_a_classification_head():
         {"pretrained_cfg": {"file": "weights.pth"}},
         {"encoder_name": "tu-local-dir:weights"},
         {"aux_params": {"classes": 3}},
-        {"activation": "softmax"},
     ],
 )
-def test_settings_that_would_fetch_weights_or_give_no_plain_scores(setting):
+def test_settings_that_would_fetch_weights_or_give_a_second_output(setting):
     with pytest.raises(ModelError, match=r"geoseg (takes|loads|builds)"):
         build("Unet", "tu-mobilenetv3_small_050", setting)
 

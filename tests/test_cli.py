@@ -156,7 +156,11 @@ def test_a_package_whose_tensors_have_other_names(tmp_path, package):
     weights = package / "model.safetensors"
     content = weights.read_bytes()
     weights.write_bytes(content.replace(b'"decoder.', b'"dec0der.', 1))
-    assert "does not fit config.json" in refuse(tmp_path, SCENE, "--model", package)
+    assert "checksum" in refuse(tmp_path, SCENE, "--model", package)
+    card = package / "mlm.json"
+    card.write_text(card.read_text().replace('"file:checksum"', '"file:note"'))
+    refusal = refuse(tmp_path, SCENE, "--model", package)
+    assert "does not fit the Unet of config.json" in refusal
 
 
 @pytest.mark.parametrize(

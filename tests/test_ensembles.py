@@ -166,7 +166,7 @@ def test_another_augmentation_is_another_run(pair, scene, tmp_path):
 def test_a_legend_is_compared_without_its_colours(tmp_path):
     network = build("Unet", "resnet18", SHALLOW, bands=2)
     packages = []
-    for name, colour in (("a", "#224422"), ("b", "#000000")):
+    for name, colour in (("green", "#224422"), ("black", "#000000")):
         legend = Legend((LandClass(2, "dark", colour), DARK_LIGHT.classes[1]))
         package = save(
             tmp_path / name, network, bands=("a", "b"), legend=legend, tile=16

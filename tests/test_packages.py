@@ -21,9 +21,12 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import ModelError
 from geoseg.models.bands import match_bands
-from geoseg.models.card import Card, InputBand, Training, read_card, write_card
+from geoseg.models.card import Artifact, Card, InputBand, Training
+from geoseg.models.header import tensor_shapes
 from geoseg.models.network import load_network, save_package
-from geoseg.models.package import known_models, load_package, tensor_shapes
+from geoseg.models.package import known_models, load_package
+from geoseg.models.stac_read import read_card
+from geoseg.models.stac_write import write_card
 
 LEGEND = Legend(
     (
@@ -51,6 +54,7 @@ CARD = Card(
     stride=32,
     gsd_m=10.0,
 )
+ARTIFACT = Artifact("model.safetensors", 64 * "7")
 TRAINING = Training((12.0, 52.0, 12.5, 52.5), datetime(2017, 2, 16, tzinfo=UTC))
 
 
@@ -93,8 +97,8 @@ def test_a_package_gives_back_what_was_saved(sound):
 
 
 def test_a_card_survives_writing_and_reading(tmp_path):
-    content = json.loads(json.dumps(write_card(CARD, TRAINING)))
-    assert read_card(content, tmp_path) == CARD
+    content = json.loads(json.dumps(write_card(CARD, TRAINING, ARTIFACT)))
+    assert read_card(content, tmp_path) == (CARD, ARTIFACT)
 
 
 def test_a_loaded_network_computes_what_the_saved_one_did(sound, network):
@@ -236,7 +240,7 @@ def _set_first_id(content, *, value):
         (lambda c: _item(c)["mlm:input"][0]["bands"].pop(), "damaged"),
         (lambda c: _item(c)["mlm:input"][0]["input"]["shape"].pop(), "damaged"),
         (lambda c: c["assets"]["model"]["bands"].pop(), "no STAC item"),
-        (lambda c: c["assets"].clear(), "no STAC item"),
+        (lambda c: c["assets"].clear(), "one asset with the role mlm:model"),
         (lambda c: _item(c).update({"geoseg:scale": 0}), "not above 0"),
         (lambda c: _item(c).update({"geoseg:overlap": float("inf")}), "damaged"),
         (lambda c: _item(c).update({"geoseg:overlap": 32.5}), "whole number, got 32.5"),

@@ -246,6 +246,10 @@ def card_of(network: torch.nn.Module, bands: tuple[InputBand, ...]) -> Card:
         overlap=OVERLAP,
         stride=STRIDE,
         gsd_m=10.0,
+        trained_on=(
+            "Sentinel-2A L1C of 16 February 2017 (tile T33UUU, lakes of Brandenburg), "
+            "labels of OpenStreetMap: four of five folds of blocks"
+        ),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from rich.console import Console
 from rich.markup import escape
@@ -12,52 +14,100 @@ import geoseg
 from geoseg.cli.architectures import list_architectures
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import debuggable
+from geoseg.cli.package import package_model, unpack_model
+
+if TYPE_CHECKING:
+    from geoseg import ModelPackage
 
 
 @click.group("models")
 def command() -> None:
-    """List the models, or show what one needs and gives."""
+    """List, show and check models, or make one of bare weights."""
 
 
 command.add_command(inspect_model)
 command.add_command(list_architectures)
+command.add_command(package_model)
+command.add_command(unpack_model)
 
 
 @command.command("list")
 @debuggable
 def list_models() -> None:
-    """List the models that come with geoseg."""
-    for name in geoseg.known_models():
-        package = geoseg.load_package(name)
+    """List the models that come with geoseg, and those in the Hub's cache."""
+    for name in (*geoseg.known_models(), *geoseg.cached_models()):
+        try:
+            package = geoseg.load_package(name)
+        except geoseg.InputError as error:
+            click.echo(f"{name}  cannot be used: {error}")
+            continue
         classes = ", ".join(land_class.name for land_class in package.legend)
-        click.echo(f"{name}  {len(package.bands)} bands, classes: {classes}")
+        click.echo(
+            f"{name}  {len(package.bands)} bands, {package.gsd_m:g} m, "
+            f"classes: {classes}"
+        )
 
 
 @command.command("show")
 @click.argument("model")
 @debuggable
 def show_model(model: str) -> None:
-    """Show the bands, tiles and classes of MODEL, a name or a directory."""
+    """Show what MODEL, a name, a directory or hf://owner/name, needs and gives."""
     package = geoseg.load_package(model)
     console = Console(highlight=False)
     title = f"[bold]{escape(package.name)}[/] {escape(package.version)}"
     console.print(title, soft_wrap=True)
-    console.print(f"files        {escape(str(package.path))}", soft_wrap=True)
-    console.print(f"fingerprint  {package.fingerprint}", soft_wrap=True)
-    console.print(
-        f"pixels       {escape(package.dtype)} x {package.scale:g}, {package.gsd_m:g} m"
-    )
-    console.print(
-        f"tile         {package.tile} px, overlap {package.overlap}, "
-        f"stride {package.stride}"
-    )
-    bands = Table("band", "common name", "mean", "deviation")
+    for name, value in _facts(package):
+        console.print(f"{name:<12} {escape(value)}", soft_wrap=True)
+    bands = Table("band", "common name", "mean", "deviation", "trained on")
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
-        bands.add_row(escape(band.name), escape(band.common_name), *numbers)
+        place = "" if band.index is None else f" (the scene's band {band.index})"
+        known = band.minimum is not None and band.maximum is not None
+        values = f"{band.minimum:g} to {band.maximum:g}" if known else ""
+        bands.add_row(
+            escape(band.name + place), escape(band.common_name), *numbers, values
+        )
     console.print(bands)
     classes = Table("id", "class", "colour")
     for land_class in package.legend:
         swatch = Text(f"██ {land_class.colour}", style=land_class.colour)
         classes.add_row(str(land_class.id), escape(land_class.name), swatch)
     console.print(classes)
+
+
+def _facts(package: ModelPackage) -> list[tuple[str, str]]:
+    tolerance = package.gsd_m * package.gsd_tolerance
+    scaled = f" {package.offset:+g}" if package.offset else ""
+    facts = [
+        ("for", package.description),
+        ("network", package.architecture),
+        ("files", str(package.path)),
+        ("weights", package.weights.name),
+        ("fingerprint", package.fingerprint),
+        ("licence", package.license),
+        ("pixels", f"{package.dtype} x {package.scale:g}{scaled}"),
+        ("scale", f"{package.gsd_m:g} m, {tolerance:g} m more or less"),
+        (
+            "tile",
+            f"{package.tile} px, overlap {package.overlap}, stride {package.stride}",
+        ),
+        ("activation", package.activation),
+        ("trained on", package.trained_on),
+        ("did", ", ".join(f"{name} {value:g}" for name, value in package.metrics)),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+@command.command("validate")
+@click.argument("model")
+@debuggable
+def validate_model(model: str) -> None:
+    """Check MODEL: files, checksum, bands, classes, and its network on a tile.
+
+    Exit status 0 where it can be used, 2 with a sentence where it cannot.
+    """
+    found = geoseg.validate_model(model)
+    click.echo(f"{found.package.name} {found.package.version} can be used")
+    for doubt in found.doubts:
+        click.echo(f"but {doubt}")

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import ModelError
+from geoseg.models.sensors import common_names
 
 if TYPE_CHECKING:
-    from geoseg.models.package import InputBand, ModelPackage
+    from collections.abc import Sequence
+
+    from geoseg.models.card import Card, InputBand
 
 _SENTINEL2 = re.compile(r"b0*(\d+)(a?)")
+_NEAR = {"nir": "nir08"}
+"""What stands in for a band that a scene lacks: Landsat has the narrow near infrared
+alone, and models of several sensors take it for the wide one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +28,18 @@ class BandMatch:
     """For each band of the model, in its order, the scene's band, counted from 0."""
     by_order: bool
     """Whether names decided nothing, since the scene has none: worth a warning."""
+    notes: tuple[str, ...] = ()
+    """What was assumed, a clause each: worth a warning."""
 
 
-def match_bands(package: ModelPackage, names: tuple[str, ...]) -> BandMatch:
+def match_bands(package: Card, names: tuple[str, ...]) -> BandMatch:
     """Find the model's bands among the scene's.
 
     A scene's band is known by the sensor's name or by the common name, whatever
-    their case, and ``B2`` is ``B02``. A scene none of whose bands has a name is
-    taken to hold the model's bands in their order, if the count is the same.
+    their case, and ``B2`` is ``B02``; Sentinel-2's and Landsat's own names tell their
+    common names. A scene none of whose bands has a name is taken to hold the model's
+    bands in their order, if the count is the same. A band to which the model gives an
+    index is that band, whatever it is called.
 
     Args:
         package: The model.
@@ -40,15 +50,16 @@ def match_bands(package: ModelPackage, names: tuple[str, ...]) -> BandMatch:
             scene without names has another number of bands.
 
     """
-    if not any(names):
+    indexed = [band for band in package.bands if band.index is not None]
+    if not any(names) and len(indexed) < len(package.bands):
         if len(names) != len(package.bands):
             raise ModelError(
                 f"the model needs {len(package.bands)} bands ({_list(package.bands)}), "
                 f"the scene has {len(names)} without names; give it those bands"
             )
         return BandMatch(tuple(range(len(names))), by_order=True)
-    there = [_plain(name) for name in names]
-    indices = tuple(_find(band, there) for band in package.bands)
+    there = _Scene(names)
+    indices = tuple(there.find(band) for band in package.bands)
     missing = [
         band
         for band, index in zip(package.bands, indices, strict=True)
@@ -60,15 +71,40 @@ def match_bands(package: ModelPackage, names: tuple[str, ...]) -> BandMatch:
             f"{', '.join(name or '(unnamed)' for name in names)} and lacks, or has "
             f"twice, {_list(missing)}"
         )
-    return BandMatch(tuple(i for i in indices if i is not None), by_order=False)
+    found = tuple(i for i in indices if i is not None)
+    return BandMatch(found, by_order=False, notes=tuple(there.notes))
 
 
-def _find(band: InputBand, there: list[str]) -> int | None:
-    """The one band of the scene that has the band's name, or else its common name."""
-    for name in (_plain(band.name), _plain(band.common_name)):
-        if there.count(name) == 1:
-            return there.index(name)
-    return None
+class _Scene:
+    """The names of a scene's bands, and what was assumed about them."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = [_plain(name) for name in names]
+        self.common, self._note = common_names(self.names)
+        self.notes: list[str] = []
+
+    def find(self, band: InputBand) -> int | None:
+        """Find a model's band, by its index, its name, or else its common name."""
+        if band.index is not None:
+            return band.index - 1 if band.index <= len(self.names) else None
+        for name in (_plain(band.name), _plain(band.common_name)):
+            if name and self.names.count(name) == 1:
+                return self.names.index(name)
+        wanted = _plain(band.common_name)
+        if wanted and self.common.count(wanted) == 1:
+            if self._note and self._note not in self.notes:
+                self.notes.append(self._note)
+            return self.common.index(wanted)
+        return self._near(wanted)
+
+    def _near(self, wanted: str) -> int | None:
+        other = _NEAR.get(wanted, "")
+        for names in (self.names, self.common):
+            if other and names.count(other) == 1:
+                place = names.index(other)
+                self.notes.append(f"its {other} band is taken for {wanted}")
+                return place
+        return None
 
 
 def _plain(name: str) -> str:
@@ -79,5 +115,8 @@ def _plain(name: str) -> str:
     return name
 
 
-def _list(bands: list[InputBand] | tuple[InputBand, ...]) -> str:
-    return ", ".join(f"{band.name} ({band.common_name})" for band in bands)
+def _list(bands: Sequence[InputBand]) -> str:
+    return ", ".join(
+        f"{band.name} ({band.common_name})" if band.common_name else band.name
+        for band in bands
+    )

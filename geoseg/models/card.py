@@ -1,54 +1,29 @@
-"""A model's metadata as a STAC item with the Machine Learning Model extension.
+"""What a model package says of its model: bands, scaling, classes, tiles, training.
 
-The extension has no word for a tile's overlap and the stride it must obey, nor for
-the scale of the pixels apart from their statistics; these are kept in properties that
-begin with ``geoseg:``. Means and deviations stand in the item in units of the raw
-pixels, as the extension asks, and are given scaled.
+`geoseg.models.stac_read` and `geoseg.models.stac_write` keep it in ``mlm.json``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, get_args
 
-import pystac
-from pystac.extensions.classification import Classification
-from pystac.extensions.mlm import (
-    InputStructure,
-    MLMExtension,
-    ModelInput,
-    ModelOutput,
-    ResultStructure,
-    TaskType,
-    ValueScaling,
-    ValueScalingType,
-)
-from pystac.extensions.raster import DataType
-
-from geoseg.classes import LandClass, Legend
-from geoseg.errors import InputError, ModelError
+from geoseg.errors import ModelError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
-_EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
-_RASTER = "https://stac-extensions.github.io/raster/v1.1.0/schema.json"
-_VERSION = "https://stac-extensions.github.io/version/v1.2.0/schema.json"
-_CLASSES = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
-_DAMAGE = (
-    # What pystac raises on an item that is not what it should be has no one parent.
-    pystac.STACError,
-    pystac.STACTypeError,
-    pystac.RequiredPropertyMissing,
-    pystac.ExtensionNotImplemented,
-    pystac.ExtensionTypeError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-)
+    from geoseg.classes import Legend
+
+Activation = Literal["softmax", "sigmoid", "none"]
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+GSD_TOLERANCE = 0.25
+"""How far a scene's ground sample distance may be from a model's, as a share."""
+PADDING = "reflect"
+"""What a network sees beyond a scene's rectangle: the scene, mirrored."""
+TWO = 2
+"""The classes of a network that gives the probability of one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +33,18 @@ class InputBand:
     name: str
     """The sensor's name for it, such as ``B02``."""
     common_name: str
-    """The name that sensors share, such as ``blue``."""
+    """The name that sensors share, such as ``blue``; empty where there is none."""
     mean: float
     """Mean of the scaled pixels that the network was trained on."""
     std: float
     """Standard deviation of those pixels, above zero."""
+    index: int | None = None
+    """The scene's band that it is, counted from 1, whatever its name; None where names
+    decide."""
+    minimum: float | None = None
+    """The least raw pixel that it was trained on, if known."""
+    maximum: float | None = None
+    """The greatest raw pixel that it was trained on, if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +60,9 @@ class Card:
     architecture: str
     """The network's family and encoder."""
     parameters: int
-    """The number of its parameters."""
+    """The number of its parameters; 0 where it is not known."""
     pretrained_source: str
-    """What its first weights had learned from."""
+    """What its first weights had learned from; empty where nothing."""
     bands: tuple[InputBand, ...]
     """The bands it takes, in its order."""
     scale: float
@@ -88,7 +70,7 @@ class Card:
     dtype: str
     """The numpy dtype of raw pixels."""
     legend: Legend
-    """The classes, in the order of its output channels."""
+    """The classes, by rising id."""
     tile: int
     """Side of a tile in pixels."""
     overlap: int
@@ -97,6 +79,32 @@ class Card:
     """Tiles, and tiles less their overlap, are multiples of this."""
     gsd_m: float
     """Ground sample distance in metres."""
+    gsd_tolerance: float = GSD_TOLERANCE
+    """How far, as a share of it, a scene's may be from that."""
+    offset: float = 0.0
+    """What is added to raw pixels after they were multiplied."""
+    activation: Activation = "softmax"
+    """What makes probabilities of the network's output: ``softmax`` over a channel a
+    class, ``sigmoid`` of one channel that stands for the second of two classes,
+    ``none`` where the output is probabilities already, of either kind."""
+    channels: tuple[int, ...] = ()
+    """The output channel of each class; empty where they come in the legend's order."""
+    license: str = "Apache-2.0"
+    """The licence of the weights, as SPDX writes it, or ``other``."""
+    trained_on: str = ""
+    """What the network was trained on, in words."""
+    metrics: tuple[tuple[str, float], ...] = ()
+    """How well it did on data it was not trained on: pairs of measure and value."""
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """How many channels the network may have."""
+        classes = len(self.legend)
+        if self.activation == "softmax":
+            return (classes,)
+        if self.activation == "sigmoid":
+            return (1,)
+        return (1, classes) if classes == TWO else (classes,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,219 +117,71 @@ class Training:
     """When the image was taken, with a time zone."""
 
 
-def read_card(content: dict[str, Any], path: Path) -> Card:
-    """Read a model's metadata from the content of ``mlm.json``.
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The file that holds a network's weights."""
 
-    Args:
-        content: The file as parsed JSON.
-        path: Where it came from, for messages.
+    file: str
+    """Its name, in the package's folder."""
+    sha256: str | None
+    """What the checksum of its bytes must be; None where the item has none."""
+
+
+def check_card(card: Card) -> None:
+    """Refuse what no model can have.
 
     Raises:
-        ModelError: It is not a STAC item with the extension, something needed is
-            missing, or bands, classes and shapes in it disagree.
+        ModelError: Scaling or statistics that cannot be applied; tile, overlap and
+            stride that do not fit together; an activation that does not go with the
+            classes.
 
     """
-    try:
-        card, shapes = _parse(content)
-    except _DAMAGE as error:
+    _check_scaling(card)
+    _check_lattice(card.tile, card.overlap, card.stride)
+    if not (0 < card.gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
         raise ModelError(
-            f"{path} is damaged: it is no STAC item with the mlm extension that "
-            f"geoseg can use ({type(error).__name__}: {error})"
-        ) from error
-    except (InputError, ValueError, OverflowError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from error
-    _check(card, *shapes, path)
-    return card
-
-
-def _parse(content: dict[str, Any]) -> tuple[Card, tuple[list[int], list[int]]]:
-    item = pystac.Item.from_dict(content, migrate=False)
-    extension = MLMExtension.ext(item)
-    (taken,), (given,) = extension.input, extension.output
-    bands, scale, dtype = _bands(item, taken)
-    own = item.properties
-    card = Card(
-        name=item.id,
-        version=str(own["version"]),
-        description=str(own["description"]),
-        architecture=extension.architecture,
-        parameters=int(extension.total_parameters or 0),
-        pretrained_source=str(extension.pretrained_source),
-        bands=bands,
-        scale=scale,
-        dtype=dtype,
-        legend=Legend(tuple(_land_class(c) for c in given.classes or ())),
-        tile=_whole("the input's side", taken.input.shape[-1]),
-        overlap=_whole("geoseg:overlap", own["geoseg:overlap"]),
-        stride=_whole("geoseg:stride", own["geoseg:stride"]),
-        gsd_m=float(own["gsd"]),
-    )
-    return card, (taken.input.shape, given.result.shape)
-
-
-def _bands(
-    item: pystac.Item, taken: ModelInput
-) -> tuple[tuple[InputBand, ...], float, str]:
-    scale = float(item.properties["geoseg:scale"])
-    listed = item.assets["model"].extra_fields["bands"]
-    _check_once("the asset's bands", [str(band["name"]) for band in listed])
-    described = {str(band["name"]): band for band in listed}
-    scalings = taken.properties["value_scaling"]
-    names = [str(name) for name in taken.properties["bands"]]
-    _check_once("the input's bands", names)
-    bands = tuple(
-        InputBand(
-            name=name,
-            common_name=str(described[name]["eo:common_name"]),
-            mean=float(scaling["mean"]) * scale,
-            std=float(scaling["stddev"]) * scale,
+            f"the ground sample distance is {card.gsd_m} m with a tolerance of "
+            f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to below 1"
         )
-        for name, scaling in zip(names, scalings, strict=True)
-    )
-    (dtype,) = {str(described[name]["data_type"]) for name in names}
-    return bands, scale, dtype
-
-
-def _land_class(entry: Classification) -> LandClass:
-    return LandClass(entry.value, str(entry.name), f"#{entry.color_hint}".lower())
-
-
-def _check_once(where: str, names: list[str]) -> None:
-    """Refuse two bands of one name: one would get the other's statistics."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{where} have {', '.join(twice)} more than once")
-
-
-def _whole(what: str, value: object) -> int:
-    """Take a whole number; neither true, which Python counts as 1, nor 32.5."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{what} must be a whole number, got {value!r}")  # noqa: TRY004  # what a file says is a value
-    return value
-
-
-def _check(card: Card, taken: list[int], given: list[int], path: Path) -> None:
-    """Hold the shapes the item gives against the bands and classes it lists."""
-    if list(taken[1:]) != [len(card.bands), card.tile, card.tile]:
+    if card.activation == "sigmoid" and len(card.legend) != TWO:
         raise ModelError(
-            f"{path} is damaged: it lists {len(card.bands)} bands, "
-            f"but its input has shape {taken}"
+            f"a sigmoid of one channel tells two classes apart, not {len(card.legend)}"
         )
-    if list(given[1:]) != [len(card.legend), card.tile, card.tile]:
+    if card.channels and sorted(card.channels) != list(range(len(card.legend))):
         raise ModelError(
-            f"{path} is damaged: it lists {len(card.legend)} classes, "
-            f"but its output has shape {given}"
+            f"{len(card.legend)} classes cannot have the channels {card.channels}"
         )
+
+
+def _check_scaling(card: Card) -> None:
     if not 0 < card.scale < math.inf:
-        raise ModelError(f"{path} is damaged: its scale is {card.scale}, not above 0")
+        raise ModelError(f"its scale is {card.scale}, not above 0")
+    if not math.isfinite(card.offset):
+        raise ModelError(f"its offset is {card.offset}, which is no number")
     for band in card.bands:
         if not (math.isfinite(band.mean) and 0 < band.std < math.inf):
             raise ModelError(
-                f"{path} is damaged: band {band.name} has mean {band.mean} and "
+                f"band {band.name} has mean {band.mean} and "
                 f"standard deviation {band.std}, which must be above 0"
             )
-
-
-def write_card(card: Card, training: Training) -> dict[str, Any]:
-    """Write a model's metadata as a STAC item, ready to be stored as JSON.
-
-    `read_card` of the result gives the card again.
-    """
-    west, south, east, north = training.bounds
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    item = pystac.Item(
-        id=card.name,
-        geometry={"type": "Polygon", "coordinates": [ring]},
-        bbox=[west, south, east, north],
-        datetime=training.acquired,
-        properties={
-            "description": card.description,
-            "version": card.version,
-            "gsd": card.gsd_m,
-            "license": "Apache-2.0",
-            "geoseg:scale": card.scale,
-            "geoseg:overlap": card.overlap,
-            "geoseg:stride": card.stride,
-        },
-        stac_extensions=[_EO, _RASTER, _VERSION, _CLASSES],
-    )
-    MLMExtension.ext(item, add_if_missing=True).apply(
-        name=card.name,
-        architecture=card.architecture,
-        tasks=[TaskType.SEMANTIC_SEGMENTATION],
-        framework="PyTorch",
-        total_parameters=card.parameters,
-        pretrained=True,
-        pretrained_source=card.pretrained_source,
-        input=[_input(card)],
-        output=[_output(card)],
-    )
-    item.add_asset("model", _asset(card))
-    return item.to_dict(include_self_link=False, transform_hrefs=False)
-
-
-def _input(card: Card) -> ModelInput:
-    taken = ModelInput.create(
-        name="scene",
-        description="Raw pixels; the z-score normalises them.",
-        bands=[band.name for band in card.bands],
-        input=InputStructure.create(
-            shape=[-1, len(card.bands), card.tile, card.tile],
-            dim_order=["batch", "bands", "height", "width"],
-            data_type=DataType.FLOAT32,
-        ),
-    )
-    # The extension has one scaling a band; pystac's class holds a single one.
-    taken.properties["value_scaling"] = [
-        ValueScaling.create(
-            ValueScalingType.Z_SCORE,
-            mean=round(band.mean / card.scale, 6),
-            stddev=round(band.std / card.scale, 6),
-        ).to_dict()
-        for band in card.bands
-    ]
-    return taken
-
-
-def _output(card: Card) -> ModelOutput:
-    return ModelOutput.create(
-        name="land cover",
-        description="Logits of the classes, before the softmax.",
-        tasks=[TaskType.SEMANTIC_SEGMENTATION],
-        result=ResultStructure.create(
-            shape=[-1, len(card.legend), card.tile, card.tile],
-            dim_order=["batch", "class", "height", "width"],
-            data_type=DataType.FLOAT32,
-        ),
-        classes=[
-            Classification.create(
-                value=each.id, name=each.name, color_hint=each.colour[1:].upper()
+        if band.index is not None and band.index < 1:
+            raise ModelError(
+                f"band {band.name} has index {band.index}; bands are counted from 1"
             )
-            for each in card.legend
-        ],
-    )
 
 
-def _asset(card: Card) -> pystac.Asset:
-    return pystac.Asset(
-        href="./model.safetensors",
-        media_type="application/vnd.safetensors",
-        roles=["mlm:model", "mlm:weights"],
-        extra_fields={
-            "mlm:artifact_type": "safetensors.torch.save_file",
-            "bands": [
-                {
-                    "name": band.name,
-                    "eo:common_name": band.common_name,
-                    "data_type": card.dtype,
-                }
-                for band in card.bands
-            ],
-            # The same in the words of STAC 1.0: the extension's schema looks for bands
-            # here, or in the item's properties, where STAC 1.1 has none.
-            "raster:bands": [
-                {"name": band.name, "data_type": card.dtype, "scale": card.scale}
-                for band in card.bands
-            ],
-        },
+def _check_lattice(tile: int, overlap: int, stride: int) -> None:
+    legal = (
+        stride > 0
+        and tile > 0
+        and 0 <= overlap <= tile // 2
+        and overlap % 2 == 0
+        and tile % stride == 0
+        and (tile - overlap) % stride == 0
     )
+    if not legal:
+        raise ModelError(
+            f"tile {tile}, overlap {overlap} and stride {stride} do not "
+            f"fit: tile and tile less overlap are multiples of the stride, the overlap "
+            f"is even and at most half a tile"
+        )

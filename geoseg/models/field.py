@@ -24,8 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from geoseg.errors import ModelError
+from geoseg.models.header import tensor_shapes
 from geoseg.models.network import load_network
-from geoseg.models.package import CONFIG, WEIGHTS, load_package, tensor_shapes
+from geoseg.models.package import CONFIG, load_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,7 @@ def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspec
     """
     package = load_package(model)
     config = json.loads((package.path / CONFIG).read_text(encoding="utf-8"))
-    shapes = tensor_shapes(package.path / WEIGHTS)
+    shapes = tensor_shapes(package.weights)
     return Inspection(
         name=package.name,
         network=f"{config.get('_model_class')}, {config.get('encoder_name')}",

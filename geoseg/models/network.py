@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 from geoseg.errors import ModelError
 from geoseg.models import fcn
 from geoseg.models.architectures import ARCHITECTURES, find_architecture
-from geoseg.models.card import write_card
-from geoseg.models.package import CARD, CONFIG, WEIGHTS
+from geoseg.models.card import Artifact
+from geoseg.models.package import CARD, CONFIG, WEIGHTS, read_json, sha256
+from geoseg.models.scores import give_logits
+from geoseg.models.stac_write import write_card
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +64,7 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
-    """Refuse what would fetch weights, or give something else than plain scores."""
+    """Refuse what would fetch weights, or give something else than scores."""
     if ":" in str(settings.get("encoder_name")):
         raise ModelError(
             f"the encoder {settings['encoder_name']!r} would be fetched from a hub; "
@@ -73,11 +75,6 @@ def _check_settings(settings: dict[str, Any]) -> None:
         raise ModelError(
             f"{CONFIG} has {fetching[0]}, which takes weights from elsewhere; geoseg "
             f"loads those in {WEIGHTS} and no other: take it out"
-        )
-    if settings.get("activation") is not None:
-        raise ModelError(
-            f"{CONFIG} gives the network the activation {settings['activation']!r}; "
-            f"geoseg takes plain scores, without one"
         )
     if settings.get("aux_params"):
         raise ModelError(
@@ -108,36 +105,68 @@ def load_network(package: ModelPackage) -> torch.nn.Module:
 
     Returns:
         A module in eval mode, float32, on the CPU. It takes normalised pixels,
-        shape ``(tile, band, y, x)``, and gives logits, ``(tile, class, y, x)``.
+        shape ``(tile, band, y, x)``, and gives logits, ``(tile, class, y, x)``, in
+        the order of the legend, whatever the network's own activation is.
 
     Raises:
         ModelError: The weights cannot be read, or do not fit the configuration
             tensor by tensor; or the package's stride is not the network's.
 
     """
-    config = json.loads((package.path / CONFIG).read_text(encoding="utf-8"))
+    config = read_json(package.path / CONFIG)
+    _check_activation(package, config)
     network = build_network(config)
     _check_stride(package, tile_stride(network))
-    path = package.path / WEIGHTS
+    load_weights(network, package.weights)
+    return give_logits(network.eval(), package)
+
+
+def load_weights(network: torch.nn.Module, path: Path) -> None:
+    """Give a network the tensors of a safetensors file.
+
+    Raises:
+        ModelError: The file cannot be read, or does not fit tensor by tensor.
+
+    """
     try:
-        weights = load_file(path)
+        tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} cannot be read ({error})") from error
+    fill_network(network, tensors, path)
+
+
+def fill_network(
+    network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path
+) -> None:
+    """Give a network the tensors that were read from a file.
+
+    Raises:
+        ModelError: They are not, name by name and shape by shape, the network's.
+
+    """
     wanted = network.state_dict()
     misfits = sorted(
         name
-        for name in wanted.keys() | weights.keys()
+        for name in wanted.keys() | tensors.keys()
         if name not in wanted
-        or name not in weights
-        or wanted[name].shape != weights[name].shape
+        or name not in tensors
+        or wanted[name].shape != tensors[name].shape
     )
     if misfits:
         raise ModelError(
-            f"{path} does not fit {CONFIG}: {len(misfits)} tensors are missing, "
-            f"unexpected or of another shape, the first is {misfits[0]}"
+            f"{path} does not fit the {type(network).__name__} of {CONFIG}: "
+            f"{len(misfits)} tensors are missing, unexpected or of another shape, the "
+            f"first is {misfits[0]}{_shapes(misfits[0], wanted, tensors)}"
         )
-    network.load_state_dict(weights)  # casts float16 to the network's float32
-    return network.eval()
+    network.load_state_dict(tensors)  # casts float16 to the network's float32
+
+
+def _shapes(name: str, wanted: dict[str, Any], found: dict[str, Any]) -> str:
+    if name not in wanted:
+        return ", which the network lacks"
+    if name not in found:
+        return ", which the file lacks"
+    return f": {tuple(wanted[name].shape)} wanted, {tuple(found[name].shape)} found"
 
 
 def _check_stride(package: ModelPackage, needed: int) -> None:
@@ -148,26 +177,50 @@ def _check_stride(package: ModelPackage, needed: int) -> None:
         )
 
 
+def _check_activation(package: ModelPackage, config: dict[str, Any]) -> None:
+    """Refuse a network that squashes its scores where they would be once more."""
+    own = config.get("activation")
+    if own is not None and package.activation != "none":
+        raise ModelError(
+            f"{package.path / CONFIG} gives the network the activation {own!r}, and "
+            f"{CARD} {package.activation!r} on top of it; take out one of the two"
+        )
+
+
 def save_package(
-    path: Path, network: torch.nn.Module, card: Card, training: Training
+    path: Path,
+    network: torch.nn.Module,
+    card: Card,
+    training: Training | None = None,
+    *,
+    half: bool = True,
 ) -> None:
-    """Write a model package: weights as float16, configuration and metadata.
+    """Write a model package: weights, configuration and metadata.
 
     Args:
         path: The package's folder; made if missing, files in it are replaced.
         network: One of `NETWORKS`, made with keyword arguments or not.
         card: What the package says of the model.
-        training: Where and when it was trained.
+        training: Where and when it was trained, if known.
+        half: Store float16, which is half the size, rather than what the network has.
+
+    Raises:
+        ModelError: The card says what no model can have.
 
     """
     path.mkdir(parents=True, exist_ok=True)
-    halves = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+    tensors = {
+        name: _stored(tensor, half=half).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    save_file(halves, path / WEIGHTS, metadata={"format": "pt"})
-    _write_json(path / CONFIG, describe_network(network))
-    _write_json(path / CARD, write_card(card, training))
+    save_file(tensors, path / WEIGHTS, metadata={"format": "pt"})
+    write_json(path / CONFIG, describe_network(network))
+    artifact = Artifact(WEIGHTS, sha256(path / WEIGHTS))
+    write_json(path / CARD, write_card(card, training, artifact))
+
+
+def _stored(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
+    return tensor.half() if half and tensor.is_floating_point() else tensor
 
 
 def describe_network(network: torch.nn.Module) -> dict[str, Any]:
@@ -179,5 +232,6 @@ def describe_network(network: torch.nn.Module) -> dict[str, Any]:
     return dict(sorted(config.items()))
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object as a file that people can read."""
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,182 +1,127 @@
 """A model package: weights with the metadata that makes them usable.
 
-A package is a folder of three files:
+A package is a folder, laid out like a repository of the Hugging Face Hub:
 
-* ``model.safetensors`` and ``config.json``: the network as
-  `segmentation_models_pytorch` writes it;
 * ``mlm.json``: a STAC item with the Machine Learning Model extension that names the
-  bands, their scaling, the classes with their colours, tile and overlap.
+  bands, their scaling, the classes with their colours, tile and overlap, and the
+  checksum of the weights;
+* ``model.safetensors`` and ``config.json``: the network as
+  `segmentation_models_pytorch` writes it; or else an ``.onnx`` file that the item
+  names.
 
-Nothing here needs torch: of the weights only the header is read, so that a plan can
-be made, and a damaged package refused, in milliseconds. Nothing is ever unpickled.
+Nothing here needs torch: of the weights only the header is read, and their bytes are
+summed, so that a plan can be made, and a damaged package refused, before anything is
+loaded. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
 from geoseg.models.architectures import find_architecture
-from geoseg.models.card import InputBand, read_card
+from geoseg.models.card import Card, InputBand
+from geoseg.models.header import tensor_shapes
+from geoseg.models.locate import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    find_package,
+    inside,
+    known_models,
+)
+from geoseg.models.stac_read import read_card
 
 if TYPE_CHECKING:
-    from geoseg.classes import Legend
+    from geoseg.models.card import Artifact
 
 __all__ = [
+    "CARD",
+    "CONFIG",
+    "WEIGHTS",
     "InputBand",
     "ModelPackage",
     "known_models",
     "load_package",
-    "tensor_shapes",
 ]
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "mlm.json"
-_SHIPPED = {"sentinel2-landcover": Path(__file__).parent / "shipped"}
-_LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
-_DAMAGE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    RecursionError,
-)  # what reading a damaged header can raise
-_LENGTH = 8  # bytes of a safetensors file that give its header's length
+_LENGTH = 8
+"""Bytes that give a file's size, in the fingerprint."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPackage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPackage(Card):
     """All that is known of a model without loading its weights."""
 
-    name: str
-    """The model's name."""
-    version: str
-    """The version of these weights."""
     path: Path
     """The package's folder."""
-    bands: tuple[InputBand, ...]
-    """The bands the network takes, in its order."""
-    scale: float
-    """What raw pixels are multiplied with before means are taken off."""
-    dtype: str
-    """The numpy dtype of the raw pixels it was trained on."""
-    legend: Legend
-    """The classes, in the order of the network's output channels."""
-    tile: int
-    """Side of what the network sees in one piece, in pixels."""
-    overlap: int
-    """Pixels that neighbouring tiles share by default."""
-    stride: int
-    """Tiles, and tiles less their overlap, are multiples of this."""
-    gsd_m: float
-    """The ground sample distance it was trained on, in metres."""
+    weights: Path
+    """The file with the weights: safetensors, or ONNX."""
     fingerprint: str
-    """SHA-256 over the three files: equal exactly where the model is."""
+    """SHA-256 over the package's files: equal exactly where the model is."""
 
-
-def known_models() -> tuple[str, ...]:
-    """Name the models that ship with geoseg."""
-    return tuple(_SHIPPED)
+    @property
+    def is_onnx(self) -> bool:
+        """Whether ONNX Runtime computes it, and not torch."""
+        return self.weights.suffix == ".onnx"
 
 
 def load_package(name_or_path: str | Path) -> ModelPackage:
-    """Read and check a model package, its weights' header included.
+    """Read and check a model package: the bytes of its weights, but not what they do.
 
     Args:
-        name_or_path: The name of a model that ships, or the folder of a package.
+        name_or_path: The name of a model that ships, the folder of a package, or
+            ``hf://owner/name`` for one on the Hugging Face Hub or in its cache.
 
     Raises:
-        ModelError: No such model; a file is missing or damaged; the architecture is
-            unknown; the files disagree about classes or bands; tile, overlap and
-            stride do not fit together.
+        ModelError: No such model; a file is missing, damaged, or outside the folder;
+            the architecture is unknown; the files disagree about classes or bands;
+            tile, overlap and stride do not fit together.
 
     """
-    path = _locate(name_or_path)
-    config = _read_json(path / CONFIG)
-    card = read_card(_read_json(path / CARD), path / CARD)
-    shapes = tensor_shapes(path / WEIGHTS)
-    _check_counts(path, config, shapes, len(card.bands), len(card.legend))
-    _check_lattice(path, card.tile, card.overlap, card.stride)
+    folder = find_package(name_or_path)
+    card_file = inside(folder, CARD)
+    card, artifact = read_card(read_json(card_file), card_file)
+    weights = _find_weights(folder, artifact)
+    if weights.suffix == ".onnx":
+        files = [weights, card_file]
+    else:
+        config_file = inside(folder, CONFIG)
+        _check_counts(card, read_json(config_file), weights, folder)
+        files = [weights, config_file, card_file]
+    _check_sum(weights, artifact)
     return ModelPackage(
-        name=card.name,
-        version=card.version,
-        path=path,
-        bands=card.bands,
-        scale=card.scale,
-        dtype=card.dtype,
-        legend=card.legend,
-        tile=card.tile,
-        overlap=card.overlap,
-        stride=card.stride,
-        gsd_m=card.gsd_m,
-        fingerprint=_fingerprint(path),
+        **{field.name: getattr(card, field.name) for field in fields(Card)},
+        path=folder,
+        weights=weights,
+        fingerprint=_fingerprint(files),
     )
 
 
-def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read each tensor's shape from the header of a safetensors file.
+def _find_weights(folder: Path, artifact: Artifact) -> Path:
+    suffix = Path(artifact.file).suffix
+    if suffix not in {".safetensors", ".onnx"}:
+        raise ModelError(
+            f"{folder / CARD} names the weights {artifact.file!r}; geoseg loads "
+            f".safetensors and .onnx, and nothing that is pickled: convert them with "
+            f"geoseg models package --from-checkpoint"
+        )
+    return inside(folder, artifact.file)
 
-    The header's lengths are checked against the file's size, so a file that was
-    cut off, or is something else, is found without reading its weights.
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
 
     Raises:
-        ModelError: The file is damaged.
+        ModelError: It does not.
 
     """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(_LENGTH), "little")
-            if not 0 < length <= min(size - _LENGTH, _LONGEST_HEADER):
-                raise ModelError(f"{path} is damaged: it has no safetensors header")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        shapes = {
-            name: tuple(int(side) for side in entry["shape"])
-            for name, entry in header.items()
-        }
-        end = max(int(entry["data_offsets"][1]) for entry in header.values())
-    except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read ({error.strerror}); "
-            f"a model package needs {WEIGHTS}, {CONFIG} and {CARD}"
-        ) from error
-    except _DAMAGE as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(
-            f"{path} is damaged: its safetensors header cannot be read; "
-            f"fetch or make the package again"
-        ) from error
-    if _LENGTH + length + end != size:
-        raise ModelError(
-            f"{path} is damaged: its header promises {_LENGTH + length + end} bytes, "
-            f"the file has {size}; fetch or make the package again"
-        )
-    return shapes
-
-
-def _locate(name_or_path: str | Path) -> Path:
-    path = _SHIPPED.get(str(name_or_path), Path(name_or_path))
-    if path.is_dir():
-        return path
-    raise ModelError(
-        f"no model is called {str(name_or_path)!r}, and there is no such folder; "
-        f"known models: {', '.join(known_models())}"
-    )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path} is missing; a model package needs {WEIGHTS}, {CONFIG} and {CARD}"
-        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: it is not JSON ({error})") from error
     if not isinstance(content, dict):
@@ -185,52 +130,47 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _check_counts(
-    path: Path,
-    config: dict[str, Any],
-    shapes: dict[str, tuple[int, ...]],
-    bands: int,
-    classes: int,
+    card: Card, config: dict[str, Any], weights: Path, folder: Path
 ) -> None:
-    head = shapes.get(find_architecture(config).classifier, ())
-    counts = {
-        CARD: classes,
-        CONFIG: config.get("classes"),
-        WEIGHTS: head[0] if head else None,
-    }
-    if len(set(counts.values())) > 1:
+    """Hold the counts of classes and bands in all files against each other."""
+    head = tensor_shapes(weights).get(find_architecture(config).classifier, ())
+    classes = config.get("classes")
+    if classes not in card.outputs or not head or head[0] != classes:
+        counts = {
+            CARD: card.outputs[0],
+            CONFIG: classes,
+            weights.name: head[0] if head else None,
+        }
         found = ", ".join(f"{count} in {name}" for name, count in counts.items())
         raise ModelError(
-            f"{path}: the files disagree on the number of classes: {found}"
+            f"{folder}: the files disagree on the number of classes: {found}"
         )
-    if config.get("in_channels") != bands:
+    if config.get("in_channels") != len(card.bands):
         raise ModelError(
-            f"{path}: the files disagree on the number of bands: {bands} in {CARD}, "
-            f"{config.get('in_channels')} in {CONFIG}"
+            f"{folder}: the files disagree on the number of bands: {len(card.bands)} "
+            f"in {CARD}, {config.get('in_channels')} in {CONFIG}"
         )
 
 
-def _check_lattice(path: Path, tile: int, overlap: int, stride: int) -> None:
-    legal = (
-        stride > 0
-        and tile > 0
-        and 0 <= overlap <= tile // 2
-        and overlap % 2 == 0
-        and tile % stride == 0
-        and (tile - overlap) % stride == 0
-    )
-    if not legal:
+def _check_sum(weights: Path, artifact: Artifact) -> None:
+    if artifact.sha256 is not None and sha256(weights) != artifact.sha256:
         raise ModelError(
-            f"{path / CARD}: tile {tile}, overlap {overlap} and stride {stride} do not "
-            f"fit: tile and tile less overlap are multiples of the stride, the overlap "
-            f"is even and at most half a tile"
+            f"{weights} is damaged: its bytes are not those whose checksum is in "
+            f"{CARD}; fetch or make the package again"
         )
 
 
-def _fingerprint(path: Path) -> str:
-    """Hash the three files, each after its length so that no two packages mix."""
+def sha256(path: Path) -> str:
+    """Give a file's SHA-256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fingerprint(files: list[Path]) -> str:
+    """Hash the files, each after its length so that no two packages mix."""
     digest = hashlib.sha256()
-    for name in (WEIGHTS, CONFIG, CARD):
-        content = (path / name).read_bytes()
+    for file in files:
+        content = file.read_bytes()
         digest.update(len(content).to_bytes(_LENGTH, "little"))
         digest.update(content)
     return digest.hexdigest()

@@ -116,7 +116,9 @@ def _load(package: ModelPackage, how: Compute) -> Loaded:
         network.compile(dynamic=False)
     statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
     mean, deviation = statistics.to(device).T[:, None, :, None, None]
-    return Loaded(network, package.scale / deviation, mean / deviation)
+    return Loaded(
+        network, package.scale / deviation, (mean - package.offset) / deviation
+    )
 
 
 def _keep_head_in_float32(network: nn.Module) -> None:

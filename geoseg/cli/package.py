@@ -1,0 +1,138 @@
+"""geoseg models package: a package made of bare weights, or of an archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import geoseg
+from geoseg.cli.options import a_path, debuggable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _numbers(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    """Read numbers with commas between them."""
+    try:
+        return tuple(float(part) for part in value.split(",")) if value else None
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not numbers with commas between them"
+        ) from error
+
+
+def _metrics(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    """Read NAME=VALUE."""
+    pairs = [value.partition("=") for value in values]
+    try:
+        return tuple((name, float(number)) for name, _, number in pairs)
+    except ValueError as error:
+        raise click.BadParameter(f"{', '.join(values)}: not NAME=VALUE") from error
+
+
+@click.command("package")
+@click.argument("weights", type=a_path, required=False)
+@click.option(
+    "--from-checkpoint",
+    type=a_path,
+    help="Instead of WEIGHTS a pickled .pt or .pth, read as tensors alone.",
+)
+@click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
+@click.option("--name", help="The model's name [default: the folder's].")
+@click.option(
+    "--bands",
+    required=True,
+    metavar="NAME,NAME",
+    help="Bands in the network's order: B02, B02=blue, or #3 for a scene's third.",
+)
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    required=True,
+    metavar="NAME[:VALUE[:#RRGGBB]]",
+    help="A class for each output channel, in their order; repeatable.",
+)
+@click.option("--gsd", "gsd_m", type=float, required=True, help="Metres a pixel.")
+@click.option("--gsd-tolerance", type=float, help="As a share [default: 0.25].")
+@click.option("--architecture", help="Such as Unet; see geoseg models architectures.")
+@click.option("--encoder", help="Such as resnet18.")
+@click.option(
+    "--config", type=a_path, help="The network's config.json [default: beside WEIGHTS]."
+)
+@click.option("--mean", callback=_numbers, help="Of scaled pixels, one or each band's.")
+@click.option("--std", callback=_numbers, help="Of scaled pixels, one or each band's.")
+@click.option("--scale", type=float, help="What raw pixels are multiplied with.")
+@click.option("--offset", type=float, help="What is added to them after that.")
+@click.option("--dtype", help="Of raw pixels [default: uint16].")
+@click.option(
+    "--value-range",
+    type=(float, float),
+    help="The least and the greatest raw pixel trained on.",
+)
+@click.option("--tile", type=int, help="Tile side in pixels [default: 256].")
+@click.option("--overlap", type=int, help="[default: about a quarter of a tile]")
+@click.option("--stride", type=int, help="[default: the network's; 32 for ONNX]")
+@click.option(
+    "--activation",
+    type=click.Choice(["softmax", "sigmoid", "none"]),
+    help="What makes probabilities of the output [default: softmax].",
+)
+@click.option("--version", help="Of the weights [default: 1].")
+@click.option("--description", help="What the model is for.")
+@click.option("--license", help="Of the weights [default: other].")
+@click.option("--trained-on", help="What it was trained on, in words.")
+@click.option(
+    "--metric",
+    "metrics",
+    callback=_metrics,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How well it did; repeatable.",
+)
+@debuggable
+def package_model(
+    weights: Path | None,
+    from_checkpoint: Path | None,
+    output: Path,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of NewPackage
+) -> None:
+    """Make a model package of WEIGHTS, a .safetensors or an .onnx file.
+
+    \b
+    For example:
+      geoseg models package unet.safetensors -o water/ --architecture Unet \\
+        --encoder resnet18 --bands B02,B03,B04,B08 --scale 0.0001 --gsd 10 \\
+        --class land --class water:1:#2f78b7
+
+    The network is built, filled and tried on a tile before the folder appears.
+    """
+    source = weights or from_checkpoint
+    if source is None or (weights and from_checkpoint):
+        raise click.UsageError("give either WEIGHTS or --from-checkpoint")
+    given = {name: value for name, value in flags.items() if value not in {None, ()}}
+    given["name"] = given.get("name", output.absolute().name)
+    given["bands"] = tuple(part for part in given["bands"].split(",") if part)
+    package = geoseg.make_package(
+        source,
+        output,
+        geoseg.NewPackage(**given),
+        pickled=from_checkpoint is not None,
+    )
+    click.echo(f"{package.name} {package.version} is in {output}")
+
+
+@click.command("unpack")
+@click.argument("archive", type=a_path)
+@click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
+@debuggable
+def unpack_model(archive: Path, output: Path) -> None:
+    """Unpack ARCHIVE, a zip or tar file with a model package in it."""
+    package = geoseg.unpack_package(archive, output)
+    click.echo(f"{package.name} {package.version} is in {output}")
