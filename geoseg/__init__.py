@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
     from geoseg.run import segment
+    from geoseg.scene import SceneOptions
     from geoseg.steps import Step
     from geoseg.vectors import PolygonOptions, polygonize
     from geoseg.verify import Agreement, Verification, VerifyOptions, verify_model
@@ -49,6 +50,7 @@ _HOMES = {
     "Report": "geoseg.products.report",
     "RunError": "geoseg.errors",
     "SampleOptions": "geoseg.accuracy",
+    "SceneOptions": "geoseg.scene",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.steps",
     "StratifiedEstimates": "geoseg.evaluate.stratified",
@@ -91,6 +93,7 @@ __all__ = [
     "Report",
     "RunError",
     "SampleOptions",
+    "SceneOptions",
     "SegmentOptions",
     "Step",
     "StratifiedEstimates",

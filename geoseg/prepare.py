@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.errors import InputError, OutputError
-from geoseg.fingerprint import take_fingerprint
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.models.bands import BandMatch, match_bands
@@ -28,7 +27,7 @@ from geoseg.predict import (
     probe,
     resolve_compute,
 )
-from geoseg.scene import Scene, open_scene
+from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
@@ -58,6 +57,8 @@ class SegmentOptions:
     """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn."""
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    """How the scene is read."""
     clip: bool = False
     """Cut polygons to the AOI's exact outline instead of the pixels in it."""
     tile: int | None = None
@@ -161,7 +162,7 @@ def prepare(
     """
     _check_formats(options.formats)
     _check_output(output)
-    scene = open_scene(scene_path)
+    scene = open_scene(scene_path, options.scene)
     models = _models(options, scene)
     package = models[0][0]
     if options.clip and aoi_given is None:
@@ -201,7 +202,7 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=(*aoi.warnings, *_doubts(scene, models), *kept),
+        warnings=(*scene.warnings, *aoi.warnings, *_doubts(scene, models), *kept),
     )
 
 
@@ -275,12 +276,12 @@ def _doubts(scene: Scene, models: _Models) -> Iterator[str]:
     for package, match in models:
         if match.by_order:
             yield (
-                f"{scene.path} does not name its bands; they were taken in the model's "
-                f"order: {', '.join(band.name for band in package.bands)}"
+                f"{scene.place} does not name its bands; they were taken in the "
+                f"model's order: {', '.join(band.name for band in package.bands)}"
             )
         if scene.dtype.startswith("float") != package.dtype.startswith("float"):
             yield (
-                f"{scene.path} holds {scene.dtype}, but the model was trained on "
+                f"{scene.place} holds {scene.dtype}, but the model was trained on "
                 f"{package.dtype} times {package.scale:g}; the map is meaningless "
                 f"unless the scene's values are scaled alike"
             )
@@ -307,15 +308,8 @@ def _check_output(output: Path) -> None:
 
 
 def _identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
-    seen = take_fingerprint(scene.path)
     area = hashlib.blake2b(aoi.geometry.wkb, digest_size=16)
-    return {
-        "scene": seen.path,
-        "scene size": str(seen.size),
-        "scene modified": seen.changed,
-        "scene header": seen.header,
-        "area of interest": area.hexdigest(),
-    }
+    return {**scene.identity(), "area of interest": area.hexdigest()}
 
 
 def _identify_models(predictor: TilePredictor) -> dict[str, str]:

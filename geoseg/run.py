@@ -174,11 +174,11 @@ def _write_preview(setup: Setup) -> None:
     red, green, blue = (setup.predictor.bands[index] for index in chosen)
     write_preview(
         setup.products["preview"],
-        scene_path=setup.scene.path,
+        scene=setup.scene,
         rgb=(red, green, blue),
         map_path=setup.products["landcover"],
         legend=setup.legend,
-        title=f"Land cover of {setup.scene.path.name}",
+        title=f"Land cover of {setup.scene.name}",
         attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
     )
 
@@ -197,8 +197,9 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "model": [str(model) for model in setup.options.models],
         },
         scene={
-            "path": str(setup.scene.path),
-            "size": setup.scene.path.stat().st_size,
+            "path": setup.scene.place,
+            "size": sum(raster.seen.size for raster in setup.scene.rasters),
+            "files": len(setup.scene.rasters),
             "crs": setup.scene.georef.crs.to_string(),
             "width": setup.scene.georef.width,
             "height": setup.scene.georef.height,

@@ -38,7 +38,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
             "segmentation_models_pytorch torch"
         ),
     ),
-    "scene": (3, "errors grid georef", "numpy pyproj rasterio"),
+    "scene": (
+        3,
+        "errors fingerprint georef grid remote",
+        "affine numpy pyproj rasterio",
+    ),
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
     "vectorize": (
         3,
@@ -66,7 +70,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "products": (
         6,
-        "errors atomic classes georef mosaic",
+        "errors atomic classes georef grid mosaic",
         "matplotlib numpy pyproj rasterio",
     ),
     "train": (6, "errors classes", "numpy torch"),
@@ -83,7 +87,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors classes fingerprint grid journal stitch plan models scene "
+            "errors classes grid journal stitch plan models scene "
             "vectorize predict aoi vectors"
         ),
         "",
@@ -109,7 +113,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "__init__": (
         9,
         (
-            "accuracy errors estimate evaluate models prepare products run steps "
+            "accuracy errors estimate evaluate models prepare products run scene steps "
             "vectors verify"
         ),
         "",

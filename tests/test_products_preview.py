@@ -16,6 +16,7 @@ from geoseg.mosaic import write_class_map
 from geoseg.products.ground import ground_of
 from geoseg.products.page import Page
 from geoseg.products.preview import write_preview
+from geoseg.scene import open_scene
 
 UTM33 = CRS.from_epsg(32633)
 GRID = Affine(10, 0, 499_960, 0, -10, 5_800_020)
@@ -49,7 +50,7 @@ def draw(tmp_path, scene, map_path, legend, title="A title"):
     path = tmp_path / "preview.png"
     write_preview(
         path,
-        scene_path=scene,
+        scene=open_scene(scene),
         rgb=(2, 1, 0),
         map_path=map_path,
         legend=legend,

@@ -1,5 +1,7 @@
 """Reading: the header, windows, the valid mask, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pytest
 import rasterio
@@ -7,12 +9,14 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
 from geoseg.grid import Window
-from geoseg.scene import open_scene
+from geoseg.scene import SceneOptions, open_scene
 
 
 def test_the_header_is_what_rasterio_says(make_raster):
@@ -105,3 +109,90 @@ def test_a_damaged_file_is_named_with_the_window(make_raster):
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(SceneError, match=r"scene\.tif cannot be read at rows 0-37"):
         scene.read(Window(0, 0, 37, 53), (0, 1, 2))
+
+
+def test_a_crs_can_be_assumed_where_a_file_has_none(make_raster):
+    path = make_raster(crs=None)
+    scene = open_scene(path, SceneOptions(assume_crs="EPSG:32633"))
+    assert scene.georef.crs == CRS.from_epsg(32633)
+    with pytest.raises(SceneError, match="--assume-crs is no coordinate"):
+        open_scene(path, SceneOptions(assume_crs="EPSG:nowhere"))
+
+
+def test_nodata_can_be_said_or_denied(make_raster):
+    path, window = make_raster(), Window(0, 0, 37, 53)
+    with rasterio.open(path) as dataset:
+        blue = dataset.read(1)
+    for said, expected in ((None, blue != 0), ("none", blue >= 0), (7.0, blue != 7)):
+        _, valid = open_scene(path, SceneOptions(nodata=said)).read(window, (0,))
+        assert np.array_equal(valid, expected)
+
+
+@pytest.mark.parametrize("alpha", [True, False], ids=["alpha band", "mask"])
+def test_alpha_bands_and_masks_say_where_data_is(tmp_path, alpha):
+    values = np.random.default_rng(1).integers(1, 99, (4, 37, 53), np.uint8)
+    values[3] = np.where(values[3] > 50, 255, 0)
+    path = tmp_path / "masked.tif"
+    shape = {"height": 37, "width": 53, "dtype": "uint8", "count": 4 if alpha else 3}
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 0, 0, -10, 9000)}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", **shape, **place) as dataset,
+    ):
+        dataset.write(values[: dataset.count])
+        if alpha:
+            dataset.colorinterp = [*dataset.colorinterp[:3], ColorInterp.alpha]
+        else:
+            dataset.write_mask(values[3] > 0)
+    scene = open_scene(path)
+    assert len(scene.bands) == 3
+    pixels, valid = scene.read(Window(2, 3, 20, 30), (2, 0))
+    part = (slice(2, 22), slice(3, 33))
+    assert np.array_equal(valid, values[3][part] > 0)
+    assert np.array_equal(pixels, values[[2, 0]][(slice(None), *part)])
+
+
+def test_pixels_count_where_any_band_has_data_if_asked(make_raster):
+    values = np.ones((2, 5, 7), np.float32)
+    values[0, 1, 2] = np.nan
+    values[:, 3, 4] = np.nan
+    scene = open_scene(make_raster(values=values), SceneOptions(valid="any"))
+    pixels, valid = scene.read(Window(0, 0, 5, 7), (0, 1))
+    assert {tuple(place) for place in np.argwhere(~valid)} == {(3, 4)}
+    assert pixels[:, 1, 2].tolist() == [0, 1], "a band without data reads as 0"
+
+
+def test_colours_of_a_palette_are_refused(make_raster):
+    path = make_raster(values=np.ones((1, 5, 7), np.uint8), photometric="palette")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255)})
+    with pytest.raises(SceneError, match="palette's colours"):
+        open_scene(path)
+
+
+def test_a_raster_placed_by_points_is_refused(make_raster):
+    with pytest.warns(NotGeoreferencedWarning):
+        path = make_raster(transform=Affine.identity(), crs=None)
+    points = [GroundControlPoint(r, c, c, -r) for r, c in ((0, 0), (0, 9), (9, 0))]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.gcps = points, rasterio.crs.CRS.from_epsg(32633)
+    with pytest.raises(SceneError, match="ground control points only; rectify"):
+        open_scene(path)
+
+
+def test_a_file_that_was_changed_is_read_anew(make_raster):
+    values = np.ones((1, 5, 7), np.uint16)
+    scene = open_scene(make_raster(values=values, bands=("B02",)))
+    window = Window(0, 0, 5, 7)
+    assert scene.read(window, (0,))[0].max() == 1
+    make_raster(values=9 * values, bands=("B02",))
+    assert scene.read(window, (0,))[0].max() == 9
+
+
+def test_every_option_that_changes_pixels_is_in_the_identity(make_raster):
+    path = make_raster()
+    chosen = ({}, {"nodata": 7}, {"nodata": "none"}, {"valid": "any"})
+    told = [open_scene(path, SceneOptions(**each)).identity() for each in chosen]
+    assert len({tuple(each.values()) for each in told}) == len(chosen)
+    assert told[0] == open_scene(path).identity()
+    assert pickle.loads(pickle.dumps(open_scene(path))) == open_scene(path)  # noqa: S301  # just made

@@ -94,6 +94,45 @@ def computing(*, precision: str) -> Callable[[Command], Command]:
     return add_both
 
 
+def scene_flags(command: Command) -> Command:
+    """Add the flags of `geoseg.SceneOptions`."""
+    for add in (
+        click.option(
+            "--valid",
+            type=click.Choice(["all", "any"]),
+            default="all",
+            show_default=True,
+            help="Map pixels where all bands needed have data, or where any has.",
+        ),
+        click.option(
+            "--nodata",
+            metavar="NUMBER|none",
+            callback=_nodata,
+            help="The value without data, whatever the files declare.",
+        ),
+        click.option("--assume-crs", metavar="CRS", help="The CRS of files without."),
+    ):
+        command = add(command)
+    return command
+
+
+def _nodata(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> float | str | None:
+    if value in {None, "none"}:
+        return value
+    try:
+        return float(str(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number nor none") from error
+
+
+def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
+    """Take the flags that `scene_flags` added out of a command's."""
+    fields = ("assume_crs", "nodata", "valid")
+    return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
+
+
 def segmenting(command: Command) -> Command:
     """Add a scene, an output and the flags of `geoseg.SegmentOptions`."""
     for add in (

@@ -11,6 +11,8 @@ from geoseg.cli.options import (
     drawing,
     polygon_options,
     reporting,
+    scene_flags,
+    scene_options,
     segmenting,
     take_area,
 )
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @segmenting
 @click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
+@scene_flags
 @drawing
 @reporting
 def command(  # one parameter a flag
@@ -43,7 +46,9 @@ def command(  # one parameter a flag
     Nothing is mapped and nothing is written; the model is timed for two seconds.
     """
     aoi = take_area(flags)
-    options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
+    options = geoseg.SegmentOptions(
+        scene=scene_options(flags), polygons=polygon_options(flags), **flags
+    )
     expected = geoseg.forecast(scene, output, aoi=aoi, options=options, exact=exact)
     if not quiet:
         show_forecast(expected, as_json=as_json)

@@ -11,6 +11,8 @@ from geoseg.cli.options import (
     drawing,
     polygon_options,
     reporting,
+    scene_flags,
+    scene_options,
     segmenting,
     take_area,
 )
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("segment")
 @segmenting
+@scene_flags
 @drawing
 @reporting
 def command(  # one parameter a flag
@@ -41,7 +44,9 @@ def command(  # one parameter a flag
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)
-    options = geoseg.SegmentOptions(polygons=polygon_options(flags), **flags)
+    options = geoseg.SegmentOptions(
+        scene=scene_options(flags), polygons=polygon_options(flags), **flags
+    )
     with Screen(quiet=quiet, as_json=as_json) as screen:
         report = geoseg.segment(
             scene,

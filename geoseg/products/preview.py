@@ -6,15 +6,15 @@ are some: the size of the scene does not matter for memory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
-from rasterio.windows import Window as RasterioWindow
 
 from geoseg.atomic import atomic_file
 from geoseg.classes import NODATA
+from geoseg.grid import Window
 from geoseg.mosaic import ClassMap, class_counts
 from geoseg.products.ground import ground_of
 from geoseg.products.page import LegendRow, Page, Sheet
@@ -47,10 +47,23 @@ _MANY_HECTARES = 10_000
 """From here on areas are given in square kilometres."""
 
 
+class Image(Protocol):
+    """What is shown beside the map; `geoseg.scene.Scene` is one."""
+
+    @property
+    def georef(self) -> Georef:
+        """Its pixel plane."""
+
+    def picture(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Show bands of a window at so many rows and columns, ``(band, y, x)``."""
+
+
 def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyword)
     path: Path,
     *,
-    scene_path: Path,
+    scene: Image,
     rgb: tuple[int, int, int],
     map_path: Path,
     legend: Legend,
@@ -63,7 +76,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
 
     Args:
         path: The PNG to write, at most 2000 x 1125 pixels.
-        scene_path: The image; it is cropped to the map.
+        scene: The image; it is cropped to the map.
         rgb: Which of its bands, counted from 0, are shown red, green and blue.
         map_path: The class map, on pixels of the image.
         legend: Names and colours of its classes.
@@ -85,7 +98,8 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     sheet.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
-    image = _stretched(_read_image(scene_path, rgb, plane, classes.shape), unmapped)
+    size = classes.shape[0], classes.shape[1]
+    image = _stretched(_read_image(scene, rgb, plane, size), unmapped)
     sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
     sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
     sheet.legend("Classes", rows)
@@ -97,20 +111,12 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
 
 
 def _read_image(
-    path: Path, rgb: tuple[int, int, int], plane: Georef, shape: tuple[int, ...]
+    scene: Image, rgb: tuple[int, int, int], plane: Georef, shape: tuple[int, int]
 ) -> np.ma.MaskedArray:
     """Read the plane's part of an image, shape (3, y, x), invalid pixels masked."""
-    with rasterio.open(path) as dataset:
-        col, row = (~dataset.transform @ plane.transform) @ (0, 0)
-        window = RasterioWindow(round(col), round(row), plane.width, plane.height)
-        picture: np.ma.MaskedArray = dataset.read(
-            [band + 1 for band in rgb],
-            window=window,
-            out_shape=(3, *shape),
-            resampling=Resampling.average,
-            masked=True,
-        )
-    return np.ma.masked_invalid(picture)
+    col, row = (~scene.georef.transform @ plane.transform) @ (0, 0)
+    window = Window(round(row), round(col), plane.height, plane.width)
+    return scene.picture(window, rgb, shape)
 
 
 def _stretched(

@@ -1,0 +1,143 @@
+"""All that a raster file says of itself, without a look at its pixels.
+
+A header is plain values, so that those of ten thousand files can be kept on disk and
+compared. What it says is judged elsewhere: `geoseg.scene.raster`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+
+from geoseg.errors import SceneError
+from geoseg.fingerprint import Fingerprint, take_fingerprint
+from geoseg.remote import as_url, without_secrets
+from geoseg.scene.datasets import opened_once, reason
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import rasterio
+
+_TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME")
+"""Tags that may say when a picture was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandHeader:
+    """What a file says of one band."""
+
+    name: str
+    """Its name; an empty string where it has none."""
+    dtype: str
+    """Its pixels' numpy dtype, or what rasterio calls one that numpy lacks."""
+    nodata: float | None
+    """The value that means "no data"; None where there is none, or it is NaN."""
+    masked: bool
+    """Whether a mask of the file says where it has data, instead of a value."""
+    role: str
+    """``alpha`` or ``palette`` where it is no measurement, else an empty string."""
+    scale: float
+    """A physical value is the pixel times this, plus the offset."""
+    offset: float
+    """See there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a raster file says of itself."""
+
+    place: str
+    """The file in GDAL's words."""
+    height: int
+    """Rows."""
+    width: int
+    """Columns."""
+    transform: tuple[float, float, float, float, float, float]
+    """The affine transform, row by row; the identity where there is none."""
+    wkt: str
+    """The CRS; an empty string where there is none."""
+    bands: tuple[BandHeader, ...]
+    """In the file's order."""
+    overviews: tuple[int, ...]
+    """By what its overviews are smaller."""
+    placed_by: str
+    """``points`` or ``rpc`` where only ground control points or rational polynomials
+    say where it is, else an empty string."""
+    taken: str
+    """When the picture was taken, as the file says it; an empty string where it does
+    not."""
+    seen: Fingerprint = field(compare=False)
+    """The file as it was when this was read."""
+
+
+def shown(place: str | Path) -> str:
+    """Write a place for people: GDAL's prefixes and secrets left out."""
+    url = as_url(place)
+    return str(place) if url is None else without_secrets(url)
+
+
+def read_header(place: str) -> Header:
+    """Read a raster's header.
+
+    Args:
+        place: A file in GDAL's words.
+
+    Raises:
+        SceneError: It is missing, out of reach, or no raster.
+
+    """
+    seen = take_fingerprint(place)
+    try:
+        with opened_once(place) as dataset:
+            return _header(place, seen, dataset)
+    except RasterioError as error:
+        raise SceneError(
+            f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
+            f"geoseg reads GeoTIFF and other formats that GDAL knows"
+        ) from error
+
+
+def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> Header:
+    tags = dataset.tags()
+    return Header(
+        place=place,
+        height=dataset.height,
+        width=dataset.width,
+        transform=tuple(dataset.transform)[:6],
+        wkt="" if dataset.crs is None else dataset.crs.to_wkt(),
+        bands=tuple(_band(dataset, index) for index in range(dataset.count)),
+        overviews=tuple(dataset.overviews(1)),
+        placed_by=_placed_by(dataset),
+        taken=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
+        seen=seen,
+    )
+
+
+def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
+    flags = dataset.mask_flag_enums[index]
+    nodata: float | None = dataset.nodatavals[index]
+    return BandHeader(
+        name=dataset.descriptions[index] or "",
+        dtype=dataset.dtypes[index],
+        nodata=None if nodata is None or math.isnan(nodata) else float(nodata),
+        masked=MaskFlags.nodata not in flags and MaskFlags.all_valid not in flags,
+        role=_role(dataset.colorinterp[index]),
+        scale=float(dataset.scales[index]),
+        offset=float(dataset.offsets[index]),
+    )
+
+
+def _role(meaning: ColorInterp) -> str:
+    roles = {ColorInterp.alpha: "alpha", ColorInterp.palette: "palette"}
+    return roles.get(meaning, "")
+
+
+def _placed_by(dataset: rasterio.DatasetReader) -> str:
+    if not dataset.transform.is_identity:
+        return ""
+    return "points" if dataset.gcps[0] else "rpc" if dataset.rpcs else ""

@@ -1,0 +1,211 @@
+"""A scene: imagery as one image, whatever it is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import SceneError
+from geoseg.grid import Window
+from geoseg.scene.header import read_header
+from geoseg.scene.raster import use
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.fingerprint import Fingerprint
+    from geoseg.georef import Georef
+    from geoseg.scene.options import SceneOptions
+    from geoseg.scene.raster import Raster
+    from geoseg.scene.sheets import Sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An image to be read window by window.
+
+    It holds no open file: a `Scene` is sent to other threads and processes, and
+    GDAL's handles can be shared with neither.
+    """
+
+    name: str
+    """What people call it, in short."""
+    place: str
+    """Where it is, as it was named."""
+    georef: Georef
+    """Its pixel plane."""
+    bands: tuple[str, ...]
+    """Each band's name; an empty string where it has none."""
+    dtype: str
+    """The pixels' numpy dtype, the same for all bands."""
+    sheets: tuple[Sheet, ...]
+    """What it is made of; of two that cover a pixel with data, the first counts."""
+    options: SceneOptions
+    """How it is read."""
+    warnings: tuple[str, ...] = ()
+    """What was put right or taken for granted, a sentence each."""
+
+    @property
+    def rasters(self) -> tuple[Raster, ...]:
+        """The files it is made of."""
+        return tuple(layer.raster for sheet in self.sheets for layer in sheet.layers)
+
+    @property
+    def nodata(self) -> float | None:
+        """The value that means "no data" in all bands; None where there is none."""
+        values = {band.nodata for raster in self.rasters for band in raster.bands}
+        return values.pop() if len(values) == 1 else None
+
+    @property
+    def window(self) -> Window:
+        """All of its pixels."""
+        return Window(0, 0, self.georef.height, self.georef.width)
+
+    def identity(self) -> dict[str, str]:
+        """Tell one scene from another, or from itself after a change, by name.
+
+        Everything that changes pixels is in it: files, grid and how they are read.
+        """
+        seen = [raster.seen for raster in self.rasters]
+        grid = self.georef
+        told = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
+        return {
+            "scene": _summed(seen, "path"),
+            "scene size": _summed(seen, "size"),
+            "scene modified": _summed(seen, "changed"),
+            "scene header": _summed(seen, "header"),
+            "scene grid": _digest(repr(told)),
+            "scene options": _digest(repr(sorted(asdict(self.options).items()))),
+        }
+
+    def check(self) -> None:
+        """Prove that this process sees the same files: the first one, and its place.
+
+        Raises:
+            SceneError: It cannot be opened here, or is another one.
+
+        """
+        known = self.rasters[0]
+        found = use(read_header(known.place), self.options)
+        if _without_time(found) != _without_time(known):
+            raise SceneError(f"{known.name} is not the raster that the run began with")
+
+    def read(
+        self, window: Window, bands: Sequence[int]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read the pixels of a window that lies inside the scene.
+
+        The answer for a pixel is the same in every window.
+
+        Args:
+            window: What to read, in pixels of the scene.
+            bands: Which bands, counted from 0, in the order wanted.
+
+        Returns:
+            Pixels in the scene's dtype, shape ``(band, y, x)``, and the valid
+            mask, shape ``(y, x)``: True where the bands read have data (not
+            nodata, not masked, not NaN or infinite).
+
+        Raises:
+            SceneError: A file cannot be read there, for instance because it
+                is damaged; the message names file and window.
+
+        """
+        touched = self._touched(window)
+        if len(touched) == 1 and touched[0].window.contains(window):
+            return self._read_sheet(touched[0], window, bands)
+        shape = (window.height, window.width)
+        pixels = np.zeros((len(bands), *shape), self.dtype)
+        valid = np.zeros(shape, np.bool_)
+        for sheet in touched:
+            self._add(sheet, window, bands, (pixels, valid))
+            if valid.all():
+                break
+        return pixels, valid
+
+    def _touched(self, window: Window) -> list[Sheet]:
+        return [s for s in self.sheets if s.window.intersection(window)]
+
+    def _add(
+        self,
+        sheet: Sheet,
+        window: Window,
+        bands: Sequence[int],
+        so_far: tuple[NDArray[np.generic], NDArray[np.bool_]],
+    ) -> None:
+        """Fill in what a sheet has where those before it have nothing."""
+        part = sheet.window.intersection(window)
+        if part is None:
+            return
+        inside = part.relative_to(window).slices()
+        valid = so_far[1][inside]
+        if valid.all():
+            return
+        pixels, has = self._read_sheet(sheet, part, bands)
+        new = has & ~valid
+        np.copyto(so_far[0][(slice(None), *inside)], pixels, where=new)
+        valid |= new
+
+    def _read_sheet(
+        self, sheet: Sheet, window: Window, bands: Sequence[int]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        pixels, data = sheet.read(window, bands, self.dtype)
+        if self.options.valid == "any":
+            pixels = np.where(data, pixels, pixels.dtype.type(0))
+        return pixels, self._counts(data)
+
+    def _counts(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Where a pixel is valid, of where its bands have data."""
+        together = np.any if self.options.valid == "any" else np.all
+        valid: NDArray[np.bool_] = together(data, axis=0)
+        return valid
+
+    def coarse_valid(self, bands: Sequence[int]) -> NDArray[np.bool_] | None:
+        """Estimate from overviews where the whole scene is valid, shape (y, x).
+
+        A pixel of an overview stands for many of the scene, so what it says of
+        small areas is an estimate. None where there are no overviews.
+        """
+        if len(self.sheets) > 1 or len(self.sheets[0].layers) > 1:
+            return None
+        places = [self.sheets[0].bands[band][1] for band in bands]
+        data = self.rasters[0].coarse_valid(places)
+        return None if data is None else self._counts(data)
+
+    def picture(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Look at a window at the resolution of a picture, invalid pixels masked.
+
+        Args:
+            window: What to show, in pixels of the scene.
+            bands: Which bands, counted from 0.
+            shape: Rows and columns of the picture.
+
+        Returns:
+            Averages of pixels, shape ``(band, *shape)``.
+
+        """
+        places = [self.sheets[0].bands[band][1] for band in bands]
+        return self.rasters[0].picture(window, places, shape)
+
+
+def _without_time(raster: Raster) -> Raster:
+    """Forget when a file was changed: a copy on a worker's disk is the same file."""
+    return replace(raster, seen=replace(raster.seen, path="", changed=""))
+
+
+def _summed(seen: list[Fingerprint], name: str) -> str:
+    values = [str(getattr(each, name)) for each in seen]
+    if len(values) == 1:
+        return values[0]
+    return f"{len(values)} files, {_digest(chr(10).join(values))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
