@@ -82,8 +82,9 @@ class SegmentOptions:
     """Pixels of a lower confidence, in percent, become a class 'unknown'."""
     allow_missing: bool = False
     """Leave nodata where blocks fail, and list them in the report."""
-    workers: int = 0
-    """Worker processes on this machine; 0 for none but this one."""
+    workers: int | None = None
+    """Worker processes on this machine; 0 for none but this one. Where None, one for
+    each GPU if there are several, else none."""
     scheduler: str | None = None
     """The address of a dask scheduler whose workers do the work instead."""
     restart: bool = False
@@ -267,7 +268,7 @@ def _compute(options: SegmentOptions) -> Compute:
         options.precision,
         batch=options.batch,
         compiled=options.compile,
-        processes=max(options.workers, 1),
+        processes=options.workers or 1,
     )
 
 

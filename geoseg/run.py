@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.classes import NODATA, UNKNOWN
-from geoseg.cluster import map_on, open_client
+from geoseg.cluster import dashboard_of, default_workers, map_on, open_client
 from geoseg.engine import Progress, parts, run
 from geoseg.journal.journal import Journal, open_journal
 from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
@@ -76,10 +76,13 @@ def segment(
     on_step(Step("prepare", warnings=setup.warnings))
     directory = setup.output / RUN_DIRECTORY
     identity = setup.plan.identity
+    device = setup.predictor.compute.device
+    workers = default_workers(device) if options.workers is None else options.workers
     with (
-        open_client(options.workers, options.scheduler) as client,
+        open_client(workers, options.scheduler, device=device) as client,
         open_journal(directory, identity, restart=options.restart) as journal,
     ):
+        on_step(Step("prepare", dashboard=dashboard_of(client)))
         with clock("infer"):
             counts = _infer(setup, journal, client, on_step)
         with clock("raster"):

@@ -23,6 +23,8 @@ class Step:
     """Blocks there are in all."""
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
+    dashboard: str = ""
+    """Where the workers can be watched, once they are there: dask's dashboard."""
     compiles: bool = False
     """Whether it begins by compiling code, as the first run on a machine does."""
 

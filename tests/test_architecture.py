@@ -58,8 +58,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors classes georef",
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
-    # GDAL's version is one of those that all workers share.
-    "cluster": (4, "errors tasks", "distributed rasterio"),
+    # GDAL's version is one of those that all workers share; torch counts GPUs.
+    "cluster": (4, "errors tasks", "dask_cuda distributed rasterio torch"),
     "engine": (5, "errors grid georef plan journal tasks cluster", "distributed numpy"),
     # Its blocks are windows; files, dask and labels are brought to it.
     "evaluate": (5, "errors grid georef classes", "numpy"),

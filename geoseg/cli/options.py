@@ -169,9 +169,8 @@ def segmenting(command: Command) -> Command:
         click.option(
             "--workers",
             type=click.IntRange(0),
-            default=0,
-            show_default=True,
-            help="Worker processes to start here; 0 for none but this one.",
+            help="Worker processes to start here; 0 for none but this one "
+            "[default: one a GPU where there are several, else 0].",
         ),
         computing(precision="auto"),
         click.option(

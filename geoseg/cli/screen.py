@@ -103,6 +103,8 @@ class Screen:
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""
         self._warn(step.warnings)
+        if step.dashboard and not self._quiet:
+            self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
         if step.name != self._step:
             self._begin(step)
         if self._task is not None and step.total:

@@ -1,0 +1,23 @@
+"""Where tasks run: dask clients, and workers that prove themselves before a run.
+
+Its rooms, from below:
+
+* `gpus`: one worker for each GPU of this machine;
+* `scheduler`: a running scheduler, asked who it is;
+* `client`: a dask client of whatever kind was asked for;
+* `crew`: the workers of a run, which get its job once and prove that they can do it.
+"""
+
+from geoseg.cluster.client import dashboard_of, map_on, open_client
+from geoseg.cluster.crew import Enlisted, enlist
+from geoseg.cluster.gpus import THREADS, default_workers
+
+__all__ = [
+    "THREADS",
+    "Enlisted",
+    "dashboard_of",
+    "default_workers",
+    "enlist",
+    "map_on",
+    "open_client",
+]

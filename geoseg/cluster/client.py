@@ -1,0 +1,81 @@
+"""A dask client of whatever kind was asked for."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from distributed import Client, LocalCluster
+
+from geoseg.cluster.gpus import DASHBOARD, THREADS, gpu_cluster
+from geoseg.cluster.scheduler import remote_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_RETRIES = 2
+"""How often dask tries a failed task again, elsewhere where it can."""
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@contextmanager
+def open_client(
+    workers: int = 0, scheduler: str | None = None, *, device: str = "cpu"
+) -> Iterator[Client]:
+    """Open a dask client.
+
+    Args:
+        workers: Worker processes to start on this machine; with 0 everything runs
+            in this process, which saves the seconds that they take to start.
+        scheduler: The address of a running scheduler, instead of either.
+        device: What workers compute on; each gets a GPU of its own for ``cuda``.
+
+    Raises:
+        ClusterError: The scheduler does not answer, or has no worker, or there are
+            more workers than GPUs.
+
+    """
+    if scheduler is not None:
+        with remote_client(scheduler) as client:
+            yield client
+        return
+    pinned = workers > 0 and device == "cuda"
+    with (
+        gpu_cluster(workers) if pinned else _local_cluster(workers) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _local_cluster(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=max(workers, 1),
+        threads_per_worker=THREADS,
+        processes=workers > 0,
+        dashboard_address=DASHBOARD,
+        scheduler_kwargs={"dashboard": workers > 0},
+        silence_logs=logging.CRITICAL,  # what fails is raised, in our words
+        memory_limit=0,  # the window bounds memory; dask need not pause us
+    )
+
+
+def dashboard_of(client: Client) -> str:
+    """Tell where dask's dashboard is; an empty text where there is none."""
+    services = client.scheduler_info().get("services", {})
+    return str(client.dashboard_link) if "dashboard" in services else ""
+
+
+def map_on(
+    client: Client,
+) -> Callable[[Callable[[Item], Made], Iterable[Item]], list[Made]]:
+    """Give a function that does what `map` does, on the workers of a client."""
+
+    def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+        futures = client.map(function, list(items), pure=False, retries=_RETRIES)
+        made: list[Made] = client.gather(futures)
+        return made
+
+    return spread

@@ -1,0 +1,105 @@
+"""One worker for each GPU of this machine.
+
+A GPU is a resource of dask's: a worker that has one says so, and tasks of a run on GPUs
+go to such workers only, `THREADS` and one more at a time, so that one block is read and
+another written while a third is computed. Workers that share a GPU without knowing are
+refused: see `crew`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import torch
+from distributed import Nanny, Scheduler, SpecCluster
+
+from geoseg.errors import ClusterError
+
+THREADS = 3
+"""Tasks of one process at a time: one reads, one has the device, one writes."""
+GPU = "GPU"
+"""The resource that a worker with a GPU of its own declares."""
+SHARE = 1 / 4
+"""What a task asks of it: a power of two, which adds up exactly."""
+DASHBOARD = "127.0.0.1:0"
+"""Any free port, for this machine only."""
+
+
+def default_workers(device: str) -> int:
+    """Give one worker for each GPU where there are several, else none but this process.
+
+    Args:
+        device: What computes: ``cpu``, ``cuda`` or ``mps``.
+
+    """
+    count = len(visible_gpus()) if device == "cuda" else 0
+    return count if count > 1 else 0
+
+
+def visible_gpus() -> list[str]:
+    """Name this process's GPUs as ``CUDA_VISIBLE_DEVICES`` does."""
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",")[:count] if named else [str(i) for i in range(count)]
+
+
+def gpu_id() -> str:
+    """Tell which GPU this process computes on: no two on Earth have the same."""
+    return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+
+
+def gpu_cluster(workers: int) -> SpecCluster:
+    """Start worker processes with a GPU each, by dask-cuda where that is installed.
+
+    Raises:
+        ClusterError: There are more workers than GPUs.
+
+    """
+    gpus = visible_gpus()
+    if workers > len(gpus):
+        raise ClusterError(
+            f"{workers} workers are asked for, but there are {len(gpus)} GPU(s) here, "
+            f"and a worker needs one of its own; use --workers {len(gpus)} or less"
+        )
+    chosen = gpus[:workers]
+    try:
+        from dask_cuda import LocalCUDACluster  # noqa: PLC0415  # an extra
+    except ImportError:
+        return _pinned_cluster(chosen)
+    # It binds each worker to the cores and network cards that are near its GPU.
+    cluster: SpecCluster = LocalCUDACluster(
+        CUDA_VISIBLE_DEVICES=chosen,
+        n_workers=workers,
+        threads_per_worker=THREADS,
+        memory_limit=0,
+        device_memory_limit=None,
+        resources={GPU: 1},
+        dashboard_address=DASHBOARD,
+        silence_logs=logging.CRITICAL,
+    )
+    return cluster
+
+
+def _pinned_cluster(gpus: list[str]) -> SpecCluster:
+    """Do without dask-cuda: each process sees one GPU."""
+    options: dict[str, Any] = {
+        "nthreads": THREADS,
+        "memory_limit": 0,
+        "resources": {GPU: 1},
+        "silence_logs": logging.CRITICAL,
+        "host": "127.0.0.1",
+    }
+    workers = {
+        index: {
+            "cls": Nanny,
+            "options": {**options, "env": {"CUDA_VISIBLE_DEVICES": gpu}},
+        }
+        for index, gpu in enumerate(gpus)
+    }
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": DASHBOARD},
+    }
+    return SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)
