@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+    from geoseg.models.crf import CrfOptions, fully_connected_crf
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.hub import cached_models
     from geoseg.models.make import make_package, unpack_package
@@ -39,6 +40,7 @@ _HOMES = {
     "Agreement": "geoseg.verify",
     "AssessOptions": "geoseg.accuracy",
     "Assessment": "geoseg.accuracy",
+    "CrfOptions": "geoseg.models.crf",
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
@@ -63,6 +65,7 @@ _HOMES = {
     "cached_models": "geoseg.models.hub",
     "draw_sample": "geoseg.accuracy",
     "forecast": "geoseg.estimate",
+    "fully_connected_crf": "geoseg.models.crf",
     "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
     "list_architectures": "geoseg.models.survey",
@@ -82,6 +85,7 @@ __all__ = [
     "Agreement",
     "AssessOptions",
     "Assessment",
+    "CrfOptions",
     "Forecast",
     "GeosegError",
     "InputError",
@@ -106,6 +110,7 @@ __all__ = [
     "cached_models",
     "draw_sample",
     "forecast",
+    "fully_connected_crf",
     "inspect_model",
     "known_models",
     "list_architectures",

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from geoseg.classes import Legend
+    from geoseg.models.crf import CrfOptions
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
@@ -53,6 +54,9 @@ class SegmentOptions:
     tta: Augmentation = "none"
     """Which views of a tile are predicted and averaged: the tile alone, also mirrored
     (``flips``, four views), or also turned by a quarter (``d4``, eight)."""
+    crf: CrfOptions | None = None
+    """How a tile's probabilities are refined by a fully connected CRF over the bands
+    of the (first) model; not at all where None."""
     formats: tuple[str, ...] = ("geojson",)
     """Vector formats to write: any of `geoseg.vectorize.writers.FORMATS`."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
@@ -247,7 +251,7 @@ def _predictor(options: SegmentOptions, models: _Models, tile: int) -> TilePredi
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
         )
     matched = [(package, match.indices) for package, match in models]
-    predictor = TilePredictor.of(matched, _compute(options), options.tta)
+    predictor = TilePredictor.of(matched, _compute(options), options.tta, options.crf)
     return probe(predictor, tile)
 
 
@@ -318,6 +322,7 @@ def _identify_models(predictor: TilePredictor) -> dict[str, str]:
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
         "test-time augmentation": predictor.augmentation,
+        "CRF": str(predictor.crf),
     }
 
 

@@ -18,6 +18,7 @@ from geoseg.cli import main
 from geoseg.cluster import open_client
 from geoseg.errors import ModelError
 from geoseg.models.card import InputBand
+from geoseg.models.crf import CrfOptions
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.symmetry import VIEWS
 
@@ -83,9 +84,14 @@ def test_models_of_other_classes_are_refused(models, tmp_path):
         TilePredictor.of([models[0], (other, (0, 1))], COMPUTE)
 
 
-@pytest.mark.parametrize(("count", "views"), [(1, "d4"), (2, "flips")])
-def test_the_laws_hold_with_views_and_several_models(models, tmp_path, count, views):
-    predictor = TilePredictor.of(models[:count], COMPUTE, views)
+@pytest.mark.parametrize(
+    ("count", "views", "crf"),
+    [(1, "d4", None), (2, "flips", None), (1, "none", CrfOptions())],
+)
+def test_the_laws_hold_with_views_several_models_and_a_crf(
+    models, tmp_path, count, views, crf
+):
+    predictor = TilePredictor.of(models[:count], COMPUTE, views, crf)
     source = make_scene(3, height=37, width=45, nodata_share=0.1)
     source.values[:, ~source.valid] = np.nan
     maps = []

@@ -133,6 +133,14 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 
 
+def _crf_options(
+    _: click.Context,
+    __: click.Parameter,
+    value: bool,  # noqa: FBT001  # click's signature
+) -> geoseg.CrfOptions | None:
+    return geoseg.CrfOptions() if value else None
+
+
 def segmenting(command: Command) -> Command:
     """Add a scene, an output and the flags of `geoseg.SegmentOptions`."""
     for add in (
@@ -193,6 +201,12 @@ def segmenting(command: Command) -> Command:
             default=("geojson",),
             show_default=True,
             help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles; repeatable.",
+        ),
+        click.option(
+            "--crf",
+            is_flag=True,
+            callback=_crf_options,
+            help="Refine probabilities along the image's edges: a fully connected CRF.",
         ),
         click.option(
             "--tta",

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import ModelError
+from geoseg.models.crf import CrfOptions, fully_connected_crf
 from geoseg.predict.compute import Compute, memory_told
 from geoseg.predict.member import Member
 
@@ -38,6 +39,8 @@ class TilePredictor:
     """Device, precision and batch size."""
     augmentation: Augmentation = "none"
     """Which views of a tile each member predicts."""
+    crf: CrfOptions | None = None
+    """How the mean is refined by what the first member sees; None for not at all."""
 
     @classmethod
     def of(
@@ -45,6 +48,7 @@ class TilePredictor:
         models: Sequence[tuple[ModelPackage, tuple[int, ...]]],
         compute: Compute,
         augmentation: Augmentation = "none",
+        crf: CrfOptions | None = None,
     ) -> TilePredictor:
         """Make a predictor of models and, for each, its bands in the scene.
 
@@ -53,6 +57,7 @@ class TilePredictor:
                 bands.
             compute: Device, precision and batch size.
             augmentation: Which views of a tile each model predicts.
+            crf: How the mean of their probabilities is refined; None for not at all.
 
         Raises:
             ModelError: The models do not have the same classes.
@@ -64,7 +69,7 @@ class TilePredictor:
             Member(package, tuple(read.index(band) for band in bands))
             for package, bands in models
         )
-        return cls(members, read, compute, augmentation)
+        return cls(members, read, compute, augmentation, crf)
 
     @property
     def legend(self) -> Legend:
@@ -121,12 +126,17 @@ class TilePredictor:
             raw = _upload(pixels, self.device).to(torch.float32)
             unseen = None if valid.all() else _upload(~valid, self.device)
             first, *others = self.members
-            normal = first.normalise(raw, unseen, self.compute)
-            total = first.predict(normal, self.augmentation, self.compute)
+            seen = first.normalise(raw, unseen, self.compute)
+            total = first.predict(seen, self.augmentation, self.compute)
             for member in others:
                 normal = member.normalise(raw, unseen, self.compute)
                 total += member.predict(normal, self.augmentation, self.compute)
-            return total / len(self.members) if others else total
+            if others:
+                total /= len(self.members)
+            if self.crf is None:
+                return total
+            data = _upload(valid, self.device)
+            return fully_connected_crf(total, seen, data, self.crf)
 
 
 def _check_classes(packages: Sequence[ModelPackage]) -> None:
