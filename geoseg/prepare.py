@@ -15,6 +15,7 @@ from geoseg.errors import InputError, OutputError
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.models.bands import BandMatch, match_bands
+from geoseg.models.onnx import runtime_version
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
 from geoseg.predict import (
@@ -251,7 +252,9 @@ def _predictor(options: SegmentOptions, models: _Models, tile: int) -> TilePredi
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
         )
     matched = [(package, match.indices) for package, match in models]
-    predictor = TilePredictor.of(matched, _compute(options), options.tta, options.crf)
+    is_onnx = any(package.is_onnx for package, _ in models)
+    compute = _compute(options, is_onnx=is_onnx)
+    predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
     return probe(predictor, tile)
 
 
@@ -264,12 +267,17 @@ def _legend(package: ModelPackage, options: SegmentOptions) -> Legend:
     return package.legend.with_unknown() if options.min_confidence else package.legend
 
 
-def _compute(options: SegmentOptions) -> Compute:
+def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
     if options.batch is not None and options.batch < 1:
         raise InputError(f"a batch has at least one tile, got {options.batch}")
+    if is_onnx and options.precision not in {"auto", "float32"}:
+        raise InputError(
+            f"an ONNX model has a precision of its own and is given float32; leave "
+            f"out --precision {options.precision}"
+        )
     return resolve_compute(
         options.device,
-        options.precision,
+        "float32" if is_onnx else options.precision,
         batch=options.batch,
         compiled=options.compile,
         processes=options.workers or 1,
@@ -323,6 +331,11 @@ def _identify_models(predictor: TilePredictor) -> dict[str, str]:
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
         "test-time augmentation": predictor.augmentation,
         "CRF": str(predictor.crf),
+        **(
+            {"onnxruntime": runtime_version()}
+            if any(each.is_onnx for each in packages)
+            else {}
+        ),
     }
 
 

@@ -13,7 +13,6 @@ with aligned corners does.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from geoseg.errors import ModelError
 from geoseg.models.header import tensor_shapes
 from geoseg.models.network import load_network
-from geoseg.models.package import CONFIG, load_package
+from geoseg.models.package import CONFIG, load_package, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,17 +94,26 @@ def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspec
 
     """
     package = load_package(model)
-    config = json.loads((package.path / CONFIG).read_text(encoding="utf-8"))
-    shapes = tensor_shapes(package.weights)
+    network, parameters = _built(package)
     return Inspection(
         name=package.name,
-        network=f"{config.get('_model_class')}, {config.get('encoder_name')}",
-        parameters=sum(math.prod(shape) for shape in shapes.values()),
+        network=network,
+        parameters=parameters,
         tile=package.tile,
         overlap=package.overlap,
         stride=package.stride,
         receptive_field=package_field(package) if receptive_field else None,
     )
+
+
+def _built(package: ModelPackage) -> tuple[str, int]:
+    """Name the network, and count its parameters; 0 where its file does not tell."""
+    if package.is_onnx:
+        return f"{package.architecture} in {package.weights.name}", package.parameters
+    config = read_json(package.path / CONFIG)
+    shapes = tensor_shapes(package.weights)
+    network = f"{config.get('_model_class')}, {config.get('encoder_name')}"
+    return network, sum(math.prod(shape) for shape in shapes.values())
 
 
 def package_field(package: ModelPackage) -> ReceptiveField:

@@ -14,6 +14,7 @@ from geoseg.errors import ModelError
 from geoseg.models import fcn
 from geoseg.models.architectures import ARCHITECTURES, find_architecture
 from geoseg.models.card import Artifact
+from geoseg.models.onnx import OnnxNetwork
 from geoseg.models.package import CARD, CONFIG, WEIGHTS, read_json, sha256
 from geoseg.models.scores import give_logits
 from geoseg.models.stac_write import write_card
@@ -113,6 +114,8 @@ def load_network(package: ModelPackage) -> torch.nn.Module:
             tensor by tensor; or the package's stride is not the network's.
 
     """
+    if package.is_onnx:
+        return give_logits(OnnxNetwork(package.weights, package).eval(), package)
     config = read_json(package.path / CONFIG)
     _check_activation(package, config)
     network = build_network(config)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from geoseg.errors import RunError
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network
+from geoseg.models.onnx import OnnxNetwork
 from geoseg.predict.symmetry import VIEWS, Augmentation
 from geoseg.stitch import class_probabilities
 
@@ -126,6 +127,8 @@ def _keep_head_in_float32(network: nn.Module) -> None:
 
     Every architecture has its scores from its ``segmentation_head`` and nothing after.
     """
+    if isinstance(network, OnnxNetwork):  # has its own precision throughout
+        return
     head = network.get_submodule("segmentation_head").float()
 
     def widen(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
