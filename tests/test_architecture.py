@@ -109,7 +109,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "aoi compare errors grid models predict scene steps stitch",
         "",
     ),
-    "estimate": (8, "grid cluster predict prepare", "numpy"),
+    "estimate": (8, "classes cluster grid memory predict prepare", "numpy"),
     "__init__": (
         9,
         (

@@ -23,7 +23,7 @@ def half_scene(make_raster):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr("geoseg.estimate._MEASURED_S", 0.1)
+    monkeypatch.setattr("geoseg.estimate.sample.MEASURED_S", 0.1)
 
 
 def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_path):

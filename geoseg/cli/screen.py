@@ -211,12 +211,20 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("  without data", empty),
         ("blocks", f"{forecast.blocks:,} of {forecast.block_side:,} px a side"),
         ("overlap costs", f"{forecast.overlap_cost:.2f} times the pixels"),
-        ("peak memory", f"{forecast.peak_memory_bytes / 1e9:.2f} GB a process"),
+        ("peak memory", _memory(forecast)),
         ("run directory", f"{forecast.run_directory_bytes / 1e9:.2f} GB at most"),
         ("both rasters", f"{forecast.rasters_bytes / 1e9:.2f} GB at most"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
         ("time", f"{_duration(forecast.seconds)} with one process"),
     ]
+
+
+def _memory(forecast: Forecast) -> str:
+    here, polygons = forecast.peak_memory_bytes, forecast.polygons_memory_bytes
+    text = f"{here / 1e9:.2f} GB at most, {polygons / 1e9:.2f} of it for polygons"
+    if forecast.worker_memory_bytes is not None:
+        text += f"; {forecast.worker_memory_bytes / 1e9:.2f} GB a worker"
+    return f"{text}; {forecast.free_memory_bytes / 1e9:.2f} GB are free"
 
 
 def _mpx(forecast: Forecast) -> str:

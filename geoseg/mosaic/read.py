@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from geoseg.classes import Legend
 
-_CACHE_MB = 64
-"""GDAL's block cache while a whole map is read; no block is needed twice."""
+_CACHE = 64 << 20
+"""Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
 _SQUARE = 1024
 """Side of what is read at a time while a map is counted: whole blocks of a COG."""
 
@@ -109,7 +109,7 @@ class ClassMap:
         totals = np.zeros(NODATA + 1, np.int64)
         height, width = self.georef.height, self.georef.width
         corners = product(range(0, height, _SQUARE), range(0, width, _SQUARE))
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
             for row, col in corners:
                 rows, cols = min(_SQUARE, height - row), min(_SQUARE, width - col)
                 values = self.read(Window(row, col, rows, cols))

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from geoseg.georef import Georef
     from geoseg.grid import Window
 
-_CACHE_MB = 64
-"""GDAL's block cache while writing; its default is a share of the machine."""
+_CACHE = 64 << 20
+"""Bytes of GDAL's block cache while writing; its default is a share of the machine."""
 
 _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
@@ -142,7 +142,7 @@ def _product(
     raster = scratch / f"{path.name}.parts.tif"
     try:
         with (
-            rasterio.Env(GDAL_CACHEMAX=_CACHE_MB),
+            rasterio.Env(GDAL_CACHEMAX=_CACHE),
             atomic_file(path) as target,
             _gdal_failures_as_os_errors(georef, scratch, target.parent),
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _COARSE = 256
 """An overview has at least so many pixels a side to be of use."""
+_STRIP_BYTES = 24_000_000
+"""What is read at a time for a picture: GDAL's cache holds it and a row of blocks."""
+_STRIP_ROWS = 256
+"""Rows of it at least: a row of blocks, most often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +119,38 @@ class Raster:
         Pixels are averaged, from overviews where there are some; those without data
         are masked.
         """
-        part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
+        scale = window.height / shape[0]
         with opened(self.place) as dataset:
-            picture: np.ma.MaskedArray = dataset.read(
-                indexes,
-                window=part,
-                out_shape=(len(indexes), *shape),
-                resampling=Resampling.average,
-                masked=True,
-            )
+            strips = [
+                dataset.read(
+                    indexes,
+                    window=RasterioWindow(
+                        window.col,
+                        window.row + first * scale,
+                        window.width,
+                        (last - first) * scale,
+                    ),
+                    out_shape=(len(indexes), last - first, shape[1]),
+                    resampling=Resampling.average,
+                    masked=True,
+                )
+                for first, last in self._strips(window, shape[0])
+            ]
+        picture: np.ma.MaskedArray = np.ma.concatenate(strips, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
         return np.ma.masked_invalid(picture)
+
+    def _strips(self, window: Window, rows: int) -> list[tuple[int, int]]:
+        """Cut a picture's rows into strips whose pixels GDAL's cache holds.
+
+        It averages band by band, and would decode a large file anew for each.
+        """
+        of_a_row = window.width * sum(np.dtype(b.dtype).itemsize for b in self.bands)
+        at_a_time = max(_STRIP_BYTES // of_a_row, _STRIP_ROWS)
+        count = min(-(-window.height // at_a_time), rows)
+        if self.overviews:
+            count = 1
+        return list(pairwise(rows * index // count for index in range(count + 1)))
 
     def _coarsest(self) -> tuple[int, int] | None:
         """The size of the smallest overview that is worth a look."""

@@ -1,0 +1,134 @@
+"""What a run will cost, before it is begun: forecast().
+
+Counts come from the plan, by arithmetic. Memory is what this process has held once the
+model has predicted, plus what blocks in flight, products and polygons add. Time is
+extrapolated from tiles that are sent through this model on this device for two seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from geoseg.estimate.emptiness import empty_tiles, estimated_empty_tiles
+from geoseg.estimate.held import (
+    block_bytes,
+    polygon_bytes,
+    product_bytes,
+    run_directory_bytes,
+)
+from geoseg.estimate.sample import seconds_per_tile, vertices_per_pixel
+from geoseg.memory import most_held, still_free
+from geoseg.prepare import SegmentOptions, prepare
+
+_WRITTEN_PX_S = 20e6
+"""Pixels a second that are stitched and written, as measured on two cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run is going to do, take and leave."""
+
+    scene_pixels: int
+    """Pixels of the scene."""
+    map_pixels: int
+    """Pixels of the output rasters: the AOI's bounding box."""
+    tiles: int
+    """Tiles that touch the AOI."""
+    tiles_outside: int
+    """Tiles of the scene that do not touch it: skipped, exactly so many."""
+    tiles_empty: int | None
+    """Tiles that touch the AOI and hold no data, which are skipped too; None where
+    that is not known without reading the scene."""
+    tiles_empty_is_exact: bool
+    """Whether the scene was read for it, or only its overviews."""
+    blocks: int
+    """Blocks that are worked on one by one."""
+    block_side: int
+    """Side of a block in pixels, without what it shares with its neighbours."""
+    overlap_cost: float
+    """How many pixels the model sees for each of the tiles' cores."""
+    peak_memory_bytes: int
+    """What this process holds at most."""
+    polygons_memory_bytes: int
+    """The part of it that is for polygons, if the map is like a few of its tiles."""
+    worker_memory_bytes: int | None
+    """What each worker process holds at most; None where there are none."""
+    free_memory_bytes: int
+    """What this process may still take now, beside what it has."""
+    run_directory_bytes: int
+    """What the run directory holds at most, until the products are complete."""
+    rasters_bytes: int
+    """Size of both rasters at most; compression makes them smaller."""
+    seconds_per_tile: float
+    """Measured, on this device."""
+    seconds: float
+    """Time until the rasters are written, by one process."""
+    device: str
+    """What computes."""
+    precision: str
+    """What it computes in."""
+    reason: str
+    """Why the precision is what it is."""
+
+    def to_json(self) -> str:
+        """Write the forecast as one JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def forecast(
+    scene: Path | str,
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    exact: bool = False,
+) -> Forecast:
+    """Tell what `geoseg.segment` with the same arguments will cost; map nothing.
+
+    Args:
+        scene: A raster with the bands that the model needs.
+        output: The directory for the products; nothing is written.
+        aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
+        options: Model, formats, tiles, device and so on.
+        exact: Read the scene to count the tiles without data, instead of
+            estimating them from its overviews.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    area = None if aoi is None else str(aoi)
+    setup = prepare(Path(scene), Path(output), area, options or SegmentOptions())
+    empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
+    for_each = seconds_per_tile(setup)
+    polygons = polygon_bytes(setup, vertices_per_pixel(setup))
+    inferring = most_held() + block_bytes(setup)
+    elsewhere = bool(setup.options.workers or setup.options.scheduler)
+    here = most_held() if elsewhere else inferring
+    plan, axis = setup.plan, setup.plan.lattice.rows
+    inferred = plan.tiles - (empty or 0)
+    compute = setup.predictor.compute
+    return Forecast(
+        scene_pixels=plan.georef.height * plan.georef.width,
+        map_pixels=plan.area.pixels,
+        tiles=plan.tiles,
+        tiles_outside=plan.skipped,
+        tiles_empty=empty,
+        tiles_empty_is_exact=exact,
+        blocks=len(plan.blocks),
+        block_side=axis.block * axis.step,
+        overlap_cost=(axis.tile / axis.step) ** 2,
+        peak_memory_bytes=here + product_bytes(setup) + polygons,
+        polygons_memory_bytes=polygons,
+        worker_memory_bytes=inferring if elsewhere else None,
+        free_memory_bytes=still_free(),
+        run_directory_bytes=run_directory_bytes(setup),
+        rasters_bytes=2 * plan.area.pixels,
+        seconds_per_tile=for_each,
+        seconds=inferred * for_each + plan.area.pixels / _WRITTEN_PX_S,
+        device=compute.device,
+        precision=compute.precision,
+        reason=compute.reason,
+    )
