@@ -196,3 +196,18 @@ def test_every_option_that_changes_pixels_is_in_the_identity(make_raster):
     assert len({tuple(each.values()) for each in told}) == len(chosen)
     assert told[0] == open_scene(path).identity()
     assert pickle.loads(pickle.dumps(open_scene(path))) == open_scene(path)  # noqa: S301  # just made
+
+
+def test_a_picture_read_in_strips_is_the_picture_read_at_once(make_raster, monkeypatch):
+    values = np.random.default_rng(0).integers(1, 9000, (2, 301, 97), np.uint16)
+    values[:, 100:130, :50] = 0
+    scene = open_scene(make_raster(values=values))
+    window, shape = Window(7, 3, 290, 90), (33, 11)
+    at_once = scene.picture(window, (1, 0), shape)
+    monkeypatch.setattr("geoseg.scene.raster._STRIP_BYTES", 1)
+    monkeypatch.setattr("geoseg.scene.raster._STRIP_ROWS", 40)
+    in_strips = scene.picture(window, (1, 0), shape)
+    assert in_strips.shape == (2, 33, 11)
+    assert np.array_equal(in_strips.mask, at_once.mask)
+    away = np.abs(in_strips.astype(float) - at_once)
+    assert away.max() <= 1  # of 9000: GDAL rounds weights at a strip's edge

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from geoseg.prepare import Setup
 
 _LATER = 340_000_000
-"""Bytes of what comes after inference: the kernels of the vectorizer, which the first
-run on a machine compiles, GDAL's cache, the writers' buffers and the preview's canvas."""
+"""Bytes of what comes after inference: the vectorizer's kernels, which the first run on
+a machine compiles, GDAL's cache, the writers' buffers and the preview's canvas."""
 _TRACED = 2049**2
 """Pixels of a block of the vectorizer."""
 _FOR_TRACED = 16
