@@ -317,3 +317,32 @@ def test_figures_and_a_picture_are_left_in_a_folder(tmp_path, class_map):
         "accuracy.json",
         "confusion.png",
     ]
+
+
+def test_a_raster_with_names_is_matched_by_them_where_they_occur(tmp_path, class_map):
+    values = np.full((40, 50), 4, np.uint8)
+    path = write(tmp_path / "named.tif", values)
+    legend = [
+        {"id": 1, "name": "heath", "colour": "#aa66aa"},  # nowhere in this reference
+        {"id": 4, "name": "wood", "colour": "#2d7a3a"},
+    ]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(GEOSEG_LEGEND=json.dumps(legend))
+    assert evaluate(class_map, path)["classes"][1]["in_reference"] == 1975
+    with rasterio.open(path, "r+") as dataset:
+        values[20:] = 1
+        dataset.write(values, 1)
+    sentence = refuse(tmp_path, "evaluate", class_map, "--reference", path)
+    assert "that the map has not: heath; the reference has heath, wood" in sentence
+    found = evaluate(class_map, path, "--mapping", "heath=field")
+    assert found["classes"][0]["in_reference"] == 1000
+
+
+def test_a_raster_far_finer_than_the_map_is_refused(tmp_path, class_map):
+    fine = write(
+        tmp_path / "fine.tif", np.zeros((90, 90), np.uint8),
+        transform=CORNER @ Affine.scale(0.1),
+    )  # fmt: skip
+    sentence = refuse(tmp_path, "evaluate", class_map, "--reference", fine)
+    assert "pixels of 1 m, the map's of 10 m" in sentence
+    assert "gdalwarp -r mode" in sentence

@@ -142,13 +142,13 @@ def widened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     height, width = mask.shape
     wide = np.zeros(mask.shape, bool)
     # Row by row of the disc: a run of columns is a difference of running sums.
-    sums = np.zeros((height, width + 1), np.int32)
-    np.cumsum(mask, axis=1, out=sums[:, 1:])
-    columns = np.arange(width)
-    for down in range(min(math.floor(radius), height - 1) + 1):
+    reach = math.floor(radius)
+    sums = np.zeros((height, width + 2 * reach + 1), np.int32)
+    np.cumsum(np.pad(mask, ((0, 0), (reach, reach))), axis=1, out=sums[:, 1:])
+    for down in range(min(reach, height - 1) + 1):
         half = math.floor(math.sqrt(radius**2 - down**2))
-        stop = np.minimum(columns + half + 1, width)
-        run = sums[:, stop] > sums[:, np.maximum(columns - half, 0)]
+        first, stop = reach - half, reach + half + 1
+        run = sums[:, stop : stop + width] > sums[:, first : first + width]
         wide[down:] |= run[: height - down]
         wide[: height - down] |= run[down:]
     return wide

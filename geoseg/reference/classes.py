@@ -37,24 +37,31 @@ def match_classes(
         True
 
     """
-    found = sorted(found)
+    matched = counterparts(found, classes, mapping)
+    strange = [name for name, value in matched.items() if value is None]
+    if strange:
+        raise other_classes(matched, strange, tuple(classes))
+    return {name: value for name, value in matched.items() if value is not None}
+
+
+def counterparts(
+    found: Iterable[str], classes: Mapping[str, int], mapping: Mapping[str, str]
+) -> dict[str, int | None]:
+    """Find the same as `match_classes`; None for a class without a counterpart."""
+    names = sorted(found)
     known = {**{str(value): value for value in classes.values()}, **classes, "": NODATA}
     for name, target in mapping.items():
-        if name not in found:
+        if name not in names:
             raise LabelsError(
                 f"the mapping names {name!r}, which is no class of the reference; "
-                f"it has {listed(found)}"
+                f"it has {listed(names)}"
             )
         if target not in known:
             raise LabelsError(
                 f"the mapping makes {name!r} {target!r}, which is no class of the "
                 f"map; it has {listed(classes)}"
             )
-    matched = {name: known.get(mapping.get(name, name)) for name in found}
-    strange = [name for name, value in matched.items() if value is None]
-    if strange:
-        raise other_classes(found, strange, tuple(classes))
-    return {name: value for name, value in matched.items() if value is not None}
+    return {name: known.get(mapping.get(name, name)) for name in names}
 
 
 def other_classes(

@@ -54,17 +54,15 @@ def are_on(
     return there
 
 
-def check_overlap(path: Path, bounds: Bounds, crs: CRS, georef: Georef) -> None:
-    """Refuse a reference whose rectangle, in its CRS, misses the map's."""
+def may_overlap(bounds: Bounds, crs: CRS, georef: Georef) -> bool:
+    """Tell whether a rectangle in a CRS meets a plane, brought there as a rectangle."""
     own = reproject_bounds(georef.bounds, georef.crs, crs)
     if not all(map(math.isfinite, (own.left, own.right, own.bottom, own.top))):
-        return  # whether any pixel is labelled decides
-    across = own.left > own.right  # the map lies on the 180th meridian
+        return True  # single pixels decide
+    across = own.left > own.right  # the plane lies on the 180th meridian
     beside = bounds.left >= own.right or bounds.right <= own.left
-    if (beside and not across) or (
-        bounds.bottom >= own.top or bounds.top <= own.bottom
-    ):
-        raise no_overlap(path, bounds, crs, georef)
+    above = bounds.bottom >= own.top or bounds.top <= own.bottom
+    return not above and (across or not beside)
 
 
 def no_overlap(path: Path, bounds: Bounds, crs: CRS, georef: Georef) -> LabelsError:

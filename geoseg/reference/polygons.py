@@ -16,7 +16,7 @@ from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
 from geoseg.georef import Bounds, Georef, reproject_bounds
 from geoseg.grid import Window
-from geoseg.reference.pixels import check_overlap
+from geoseg.reference.pixels import may_overlap, no_overlap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,7 +104,9 @@ def polygons_of(
     if not (named & areal).any():
         raise LabelsError(f"no polygon of {path} has a class; fill its column in")
     crs = CRS.from_user_input(table.crs)
-    check_overlap(path, Bounds(*table.total_bounds), crs, georef)
+    bounds = Bounds(*table.total_bounds)
+    if not may_overlap(bounds, crs, georef):
+        raise no_overlap(path, bounds, crs, georef)
     keep = named & areal & (values != NODATA)
     shapes, values = table.geometry.to_numpy()[keep], values[keep]
     near, shapes = _nearby(shapes, crs, georef)

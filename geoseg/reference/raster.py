@@ -12,8 +12,8 @@ from geoseg.classes import NODATA
 from geoseg.errors import LabelsError, SceneError
 from geoseg.grid import Window
 from geoseg.mosaic import ClassMap
-from geoseg.reference.classes import listed, match_classes, other_classes
-from geoseg.reference.pixels import are_on, check_overlap, pixels_at, places
+from geoseg.reference.classes import counterparts, other_classes
+from geoseg.reference.pixels import are_on, may_overlap, no_overlap, pixels_at, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +38,17 @@ class LabelRaster:
     """The raster."""
     ids: tuple[int, ...]
     """The map's class id of each value, 0 to 255; 255 is none, -1 is unheard of."""
+    names: tuple[str, ...]
+    """The name of each value, 0 to 254, in the raster's own legend, or its digits."""
     known: tuple[str, ...]
     """The names of the map's classes, for the sentence about a value without one."""
     warnings: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
 
     def near(self, window: Window) -> LabelRaster | None:
-        """Take the raster, if it has a pixel in a window."""
-        rows, cols = self._pixels(window)
-        return self if are_on(self.source.georef, rows, cols).any() else None
+        """Take the raster, if it may have a pixel in a window."""
+        own, plane = self.source.georef, self.georef.crop(window)
+        return self if may_overlap(own.bounds, own.crs, plane) else None
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Give the class of each pixel of a window, shape ``(y, x)``; 255 is none.
@@ -67,8 +69,9 @@ class LabelRaster:
             values[there] = self.source.read(part)[rows - part.row, cols - part.col]
         ids = np.asarray(self.ids, np.int16)[values]
         if (ids < 0).any():
-            found = [str(value) for value in self.source.counts() if value != NODATA]
-            raise other_classes(found, np.unique(values[ids < 0]), self.known)
+            found = [self.names[v] for v in self.source.counts() if v != NODATA]
+            strange = [self.names[v] for v in np.unique(values[ids < 0])]
+            raise other_classes(found, strange, self.known)
         return ids.astype(np.uint8)
 
     def _pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -98,25 +101,22 @@ def open_raster(
         raise LabelsError(
             f"the reference {path} is no vector file, nor a class raster: {error}"
         ) from error
-    check_overlap(path, source.georef.bounds, source.georef.crs, georef)
+    own = source.georef
+    if not may_overlap(own.bounds, own.crs, georef):
+        raise no_overlap(path, own.bounds, own.crs, georef)
+    names = tuple(map(str, range(NODATA)))
     if legend is not None:
-        names = {land_class.id: land_class.name for land_class in legend}
-        matched = match_classes(names.values(), classes, mapping)
-        table = {value: matched[name] for value, name in names.items()}
-    else:
-        known = {str(value) for value in classes.values()}
-        asked = match_classes(known | mapping.keys(), classes, mapping)
-        try:
-            table = {int(value): each for value, each in asked.items()}
-        except ValueError:
-            raise LabelsError(
-                f"the classes of {path} are numbers without names, but the mapping "
-                f"names {listed(mapping)}; write value=class"
-            ) from None
-    ids = tuple({**dict.fromkeys(range(255), -1), **table, NODATA: NODATA}[value]
-                for value in range(256))  # fmt: skip
+        named = {land_class.id: land_class.name for land_class in legend}
+        names = tuple(named.get(value, str(value)) for value in range(NODATA))
+    matched = counterparts(names, classes, mapping)
+    ids = (-1 if (value := matched[name]) is None else value for name in names)
     return LabelRaster(
-        georef, source, ids, tuple(classes), _grid_warnings(path, source.georef, georef)
+        georef,
+        source,
+        (*ids, NODATA),
+        names,
+        tuple(classes),
+        _grid_warnings(path, own, georef),
     )
 
 
