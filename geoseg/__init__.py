@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         Stratum,
         assess,
         draw_sample,
-        write_assessment,
     )
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
@@ -77,7 +76,6 @@ _HOMES = {
     "unpack_package": "geoseg.models.make",
     "validate_model": "geoseg.models.proof",
     "verify_model": "geoseg.verify",
-    "write_assessment": "geoseg.accuracy",
 }
 """The module that each public name comes from."""
 
@@ -122,7 +120,6 @@ __all__ = [
     "unpack_package",
     "validate_model",
     "verify_model",
-    "write_assessment",
 ]
 
 

@@ -12,7 +12,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DiskError, GeosegError
+from geoseg.errors import DiskError, GeosegError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,3 +73,19 @@ def _deliver(workshop: Path, target: Path) -> None:
         with path.open("rb+") as file:
             os.fsync(file.fileno())  # or a power cut could leave an empty file
         path.replace(target.with_name(path.name))
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse what cannot become a directory with files in it, and make nothing.
+
+    Raises:
+        OutputError: It, or what is above it, is a file or cannot be written.
+
+    """
+    existing = next(
+        path for path in (folder, *folder.absolute().parents) if path.exists()
+    )
+    if not existing.is_dir():
+        raise OutputError(f"{existing} is a file; the output needs a directory")
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"{existing} cannot be written; choose another directory")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
-from geoseg.errors import InputError, OutputError
+from geoseg.atomic import check_folder
+from geoseg.errors import InputError
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.models.bands import BandMatch, match_bands
@@ -167,7 +167,7 @@ def prepare(
 
     """
     _check_formats(options.formats)
-    _check_output(output)
+    check_folder(output)
     scene = open_scene(scene_path, options.scene)
     models = _models(options, scene)
     package = models[0][0]
@@ -307,17 +307,6 @@ def _check_formats(formats: tuple[str, ...]) -> None:
             f"unknown vector format: {', '.join(unknown) or 'none given'}; "
             f"those known are {', '.join(FORMATS)}"
         )
-
-
-def _check_output(output: Path) -> None:
-    """Refuse what cannot become a directory with files in it, and make nothing."""
-    existing = next(
-        path for path in (output, *output.absolute().parents) if path.exists()
-    )
-    if not existing.is_dir():
-        raise OutputError(f"{existing} is a file; the output needs a directory")
-    if not os.access(existing, os.W_OK):
-        raise OutputError(f"{existing} cannot be written; choose another directory")
 
 
 def _identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:

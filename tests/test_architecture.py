@@ -87,7 +87,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors classes grid journal stitch plan models scene "
+            "errors atomic classes grid journal stitch plan models scene "
             "vectorize predict aoi vectors"
         ),
         "",

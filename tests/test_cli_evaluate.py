@@ -317,6 +317,13 @@ def test_figures_and_a_picture_are_left_in_a_folder(tmp_path, class_map):
         "accuracy.json",
         "confusion.png",
     ]
+    (tmp_path / "file").write_text("no folder")
+    flags = ["--reference", reference, "-o", tmp_path / "file"]
+    sentence = refuse(tmp_path, "evaluate", class_map, *flags)
+    assert "is a file; the output needs a directory" in sentence
+    flags = ["--reference", reference, "--boundary-tolerance", "1km"]
+    sentence = refuse(tmp_path, "evaluate", class_map, *flags)
+    assert "1km apart (100 pixels) do not agree" in sentence
 
 
 def test_a_raster_with_names_is_matched_by_them_where_they_occur(tmp_path, class_map):

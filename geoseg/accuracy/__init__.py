@@ -2,7 +2,7 @@
 
 * `assess` measures a map against a reference
 * `assessment` is what it finds, and how that is written as JSON
-* `write` leaves both JSON and a picture in a folder
+* `write` leaves figures and a picture in a folder
 * `sample` draws points, class by class, for somebody to label
 * `design` remembers in which class of the map each point was drawn
 * `workers` says who reads the blocks
@@ -11,7 +11,6 @@
 from geoseg.accuracy.assess import AssessOptions, assess
 from geoseg.accuracy.assessment import Assessment
 from geoseg.accuracy.sample import SampleOptions, Stratum, draw_sample
-from geoseg.accuracy.write import write_assessment
 
 __all__ = [
     "AssessOptions",
@@ -20,5 +19,4 @@ __all__ = [
     "Stratum",
     "assess",
     "draw_sample",
-    "write_assessment",
 ]

@@ -11,7 +11,9 @@ import numpy as np
 from geoseg.accuracy.assessment import Assessment
 from geoseg.accuracy.design import check_design
 from geoseg.accuracy.workers import spread
+from geoseg.accuracy.write import product_paths, write_assessment
 from geoseg.aoi import Aoi, read_aoi
+from geoseg.atomic import check_folder
 from geoseg.classes import NODATA, Legend, plain_legend
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.blocks import BlockMap, Evaluation, evaluate_blocks
@@ -37,6 +39,8 @@ CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
 _NAMED = 5
 """Points that a sentence names at most."""
+_WIDEST = 50
+"""Pixels that boundaries may be apart at most: so much more is read around a block."""
 _FEWEST = 2
 """Points that an estimate needs of each class."""
 
@@ -69,6 +73,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
     band: int | None = None,
     confidence: Path | str | None = None,
     within: Path | str | None = None,
+    output: Path | str | None = None,
     options: AssessOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> Assessment:
@@ -82,6 +87,8 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
             beside the map where none is given and it is there.
         within: A vector file of polygons, in any CRS: only what is in them is
             compared, such as blocks that were held out of a training.
+        output: A folder for ``accuracy.json`` and ``confusion.png``; none is written
+            where none is given.
         options: Columns, classes, tolerance, and where to compute.
         on_step: Called when the work begins, from the calling thread.
 
@@ -90,10 +97,13 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
         size of the map.
 
     Raises:
-        InputError: Something given cannot be used.
+        InputError: Something given cannot be used; nothing was written.
+        DiskError: A file cannot be written.
 
     """
     options = options or AssessOptions()
+    if output is not None:
+        check_folder(Path(output))
     source = ClassMap.open(Path(class_map), band=band)
     on_step(Step("evaluate"))
     legend = source.legend() or plain_legend(source.counts())
@@ -111,7 +121,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
     with spread(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
-            tolerance = length_in_pixels(options.boundary_tolerance, source.georef)
+            tolerance = _tolerance(options.boundary_tolerance, source.georef)
             evaluation = evaluate_blocks(
                 source,
                 truth,
@@ -128,7 +138,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
             more = _about_area(source.georef)
         else:
             evaluation, more = job.at_points(truth, map_blocks)
-    return Assessment(
+    assessment = Assessment(
         class_map=str(class_map),
         reference=str(reference),
         unit="points" if isinstance(truth, Points) else "pixels",
@@ -136,7 +146,10 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
         estimates=estimates,
         pixel_area_m2=source.georef.pixel_area_m2(),
         warnings=(*warnings, *(area.warnings if area else ()), *more),
+        products=product_paths(output),
     )
+    write_assessment(assessment)
+    return assessment
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +294,17 @@ def _refuse_unlabelled(points: Points) -> None:
             f"none of the {len(points.ids):,} points on the map has a class yet; "
             f"label them first"
         )
+
+
+def _tolerance(text: str, georef: Georef) -> float:
+    """Read the boundaries' tolerance, in pixels."""
+    tolerance = length_in_pixels(text, georef)
+    if tolerance > _WIDEST:
+        raise LabelsError(
+            f"boundaries that are {text} apart ({tolerance:.4g} pixels) do not agree; "
+            f"the tolerance is at most {_WIDEST} pixels"
+        )
+    return tolerance
 
 
 def _refuse_estimates(reference: Path | str, options: AssessOptions) -> None:

@@ -34,6 +34,8 @@ class Assessment:
     """What the sample says of the whole map; None where it was not asked to."""
     pixel_area_m2: float
     """The area of one of the map's pixels."""
+    products: Mapping[str, str]
+    """Path of each file that holds the figures, by its name."""
     warnings: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
 
@@ -49,6 +51,7 @@ class Assessment:
             "reference": self.reference,
             "unit": self.unit,
             **self._figures(),
+            "products": self.products,
             "warnings": list(self.warnings),
         }
         return json.dumps(

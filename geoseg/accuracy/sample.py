@@ -11,7 +11,7 @@ import numpy as np
 
 from geoseg.accuracy.design import design_path, design_text
 from geoseg.accuracy.workers import spread
-from geoseg.atomic import atomic_file
+from geoseg.atomic import atomic_file, check_folder
 from geoseg.classes import NODATA, Legend, plain_legend
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
@@ -99,6 +99,7 @@ def draw_sample(
     """
     options, output = options or SampleOptions(), Path(output)
     check_points_suffix(output)
+    check_folder(output.parent)
     source = ClassMap.open(Path(class_map), band=band)
     on_step(Step("sample"))
     with spread(options.workers, options.scheduler) as map_blocks:

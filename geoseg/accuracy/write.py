@@ -12,26 +12,27 @@ if TYPE_CHECKING:
     from geoseg.accuracy.assessment import Assessment
 
 
-def write_assessment(assessment: Assessment, folder: Path | str) -> dict[str, Path]:
-    """Write ``accuracy.json`` and ``confusion.png``, each whole or not at all.
+def product_paths(folder: Path | str | None) -> dict[str, str]:
+    """Name the files of a folder, by what they are; none where there is no folder."""
+    if folder is None:
+        return {}
+    names = {"figures": "accuracy.json", "plot": "confusion.png"}
+    return {name: str(Path(folder, file)) for name, file in names.items()}
 
-    Args:
-        assessment: What `assess` found.
-        folder: Where; made if it is missing. Files of these names are replaced.
 
-    Returns:
-        The path of each, by what it is.
+def write_assessment(assessment: Assessment) -> None:
+    """Write those of an assessment's products that are named, each whole or not at all.
 
     Raises:
         DiskError: A file cannot be written.
 
     """
-    folder = Path(folder)
-    paths = {"figures": folder / "accuracy.json", "plot": folder / "confusion.png"}
-    with atomic_file(paths["figures"]) as whole:
-        whole.write_text(assessment.to_json() + "\n", encoding="utf-8")
-    write_confusion(paths["plot"], _confusion(assessment))
-    return paths
+    products = assessment.products
+    if "figures" in products:
+        with atomic_file(Path(products["figures"])) as whole:
+            whole.write_text(assessment.to_json() + "\n", encoding="utf-8")
+    if "plot" in products:
+        write_confusion(Path(products["plot"]), _confusion(assessment))
 
 
 def _confusion(assessment: Assessment) -> Confusion:

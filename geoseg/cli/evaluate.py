@@ -64,7 +64,6 @@ if TYPE_CHECKING:
 def command(
     class_map: Path,
     reference: Path,
-    output: Path | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -77,11 +76,12 @@ def command(
       geoseg evaluate out/landcover.tif --reference labels.gpkg -o accuracy/
       geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
     """
-    given = {name: flags.pop(name) for name in ("band", "confidence", "within")}
+    given = {
+        name: flags.pop(name) for name in ("band", "confidence", "output", "within")
+    }
     options = geoseg.AssessOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         assessment = geoseg.assess(
             class_map, reference, options=options, on_step=screen.show_step, **given
         )
-    files = {} if output is None else geoseg.write_assessment(assessment, output)
-    show_assessment(assessment, files.values(), quiet=quiet, as_json=as_json)
+    show_assessment(assessment, quiet=quiet, as_json=as_json)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from geoseg import Assessment, Stratum
@@ -21,9 +21,7 @@ _WIDEST = 12
 """Classes of which a terminal still shows the confusion matrix."""
 
 
-def show_assessment(
-    assessment: Assessment, files: Iterable[Path], *, quiet: bool, as_json: bool
-) -> None:
+def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> None:
     """Show warnings, all figures, and the files that hold them."""
     for warning in assessment.warnings:
         click.echo(f"geoseg: warning: {warning}", err=True)
@@ -39,8 +37,8 @@ def show_assessment(
         console.print(_overall(assessment))
         if assessment.estimates is not None:
             console.print(_estimates(assessment))
-        for path in files:
-            console.print(escape(str(path)), soft_wrap=True)
+        for path in assessment.products.values():
+            console.print(escape(path), soft_wrap=True)
 
 
 def _classes(assessment: Assessment) -> Table:
