@@ -18,7 +18,8 @@ from geoseg.cluster import THREADS, enlist
 from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
 from geoseg.grid import Block, Piece
 from geoseg.journal.journal import Entry
-from geoseg.tasks import infer_block, merge_seams, piece_of, unpack_part
+from geoseg.layers import unpack_part
+from geoseg.tasks import infer_block, merge_seams, piece_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -111,7 +112,7 @@ def run(
 
 
 def parts(
-    plan: Plan, journal: Journal, layer: int
+    plan: Plan, journal: Journal, bands: slice
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Read back the finished parts of a run.
 
@@ -119,12 +120,12 @@ def parts(
         plan: The run's plan.
         journal: The run's journal. A piece that no task finished is left out; `run`
             has named it.
-        layer: 0 for classes, 1 for confidence.
+        bands: Which bands of the parts, as `geoseg.layers.Layers.bands` tells.
 
     Yields:
         A part's window, counted from the output raster's first pixel, and its
-        values, shape ``(y, x)``, in the order in which they were finished. Parts do
-        not overlap.
+        values, shape ``(band, y, x)``, in the order in which they were finished. Parts
+        do not overlap.
 
     """
     for entry in journal.entries():
@@ -133,7 +134,7 @@ def parts(
             if sharer is None:
                 window = plan.output(piece)
                 values = unpack_part(journal.store.read(receipt), window)
-                yield window.relative_to(plan.area), values[layer]
+                yield window.relative_to(plan.area), values[bands]
 
 
 _Work: TypeAlias = "Block | tuple[Piece, ...]"

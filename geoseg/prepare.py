@@ -14,6 +14,7 @@ from geoseg.atomic import check_folder
 from geoseg.errors import InputError
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
+from geoseg.layers import Layers
 from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.onnx import runtime_version
 from geoseg.models.package import ModelPackage, load_package
@@ -85,6 +86,10 @@ class SegmentOptions:
     """Let torch compile the network first."""
     min_confidence: int = 0
     """Pixels of a lower confidence, in percent, become a class 'unknown'."""
+    entropy: bool = False
+    """Whether to write how evenly the probability is spread over the classes."""
+    probabilities: bool = False
+    """Whether to write the probability of each class."""
     allow_missing: bool = False
     """Leave nodata where blocks fail, and list them in the report."""
     workers: int | None = None
@@ -142,6 +147,16 @@ class Setup:
         return _legend(self.package, self.options)
 
     @property
+    def layers(self) -> Layers:
+        """What is kept of the scores, a raster each."""
+        return Layers(
+            self.package.legend.ids,
+            min_confidence=self.options.min_confidence,
+            entropy=self.options.entropy,
+            probabilities=self.options.probabilities,
+        )
+
+    @property
     def products(self) -> dict[str, Path]:
         """Each product's file, by the product's name."""
         vectors = {
@@ -149,8 +164,7 @@ class Setup:
             for name in self.options.formats
         }
         return {
-            "landcover": self.output / "landcover.tif",
-            "confidence": self.output / "confidence.tif",
+            **{name: self.output / f"{name}.tif" for name in self.layers.bands},
             **vectors,
             "preview": self.output / "preview.png",
             "report": self.output / "run.json",
@@ -197,6 +211,8 @@ def prepare(
             "blend": options.blend,
             "block": str(lattice.rows.block),
             "minimum confidence": str(options.min_confidence),
+            "entropy": str(options.entropy),
+            "probabilities": str(options.probabilities),
             **_identify_compute(predictor.compute),
         },
     )

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from geoseg.classes import NODATA, UNKNOWN
+from geoseg.classes import NODATA
 from geoseg.cluster import dashboard_of, default_workers, map_on, open_client
 from geoseg.engine import Progress, parts, run
 from geoseg.journal.journal import Journal, open_journal
-from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
+from geoseg.layers import SHARE_ONE
+from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_measures
 from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, write_report
@@ -108,11 +109,8 @@ def _infer(setup: Setup, journal: Journal, client: Client, on_step: OnStep) -> P
         predictor=setup.predictor,
         area=setup.aoi,
         blend=setup.options.blend,
-        class_ids=setup.package.legend.ids,
-        nodata=NODATA,
+        layers=setup.layers,
         store=journal.store,
-        min_confidence=setup.options.min_confidence,
-        unknown_id=UNKNOWN,
     )
 
     def tell(progress: Progress) -> None:
@@ -132,27 +130,31 @@ def _infer(setup: Setup, journal: Journal, client: Client, on_step: OnStep) -> P
 
 def _write_rasters(setup: Setup, journal: Journal) -> None:
     georef = setup.scene.georef.crop(setup.plan.area)
-    tags = {
-        "GEOSEG_VERSION": version("geoseg"),
-        "GEOSEG_MODEL": _named(setup),
-        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
+    about: _About = {
+        "tags": {
+            "GEOSEG_VERSION": version("geoseg"),
+            "GEOSEG_MODEL": _named(setup),
+            "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
+        },
+        "scratch": setup.output / RUN_DIRECTORY,
     }
-    scratch = setup.output / RUN_DIRECTORY
-    write_class_map(
-        setup.products["landcover"],
-        georef,
-        parts(setup.plan, journal, 0),
-        legend=setup.legend,
-        tags=tags,
-        scratch=scratch,
-    )
-    write_confidence(
-        setup.products["confidence"],
-        georef,
-        parts(setup.plan, journal, 1),
-        tags=tags,
-        scratch=scratch,
-    )
+    for name, bands in setup.layers.bands.items():
+        path, found = setup.products[name], parts(setup.plan, journal, bands)
+        if name == "landcover":
+            write_class_map(path, georef, found, legend=setup.legend, **about)
+        elif name == "confidence":
+            write_measures(path, georef, found, names=[name], unit="percent", **about)
+        else:
+            classes = [one.name for one in setup.package.legend.classes]
+            names = classes if name == "probabilities" else [name]
+            write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
+
+
+class _About(TypedDict):
+    """What all rasters of a run are written with."""
+
+    tags: dict[str, str]
+    scratch: Path
 
 
 def _write_vectors(setup: Setup, client: Client) -> None:

@@ -136,7 +136,7 @@ class Accumulator:
         )
         added = probabilities[:, rows, cols]
         sums = self.scores(seen)
-        for strip in _strips(added):
+        for strip in by_strips(added):
             fixed = (added[:, strip] * PROBABILITY_ONE).round_().to(torch.int32)
             fixed.mul_(by_row[strip, None] * by_col)
             with self._adding:
@@ -174,7 +174,7 @@ def class_probabilities(logits: Tensor) -> Tensor:
 
     """
     result = torch.empty_like(logits, memory_format=torch.contiguous_format)
-    for strip in _strips(logits):
+    for strip in by_strips(logits):
         result[..., strip, :] = logits[..., strip, :].softmax(dim=1)
     return result
 
@@ -193,7 +193,7 @@ def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
     shape = scores.shape[1:]
     channel = torch.zeros(shape, dtype=torch.uint8, device=scores.device)
     percent = torch.empty_like(channel)
-    for strip in _strips(scores):
+    for strip in by_strips(scores):
         part = scores[:, strip]
         best = part.amax(dim=0)
         # The first channel that has the best score is counted up to; argmax takes
@@ -213,8 +213,11 @@ def _wait_for(values: Tensor) -> None:
         torch.cuda.current_stream(values.device).synchronize()
 
 
-def _strips(planes: Tensor) -> Iterator[slice]:
-    """Cut ``(..., y, x)`` into strips of rows; a GPU gets all rows at once."""
+def by_strips(planes: Tensor) -> Iterator[slice]:
+    """Cut ``(..., y, x)`` into strips of rows that a CPU's cache holds.
+
+    A GPU gets all rows at once.
+    """
     height = planes.shape[-2]
     of_a_row = max(planes.numel() // height, 1)
     rows = max(_STRIP // of_a_row, 1) if planes.device.type == "cpu" else height

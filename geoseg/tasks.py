@@ -18,7 +18,7 @@ import torch
 
 from geoseg.grid import Block, Piece, Window, reflect
 from geoseg.lanes import in_lanes
-from geoseg.stitch import Accumulator, Blend, decide, tile_weights
+from geoseg.stitch import Accumulator, Blend, tile_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from geoseg.georef import Georef
     from geoseg.grid import Tile
     from geoseg.journal.store import Receipt, Store
+    from geoseg.layers import Layers
     from geoseg.plan import Plan
 
 
@@ -104,16 +105,10 @@ class Job:
     """Where the map is wanted."""
     blend: Blend
     """How overlapping tiles share a pixel."""
-    class_ids: tuple[int, ...]
-    """The class id of each of the predictor's channels."""
-    nodata: int
-    """What both rasters hold where there is no class."""
+    layers: Layers
+    """What is kept of the scores."""
     store: Store
     """The files of the run directory."""
-    min_confidence: int = 0
-    """Pixels of a lower confidence, in percent, get `unknown_id`."""
-    unknown_id: int = 254
-    """The class id of pixels that no class is certain enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +216,7 @@ def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
     for data in files:
         total += np.frombuffer(data, np.int32, offset=start).reshape(shape)
     mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape[1:])
-    return _part(job, torch.from_numpy(total), mask)
+    return job.layers.pack(torch.from_numpy(total), mask)
 
 
 _computing = Semaphore(2)
@@ -308,25 +303,10 @@ def _finish(
         window = job.plan.output(piece)
         scores, mask = sums.scores(window), wanted.within(window)
         if job.plan.sharers(piece) == [block]:
-            files[part_name(piece)] = _part(job, scores, mask)
+            files[part_name(piece)] = job.layers.pack(scores, mask)
         else:
             files[strip_name(piece, block)] = _strip(scores, mask)
     return files
-
-
-def _part(job: Job, scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
-    """Classes, then confidence, a byte a pixel each."""
-    channel, percent = (plane.cpu().numpy() for plane in decide(scores))
-    classes = np.array(job.class_ids, np.uint8)[channel]
-    classes[percent < job.min_confidence] = job.unknown_id
-    layers = np.where(mask, np.stack([classes, percent]), np.uint8(job.nodata))
-    return layers.tobytes()
-
-
-def unpack_part(data: bytes, window: Window) -> NDArray[np.uint8]:
-    """Read a part's bytes: classes and confidence, shape ``(2, y, x)``."""
-    layers = np.frombuffer(data, np.uint8)
-    return layers.reshape(2, window.height, window.width)
 
 
 def _strip(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:

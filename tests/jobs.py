@@ -8,6 +8,7 @@ from fakes import ArrayArea, ArraySource
 from geoseg.engine import parts, run
 from geoseg.journal.disk import DiskStore
 from geoseg.journal.journal import open_journal
+from geoseg.layers import Layers
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.tasks import Job
 
@@ -16,7 +17,16 @@ IDS = (2, 3, 7)
 
 
 def make_job(
-    source, area, predictor, directory, *, tile=16, overlap=4, block=2, blend="hann"
+    source,
+    area,
+    predictor,
+    directory,
+    *,
+    tile=16,
+    overlap=4,
+    block=2,
+    blend="hann",
+    layers=None,
 ):
     lattice = lay_tiles(
         source.georef, area.window, tile=tile, overlap=overlap, block=block
@@ -28,18 +38,19 @@ def make_job(
         touches=area.touches,
         identity={"test": "1"},
     )
-    return Job(plan, source, predictor, area, blend, IDS, NODATA, DiskStore(directory))
+    layers = layers or Layers(IDS)
+    return Job(plan, source, predictor, area, blend, layers, DiskStore(directory))
 
 
 def do(job, client, **options):
-    """Run a job and paint its parts: classes and confidence of the output raster."""
+    """Run a job and paint its parts: the bands of the output raster."""
     with open_journal(job.store.directory, job.plan.identity) as journal:
         progress = run(job, journal, client, lambda _: None, **options)
-        shape = (2, job.plan.area.height, job.plan.area.width)
+        shape = (job.layers.count, job.plan.area.height, job.plan.area.width)
         painted = np.full(shape, NODATA, np.uint8)
-        for layer in (0, 1):
-            for window, values in parts(job.plan, journal, layer):
-                painted[(layer, *window.slices())] = values
+        for bands in job.layers.bands.values():
+            for window, values in parts(job.plan, journal, bands):
+                painted[(bands, *window.slices())] = values
     return painted, progress
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from fakes import CPU, OFF_GRID
-from jobs import NODATA
 from pyproj import CRS
 
 from geoseg.cluster import open_client
@@ -25,6 +24,7 @@ from geoseg.georef import Georef
 from geoseg.grid import Window
 from geoseg.journal.disk import DiskStore
 from geoseg.journal.journal import open_journal
+from geoseg.layers import Layers
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.tasks import Job
 
@@ -85,10 +85,11 @@ def main() -> None:
         source.georef, lattice, area=window, touches=area.touches, identity={}
     )
     store = DiskStore(directory)
-    job = Job(plan, source, ConstantPredictor(), area, "hann", (1, 2), NODATA, store)
+    layers = Layers((1, 2))
+    job = Job(plan, source, ConstantPredictor(), area, "hann", layers, store)
     with open_client() as client, open_journal(directory, {}) as journal:
         run(job, journal, client, lambda _: None)
-        pixels = sum(values.size for _, values in parts(plan, journal, 0))
+        pixels = sum(values.size for _, values in parts(plan, journal, slice(0, 1)))
     assert pixels == side**2
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(kilobytes * 1024)  # noqa: T201  # the answer

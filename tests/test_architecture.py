@@ -28,6 +28,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "remote": (1, "errors", "fsspec"),  # one way to reach object stores
     "fingerprint": (2, "errors remote", ""),
     "stitch": (2, "errors grid", "numpy torch"),  # the sums run on the device
+    # What is kept of the scores, computed where they are.
+    "layers": (3, "classes stitch grid", "numpy torch"),
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors atomic", "filelock"),
     "models": (
@@ -50,7 +52,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
     "predict": (3, "errors classes lanes models stitch", "numpy torch"),
-    "tasks": (3, "errors grid georef lanes stitch plan journal", "numpy torch"),
+    "tasks": (4, "errors grid georef lanes stitch plan journal layers", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
     "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),
     "labels": (
@@ -59,8 +61,12 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.
-    "cluster": (4, "errors tasks", "dask_cuda distributed rasterio torch"),
-    "engine": (5, "errors grid georef plan journal tasks cluster", "distributed numpy"),
+    "cluster": (5, "errors tasks", "dask_cuda distributed rasterio torch"),
+    "engine": (
+        6,
+        "errors grid georef layers plan journal tasks cluster",
+        "distributed numpy",
+    ),
     # Its blocks are windows; files, dask and labels are brought to it.
     "evaluate": (5, "errors grid georef classes", "numpy"),
     "reference": (
@@ -87,14 +93,17 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors atomic classes grid journal stitch plan models scene "
+            "errors atomic classes grid journal layers stitch plan models scene "
             "vectorize predict aoi vectors"
         ),
         "",
     ),
     "run": (
         8,
-        "classes cluster engine journal mosaic prepare products steps tasks vectorize",
+        (
+            "classes cluster engine journal layers mosaic prepare products steps tasks "
+            "vectorize"
+        ),
         "distributed",  # the type of the client that it hands on
     ),
     # What a process may hold: psutil knows the machine's, dask a container's limit.

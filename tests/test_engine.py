@@ -17,6 +17,7 @@ from geoseg.engine import parts, run
 from geoseg.errors import BlockError, DiskError, RunError
 from geoseg.journal import disk
 from geoseg.journal.journal import open_journal
+from geoseg.layers import Layers
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +271,7 @@ def test_pixels_below_the_least_confidence_are_unknown(client, tmp_path):
     job = make_job(source, whole(source), ContextPredictor(), tmp_path / "a")
     classes, confidence = do(job, client)[0]
     strict = make_job(source, whole(source), ContextPredictor(), tmp_path / "b")
-    strict = replace(strict, min_confidence=60, unknown_id=254)
+    strict = replace(strict, layers=Layers(IDS, min_confidence=60))
     found, same = do(strict, client)[0]
     assert np.array_equal(same, confidence)
     unsure = source.valid & (confidence < 60)
@@ -336,4 +337,4 @@ def test_a_lost_part_is_noticed_when_it_is_read(client, tmp_path):
         run(job, journal, client, lambda _: None)
         next(tmp_path.glob("part-*")).unlink()
         with pytest.raises(RunError, match="is gone"):
-            list(parts(job.plan, journal, 0))
+            list(parts(job.plan, journal, slice(0, 1)))

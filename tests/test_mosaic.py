@@ -23,7 +23,7 @@ from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, GridError, SceneError, ShapeError
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_confidence
+from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_measures
 
 UTM = Georef(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
 IDS = np.array([1, 3, 4, NODATA], np.uint8)
@@ -73,7 +73,15 @@ def test_class_map_and_confidence_are_valid_cogs(legend, tmp_path):
     path = write(tmp_path, UTM, cut(noise(UTM), [500], []), legend)
     confidence = tmp_path / "confidence.tif"
     parts = cut(noise(UTM, np.arange(101, dtype=np.uint8)), [500], [])
-    write_confidence(confidence, UTM, parts, tags={}, scratch=tmp_path / "scratch")
+    write_measures(
+        confidence,
+        UTM,
+        parts,
+        names=["confidence"],
+        unit="percent",
+        tags={},
+        scratch=tmp_path / "scratch",
+    )
     for product in (path, confidence):
         assert cog_validate(product, strict=True) == (True, [], [])
     left = {p.name for p in tmp_path.rglob("*")}
@@ -189,9 +197,8 @@ def test_confidence_overviews_average_what_is_valid(tmp_path):
     values = np.full((1030, 614), NODATA, np.uint8)
     values[::2, ::2], values[1::2, ::2] = 40, 60
     path = tmp_path / "confidence.tif"
-    write_confidence(
-        path, georef, cut(values, [], []), tags={}, scratch=tmp_path / "scratch"
-    )
+    parts, scratch = cut(values, [], []), tmp_path / "scratch"
+    write_measures(path, georef, parts, names=["x"], tags={}, scratch=scratch)
     with rasterio.open(path, overview_level=0) as dataset:
         assert set(np.unique(dataset.read(1))) == {50}
 
@@ -201,7 +208,9 @@ def test_a_confidence_map_forgets_the_sidecar_of_the_file_it_replaces(tmp_path):
     sidecar.write_text("<PAMDataset/>")
     parts = cut(noise(UTM), [], [])
     path = tmp_path / "confidence.tif"
-    write_confidence(path, UTM, parts, tags={}, scratch=tmp_path / "scratch")
+    write_measures(
+        path, UTM, parts, names=["confidence"], tags={}, scratch=tmp_path / "scratch"
+    )
     assert path.exists()
     assert not sidecar.exists()
 
@@ -226,7 +235,7 @@ def test_a_part_that_cannot_be_made_leaves_the_previous_map(legend, tmp_path):
     [
         (Window(1030, 0, 2, 1), np.ones((2, 1), np.uint8), GridError, "1031 rows"),
         (Window(0, -1, 1, 2), np.ones((1, 2), np.uint8), GridError, "617 columns"),
-        (Window(0, 0, 2, 3), np.ones((3, 2), np.uint8), ShapeError, r"\(3, 2\)"),
+        (Window(0, 0, 2, 3), np.ones((3, 2), np.uint8), ShapeError, r"\(1, 3, 2\)"),
         (Window(0, 0, 1, 1), np.ones((1, 1), np.int64), ShapeError, "int64"),
     ],
     ids=["below the plane", "left of the plane", "swapped axes", "wrong dtype"],
@@ -368,7 +377,7 @@ import numpy as np
 from test_mosaic import UTM
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.mosaic import class_counts, write_confidence
+from geoseg.mosaic import class_counts, write_measures
 side = int(sys.argv[2])
 values = np.random.default_rng(0).integers(0, 101, (1024, 1024), np.uint8)
 path = Path(sys.argv[1], "confidence.tif")
@@ -377,7 +386,7 @@ parts = (
     (Window(row, col, 1024, 1024), values)
     for row in range(0, side, 1024) for col in range(0, side, 1024)
 )
-write_confidence(path, georef, parts, tags={}, scratch=path.parent)
+write_measures(path, georef, parts, names=["x"], tags={}, scratch=path.parent)
 class_counts(path)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
@@ -396,3 +405,28 @@ def test_memory_does_not_grow_with_the_raster(tmp_path):
     )
     growth = (large - small) / (9216**2 - 5120**2)
     assert growth < 0.25, f"{growth:.3f} bytes a pixel"
+
+
+def test_measures_of_several_bands_keep_names_units_and_scale(tmp_path):
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, 251, (3, UTM.height, UTM.width), np.uint8)
+    half = UTM.height // 2
+    windows = [
+        Window(0, 0, half, UTM.width),
+        Window(half, 0, UTM.height - half, UTM.width),
+    ]
+    parts = [(w, values[(slice(None), *w.slices())]) for w in windows]
+    path, names = tmp_path / "shares.tif", ["lake", "wood", "town"]
+    scratch = tmp_path / "s"
+    write_measures(
+        path, UTM, parts, names=names, unit="u", one=250, tags={}, scratch=scratch
+    )
+    with rasterio.open(path) as dataset:
+        assert np.array_equal(dataset.read(), values)
+        assert list(dataset.descriptions) == names
+        assert dataset.units == ("u",) * 3
+        assert dataset.scales == (1 / 250,) * 3
+        assert dataset.nodata == NODATA
+    assert cog_validate(path)[0]
+    with pytest.raises(ShapeError, match=r"needs a uint8 array of shape \(2, "):
+        write_measures(path, UTM, parts, names=names[:2], tags={}, scratch=scratch)

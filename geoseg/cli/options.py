@@ -162,6 +162,16 @@ def segmenting(command: Command) -> Command:
             help="Leave nodata where blocks fail; the report lists them.",
         ),
         click.option(
+            "--probabilities",
+            is_flag=True,
+            help="Write the probability of each class, too: a band each.",
+        ),
+        click.option(
+            "--entropy",
+            is_flag=True,
+            help="Write how evenly the probability is spread over the classes, too.",
+        ),
+        click.option(
             "--min-confidence",
             type=click.IntRange(0, 100),
             default=0,

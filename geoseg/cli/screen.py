@@ -213,7 +213,7 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("overlap costs", f"{forecast.overlap_cost:.2f} times the pixels"),
         ("peak memory", _memory(forecast)),
         ("run directory", f"{forecast.run_directory_bytes / 1e9:.2f} GB at most"),
-        ("both rasters", f"{forecast.rasters_bytes / 1e9:.2f} GB at most"),
+        ("all rasters", f"{forecast.rasters_bytes / 1e9:.2f} GB at most"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
         ("time", f"{_duration(forecast.seconds)} with one process"),
     ]

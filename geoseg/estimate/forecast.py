@@ -60,7 +60,7 @@ class Forecast:
     run_directory_bytes: int
     """What the run directory holds at most, until the products are complete."""
     rasters_bytes: int
-    """Size of both rasters at most; compression makes them smaller."""
+    """Size of all rasters at most; compression makes them smaller."""
     seconds_per_tile: float
     """Measured, on this device."""
     seconds: float
@@ -125,7 +125,7 @@ def forecast(
         worker_memory_bytes=inferring if elsewhere else None,
         free_memory_bytes=still_free(),
         run_directory_bytes=run_directory_bytes(setup),
-        rasters_bytes=2 * plan.area.pixels,
+        rasters_bytes=setup.layers.count * plan.area.pixels,
         seconds_per_tile=for_each,
         seconds=inferred * for_each + plan.area.pixels / _WRITTEN_PX_S,
         device=compute.device,

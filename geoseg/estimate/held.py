@@ -37,7 +37,7 @@ def block_bytes(setup: Setup) -> int:
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands, size = len(predictor.bands), np.dtype(setup.scene.dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
-    files = 2 + _strip_share(setup) * (4 * predictor.classes + 1)
+    files = setup.layers.count + _strip_share(setup) * (4 * predictor.classes + 1)
     return int(pixels * (THREADS * (read + files) + 2 * 4 * predictor.classes))
 
 
@@ -69,4 +69,7 @@ def run_directory_bytes(setup: Setup) -> int:
     plan, axis = setup.plan, setup.plan.lattice.rows
     rows = min(axis.block * axis.step, plan.area.height)
     waiting = rows * plan.area.width * _strip_share(setup)
-    return int(3 * plan.area.pixels + waiting * (4 * setup.predictor.classes + 1))
+    layers = setup.layers
+    largest = max(band.stop - band.start for band in layers.bands.values())
+    held = (layers.count + largest) * plan.area.pixels
+    return int(held + waiting * (4 * setup.predictor.classes + 1))

@@ -7,6 +7,6 @@
 """
 
 from geoseg.mosaic.read import ClassMap, class_counts
-from geoseg.mosaic.write import write_class_map, write_confidence
+from geoseg.mosaic.write import write_class_map, write_measures
 
-__all__ = ["ClassMap", "class_counts", "write_class_map", "write_confidence"]
+__all__ = ["ClassMap", "class_counts", "write_class_map", "write_measures"]

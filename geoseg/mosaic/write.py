@@ -32,7 +32,7 @@ from geoseg.mosaic.legend import LEGEND_TAG, legend_to_json, with_classes_named
 from geoseg.mosaic.windows import check_inside, to_rasterio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -82,7 +82,7 @@ def write_class_map(
             ``<path>.aux.xml``.
         georef: The output plane.
         parts: Windows, counted from the plane's pixel (0, 0), each with its
-            class ids, shape (y, x). Disjoint, in any order. What no part
+            class ids, shape (y, x) or (1, y, x). Disjoint, in any order. What no part
             covers is nodata. Consumed one at a time.
         legend: Names and colours of the classes.
         tags: GDAL metadata of the file, such as the model's name.
@@ -95,7 +95,7 @@ def write_class_map(
 
     """
     tags = {**tags, LEGEND_TAG: legend_to_json(legend)}
-    with _product(path, georef, parts, scratch) as (raster, target):
+    with _product(path, georef, parts, scratch, 1) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.write_colormap(1, legend.colormap())
             dataset.update_tags(**tags)
@@ -104,24 +104,42 @@ def write_class_map(
         rasterio.shutil.copy(view, target, overview_resampling="mode", **_COG)
 
 
-def write_confidence(
+def write_measures(  # noqa: PLR0913  # a product is that many things
     path: Path,
     georef: Georef,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     *,
+    names: Sequence[str],
+    unit: str = "",
+    one: int = 1,
     tags: Mapping[str, str],
     scratch: Path,
 ) -> None:
-    """Write confidences, 0 to 100 percent, with overviews by average.
+    """Write measures of each pixel, a band each, with overviews by average.
 
-    Arguments, errors and guarantees are those of `write_class_map`.
+    Errors and guarantees are those of `write_class_map`.
+
+    Args:
+        path: The GeoTIFF to write; replaced where it exists.
+        georef: The output plane.
+        parts: Windows, counted from the plane's pixel (0, 0), each with its values,
+            shape (band, y, x).
+        names: What each band is.
+        unit: What all bands are measured in.
+        one: The byte that means 1; the bands' scale says so to who reads them.
+        tags: GDAL metadata of the file.
+        scratch: A folder for the temporary raster, of one byte a pixel and band.
+
     """
-    with _product(path, georef, parts, scratch) as (raster, target):
+    bands = range(1, len(names) + 1)
+    with _product(path, georef, parts, scratch, len(names)) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.update_tags(**tags)
-            dataset.set_band_description(1, "confidence")
-            dataset.set_band_unit(1, "percent")
-        # Percentages are close to noise: more effort makes the file 5 % smaller and
+            dataset.scales = [1 / one for _ in bands]
+            for band, name in zip(bands, names, strict=True):
+                dataset.set_band_description(band, name)
+                dataset.set_band_unit(band, unit)
+        # Measures are close to noise: more effort makes the file 5 % smaller and
         # takes four times as long.
         options = {**_COG, "level": 1, "overview_resampling": "average"}
         rasterio.shutil.copy(raster, target, **options)
@@ -133,6 +151,7 @@ def _product(
     georef: Georef,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     scratch: Path,
+    bands: int,
 ) -> Iterator[tuple[Path, Path]]:
     """Yield a temporary raster with the parts in place, and where to make the product.
 
@@ -144,9 +163,9 @@ def _product(
         with (
             rasterio.Env(GDAL_CACHEMAX=_CACHE),
             atomic_file(path) as target,
-            _gdal_failures_as_os_errors(georef, scratch, target.parent),
+            _gdal_failures_as_os_errors(georef, bands, scratch, target.parent),
         ):
-            total = _gather(raster, georef, parts)
+            total = _gather(raster, georef, parts, bands)
             yield raster, target
             _check(target, total)
             # Another map's names or statistics must not describe this one.
@@ -160,15 +179,17 @@ def _gather(
     raster: Path,
     georef: Georef,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
+    bands: int,
 ) -> int:
-    """Write the parts; return the sum of all pixels of the raster."""
+    """Write the parts; return the sum of all pixels of all bands."""
     raster.parent.mkdir(parents=True, exist_ok=True)
-    total = NODATA * georef.height * georef.width
-    with rasterio.open(raster, "w", **_profile(georef)) as dataset:
+    total = NODATA * bands * georef.height * georef.width
+    with rasterio.open(raster, "w", **_profile(georef, bands)) as dataset:
         for window, values in parts:
-            _check_part(georef, window, values)
-            dataset.write(values, 1, window=to_rasterio(window))
-            total += int(values.sum(dtype=np.int64)) - NODATA * window.pixels
+            planes = values.reshape(-1, *values.shape[-2:])
+            _check_part(georef, window, bands, planes)
+            dataset.write(planes, window=to_rasterio(window))
+            total += int(values.sum(dtype=np.int64)) - NODATA * values.size
     return total
 
 
@@ -188,19 +209,21 @@ def _check(path: Path, total: int) -> None:
 
 
 def _sum(dataset: DatasetReader) -> int:
-    """Add up all pixels, square by square."""
+    """Add up all pixels of all bands, square by square."""
     height, width = dataset.shape
     total = 0
     for row, col in product(range(0, height, _SQUARE), range(0, width, _SQUARE)):
         square = RasterioWindow(
             col, row, min(_SQUARE, width - col), min(_SQUARE, height - row)
         )
-        total += int(dataset.read(1, window=square).sum(dtype=np.int64))
+        total += int(dataset.read(window=square).sum(dtype=np.int64))
     return total
 
 
 @contextmanager
-def _gdal_failures_as_os_errors(georef: Georef, *folders: Path) -> Iterator[None]:
+def _gdal_failures_as_os_errors(
+    georef: Georef, bands: int, *folders: Path
+) -> Iterator[None]:
     """Say "no space left" where that is why GDAL failed; its words seldom do.
 
     By the time it reports, it may have removed what it had made, so a disk
@@ -210,16 +233,16 @@ def _gdal_failures_as_os_errors(georef: Georef, *folders: Path) -> Iterator[None
         yield
     except (RasterioError, CPLE_BaseError) as error:
         free = min(shutil.disk_usage(folder).free for folder in folders)
-        full = free < max(georef.height * georef.width, _FULL)
+        full = free < max(bands * georef.height * georef.width, _FULL)
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, f"{os.strerror(code)} (GDAL: {error})") from error
 
 
-def _profile(georef: Georef) -> dict[str, object]:
+def _profile(georef: Georef, bands: int) -> dict[str, object]:
     return {
         "driver": "GTiff",
         "dtype": "uint8",
-        "count": 1,
+        "count": bands,
         "height": georef.height,
         "width": georef.width,
         "transform": georef.transform,
@@ -233,10 +256,13 @@ def _profile(georef: Georef) -> dict[str, object]:
     }
 
 
-def _check_part(georef: Georef, window: Window, values: NDArray[np.uint8]) -> None:
+def _check_part(
+    georef: Georef, window: Window, bands: int, values: NDArray[np.uint8]
+) -> None:
     check_inside(georef, window)
-    if values.dtype != np.uint8 or values.shape != (window.height, window.width):
+    shape = (bands, window.height, window.width)
+    if values.dtype != np.uint8 or values.shape != shape:
         raise ShapeError(
-            f"the part at {window} needs a uint8 array of its shape, "
+            f"the part at {window} needs a uint8 array of shape {shape}, "
             f"got {values.dtype} {values.shape}"
         )

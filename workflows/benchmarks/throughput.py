@@ -29,7 +29,7 @@ import rasterio
 import segmentation_models_pytorch as smp
 import torch
 
-from geoseg.classes import NODATA, LandClass, Legend
+from geoseg.classes import LandClass, Legend
 from geoseg.cluster import open_client
 from geoseg.engine import parts, run
 from geoseg.journal.journal import open_journal
@@ -38,7 +38,7 @@ from geoseg.models.architectures import ARCHITECTURES, Architecture
 from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import NETWORKS, load_network, save_package
-from geoseg.mosaic import write_class_map, write_confidence
+from geoseg.mosaic import write_class_map, write_measures
 from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.tasks import Job
 
@@ -154,8 +154,7 @@ def map_scene(setup: Setup, run_directory: Path, workers: int) -> tuple[float, f
             predictor=setup.predictor,
             area=setup.aoi,
             blend="hann",
-            class_ids=setup.package.legend.ids,
-            nodata=NODATA,
+            layers=setup.layers,
             store=journal.store,
         )
         run(job, journal, client, lambda _: None)
@@ -164,15 +163,17 @@ def map_scene(setup: Setup, run_directory: Path, workers: int) -> tuple[float, f
         write_class_map(
             setup.products["landcover"],
             georef,
-            parts(setup.plan, journal, 0),
+            parts(setup.plan, journal, setup.layers.bands["landcover"]),
             legend=setup.package.legend,
             tags={},
             scratch=scratch,
         )
-        write_confidence(
+        write_measures(
             setup.products["confidence"],
             georef,
-            parts(setup.plan, journal, 1),
+            parts(setup.plan, journal, setup.layers.bands["confidence"]),
+            names=["confidence"],
+            unit="percent",
             tags={},
             scratch=scratch,
         )
