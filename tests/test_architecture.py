@@ -79,14 +79,14 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors atomic classes georef grid mosaic",
         "matplotlib numpy pyproj rasterio",
     ),
-    "train": (6, "errors classes", "numpy torch"),
+    "train": (6, "errors grid classes", "numpy torch"),
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     # cluster, for blocks that are read on dask; vectorize reads lengths with units.
     "accuracy": (
         7,
         (
             "errors atomic grid georef classes steps mosaic vectorize aoi cluster "
-            "evaluate reference products"
+            "evaluate reference products train"
         ),
         "geopandas numpy",
     ),

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from shapely import box
 
 from geoseg.cli import main
+from geoseg.train.chips import Split
 
 NAMES = {0: "field", 1: "wood", 2: "lake"}
 LEGEND = json.dumps(
@@ -353,3 +354,20 @@ def test_a_raster_far_finer_than_the_map_is_refused(tmp_path, class_map):
     sentence = refuse(tmp_path, "evaluate", class_map, "--reference", fine)
     assert "pixels of 1 m, the map's of 10 m" in sentence
     assert "gdalwarp -r mode" in sentence
+
+
+def test_only_the_blocks_that_a_training_held_out(tmp_path, class_map):
+    reference = squares(tmp_path / "labels.gpkg", [(0, 0, 40, 50, "wood")])
+    folds = []
+    for fold in range(5):
+        flags = ("--held-out", f"{fold}/5", "--held-out-block", "8")
+        found = evaluate(class_map, reference, *flags)
+        with rasterio.open(class_map) as dataset:
+            held_out = Split(40, 50, fold, 8).test_area() & (dataset.read(1) != 255)
+        assert found["compared"] == held_out.sum()
+        folds.append(np.array(found["confusion"]["counts"]))
+    whole = np.array(evaluate(class_map, reference)["confusion"]["counts"])
+    np.testing.assert_array_equal(sum(folds), whole)
+    for fold in ("5/5", "1", "a/5", "1/4"):
+        flags = ["--reference", reference, "--held-out", fold]
+        assert "fold" in refuse(tmp_path, "evaluate", class_map, *flags)

@@ -3,6 +3,7 @@
 * `assess` measures a map against a reference
 * `assessment` is what it finds, and how that is written as JSON
 * `write` leaves figures and a picture in a folder
+* `where` is in which part of a map it is measured
 * `sample` draws points, class by class, for somebody to label
 * `design` remembers in which class of the map each point was drawn
 * `workers` says who reads the blocks

@@ -10,13 +10,14 @@ import numpy as np
 
 from geoseg.accuracy.assessment import Assessment
 from geoseg.accuracy.design import check_design
+from geoseg.accuracy.where import MaskRaster, inside_of, split_of
 from geoseg.accuracy.workers import spread
 from geoseg.accuracy.write import product_paths, write_assessment
-from geoseg.aoi import Aoi, read_aoi
+from geoseg.aoi import read_aoi
 from geoseg.atomic import check_folder
 from geoseg.classes import NODATA, Legend, plain_legend
 from geoseg.errors import LabelsError, SceneError
-from geoseg.evaluate.blocks import BlockMap, Evaluation, evaluate_blocks
+from geoseg.evaluate.blocks import BlockMap, Evaluation, Inside, evaluate_blocks
 from geoseg.evaluate.calibration import count_confidences
 from geoseg.evaluate.confusion import compare
 from geoseg.evaluate.points import look_up
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.georef import Georef
-    from geoseg.grid import Window
 
 CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
@@ -55,6 +55,12 @@ class AssessOptions:
     mapping: Mapping[str, str] = field(default_factory=dict)
     """The map's class for classes of the reference that are called otherwise; an
     empty one leaves the class out."""
+    held_out: str | None = None
+    """The fold, such as ``0/5``, whose blocks alone are compared: those that a training
+    with that fold held out has not seen. Blocks are counted from the map's first pixel,
+    so it takes a map of the whole scene of the training."""
+    held_out_block: int = 256
+    """The side of those blocks in pixels."""
     boundary_tolerance: str = "2px"
     """How far apart boundaries may be and agree, such as ``2px`` or ``20m``."""
     stratified: bool = False
@@ -115,8 +121,11 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
         mapping=options.mapping,
     )
     area = None if within is None else read_aoi(Path(within), source.georef)
+    inside = inside_of(
+        area, split_of(options.held_out, options.held_out_block, source.georef)
+    )
     sure, warnings = _confidence(source, confidence)
-    job = _Job(source, legend, sure, area)
+    job = _Job(source, legend, sure, inside)
     estimates: StratifiedEstimates | None = None
     with spread(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
@@ -127,7 +136,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
                 truth,
                 legend,
                 confidence=sure,
-                inside=area,
+                inside=inside,
                 tolerance=tolerance,
                 map_blocks=map_blocks,
             )
@@ -159,7 +168,7 @@ class _Job:
     source: ClassMap
     legend: Legend
     confidence: ClassMap | None
-    area: Aoi | None
+    area: Inside | None
 
     def at_points(
         self, points: Points, map_blocks: BlockMap
@@ -168,7 +177,7 @@ class _Job:
         _refuse_unlabelled(points)
         ids = points.ids
         if self.area is not None:
-            mask = _MaskRaster(self.area, self.source.georef)
+            mask = MaskRaster(self.area, self.source.georef)
             inside = look_up(mask, points.rows, points.cols, map_blocks=map_blocks)
             ids = np.where(inside, ids, NODATA).astype(np.uint8)
         predicted = look_up(
@@ -258,18 +267,6 @@ class _Job:
     def _name(self, value: np.uint8) -> str:
         """Name a class; empty where the map has none."""
         return "" if value == NODATA else self.legend.by_id(int(value)).name
-
-
-@dataclass(frozen=True, slots=True)
-class _MaskRaster:
-    """An area as a raster: 1 inside, 0 outside."""
-
-    area: Aoi
-    georef: Georef
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Read a window, shape ``(y, x)``."""
-        return self.area.mask(window).astype(np.uint8)
 
 
 def _confidence(

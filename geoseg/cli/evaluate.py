@@ -37,7 +37,19 @@ if TYPE_CHECKING:
 @click.option(
     "--within",
     type=a_path,
-    help="Compare in these polygons only: held-out blocks, say.",
+    help="Compare in these polygons only.",
+)
+@click.option(
+    "--held-out",
+    metavar="FOLD/5",
+    help="Compare in a training's held-out blocks only, such as 0/5.",
+)
+@click.option(
+    "--held-out-block",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Side of those blocks in pixels.",
 )
 @click.option(
     "--stratified",

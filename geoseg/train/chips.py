@@ -21,6 +21,7 @@ import numpy as np
 
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError, PlanError
+from geoseg.grid import Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,8 +51,12 @@ class Split:
 
     def test_area(self) -> NDArray[np.bool_]:
         """Mark the held-out pixels, shape ``(height, width)``, True = held out."""
-        rows = np.arange(self.height)[:, np.newaxis] // self.block
-        cols = np.arange(self.width)[np.newaxis, :] // self.block
+        return self.mask(Window(0, 0, self.height, self.width))
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        """Mark the held-out pixels of a window, shape ``(y, x)``, True = held out."""
+        rows = (np.arange(window.height)[:, np.newaxis] + window.row) // self.block
+        cols = (np.arange(window.width) + window.col) // self.block
         held_out: NDArray[np.bool_] = (cols + 2 * rows) % FOLDS == self.fold
         return held_out
 
