@@ -56,7 +56,9 @@ class _All:
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Mark the pixels of a window that are in all, shape ``(y, x)``."""
-        return np.all([part.mask(window) for part in self.parts], axis=0)
+        masks = [part.mask(window) for part in self.parts]
+        inside: NDArray[np.bool_] = np.all(masks, axis=0)
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
