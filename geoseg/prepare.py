@@ -30,6 +30,7 @@ from geoseg.predict import (
     resolve_compute,
 )
 from geoseg.scene import Scene, SceneOptions, open_scene
+from geoseg.steps import OnStep, ignore_step
 from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from geoseg.classes import Legend
     from geoseg.models.crf import CrfOptions
+    from geoseg.scene import Inputs
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
@@ -172,7 +174,11 @@ class Setup:
 
 
 def prepare(
-    scene_path: Path, output: Path, aoi_given: str | None, options: SegmentOptions
+    inputs: Inputs,
+    output: Path,
+    aoi_given: str | None,
+    options: SegmentOptions,
+    on_step: OnStep = ignore_step,
 ) -> Setup:
     """Check everything and plan the run; write nothing.
 
@@ -182,7 +188,7 @@ def prepare(
     """
     _check_formats(options.formats)
     check_folder(output)
-    scene = open_scene(scene_path, options.scene)
+    scene = open_scene(inputs, options.scene, on_step)
     models = _models(options, scene)
     package = models[0][0]
     if options.clip and aoi_given is None:

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from geoseg.scene import Inputs
+
 
 def segment(
-    scene: Path | str,
+    scene: Inputs,
     output: Path | str,
     *,
     aoi: Path | str | None = None,
@@ -46,7 +48,8 @@ def segment(
     stopped when the same call is made again.
 
     Args:
-        scene: A raster with the bands that the model needs.
+        scene: Rasters with the bands that the model needs: files, folders, patterns,
+            lists, URLs; several become one mosaic.
         output: The directory for the products; made where it does not exist.
         aoi: What to map no more than: a vector file of polygons in any CRS, one
             of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
@@ -73,7 +76,7 @@ def segment(
     clock = _Clock()
     with clock("prepare"):
         area = None if aoi is None else str(aoi)
-        setup = prepare(Path(scene), Path(output), area, options)
+        setup = prepare(scene, Path(output), area, options, on_step)
     on_step(Step("prepare", warnings=setup.warnings))
     directory = setup.output / RUN_DIRECTORY
     identity = setup.plan.identity

@@ -11,8 +11,8 @@ class Step:
     """How far a job is."""
 
     name: str
-    """``prepare``, ``infer``, ``raster``, ``vectorize``, ``preview``; in comparisons
-    also ``measure``, ``whole``."""
+    """``index``, ``prepare``, ``infer``, ``raster``, ``vectorize``, ``preview``; in
+    comparisons also ``measure``, ``whole``."""
     done: int = 0
     """How much of it is done; tiles, for ``infer``."""
     total: int = 0

@@ -42,7 +42,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "scene": (
         3,
-        "errors fingerprint georef grid remote",
+        "atomic errors fingerprint georef grid remote steps",
         "affine numpy pyproj rasterio",
     ),
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
@@ -93,7 +93,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors atomic classes grid journal layers stitch plan models scene "
+            "errors atomic classes grid journal layers stitch steps plan models scene "
             "vectorize predict aoi vectors"
         ),
         "",
@@ -101,7 +101,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "run": (
         8,
         (
-            "classes cluster engine journal layers mosaic prepare products steps tasks "
+            "classes cluster engine journal layers mosaic prepare products scene steps "
+            "tasks "
             "vectorize"
         ),
         "distributed",  # the type of the client that it hands on
@@ -118,7 +119,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "aoi compare errors grid models predict scene steps stitch",
         "",
     ),
-    "estimate": (8, "classes cluster grid memory predict prepare", "numpy"),
+    "estimate": (8, "classes cluster grid memory predict prepare scene", "numpy"),
     "__init__": (
         9,
         (

@@ -69,7 +69,7 @@ def test_a_missing_scene(tmp_path):
 
 
 def test_a_file_that_is_no_raster(tmp_path):
-    path = tmp_path / "notes.txt"
+    path = tmp_path / "notes.tif"
     path.write_text("hello")
     assert "cannot be opened as a raster" in refuse(tmp_path, path)
 

@@ -111,6 +111,21 @@ def scene_flags(command: Command) -> Command:
             help="The value without data, whatever the files declare.",
         ),
         click.option("--assume-crs", metavar="CRS", help="The CRS of files without."),
+        click.option(
+            "--allow-external-references",
+            is_flag=True,
+            help="Open VRTs that read files outside the folders named.",
+        ),
+        click.option(
+            "--skip-unreadable", is_flag=True, help="Leave out files that do not open."
+        ),
+        click.option(
+            "--mosaic",
+            type=click.Choice(["first", "last", "newest", "least-nodata"]),
+            default="first",
+            show_default=True,
+            help="Which of several files counts where they overlap.",
+        ),
     ):
         command = add(command)
     return command
@@ -129,7 +144,10 @@ def _nodata(
 
 def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     """Take the flags that `scene_flags` added out of a command's."""
-    fields = ("assume_crs", "nodata", "valid")
+    fields = [
+        *("assume_crs", "nodata", "valid", "mosaic", "skip_unreadable"),
+        "allow_external_references",
+    ]
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 
 
@@ -254,7 +272,7 @@ def segmenting(command: Command) -> Command:
         click.option(
             "--output", "-o", type=a_path, required=True, help="Directory of the map."
         ),
-        click.argument("scene", type=a_path),
+        click.argument("scene", nargs=-1),
     ):
         command = add(command)
     return command

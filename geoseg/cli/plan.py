@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @drawing
 @reporting
 def command(  # one parameter a flag
-    scene: Path,
+    scene: tuple[str, ...],
     output: Path,
     *,
     exact: bool,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from geoseg import Forecast, Report, Step
 
 _WORDS = {
+    "index": "reading headers",
     "prepare": "preparing",
     "measure": "measuring the receptive field",
     "whole": "in one piece",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @drawing
 @reporting
 def command(  # one parameter a flag
-    scene: Path,
+    scene: tuple[str, ...],
     output: Path,
     *,
     quiet: bool,
@@ -41,6 +41,7 @@ def command(  # one parameter a flag
     For example:
       geoseg segment scene.tif --aoi area.geojson -o out/ --format gpkg
 
+    Several scenes, a folder, a pattern or a list of files are one mosaic.
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from geoseg.estimate.emptiness import empty_tiles, estimated_empty_tiles
 from geoseg.estimate.held import (
@@ -21,6 +22,9 @@ from geoseg.estimate.held import (
 from geoseg.estimate.sample import seconds_per_tile, vertices_per_pixel
 from geoseg.memory import most_held, still_free
 from geoseg.prepare import SegmentOptions, prepare
+
+if TYPE_CHECKING:
+    from geoseg.scene import Inputs
 
 _WRITTEN_PX_S = 20e6
 """Pixels a second that are stitched and written, as measured on two cores."""
@@ -78,7 +82,7 @@ class Forecast:
 
 
 def forecast(
-    scene: Path | str,
+    scene: Inputs,
     output: Path | str,
     *,
     aoi: Path | str | None = None,
@@ -88,7 +92,8 @@ def forecast(
     """Tell what `geoseg.segment` with the same arguments will cost; map nothing.
 
     Args:
-        scene: A raster with the bands that the model needs.
+        scene: Rasters with the bands that the model needs: files, folders, patterns,
+            lists, URLs; several become one mosaic.
         output: The directory for the products; nothing is written.
         aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
         options: Model, formats, tiles, device and so on.
@@ -100,7 +105,7 @@ def forecast(
 
     """
     area = None if aoi is None else str(aoi)
-    setup = prepare(Path(scene), Path(output), area, options or SegmentOptions())
+    setup = prepare(scene, Path(output), area, options or SegmentOptions())
     empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
     for_each = seconds_per_tile(setup)
     polygons = polygon_bytes(setup, vertices_per_pixel(setup))

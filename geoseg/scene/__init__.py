@@ -3,9 +3,15 @@
 The rooms, in the order that an image comes together:
 
 * `options` is what a user may say about it
+* `places` lists the files that paths, folders, patterns, lists and URLs stand for
+* `references` finds what else a file would make GDAL read, before it is opened
 * `datasets` opens files with GDAL, once a thread, under settings of ours
 * `header` is all that a file says of itself; no pixel is read for it
+* `index` reads the headers of many files at once, and keeps them
 * `raster` is one file: pixels of a window, and where each band has data
+* `planes` finds the one grid that files lie on
+* `mosaic` says which bands of several files are the same, and which file is on top
+* `sheets` are a scene's members, laid on its grid
 * `image` is the scene: what the rest of geoseg reads
 * `opening` is the way in: `open_scene`
 """
@@ -13,5 +19,6 @@ The rooms, in the order that an image comes together:
 from geoseg.scene.image import Scene
 from geoseg.scene.opening import open_scene
 from geoseg.scene.options import SceneOptions
+from geoseg.scene.places import Inputs
 
-__all__ = ["Scene", "SceneOptions", "open_scene"]
+__all__ = ["Inputs", "Scene", "SceneOptions", "open_scene"]

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-_KEPT = 48
+_KEPT = 96
 """Files that a thread keeps open."""
 
 _SETTINGS = {
@@ -57,20 +58,19 @@ class _Shelf(threading.local):
     """The files that one thread keeps open, the latest used last."""
 
     def __init__(self) -> None:
-        self.open: OrderedDict[tuple[object, ...], rasterio.DatasetReader] = (
-            OrderedDict()
-        )
+        self.open: OrderedDict[tuple[object, ...], DatasetReader] = OrderedDict()
 
 
 _shelf = _Shelf()
 
 
 @contextmanager
-def opened(place: str) -> Iterator[rasterio.DatasetReader]:
+def opened(place: str, driver: str) -> Iterator[DatasetReader]:
     """Give a file's dataset, to be used in this thread inside this block only.
 
     Args:
         place: A file in GDAL's words: a path, or a name in a virtual file system.
+        driver: The driver of GDAL that opened it first.
 
     Raises:
         RasterioIOError: It cannot be opened.
@@ -80,7 +80,7 @@ def opened(place: str) -> Iterator[rasterio.DatasetReader]:
     with _settings(place):
         dataset = _shelf.open.pop(key, None)
         if dataset is None:
-            dataset = _open(place)
+            dataset = _open(place, [driver])
         try:
             yield dataset
         except BaseException:
@@ -93,14 +93,20 @@ def opened(place: str) -> Iterator[rasterio.DatasetReader]:
 
 
 @contextmanager
-def opened_once(place: str) -> Iterator[rasterio.DatasetReader]:
+def opened_once(
+    place: str, drivers: Sequence[str] | None = None
+) -> Iterator[DatasetReader]:
     """Give a file's dataset and close it at the end of this block.
+
+    Args:
+        place: See `opened`.
+        drivers: The drivers of GDAL that may open it; any where None.
 
     Raises:
         RasterioIOError: It cannot be opened.
 
     """
-    with _settings(place), _open(place) as dataset:
+    with _settings(place), _open(place, drivers) as dataset:
         yield dataset
 
 
@@ -124,11 +130,13 @@ def reason(error: BaseException) -> str:
     return str(error.__cause__ or error).strip().rstrip(".")
 
 
-def _open(place: str) -> rasterio.DatasetReader:
+def _open(place: str, drivers: Sequence[str] | None = None) -> DatasetReader:
     with warnings.catch_warnings():
         # A raster without georeferencing is refused elsewhere, in one sentence.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(place)
+        # rasterio.open takes one driver only.
+        chosen = {} if drivers is None else {"driver": list(drivers)}
+        return DatasetReader(place, **chosen)
 
 
 def _state(place: str) -> tuple[int, int]:

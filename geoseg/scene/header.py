@@ -17,8 +17,11 @@ from geoseg.errors import SceneError
 from geoseg.fingerprint import Fingerprint, take_fingerprint
 from geoseg.remote import as_url, without_secrets
 from geoseg.scene.datasets import opened_once, reason
+from geoseg.scene.places import file_of
+from geoseg.scene.references import allowed_drivers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import rasterio
@@ -53,6 +56,8 @@ class Header:
 
     place: str
     """The file in GDAL's words."""
+    driver: str
+    """The driver of GDAL that opens it."""
     height: int
     """Rows."""
     width: int
@@ -81,19 +86,23 @@ def shown(place: str | Path) -> str:
     return str(place) if url is None else without_secrets(url)
 
 
-def read_header(place: str) -> Header:
+def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
     """Read a raster's header.
 
     Args:
         place: A file in GDAL's words.
+        roots: The folders that the file may refer to; None for any place at all.
 
     Raises:
-        SceneError: It is missing, out of reach, or no raster.
+        SceneError: It is missing, out of reach, no raster, or refers to files that
+            were not named.
 
     """
-    seen = take_fingerprint(place)
+    file = file_of(place)
+    seen = take_fingerprint(place if file is None else file)
+    drivers = None if roots is None else allowed_drivers(place, roots)
     try:
-        with opened_once(place) as dataset:
+        with opened_once(place, drivers) as dataset:
             return _header(place, seen, dataset)
     except RasterioError as error:
         raise SceneError(
@@ -106,6 +115,7 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
     tags = dataset.tags()
     return Header(
         place=place,
+        driver=dataset.driver,
         height=dataset.height,
         width=dataset.width,
         transform=tuple(dataset.transform)[:6],

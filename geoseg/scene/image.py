@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from geoseg.errors import SceneError
 from geoseg.grid import Window
 from geoseg.scene.header import read_header
 from geoseg.scene.raster import use
+from geoseg.scene.sheets import blank_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from geoseg.scene.sheets import Sheet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: where sheets lie is kept once it is known
 class Scene:
     """An image to be read window by window.
 
@@ -129,7 +132,17 @@ class Scene:
         return pixels, valid
 
     def _touched(self, window: Window) -> list[Sheet]:
-        return [s for s in self.sheets if s.window.intersection(window)]
+        rows, cols = window.rows, window.cols
+        edges = self._edges
+        meets = (edges[0] < rows[1]) & (edges[1] > rows[0])
+        meets &= (edges[2] < cols[1]) & (edges[3] > cols[0])
+        return [self.sheets[index] for index in np.flatnonzero(meets)]
+
+    @cached_property
+    def _edges(self) -> NDArray[np.int64]:
+        """Each sheet's first row, the row behind its last, and columns: (4, sheet)."""
+        edges = [(*s.window.rows, *s.window.cols) for s in self.sheets]
+        return np.array(edges, np.int64).T
 
     def _add(
         self,
@@ -191,8 +204,27 @@ class Scene:
             Averages of pixels, shape ``(band, *shape)``.
 
         """
-        places = [self.sheets[0].bands[band][1] for band in bands]
-        return self.rasters[0].picture(window, places, shape)
+        whole = blank_picture(len(bands), shape)
+        for sheet in self._touched(window):
+            part = sheet.window.intersection(window)
+            if part is None:
+                continue
+            rows = _shown(part.rows, window.rows, shape[0])
+            cols = _shown(part.cols, window.cols, shape[1])
+            size = rows.stop - rows.start, cols.stop - cols.start
+            if min(size) < 1:
+                continue
+            shown = sheet.picture(part, bands, size)
+            free = np.ma.getmaskarray(whole[:, rows, cols])
+            whole[:, rows, cols][free] = shown[free]
+        return whole
+
+
+def _shown(part: tuple[int, int], window: tuple[int, int], size: int) -> slice:
+    """Which pixels of a picture of a window have their centre in a part of it."""
+    scale = size / (window[1] - window[0])
+    start, stop = (math.ceil((edge - window[0]) * scale - 0.5) for edge in part)
+    return slice(max(start, 0), min(stop, size))
 
 
 def _summed(seen: list[Fingerprint], name: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Valid = Literal["all", "any"]
+Rule = Literal["first", "last", "newest", "least-nodata"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +21,10 @@ class SceneOptions:
     valid: Valid = "all"
     """A pixel counts where all bands that are read have data, or where any has; a
     band without data then reads as 0."""
+    mosaic: Rule = "first"
+    """Which file counts where several have data: the ``first`` or ``last`` named, the
+    ``newest``, or the one with the ``least-nodata``."""
+    skip_unreadable: bool = False
+    """Leave out files that cannot be opened, with a warning, where others can."""
+    allow_external_references: bool = False
+    """Open VRTs and the like that read files outside the folders named."""

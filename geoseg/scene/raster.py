@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ class Raster:
 
     place: str
     """The file in GDAL's words."""
+    driver: str
+    """The driver of GDAL that opens it."""
     georef: Georef
     """Its pixel plane."""
     indexes: tuple[int, ...]
@@ -85,7 +88,7 @@ class Raster:
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
         try:
-            with opened(self.place) as dataset:
+            with opened(self.place, self.driver) as dataset:
                 pixels = dataset.read(indexes, window=part)
                 chosen = [self.bands[band] for band in bands]
                 return pixels, _has_data(dataset, indexes, part, pixels, chosen)
@@ -107,7 +110,7 @@ class Raster:
             return None
         indexes = [self.indexes[band] for band in bands]
         chosen = [self.bands[band] for band in bands]
-        with opened(self.place) as dataset:
+        with opened(self.place, self.driver) as dataset:
             pixels = dataset.read(indexes, out_shape=(len(indexes), *size))
             return _has_data(dataset, indexes, None, pixels, chosen)
 
@@ -121,7 +124,7 @@ class Raster:
         """
         indexes = [self.indexes[band] for band in bands]
         scale = window.height / shape[0]
-        with opened(self.place) as dataset:
+        with opened(self.place, self.driver) as dataset:
             strips = [
                 dataset.read(
                     indexes,
@@ -152,6 +155,17 @@ class Raster:
             count = 1
         return list(pairwise(rows * index // count for index in range(count + 1)))
 
+    def share_of_data(self) -> float:
+        """Estimate, from some pixels, the share that has data in all bands."""
+        height, width = self.georef.height, self.georef.width
+        size = min(height, _COARSE), min(width, _COARSE)
+        with opened(self.place, self.driver) as dataset:
+            pixels = dataset.read(
+                list(self.indexes), out_shape=(len(self.indexes), *size)
+            )
+            data = _has_data(dataset, list(self.indexes), None, pixels, self.bands)
+        return float(data.all(axis=0).mean())
+
     def _coarsest(self) -> tuple[int, int] | None:
         """The size of the smallest overview that is worth a look."""
         height, width = self.georef.height, self.georef.width
@@ -180,6 +194,7 @@ def use(header: Header, options: SceneOptions) -> Raster:
     indexes, bands = zip(*kept, strict=True)
     return Raster(
         place=header.place,
+        driver=header.driver,
         georef=_georef(header, name, options),
         indexes=indexes,
         bands=bands,
@@ -220,7 +235,7 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
             f"rio edit-info --crs EPSG:32633 {name}, or say it with --assume-crs"
         )
     if header.wkt:
-        crs = CRS.from_wkt(header.wkt)
+        crs = _crs_of(header.wkt)
     else:
         crs = parse_crs(str(options.assume_crs), "--assume-crs")
     return Georef(header.height, header.width, transform, crs)
@@ -241,6 +256,12 @@ _UNPLACED = {
     ),
 }
 """What is said of a file without a geotransform, by what places it instead."""
+
+
+@lru_cache(maxsize=64)
+def _crs_of(wkt: str) -> CRS:
+    """Make a CRS once: ten thousand files share it, and comparing it costs nothing."""
+    return CRS.from_wkt(wkt)
 
 
 def parse_crs(text: str, flag: str) -> CRS:

@@ -46,6 +46,12 @@ class Layer:
         pixels, data = self.raster.read(window.relative_to(self.window), bands)
         return pixels, np.broadcast_to(data, pixels.shape)
 
+    def picture(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Look at a window of the scene that lies inside the layer."""
+        return self.raster.picture(window.relative_to(self.window), bands, shape)
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -87,3 +93,26 @@ class Sheet:
             wanted = [places[i][1] for i in at]
             pixels[at], data[at] = self.layers[layer].read(window, wanted)
         return pixels, data
+
+    def picture(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Look at a window of the scene that lies inside the sheet.
+
+        Returns:
+            Averages, shape ``(band, *shape)``, masked where there is no data.
+
+        """
+        whole = blank_picture(len(bands), shape)
+        places = [self.bands[band] for band in bands]
+        for layer in sorted({layer for layer, _ in places}):
+            at = [i for i, place in enumerate(places) if place[0] == layer]
+            wanted = [places[i][1] for i in at]
+            whole[at] = self.layers[layer].picture(window, wanted, shape)
+        return whole
+
+
+def blank_picture(bands: int, shape: tuple[int, int]) -> np.ma.MaskedArray:
+    """Make a picture (band, y, x) on which nothing is shown yet."""
+    empty = np.zeros((bands, *shape), np.float32)
+    return np.ma.MaskedArray(empty, mask=np.ones(empty.shape, np.bool_))

@@ -1,0 +1,196 @@
+"""The headers of many files: read at once, and kept for the next time.
+
+GDAL's tile index (GTI) would do for files that agree in everything; an index of ours
+also knows each file's bands, nodata, time and fingerprint, so that what does not fit
+together is found before anything is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geoseg.atomic import atomic_file
+from geoseg.errors import OutputError, SceneError
+from geoseg.fingerprint import Fingerprint
+from geoseg.scene.header import BandHeader, Header, read_header
+from geoseg.scene.places import file_of
+from geoseg.scene.references import is_safe
+from geoseg.steps import OnStep, Step, ignore_step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_FORMAT = 1
+"""Counted up when what is kept changes."""
+_WORTH_KEEPING = 16
+"""From so many files on, headers are kept."""
+_AT_ONCE = 16
+"""Files that are opened at once."""
+_TOLD_EVERY = 50
+"""Files between two messages."""
+
+
+def read_headers(
+    places: Sequence[str],
+    read: Callable[[str], Header] = read_header,
+    on_step: OnStep = ignore_step,
+) -> list[Header | SceneError]:
+    """Read the headers of many files, at once; what could not be read is an error.
+
+    Headers of files on a disk that have not changed since are taken from the user's
+    cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
+
+    Args:
+        places: Files in GDAL's words.
+        read: What reads one header.
+        on_step: Called as files are read, from the calling thread.
+
+    Returns:
+        A header or an error for each place, in their order.
+
+    """
+    if len(places) == 1:
+        return [_attempt(read, places[0])]
+    kept = _Kept.of(places)
+    found: dict[str, Header | SceneError] = {}
+    for place in places:
+        header = kept.headers.get(place)
+        if header is not None and _unchanged(header):
+            found[place] = header
+    missing = [place for place in places if place not in found]
+    found |= _read_all(missing, read, on_step, len(places))
+    if missing and len(places) >= _WORTH_KEEPING:
+        kept.save(h for h in found.values() if isinstance(h, Header))
+    return [found[place] for place in places]
+
+
+def _read_all(
+    places: Sequence[str],
+    read: Callable[[str], Header],
+    on_step: OnStep,
+    total: int,
+) -> dict[str, Header | SceneError]:
+    if not places:
+        return {}
+    found = {}
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="headers") as pool:
+        tasks: dict[Future[Header | SceneError], str] = {
+            pool.submit(_attempt, read, place): place for place in places
+        }
+        for done, task in enumerate(as_completed(tasks), start=1):
+            found[tasks[task]] = task.result()
+            if done % _TOLD_EVERY == 0:
+                on_step(Step("index", total - len(places) + done, total))
+    return found
+
+
+def _attempt(read: Callable[[str], Header], place: str) -> Header | SceneError:
+    try:
+        return read(place)
+    except SceneError as error:
+        return error
+
+
+def _unchanged(header: Header) -> bool:
+    """Whether a file on a disk has the size and time that it had."""
+    path = file_of(header.place)
+    if path is None:
+        return False
+    try:
+        status = os.stat(path)  # noqa: PTH116  # ten thousand of them
+    except OSError:
+        return False
+    seen = header.seen
+    return (status.st_size, str(status.st_mtime_ns)) == (seen.size, seen.changed)
+
+
+class _Kept:
+    """The headers that are kept for files of some folders."""
+
+    def __init__(self, path: Path, headers: dict[str, Header]) -> None:
+        self.path, self.headers = path, headers
+
+    @classmethod
+    def of(cls, places: Sequence[str]) -> _Kept:
+        """Find what is kept; nothing where that is damaged."""
+        folders = sorted({str(Path(place).absolute().parent) for place in places})
+        name = hashlib.blake2b("\n".join(folders).encode(), digest_size=16).hexdigest()
+        path = cache_folder() / "headers" / f"{name}.json"
+        try:
+            headers = _unpack(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+            headers = {}
+        return cls(path, headers)
+
+    def save(self, headers: Iterable[Header]) -> None:
+        """Keep headers, those known before too; do without where that fails."""
+        # What refers to other files is looked at each time.
+        self.headers |= {h.place: h for h in headers if is_safe(h.driver)}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(self.path) as whole:
+                text = json.dumps(_pack(self.headers.values()))
+                whole.write_text(text, encoding="utf-8")
+        except (OSError, OutputError):
+            pass
+
+
+def cache_folder() -> Path:
+    """Where what can be computed again is kept between runs."""
+    named = os.environ.get("GEOSEG_CACHE")
+    if named:
+        return Path(named)
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(root).expanduser() / "geoseg"
+
+
+def _pack(headers: Iterable[Header]) -> dict[str, Any]:
+    """Write headers as JSON values; a CRS or a list of bands only once."""
+    wkts: dict[str, int] = {}
+    bands: dict[tuple[BandHeader, ...], int] = {}
+    files = [
+        [
+            *(
+                header.place,
+                header.driver,
+                header.height,
+                header.width,
+                header.transform,
+            ),
+            wkts.setdefault(header.wkt, len(wkts)),
+            bands.setdefault(header.bands, len(bands)),
+            *(header.overviews, header.placed_by, header.taken, astuple(header.seen)),
+        ]
+        for header in headers
+    ]
+    lists = [[astuple(band) for band in each] for each in bands]
+    return {"format": _FORMAT, "wkts": list(wkts), "bands": lists, "files": files}
+
+
+def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
+    if kept["format"] != _FORMAT:
+        return {}
+    bands = [tuple(BandHeader(*band) for band in each) for each in kept["bands"]]
+    found = {}
+    for place, driver, height, width, transform, wkt, which, *rest in kept["files"]:
+        overviews, placed_by, taken, seen = rest
+        found[place] = Header(
+            place=place,
+            driver=driver,
+            height=height,
+            width=width,
+            transform=tuple(transform),
+            wkt=kept["wkts"][wkt],
+            bands=bands[which],
+            overviews=tuple(overviews),
+            placed_by=placed_by,
+            taken=taken,
+            seen=Fingerprint(*seen),
+        )
+    return found

@@ -1,0 +1,104 @@
+"""Several files as one image: the same bands in each, and which counts on top."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from geoseg.errors import SceneError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoseg.scene.options import Rule
+    from geoseg.scene.raster import Raster
+    from geoseg.scene.sheets import Sheet
+
+_DATE = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)(.*)")
+_AT_ONCE = 8
+"""Sheets that are looked at together."""
+
+
+def match_names(rasters: Sequence[Raster]) -> list[tuple[int, ...]]:
+    """Find the first file's bands in each file.
+
+    Bands are known by their names where all have some, and else by their order.
+
+    Returns:
+        For each file, the band, counted from 0, for each of the first one's bands.
+
+    Raises:
+        SceneError: A file has another number of bands, other names or another dtype.
+
+    """
+    first = rasters[0]
+    return [_matched(first, raster) for raster in rasters]
+
+
+def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
+    wanted, there = first.bands, other.bands
+    if wanted == there:
+        return tuple(range(len(wanted)))
+    if len(wanted) != len(there):
+        raise SceneError(
+            f"{other.name} has {len(there)} bands, but {first.name} has {len(wanted)}; "
+            f"a mosaic needs the same bands in every file"
+        )
+    names, found = [b.name for b in wanted], [b.name for b in there]
+    order = tuple(range(len(wanted)))
+    if all(names) and all(found) and names != found:
+        if len(set(found)) < len(found) or set(names) != set(found):
+            raise SceneError(
+                f"{other.name} has the bands {', '.join(found)}, but {first.name} has "
+                f"{', '.join(names)}; a mosaic needs the same bands in every file"
+            )
+        order = tuple(found.index(name) for name in names)
+    for index, place in enumerate(order):
+        if wanted[index].dtype != there[place].dtype:
+            raise SceneError(
+                f"{other.name} holds {there[place].dtype}, but {first.name} holds "
+                f"{wanted[index].dtype}; convert one, so that numbers mean the same"
+            )
+    return order
+
+
+def in_order(sheets: Sequence[Sheet], rule: Rule) -> list[Sheet]:
+    """Sort sheets by which counts where several have data: the first one.
+
+    Args:
+        sheets: In the order in which they were named.
+        rule: ``first`` or ``last`` named; ``newest`` by the time that files tell; or
+            ``least-nodata``, the fullest, by the share of data among some pixels of
+            each. Those that are equal stay in the order in which they were named.
+
+    Raises:
+        SceneError: The newest is asked for, and a file does not tell its time.
+
+    """
+    if rule == "last":
+        return list(reversed(sheets))
+    if rule == "newest":
+        return sorted(sheets, key=_when, reverse=True)
+    if rule == "least-nodata":
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="shares") as pool:
+            shares = list(pool.map(_share, sheets))
+        order = sorted(range(len(sheets)), key=lambda index: -shares[index])
+        return [sheets[index] for index in order]
+    return list(sheets)
+
+
+def _when(sheet: Sheet) -> str:
+    taken = sheet.layers[0].raster.taken
+    parts = _DATE.match(taken.strip())
+    if parts is None:
+        raise SceneError(
+            f"{sheet.name} does not tell when it was taken (a tag such as "
+            f"TIFFTAG_DATETIME), so the newest is not known; choose another --mosaic"
+        )
+    return "-".join(parts.groups())
+
+
+def _share(sheet: Sheet) -> float:
+    """The share of pixels with data in all bands, among some hundred a side."""
+    return sheet.layers[0].raster.share_of_data()
