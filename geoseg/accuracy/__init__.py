@@ -1,6 +1,7 @@
 """From a map and a reference on disk to figures, and from a map to points to label.
 
 * `assess` measures a map against a reference
+* `at_points` does that where the reference is points, or a sample
 * `assessment` is what it finds, and how that is written as JSON
 * `write` leaves figures and a picture in a folder
 * `where` is in which part of a map it is measured

@@ -6,23 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from geoseg.accuracy.assessment import Assessment
-from geoseg.accuracy.design import check_design
-from geoseg.accuracy.where import MaskRaster, inside_of, split_of
+from geoseg.accuracy.at_points import Comparison
+from geoseg.accuracy.where import inside_of, split_of
 from geoseg.accuracy.workers import spread
 from geoseg.accuracy.write import product_paths, write_assessment
 from geoseg.aoi import read_aoi
 from geoseg.atomic import check_folder
-from geoseg.classes import NODATA, Legend, plain_legend
+from geoseg.classes import plain_legend
 from geoseg.errors import LabelsError, SceneError
-from geoseg.evaluate.blocks import BlockMap, Evaluation, Inside, evaluate_blocks
-from geoseg.evaluate.calibration import count_confidences
-from geoseg.evaluate.confusion import compare
-from geoseg.evaluate.points import look_up
-from geoseg.evaluate.sampling import count_classes
-from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.mosaic import ClassMap
 from geoseg.reference import Points, read_reference
 from geoseg.steps import OnStep, Step, ignore_step
@@ -31,18 +24,13 @@ from geoseg.vectorize.units import length_in_pixels
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
+    from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.georef import Georef
 
 CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
-_NAMED = 5
-"""Points that a sentence names at most."""
 _WIDEST = 50
 """Pixels that boundaries may be apart at most: so much more is read around a block."""
-_FEWEST = 2
-"""Points that an estimate needs of each class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +113,6 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
         area, split_of(options.held_out, options.held_out_block, source.georef)
     )
     sure, warnings = _confidence(source, confidence)
-    job = _Job(source, legend, sure, inside)
     estimates: StratifiedEstimates | None = None
     with spread(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
@@ -142,11 +129,13 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
             )
             more = truth.warnings
         elif options.stratified:
-            evaluation = job.at_sample(Path(reference), truth, map_blocks)
-            estimates = job.estimates(evaluation, map_blocks)
+            at = Comparison(source, legend, sure, inside, map_blocks)
+            evaluation = at.sample(Path(reference), truth)
+            estimates = at.estimates(evaluation)
             more = _about_area(source.georef)
         else:
-            evaluation, more = job.at_points(truth, map_blocks)
+            at = Comparison(source, legend, sure, inside, map_blocks)
+            evaluation, more = at.points(truth)
     assessment = Assessment(
         class_map=str(class_map),
         reference=str(reference),
@@ -159,114 +148,6 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
     )
     write_assessment(assessment)
     return assessment
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What is compared with points."""
-
-    source: ClassMap
-    legend: Legend
-    confidence: ClassMap | None
-    area: Inside | None
-
-    def at_points(
-        self, points: Points, map_blocks: BlockMap
-    ) -> tuple[Evaluation, tuple[str, ...]]:
-        """Compare at any points; what cannot be compared is told."""
-        _refuse_unlabelled(points)
-        ids = points.ids
-        if self.area is not None:
-            mask = MaskRaster(self.area, self.source.georef)
-            inside = look_up(mask, points.rows, points.cols, map_blocks=map_blocks)
-            ids = np.where(inside, ids, NODATA).astype(np.uint8)
-        predicted = look_up(
-            self.source, points.rows, points.cols, map_blocks=map_blocks
-        )
-        off_map = int(((predicted == NODATA) & (ids != NODATA)).sum())
-        warnings = tuple(
-            f"{count:,} points {why} and are left out"
-            for count, why in (
-                (points.outside, "lie outside the map"),
-                (points.unlabelled, "have no class"),
-                (off_map, "lie where the map has no class"),
-            )
-            if count
-        )
-        return self._compared(points, ids, predicted, map_blocks), warnings
-
-    def at_sample(self, path: Path, points: Points, map_blocks: BlockMap) -> Evaluation:
-        """Compare at a sample: every point counts, or the estimate is of nothing."""
-        _refuse_unlabelled(points)
-        if self.area is not None:
-            raise LabelsError(
-                "a stratified estimate is of the whole map on which its points were "
-                "drawn, not of an area in it; draw a sample on the map of that area"
-            )
-        predicted = look_up(
-            self.source, points.rows, points.cols, map_blocks=map_blocks
-        )
-        check_design(path, points.names, [self._name(each) for each in predicted])
-        for count, why in (
-            (points.outside, "lie outside the map"),
-            (int((predicted == NODATA).sum()), "lie where the map has no class"),
-        ):
-            if count:
-                raise LabelsError(
-                    f"{count:,} points of {path} {why}, so that they are no sample of "
-                    f"it; give the map that they were drawn on, or take them away"
-                )
-        if points.unlabelled:
-            which = [points.names[i] for i in np.flatnonzero(~points.labelled)]
-            raise LabelsError(
-                f"{len(which):,} of {len(points.ids):,} points of {path} have no class "
-                f"yet (id {', '.join(which[:_NAMED])}"
-                f"{' ...' if len(which) > _NAMED else ''}); label them, or take them "
-                f"away where nobody can tell"
-            )
-        return self._compared(points, points.ids, predicted, map_blocks)
-
-    def estimates(
-        self, evaluation: Evaluation, map_blocks: BlockMap
-    ) -> StratifiedEstimates:
-        """Estimate what the sample says of the whole map."""
-        counts = count_classes(self.source, map_blocks=map_blocks)
-        mapped = counts[list(self.legend.ids)]
-        sample = evaluation.accuracy.matrix.T
-        for each, pixels, points in zip(
-            self.legend, mapped, sample.sum(axis=1), strict=True
-        ):
-            if pixels and points < _FEWEST:
-                raise LabelsError(
-                    f"class {each.name!r} covers {pixels:,} pixels of the map but has "
-                    f"{points} points; each class needs at least {_FEWEST}"
-                )
-        return stratified_estimates(sample, mapped)
-
-    def _compared(
-        self,
-        points: Points,
-        ids: NDArray[np.uint8],
-        predicted: NDArray[np.uint8],
-        map_blocks: BlockMap,
-    ) -> Evaluation:
-        accuracy = compare(ids, predicted, self.legend)
-        if not accuracy.pixels:
-            raise LabelsError(
-                "nothing can be compared: no point with a class lies where the map "
-                "has one; check that both show the same ground, and the area asked for"
-            )
-        calibration = None
-        if self.confidence is not None:
-            sure = look_up(
-                self.confidence, points.rows, points.cols, map_blocks=map_blocks
-            )
-            calibration = count_confidences(ids, predicted, sure)
-        return Evaluation(accuracy, None, calibration)
-
-    def _name(self, value: np.uint8) -> str:
-        """Name a class; empty where the map has none."""
-        return "" if value == NODATA else self.legend.by_id(int(value)).name
 
 
 def _confidence(
@@ -283,14 +164,6 @@ def _confidence(
     if given is not None:
         raise SceneError(f"{sentence}; give the confidences that were made with it")
     return None, (f"{sentence}: calibration is not measured",)
-
-
-def _refuse_unlabelled(points: Points) -> None:
-    if points.unlabelled == len(points.ids):
-        raise LabelsError(
-            f"none of the {len(points.ids):,} points on the map has a class yet; "
-            f"label them first"
-        )
 
 
 def _tolerance(text: str, georef: Georef) -> float:

@@ -170,15 +170,14 @@ def _evaluate_block(
     if question.inside is not None:
         truth = np.where(question.inside.mask(wide), truth, NODATA).astype(np.uint8)
     inner = window.relative_to(wide).slices()
-    if (truth[inner] == NODATA).all():
-        predicted = np.full_like(truth, NODATA)
-    else:
+    predicted = sure = np.full_like(truth, NODATA)
+    labelled = (truth[inner] != NODATA).any()
+    if labelled:
         predicted = question.class_map.read(wide)
     calibration = None
     if question.confidence is not None:
-        calibration = count_confidences(
-            truth[inner], predicted[inner], question.confidence.read(window)
-        )
+        sure = question.confidence.read(window) if labelled else sure[inner]
+        calibration = count_confidences(truth[inner], predicted[inner], sure)
     return Evaluation(
         compare(truth[inner], predicted[inner], question.legend),
         count_boundaries(

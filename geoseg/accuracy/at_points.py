@@ -1,0 +1,146 @@
+"""A map compared with points: any points, or a sample that stands for the whole map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.accuracy.design import check_design
+from geoseg.accuracy.where import MaskRaster
+from geoseg.classes import NODATA, Legend
+from geoseg.errors import LabelsError
+from geoseg.evaluate.blocks import BlockMap, Evaluation, Inside
+from geoseg.evaluate.calibration import count_confidences
+from geoseg.evaluate.confusion import compare
+from geoseg.evaluate.points import look_up
+from geoseg.evaluate.sampling import count_classes
+from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.mosaic import ClassMap
+    from geoseg.reference import Points
+
+_NAMED = 5
+"""Points that a sentence names at most."""
+_FEWEST = 2
+"""Points that an estimate needs of each class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared with points."""
+
+    source: ClassMap
+    """The map."""
+    legend: Legend
+    """Its classes."""
+    confidence: ClassMap | None
+    """Its confidences, where there are any."""
+    area: Inside | None
+    """Where it is compared; None for everywhere."""
+    map_blocks: BlockMap
+    """What applies a function to every block."""
+
+    def points(self, points: Points) -> tuple[Evaluation, tuple[str, ...]]:
+        """Compare at any points; what cannot be compared is told."""
+        _refuse_unlabelled(points)
+        ids = points.ids
+        if self.area is not None:
+            mask = MaskRaster(self.area, self.source.georef)
+            inside = look_up(mask, points.rows, points.cols, map_blocks=self.map_blocks)
+            ids = np.where(inside, ids, NODATA).astype(np.uint8)
+        predicted = look_up(
+            self.source, points.rows, points.cols, map_blocks=self.map_blocks
+        )
+        off_map = int(((predicted == NODATA) & (ids != NODATA)).sum())
+        warnings = tuple(
+            f"{count:,} points {why} and are left out"
+            for count, why in (
+                (points.outside, "lie outside the map"),
+                (points.unlabelled, "have no class"),
+                (off_map, "lie where the map has no class"),
+            )
+            if count
+        )
+        return self._compared(points, ids, predicted), warnings
+
+    def sample(self, path: Path, points: Points) -> Evaluation:
+        """Compare at a sample: every point counts, or the estimate is of nothing."""
+        _refuse_unlabelled(points)
+        if self.area is not None:
+            raise LabelsError(
+                "a stratified estimate is of the whole map on which its points were "
+                "drawn, not of an area in it; draw a sample on the map of that area"
+            )
+        predicted = look_up(
+            self.source, points.rows, points.cols, map_blocks=self.map_blocks
+        )
+        check_design(path, points.names, [self._name(each) for each in predicted])
+        for count, why in (
+            (points.outside, "lie outside the map"),
+            (int((predicted == NODATA).sum()), "lie where the map has no class"),
+        ):
+            if count:
+                raise LabelsError(
+                    f"{count:,} points of {path} {why}, so that they are no sample of "
+                    f"it; give the map that they were drawn on, or take them away"
+                )
+        if points.unlabelled:
+            which = [points.names[i] for i in np.flatnonzero(~points.labelled)]
+            raise LabelsError(
+                f"{len(which):,} of {len(points.ids):,} points of {path} have no class "
+                f"yet (id {', '.join(which[:_NAMED])}"
+                f"{' ...' if len(which) > _NAMED else ''}); label them, or take them "
+                f"away where nobody can tell"
+            )
+        return self._compared(points, points.ids, predicted)
+
+    def estimates(self, evaluation: Evaluation) -> StratifiedEstimates:
+        """Estimate what the sample says of the whole map."""
+        counts = count_classes(self.source, map_blocks=self.map_blocks)
+        mapped = counts[list(self.legend.ids)]
+        sample = evaluation.accuracy.matrix.T
+        for each, pixels, points in zip(
+            self.legend, mapped, sample.sum(axis=1), strict=True
+        ):
+            if pixels and points < _FEWEST:
+                raise LabelsError(
+                    f"class {each.name!r} covers {pixels:,} pixels of the map but has "
+                    f"{points} points; each class needs at least {_FEWEST}"
+                )
+        return stratified_estimates(sample, mapped)
+
+    def _compared(
+        self, points: Points, ids: NDArray[np.uint8], predicted: NDArray[np.uint8]
+    ) -> Evaluation:
+        accuracy = compare(ids, predicted, self.legend)
+        if not accuracy.pixels:
+            raise LabelsError(
+                "nothing can be compared: no point with a class lies where the map "
+                "has one; check that both show the same ground, and the area asked for"
+            )
+        calibration = None
+        if self.confidence is not None:
+            sure = look_up(
+                self.confidence, points.rows, points.cols, map_blocks=self.map_blocks
+            )
+            calibration = count_confidences(ids, predicted, sure)
+        return Evaluation(accuracy, None, calibration)
+
+    def _name(self, value: np.uint8) -> str:
+        """Name a class; empty where the map has none."""
+        return "" if value == NODATA else self.legend.by_id(int(value)).name
+
+
+def _refuse_unlabelled(points: Points) -> None:
+    if points.unlabelled == len(points.ids):
+        raise LabelsError(
+            f"none of the {len(points.ids):,} points on the map has a class yet; "
+            f"label them first"
+        )
