@@ -145,17 +145,19 @@ class Georef:
         """The plane's extent in degrees of WGS 84 (edges are densified)."""
         return reproject_bounds(self.bounds, self.crs, CRS.from_epsg(4326))
 
-    def pixel_area_m2(self) -> float:
+    def pixel_area_m2(self, row: int | None = None) -> float:
         """The area of one pixel in square metres.
 
-        Projected CRS: planar area times the square of the CRS unit in metres.
-        Geographic CRS: the geodesic area, on the CRS's ellipsoid, of the pixel
-        at the centre of the plane, since pixels shrink towards the poles.
+        Projected CRS: planar area times the square of the CRS unit in metres, the
+        same everywhere. Geographic CRS: the geodesic area, on the CRS's ellipsoid,
+        of the pixel in the middle of a row, since pixels shrink towards the poles;
+        of the middle row where None.
         """
         if not self.crs.is_geographic:
             metres = self.crs.axis_info[0].unit_conversion_factor
             return abs(self.transform.determinant) * metres**2
-        row, col = self.height // 2, self.width // 2
+        row = self.height // 2 if row is None else row
+        col = self.width // 2
         ring = [
             self.xy(row=row + dr, col=col + dc)
             for dr, dc in ((0, 0), (0, 1), (1, 1), (1, 0))

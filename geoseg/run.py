@@ -14,7 +14,7 @@ from geoseg.cluster import dashboard_of, default_workers, map_on, open_client
 from geoseg.engine import Progress, parts, run
 from geoseg.journal.journal import Journal, open_journal
 from geoseg.layers import SHARE_ONE
-from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_measures
+from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
 from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, write_report
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from geoseg.mosaic import Extent
     from geoseg.scene import Inputs
 
 
@@ -196,8 +197,7 @@ def _named(setup: Setup) -> str:
 
 
 def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
-    georef = setup.scene.georef.crop(setup.plan.area)
-    pixels = class_counts(setup.products["landcover"])
+    found = class_extents(setup.products["landcover"])
     return Report(
         geoseg=version("geoseg"),
         settings={
@@ -229,16 +229,16 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
             "outside": setup.plan.skipped,
         },
         timings_s=seconds,
-        class_areas=class_areas(pixels, setup.legend, georef.pixel_area_m2()),
-        nodata_pixels=pixels.get(NODATA, 0),
+        class_areas=class_areas(found, setup.legend),
+        nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
         products={name: str(path) for name, path in setup.products.items()},
         versions={name: version(name) for name in _TOLD},
-        warnings=[*setup.warnings, *counts.failures, *_emptiness(pixels)],
+        warnings=[*setup.warnings, *counts.failures, *_emptiness(found)],
     )
 
 
-def _emptiness(pixels: Mapping[int, int]) -> Iterator[str]:
-    if set(pixels) <= {NODATA}:
+def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:
+    if set(found) <= {NODATA}:
         yield "the map has no class anywhere: the area holds no valid pixel"
 
 

@@ -23,7 +23,7 @@ from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, GridError, SceneError, ShapeError
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.mosaic import ClassMap, class_counts, write_class_map, write_measures
+from geoseg.mosaic import ClassMap, Extent, write_class_map, write_measures
 
 UTM = Georef(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
 IDS = np.array([1, 3, 4, NODATA], np.uint8)
@@ -161,7 +161,10 @@ def test_a_part_of_nodata_is_the_same_as_no_part(legend, tmp_path):
     all_of_it = write(tmp_path / "all", UTM, cut(values, [], []), legend)
     piece = write(tmp_path / "one", UTM, [(window, values[window.slices()])], legend)
     assert piece.read_bytes() == all_of_it.read_bytes()
-    assert class_counts(piece) == {3: 10_000, 255: UTM.height * UTM.width - 10_000}
+    assert ClassMap.open(piece).counts() == {
+        3: 10_000,
+        255: UTM.height * UTM.width - 10_000,
+    }
 
 
 def test_overviews_take_the_most_frequent_class(legend, tmp_path):
@@ -367,7 +370,9 @@ def test_counts_are_those_of_the_whole_array(legend, tmp_path):
     values = noise(UTM)
     ids, counts = np.unique(values, return_counts=True)
     path = write(tmp_path, UTM, cut(values, [], []), legend)
-    assert class_counts(path) == dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    assert ClassMap.open(path).counts() == dict(
+        zip(ids.tolist(), counts.tolist(), strict=True)
+    )
 
 
 PEAK = """
@@ -377,7 +382,7 @@ import numpy as np
 from test_mosaic import UTM
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.mosaic import class_counts, write_measures
+from geoseg.mosaic import ClassMap, write_measures
 side = int(sys.argv[2])
 values = np.random.default_rng(0).integers(0, 101, (1024, 1024), np.uint8)
 path = Path(sys.argv[1], "confidence.tif")
@@ -387,7 +392,7 @@ parts = (
     for row in range(0, side, 1024) for col in range(0, side, 1024)
 )
 write_measures(path, georef, parts, names=["x"], tags={}, scratch=path.parent)
-class_counts(path)
+ClassMap.open(path).counts()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 
@@ -430,3 +435,19 @@ def test_measures_of_several_bands_keep_names_units_and_scale(tmp_path):
     assert cog_validate(path)[0]
     with pytest.raises(ShapeError, match=r"needs a uint8 array of shape \(2, "):
         write_measures(path, UTM, parts, names=names[:2], tags={}, scratch=scratch)
+
+
+def test_areas_in_degrees_are_those_of_each_row(tmp_path):
+    georef = Georef(60, 3, Affine(1, 0, 10, 0, -1, 80), CRS.from_epsg(4326))
+    values = np.zeros((60, 3), np.uint8)
+    values[:, 1], values[30:, 2] = 1, NODATA
+    path = tmp_path / "map.tif"
+    legend = Legend((LandClass(0, "a", "#000000"), LandClass(1, "b", "#ffffff")))
+    whole = [(Window(0, 0, 60, 3), values)]
+    write_class_map(path, georef, whole, legend=legend, tags={}, scratch=tmp_path)
+    extents = ClassMap.open(path).extents()
+    # A strip of one degree between two parallels on the authalic sphere of WGS 84.
+    strip = np.radians(1) * 6_371_007.2**2 * np.diff(np.sin(np.radians([20, 50, 80])))
+    assert extents[1].area_m2 == pytest.approx(strip.sum(), rel=0.004)
+    assert extents[0].area_m2 == pytest.approx(strip.sum() + strip[1], rel=0.004)
+    assert extents[NODATA] == Extent(30, pytest.approx(strip[0], rel=0.004))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from geoseg.errors import DiskError, InputError
+from geoseg.mosaic import Extent
 from geoseg.products.report import ClassArea, Report, class_areas, write_report
 
 
@@ -74,7 +75,9 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
 
 
 def test_areas_follow_the_legend_and_shares_sum_to_one(legend):
-    areas = class_areas({4: 30, 1: 10, 255: 999}, legend, 200.0)
+    areas = class_areas(
+        {4: Extent(30, 6000), 1: Extent(10, 2000), 255: Extent(999, 1)}, legend
+    )
     assert areas == (
         ClassArea(1, "water", "#1f78b4", 10, 0.2, 0.25),
         ClassArea(3, "forêt & bois", "#33a02c", 0, 0.0, 0.0),
@@ -83,11 +86,11 @@ def test_areas_follow_the_legend_and_shares_sum_to_one(legend):
 
 
 def test_a_map_of_nodata_has_no_area(legend):
-    assert {(a.pixels, a.share) for a in class_areas({255: 7}, legend, 100.0)} == {
-        (0, 0.0)
-    }
+    assert {
+        (a.pixels, a.share) for a in class_areas({255: Extent(7, 700)}, legend)
+    } == {(0, 0.0)}
 
 
 def test_a_value_without_a_name_is_refused(legend):
     with pytest.raises(InputError, match=r"holds \[2\].*\[1, 3, 4\]"):
-        class_areas({1: 10, 2: 5}, legend, 100.0)
+        class_areas({1: Extent(10, 1), 2: Extent(5, 1)}, legend)

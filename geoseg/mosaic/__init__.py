@@ -6,7 +6,13 @@
 * `windows` says our windows in rasterio's words
 """
 
-from geoseg.mosaic.read import ClassMap, class_counts
+from geoseg.mosaic.read import ClassMap, Extent, class_extents
 from geoseg.mosaic.write import write_class_map, write_measures
 
-__all__ = ["ClassMap", "class_counts", "write_class_map", "write_measures"]
+__all__ = [
+    "ClassMap",
+    "Extent",
+    "class_extents",
+    "write_class_map",
+    "write_measures",
+]

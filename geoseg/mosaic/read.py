@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,20 @@ _CACHE = 64 << 20
 """Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
 _SQUARE = 1024
 """Side of what is read at a time while a map is counted: whole blocks of a COG."""
+
+
+_VALUES = NODATA + 1
+"""How many values a byte can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much ground something covers."""
+
+    pixels: int
+    """In pixels."""
+    area_m2: float
+    """In square metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +119,40 @@ class ClassMap:
             SceneError: The file cannot be read.
 
         """
-        totals = np.zeros(NODATA + 1, np.int64)
+        return {value: extent.pixels for value, extent in self.extents().items()}
+
+    def extents(self) -> dict[int, Extent]:
+        """Measure how much ground each value covers, square by square.
+
+        Returns:
+            An extent for each value that occurs, rising by value, nodata (255)
+            included. In degrees the area of a pixel is that of its row.
+
+        Raises:
+            SceneError: The file cannot be read.
+
+        """
+        counts, areas = np.zeros(_VALUES, np.int64), np.zeros(_VALUES)
         height, width = self.georef.height, self.georef.width
-        corners = product(range(0, height, _SQUARE), range(0, width, _SQUARE))
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
-            for row, col in corners:
-                rows, cols = min(_SQUARE, height - row), min(_SQUARE, width - col)
-                values = self.read(Window(row, col, rows, cols))
-                totals += np.bincount(values.ravel(), minlength=NODATA + 1)
-        return {int(value): int(totals[value]) for value in np.flatnonzero(totals)}
+            for row in range(0, height, _SQUARE):
+                of_rows = self._row_areas(range(row, min(row + _SQUARE, height)))
+                for col in range(0, width, _SQUARE):
+                    cols = min(_SQUARE, width - col)
+                    values = self.read(Window(row, col, len(of_rows), cols))
+                    found = _counts_by_row(values)
+                    counts += found.sum(axis=0)
+                    areas += of_rows @ found
+        return {
+            int(value): Extent(int(counts[value]), float(areas[value]))
+            for value in np.flatnonzero(counts)
+        }
+
+    def _row_areas(self, rows: range) -> NDArray[np.float64]:
+        """The area of a pixel of each row, in square metres."""
+        if not self.georef.crs.is_geographic:
+            return np.full(len(rows), self.georef.pixel_area_m2())
+        return np.array([self.georef.pixel_area_m2(row) for row in rows])
 
     def legend(self) -> Legend | None:
         """Read the legend that `write_class_map` left in the file; None if none.
@@ -133,9 +171,14 @@ class ClassMap:
             ) from error
 
 
-def class_counts(path: Path) -> dict[int, int]:
-    """Count the pixels of each value of a map: see `ClassMap.counts`."""
-    return ClassMap.open(path).counts()
+def class_extents(path: Path) -> dict[int, Extent]:
+    """Measure how much ground each value of a map covers: see `ClassMap.extents`."""
+    return ClassMap.open(path).extents()
+
+
+def _counts_by_row(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count the pixels of each value in each row, shape ``(row, value)``."""
+    return np.stack([np.bincount(row, minlength=_VALUES) for row in values])
 
 
 def _choose_band(dataset: DatasetReader, band: int | None) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from geoseg.atomic import atomic_file
 from geoseg.classes import NODATA, Legend
 from geoseg.errors import InputError
+from geoseg.mosaic import Extent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,19 +82,16 @@ class Report:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def class_areas(
-    counts: Mapping[int, int], legend: Legend, pixel_area_m2: float
-) -> tuple[ClassArea, ...]:
-    """Turn pixel counts into areas and shares.
+def class_areas(extents: Mapping[int, Extent], legend: Legend) -> tuple[ClassArea, ...]:
+    """Turn what each value of a map covers into areas and shares.
 
     Args:
-        counts: Pixels of each value of a map; nodata is left out.
+        extents: What each value covers; nodata is left out.
         legend: The classes; one without pixels gets a row of zeros.
-        pixel_area_m2: The area of one pixel in square metres.
 
     Returns:
-        A row a class, in the order of the legend. Shares are of the pixels
-        that have a class and sum to 1, or are all 0 where none has.
+        A row a class, in the order of the legend. Shares are of the ground
+        that has a class and sum to 1, or are all 0 where none has.
 
     Raises:
         InputError: The map holds a value that is no class of the legend.
@@ -101,29 +99,30 @@ def class_areas(
     Example:
         >>> from geoseg.classes import LandClass
         >>> legend = Legend((LandClass(1, "water", "#0000ff"),))
-        >>> (water,) = class_areas({1: 250, 255: 7}, legend, 100.0)
+        >>> (water,) = class_areas({1: Extent(250, 25_000.0)}, legend)
         >>> water.pixels, water.area_ha, water.share
         (250, 2.5, 1.0)
 
     """
-    strange = sorted(set(counts) - set(legend.ids) - {NODATA})
+    strange = sorted(set(extents) - set(legend.ids) - {NODATA})
     if strange:
         raise InputError(
             f"the map holds {strange}, but the classes of its legend are "
             f"{list(legend.ids)}; give the legend that the map was made with"
         )
-    total = sum(counts.get(i, 0) for i in legend.ids)
+    nothing = Extent(0, 0.0)
+    total = sum(extents.get(i, nothing).area_m2 for i in legend.ids)
     rows = []
     for land_class in legend:
-        pixels = counts.get(land_class.id, 0)
+        extent = extents.get(land_class.id, nothing)
         rows.append(
             ClassArea(
                 land_class.id,
                 land_class.name,
                 land_class.colour,
-                pixels,
-                area_ha=pixels * pixel_area_m2 / _HECTARE_M2,
-                share=pixels / total if total else 0.0,
+                extent.pixels,
+                area_ha=extent.area_m2 / _HECTARE_M2,
+                share=extent.area_m2 / total if total else 0.0,
             )
         )
     return tuple(rows)
