@@ -44,8 +44,13 @@ _BLOCK = {"cpu": 8}
 _LARGE_BLOCK = 32
 """Side of a block: small ones waste little of their window, large ones suit a GPU."""
 
+_MOST_KEPT = 1 << 26
+"""Weights of a tile that are kept from round to round, 256 MiB; more are made anew."""
+
 Span = tuple[int, int]
 """Rows, or columns, from the first to before the last."""
+_Part = tuple[slice, slice, slice]
+"""Of ``(class, y, x)``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +99,8 @@ def fully_connected_crf(
 ) -> Tensor:
     """Refine class probabilities by what the image looks like.
 
-    Memory: a few times the probabilities; time: pixels times the window's.
+    Memory: a few times the probabilities, and up to 256 MiB of weights; time: pixels
+    times the window's.
 
     Args:
         probabilities: Float32, shape ``(tile, class, y, x)``.
@@ -178,7 +184,8 @@ class _Appearance:
 
     def __init__(self, image: Tensor, how: CrfOptions) -> None:
         self._how = how
-        self._block = _BLOCK.get(image.device.type, _LARGE_BLOCK)
+        self._shape = image.shape[1:]
+        self._side = _BLOCK.get(image.device.type, _LARGE_BLOCK)
         # -|a - b|^2 / 2 = a.b - |a|^2 / 2 - |b|^2 / 2, as one product of vectors.
         bands = image / how.appearance_deviation
         half = bands.square().sum(dim=0, keepdim=True) / 2
@@ -186,10 +193,26 @@ class _Appearance:
         self._own = torch.cat([bands, -half, one])
         self._near = torch.cat([bands, one, -half])
         self._distances: dict[tuple[int, ...], Tensor] = {}
+        self._kept = list(self._blocks()) if self._weights() <= _MOST_KEPT else None
 
     def __call__(self, values: Tensor) -> Tensor:
         result = torch.empty_like(values)
-        height, width = values.shape[1:]
+        for own, near, weights in self._kept or self._blocks():
+            sums = values[near].flatten(1) @ weights.T
+            result[own] = sums.view_as(result[own])
+        return result
+
+    def _weights(self) -> int:
+        """How many weights there are."""
+        along = [
+            sum((own[1] - own[0]) * (near[1] - near[0]) for own, near in self._spans(n))
+            for n in self._shape
+        ]
+        return math.prod(along)
+
+    def _blocks(self) -> Iterator[tuple[_Part, _Part, Tensor]]:
+        """Each block, its window, and the weights between them, ``(own, near)``."""
+        height, width = self._shape
         for rows, near_rows in self._spans(height):
             for cols, near_cols in self._spans(width):
                 own = (slice(None), slice(*rows), slice(*cols))
@@ -199,15 +222,12 @@ class _Appearance:
                     distances, self._own[own].flatten(1).T, self._near[near].flatten(1)
                 )
                 # Never above 0 but for rounding, which huge values could make large.
-                weights.clamp_(_LEAST_LOG, 0.0).exp_()
-                sums = values[near].flatten(1) @ weights.T
-                result[own] = sums.view_as(result[own])
-        return result
+                yield own, near, weights.clamp_(_LEAST_LOG, 0.0).exp_()
 
     def _spans(self, length: int) -> Iterator[tuple[Span, Span]]:
         """Each block's span along an axis, and that of its window."""
-        for start in range(0, length, self._block):
-            stop = min(start + self._block, length)
+        for start in range(0, length, self._side):
+            stop = min(start + self._side, length)
             window = self._how.window
             yield (start, stop), (max(start - window, 0), min(stop + window, length))
 

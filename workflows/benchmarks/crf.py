@@ -1,0 +1,78 @@
+"""What refinement gives, and what it costs: CRF, views of a tile, both.
+
+    python workflows/benchmarks/crf.py
+
+Maps the sample's held-out blocks (fold 0, which the shipped model has not seen) with
+the shipped model: as it is, with the fully connected CRF, with test-time augmentation,
+and with both. The CRF's defaults were chosen on the first two of the four blocks, so
+the other two are the cleaner test: a table each. Seconds are of inference, and count
+only beside each other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from held_out import LABELS, SCENE, measure, save_blocks, table
+
+import geoseg
+
+CASES: dict[str, dict[str, object]] = {
+    "model alone": {},
+    "CRF": {"crf": geoseg.CrfOptions()},
+    "CRF, smoothness alone": {"crf": geoseg.CrfOptions(appearance=0.0)},
+    "flips": {"tta": "flips"},
+    "d4": {"tta": "d4"},
+    "d4 and CRF": {"tta": "d4", "crf": geoseg.CrfOptions()},
+}
+BLOCKS = {"blocks the CRF was chosen on": slice(0, 2), "the other blocks": slice(2, 4)}
+
+
+def main() -> None:
+    """Map, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    path = parser.parse_args().json
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: of_case(Path(folder) / name, CASES[name]) for name in CASES}
+    for blocks in BLOCKS:
+        print(f"\n{blocks} ({LABELS.name}):\n")
+        head = ["", *found["model alone"][blocks], "inference, s"]
+        rows = [
+            [
+                name,
+                *(f"{value:.3f}" for value in each[blocks].values()),
+                f"{each['seconds']['infer']:.1f}",
+            ]
+            for name, each in found.items()
+        ]
+        print(table(head, rows))
+    if path:
+        path.write_text(json.dumps(found, indent=2), encoding="utf-8")
+
+
+def of_case(folder: Path, options: dict[str, object]) -> dict[str, dict[str, float]]:
+    """Map the held-out blocks in one way, and measure the map."""
+    folder.mkdir()
+    aoi = save_blocks(folder / "aoi.geojson", fold=0)
+    report = geoseg.segment(
+        SCENE,
+        folder / "out",
+        aoi=aoi,
+        options=geoseg.SegmentOptions(**options),  # type: ignore[arg-type]  # the cases' fields
+    )
+    figures = {
+        name: measure(
+            folder / "out" / "landcover.tif",
+            save_blocks(folder / f"{which.start}.geojson", 0, which),
+        )
+        for name, which in BLOCKS.items()
+    }
+    return {**figures, "seconds": {"infer": report.timings_s["infer"]}}
+
+
+if __name__ == "__main__":
+    main()
