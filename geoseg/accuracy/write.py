@@ -38,18 +38,25 @@ def write_assessment(assessment: Assessment) -> None:
 def _confusion(assessment: Assessment) -> Confusion:
     accuracy = assessment.evaluation.accuracy
     calibration = assessment.evaluation.calibration
+    estimates = assessment.estimates
     figures = [
         f"overall accuracy {100 * accuracy.overall:.1f} %",
         f"mean IoU {accuracy.mean_iou:.3f}",
         f"mean F1 {accuracy.mean_f1:.3f}",
     ]
+    if estimates is not None:  # the sample itself says nothing of the map
+        overall, error = 100 * estimates.overall, 100 * estimates.overall_error
+        figures = [
+            f"a stratified sample; estimated overall accuracy of the map "
+            f"{overall:.1f} ± {error:.1f} %"
+        ]
     boundaries = assessment.evaluation.boundaries
     if boundaries is not None:
         figures.append(
             f"boundary F1 {boundaries.mean_f1:.3f} within {boundaries.tolerance:.3g} px"
         )
     bins = [] if calibration is None else calibration.bins
-    if calibration is not None and bins:
+    if calibration is not None and bins and estimates is None:
         figures.append(f"calibration error {100 * calibration.expected_error:.1f} %")
     return Confusion(
         title=(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from geoseg import Assessment, Stratum
+    from geoseg import Assessment, StratifiedEstimates, Stratum
 
 _WIDEST = 12
 """Classes of which a terminal still shows the confusion matrix."""
@@ -31,12 +31,15 @@ def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> No
         console = Console(highlight=False)
         compared = f"{assessment.class_map} against {assessment.reference}"
         console.print(escape(compared), soft_wrap=True)
-        console.print(_classes(assessment))
+        # Of a sample, only the estimates are figures of the map.
+        if assessment.estimates is None:
+            console.print(_classes(assessment))
         if len(assessment.legend) <= _WIDEST:
             console.print(_confusion(assessment))
-        console.print(_overall(assessment))
-        if assessment.estimates is not None:
-            console.print(_estimates(assessment))
+        if assessment.estimates is None:
+            console.print(_overall(assessment))
+        else:
+            console.print(_estimates(assessment, assessment.estimates))
         for path in assessment.products.values():
             console.print(escape(path), soft_wrap=True)
 
@@ -81,9 +84,9 @@ def _classes(assessment: Assessment) -> Table:
 
 
 def _confusion(assessment: Assessment) -> Table:
-    table = Table(
-        "reference \\ map", title="Confusion, in percent of a row", title_justify="left"
-    )
+    sample = assessment.estimates is not None
+    title = "points of the sample" if sample else "in percent of a row"
+    table = Table("reference \\ map", title=f"Confusion, {title}", title_justify="left")
     matrix = assessment.evaluation.accuracy.matrix
     shown = [i for i in range(len(matrix)) if matrix[i].any() or matrix[:, i].any()]
     names = [escape(land_class.name) for land_class in assessment.legend]
@@ -91,8 +94,9 @@ def _confusion(assessment: Assessment) -> Table:
         table.add_column(names[index], justify="right")
     for index in shown:
         row, total = matrix[index, shown], matrix[index].sum()
-        shares = [f"{100 * n / total:.1f}" if n else "" for n in row.tolist()]
-        table.add_row(names[index], *shares)
+        cells = [f"{n:,}" if sample else f"{100 * n / total:.1f}" for n in row]
+        cells = [cell if n else "" for cell, n in zip(cells, row, strict=True)]
+        table.add_row(names[index], *cells)
     return table
 
 
@@ -113,11 +117,8 @@ def _overall(assessment: Assessment) -> Table:
     return grid
 
 
-def _estimates(assessment: Assessment) -> Table:
+def _estimates(assessment: Assessment, estimates: StratifiedEstimates) -> Table:
     """List what a sample says of the whole map."""
-    estimates = assessment.estimates
-    if estimates is None:
-        return Table()
     table = Table(
         "class",
         title="Estimates for the whole map, with 95 % intervals",
@@ -139,7 +140,7 @@ def _estimates(assessment: Assessment) -> Table:
         )
     table.add_section()
     overall = _interval(estimates.overall, estimates.overall_error)
-    table.add_row("overall accuracy (%)", "", "", "", overall)
+    table.add_row("overall (%)", "", "", "", overall)
     return table
 
 
