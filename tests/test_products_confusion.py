@@ -17,7 +17,11 @@ def confusion_of(count, *, bins=(), name="class"):
     )
     matrix = np.random.default_rng(0).integers(0, 9_000, (count + 1, count + 1))
     matrix[count] = matrix[:, count] = 0  # a class that is nowhere
-    return Confusion("a against b", "accuracy 50 %", "pixels", legend, matrix, bins)
+    shares = np.linspace(0, 1, count + 1)
+    shares[count] = np.nan
+    return Confusion(
+        "a against b", "accuracy 50 %", "pixels", legend, matrix, shares, shares, bins
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from geoseg.atomic import atomic_file
 from geoseg.products.confusion import Confusion, write_confusion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geoseg.accuracy.assessment import Assessment
 
 
@@ -36,36 +38,40 @@ def write_assessment(assessment: Assessment) -> None:
 
 
 def _confusion(assessment: Assessment) -> Confusion:
-    accuracy = assessment.evaluation.accuracy
+    accuracy, estimates = assessment.evaluation.accuracy, assessment.estimates
     calibration = assessment.evaluation.calibration
-    estimates = assessment.estimates
-    figures = [
-        f"overall accuracy {100 * accuracy.overall:.1f} %",
-        f"mean IoU {accuracy.mean_iou:.3f}",
-        f"mean F1 {accuracy.mean_f1:.3f}",
-    ]
-    if estimates is not None:  # the sample itself says nothing of the map
-        overall, error = 100 * estimates.overall, 100 * estimates.overall_error
-        figures = [
-            f"a stratified sample; estimated overall accuracy of the map "
-            f"{overall:.1f} ± {error:.1f} %"
-        ]
-    boundaries = assessment.evaluation.boundaries
-    if boundaries is not None:
-        figures.append(
-            f"boundary F1 {boundaries.mean_f1:.3f} within {boundaries.tolerance:.3g} px"
-        )
-    bins = [] if calibration is None else calibration.bins
-    if calibration is not None and bins and estimates is None:
-        figures.append(f"calibration error {100 * calibration.expected_error:.1f} %")
+    # Of a sample, only the estimates are figures of the map.
+    of_map = accuracy if estimates is None else estimates
+    bins = [] if calibration is None or estimates is not None else calibration.bins
     return Confusion(
         title=(
             f"{Path(assessment.class_map).name} against "
             f"{Path(assessment.reference).name}"
         ),
-        figures="  ·  ".join(figures),
+        figures="  ·  ".join(_figures(assessment)),
         unit=assessment.unit,
         legend=assessment.legend,
         matrix=accuracy.matrix,
+        producers=of_map.producers,
+        users=of_map.users,
         reliability=[(each.confidence, each.accuracy, each.pixels) for each in bins],
     )
+
+
+def _figures(assessment: Assessment) -> Iterator[str]:
+    """Write the overall figures, a phrase each."""
+    evaluation, estimates = assessment.evaluation, assessment.estimates
+    accuracy, boundaries = evaluation.accuracy, evaluation.boundaries
+    if estimates is not None:
+        overall, error = 100 * estimates.overall, 100 * estimates.overall_error
+        yield f"estimated for the whole map: overall {overall:.1f} ± {error:.1f} %"
+        return
+    yield f"overall accuracy {100 * accuracy.overall:.1f} %"
+    yield f"mean IoU {accuracy.mean_iou:.3f}"
+    yield f"mean F1 {accuracy.mean_f1:.3f}"
+    if boundaries is not None:
+        within = f"{boundaries.tolerance:.3g} px"
+        yield f"boundary F1 {boundaries.mean_f1:.3f} within {within}"
+    if evaluation.calibration is not None:
+        error = evaluation.calibration.expected_error
+        yield f"calibration error {100 * error:.1f} %"

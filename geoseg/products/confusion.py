@@ -5,6 +5,7 @@ All places are in inches from the upper left corner of the page.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,10 @@ class Confusion:
     """The classes."""
     matrix: NDArray[np.int64]
     """Counts, shape ``(class, class)``: reference in rows, map in columns."""
+    producers: NDArray[np.float64]
+    """Producer's accuracies, shape ``(class,)``, 0 to 1 or NaN: to the right."""
+    users: NDArray[np.float64]
+    """User's accuracies: below."""
     reliability: Sequence[tuple[float, float, int]] = ()
     """Mean confidence, share that is right, and count, of each bin."""
 
@@ -85,6 +90,9 @@ def write_confusion(path: Path, confusion: Confusion) -> None:
     sheet = _Sheet(wide, high)
     sheet.headings(confusion.title, confusion.figures)
     sheet.cells(matrix[np.ix_(shown, shown)])
+    sheet.accuracies(
+        confusion.producers[shown], confusion.users[shown], matrix.sum(axis=1)[shown]
+    )
     sheet.names(classes, confusion.unit)
     if confusion.reliability:
         sheet.reliability(panel, confusion.reliability)
@@ -114,11 +122,7 @@ class _Sheet:
         self._text(_MARGIN, 0.7, figures, size=9.5, color=_FAINT, va="center")
 
     def cells(self, matrix: NDArray[np.int64]) -> None:
-        """Draw the cells, percents of a row over counts, and what rows and columns say.
-
-        Right of them stand producer's accuracies and the reference's counts, under
-        them user's accuracies.
-        """
+        """Draw the cells: percents of a row over counts."""
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for (row, col), share in np.ndenumerate(shares):
             dark = np.array(_AGREES if row == col else _ERRS) / 255
@@ -138,25 +142,27 @@ class _Sheet:
                 self._text(
                     x, y + 0.14, _short(int(matrix[row, col])), size=6.5, **style
                 )
-        found = np.diag(matrix)
-        true, mapped = matrix.sum(axis=1), matrix.sum(axis=0)
-        end = _LEFT + len(matrix) * _CELL
-        bottom = _TOP + len(matrix) * _CELL
-        for index in range(len(matrix)):
+
+    def accuracies(
+        self,
+        producers: NDArray[np.float64],
+        users: NDArray[np.float64],
+        counts: NDArray[np.int64],
+    ) -> None:
+        """Write what rows say to the right of the cells, and what columns say below."""
+        end = len(counts) * _CELL
+        for index, (producer, user, count) in enumerate(
+            zip(producers, users, counts.tolist(), strict=True)
+        ):
             middle = (index + 0.5) * _CELL
-            style = {"va": "center", "ha": "right"}
-            y = _TOP + middle
-            self._text(end + 1.15, y, _percent(found[index], true[index]), **style)
-            self._text(end + 2.1, y, f"{true[index]:,}", color=_FAINT, **style)
-            self._text(
-                _LEFT + middle,
-                bottom + 0.25,
-                _percent(found[index], mapped[index]),
-                ha="center",
-                va="center",
-            )
-        self._text(_LEFT - 0.15, bottom + 0.25, "user's (%)", color=_FAINT, ha="right",
-                   va="center")  # fmt: skip
+            style: dict[str, Any] = {"va": "center", "ha": "right"}
+            x, y = _LEFT + end, _TOP + middle
+            self._text(x + 1.15, y, _percent(producer), **style)
+            self._text(x + 2.1, y, f"{count:,}", color=_FAINT, **style)
+            style["ha"] = "center"
+            self._text(_LEFT + middle, _TOP + end + 0.25, _percent(user), **style)
+        style = {"color": _FAINT, "ha": "right", "va": "center"}
+        self._text(_LEFT - 0.15, _TOP + end + 0.25, "user's (%)", **style)
 
     def names(self, classes: Sequence[LandClass], unit: str) -> None:
         """Name rows and columns, each beside its class's colour."""
@@ -201,7 +207,9 @@ class _Sheet:
             color=tuple(np.array(_AGREES) / 255), alpha=0.8, linewidth=0, zorder=3,
             clip_on=False,
         )  # fmt: skip
-        axes.set_title("Reliability (a dot's area: share of all)", size=9.5, color=_INK)
+        axes.set_title(
+            "Reliability (a dot's area: share of all)", size=9.5, color=_INK, pad=11
+        )
         axes.set_xlabel("mean confidence (%)", size=9, color=_FAINT)
         axes.set_ylabel("right (%)", size=9, color=_FAINT)
         axes.tick_params(labelsize=8, colors=_FAINT)
@@ -221,8 +229,8 @@ class _Sheet:
         self._paper.text(x, y, words, **(plain | style))
 
 
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f}" if whole else "-"
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{100 * share:.1f}"
 
 
 def _short(count: int) -> str:
