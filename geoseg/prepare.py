@@ -194,7 +194,9 @@ def prepare(
     if options.clip and aoi_given is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
     georef = scene.georef
-    aoi = read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
+    aoi = _within_bounds(
+        scene, read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
+    )
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
@@ -232,6 +234,16 @@ def prepare(
         plan=plan,
         warnings=(*scene.warnings, *aoi.warnings, *_doubts(scene, models), *kept),
     )
+
+
+def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:
+    """Map no more than the scene's bounds; the model still sees what is around."""
+    if scene.area is None:
+        return aoi
+    inside = aoi.within(scene.area)
+    if inside is None:
+        raise InputError("the area of interest and --bounds have no pixel in common")
+    return inside
 
 
 def _keep_blocks(

@@ -24,6 +24,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
     "steps": (1, "", ""),
+    "kernel": (1, "", "numba"),  # how loops over pixels are compiled
     "lanes": (1, "", "torch"),
     "remote": (1, "errors", "fsspec"),  # one way to reach object stores
     "fingerprint": (2, "errors remote", ""),
@@ -42,13 +43,13 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "scene": (
         3,
-        "atomic errors fingerprint georef grid remote steps",
+        "atomic errors fingerprint georef grid kernel remote steps",
         "affine numpy pyproj rasterio",
     ),
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
     "vectorize": (
         3,
-        "errors atomic grid georef classes",
+        "errors atomic grid georef classes kernel",
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
     "predict": (3, "errors classes lanes models stitch", "numpy torch"),

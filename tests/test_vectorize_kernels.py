@@ -10,8 +10,12 @@ import pytest
 
 import geoseg
 
-PACKAGE = Path(geoseg.__file__).parent / "vectorize"
-TREES = {path.stem: ast.parse(path.read_text()) for path in PACKAGE.glob("*.py")}
+PACKAGE = Path(geoseg.__file__).parent
+TREES = {
+    f"{room}.{path.stem}": ast.parse(path.read_text())
+    for room in ("scene", "vectorize")
+    for path in (PACKAGE / room).glob("*.py")
+}
 
 
 def kernels(tree):
@@ -53,7 +57,7 @@ def test_there_are_kernels_to_watch():
 def test_who_asks_is_told_that_the_first_call_compiles(tmp_path):
     code = (
         "import numpy as np\n"
-        "from geoseg.vectorize.kernel import is_kept, kernel\n"
+        "from geoseg.kernel import is_kept, kernel\n"
         "from geoseg.vectorize.clear import index_vertices as first\n"
         "before = is_kept(first)\n"
         "first(np.zeros((1, 2), np.int32), 1, 1)\n"
@@ -76,7 +80,7 @@ def test_who_asks_is_told_that_the_first_call_compiles(tmp_path):
 def test_kernels_work_where_no_machine_code_can_be_kept(tmp_path):
     copy = tmp_path / "kernel_user.py"
     copy.write_text(
-        "from geoseg.vectorize.kernel import kernel\n"
+        "from geoseg.kernel import kernel\n"
         "@kernel\n"
         "def double(value):\n"
         "    return 2 * value\n"

@@ -71,6 +71,15 @@ class Aoi:
         """Give the same area with more warnings."""
         return Aoi(self.geometry, self.georef, self.window, self.warnings + warnings)
 
+    def within(self, window: Window) -> Aoi | None:
+        """Give the part of the area in a window; None where it has no pixel there."""
+        frame = footprint(self.georef.crop(window))
+        area = shapely.intersection(self.geometry, frame)
+        found = window_of(area, self.georef)
+        if found is None:
+            return None
+        return Aoi(area, self.georef, found, self.warnings)
+
     @cached_property
     def _edges(self) -> NDArray[np.float64]:
         return _edges_of(self.geometry, self.georef)

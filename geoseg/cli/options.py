@@ -94,6 +94,26 @@ def computing(*, precision: str) -> Callable[[Command], Command]:
     return add_both
 
 
+def _numbers(*counts: int) -> Callable[..., float | tuple[float, ...] | None]:
+    """Read numbers with commas between: one as itself, several as a tuple."""
+
+    def read(
+        _: click.Context, __: click.Parameter, value: str | None
+    ) -> float | tuple[float, ...] | None:
+        if value is None:
+            return None
+        try:
+            numbers = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) not in counts:
+            wanted = " or ".join(map(str, counts))
+            raise click.BadParameter(f"{value!r} is not {wanted} numbers with commas")
+        return numbers[0] if len(numbers) == 1 else numbers
+
+    return read
+
+
 def scene_flags(command: Command) -> Command:
     """Add the flags of `geoseg.SceneOptions`."""
     for add in (
@@ -119,6 +139,29 @@ def scene_flags(command: Command) -> Command:
         click.option(
             "--skip-unreadable", is_flag=True, help="Leave out files that do not open."
         ),
+        click.option(
+            "--resampling",
+            type=click.Choice(["bilinear", "nearest", "cubic"]),
+            default="bilinear",
+            show_default=True,
+            help="How pixels are found on another grid; masks: the nearest.",
+        ),
+        click.option(
+            "--bounds",
+            metavar="LEFT,BOTTOM,RIGHT,TOP",
+            callback=_numbers(4),
+            help="Map no more than this, in the CRS of the grid.",
+        ),
+        click.option(
+            "--like", metavar="RASTER", help="Read on the pixels of this raster."
+        ),
+        click.option(
+            "--resolution",
+            metavar="SIZE|WIDTH,HEIGHT",
+            callback=_numbers(1, 2),
+            help="Read with pixels of this size, in units of the CRS.",
+        ),
+        click.option("--crs", metavar="CRS", help="Read in this CRS: EPSG:3035."),
         click.option(
             "--mosaic",
             type=click.Choice(["first", "last", "newest", "least-nodata"]),
@@ -146,7 +189,8 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     """Take the flags that `scene_flags` added out of a command's."""
     fields = [
         *("assume_crs", "nodata", "valid", "mosaic", "skip_unreadable"),
-        "allow_external_references",
+        *("allow_external_references", "crs", "resolution", "bounds", "like"),
+        "resampling",
     ]
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 

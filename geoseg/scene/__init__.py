@@ -9,7 +9,9 @@ The rooms, in the order that an image comes together:
 * `header` is all that a file says of itself; no pixel is read for it
 * `index` reads the headers of many files at once, and keeps them
 * `raster` is one file: pixels of a window, and where each band has data
-* `planes` finds the one grid that files lie on
+* `planes` finds the one grid that files lie on, `choice` makes one that a user chose
+* `coordinates` places a grid's pixels in a file on another one, `gather` is the loops
+  over them, and `warp` reads the file there
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `sheets` are a scene's members, laid on its grid
 * `image` is the scene: what the rest of geoseg reads

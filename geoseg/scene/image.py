@@ -50,6 +50,8 @@ class Scene:
     """What it is made of; of two that cover a pixel with data, the first counts."""
     options: SceneOptions
     """How it is read."""
+    area: Window | None = None
+    """The pixels that are to be mapped; all where None."""
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
 

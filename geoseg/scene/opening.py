@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import SceneError
+from geoseg.scene.choice import bounds_window, choose_grid, is_chosen
 from geoseg.scene.header import Header, read_header
 from geoseg.scene.image import Scene
 from geoseg.scene.index import read_headers
 from geoseg.scene.mosaic import in_order, match_names
 from geoseg.scene.options import SceneOptions
 from geoseg.scene.places import list_places
-from geoseg.scene.planes import common_grid, offset_on
+from geoseg.scene.planes import common_grid
 from geoseg.scene.raster import use
-from geoseg.scene.sheets import Layer, Sheet
+from geoseg.scene.sheets import Sheet, lay
 from geoseg.steps import OnStep, ignore_step
 
 if TYPE_CHECKING:
@@ -56,18 +57,22 @@ def open_scene(
     headers, warnings = _headers(given, options, on_step)
     rasters = [use(header, options) for header in headers]
     places = match_names(rasters)
-    grid = common_grid(rasters)
+    grid = _grid(rasters, options)
     sheets = [
-        _sheet(raster, bands, grid)
+        Sheet((layer,), tuple((0, band) for band in bands), layer.window)
         for raster, bands in zip(rasters, places, strict=True)
+        if (layer := lay(raster, grid, options.resampling))
     ]
-    first = rasters[0].bands
+    if not sheets:
+        raise SceneError(f"no file lies on {options.like}; choose another --like")
+    first, bounds = rasters[0].bands, options.bounds
     return Scene(
         name=Path(given[0]).name if len(given) == 1 else f"{len(sheets)} files",
         place=", ".join(map(str, given)),
         georef=grid,
         bands=tuple(band.name for band in first),
         dtype=str(np.result_type(*(band.dtype for band in first))),
+        area=None if bounds is None else bounds_window(grid, bounds),
         sheets=tuple(in_order(sheets, options.mosaic)),
         options=options,
         warnings=tuple(warnings),
@@ -90,9 +95,17 @@ def _headers(
     return good, [f"left out: {error}" for error in bad]
 
 
-def _sheet(raster: Raster, bands: tuple[int, ...], grid: Georef) -> Sheet:
-    offset = offset_on(raster.georef, grid)
-    if offset is None:
-        raise SceneError(f"{raster.name} does not lie on the scene's grid")
-    layer = Layer(raster, *offset)
-    return Sheet((layer,), tuple((0, band) for band in bands), layer.window)
+def _grid(rasters: Sequence[Raster], options: SceneOptions) -> Georef:
+    """The files' own grid, or the one that the user chose."""
+    if not is_chosen(options):
+        return common_grid(rasters)
+    like = None if options.like is None else _example(options.like, options)
+    return choose_grid([raster.georef for raster in rasters], options, like)
+
+
+def _example(like: str, options: SceneOptions) -> Georef:
+    """The plane of the raster that was named as an example."""
+    headers, _ = _headers([like], options, ignore_step)
+    if len(headers) > 1:
+        raise SceneError(f"--like names one raster, but {like} are {len(headers)}")
+    return use(headers[0], options).georef

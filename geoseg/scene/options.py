@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Valid = Literal["all", "any"]
+Resampling = Literal["bilinear", "nearest", "cubic"]
 Rule = Literal["first", "last", "newest", "least-nodata"]
 
 
@@ -21,6 +22,19 @@ class SceneOptions:
     valid: Valid = "all"
     """A pixel counts where all bands that are read have data, or where any has; a
     band without data then reads as 0."""
+    crs: str | None = None
+    """The CRS to read in, such as ``EPSG:3035``; the files' own where None."""
+    resolution: float | tuple[float, float] | None = None
+    """A pixel's width and height in units of the CRS, or its side. Pixels then begin at
+    multiples of it, in every scene alike."""
+    bounds: tuple[float, float, float, float] | None = None
+    """Map no more than this: left, bottom, right, top in the CRS. Pixels stay where
+    they are, and the model sees what is around."""
+    like: str | None = None
+    """A raster whose pixels are to be the scene's."""
+    resampling: Resampling = "bilinear"
+    """How pixels are found on a grid that is not a file's own. Masks and classes are
+    always those of the nearest pixel."""
     mosaic: Rule = "first"
     """Which file counts where several have data: the ``first`` or ``last`` named, the
     ``newest``, or the one with the ``least-nodata``."""

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.grid import Window
+from geoseg.scene.planes import offset_on
+from geoseg.scene.warp import Warp, covered, make_warp, read_warped, warped_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from geoseg.georef import Georef
     from geoseg.scene.raster import Raster
 
 Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
@@ -30,19 +33,15 @@ class Layer:
 
     raster: Raster
     """The file."""
-    row: int
-    """The scene's row of its first pixel."""
-    col: int
-    """The scene's column of its first pixel."""
-
-    @property
-    def window(self) -> Window:
-        """The scene's pixels that it covers."""
-        plane = self.raster.georef
-        return Window(self.row, self.col, plane.height, plane.width)
+    window: Window
+    """The scene's pixels that it covers; a few more where it is warped."""
+    warp: Warp | None = None
+    """How it is read where its pixels are not the scene's; None where they are."""
 
     def read(self, window: Window, bands: Sequence[int]) -> Read:
         """Read a window of the scene that lies inside the layer."""
+        if self.warp is not None:
+            return read_warped(self.raster, self.warp, window, bands)
         pixels, data = self.raster.read(window.relative_to(self.window), bands)
         return pixels, np.broadcast_to(data, pixels.shape)
 
@@ -50,7 +49,32 @@ class Layer:
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
     ) -> np.ma.MaskedArray:
         """Look at a window of the scene that lies inside the layer."""
+        if self.warp is not None:
+            return warped_picture(self.raster, self.warp, window, bands, shape)
         return self.raster.picture(window.relative_to(self.window), bands, shape)
+
+
+def lay(raster: Raster, grid: Georef, method: str) -> Layer | None:
+    """Lay a file on a grid; None where it is nowhere on it.
+
+    Args:
+        raster: The file.
+        grid: A scene's.
+        method: How pixels are found where they are not the grid's: ``nearest``,
+            ``bilinear`` or ``cubic``.
+
+    """
+    plane = raster.georef
+    whole = Window(0, 0, grid.height, grid.width)
+    offset = offset_on(plane, grid)
+    if offset is None:
+        window = covered(plane, grid)
+        inside = None if window is None else window.intersection(whole)
+        if inside is None:
+            return None
+        return Layer(raster, inside, make_warp(plane, grid, method))
+    window = Window(*offset, plane.height, plane.width)
+    return Layer(raster, window) if window.intersection(whole) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,5 @@ The rooms, in the order a map walks them:
 * `clip` cuts polygons to an area's outline
 * `writers` is the door for vectors; `geojson` and `style` prepare what they write
 
-`units` reads areas and lengths as people write them, and `kernel` says how the
-loops over pixels and vertices are compiled.
+`units` reads areas and lengths as people write them.
 """

@@ -19,8 +19,8 @@ import numpy as np
 from geoseg.classes import NODATA
 from geoseg.errors import VectorError
 from geoseg.grid import Window
+from geoseg.kernel import kernel
 from geoseg.vectorize.arcs import Arcs, mark_corners, trace
-from geoseg.vectorize.kernel import kernel
 from geoseg.vectorize.regions import label_pixels
 
 if TYPE_CHECKING:

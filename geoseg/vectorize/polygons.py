@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import VectorError
+from geoseg.kernel import is_kept
 from geoseg.vectorize.blocks import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.kernel import is_kept
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.network import Network, trace_map
 from geoseg.vectorize.rings import assemble, draw

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.classes import NODATA
-from geoseg.vectorize.kernel import kernel
+from geoseg.kernel import kernel
 from geoseg.vectorize.regions import OUTSIDE
 
 if TYPE_CHECKING:

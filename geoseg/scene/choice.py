@@ -1,0 +1,143 @@
+"""The grid that a user chooses instead of the files' own."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from affine import Affine
+
+from geoseg.errors import SceneError
+from geoseg.georef import Georef
+from geoseg.grid import Window
+from geoseg.scene.raster import parse_crs
+from geoseg.scene.warp import covered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyproj import CRS
+
+    from geoseg.scene.options import SceneOptions
+
+_EARTH_M = 6_371_009.0
+"""Earth's mean radius in metres."""
+_DIGITS = 3
+"""Digits of a resolution that nobody named."""
+_MOST_PIXELS = 1 << 45
+"""A grid of more pixels was not meant: the land of Earth has 2**40 of 10 m."""
+
+
+def is_chosen(options: SceneOptions) -> bool:
+    """Whether a user chose another grid than the files' own."""
+    return any(
+        chosen is not None for chosen in (options.crs, options.resolution, options.like)
+    )
+
+
+def choose_grid(
+    planes: Sequence[Georef], options: SceneOptions, like: Georef | None
+) -> Georef:
+    """Make the grid that a user chose, large enough for all files.
+
+    Its pixels begin at multiples of their size, so that scenes of one CRS and
+    resolution share their pixels, unless those of another raster were chosen.
+
+    Args:
+        planes: The files' planes.
+        options: What the user said.
+        like: The plane of the raster that was named as an example.
+
+    Raises:
+        SceneError: The choice contradicts itself, or the files are nowhere on it.
+
+    """
+    if like is not None:
+        if options.crs is not None or options.resolution is not None:
+            raise SceneError(
+                "--like names a grid already; leave out --crs and --resolution"
+            )
+        return like
+    crs = _crs(planes, options)
+    width, height = _resolution(planes, crs, options)
+    probe = Georef(1, 1, Affine(width, 0, 0, 0, -height, 0), crs)
+    windows = [
+        window for plane in planes if (window := covered(plane, probe)) is not None
+    ]
+    if not windows:
+        raise SceneError(f"the files are nowhere in {crs.name}; choose another --crs")
+    union = Window.between(
+        (min(w.row for w in windows), max(w.rows[1] for w in windows)),
+        (min(w.col for w in windows), max(w.cols[1] for w in windows)),
+    )
+    if union.pixels > _MOST_PIXELS:
+        raise SceneError(
+            f"pixels of {width:g} x {height:g} in {crs.name} make a scene of "
+            f"{union.height:,} x {union.width:,} pixels; choose a larger --resolution"
+        )
+    return probe.crop(union)
+
+
+def bounds_window(grid: Georef, bounds: tuple[float, float, float, float]) -> Window:
+    """Find the pixels of a grid whose centre lies in bounds.
+
+    Raises:
+        SceneError: There is none.
+
+    """
+    left, bottom, right, top = bounds
+    if not (left < right and bottom < top) or not all(map(math.isfinite, bounds)):
+        raise SceneError(
+            f"--bounds are left, bottom, right, top in the scene's CRS; got "
+            f"{', '.join(f'{edge:g}' for edge in bounds)}"
+        )
+    corners = [~grid.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+    cols, rows = zip(*corners, strict=True)
+    edges = [
+        (max(math.ceil(min(axis) - 0.5), 0), min(math.ceil(max(axis) - 0.5), length))
+        for axis, length in ((rows, grid.height), (cols, grid.width))
+    ]
+    if any(start >= stop for start, stop in edges):
+        raise SceneError(
+            f"--bounds {', '.join(f'{edge:g}' for edge in bounds)} hold no pixel "
+            f"of the scene, which covers {grid.bounds} ({grid.crs.name})"
+        )
+    return Window.between(*edges)
+
+
+def _crs(planes: Sequence[Georef], options: SceneOptions) -> CRS:
+    if options.crs is not None:
+        return parse_crs(options.crs, "--crs")
+    found = [planes[0].crs]
+    for plane in planes:
+        if plane.crs is not found[0] and plane.crs not in found:
+            found.append(plane.crs)
+    if len(found) > 1:
+        raise SceneError(
+            f"the files are in {', '.join(crs.name for crs in found)}; choose one with "
+            f"--crs"
+        )
+    return found[0]
+
+
+def _resolution(
+    planes: Sequence[Georef], crs: CRS, options: SceneOptions
+) -> tuple[float, float]:
+    """The pixel size named, or that of the finest file, to three digits."""
+    if options.resolution is not None:
+        named = options.resolution
+        width, height = named if isinstance(named, tuple) else (named, named)
+        if not (0 < width < math.inf and 0 < height < math.inf):
+            raise SceneError(
+                f"--resolution is a pixel's side in units of the CRS, above 0; got "
+                f"{width:g} x {height:g}"
+            )
+        return width, height
+    side = min(plane.gsd_m() for plane in planes)
+    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
+    # A degree's conversion factor is in radians.
+    side /= unit * _EARTH_M if crs.is_geographic else unit
+    digits = _DIGITS - 1 - math.floor(math.log10(side))
+    rounded = float(np.round(side, digits))
+    return rounded, rounded
