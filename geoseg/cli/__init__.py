@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 import warnings
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -89,5 +91,9 @@ def main() -> None:
     Exit status: 0 done, 1 failed on the way (the same command resumes), 2 something
     given cannot be used (nothing was written), 130 stopped by Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A name that the terminal's encoding lacks is no reason to stop.
+            stream.reconfigure(errors="replace")
     # What GDAL mutters on the way is raised, in our words.
     logging.getLogger("rasterio").addHandler(logging.NullHandler())

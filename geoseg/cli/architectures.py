@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import reporting
+from geoseg.cli.paper import show
 
 if TYPE_CHECKING:
     from geoseg import Surveyed
@@ -96,7 +96,7 @@ def _show(found: list[Surveyed]) -> None:
             str(each.stride),
             str(max(each.architecture.smallest_tile, each.stride)),
         )
-    Console(highlight=False).print(table)
+    show(table)
 
 
 def _field(each: Surveyed) -> str:

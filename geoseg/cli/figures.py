@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
+
+from geoseg.cli.paper import show, show_line, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,20 +28,19 @@ def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> No
     if as_json:
         click.echo(assessment.to_json())
     elif not quiet:
-        console = Console(highlight=False)
         compared = f"{assessment.class_map} against {assessment.reference}"
-        console.print(escape(compared), soft_wrap=True)
+        show_line(escape(compared))
         # Of a sample, only the estimates are figures of the map.
         if assessment.estimates is None:
-            console.print(_classes(assessment))
+            show(_classes(assessment))
         if len(assessment.legend) <= _WIDEST:
-            console.print(_confusion(assessment))
+            show(_confusion(assessment))
         if assessment.estimates is None:
-            console.print(_overall(assessment))
+            show(_overall(assessment))
         else:
-            console.print(_estimates(assessment, assessment.estimates))
+            show(_estimates(assessment, assessment.estimates))
         for path in assessment.products.values():
-            console.print(escape(path), soft_wrap=True)
+            show_line(escape(path))
 
 
 def _classes(assessment: Assessment) -> Table:
@@ -66,7 +65,7 @@ def _classes(assessment: Assessment) -> Table:
             continue
         table.add_row(
             escape(land_class.name),
-            Text("██", style=land_class.colour),
+            swatch(land_class.colour),
             f"{accuracy.in_reference[index]:,}",
             *(_figure(values[index]) for values in columns.values()),
         )
@@ -152,9 +151,8 @@ def show_strata(strata: Sequence[Stratum], output: Path) -> None:
     for each in strata:
         counts = (f"{each.pixels:,}", f"{100 * each.share:.1f} %", f"{each.points:,}")
         table.add_row(escape(each.name), *counts)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(escape(str(output)), soft_wrap=True)
+    show(table)
+    show_line(escape(str(output)))
 
 
 def _figure(value: float) -> str:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import reporting
+from geoseg.cli.paper import show
 
 if TYPE_CHECKING:
     from geoseg import Inspection, ReceptiveField
@@ -57,7 +57,7 @@ def _show(found: Inspection) -> None:
     if found.receptive_field:
         for name, value in _field_lines(found, found.receptive_field):
             grid.add_row(name, value)
-    Console(highlight=False).print(grid)
+    show(grid)
 
 
 def _field_lines(found: Inspection, field: ReceptiveField) -> list[tuple[str, str]]:

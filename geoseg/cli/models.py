@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 import geoseg
 from geoseg.cli.architectures import list_architectures
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import debuggable
 from geoseg.cli.package import package_model, unpack_model
+from geoseg.cli.paper import show, show_line, swatch
 
 if TYPE_CHECKING:
     from geoseg import ModelPackage
@@ -54,11 +53,10 @@ def list_models() -> None:
 def show_model(model: str) -> None:
     """Show what MODEL, a name, a directory or hf://owner/name, needs and gives."""
     package = geoseg.load_package(model)
-    console = Console(highlight=False)
     title = f"[bold]{escape(package.name)}[/] {escape(package.version)}"
-    console.print(title, soft_wrap=True)
+    show_line(title)
     for name, value in _facts(package):
-        console.print(f"{name:<12} {escape(value)}", soft_wrap=True)
+        show_line(f"{name:<12} {escape(value)}")
     bands = Table("band", "common name", "mean", "deviation", "trained on")
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
@@ -68,12 +66,12 @@ def show_model(model: str) -> None:
         bands.add_row(
             escape(band.name + place), escape(band.common_name), *numbers, values
         )
-    console.print(bands)
-    classes = Table("id", "class", "colour")
-    for land_class in package.legend:
-        swatch = Text(f"██ {land_class.colour}", style=land_class.colour)
-        classes.add_row(str(land_class.id), escape(land_class.name), swatch)
-    console.print(classes)
+    show(bands)
+    classes = Table("id", "class", "", "colour")
+    for each in package.legend:
+        patch = swatch(each.colour)
+        classes.add_row(str(each.id), escape(each.name), patch, each.colour)
+    show(classes)
 
 
 def _facts(package: ModelPackage) -> list[tuple[str, str]]:

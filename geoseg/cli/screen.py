@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING, Self
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
+
+from geoseg.cli.paper import show, show_line, swatch
+from geoseg.cli.progress import progress_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from geopandas import GeoDataFrame
-    from rich.progress import Task
 
     from geoseg import Forecast, Report, Step
 
@@ -43,25 +35,8 @@ _WORDS = {
 }
 
 
-class _Rate(ProgressColumn):
-    """Tiles per second."""
-
-    def render(self, task: Task) -> Text:
-        """Write the rate, once there is one."""
-        speed = task.finished_speed or task.speed
-        if not task.fields["counted"] or speed is None:
-            return Text("")
-        return Text(f"{speed:.1f} tiles/s", style="progress.data.speed")
-
-
-class _Count(ProgressColumn):
-    """Tiles done of all."""
-
-    def render(self, task: Task) -> Text:
-        """Write the count, where there is one."""
-        if not task.fields["counted"]:
-            return Text("")
-        return Text(f"{task.completed:,.0f}/{task.total:,.0f} tiles")
+_MANY_BYTES = 100_000_000
+"""From here on sizes are given in gigabytes."""
 
 
 class Screen:
@@ -75,20 +50,9 @@ class Screen:
         """Choose how much to show."""
         self._quiet, self._as_json = quiet, as_json
         self._console = Console(stderr=True, highlight=False)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            _Count(),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=quiet or not self._console.is_terminal,
-            transient=False,
-        )
+        self._progress = progress_on(self._console, hidden=quiet)
         self._step = ""
         self._warned: set[str] = set()
-        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         """Start to show progress."""
@@ -97,9 +61,7 @@ class Screen:
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Leave the bars as they are, full where the job is done."""
-        if error is None:
-            self._fill_bar()
-        self._progress.stop()
+        self._progress.stop(done=error is None)
 
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""
@@ -108,22 +70,16 @@ class Screen:
             self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
         if step.name != self._step:
             self._begin(step)
-        if self._task is not None and step.total:
-            self._progress.update(self._task, completed=step.done)
+        self._progress.advance(step)
 
     def _begin(self, step: Step) -> None:
-        self._fill_bar()
         self._step = step.name
         if step.resumed_blocks and not self._quiet:
             self._console.print(
                 f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
             )
-        self._task = self._progress.add_task(
-            _WORDS[step.name] + (" (compiling first, once)" if step.compiles else ""),
-            total=step.total or None,
-            completed=step.done,
-            counted=step.total > 0,
-        )
+        compiling = " (compiling first, once)" if step.compiles else ""
+        self._progress.begin(_WORDS[step.name] + compiling, step)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         """Say each warning once, as soon as it is known: a run may take hours."""
@@ -134,22 +90,15 @@ class Screen:
                     f"geoseg: warning: {warning}", soft_wrap=True, markup=False
                 )
 
-    def _fill_bar(self) -> None:
-        if self._task is not None:
-            task = next(t for t in self._progress.tasks if t.id == self._task)
-            total = task.total or 1
-            self._progress.update(self._task, total=total, completed=total)
-
     def show_report(self, report: Report) -> None:
         """Show what came out: warnings, the area of each class, the files."""
         self._warn(report.warnings)
         if self._as_json:
             click.echo(report.to_json())
         elif not self._quiet:
-            console = Console(highlight=False)
-            console.print(_areas(report))
+            show(_areas(report))
             for name, path in report.products.items():
-                console.print(f"[bold]{name:<11}[/] {escape(path)}", soft_wrap=True)
+                show_line(f"[bold]{name:<11}[/] {escape(path)}")
 
 
 def _areas(report: Report) -> Table:
@@ -157,9 +106,9 @@ def _areas(report: Report) -> Table:
     for heading in ("area (ha)", "share"):
         table.add_column(heading, justify="right")
     for area in report.class_areas:
-        swatch = Text("██", style=area.colour)
         share = f"{100 * area.share:.1f} %"
-        table.add_row(escape(area.name), swatch, f"{area.area_ha:,.1f}", share)
+        patch = swatch(area.colour)
+        table.add_row(escape(area.name), patch, f"{area.area_ha:,.1f}", share)
     return table
 
 
@@ -184,9 +133,8 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
         lost = merged.get(row["name"], 0)
         counts = (f"{row['polygons']:,}", f"{row['area_ha']:,.1f}", f"{lost:,}")
         table.add_row(escape(str(row["name"])), *counts)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(escape(str(output)), soft_wrap=True)
+    show(table)
+    show_line(escape(str(output)))
 
 
 def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
@@ -197,7 +145,7 @@ def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
     grid = Table.grid(padding=(0, 2))
     for name, value in _forecast_lines(forecast):
         grid.add_row(name, value)
-    Console(highlight=False).print(grid)
+    show(grid)
 
 
 def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
@@ -213,8 +161,8 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("blocks", f"{forecast.blocks:,} of {forecast.block_side:,} px a side"),
         ("overlap costs", f"{forecast.overlap_cost:.2f} times the pixels"),
         ("peak memory", _memory(forecast)),
-        ("run directory", f"{forecast.run_directory_bytes / 1e9:.2f} GB at most"),
-        ("all rasters", f"{forecast.rasters_bytes / 1e9:.2f} GB at most"),
+        ("run directory", f"{_size(forecast.run_directory_bytes)} at most"),
+        ("all rasters", f"{_size(forecast.rasters_bytes)} at most"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
         ("time", f"{_duration(forecast.seconds)} with one process"),
     ]
@@ -222,10 +170,17 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
 
 def _memory(forecast: Forecast) -> str:
     here, polygons = forecast.peak_memory_bytes, forecast.polygons_memory_bytes
-    text = f"{here / 1e9:.2f} GB at most, {polygons / 1e9:.2f} of it for polygons"
+    text = f"{_size(here)} at most, {_size(polygons)} of it for polygons"
     if forecast.worker_memory_bytes is not None:
-        text += f"; {forecast.worker_memory_bytes / 1e9:.2f} GB a worker"
-    return f"{text}; {forecast.free_memory_bytes / 1e9:.2f} GB are free"
+        text += f"; {_size(forecast.worker_memory_bytes)} a worker"
+    return f"{text}; {_size(forecast.free_memory_bytes)} are free"
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes."""
+    if count < _MANY_BYTES:
+        return f"{count / 1e6:,.1f} MB"
+    return f"{count / 1e9:,.2f} GB"
 
 
 def _mpx(forecast: Forecast) -> str:
@@ -235,4 +190,6 @@ def _mpx(forecast: Forecast) -> str:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if not hours and not minutes:
+        return f"{rest} s"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import a_path, computing, reporting, tiling
+from geoseg.cli.paper import show, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -73,13 +73,11 @@ def command(
 
 def _show(found: Verification) -> None:
     row, col, height, width = found.window
-    console = Console(highlight=False)
-    console.print(
+    show_line(
         f"{found.pixels:,} pixels of rows {row}-{row + height}, columns "
-        f"{col}-{col + width}; {found.device}, {found.precision}",
-        soft_wrap=True,
+        f"{col}-{col + width}; {found.device}, {found.precision}"
     )
-    console.print(_reach(found), soft_wrap=True)
+    show_line(_reach(found))
     table = Table("tile", "overlap", "blend")
     for heading in ("largest difference", "other class", "share"):
         table.add_column(heading, justify="right")
@@ -92,7 +90,7 @@ def _show(found: Verification) -> None:
             f"{each.changed_pixels:,}",
             f"{100 * each.changed_share:.3f} %",
         )
-    console.print(table)
+    show(table)
 
 
 def _reach(found: Verification) -> str:
