@@ -36,7 +36,7 @@ def test_a_file_gets_a_table_without_box_colours_or_blanks(capsys):
         [LONG, "1.5"],
         ["sea", "22.5"],
     ]
-    assert len({len(line) for line in lines[1:]}) == 1  # figures are under figures
+    assert {len(line) for line in lines[1:]} == {len(LONG) + len("  area (ha)")}
 
 
 def test_a_terminal_gets_lines_and_patches_of_colour(monkeypatch, capsys):

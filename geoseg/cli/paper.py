@@ -6,6 +6,7 @@ nothing cut off at 80 columns, and no patch of a colour that nobody will see.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ _WIDE = 1000
 def show(table: Table) -> None:
     """Print a table as the output takes it, without columns that hold nothing."""
     console = Console(highlight=False)
-    table.columns = [column for column in table.columns if _holds_anything(column)]
+    kept = [column for column in table.columns if _holds_anything(column)]
+    table.columns = [
+        replace(column, _index=index)  # rich measures columns by it
+        for index, column in enumerate(kept)
+    ]
     if console.is_terminal and not console.is_dumb_terminal:
         console.print(table)
         return
