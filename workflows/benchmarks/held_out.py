@@ -48,6 +48,15 @@ def measure(class_map: Path, within: Path) -> dict[str, float]:
     }
 
 
+def write_between(path: Path, script: str, text: str) -> None:
+    """Put a text into a page, between the lines that name the script."""
+    page = path.read_text(encoding="utf-8")
+    begin = f"<!-- begin: workflows/benchmarks/{script} --write {path} -->\n"
+    before, rest = page.split(begin)
+    _, after = rest.split("<!-- end -->", maxsplit=1)
+    path.write_text(f"{before}{begin}{text}\n<!-- end -->{after}", encoding="utf-8")
+
+
 def table(head: list[str], rows: list[list[str]]) -> str:
     """Draw a table in Markdown; all columns but the first are numbers."""
     rule = ["---", *["---:"] * (len(head) - 1)]
