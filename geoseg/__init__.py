@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from geoseg.models.survey import Surveyed, list_architectures
     from geoseg.prepare import SegmentOptions
     from geoseg.products.report import Report
-    from geoseg.run import segment
+    from geoseg.run import segment, segment_each, segment_features
     from geoseg.scene import SceneOptions
     from geoseg.steps import Step
     from geoseg.vectors import PolygonOptions, polygonize
@@ -72,6 +72,8 @@ _HOMES = {
     "make_package": "geoseg.models.make",
     "polygonize": "geoseg.vectors",
     "segment": "geoseg.run",
+    "segment_each": "geoseg.run",
+    "segment_features": "geoseg.run",
     "stratified_estimates": "geoseg.evaluate.stratified",
     "unpack_package": "geoseg.models.make",
     "validate_model": "geoseg.models.proof",
@@ -116,6 +118,8 @@ __all__ = [
     "make_package",
     "polygonize",
     "segment",
+    "segment_each",
+    "segment_features",
     "stratified_estimates",
     "unpack_package",
     "validate_model",

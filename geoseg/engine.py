@@ -112,7 +112,7 @@ def run(
 
 
 def parts(
-    plan: Plan, journal: Journal, bands: slice
+    plan: Plan, journal: Journal, bands: slice, *, within: Window | None = None
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Read back the finished parts of a run.
 
@@ -121,9 +121,10 @@ def parts(
         journal: The run's journal. A piece that no task finished is left out; `run`
             has named it.
         bands: Which bands of the parts, as `geoseg.layers.Layers.bands` tells.
+        within: Where they are wanted, in scene pixels; parts elsewhere are not read.
 
     Yields:
-        A part's window, counted from the output raster's first pixel, and its
+        A part's window, in scene pixels, and its
         values, shape ``(band, y, x)``, in the order in which they were finished. Parts
         do not overlap.
 
@@ -133,8 +134,9 @@ def parts(
             piece, sharer = piece_of(receipt.name)
             if sharer is None:
                 window = plan.output(piece)
-                values = unpack_part(journal.store.read(receipt), window)
-                yield window.relative_to(plan.area), values[bands]
+                if within is None or window.intersection(within) is not None:
+                    values = unpack_part(journal.store.read(receipt), window)
+                    yield window, values[bands]
 
 
 _Work: TypeAlias = "Block | tuple[Piece, ...]"

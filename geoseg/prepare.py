@@ -132,6 +132,13 @@ class Setup:
     """What is to be done."""
     warnings: tuple[str, ...]
     """What was put right or assumed, a sentence each."""
+    feature: str | None = None
+    """The feature of the run's area that this is; None for all of it."""
+
+    def cut_to(self, area: Aoi, feature: str) -> Setup:
+        """Give what one feature of the run's area is to become."""
+        output = self.output / feature
+        return replace(self, aoi=area, output=output, feature=feature)
 
     @property
     def packages(self) -> tuple[ModelPackage, ...]:

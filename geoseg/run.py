@@ -1,35 +1,29 @@
-"""Compose the rooms into one job: segment()."""
+"""Compose the rooms into jobs: segment(), of features and of several scenes, too."""
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from geoseg.classes import NODATA
-from geoseg.cluster import dashboard_of, default_workers, map_on, open_client
-from geoseg.engine import Progress, parts, run
+from geoseg.aoi import read_features
+from geoseg.clock import Clock
+from geoseg.cluster import dashboard_of, default_workers, open_client
+from geoseg.deliver import deliver, finished_report
+from geoseg.engine import Progress, run
+from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.journal.journal import Journal, open_journal
-from geoseg.layers import SHARE_ONE
-from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
 from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
-from geoseg.products.preview import write_preview
-from geoseg.products.report import Report, class_areas, write_report
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job
-from geoseg.vectorize.clip import clip
-from geoseg.vectorize.polygons import polygons, will_compile
-from geoseg.vectorize.writers import write_polygons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     from distributed import Client
 
-    from geoseg.mosaic import Extent
+    from geoseg.products.report import Report
     from geoseg.scene import Inputs
 
 
@@ -74,39 +68,185 @@ def segment(
 
     """
     options = options or SegmentOptions()
-    clock = _Clock()
+    clock = Clock()
+    setup = _prepare(scene, output, aoi, options, clock, on_step)
+    with _client(setup, on_step) as client:
+        return _finish(setup, client, clock, on_step)
+
+
+def segment_features(  # what segment takes, and the field
+    scene: Inputs,
+    output: Path | str,
+    *,
+    aoi: Path | str,
+    field: str,
+    options: SegmentOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> dict[str, Report]:
+    """Make a map of each feature of an area of interest, in one run.
+
+    The run is one over all features, so a tile that several share is inferred once;
+    each feature's map is what `segment` gives for that feature alone, in a folder of
+    its own in the output directory.
+
+    Args:
+        scene: What to map, as `segment` takes it.
+        output: The directory for the features' folders.
+        aoi: A vector file of polygons, or one of its layers.
+        field: The field whose values name the features; those of one name are one.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What each feature's ``run.json`` holds, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: Something failed on the way; the same call resumes.
+
+    """
+    options = options or SegmentOptions()
+    clock = Clock()
+    setup = _prepare(scene, output, aoi, options, clock, on_step)
+    features = read_features(str(aoi), field, setup.scene.georef)
+    told = tuple(w for area in features.values() for w in area.warnings)
+    on_step(Step("prepare", warnings=told))
+    reports: dict[str, Report] = {}
+    with _client(setup, on_step) as client, _journal(setup) as journal:
+        counts = _infer(setup, journal, client, clock, on_step)
+        for name, area in features.items():
+            on_step(Step("features", done=len(reports), total=len(features)))
+            place = setup.cut_to(area, name)
+            reports[name] = deliver(
+                place, journal, client, counts, clock.copy(), ignore_step
+            )
+        _close(setup, journal)
+    return reports
+
+
+def segment_each(
+    scenes: Sequence[Path | str],
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> dict[str, Report]:
+    """Map independent scenes one after the other, with the model loaded once.
+
+    Each is a run of its own, in a folder of the output directory that is named like
+    the scene. All are checked before the first begins; one that fails on the way does
+    not stop the others; one that is done already, with the same inputs and settings,
+    is not done again.
+
+    Args:
+        scenes: The scenes, each as `segment` takes one.
+        output: The directory for the scenes' folders.
+        aoi: The area of interest, as `segment` takes it; it lies on every scene.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What each scene's ``run.json`` holds, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: A scene failed on the way; the others are done, and the same call
+            resumes.
+
+    """
+    options = options or SegmentOptions()
+    setups, clocks = {}, {}
+    for name, scene in _named_apart(scenes).items():
+        clocks[name] = Clock()
+        folder = Path(output) / name
+        setups[name] = _prepare(scene, folder, aoi, options, clocks[name], on_step)
+    if not setups:
+        raise InputError("no scene is given; give at least one")
+    reports: dict[str, Report] = {}
+    failures: dict[str, RunError] = {}
+    with _client(next(iter(setups.values())), on_step) as client:
+        for name, setup in setups.items():
+            on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
+            try:
+                reports[name] = finished_report(setup) or _finish(
+                    setup, client, clocks[name], on_step
+                )
+            except (DiskError, DeviceError):
+                raise  # no other scene can do better
+            except RunError as error:
+                failures[name] = error
+    if failures:
+        told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        raise RunError(
+            f"{len(failures)} of {len(setups)} scenes failed, the others are done "
+            f"({told}); run the same command again to finish them"
+        ) from next(iter(failures.values()))
+    return reports
+
+
+def _named_apart(scenes: Sequence[Path | str]) -> dict[str, Path | str]:
+    """Name each scene's folder by its file, without what comes after the dot."""
+    named: dict[str, Path | str] = {}
+    for scene in scenes:
+        name = PurePosixPath(urlsplit(str(scene)).path).stem
+        if not name:
+            raise InputError(f"{scene} has no name that a folder could have")
+        if name in named:
+            raise InputError(
+                f"{named[name]} and {scene} would share the folder {name!r}; rename "
+                f"one, or map them in two calls"
+            )
+        named[name] = scene
+    return named
+
+
+def _prepare(  # what segment takes
+    scene: Inputs,
+    output: Path | str,
+    aoi: Path | str | None,
+    options: SegmentOptions,
+    clock: Clock,
+    on_step: OnStep,
+) -> Setup:
     with clock("prepare"):
         area = None if aoi is None else str(aoi)
         setup = prepare(scene, Path(output), area, options, on_step)
     on_step(Step("prepare", warnings=setup.warnings))
-    directory = setup.output / RUN_DIRECTORY
-    identity = setup.plan.identity
-    device = setup.predictor.compute.device
+    return setup
+
+
+@contextmanager
+def _client(setup: Setup, on_step: OnStep) -> Iterator[Client]:
+    options, device = setup.options, setup.predictor.compute.device
     workers = default_workers(device) if options.workers is None else options.workers
-    with (
-        open_client(workers, options.scheduler, device=device) as client,
-        open_journal(directory, identity, restart=options.restart) as journal,
-    ):
+    with open_client(workers, options.scheduler, device=device) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
-        with clock("infer"):
-            counts = _infer(setup, journal, client, on_step)
-        with clock("raster"):
-            on_step(Step("raster"))
-            _write_rasters(setup, journal)
-        with clock("vectorize"):
-            on_step(Step("vectorize", compiles=will_compile()))
-            _write_vectors(setup, client)
-        with clock("preview"):
-            on_step(Step("preview"))
-            _write_preview(setup)
-        report = _report(setup, counts, clock.seconds)
-        write_report(setup.products["report"], report)
-        if not options.keep_parts:
-            journal.discard()
+        yield client
+
+
+def _journal(setup: Setup) -> AbstractContextManager[Journal]:
+    directory, identity = setup.output / RUN_DIRECTORY, setup.plan.identity
+    return open_journal(directory, identity, restart=setup.options.restart)
+
+
+def _finish(setup: Setup, client: Client, clock: Clock, on_step: OnStep) -> Report:
+    """Run what is left of a setup, and write its products."""
+    with _journal(setup) as journal:
+        counts = _infer(setup, journal, client, clock, on_step)
+        report = deliver(setup, journal, client, counts, clock, on_step)
+        _close(setup, journal)
     return report
 
 
-def _infer(setup: Setup, journal: Journal, client: Client, on_step: OnStep) -> Progress:
+def _close(setup: Setup, journal: Journal) -> None:
+    if not setup.options.keep_parts:
+        journal.discard()
+
+
+def _infer(
+    setup: Setup, journal: Journal, client: Client, clock: Clock, on_step: OnStep
+) -> Progress:
     job = Job(
         plan=setup.plan,
         source=setup.scene,
@@ -129,131 +269,5 @@ def _infer(setup: Setup, journal: Journal, client: Client, on_step: OnStep) -> P
         )
 
     allow = setup.options.allow_missing
-    return run(job, journal, client, tell, allow_missing=allow)
-
-
-def _write_rasters(setup: Setup, journal: Journal) -> None:
-    georef = setup.scene.georef.crop(setup.plan.area)
-    about: _About = {
-        "tags": {
-            "GEOSEG_VERSION": version("geoseg"),
-            "GEOSEG_MODEL": _named(setup),
-            "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
-        },
-        "scratch": setup.output / RUN_DIRECTORY,
-    }
-    for name, bands in setup.layers.bands.items():
-        path, found = setup.products[name], parts(setup.plan, journal, bands)
-        if name == "landcover":
-            write_class_map(path, georef, found, legend=setup.legend, **about)
-        elif name == "confidence":
-            write_measures(path, georef, found, names=[name], unit="percent", **about)
-        else:
-            classes = [one.name for one in setup.package.legend.classes]
-            names = classes if name == "probabilities" else [name]
-            write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
-
-
-class _About(TypedDict):
-    """What all rasters of a run are written with."""
-
-    tags: dict[str, str]
-    scratch: Path
-
-
-def _write_vectors(setup: Setup, client: Client) -> None:
-    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.legend
-    frame = polygons(
-        class_map,
-        legend=legend,
-        confidence=ClassMap.open(setup.products["confidence"]),
-        drawing=setup.options.polygons.drawing(class_map.georef, legend),
-        map_blocks=map_on(client),
-    )
-    if setup.options.clip:
-        frame = clip(frame, setup.aoi.geometry)
-    for name in setup.options.formats:
-        write_polygons(frame, setup.products[name], legend=setup.legend)
-
-
-def _write_preview(setup: Setup) -> None:
-    names = [band.common_name for band in setup.package.bands]
-    known = all(colour in names for colour in ("red", "green", "blue"))
-    chosen = [names.index(c) for c in ("red", "green", "blue")] if known else [0, 0, 0]
-    red, green, blue = (setup.predictor.bands[index] for index in chosen)
-    write_preview(
-        setup.products["preview"],
-        scene=setup.scene,
-        rgb=(red, green, blue),
-        map_path=setup.products["landcover"],
-        legend=setup.legend,
-        title=f"Land cover of {setup.scene.name}",
-        attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
-    )
-
-
-def _named(setup: Setup) -> str:
-    return ", ".join(f"{each.name} {each.version}" for each in setup.packages)
-
-
-def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
-    found = class_extents(setup.products["landcover"])
-    return Report(
-        geoseg=version("geoseg"),
-        settings={
-            **asdict(setup.options),
-            "model": [str(model) for model in setup.options.models],
-        },
-        scene={
-            "path": setup.scene.place,
-            "size": sum(raster.seen.size for raster in setup.scene.rasters),
-            "files": len(setup.scene.rasters),
-            "crs": setup.scene.georef.crs.to_string(),
-            "width": setup.scene.georef.width,
-            "height": setup.scene.georef.height,
-            "bands": list(setup.scene.bands),
-        },
-        aoi={"given": setup.aoi_given} if setup.aoi_given else None,
-        models=[
-            {
-                "name": package.name,
-                "version": package.version,
-                "fingerprint": package.fingerprint,
-            }
-            for package in setup.packages
-        ],
-        compute=asdict(setup.predictor.compute),
-        tiles={
-            "inferred": counts.inferred,
-            "empty": counts.empty,
-            "outside": setup.plan.skipped,
-        },
-        timings_s=seconds,
-        class_areas=class_areas(found, setup.legend),
-        nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
-        products={name: str(path) for name, path in setup.products.items()},
-        versions={name: version(name) for name in _TOLD},
-        warnings=[*setup.warnings, *counts.failures, *_emptiness(found)],
-    )
-
-
-def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:
-    if set(found) <= {NODATA}:
-        yield "the map has no class anywhere: the area holds no valid pixel"
-
-
-_TOLD = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")
-"""The libraries whose versions a report names."""
-
-
-@dataclass(slots=True)
-class _Clock:
-    """Wall-clock seconds of each stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = round(time.perf_counter() - start, 3)
+    with clock("infer"):
+        return run(job, journal, client, tell, allow_missing=allow)

@@ -11,8 +11,8 @@ class Step:
     """How far a job is."""
 
     name: str
-    """``index``, ``prepare``, ``infer``, ``raster``, ``vectorize``, ``preview``; in
-    comparisons also ``measure``, ``whole``."""
+    """``scene``, ``index``, ``prepare``, ``infer``, ``features``, ``raster``,
+    ``vectorize``, ``preview``; in comparisons also ``measure``, ``whole``."""
     done: int = 0
     """How much of it is done; tiles, for ``infer``."""
     total: int = 0
@@ -23,6 +23,8 @@ class Step:
     """Blocks there are in all."""
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
+    scene: str = ""
+    """The name of the scene that begins, where there are several."""
     dashboard: str = ""
     """Where the workers can be watched, once they are there: dask's dashboard."""
     compiles: bool = False

@@ -50,7 +50,8 @@ def do(job, client, **options):
         painted = np.full(shape, NODATA, np.uint8)
         for bands in job.layers.bands.values():
             for window, values in parts(job.plan, journal, bands):
-                painted[(bands, *window.slices())] = values
+                seen = window.relative_to(job.plan.area)
+                painted[(bands, *seen.slices())] = values
     return painted, progress
 
 

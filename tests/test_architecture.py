@@ -99,15 +99,23 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         ),
         "",
     ),
-    "run": (
+    "deliver": (
         8,
         (
-            "classes cluster engine journal layers mosaic prepare products scene steps "
-            "tasks "
-            "vectorize"
+            "classes clock cluster engine grid journal layers mosaic prepare products "
+            "scene steps vectorize"
         ),
-        "distributed",  # the type of the client that it hands on
+        "distributed numpy",  # the type of the client that it hands on
     ),
+    "run": (
+        9,
+        (
+            "aoi clock cluster deliver engine errors journal prepare products scene "
+            "steps tasks"
+        ),
+        "distributed",  # the same
+    ),
+    "clock": (1, "", ""),
     # What a process may hold: psutil knows the machine's, dask a container's limit.
     "memory": (1, "", "distributed psutil"),
     "compare": (
@@ -122,7 +130,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "estimate": (8, "classes cluster grid memory predict prepare scene", "numpy"),
     "__init__": (
-        9,
+        10,
         (
             "accuracy errors estimate evaluate models prepare products run scene steps "
             "vectors verify"
@@ -130,8 +138,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "",
     ),
     # The public API; geopandas is the type of the table that it shows.
-    "cli": (10, "__init__ errors", "click geopandas rich"),
-    "__main__": (11, "cli", ""),
+    "cli": (11, "__init__ errors", "click geopandas rich"),
+    "__main__": (12, "cli", ""),
 }
 
 MODULES = sorted(path.relative_to(GEOSEG) for path in GEOSEG.rglob("*.py"))

@@ -6,7 +6,13 @@ import pytest
 
 from geoseg.errors import DiskError, InputError
 from geoseg.mosaic import Extent
-from geoseg.products.report import ClassArea, Report, class_areas, write_report
+from geoseg.products.report import (
+    ClassArea,
+    Report,
+    class_areas,
+    read_report,
+    write_report,
+)
 
 
 def report(**changes):
@@ -23,6 +29,7 @@ def report(**changes):
         "nodata_pixels": 5,
         "products": {"map": "landcover.tif"},
         "versions": {"python": "3.11"},
+        "identity": {"tile": "512"},
         "warnings": ("a polygon was repaired",),
     }
     return Report(**(facts | changes))
@@ -45,6 +52,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "nodata_pixels",
         "products",
         "versions",
+        "identity",
         "warnings",
     ]
     assert read["scene"]["path"] == "scène.tif"
@@ -94,3 +102,13 @@ def test_a_map_of_nodata_has_no_area(legend):
 def test_a_value_without_a_name_is_refused(legend):
     with pytest.raises(InputError, match=r"holds \[2\].*\[1, 3, 4\]"):
         class_areas({1: Extent(10, 1), 2: Extent(5, 1)}, legend)
+
+
+def test_a_report_is_read_back_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "run.json"
+    assert read_report(path) is None
+    written = report(warnings=["a polygon was repaired"])
+    write_report(path, written)
+    assert read_report(path) == written
+    path.write_text('{"geoseg": "0.0.1"}')
+    assert read_report(path) is None

@@ -28,30 +28,36 @@ _SILENCE_S = 20.0
 """Seconds between the lines that a log gets: a short job leaves none."""
 
 
+_UNITS = {"infer": "tiles", "whole": "tiles", "features": "features"}
+"""What is counted in a step."""
+
+
 class _Rate(ProgressColumn):
-    """Tiles per second."""
+    """Tiles, or whatever is counted, per second."""
 
     def render(self, task: Task) -> Text:
         """Write the rate, once there is one."""
         speed = task.finished_speed or task.speed
-        if not task.fields["counted"] or speed is None:
+        unit = task.fields["unit"]
+        if not task.fields["counted"] or not unit or speed is None:
             return Text("")
-        return Text(f"{speed:.1f} tiles/s", style="progress.data.speed")
+        return Text(f"{speed:.1f} {unit}/s", style="progress.data.speed")
 
 
 class _Count(ProgressColumn):
-    """Tiles done of all."""
+    """Tiles, or whatever is counted, done of all."""
 
-    def __init__(self, unit: str) -> None:
-        """Choose what follows the number."""
+    def __init__(self, *, named: bool) -> None:
+        """Choose whether to name what is counted."""
         super().__init__()
-        self._unit = unit
+        self._named = named
 
     def render(self, task: Task) -> Text:
         """Write the count, where there is one."""
         if not task.fields["counted"]:
             return Text("")
-        return Text(f"{task.completed:,.0f}/{task.total:,.0f}{self._unit}")
+        unit = task.fields["unit"] if self._named else ""
+        return Text(f"{task.completed:,.0f}/{task.total:,.0f} {unit}".rstrip())
 
 
 class Bars:
@@ -64,10 +70,10 @@ class Bars:
             TextColumn("{task.description}"),
         ]
         if console.width < _NARROW:
-            columns += [_Count("")]
+            columns += [_Count(named=False)]
         else:
             left = TimeRemainingColumn(elapsed_when_finished=True)
-            columns += [BarColumn(), _Count(" tiles"), _Rate(), left]
+            columns += [BarColumn(), _Count(named=True), _Rate(), left]
         self._progress = Progress(*columns, console=console, disable=hidden)
         self._task: TaskID | None = None
 
@@ -89,6 +95,7 @@ class Bars:
             total=step.total or None,
             completed=step.done,
             counted=step.total > 0,
+            unit=_UNITS.get(step.name, ""),
         )
 
     def advance(self, step: Step) -> None:
@@ -127,7 +134,8 @@ class Lines:
         if self._hidden or time.monotonic() - self._last < _SILENCE_S:
             return
         self._last = time.monotonic()
-        count = f", {step.done:,} of {step.total:,} tiles" if step.total else ""
+        unit = _UNITS.get(step.name, "")
+        count = f", {step.done:,} of {step.total:,} {unit}" if step.total else ""
         self._console.print(f"geoseg: {self._words}{count}", soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -27,6 +28,7 @@ _WORDS = {
     "measure": "measuring the receptive field",
     "whole": "in one piece",
     "infer": "segmenting",
+    "features": "mapping features",
     "raster": "writing rasters",
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
@@ -51,7 +53,7 @@ class Screen:
         self._quiet, self._as_json = quiet, as_json
         self._console = Console(stderr=True, highlight=False)
         self._progress = progress_on(self._console, hidden=quiet)
-        self._step = ""
+        self._step = self._scene = ""
         self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -68,6 +70,10 @@ class Screen:
         self._warn(step.warnings)
         if step.dashboard and not self._quiet:
             self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
+        if step.scene:  # one of several begins: its steps bear its name
+            self._step = ""
+            self._scene = f"{escape(step.scene)} ({step.done + 1}/{step.total}): "
+            return
         if step.name != self._step:
             self._begin(step)
         self._progress.advance(step)
@@ -79,7 +85,7 @@ class Screen:
                 f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
             )
         compiling = " (compiling first, once)" if step.compiles else ""
-        self._progress.begin(_WORDS[step.name] + compiling, step)
+        self._progress.begin(self._scene + _WORDS[step.name] + compiling, step)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         """Say each warning once, as soon as it is known: a run may take hours."""
@@ -99,6 +105,33 @@ class Screen:
             show(_areas(report))
             for name, path in report.products.items():
                 show_line(f"[bold]{name:<11}[/] {escape(path)}")
+
+    def show_reports(self, reports: dict[str, Report]) -> None:
+        """Show what came out for each of several maps."""
+        for report in reports.values():
+            self._warn(report.warnings)
+        if self._as_json:
+            maps = {name: json.loads(each.to_json()) for name, each in reports.items()}
+            click.echo(json.dumps({"maps": maps}, indent=2, ensure_ascii=False))
+        elif not self._quiet:
+            show(_areas_of_all(reports))
+            for report in reports.values():
+                show_line(escape(str(_folder(report))))
+
+
+def _folder(report: Report) -> PurePath:
+    return PurePath(report.products["report"]).parent
+
+
+def _areas_of_all(reports: dict[str, Report]) -> Table:
+    """A row a map, a column a class: areas in hectares."""
+    first = next(iter(reports.values()))
+    table = Table("map", title="Land cover (ha)", title_justify="left")
+    for area in first.class_areas:
+        table.add_column(escape(area.name), justify="right")
+    for name, report in reports.items():
+        table.add_row(escape(name), *(f"{a.area_ha:,.1f}" for a in report.class_areas))
+    return table
 
 
 def _areas(report: Report) -> Table:

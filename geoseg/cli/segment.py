@@ -17,6 +17,7 @@ from geoseg.cli.options import (
     take_area,
 )
 from geoseg.cli.screen import Screen
+from geoseg.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +26,22 @@ if TYPE_CHECKING:
 @click.command("segment")
 @segmenting
 @scene_flags
+@click.option(
+    "--each", is_flag=True, help="Map every scene by itself instead of as a mosaic."
+)
+@click.option(
+    "--per-feature",
+    metavar="FIELD",
+    help="Map every feature of the AOI by itself, named by this field.",
+)
 @drawing
 @reporting
 def command(  # one parameter a flag
     scene: tuple[str, ...],
     output: Path,
     *,
+    each: bool,
+    per_feature: str | None,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
@@ -41,19 +52,34 @@ def command(  # one parameter a flag
     For example:
       geoseg segment scene.tif --aoi area.geojson -o out/ --format gpkg
 
-    Several scenes, a folder, a pattern or a list of files are one mosaic.
+    Several scenes, a folder, a pattern or a list of files are one mosaic; with
+    --each every scene has a map of its own in OUTPUT/SCENE, and with --per-feature
+    every feature of the AOI has one in OUTPUT/FEATURE.
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)
     options = geoseg.SegmentOptions(
         scene=scene_options(flags), polygons=polygon_options(flags), **flags
     )
+    if each and per_feature is not None:
+        raise InputError("--each and --per-feature cannot go together; give one")
+    if per_feature is not None and aoi is None:
+        raise InputError("--per-feature needs the features of an --aoi")
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        report = geoseg.segment(
-            scene,
-            output,
-            aoi=aoi,
-            options=options,
-            on_step=screen.show_step,
-        )
-    screen.show_report(report)
+        tell, reports, report = screen.show_step, None, None
+        if aoi is not None and per_feature is not None:
+            reports = geoseg.segment_features(
+                scene, output, aoi=aoi, field=per_feature, options=options, on_step=tell
+            )
+        elif each:
+            reports = geoseg.segment_each(
+                scene, output, aoi=aoi, options=options, on_step=tell
+            )
+        else:
+            report = geoseg.segment(
+                scene, output, aoi=aoi, options=options, on_step=tell
+            )
+    if reports is not None:
+        screen.show_reports(reports)
+    if report is not None:
+        screen.show_report(report)

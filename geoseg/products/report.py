@@ -69,6 +69,8 @@ class Report:
     """Path of each product, by its name."""
     versions: Mapping[str, str]
     """Versions of Python and of the libraries that shape the result."""
+    identity: Mapping[str, str]
+    """Every input and setting that changes pixels, as a resume compares them."""
     warnings: Sequence[str] = ()
     """What the user should know, a sentence each."""
 
@@ -137,3 +139,13 @@ def write_report(path: Path, report: Report) -> None:
     """
     with atomic_file(path) as whole:
         whole.write_text(report.to_json() + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> Report | None:
+    """Read a report back; None where there is none, or one of another version."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        areas = tuple(ClassArea(**area) for area in fields.pop("class_areas"))
+        return Report(**fields, class_areas=areas)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,224 @@
+"""What a finished run leaves of an area: rasters, polygons, preview and report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.cluster import map_on
+from geoseg.engine import parts
+from geoseg.layers import SHARE_ONE
+from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
+from geoseg.prepare import RUN_DIRECTORY
+from geoseg.products.preview import write_preview
+from geoseg.products.report import Report, class_areas, read_report, write_report
+from geoseg.steps import OnStep, Step
+from geoseg.vectorize.clip import clip
+from geoseg.vectorize.polygons import polygons, will_compile
+from geoseg.vectorize.writers import write_polygons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from distributed import Client
+    from numpy.typing import NDArray
+
+    from geoseg.clock import Clock
+    from geoseg.engine import Progress
+    from geoseg.grid import Window
+    from geoseg.journal.journal import Journal
+    from geoseg.mosaic import Extent
+    from geoseg.prepare import Setup
+
+
+def deliver(  # all that a report tells of
+    setup: Setup,
+    journal: Journal,
+    client: Client,
+    counts: Progress,
+    clock: Clock,
+    on_step: OnStep,
+) -> Report:
+    """Write all products of an area from a run's finished parts; the report is last.
+
+    Raises:
+        DiskError: The disk is full or cannot be written.
+
+    """
+    with clock("raster"):
+        on_step(Step("raster"))
+        _write_rasters(setup, journal)
+    with clock("vectorize"):
+        on_step(Step("vectorize", compiles=will_compile()))
+        _write_vectors(setup, client)
+    with clock("preview"):
+        on_step(Step("preview"))
+        _write_preview(setup)
+    report = _report(setup, counts, clock.seconds)
+    write_report(setup.products["report"], report)
+    return report
+
+
+def finished_report(setup: Setup) -> Report | None:
+    """Read the report of a run that is done; None unless it is the very same run."""
+    report = read_report(setup.products["report"])
+    same = (
+        report is not None
+        and not setup.options.restart
+        and report.identity == setup.plan.identity
+        and report.settings == _settings(setup)
+        and all(path.exists() for path in setup.products.values())
+    )
+    return report if same else None
+
+
+def _settings(setup: Setup) -> dict[str, Any]:
+    """Write the settings as JSON reads them back."""
+    models = [str(model) for model in setup.options.models]
+    settings = {**asdict(setup.options), "model": models}
+    written: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return written
+
+
+def _write_rasters(setup: Setup, journal: Journal) -> None:
+    georef = setup.scene.georef.crop(setup.aoi.window)
+    about: _About = {
+        "tags": {
+            "GEOSEG_VERSION": version("geoseg"),
+            "GEOSEG_MODEL": _named(setup),
+            "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
+        },
+        "scratch": setup.output / RUN_DIRECTORY,
+    }
+    for name, bands in setup.layers.bands.items():
+        path, found = setup.products[name], _found(setup, journal, bands)
+        if name == "landcover":
+            write_class_map(path, georef, found, legend=setup.legend, **about)
+        elif name == "confidence":
+            write_measures(path, georef, found, names=[name], unit="percent", **about)
+        else:
+            classes = [one.name for one in setup.package.legend.classes]
+            names = classes if name == "probabilities" else [name]
+            write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
+
+
+def _found(
+    setup: Setup, journal: Journal, bands: slice
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Give what a run found in an area, counted from the area's first pixel.
+
+    The parts of a run are masked by its own area; those of one feature of many are
+    cut to the feature.
+    """
+    area = setup.aoi.window
+    for window, values in parts(setup.plan, journal, bands, within=area):
+        seen = window.intersection(area)
+        if seen is None:
+            continue
+        cut = values[(slice(None), *seen.relative_to(window).slices())]
+        if setup.feature is not None:
+            cut = np.where(setup.aoi.mask(seen), cut, np.uint8(NODATA))
+        yield seen.relative_to(area), cut
+
+
+class _About(TypedDict):
+    """What all rasters of a run are written with."""
+
+    tags: dict[str, str]
+    scratch: Path
+
+
+def _write_vectors(setup: Setup, client: Client) -> None:
+    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.legend
+    frame = polygons(
+        class_map,
+        legend=legend,
+        confidence=ClassMap.open(setup.products["confidence"]),
+        drawing=setup.options.polygons.drawing(class_map.georef, legend),
+        map_blocks=map_on(client),
+    )
+    if setup.options.clip:
+        frame = clip(frame, setup.aoi.geometry)
+    for name in setup.options.formats:
+        write_polygons(frame, setup.products[name], legend=setup.legend)
+
+
+def _write_preview(setup: Setup) -> None:
+    names = [band.common_name for band in setup.package.bands]
+    known = all(colour in names for colour in ("red", "green", "blue"))
+    chosen = [names.index(c) for c in ("red", "green", "blue")] if known else [0, 0, 0]
+    red, green, blue = (setup.predictor.bands[index] for index in chosen)
+    write_preview(
+        setup.products["preview"],
+        scene=setup.scene,
+        rgb=(red, green, blue),
+        map_path=setup.products["landcover"],
+        legend=setup.legend,
+        title=f"Land cover of {setup.scene.name}",
+        attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
+    )
+
+
+def _named(setup: Setup) -> str:
+    return ", ".join(f"{each.name} {each.version}" for each in setup.packages)
+
+
+def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
+    found = class_extents(setup.products["landcover"])
+    return Report(
+        geoseg=version("geoseg"),
+        settings=_settings(setup),
+        scene={
+            "path": setup.scene.place,
+            "size": sum(raster.seen.size for raster in setup.scene.rasters),
+            "files": len(setup.scene.rasters),
+            "crs": setup.scene.georef.crs.to_string(),
+            "width": setup.scene.georef.width,
+            "height": setup.scene.georef.height,
+            "bands": list(setup.scene.bands),
+        },
+        aoi=_area(setup),
+        models=[
+            {
+                "name": package.name,
+                "version": package.version,
+                "fingerprint": package.fingerprint,
+            }
+            for package in setup.packages
+        ],
+        compute=asdict(setup.predictor.compute),
+        tiles={
+            "inferred": counts.inferred,
+            "empty": counts.empty,
+            "outside": setup.plan.skipped,
+        },
+        timings_s=seconds,
+        class_areas=class_areas(found, setup.legend),
+        nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
+        products={name: str(path) for name, path in setup.products.items()},
+        versions={name: version(name) for name in _TOLD},
+        identity=dict(setup.plan.identity),
+        warnings=[*setup.warnings, *counts.failures, *_emptiness(found)],
+    )
+
+
+def _area(setup: Setup) -> dict[str, str] | None:
+    if setup.aoi_given is None:
+        return None
+    feature = {} if setup.feature is None else {"feature": setup.feature}
+    return {"given": setup.aoi_given, **feature}
+
+
+def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:
+    if set(found) <= {NODATA}:
+        yield "the map has no class anywhere: the area holds no valid pixel"
+
+
+_TOLD = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")
+"""The libraries whose versions a report names."""
