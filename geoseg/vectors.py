@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 
     from geoseg.classes import Legend
     from geoseg.georef import Georef
+
+
+_MOST_THREADS = 4
+"""Blocks that are read and traced at a time, each in some 70 MB: what comes after them
+takes one thread, and as long as four take for the blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +109,14 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     drawing = (options or PolygonOptions()).drawing(source.georef, legend)
     area = clip_to and read_aoi(str(clip_to), source.georef).geometry
     on_step(Step("vectorize", compiles=will_compile()))
-    frame = polygons(
-        source,
-        legend=legend,
-        confidence=None if confidence is None else ClassMap.open(Path(confidence)),
-        drawing=drawing,
-    )
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        frame = polygons(
+            source,
+            legend=legend,
+            confidence=None if confidence is None else ClassMap.open(Path(confidence)),
+            drawing=drawing,
+            map_blocks=pool.map,
+        )
     if area:
         frame = clip(frame, area)
     if raster is not None:

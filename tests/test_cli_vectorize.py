@@ -1,16 +1,24 @@
 """geoseg vectorize: what it refuses, and that nothing is left when it does."""
 
 import json
+import threading
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
 import rasterio.features
+from affine import Affine
 from click.testing import CliRunner
+from geopandas.testing import assert_geodataframe_equal
+from rasterio.errors import NotGeoreferencedWarning
 from shapely import box
 
+import geoseg
+from geoseg.classes import plain_legend
 from geoseg.cli import main
+from geoseg.mosaic import ClassMap
+from geoseg.vectorize.polygons import polygons
 
 MAP = np.array(
     [[[1, 1, 1, 2, 2], [1, 3, 1, 2, 2], [1, 1, 1, 2, 255], [1, 1, 2, 2, 255]]], np.uint8
@@ -120,7 +128,36 @@ def test_a_raster_of_several_bands(tmp_path, make_raster):
 
 def test_a_raster_without_crs(tmp_path, make_raster):
     raster = make_raster("map.tif", values=MAP, crs=None)
-    assert "no coordinate reference system" in refuse(tmp_path, raster)
+    sentence = refuse(tmp_path, raster)
+    assert f"assign one, for instance: rio edit-info --crs EPSG:32633 {raster}" in (
+        sentence
+    )
+
+
+def test_a_raster_that_lies_nowhere(tmp_path, make_raster):
+    with pytest.warns(NotGeoreferencedWarning):
+        raster = make_raster("map.tif", values=MAP, transform=Affine.identity())
+    assert "no geotransform" in refuse(tmp_path, raster)
+
+
+def test_threads_trace_the_blocks_of_a_map_to_what_one_thread_draws(
+    tmp_path, make_raster, monkeypatch
+):
+    values = np.random.default_rng(0).integers(1, 4, (1, 9, 4200), np.uint8)
+    raster = make_raster("map.tif", values=values, nodata=255)
+    threads, read = set(), ClassMap.read
+
+    def noted(self, window):
+        threads.add(threading.current_thread())
+        return read(self, window)
+
+    monkeypatch.setattr(ClassMap, "read", noted)
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    drawn = geoseg.polygonize(raster, tmp_path / "polygons.gpkg")
+    assert threads - {threading.main_thread()}
+    class_map = ClassMap.open(raster)
+    legend = plain_legend(class_map.counts())
+    assert_geodataframe_equal(drawn, polygons(class_map, legend=legend))
 
 
 def test_a_missing_raster(tmp_path):

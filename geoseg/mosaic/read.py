@@ -200,9 +200,16 @@ def _check_kind(dataset: DatasetReader, band: int) -> None:
         raise SceneError(
             f"{dataset.name} holds {dtype}, not whole numbers; a class raster is needed"
         )
+    if dataset.transform.is_identity:
+        raise SceneError(
+            f"{dataset.name} has no geotransform, so its pixels have no place on "
+            f"Earth; give it one, for instance: gdal_edit.py -a_srs EPSG:32633 -a_ullr "
+            f"LEFT TOP RIGHT BOTTOM {dataset.name}"
+        )
     if dataset.crs is None:
         raise SceneError(
-            f"{dataset.name} has no coordinate reference system; assign one first"
+            f"{dataset.name} has no coordinate reference system; assign one, for "
+            f"instance: rio edit-info --crs EPSG:32633 {dataset.name}"
         )
 
 

