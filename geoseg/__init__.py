@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         assess,
         draw_sample,
     )
+    from geoseg.describe import ModelFit, SceneDescription, describe_scene
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
@@ -44,6 +45,7 @@ _HOMES = {
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "Inspection": "geoseg.models.field",
+    "ModelFit": "geoseg.describe",
     "ModelPackage": "geoseg.models.package",
     "NewPackage": "geoseg.models.new",
     "PolygonOptions": "geoseg.vectors",
@@ -51,6 +53,7 @@ _HOMES = {
     "Report": "geoseg.products.report",
     "RunError": "geoseg.errors",
     "SampleOptions": "geoseg.accuracy",
+    "SceneDescription": "geoseg.describe",
     "SceneOptions": "geoseg.scene",
     "SegmentOptions": "geoseg.prepare",
     "Step": "geoseg.steps",
@@ -62,6 +65,7 @@ _HOMES = {
     "VerifyOptions": "geoseg.verify",
     "assess": "geoseg.accuracy",
     "cached_models": "geoseg.models.hub",
+    "describe_scene": "geoseg.describe",
     "draw_sample": "geoseg.accuracy",
     "forecast": "geoseg.estimate",
     "fully_connected_crf": "geoseg.models.crf",
@@ -90,6 +94,7 @@ __all__ = [
     "GeosegError",
     "InputError",
     "Inspection",
+    "ModelFit",
     "ModelPackage",
     "NewPackage",
     "PolygonOptions",
@@ -97,6 +102,7 @@ __all__ = [
     "Report",
     "RunError",
     "SampleOptions",
+    "SceneDescription",
     "SceneOptions",
     "SegmentOptions",
     "Step",
@@ -108,6 +114,7 @@ __all__ = [
     "VerifyOptions",
     "assess",
     "cached_models",
+    "describe_scene",
     "draw_sample",
     "forecast",
     "fully_connected_crf",

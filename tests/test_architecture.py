@@ -78,7 +78,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "products": (
         6,
         "errors atomic classes georef grid mosaic",
-        "matplotlib numpy pyproj rasterio",
+        "matplotlib numpy pyproj rasterio shapely",
     ),
     "train": (6, "errors grid classes", "numpy torch"),
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
@@ -116,6 +116,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "distributed",  # the same
     ),
     "clock": (1, "", ""),
+    "describe": (8, "aoi errors grid models products scene steps", "numpy"),
     # What a process may hold: psutil knows the machine's, dask a container's limit.
     "memory": (1, "", "distributed psutil"),
     "compare": (
@@ -132,8 +133,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "__init__": (
         10,
         (
-            "accuracy errors estimate evaluate models prepare products run scene steps "
-            "vectors verify"
+            "accuracy describe errors estimate evaluate models prepare products run "
+            "scene steps vectors verify"
         ),
         "",
     ),

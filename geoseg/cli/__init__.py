@@ -17,6 +17,7 @@ COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
     "plan": "Tell what a run would take, without running it.",
     "vectorize": "Turn a class map into seam-free polygons.",
+    "info": "Tell what geoseg sees in imagery.",
     "verify": "Compare tiles with a window of the scene in one piece.",
     "evaluate": "Measure a map against a reference.",
     "sample-points": "Draw points of a map to be labelled.",

@@ -27,6 +27,7 @@ _WORDS = {
     "prepare": "preparing",
     "measure": "measuring the receptive field",
     "whole": "in one piece",
+    "look": "looking",
     "infer": "segmenting",
     "features": "mapping features",
     "raster": "writing rasters",

@@ -1,0 +1,104 @@
+"""geoseg info: what geoseg sees in imagery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.options import a_path, reporting, scene_flags, scene_options
+from geoseg.cli.paper import show, show_line
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from geoseg import ModelFit, SceneDescription
+
+
+@click.command("info")
+@click.argument("scene", nargs=-1, required=True)
+@click.option("--model", help="Tell whether this model fits, and how.")
+@click.option("--aoi", metavar="AREA", help="Draw this area into the picture.")
+@click.option("--plot", type=a_path, help="Draw members, AOI and tiles as a PNG here.")
+@click.option("--exact", is_flag=True, help="Read all pixels for ranges and shares.")
+@scene_flags
+@reporting
+def command(
+    scene: tuple[str, ...],
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags of the scene and of describe_scene
+) -> None:
+    """Tell what geoseg sees in SCENE: grid, bands, values, members, and gaps.
+
+    \b
+    For example:
+      geoseg info sheets/ --model sentinel2-landcover --plot footprints.png
+    """
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.describe_scene(
+            scene,
+            options=scene_options(flags),
+            on_step=screen.show_step,
+            **flags,
+        )
+    for warning in found.warnings:
+        click.echo(f"geoseg: warning: {warning}", err=True)
+    if as_json:
+        click.echo(found.to_json())
+    elif not quiet:
+        _show(found)
+        if flags["plot"] is not None:
+            show_line(escape(str(flags["plot"])))
+
+
+def _show(found: SceneDescription) -> None:
+    grid = Table.grid(padding=(0, 2))
+    for name, value in _facts(found):
+        grid.add_row(name, escape(value))
+    show(grid)
+    table = Table("band", title="Bands", title_justify="left")
+    for heading in ("smallest", "largest"):
+        table.add_column(heading, justify="right")
+    used = {} if found.model is None else {v: k for k, v in found.model.bands.items()}
+    table.add_column("" if found.model is None else f"band of {found.model.model}")
+    for index, band in enumerate(found.bands, start=1):
+        name = band.name or f"band {index}"
+        values = (_number(band.smallest), _number(band.largest))
+        table.add_row(escape(name), *values, escape(used.get(name, "")))
+    show(table)
+    if found.model is not None:
+        show_line(escape(_verdict(found, found.model)))
+
+
+def _facts(found: SceneDescription) -> list[tuple[str, str]]:
+    about = "" if found.exact else " (estimated; --exact reads all pixels)"
+    left, bottom, right, top = found.lonlat_bounds
+    members = ", ".join(found.members)
+    if found.files > len(found.members):
+        members += f" and {found.files - len(found.members):,} more"
+    nodata = "none declared" if found.nodata is None else f"{found.nodata:g}"
+    return [
+        ("grid", f"{found.width:,} x {found.height:,} px of {found.gsd_m:.4g} m"),
+        ("CRS", found.crs),
+        ("degrees", f"{left:.5f}, {bottom:.5f}, {right:.5f}, {top:.5f}"),
+        ("pixels", f"{found.dtype}, nodata {nodata}"),
+        ("without data", f"{found.nodata_share:.1%}{about}"),
+        ("files", f"{found.files:,}: {members}"),
+        ("overlaps", f"{found.overlap_share:.1%} of the grid"),
+        ("gaps", f"{found.gap_share:.1%} of the grid"),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.6g}"
+
+
+def _verdict(found: SceneDescription, fit: ModelFit) -> str:
+    if fit.why_not:
+        return f"{fit.model} does not fit: {fit.why_not}"
+    gsd = f"trained on {fit.model_gsd_m:g} m, the scene has {found.gsd_m:.4g} m"
+    return "; ".join([f"{fit.model} fits ({gsd})", *fit.notes])

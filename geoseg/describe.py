@@ -1,0 +1,261 @@
+"""What geoseg sees in imagery, before anything is mapped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.aoi import read_aoi
+from geoseg.errors import ModelError
+from geoseg.grid import Window
+from geoseg.models.bands import match_bands
+from geoseg.models.package import load_package
+from geoseg.products.footprints import Footprints, write_footprints
+from geoseg.scene import open_scene
+from geoseg.steps import OnStep, Step, ignore_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.package import ModelPackage
+    from geoseg.scene import Inputs, Scene, SceneOptions
+
+_LOOK = 512
+"""Side of the picture that values are estimated from, in pixels."""
+_COVER = 2048
+"""Side of the grid on which overlaps and gaps are counted, in cells."""
+_SQUARE = 2048
+"""Side of what is read at a time where all pixels are, in pixels."""
+_LISTED = 10
+"""Members of a mosaic that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandValues:
+    """What a band holds."""
+
+    name: str
+    """Its name; an empty string where it has none."""
+    smallest: float | None
+    """The smallest valid value seen; None where none was."""
+    largest: float | None
+    """The largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit:
+    """Whether a model can map a scene."""
+
+    model: str
+    """The model's name."""
+    why_not: str
+    """What is missing; an empty string where it fits."""
+    bands: dict[str, str]
+    """For each of its bands, the scene's: its name, or its number from 1."""
+    model_gsd_m: float
+    """The ground sample distance that it was trained on, in metres."""
+    notes: tuple[str, ...] = ()
+    """What would be taken for granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneDescription:
+    """What ``geoseg info`` tells."""
+
+    name: str
+    """What people call the scene."""
+    crs: str
+    """Its CRS."""
+    width: int
+    """Columns."""
+    height: int
+    """Rows."""
+    transform: tuple[float, ...]
+    """The affine transform, row by row."""
+    bounds: tuple[float, float, float, float]
+    """Left, bottom, right, top in units of the CRS."""
+    lonlat_bounds: tuple[float, float, float, float]
+    """The same in degrees of WGS 84."""
+    gsd_m: float
+    """Ground sample distance in metres."""
+    dtype: str
+    """The pixels' type."""
+    nodata: float | None
+    """The value that means "no data"."""
+    bands: tuple[BandValues, ...]
+    """Its bands, in order."""
+    nodata_share: float
+    """Share of pixels without data, 0 to 1."""
+    exact: bool
+    """Whether all pixels were read; else values and shares are estimated from a
+    picture of 512 pixels a side, whose averages hide extremes."""
+    files: int
+    """How many files it is made of."""
+    members: tuple[str, ...]
+    """The first of them."""
+    overlap_share: float
+    """Share of the ground that several members cover, 0 to 1."""
+    gap_share: float
+    """Share of the grid's rectangle that no member covers."""
+    model: ModelFit | None
+    """Whether the model asked for fits."""
+    warnings: tuple[str, ...]
+    """What was put right or taken for granted, a sentence each."""
+
+    def to_json(self) -> str:
+        """Write it as one JSON object."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def describe_scene(  # noqa: PLR0913  # each is a question of its own
+    scene: Inputs,
+    *,
+    options: SceneOptions | None = None,
+    model: str | Path | None = None,
+    aoi: Path | str | None = None,
+    plot: Path | None = None,
+    exact: bool = False,
+    on_step: OnStep = ignore_step,
+) -> SceneDescription:
+    """Tell what geoseg sees in a scene; map nothing.
+
+    Args:
+        scene: Files, folders, patterns, lists or URLs, as `geoseg.segment` takes them.
+        options: How to read them.
+        model: A model that is to map it: whether it fits, and how.
+        aoi: An area of interest for the picture.
+        plot: A PNG to draw: footprints of the members, the AOI, and, for a model, the
+            grid of its tiles.
+        exact: Read all pixels for values and shares, instead of a coarse look.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Raises:
+        InputError: Something given cannot be used.
+        RunError: The picture cannot be written.
+
+    """
+    opened = open_scene(scene, options, on_step)
+    area = None if aoi is None else read_aoi(aoi, opened.georef)
+    package = None if model is None else load_package(model)
+    on_step(Step("look"))
+    bands, share = _read_values(opened) if exact else _look(opened)
+    cover = _cover(opened)
+    georef = opened.georef
+    if plot is not None:
+        footprints = Footprints(
+            georef=georef,
+            members=tuple(sheet.window for sheet in opened.sheets),
+            area=None if area is None else area.geometry,
+            tiles=None if package is None else (package.tile, package.overlap),
+            title=f"Footprints of {opened.name}",
+        )
+        write_footprints(plot, footprints)
+    bounds, lonlat = georef.bounds, georef.lonlat_bounds()
+    return SceneDescription(
+        name=opened.name,
+        crs=georef.crs.to_string(),
+        width=georef.width,
+        height=georef.height,
+        transform=tuple(georef.transform)[:6],
+        bounds=(bounds.left, bounds.bottom, bounds.right, bounds.top),
+        lonlat_bounds=(lonlat.left, lonlat.bottom, lonlat.right, lonlat.top),
+        gsd_m=georef.gsd_m(),
+        dtype=opened.dtype,
+        nodata=opened.nodata,
+        bands=tuple(bands),
+        nodata_share=share,
+        exact=exact,
+        files=len(opened.rasters),
+        members=tuple(raster.name for raster in opened.rasters[:_LISTED]),
+        overlap_share=float((cover > 1).mean()),
+        gap_share=float((cover == 0).mean()),
+        model=None if package is None else _fit(package, opened),
+        warnings=(*opened.warnings, *(() if area is None else area.warnings)),
+    )
+
+
+def _look(scene: Scene) -> tuple[list[BandValues], float]:
+    """Estimate values, and the share without data, from a coarse picture."""
+    height, width = scene.georef.height, scene.georef.width
+    shape = (min(height, _LOOK), min(width, _LOOK))
+    picture = scene.picture(scene.window, range(len(scene.bands)), shape)
+    masked = np.ma.getmaskarray(picture)
+    ranges = [(band.min(), band.max()) if band.count() else None for band in picture]
+    return _named(scene, ranges), float(masked.any(axis=0).mean())
+
+
+def _read_values(scene: Scene) -> tuple[list[BandValues], float]:
+    """Read all pixels, square by square."""
+    count = len(scene.bands)
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    valid_pixels = 0
+    for window in _squares(scene.window):
+        pixels, valid = scene.read(window, range(count))
+        if valid.any():
+            found = pixels[:, valid]
+            low = np.minimum(low, found.min(axis=1))
+            high = np.maximum(high, found.max(axis=1))
+            valid_pixels += int(valid.sum())
+    ranges = [pair if valid_pixels else None for pair in zip(low, high, strict=True)]
+    return _named(scene, ranges), 1 - valid_pixels / scene.window.pixels
+
+
+def _squares(window: Window) -> Iterator[Window]:
+    rows, cols = (range(0, side, _SQUARE) for side in (window.height, window.width))
+    for row, col in product(rows, cols):
+        height = min(_SQUARE, window.height - row)
+        yield Window(row, col, height, min(_SQUARE, window.width - col))
+
+
+def _named(
+    scene: Scene, ranges: Sequence[tuple[float, float] | None]
+) -> list[BandValues]:
+    return [
+        BandValues(name, *((None, None) if pair is None else map(float, pair)))
+        for name, pair in zip(scene.bands, ranges, strict=True)
+    ]
+
+
+def _cover(scene: Scene) -> NDArray[np.int32]:
+    """Count the members over each cell of a coarse grid, shape (y, x)."""
+    georef = scene.georef
+    shape = (min(georef.height, _COVER), min(georef.width, _COVER))
+    scales = (shape[0] / georef.height, shape[1] / georef.width)
+    cover = np.zeros(shape, np.int32)
+    for sheet in scene.sheets:
+        part = sheet.window.intersection(scene.window)
+        if part is not None:
+            rows, cols = (
+                slice(round(start * scale), max(round(stop * scale), 1))
+                for (start, stop), scale in zip(
+                    (part.rows, part.cols), scales, strict=True
+                )
+            )
+            cover[rows, cols] += 1
+    return cover
+
+
+def _fit(package: ModelPackage, scene: Scene) -> ModelFit:
+    try:
+        match = match_bands(package, scene.bands)
+    except ModelError as error:
+        return ModelFit(package.name, str(error), bands={}, model_gsd_m=package.gsd_m)
+    found = {
+        band.name: scene.bands[index] or f"band {index + 1}"
+        for band, index in zip(package.bands, match.indices, strict=True)
+    }
+    by_order = ("bands have no names: taken in the model's order",) * match.by_order
+    return ModelFit(
+        model=package.name,
+        why_not="",
+        bands=found,
+        model_gsd_m=package.gsd_m,
+        notes=(*by_order, *match.notes),
+    )

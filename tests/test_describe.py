@@ -1,0 +1,116 @@
+"""geoseg info: what is told of a scene is what is in it."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from click.testing import CliRunner
+from PIL import Image
+
+import geoseg
+from geoseg.cli import main
+
+SCENE, AOI = "sample_aoi/scene.tif", "sample_aoi/aoi.geojson"
+
+
+@pytest.fixture
+def sheets(tmp_path):
+    """Two sheets of 40 x 60 px that overlap by 20 columns, a third with a gap."""
+    folder = tmp_path / "sheets"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, col in (("a", 0), ("b", 40), ("c", 110)):
+        values = rng.integers(1, 1000, (2, 40, 60), np.uint16)
+        values[:, :10] = 0
+        profile = {"count": 2, "height": 40, "width": 60, "dtype": "uint16"}
+        place = {"crs": "EPSG:32633", "nodata": 0}
+        transform = Affine(10, 0, 400_000 + 10 * col, 0, -10, 5_800_000)
+        with rasterio.open(
+            folder / f"{name}.tif",
+            "w",
+            driver="GTiff",
+            transform=transform,
+            **profile,
+            **place,
+        ) as dataset:
+            dataset.write(values)
+            dataset.descriptions = ("B02", "B03")
+    return folder
+
+
+def test_a_mosaic_is_described(sheets):
+    found = geoseg.describe_scene(sheets, exact=True)
+    assert (found.width, found.height, found.files) == (170, 40, 3)
+    assert found.crs == "EPSG:32633"
+    assert found.gsd_m == pytest.approx(10)
+    assert found.bounds == (400_000, 5_799_600, 401_700, 5_800_000)
+    assert found.overlap_share == pytest.approx(20 / 170)
+    assert found.gap_share == pytest.approx(10 / 170)
+    assert found.nodata_share == pytest.approx(1 - 160 * 30 / (170 * 40))
+    with rasterio.open(sheets / "c.tif") as dataset:
+        largest = dataset.read(1).max()
+    assert 1 <= found.bands[0].smallest < found.bands[0].largest
+    assert found.bands[0].largest >= largest
+
+
+def test_a_coarse_look_is_called_an_estimate():
+    coarse, exact = (
+        geoseg.describe_scene(SCENE, exact=exact) for exact in (False, True)
+    )
+    assert (coarse.exact, exact.exact) == (False, True)
+    for guess, band in zip(coarse.bands, exact.bands, strict=True):
+        assert band.smallest <= guess.smallest < guess.largest <= band.largest
+    with rasterio.open(SCENE) as dataset:
+        assert exact.bands[3].largest == dataset.read(4).max()
+
+
+def test_a_model_fits_or_the_reason_is_told(sheets):
+    fits = geoseg.describe_scene(SCENE, model="sentinel2-landcover").model
+    assert not fits.why_not
+    assert fits.bands["B8A"] == "B8A"
+    lacks = geoseg.describe_scene(sheets, model="sentinel2-landcover").model
+    assert "lacks" in lacks.why_not
+    assert "B11" in lacks.why_not
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["info", *map(str, words)])
+
+
+def test_info_on_the_command_line_with_a_picture(sheets, tmp_path):
+    plot = tmp_path / "footprints.png"
+    result = run(sheets, "--model", "sentinel2-landcover", "--plot", plot)
+    assert result.exit_code == 0, result.stderr
+    assert "11.8% of the grid" in result.stdout
+    assert "does not fit: the model needs the bands" in result.stdout
+    with Image.open(plot) as picture:
+        assert picture.width > picture.height > 300
+        colours = picture.convert("RGB").getcolors(1 << 20)
+    assert len(colours) > 10
+
+
+def test_info_draws_an_area_and_tiles(tmp_path):
+    plain, drawn = tmp_path / "a.png", tmp_path / "b.png"
+    assert run(SCENE, "--plot", plain).exit_code == 0
+    flags = ("--model", "sentinel2-landcover", "--aoi", AOI)
+    assert run(SCENE, "--plot", drawn, *flags).exit_code == 0
+    assert plain.read_bytes() != drawn.read_bytes()
+
+
+def test_info_as_json():
+    found = json.loads(run(SCENE, "--json").stdout)
+    assert [band["name"] for band in found["bands"]][:2] == ["B02", "B03"]
+    assert found["model"] is None
+
+
+def test_info_refuses_what_segment_refuses(tmp_path):
+    result = run(tmp_path / "none.tif")
+    assert result.exit_code == 2
+    assert "none.tif" in result.stderr
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    result = run(SCENE, "--plot", blocked / "plot.png")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.stderr
