@@ -354,11 +354,12 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     done = _Finished(plan)
     for entry in journal.entries():
         done.add(entry)
+    lasts = journal.store.survey()
     lost: set[str] = set()
     for entry in journal.entries():
         late = set(done.keep_strips(entry))
         for receipt in entry.receipts:
-            if receipt in late or journal.store.holds(receipt):
+            if receipt in late or lasts(receipt):
                 continue
             piece, sharer = piece_of(receipt.name)
             sharers = plan.sharers(piece) if sharer is None else []

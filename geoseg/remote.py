@@ -85,7 +85,7 @@ def file_system(url: str) -> tuple[AbstractFileSystem, str]:
     kind = urlsplit(url).scheme
     try:
         options = _s3_options(os.environ) if kind in {"s3", "s3a"} else {}
-        system, path = fsspec.url_to_fs(url, **options)
+        system, path = fsspec.url_to_fs(url, use_listings_cache=False, **options)
     except (ImportError, ValueError) as error:
         wanted = _PACKAGES.get(kind)
         advice = f"; pip install '{wanted}'" if wanted else ""

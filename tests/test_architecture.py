@@ -32,7 +32,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # What is kept of the scores, computed where they are.
     "layers": (3, "classes stitch grid", "numpy torch"),
     "plan": (2, "errors grid georef", ""),
-    "journal": (2, "errors atomic", "filelock"),
+    "journal": (2, "errors remote", "filelock"),
     "models": (
         2,
         "errors classes",
@@ -62,7 +62,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.
-    "cluster": (5, "errors tasks", "dask_cuda distributed rasterio torch"),
+    "cluster": (5, "errors tasks", "dask dask_cuda distributed rasterio torch"),
     "engine": (
         6,
         "errors grid georef layers plan journal tasks cluster",

@@ -6,6 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+import dask
 from distributed import Client, LocalCluster
 
 from geoseg.cluster.gpus import DASHBOARD, THREADS, gpu_cluster
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
+
+_LEAN = {"distributed.worker.profile.enabled": False}
+"""No samples of every thread, 100 a second, which dask would keep for an hour."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -44,6 +48,7 @@ def open_client(
         return
     pinned = workers > 0 and device == "cuda"
     with (
+        dask.config.set(_LEAN),
         gpu_cluster(workers) if pinned else _local_cluster(workers) as cluster,
         Client(cluster) as client,
     ):

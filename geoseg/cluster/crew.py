@@ -84,8 +84,8 @@ class Enlisted:
         retries: int,
     ) -> Future[Result]:
         """Hand a task to some worker; a failed one is tried again."""
-        # Keys of one name are one group to dask, which keeps every group of a run.
-        key = (f"{task.__name__}-{self._name}", next(self._submitted))
+        # Keys of one name are one group to dask, which remembers every group of a run.
+        key = (self._name, next(self._submitted))
         return self._client.submit(
             _work,
             self._name,

@@ -23,7 +23,7 @@ from geoseg.errors import DiskError, OutputError, ResumeError, RunError
 from geoseg.journal.store import IDENTITY, Receipt, check_content, receipt_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -75,6 +75,10 @@ class DiskStore:
             ) from error
         check_content(str(path), data, receipt)
         return data
+
+    def survey(self) -> Callable[[Receipt], bool]:
+        """Give what tells of a file whether it is there and is what was written."""
+        return self.holds
 
     def holds(self, receipt: Receipt) -> bool:
         """Tell whether a file is there and is what was written."""

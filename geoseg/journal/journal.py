@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from geoseg.errors import InputError, ResumeError
 from geoseg.journal.disk import DiskLog
+from geoseg.journal.objects import ObjectLog, read_identity
 from geoseg.journal.store import IDENTITY, Receipt
+from geoseg.remote import as_url
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
-    from pathlib import Path
     from types import TracebackType
 
     from geoseg.journal.store import Log
@@ -89,22 +91,24 @@ class Journal:
 
 
 def open_journal(
-    directory: Path, identity: Mapping[str, str], *, restart: bool = False
+    place: Path | str, identity: Mapping[str, str], *, restart: bool = False
 ) -> Journal:
-    """Begin a run in a directory, or take up the one that was begun there.
+    """Begin a run in a place, or take up the one that was begun there.
 
     Args:
-        directory: The run directory; made where it does not exist.
+        place: The run directory, a path or the URL of an object store; made where it
+            does not exist.
         identity: Every input and setting that changes pixels, by name.
         restart: Throw away what an earlier run left.
 
     Raises:
-        OutputError: The directory cannot be written.
+        OutputError: The place cannot be written.
         ResumeError: It belongs to another run (the message names what differs),
             or a live process is using it.
 
     """
-    log = DiskLog(directory)
+    url = as_url(place)
+    log: Log = DiskLog(Path(place)) if url is None else ObjectLog(url)
     try:
         before = None if restart else log.identity()
         if before is None:
@@ -117,10 +121,21 @@ def open_journal(
     return Journal(log)
 
 
-def identity_of(directory: Path) -> dict[str, str]:
-    """Read, without taking it, whose run a directory holds; nothing where none is."""
-    path = directory / IDENTITY
-    return _read(path.read_bytes(), str(directory)) if path.exists() else {}
+def identity_of(place: Path | str) -> dict[str, str]:
+    """Read, without taking it, whose run a place holds; nothing where none is.
+
+    Raises:
+        OutputError: It cannot be reached.
+        ResumeError: What it says is damaged.
+
+    """
+    url = as_url(place)
+    if url is not None:
+        found = read_identity(url)
+    else:
+        path = Path(place) / IDENTITY
+        found = path.read_bytes() if path.exists() else None
+    return _read(found, str(place)) if found else {}
 
 
 def _read(identity: bytes, place: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from geoseg.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 IDENTITY = "identity.json"
 """The file that says whose run it is; where it is missing, nothing else counts."""
@@ -29,6 +29,8 @@ class Receipt:
     """Its size in bytes."""
     checksum: int
     """Its CRC-32: it finds damage, and takes a quarter of a hash's time."""
+    version: str = ""
+    """What makes its place unique, where files are not renamed into place."""
 
 
 def receipt_for(name: str, data: bytes) -> Receipt:
@@ -78,8 +80,8 @@ class Store(Protocol):
 
         """
 
-    def holds(self, receipt: Receipt) -> bool:
-        """Tell whether a file is there and is what was written."""
+    def survey(self) -> Callable[[Receipt], bool]:
+        """Give what tells of a file whether it is there and is what was written."""
 
     def remove(self, receipts: Iterable[Receipt]) -> None:
         """Remove files; those that are gone already are no error."""
