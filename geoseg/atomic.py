@@ -67,6 +67,33 @@ def atomic_file(target: Path) -> Iterator[Path]:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(directory: Path) -> Iterator[Path]:
+    """Give a hidden folder of a fixed name for what products are made from.
+
+    Args:
+        directory: Where it is made, with the folders above it; it is removed at the
+            end, and what a killed process left of it at the beginning.
+
+    Raises:
+        DiskError: It cannot be made.
+
+    """
+    scratch = directory / ".geoseg-scratch"
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+    except OSError as error:
+        raise DiskError(
+            f"cannot write to {directory}: {error.strerror or error}; "
+            f"make room or access there and run the same command again"
+        ) from error
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def _deliver(workshop: Path, target: Path) -> None:
     made = sorted(workshop.iterdir(), key=lambda path: path.name == target.name)
     for path in made:  # the product itself last: where it is, all of it is

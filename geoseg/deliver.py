@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from geoseg.atomic import scratch_folder
 from geoseg.classes import NODATA
 from geoseg.cluster import map_on
 from geoseg.engine import parts
 from geoseg.layers import SHARE_ONE
 from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
-from geoseg.prepare import RUN_DIRECTORY
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, read_report, write_report
+from geoseg.remote import without_secrets
 from geoseg.steps import OnStep, Step
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.polygons import polygons, will_compile
@@ -81,31 +82,33 @@ def finished_report(setup: Setup) -> Report | None:
 def _settings(setup: Setup) -> dict[str, Any]:
     """Write the settings as JSON reads them back."""
     models = [str(model) for model in setup.options.models]
-    settings = {**asdict(setup.options), "model": models}
+    place = setup.options.run_dir and without_secrets(setup.options.run_dir)
+    settings = {**asdict(setup.options), "model": models, "run_dir": place}
     written: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return written
 
 
 def _write_rasters(setup: Setup, journal: Journal) -> None:
     georef = setup.scene.georef.crop(setup.aoi.window)
-    about: _About = {
-        "tags": {
-            "GEOSEG_VERSION": version("geoseg"),
-            "GEOSEG_MODEL": _named(setup),
-            "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
-        },
-        "scratch": setup.output / RUN_DIRECTORY,
+    tags = {
+        "GEOSEG_VERSION": version("geoseg"),
+        "GEOSEG_MODEL": _named(setup),
+        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
     }
-    for name, bands in setup.layers.bands.items():
-        path, found = setup.products[name], _found(setup, journal, bands)
-        if name == "landcover":
-            write_class_map(path, georef, found, legend=setup.legend, **about)
-        elif name == "confidence":
-            write_measures(path, georef, found, names=[name], unit="percent", **about)
-        else:
-            classes = [one.name for one in setup.package.legend.classes]
+    classes = [one.name for one in setup.package.legend.classes]
+    with scratch_folder(setup.output) as scratch:
+        about: _About = {"tags": tags, "scratch": scratch}
+        for name, bands in setup.layers.bands.items():
+            path, found = setup.products[name], _found(setup, journal, bands)
             names = classes if name == "probabilities" else [name]
-            write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
+            if name == "landcover":
+                write_class_map(path, georef, found, legend=setup.legend, **about)
+            elif name == "confidence":
+                write_measures(
+                    path, georef, found, names=names, unit="percent", **about
+                )
+            else:
+                write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
 
 
 def _found(

@@ -22,7 +22,7 @@ from geoseg.layers import unpack_part
 from geoseg.tasks import infer_block, merge_seams, piece_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from distributed import Client, Future
@@ -228,8 +228,8 @@ class _Walk:
         self._on_progress(self.progress)
         hand_out()
         while work:
-            future = _next_result(results, workers)
-            self._settle(work.pop(future), future, workers)
+            ended = _next_results(results, workers)
+            self._settle([(work.pop(future), future) for future in ended], workers)
             hand_out()
         return self._failures
 
@@ -247,46 +247,57 @@ class _Walk:
         seams = list(zip(work, strips, strict=True))
         return workers.submit(merge_seams, seams, retries=_RETRIES)
 
-    def _settle(self, work: _Work, future: Future[Any], workers: Enlisted) -> None:
-        """Note finished work in the journal, or why it failed."""
+    def _settle(
+        self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Enlisted
+    ) -> None:
+        """Note finished work in the journal, all at once, or why it failed."""
+        finished: list[tuple[_Work, Sequence[Done]]] = []
         try:
-            done = _result(future, workers)
-        except (DiskError, DeviceError, ClusterError):
-            raise  # no other task can do better
-        except CancelledError as error:
-            raise _no_worker() from error
-        except Exception as error:  # noqa: BLE001  # the task boundary: any cause counts
-            self._failures.append(self._failure(work, error))
-            return
-        if isinstance(work, Block):
-            self._settle_block(work, done)
-            return
-        self._settle_seams(work, done)
+            for work, future in ended:
+                try:
+                    done = _result(future, workers)
+                except (DiskError, DeviceError, ClusterError):
+                    raise  # no other task can do better
+                except CancelledError as error:
+                    raise _no_worker() from error
+                except Exception as error:  # noqa: BLE001  # the task boundary: any cause
+                    self._failures.append(self._failure(work, error))
+                else:
+                    finished.append(
+                        (work, (done,) if isinstance(work, Block) else done)
+                    )
+        finally:
+            self._note(finished)
 
-    def _settle_block(self, block: Block, done: Done) -> None:
-        notes = {"inferred": done.inferred, "empty": done.empty}
-        entry = Entry(_task(block), done.receipts, notes)
-        self._journal.record(entry)
-        self._done.add(entry)
-        self._journal.store.remove(self._done.keep_strips(entry))
+    def _note(self, finished: Sequence[tuple[_Work, Sequence[Done]]]) -> None:
+        """Write down what is finished; then only may the strips of merged seams go."""
+        entries = [
+            (place, Entry(_task(place), done.receipts, done.counts))
+            for work, results in finished
+            for place, done in zip(_places(work), results, strict=True)
+        ]
+        if not entries:
+            return
+        self._journal.record(*(entry for _, entry in entries))
+        merged: list[Receipt] = []
+        for place, entry in entries:
+            self._done.add(entry)
+            if isinstance(place, Block):
+                merged += self._done.keep_strips(entry)
+                self._finish_block(place, entry.notes)
+            else:
+                merged += self._done.strips.pop(place).values()
+        self._journal.store.remove(merged)
+
+    def _finish_block(self, block: Block, counts: Mapping[str, int]) -> None:
         self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
         self.progress = replace(
             self.progress,
             blocks=self.progress.blocks + 1,
-            inferred=self.progress.inferred + done.inferred,
-            empty=self.progress.empty + done.empty,
+            inferred=self.progress.inferred + counts["inferred"],
+            empty=self.progress.empty + counts["empty"],
         )
         self._on_progress(self.progress)
-
-    def _settle_seams(self, pieces: Sequence[Piece], merged: Sequence[Done]) -> None:
-        entries = [
-            Entry(_task(piece), done.receipts)
-            for piece, done in zip(pieces, merged, strict=True)
-        ]
-        self._journal.record(*entries)
-        for piece, entry in zip(pieces, entries, strict=True):
-            self._done.add(entry)
-            self._journal.store.remove(self._done.strips.pop(piece).values())
 
     def _is_ready(self, piece: Piece) -> bool:
         """Whether a piece is a seam, unmerged, and all its strips are there."""
@@ -310,14 +321,18 @@ class _Walk:
         return failure
 
 
-def _next_result(results: SimpleQueue[Future[Any]], workers: Enlisted) -> Future[Any]:
-    """Wait for a task to end, as long as there is a worker that could end it."""
+def _next_results(
+    results: SimpleQueue[Future[Any]], workers: Enlisted
+) -> list[Future[Any]]:
+    """Wait for a task to end, as long as a worker could end it; take all that have."""
     while True:
         try:
-            return results.get(timeout=_PATIENCE_S)
+            ended = [results.get(timeout=_PATIENCE_S)]
         except Empty:
             if not workers.count:
                 raise _no_worker() from None
+        else:
+            return ended + [results.get() for _ in range(results.qsize())]
 
 
 def _result(future: Future[Any], workers: Enlisted) -> Any:  # noqa: ANN401  # any task's
@@ -337,6 +352,10 @@ def _no_worker() -> RunError:
         "no worker is left, or the scheduler is gone; start them again and run the "
         "same command: it carries on from what is finished"
     )
+
+
+def _places(work: _Work) -> Sequence[Block | Piece]:
+    return (work,) if isinstance(work, Block) else work
 
 
 def _task(task: Block | Piece) -> str:

@@ -29,6 +29,7 @@ from geoseg.predict import (
     probe,
     resolve_compute,
 )
+from geoseg.remote import without_secrets
 from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.steps import OnStep, ignore_step
 from geoseg.vectorize.writers import FORMATS
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
-RUN_DIRECTORY = ".geoseg"
+_RUN_DIRECTORY = ".geoseg"
 _CERTAIN = 100
 """Percent."""
 
@@ -99,8 +100,12 @@ class SegmentOptions:
     each GPU if there are several, else none."""
     scheduler: str | None = None
     """The address of a dask scheduler whose workers do the work instead."""
+    run_dir: str | Path | None = None
+    """Where unfinished work is kept, until the products are complete: a directory, or
+    a place in an object store such as ``s3://bucket/prefix``, empty before and after;
+    ``.geoseg`` in the output directory where None."""
     restart: bool = False
-    """Throw away what an unfinished run left in the output directory."""
+    """Throw away what an unfinished run left in the run directory."""
     keep_parts: bool = False
     """Keep the run directory when the products are complete."""
 
@@ -110,6 +115,12 @@ class SegmentOptions:
         if isinstance(self.model, str | Path):
             return (self.model,)
         return tuple(self.model)
+
+    def below(self, name: str) -> SegmentOptions:
+        """Give the same for one of several runs, with a run directory of its own."""
+        if self.run_dir is None:
+            return self
+        return replace(self, run_dir=f"{str(self.run_dir).rstrip('/')}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,11 @@ class Setup:
         )
 
     @property
+    def run_directory(self) -> str | Path:
+        """Where unfinished work is kept: a directory, or the URL of an object store."""
+        return _run_directory(self.output, self.options)
+
+    @property
     def products(self) -> dict[str, Path]:
         """Each product's file, by the product's name."""
         vectors = {
@@ -212,7 +228,7 @@ def prepare(
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
-    lattice, kept = _keep_blocks(lattice, output / RUN_DIRECTORY, options)
+    lattice, kept = _keep_blocks(lattice, _run_directory(output, options), options)
     plan = make_plan(
         scene.georef,
         lattice,
@@ -253,8 +269,12 @@ def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:
     return inside
 
 
+def _run_directory(output: Path, options: SegmentOptions) -> str | Path:
+    return output / _RUN_DIRECTORY if options.run_dir is None else options.run_dir
+
+
 def _keep_blocks(
-    lattice: Lattice, run_directory: Path, options: SegmentOptions
+    lattice: Lattice, run_directory: str | Path, options: SegmentOptions
 ) -> tuple[Lattice, list[str]]:
     """Lay the blocks that an unfinished run began with; its files are theirs.
 
@@ -268,8 +288,9 @@ def _keep_blocks(
     rows, cols = (
         replace(axis, block=int(block)) for axis in (lattice.rows, lattice.cols)
     )
+    place = without_secrets(run_directory)
     warning = (
-        f"the unfinished run in {run_directory} keeps its blocks of {block} x {block} "
+        f"the unfinished run in {place} keeps its blocks of {block} x {block} "
         f"tiles instead of {wanted} x {wanted}; the map is the same (--restart would "
         f"begin again)"
     )

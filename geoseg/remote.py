@@ -48,7 +48,7 @@ def as_url(place: str | Path) -> str | None:
     return text if "://" in text and not text.startswith("file://") else None
 
 
-def without_secrets(url: str) -> str:
+def without_secrets(place: str | Path) -> str:
     """Leave out of a URL what may be secret: user, password, signature.
 
     Example:
@@ -56,10 +56,12 @@ def without_secrets(url: str) -> str:
         'https://host/scene.tif'
 
     """
+    url = as_url(place)
+    if url is None:
+        return str(place)
     parts = urlsplit(url)
-    return urlunsplit(
-        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
-    )
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def settings() -> dict[str, str]:

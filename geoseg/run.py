@@ -14,7 +14,7 @@ from geoseg.deliver import deliver, finished_report
 from geoseg.engine import Progress, run
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.journal.journal import Journal, open_journal
-from geoseg.prepare import RUN_DIRECTORY, SegmentOptions, Setup, prepare
+from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job
 
@@ -160,7 +160,8 @@ def segment_each(
     for name, scene in _named_apart(scenes).items():
         clocks[name] = Clock()
         folder = Path(output) / name
-        setups[name] = _prepare(scene, folder, aoi, options, clocks[name], on_step)
+        chosen = options.below(name)
+        setups[name] = _prepare(scene, folder, aoi, chosen, clocks[name], on_step)
     if not setups:
         raise InputError("no scene is given; give at least one")
     reports: dict[str, Report] = {}
@@ -226,8 +227,8 @@ def _client(setup: Setup, on_step: OnStep) -> Iterator[Client]:
 
 
 def _journal(setup: Setup) -> AbstractContextManager[Journal]:
-    directory, identity = setup.output / RUN_DIRECTORY, setup.plan.identity
-    return open_journal(directory, identity, restart=setup.options.restart)
+    place, identity = setup.run_directory, setup.plan.identity
+    return open_journal(place, identity, restart=setup.options.restart)
 
 
 def _finish(setup: Setup, client: Client, clock: Clock, on_step: OnStep) -> Report:

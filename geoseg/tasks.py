@@ -122,6 +122,11 @@ class Done:
     empty: int = 0
     """Tiles that touch the AOI but hold no valid pixel of it."""
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the journal notes of it."""
+        return {"inferred": self.inferred, "empty": self.empty}
+
 
 @dataclass(frozen=True, slots=True)
 class _Pixels:

@@ -6,10 +6,13 @@ import numpy as np
 from fakes import ArrayArea, ArraySource
 
 from geoseg.engine import parts, run
+from geoseg.journal.bucket import Bucket
 from geoseg.journal.disk import DiskStore
 from geoseg.journal.journal import open_journal
+from geoseg.journal.objects import ObjectStore
 from geoseg.layers import Layers
 from geoseg.plan import lay_tiles, make_plan
+from geoseg.remote import as_url
 from geoseg.tasks import Job
 
 NODATA = 255
@@ -38,13 +41,21 @@ def make_job(
         touches=area.touches,
         identity={"test": "1"},
     )
-    layers = layers or Layers(IDS)
-    return Job(plan, source, predictor, area, blend, layers, DiskStore(directory))
+    store = make_store(directory)
+    return Job(plan, source, predictor, area, blend, layers or Layers(IDS), store)
+
+
+def make_store(place):
+    """Give the store of a run directory, on a disk or on an object store."""
+    url = as_url(place)
+    return ObjectStore(Bucket(url)) if url else DiskStore(place)
 
 
 def do(job, client, **options):
     """Run a job and paint its parts: the bands of the output raster."""
-    with open_journal(job.store.directory, job.plan.identity) as journal:
+    store = job.store
+    place = store.directory if isinstance(store, DiskStore) else store.bucket.url
+    with open_journal(place, job.plan.identity) as journal:
         progress = run(job, journal, client, lambda _: None, **options)
         shape = (job.layers.count, job.plan.area.height, job.plan.area.width)
         painted = np.full(shape, NODATA, np.uint8)

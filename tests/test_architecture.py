@@ -102,8 +102,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "deliver": (
         8,
         (
-            "classes clock cluster engine grid journal layers mosaic prepare products "
-            "scene steps vectorize"
+            "atomic classes clock cluster engine grid journal layers mosaic prepare "
+            "products remote scene steps vectorize"
         ),
         "distributed numpy",  # the type of the client that it hands on
     ),

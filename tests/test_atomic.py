@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from geoseg.atomic import atomic_file
+from geoseg.atomic import atomic_file, scratch_folder
 from geoseg.errors import DiskError, SceneError
 
 
@@ -59,3 +59,18 @@ def test_errors_of_ours_pass_unchanged_though_some_are_os_errors(tmp_path):
         atomic_file(tmp_path / "map.tif"),
     ):
         raise SceneError("the scene is gone")
+
+
+def test_a_scratch_folder_begins_empty_and_goes(tmp_path):
+    (tmp_path / "out" / ".geoseg-scratch").mkdir(parents=True)
+    (tmp_path / "out" / ".geoseg-scratch" / "left behind").touch()
+    with scratch_folder(tmp_path / "out") as scratch:
+        assert list(scratch.iterdir()) == []
+        (scratch / "raster").touch()
+    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(DiskError, match="cannot write to"),
+        scratch_folder(tmp_path / "file"),
+    ):
+        pass

@@ -54,7 +54,12 @@ def test_each_worker_sees_one_gpu_and_says_so(monkeypatch):
         workers = client.scheduler_info()["workers"].values()
         assert [w["resources"] for w in workers] == [{"GPU": 1}] * 2
         assert {w["nthreads"] for w in workers} == {gpus.THREADS}
+        monkeypatch.setattr("geoseg.cluster.client._HAS_BOKEH", True)
         assert dashboard_of(client).startswith("http://127.0.0.1:")
+        monkeypatch.setattr("geoseg.cluster.client._HAS_BOKEH", False)
+        assert dashboard_of(client) == ""
+    with open_client() as client:
+        assert dashboard_of(client) == ""
 
 
 @pytest.mark.usefixtures("_two_gpus")

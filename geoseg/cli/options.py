@@ -213,6 +213,11 @@ def segmenting(command: Command) -> Command:
             "--restart", is_flag=True, help="Throw away an unfinished run's work."
         ),
         click.option(
+            "--run-dir",
+            metavar="DIR|s3://...",
+            help="Where unfinished work is kept [default: .geoseg in the output].",
+        ),
+        click.option(
             "--clip", is_flag=True, help="Cut polygons to the AOI's exact outline."
         ),
         click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 import dask
@@ -20,6 +21,9 @@ _RETRIES = 2
 
 _LEAN = {"distributed.worker.profile.enabled": False}
 """No samples of every thread, 100 a second, which dask would keep for an hour."""
+
+_HAS_BOKEH = find_spec("bokeh") is not None
+"""Without it dask has no dashboard."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -69,8 +73,11 @@ def _local_cluster(workers: int) -> LocalCluster:
 
 def dashboard_of(client: Client) -> str:
     """Tell where dask's dashboard is; an empty text where there is none."""
-    services = client.scheduler_info().get("services", {})
-    return str(client.dashboard_link) if "dashboard" in services else ""
+    information = client.scheduler_info()
+    own = client.cluster is not None
+    if own and (information["address"].startswith("inproc") or not _HAS_BOKEH):
+        return ""
+    return str(client.dashboard_link) if "dashboard" in information["services"] else ""
 
 
 def map_on(

@@ -8,6 +8,7 @@ anything is inferred.
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,6 +21,7 @@ from distributed import WorkerPlugin, get_worker
 
 from geoseg.cluster.gpus import GPU, SHARE, gpu_id
 from geoseg.errors import ClusterError, GeosegError
+from geoseg.remote import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,13 +41,19 @@ class _Crew(WorkerPlugin):
     """What a worker keeps of a run: the job, and what it lacks for it."""
 
     def __init__(self, job: Job, versions: Mapping[str, str]) -> None:
-        """Carry a job to the workers."""
+        """Carry a job to the workers, and the settings that reach its files."""
         self.job = job
         self.lack = ""
         self._versions = versions
+        self._settings = settings()
+        self._before: dict[str, str | None] = {}
 
     def setup(self, worker: Worker) -> None:
         """Prove, on the worker, that it can do the job."""
+        for name, value in self._settings.items():
+            if os.environ.get(name) != value:
+                self._before[name] = os.environ.get(name)
+                os.environ[name] = value
         self.lack = _other_versions(library_versions(), self._versions)
         if self.lack:
             return
@@ -54,6 +62,14 @@ class _Crew(WorkerPlugin):
             self.job.store.check()
         except (GeosegError, OSError) as error:
             self.lack = f"{error} (seen from {worker.address})"
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
+        """Leave the worker's settings as they were."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 class Enlisted:
