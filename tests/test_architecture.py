@@ -62,7 +62,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.
-    "cluster": (5, "errors tasks", "dask dask_cuda distributed rasterio torch"),
+    "cluster": (5, "errors remote tasks", "dask dask_cuda distributed rasterio torch"),
     "engine": (
         6,
         "errors grid georef layers plan journal tasks cluster",
@@ -94,8 +94,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors atomic classes grid journal layers stitch steps plan models scene "
-            "vectorize predict aoi vectors"
+            "errors atomic remote classes grid journal layers stitch steps plan models "
+            "scene vectorize predict aoi vectors"
         ),
         "",
     ),
