@@ -90,8 +90,8 @@ class Verification:
     """What computed."""
     precision: str
     """What it computed in."""
-    receptive_field: ReceptiveField
-    """How far the model looks."""
+    receptive_field: ReceptiveField | None
+    """How far the model looks; None where that cannot be measured (ONNX)."""
     agreements: tuple[Agreement, ...]
     """First with the tile and overlap asked for; then, where there is an overlap that
     the receptive field calls exact, with that."""
@@ -133,14 +133,14 @@ def verify_model(
         raise InputError(f"{scene} has no valid pixel in that area; take another one")
     compute = resolve_compute(options.device, options.precision, batch=1)
     predictor = TilePredictor.of([(package, match.indices)], compute)
-    field = package_field(package)
+    field = None if package.is_onnx else package_field(package)
     comparison = Comparison(
         source,
         window,
         wanted,
         probe(predictor, tile),
         stride=package.stride,
-        margin=tile if field.radius is None else field.radius,
+        margin=tile if field is None or field.radius is None else field.radius,
         blends=options.blends,
     )
     tilings = list(_tilings(tile, overlap, field))
@@ -167,22 +167,23 @@ def _asked(package: ModelPackage, options: VerifyOptions) -> tuple[int, int]:
 
 
 def _tilings(
-    tile: int, overlap: int, field: ReceptiveField
+    tile: int, overlap: int, field: ReceptiveField | None
 ) -> Iterator[tuple[int, int]]:
     """The tile and overlap asked for, then those that are exact."""
     yield tile, overlap
-    if field.overlap is not None and overlap < field.overlap:
+    if field is not None and field.overlap is not None and overlap < field.overlap:
         yield max(tile, 2 * field.overlap), field.overlap
 
 
 def _agreements(
     comparison: Comparison,
     sides: tuple[int, int],
-    field: ReceptiveField,
+    field: ReceptiveField | None,
     on_step: OnStep,
 ) -> Iterator[Agreement]:
     tile, overlap = sides
-    enough = field.overlap is not None and overlap >= field.overlap
+    promised = None if field is None else field.overlap
+    enough = promised is not None and overlap >= promised
     for difference in comparison.run(tile, overlap, on_step):
         yield Agreement(
             tile=tile,

@@ -20,6 +20,7 @@ from geoseg.predict.compute import resolve_compute
 from geoseg.predict.tiles import TilePredictor
 from geoseg.prepare import SegmentOptions
 from geoseg.run import segment
+from geoseg.verify import verify_model
 
 SAID = NewPackage(
     name="threshold",
@@ -182,9 +183,17 @@ def test_a_precision_that_it_cannot_have_is_refused(make_raster, tmp_path):
 
 def test_it_can_be_inspected(tmp_path):
     package = make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "p", SAID)
-    found = inspect_model(package.path, receptive_field=True)
-    assert found.network == "ONNX in model.onnx"
-    assert found.receptive_field.radius == 0
+    assert inspect_model(package.path).network == "ONNX in model.onnx"
+    with pytest.raises(ModelError, match="cannot be measured: ONNX Runtime takes the"):
+        inspect_model(package.path, receptive_field=True)
+
+
+def test_its_tiles_are_compared_without_a_promise(make_raster, tmp_path):
+    package = make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "p", SAID)
+    found = verify_model(package.path, make_raster())
+    assert found.receptive_field is None
+    assert [each.exact for each in found.agreements] == [False] * 3
+    assert {each.changed_pixels for each in found.agreements} == {0}  # it is 1 x 1
 
 
 def test_tiles_of_another_side_are_refused_where_the_file_fixes_it(

@@ -95,6 +95,8 @@ def _show(found: Verification) -> None:
 
 def _reach(found: Verification) -> str:
     field = found.receptive_field
+    if field is None:
+        return "the receptive field of an ONNX network cannot be measured"
     if field.radius is None:
         return (
             "the receptive field is global: what a tile shows decides, "

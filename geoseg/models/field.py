@@ -1,7 +1,8 @@
 """How far a pixel reaches in a network: its receptive field, measured with NaN.
 
 A NaN spoils every sum, product and maximum that it enters, zero weights included, so
-it goes wherever a change of the pixel could go. Gradients do not: they stop where a
+it goes wherever a change of the pixel could go (with torch on a CPU; ONNX Runtime takes
+the maximum of a number and NaN to be the number). Gradients do not: they stop where a
 ReLU or a max-pooling happened to be closed. A whole row of NaN at a time reaches, up
 and down, exactly as far as the farthest of its pixels, on a plane that may be narrow.
 
@@ -120,9 +121,16 @@ def package_field(package: ModelPackage) -> ReceptiveField:
     """Measure the receptive field of a package's network.
 
     Raises:
-        ModelError: It is damaged, or takes no planes but those of one size.
+        ModelError: It is damaged, takes no planes but those of one size, or is an ONNX
+            file, whose runtime lets NaN vanish on its way.
 
     """
+    if package.is_onnx:
+        raise ModelError(
+            f"the receptive field of {package.name} cannot be measured: ONNX Runtime "
+            f"takes the maximum of a number and NaN to be the number, so a pixel's "
+            f"reach would look smaller than it is"
+        )
     network = load_network(package)
     try:
         return measure_field(
