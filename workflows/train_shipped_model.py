@@ -187,7 +187,14 @@ def statistics(sample: Sample, area: NDArray[np.bool_]) -> tuple[InputBand, ...]
     """Mean and deviation of each band over the training area, labelled or not."""
     seen = sample.pixels[:, area].astype(np.float64)
     return tuple(
-        InputBand(name, common, float(values.mean()), float(values.std()))
+        InputBand(
+            name,
+            common,
+            float(values.mean()),
+            float(values.std()),
+            minimum=round(float(values.min()) / SCALE),
+            maximum=round(float(values.max()) / SCALE),
+        )
         for (name, common), values in zip(BANDS.items(), seen, strict=True)
     )
 

@@ -1,0 +1,173 @@
+"""Does a model fit a scene: bands, ground sample distance, dtype, range of values."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import InputError, ModelError
+from geoseg.grid import Window
+from geoseg.models.bands import BandMatch, match_bands
+from geoseg.models.package import ModelPackage, load_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.card import InputBand
+    from geoseg.scene import Scene
+
+Models = list[tuple[ModelPackage, BandMatch]]
+"""Models, each with its bands in the scene."""
+
+_LOOKS, _SIDE = 3, 64
+"""How many windows a side are looked at, and how many pixels a side they have."""
+_ENOUGH = 100
+"""Fewer valid pixels say nothing about a scene's values."""
+_QUARTILES = (25, 75)
+"""Between them is what most of a scene is, whatever clouds and water are like."""
+_DEVIATIONS = 10
+"""Deviations around the mean that stand for a range where the model names none: clouds
+are as far from the ground as that."""
+_BEYOND = 5
+"""How many times a model's range a scene's values may reach beyond it."""
+_FAINT = 200
+"""A scene whose values are so many times smaller than the model's is in other units."""
+
+
+def open_models(models: Sequence[str | Path], scene: Scene) -> Models:
+    """Open models, and find the bands of each in a scene.
+
+    Raises:
+        InputError: None is given.
+        ModelError: There is no such model, or the scene lacks a band.
+
+    """
+    if not models:
+        raise InputError("no model is given; give one, or several with --model")
+    packages = [load_package(model) for model in models]
+    return [(package, match_bands(package, scene.bands)) for package in packages]
+
+
+def misses_scale(package: ModelPackage, scene: Scene) -> bool:
+    """Tell whether a scene's pixels are larger or smaller than a model takes."""
+    found = scene.georef.gsd_m()
+    return abs(found - package.gsd_m) > package.gsd_m * package.gsd_tolerance
+
+
+def check_scale(models: Models, scene: Scene) -> None:
+    """Refuse a scene of another ground sample distance than a model was made for.
+
+    Raises:
+        ModelError: It is outside a model's tolerance; says both distances.
+
+    """
+    for package, _ in models:
+        if misses_scale(package, scene):
+            slack = package.gsd_m * package.gsd_tolerance
+            raise ModelError(
+                f"the model {package.name} was made for pixels of {package.gsd_m:g} m "
+                f"({package.gsd_m - slack:.3g} to {package.gsd_m + slack:.3g}), and "
+                f"those of {scene.place} have {scene.georef.gsd_m():.3g} m; read it on "
+                f"the model's with --resample"
+            )
+
+
+def doubts(models: Models, scene: Scene) -> Iterator[str]:
+    """Say what was taken for granted about a scene, and what cannot be right."""
+    for package, match in models:
+        if match.by_order:
+            yield (
+                f"{scene.place} does not name its bands; they were taken in the "
+                f"model's order: {', '.join(band.name for band in package.bands)}"
+            )
+        for note in match.notes:
+            yield f"{scene.place}: {note} by the model {package.name}"
+        wrong = _wrong_dtype(package, scene) or _wrong_values(package, match, scene)
+        if wrong:
+            yield (
+                f"{scene.place} {wrong}; the map is meaningless unless the scene's "
+                f"values are scaled alike"
+            )
+
+
+def _wrong_dtype(package: ModelPackage, scene: Scene) -> str:
+    kinds = [np.dtype(dtype).kind == "f" for dtype in (scene.dtype, package.dtype)]
+    if kinds[0] == kinds[1]:
+        return ""
+    return (
+        f"holds {_range_of(scene.dtype)}, but the model {package.name} was trained on "
+        f"{_range_of(package.dtype)}, times {package.scale:g}"
+    )
+
+
+def _range_of(dtype: str) -> str:
+    if np.dtype(dtype).kind == "f":
+        return f"{dtype} of any size"
+    limits = np.iinfo(dtype)
+    return f"{dtype} from {limits.min} to {limits.max}"
+
+
+def _wrong_values(package: ModelPackage, match: BandMatch, scene: Scene) -> str:
+    """Name the first band whose values are nowhere near those trained on."""
+    values = look_at(scene, match.indices)
+    if values.shape[1] < _ENOUGH:
+        return ""
+    for band, seen in zip(package.bands, values, strict=True):
+        low, high = np.percentile(seen, _QUARTILES).tolist()
+        least, greatest, about = _trained_on(package, band)
+        span = greatest - least
+        beyond = low > greatest + span or high > greatest + _BEYOND * span
+        below = high < least - span
+        faint = 0 < max(abs(low), abs(high)) * _FAINT < max(abs(least), abs(greatest))
+        if beyond or below or faint:
+            return (
+                f"has values from {low:.6g} to {high:.6g} in half of its band for "
+                f"{band.name}, but the model {package.name} was trained on {about} "
+                f"{least:.6g} to {greatest:.6g}"
+            )
+    return ""
+
+
+def _trained_on(package: ModelPackage, band: InputBand) -> tuple[float, float, str]:
+    """Give the raw values that a model knows of a band, and how sure that is."""
+    if band.minimum is not None and band.maximum is not None:
+        return band.minimum, band.maximum, "those from"
+    mean = (band.mean - package.offset) / package.scale
+    reach = _DEVIATIONS * band.std / package.scale
+    return mean - reach, mean + reach, "about"
+
+
+def look_at(scene: Scene, bands: Sequence[int]) -> NDArray[np.generic]:
+    """Read a few small windows spread over a scene.
+
+    Args:
+        scene: The scene.
+        bands: Which bands, counted from 0.
+
+    Returns:
+        The valid pixels found, shape ``(band, pixel)``; few or none where most of
+        the scene holds no data.
+
+    """
+    found = []
+    for row, height in _spread(scene.georef.height):
+        for col, width in _spread(scene.georef.width):
+            pixels, valid = scene.read(Window(row, col, height, width), bands)
+            found.append(pixels[:, valid])
+    return np.concatenate(found, axis=1)
+
+
+def _spread(length: int) -> list[tuple[int, int]]:
+    """Where windows begin that stand in the middle of parts of an axis; how long."""
+    parts = min(_LOOKS, length)
+    edges = [part * length // parts for part in range(parts + 1)]
+    sides = [min(_SIDE, end - begin) for begin, end in itertools.pairwise(edges)]
+    return [
+        (begin + (end - begin - side) // 2, side)
+        for (begin, end), side in zip(itertools.pairwise(edges), sides, strict=True)
+    ]
