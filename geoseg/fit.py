@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.models.card import InputBand
-    from geoseg.scene import Scene
+    from geoseg.scene import Scene, SceneOptions
 
 Models = list[tuple[ModelPackage, BandMatch]]
 """Models, each with its bands in the scene."""
@@ -73,8 +74,36 @@ def check_scale(models: Models, scene: Scene) -> None:
                 f"the model {package.name} was made for pixels of {package.gsd_m:g} m "
                 f"({package.gsd_m - slack:.3g} to {package.gsd_m + slack:.3g}), and "
                 f"those of {scene.place} have {scene.georef.gsd_m():.3g} m; read it on "
-                f"the model's with --resample"
+                f"pixels of the model's size with --resample, or use another model"
             )
+
+
+def on_models_grid(options: SceneOptions, models: Models, scene: Scene) -> SceneOptions:
+    """Read a scene on pixels of a model's size, where its own are too large or small.
+
+    Args:
+        options: How the scene was read.
+        models: The models; the first that its pixels do not fit decides.
+        scene: The scene.
+
+    Returns:
+        How to read it; the same options where its pixels fit.
+
+    Raises:
+        ModelError: Its CRS is not in metres, so that no grid of that size is at hand.
+
+    """
+    misfits = [package for package, _ in models if misses_scale(package, scene)]
+    if not misfits:
+        return options
+    units = {axis.unit_name for axis in scene.georef.crs.axis_info}
+    if units != {"metre"} or options.like is not None:
+        raise ModelError(
+            f"--resample reads a scene on pixels of {misfits[0].gsd_m:g} m where its "
+            f"CRS is in metres and no --like says otherwise; give --crs and "
+            f"--resolution instead"
+        )
+    return replace(options, resolution=misfits[0].gsd_m)
 
 
 def doubts(models: Models, scene: Scene) -> Iterator[str]:

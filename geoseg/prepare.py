@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.atomic import check_folder
 from geoseg.errors import InputError
-from geoseg.fit import Models, check_scale, doubts, open_models
+from geoseg.fit import Models, check_scale, doubts, on_models_grid, open_models
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.layers import Layers
@@ -68,6 +68,9 @@ class SegmentOptions:
     """How polygons are drawn."""
     scene: SceneOptions = field(default_factory=SceneOptions)
     """How the scene is read."""
+    resample: bool = False
+    """Read the scene on pixels of the model's size where its own are too large or too
+    small for the model."""
     clip: bool = False
     """Cut polygons to the AOI's exact outline instead of the pixels in it."""
     tile: int | None = None
@@ -213,6 +216,10 @@ def prepare(
     check_folder(output)
     scene = open_scene(inputs, options.scene, on_step)
     models = open_models(options.models, scene)
+    if options.resample:
+        on_grid = on_models_grid(options.scene, models, scene)
+        if on_grid != options.scene:
+            scene = open_scene(inputs, on_grid, on_step)
     check_scale(models, scene)
     package = models[0][0]
     if options.clip and aoi_given is None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from rasterio.transform import from_origin
 
 import geoseg
 from geoseg.cli import main
@@ -18,7 +19,8 @@ def half_scene(make_raster):
     """Make a scene whose right half has no data."""
     values = np.random.default_rng(0).integers(1, 4000, (10, 300, 700), np.uint16)
     values[:, :, 330:] = 0
-    return make_raster(values=values, bands=SENTINEL)
+    place = from_origin(300_000, 5_900_000, 10, 10)
+    return make_raster(values=values, bands=SENTINEL, transform=place)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from geoseg.fit import check_scale, doubts, look_at, open_models
 from geoseg.models.bands import match_bands
 from geoseg.models.card import InputBand
 from geoseg.models.package import load_package
+from geoseg.prepare import SegmentOptions, prepare
 from geoseg.scene import open_scene
 
 SHIPPED = load_package("sentinel2-landcover")
@@ -151,3 +152,33 @@ def test_a_band_by_index_needs_no_name():
     alone = replace(model, bands=model.bands[:1])
     match = match_bands(alone, ("", "", ""))
     assert (match.indices, match.by_order) == ((2,), False)
+
+
+def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
+    scene_of, tmp_path
+):
+    scene = scene_of(like_trained(), gsd=20)
+    with pytest.raises(ModelError, match="have 20 m; read it on pixels of the model"):
+        prepare(scene.place, tmp_path / "out", None, SegmentOptions())
+    setup = prepare(scene.place, tmp_path / "out", None, SegmentOptions(resample=True))
+    assert setup.scene.georef.gsd_m() == pytest.approx(10, rel=1e-3)
+    assert setup.scene.georef.transform.a == 10
+    assert setup.plan.identity["scene grid"] != scene.identity()["scene grid"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scene_that_fits_is_read_as_it_is(scene_of, tmp_path):
+    scene = scene_of(like_trained(), gsd=9)
+    setup = prepare(scene.place, tmp_path / "out", None, SegmentOptions(resample=True))
+    assert setup.scene.georef == scene.georef
+
+
+def test_a_scene_in_degrees_is_not_read_on_metres(make_raster, tmp_path):
+    path = make_raster(
+        values=like_trained(),
+        bands=NAMES,
+        crs="EPSG:4326",
+        transform=from_origin(12.5, 52.5, 0.001, 0.001),
+    )
+    with pytest.raises(ModelError, match="CRS is in metres"):
+        prepare(path, tmp_path / "out", None, SegmentOptions(resample=True))

@@ -239,6 +239,11 @@ def segmenting(command: Command) -> Command:
             help="Write how evenly the probability is spread over the classes, too.",
         ),
         click.option(
+            "--resample",
+            is_flag=True,
+            help="Read a scene whose pixels do not fit the model on the model's.",
+        ),
+        click.option(
             "--min-confidence",
             type=click.IntRange(0, 100),
             default=0,
