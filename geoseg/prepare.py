@@ -362,7 +362,7 @@ def _identify_models(predictor: TilePredictor) -> dict[str, str]:
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
         "test-time augmentation": predictor.augmentation,
-        "CRF": str(predictor.crf),
+        "CRF": str(predictor.crf or "none"),
         **(
             {"onnxruntime": runtime_version()}
             if any(each.is_onnx for each in packages)

@@ -24,6 +24,9 @@ from geoseg.models.fcn import FCN8s, FCN16s, FCN32s
 from geoseg.models.field import measure_field
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network, tile_stride
+from geoseg.models.package import load_package
+from geoseg.predict import resolve_compute
+from geoseg.predict.member import load_member
 
 SAMPLE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
 BANDS = ("B02", "B04", "B08", "B11")
@@ -132,6 +135,13 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
         found = loaded(chips)
     # The stored weights are float16: 11 bits.
     assert (found - expected).abs().mean() < 0.02 * expected.std() + 0.002
+
+    how = resolve_compute("cpu", "bfloat16")
+    rough = load_member(load_package(tmp_path / "model"), how).network
+    with torch.inference_mode():
+        scores = rough(chips.bfloat16())
+    assert scores.dtype == torch.float32
+    assert (scores != scores.bfloat16()).float().mean() > 0.5, "rounded, then widened"
 
     output = tmp_path / "out"
     arguments = ["segment", scene, "--model", tmp_path / "model", "-o", output]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from geoseg.errors import ModelError
 from geoseg.models.card import InputBand
 from geoseg.models.crf import CrfOptions
 from geoseg.predict import TilePredictor, resolve_compute
+from geoseg.predict.member import load_member
 from geoseg.predict.symmetry import VIEWS
 
 COMPUTE = resolve_compute("cpu", "float32")
@@ -114,6 +116,29 @@ def test_the_laws_hold_with_views_several_models_and_a_crf(
     for one, other in itertools.pairwise(maps):
         assert np.array_equal(one, other)
     assert (maps[0][0][~source.valid] == 255).all()
+
+
+def test_each_view_of_a_tile_goes_through_each_model_once(models, tmp_path):
+    predictor = TilePredictor.of(models, COMPUTE, "flips")
+    shown, hooks = Counter(), []
+    for member in predictor.members:
+        name = member.package.name
+
+        def count(_, inputs, name=name):
+            shown[name, str(inputs[0].tolist())] += len(inputs[0])
+
+        network = load_member(member.package, COMPUTE).network
+        hooks.append(network.register_forward_pre_hook(count))
+    source = make_scene(5, height=29, width=41)
+    with open_client(0, None) as client:
+        job = make_job(source, whole(source), predictor, tmp_path, overlap=8, block=1)
+        do(job, client)
+    for hook in hooks:
+        hook.remove()
+    assert set(shown.values()) == {1}, "no view was seen twice"
+    for name in ("one", "two"):
+        seen = sum(each == name for each, _ in shown)
+        assert seen == job.plan.tiles * len(VIEWS["flips"])
 
 
 @pytest.fixture

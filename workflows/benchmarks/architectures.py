@@ -91,7 +91,9 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
     chips = Chips.of(normal, labels, split.training_corners(CHIP))
 
     network = pretrained(name, len(scene.bands), len(legend))
-    settings = TrainSettings(steps=steps, learning_rate=2.5e-3, warmup=steps // 10)
+    settings = TrainSettings(
+        steps=steps, learning_rate=2.5e-3, warmup=steps // 10, average=0.95
+    )
     started = time.process_time()
     network = train(network, chips, settings)
     seconds = time.process_time() - started
