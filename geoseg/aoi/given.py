@@ -146,7 +146,7 @@ def _read_file(area: str, field: str | None) -> Given:
             f"the area of interest {path} is no vector file that GDAL can read; "
             f"give polygons as GeoJSON, GeoPackage or the like"
         ) from error
-    except pyogrio.errors.DataLayerError as error:
+    except (RuntimeError, UnicodeError) as error:  # pyogrio's own, and GDAL's texts
         raise AoiError(
             f"the area of interest {path} is damaged ({error}); save it again"
         ) from error

@@ -17,12 +17,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+GDAL_ERRORS = (RasterioError, CPLE_BaseError)
+"""What a damaged file can make rasterio raise."""
 _KEPT = 96
 """Files that a thread keeps open."""
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 
 from geoseg.errors import SceneError
 from geoseg.fingerprint import Fingerprint, take_fingerprint
 from geoseg.remote import as_url, without_secrets
-from geoseg.scene.datasets import opened_once, reason
+from geoseg.scene.datasets import GDAL_ERRORS, opened_once, reason
 from geoseg.scene.places import file_of
 from geoseg.scene.references import allowed_drivers
 
@@ -104,7 +103,7 @@ def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
     try:
         with opened_once(place, drivers) as dataset:
             return _header(place, seen, dataset)
-    except RasterioError as error:
+    except GDAL_ERRORS as error:
         raise SceneError(
             f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
             f"geoseg reads GeoTIFF and other formats that GDAL knows"

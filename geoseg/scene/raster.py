@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -12,16 +13,15 @@ from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
-from geoseg.scene.datasets import opened, reason
+from geoseg.scene.datasets import GDAL_ERRORS, opened, reason
 from geoseg.scene.header import BandHeader, Header, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import rasterio
     from numpy.typing import NDArray
@@ -87,15 +87,26 @@ class Raster:
         """
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
+        with self._opened(window) as dataset:
+            pixels = dataset.read(indexes, window=part)
+            chosen = [self.bands[band] for band in bands]
+            return pixels, _has_data(dataset, indexes, part, pixels, chosen)
+
+    @contextmanager
+    def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
+        """Open the file to be read; say what fails, and where, in a sentence."""
         try:
             with opened(self.place, self.driver) as dataset:
-                pixels = dataset.read(indexes, window=part)
-                chosen = [self.bands[band] for band in bands]
-                return pixels, _has_data(dataset, indexes, part, pixels, chosen)
-        except RasterioError as error:
+                yield dataset
+        except GDAL_ERRORS as error:
+            where = (
+                f" at rows {window.rows[0]}-{window.rows[1]}, "
+                f"columns {window.cols[0]}-{window.cols[1]}"
+                if window
+                else ""
+            )
             raise SceneError(
-                f"{self.name} cannot be read at rows {window.rows[0]}-{window.rows[1]},"
-                f" columns {window.cols[0]}-{window.cols[1]} ({reason(error)}); "
+                f"{self.name} cannot be read{where} ({reason(error)}); "
                 f"the file is damaged or gone"
             ) from error
 
@@ -110,7 +121,7 @@ class Raster:
             return None
         indexes = [self.indexes[band] for band in bands]
         chosen = [self.bands[band] for band in bands]
-        with opened(self.place, self.driver) as dataset:
+        with self._opened() as dataset:
             pixels = dataset.read(indexes, out_shape=(len(indexes), *size))
             return _has_data(dataset, indexes, None, pixels, chosen)
 
@@ -124,7 +135,7 @@ class Raster:
         """
         indexes = [self.indexes[band] for band in bands]
         scale = window.height / shape[0]
-        with opened(self.place, self.driver) as dataset:
+        with self._opened() as dataset:
             strips = [
                 dataset.read(
                     indexes,
@@ -159,7 +170,7 @@ class Raster:
         """Estimate, from some pixels, the share that has data in all bands."""
         height, width = self.georef.height, self.georef.width
         size = min(height, _COARSE), min(width, _COARSE)
-        with opened(self.place, self.driver) as dataset:
+        with self._opened() as dataset:
             pixels = dataset.read(
                 list(self.indexes), out_shape=(len(self.indexes), *size)
             )
@@ -235,7 +246,13 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
             f"rio edit-info --crs EPSG:32633 {name}, or say it with --assume-crs"
         )
     if header.wkt:
-        crs = _crs_of(header.wkt)
+        try:
+            crs = _crs_of(header.wkt)
+        except CRSError as error:
+            raise SceneError(
+                f"{name} names a coordinate reference system that makes no sense; "
+                f"assign it anew, for instance: rio edit-info --crs EPSG:32633 {name}"
+            ) from error
     else:
         crs = parse_crs(str(options.assume_crs), "--assume-crs")
     return Georef(header.height, header.width, transform, crs)
