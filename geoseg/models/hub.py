@@ -56,11 +56,14 @@ def fetch(address: str) -> Path:
 
 def cached_models() -> tuple[str, ...]:
     """List the addresses of the packages that the Hub's cache holds."""
-    from huggingface_hub import scan_cache_dir  # noqa: PLC0415  # slow to import
+    from huggingface_hub import (  # noqa: PLC0415  # slow to import
+        constants,
+        scan_cache_dir,
+    )
     from huggingface_hub.errors import CacheNotFound  # noqa: PLC0415  # the same
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return ()
     return tuple(
