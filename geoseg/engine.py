@@ -9,7 +9,8 @@ process alone writes the journal.
 from __future__ import annotations
 
 from collections import Counter, deque
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,7 +23,7 @@ from geoseg.layers import unpack_part
 from geoseg.tasks import infer_block, merge_seams, piece_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from distributed import Client, Future
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from geoseg.cluster import Enlisted
     from geoseg.grid import Window
     from geoseg.journal.journal import Journal
-    from geoseg.journal.store import Receipt
+    from geoseg.journal.store import Receipt, Store
     from geoseg.plan import Plan
     from geoseg.tasks import Done, Job
 
@@ -40,6 +41,8 @@ _IN_FLIGHT = THREADS + 1
 _SEAMS = 8
 """Seams merged in one task at most: a finished block sets free up to eight, and a task
 costs dask milliseconds."""
+_AHEAD = 3
+"""Parts that are read before they are wanted."""
 _PATIENCE_S = 5.0
 """Seconds without a result after which we look whether any worker is left."""
 _RETRIES = 2
@@ -129,14 +132,36 @@ def parts(
         do not overlap.
 
     """
-    for entry in journal.entries():
-        for receipt in entry.receipts:
-            piece, sharer = piece_of(receipt.name)
-            if sharer is None:
-                window = plan.output(piece)
-                if within is None or window.intersection(within) is not None:
-                    values = unpack_part(journal.store.read(receipt), window)
-                    yield window, values[bands]
+    wanted = (
+        (receipt, window)
+        for entry in journal.entries()
+        for receipt in entry.receipts
+        if (window := _part_window(plan, receipt))
+        and (within is None or window.intersection(within))
+    )
+    for window, data in _read_ahead(journal.store, wanted):
+        yield window, unpack_part(data, window)[bands]
+
+
+def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
+    """The scene pixels of a part; None of a strip."""
+    piece, sharer = piece_of(receipt.name)
+    return plan.output(piece) if sharer is None else None
+
+
+def _read_ahead(
+    store: Store, wanted: Iterable[tuple[Receipt, Window]]
+) -> Iterator[tuple[Window, bytes]]:
+    """Read files in this order, some at a time: each may be a call of a server."""
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as threads:
+        waiting: deque[tuple[Window, ThreadFuture[bytes]]] = deque()
+        for receipt, window in wanted:
+            waiting.append((window, threads.submit(store.read, receipt)))
+            if len(waiting) > _AHEAD:
+                first, data = waiting.popleft()
+                yield first, data.result()
+        for window, data in waiting:
+            yield window, data.result()
 
 
 _Work: TypeAlias = "Block | tuple[Piece, ...]"

@@ -30,6 +30,7 @@ from geoseg.engine import Progress, run
 from geoseg.georef import Georef
 from geoseg.grid import Window
 from geoseg.journal.journal import open_journal
+from geoseg.layers import Layers
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.tasks import Job
 
@@ -137,7 +138,7 @@ def walk(blocks: int, directory: Path) -> list[Point]:
             points.append(clock.point(progress.blocks))
 
     with open_client() as client, open_journal(directory, {}) as journal:
-        job = Job(plan, scene, Nothing(), scene, "hann", (1, 2), 255, journal.store)
+        job = Job(plan, scene, Nothing(), scene, "hann", Layers((1, 2)), journal.store)
         clock.start()
         run(job, journal, client, look)
         points.append(clock.point(len(plan.blocks)))
