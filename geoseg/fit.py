@@ -106,6 +106,32 @@ def on_models_grid(options: SceneOptions, models: Models, scene: Scene) -> Scene
     return replace(options, resolution=misfits[0].gsd_m)
 
 
+def in_models_unit(models: Models, scene: Scene) -> Scene:
+    """Give a scene in the models' unit, where its files declare scale and offset.
+
+    Raises:
+        InputError: The models want several units.
+
+    """
+    if not scene.is_scaled:
+        return scene
+    units = {(package.scale, package.offset) for package, _ in models}
+    whole = np.dtype(models[0][0].dtype).kind != "f"
+    if units == {(1.0, 0.0)} and whole:
+        warning = (
+            f"{scene.place} declares scale or offset, which are not used: the model "
+            f"was trained on numbers as they are"
+        )
+        return replace(scene, warnings=(*scene.warnings, warning))
+    if len(units) > 1:
+        raise InputError(
+            f"{scene.place} declares scale or offset, and the models want units of "
+            f"{', '.join(f'{scale:g}' for scale, _ in sorted(units))}; use models of "
+            f"one unit, or say --radiometry raw"
+        )
+    return scene.in_unit(*units.pop())
+
+
 def doubts(models: Models, scene: Scene) -> Iterator[str]:
     """Say what was taken for granted about a scene, and what cannot be right."""
     for package, match in models:
@@ -125,6 +151,8 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
 
 
 def _wrong_dtype(package: ModelPackage, scene: Scene) -> str:
+    if scene.unit is not None:
+        return ""
     kinds = [np.dtype(dtype).kind == "f" for dtype in (scene.dtype, package.dtype)]
     if kinds[0] == kinds[1]:
         return ""

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.atomic import check_folder
 from geoseg.errors import InputError
-from geoseg.fit import Models, check_scale, doubts, on_models_grid, open_models
+from geoseg.fit import (
+    Models,
+    check_scale,
+    doubts,
+    in_models_unit,
+    on_models_grid,
+    open_models,
+)
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.layers import Layers
@@ -222,6 +229,7 @@ def prepare(
             scene = open_scene(inputs, on_grid, on_step)
     check_scale(models, scene)
     package = models[0][0]
+    scene = in_models_unit(models, scene)
     if options.clip and aoi_given is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
     georef = scene.georef

@@ -161,6 +161,27 @@ def scene_flags(command: Command) -> Command:
             callback=_numbers(1, 2),
             help="Read with pixels of this size, in units of the CRS.",
         ),
+        click.option(
+            "--radiometry",
+            type=click.Choice(["auto", "raw"]),
+            default="auto",
+            show_default=True,
+            help="Use the scale and offset that files declare, or raw pixels.",
+        ),
+        click.option(
+            "--mask",
+            multiple=True,
+            metavar="BAND:CLASS,CLASS",
+            help="Pixels that do not count: scl:cloud,shadow; qa_pixel:cloud.",
+        ),
+        click.option(
+            "--band",
+            "bands",
+            multiple=True,
+            metavar="NAME=FILE",
+            callback=_named_files,
+            help="A band in a file of its own; repeatable.",
+        ),
         click.option("--crs", metavar="CRS", help="Read in this CRS: EPSG:3035."),
         click.option(
             "--mosaic",
@@ -172,6 +193,16 @@ def scene_flags(command: Command) -> Command:
     ):
         command = add(command)
     return command
+
+
+def _named_files(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Read NAME=FILE."""
+    pairs = [value.partition("=") for value in values]
+    if not all(name and file for name, _, file in pairs):
+        raise click.BadParameter("write NAME=FILE, such as red=B04.tif")
+    return tuple((name, file) for name, _, file in pairs)
 
 
 def _nodata(
@@ -190,7 +221,7 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     fields = [
         *("assume_crs", "nodata", "valid", "mosaic", "skip_unreadable"),
         *("allow_external_references", "crs", "resolution", "bounds", "like"),
-        "resampling",
+        *("resampling", "bands", "mask", "radiometry"),
     ]
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 

@@ -13,6 +13,7 @@ The rooms, in the order that an image comes together:
 * `coordinates` places a grid's pixels in a file on another one, `gather` is the loops
   over them, and `warp` reads the file there
 * `mosaic` says which bands of several files are the same, and which file is on top
+* `servers` is what a web server must do, `quality` the classes of SCL and QA_PIXEL
 * `sheets` are a scene's members, laid on its grid
 * `image` is the scene: what the rest of geoseg reads
 * `opening` is the way in: `open_scene`

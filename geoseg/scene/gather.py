@@ -33,15 +33,17 @@ def interpolate(
 
     """
     for i in range(found.shape[0]):
-        y = row + i
-        down = (y % cell + 0.5) / cell
+        node_row, y = divmod(row + i, cell)
+        down = (y + 0.5) / cell
+        node_col, x = divmod(col, cell)
         for j in range(found.shape[1]):
-            x = col + j
-            across = (x % cell + 0.5) / cell
-            a, b = node[y // cell, x // cell], node[y // cell, x // cell + 1]
-            c, d = node[y // cell + 1, x // cell], node[y // cell + 1, x // cell + 1]
+            a, b = node[node_row, node_col], node[node_row, node_col + 1]
+            c, d = node[node_row + 1, node_col], node[node_row + 1, node_col + 1]
             left, right = a + down * (c - a), b + down * (d - b)
-            found[i, j] = left + across * (right - left)
+            found[i, j] = left + (x + 0.5) / cell * (right - left)
+            x += 1
+            if x == cell:
+                node_col, x = node_col + 1, 0
 
 
 @kernel
@@ -92,6 +94,29 @@ def _weigh(  # noqa: PLR0913, PLR0917  # a kernel takes no objects
 
 
 @kernel
+def _mean_of_four(
+    pixels: NDArray[np.floating],
+    data: NDArray[np.bool_],
+    y: float,
+    x: float,
+    top: int,
+    left: int,
+) -> float:
+    """Weigh the four pixels around a point: the usual case, made fast."""
+    row, col = math.floor(y - 0.5), math.floor(x - 0.5)
+    down, across = y - 0.5 - row, x - 0.5 - col
+    total, weights = 0.0, 0.0
+    for step in range(4):
+        i, j = row - top + step // 2, col - left + step % 2
+        weight = down if step > 1 else 1.0 - down
+        weight *= across if step % 2 else 1.0 - across
+        if 0 <= i < data.shape[0] and 0 <= j < data.shape[1] and data[i, j]:
+            total += weight * pixels[i, j]
+            weights += weight
+    return total / weights
+
+
+@kernel
 def gather(  # noqa: PLR0913, PLR0917  # a kernel takes no objects
     pixels: NDArray[np.floating],
     data: NDArray[np.bool_],
@@ -134,13 +159,15 @@ def gather(  # noqa: PLR0913, PLR0917  # a kernel takes no objects
             if not (abs(y) < 1e9 and abs(x) < 1e9):  # noqa: PLR2004  # nowhere
                 continue
             row, col = math.floor(y) - top, math.floor(x) - left
-            if row < 0 or col < 0 or row >= data.shape[0] or col >= data.shape[1]:
-                continue
-            if not data[row, col]:
+            inside = 0 <= row < data.shape[0] and 0 <= col < data.shape[1]
+            if not (inside and data[row, col]):
                 continue
             has[i, j] = True
             if method == 0:
                 found[i, j] = pixels[row, col]
+                continue
+            if method == 1 and scale_y == 1.0 and scale_x == 1.0:
+                found[i, j] = _mean_of_four(pixels, data, y, x, top, left)
                 continue
             total, weights, complete = _weigh(
                 pixels, data, y - 0.5, x - 0.5, scale_y, scale_x, method, top, left

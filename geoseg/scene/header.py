@@ -18,6 +18,7 @@ from geoseg.remote import as_url, without_secrets
 from geoseg.scene.datasets import GDAL_ERRORS, opened_once, reason
 from geoseg.scene.places import file_of
 from geoseg.scene.references import allowed_drivers
+from geoseg.scene.servers import check_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,7 @@ def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
 
     """
     file = file_of(place)
+    check_ranges(place)
     seen = take_fingerprint(place if file is None else file)
     drivers = None if roots is None else allowed_drivers(place, roots)
     try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from geoseg.fingerprint import Fingerprint
     from geoseg.georef import Georef
     from geoseg.scene.options import SceneOptions
+    from geoseg.scene.quality import Quality
     from geoseg.scene.raster import Raster
     from geoseg.scene.sheets import Sheet
 
@@ -52,6 +53,13 @@ class Scene:
     """How it is read."""
     area: Window | None = None
     """The pixels that are to be mapped; all where None."""
+    masks: tuple[Quality, ...] = ()
+    """Classes of quality bands that do not count."""
+    unit: float | None = None
+    """What pixels are given in, where files declare scale and offset: a physical value
+    is a pixel times this, plus `zero`. None where pixels are given as they are in the files."""
+    zero: float = 0.0
+    """The physical value of a pixel of 0, where they are given in a unit."""
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
 
@@ -85,6 +93,7 @@ class Scene:
             "scene modified": _summed(seen, "changed"),
             "scene header": _summed(seen, "header"),
             "scene grid": _digest(repr(told)),
+            "scene unit": f"{self.unit} {self.zero}",
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
         }
 
@@ -97,6 +106,9 @@ class Scene:
         """
         known = self.rasters[0]
         found = use(read_header(known.place), self.options)
+        names = [band.name for band in known.bands]
+        if len(found.bands) == len(names):
+            found = found.named(names)  # as --band names them
         if replace(found, seen=known.seen) != known:
             raise SceneError(f"{known.name} is not the raster that the run began with")
 
@@ -169,10 +181,49 @@ class Scene:
     def _read_sheet(
         self, sheet: Sheet, window: Window, bands: Sequence[int]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        pixels, data = sheet.read(window, bands, self.dtype)
+        wanted = [*bands, *(mask.band for mask in self.masks)]
+        pixels, data = sheet.read(window, wanted, self.dtype)
+        count, quality = len(bands), pixels[len(bands) :]
+        pixels, data = pixels[:count], data[:count]
+        if self.unit is not None:
+            pixels = self._in_unit(sheet, bands, pixels)
         if self.options.valid == "any":
             pixels = np.where(data, pixels, pixels.dtype.type(0))
-        return pixels, self._counts(data)
+        valid = self._counts(data)
+        for mask, band in zip(self.masks, quality, strict=True):
+            valid = valid & mask.counts(band)
+        return pixels, valid
+
+    def _in_unit(
+        self, sheet: Sheet, bands: Sequence[int], pixels: NDArray[np.generic]
+    ) -> NDArray[np.generic]:
+        """Apply the scale and offset that a sheet's files declare."""
+        declared = [sheet.band(band) for band in bands]
+        unit = self.unit or 1.0
+        scale = np.array([band.scale / unit for band in declared])
+        offset = np.array([(band.offset - self.zero) / unit for band in declared])
+        shape = (-1, 1, 1)
+        numbers = pixels.astype(np.float64)
+        physical = numbers * scale.reshape(shape) + offset.reshape(shape)
+        given: NDArray[np.float32] = physical.astype(np.float32)
+        return given
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether a file declares a scale or an offset that is to be used."""
+        return self.options.radiometry == "auto" and any(
+            (band.scale, band.offset) != (1.0, 0.0)
+            for raster in self.rasters
+            for band in raster.bands
+        )
+
+    def in_unit(self, unit: float, zero: float = 0.0) -> Scene:
+        """Give the same scene with pixels in a physical unit, as its files declare it.
+
+        Sentinel-2's numbers since baseline 04.00, for instance, are 1000 too high,
+        which files tell as an offset of -0.1: in units of 0.0001 they come 1000 lower.
+        """
+        return replace(self, unit=unit, zero=zero, dtype="float32")
 
     def _counts(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where a pixel is valid, of where its bands have data."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Radiometry = Literal["auto", "raw"]
 Valid = Literal["all", "any"]
 Resampling = Literal["bilinear", "nearest", "cubic"]
 Rule = Literal["first", "last", "newest", "least-nodata"]
@@ -22,6 +23,14 @@ class SceneOptions:
     valid: Valid = "all"
     """A pixel counts where all bands that are read have data, or where any has; a
     band without data then reads as 0."""
+    bands: tuple[tuple[str, str], ...] = ()
+    """Bands in files of their own: the name and the file of each."""
+    mask: tuple[str, ...] = ()
+    """Pixels that do not count, by the classes of a quality band: ``scl:cloud,shadow``
+    or ``qa_pixel:cloud``."""
+    radiometry: Radiometry = "auto"
+    """Whether scale and offset that files declare are used (``auto``), or pixels are
+    taken as they are (``raw``)."""
     crs: str | None = None
     """The CRS to read in, such as ``EPSG:3035``; the files' own where None."""
     resolution: float | tuple[float, float] | None = None

@@ -67,6 +67,11 @@ class Raster:
         """What people call the file."""
         return shown(self.place)
 
+    def named(self, names: Sequence[str]) -> Raster:
+        """Give the same file with other names of its bands."""
+        pairs = zip(self.bands, names, strict=True)
+        return replace(self, bands=tuple(replace(b, name=name) for b, name in pairs))
+
     def read(
         self, window: Window, bands: Sequence[int]
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

@@ -6,14 +6,22 @@ Most sheets are one file. A sheet whose bands come in files of their own has one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.grid import Window
 from geoseg.scene.planes import offset_on
-from geoseg.scene.warp import Warp, covered, make_warp, read_warped, warped_picture
+from geoseg.scene.quality import is_quality
+from geoseg.scene.warp import (
+    METHODS,
+    Warp,
+    covered,
+    make_warp,
+    read_warped,
+    warped_picture,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.georef import Georef
+    from geoseg.scene.header import BandHeader
     from geoseg.scene.raster import Raster
 
 Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
@@ -41,9 +50,22 @@ class Layer:
     def read(self, window: Window, bands: Sequence[int]) -> Read:
         """Read a window of the scene that lies inside the layer."""
         if self.warp is not None:
-            return read_warped(self.raster, self.warp, window, bands)
+            return self._read_warped(self.warp, window, bands)
         pixels, data = self.raster.read(window.relative_to(self.window), bands)
         return pixels, np.broadcast_to(data, pixels.shape)
+
+    def _read_warped(self, warp: Warp, window: Window, bands: Sequence[int]) -> Read:
+        """Read classes by the nearest pixel, and measurements as is asked for."""
+        classes = [is_quality(self.raster.bands[band].name) for band in bands]
+        if not any(classes):
+            return read_warped(self.raster, warp, window, bands)
+        nearest = replace(warp, method=METHODS["nearest"])
+        read = [
+            read_warped(self.raster, nearest if of_classes else warp, window, [band])
+            for band, of_classes in zip(bands, classes, strict=True)
+        ]
+        pixels, data = zip(*read, strict=True)
+        return np.concatenate(pixels), np.concatenate(data)
 
     def picture(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
@@ -92,6 +114,11 @@ class Sheet:
     def name(self) -> str:
         """What people call it: its first file."""
         return self.layers[0].raster.name
+
+    def band(self, index: int) -> BandHeader:
+        """What the file says of one of the scene's bands."""
+        layer, band = self.bands[index]
+        return self.layers[layer].raster.bands[band]
 
     def read(self, window: Window, bands: Sequence[int], dtype: str) -> Read:
         """Read a window of the scene that lies inside the sheet.

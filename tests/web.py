@@ -1,0 +1,71 @@
+"""A web server on this machine, with the faults that real ones have."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Serve files of a folder; parts of them, unless told otherwise."""
+
+    def do_HEAD(self):  # the library's name
+        self._answer(body=False)
+
+    def do_GET(self):  # the same
+        self._answer(body=True)
+
+    def _answer(self, *, body):
+        server = self.server
+        with server.lock:
+            server.requests += 1
+            number = server.requests
+        time.sleep(server.delay)
+        path = server.folder / self.path.lstrip("/").partition("?")[0]
+        if server.status:
+            return self._send(server.status, b"")
+        if server.fail_every and number > 6 and number % server.fail_every == 0:
+            return self._send(503, b"")
+        if not path.is_file():
+            return self._send(404, b"")
+        data = path.read_bytes()
+        wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None or not server.ranges:
+            return self._send(200, data, body=body)
+        start = int(wanted[1])
+        stop = min(int(wanted[2] or len(data)) + 1, len(data))
+        headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
+        return self._send(206, data[start:stop], headers, body=body)
+
+    def _send(self, status, data, headers=None, *, body=True):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
+    """Serve a folder and give its address and the server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.folder, server.ranges, server.status = folder, ranges, status
+    server.delay, server.fail_every = delay, fail_every
+    server.requests, server.lock = 0, threading.Lock()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
