@@ -57,7 +57,7 @@ class Scene:
     """Classes of quality bands that do not count."""
     unit: float | None = None
     """What pixels are given in, where files declare scale and offset: a physical value
-    is a pixel times this, plus `zero`. None where pixels are given as they are in the files."""
+    is a pixel times this, plus `zero`. None where pixels are as they are there."""
     zero: float = 0.0
     """The physical value of a pixel of 0, where they are given in a unit."""
     warnings: tuple[str, ...] = ()
