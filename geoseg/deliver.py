@@ -88,18 +88,34 @@ def _settings(setup: Setup) -> dict[str, Any]:
     return written
 
 
-def _write_rasters(setup: Setup, journal: Journal) -> None:
+def write_mask(setup: Setup, journal: Journal) -> None:
+    """Write what a finished run that makes a mask found: classes and confidence."""
     georef = setup.scene.georef.crop(setup.aoi.window)
-    tags = {
+    bands, (classes, confidence) = setup.layers.bands, setup.mask_files
+    with scratch_folder(setup.output) as scratch:
+        about: _About = {"tags": _tags(setup), "scratch": scratch}
+        found = _found(setup, journal, "landcover", bands["landcover"])
+        write_class_map(classes, georef, found, legend=setup.legend, **about)
+        found = _found(setup, journal, "confidence", bands["confidence"])
+        names = ["confidence"]
+        write_measures(confidence, georef, found, names=names, unit="percent", **about)
+
+
+def _tags(setup: Setup) -> dict[str, str]:
+    return {
         "GEOSEG_VERSION": version("geoseg"),
         "GEOSEG_MODEL": _named(setup),
         "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
     }
+
+
+def _write_rasters(setup: Setup, journal: Journal) -> None:
+    georef = setup.scene.georef.crop(setup.aoi.window)
     classes = [one.name for one in setup.package.legend.classes]
     with scratch_folder(setup.output) as scratch:
-        about: _About = {"tags": tags, "scratch": scratch}
+        about: _About = {"tags": _tags(setup), "scratch": scratch}
         for name, bands in setup.layers.bands.items():
-            path, found = setup.products[name], _found(setup, journal, bands)
+            path, found = setup.products[name], _found(setup, journal, name, bands)
             names = classes if name == "probabilities" else [name]
             if name == "landcover":
                 write_class_map(path, georef, found, legend=setup.legend, **about)
@@ -112,12 +128,12 @@ def _write_rasters(setup: Setup, journal: Journal) -> None:
 
 
 def _found(
-    setup: Setup, journal: Journal, bands: slice
+    setup: Setup, journal: Journal, layer: str, bands: slice
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Give what a run found in an area, counted from the area's first pixel.
 
     The parts of a run are masked by its own area; those of one feature of many are
-    cut to the feature.
+    cut to the feature. Where there is a mask, it is put on top.
     """
     area = setup.aoi.window
     for window, values in parts(setup.plan, journal, bands, within=area):
@@ -127,7 +143,23 @@ def _found(
         cut = values[(slice(None), *seen.relative_to(window).slices())]
         if setup.feature is not None:
             cut = np.where(setup.aoi.mask(seen), cut, np.uint8(NODATA))
-        yield seen.relative_to(area), cut
+        yield seen.relative_to(area), _put_mask(setup, layer, seen, cut)
+
+
+def _put_mask(
+    setup: Setup, layer: str, seen: Window, found: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Put what the mask says of a window of the scene into a layer, (band, y, x)."""
+    if setup.masking is None or setup.mask_run is None:
+        return found
+    window = seen.relative_to(setup.mask_run.aoi.window)
+    classes, confidence = setup.mask_run.mask_files
+    mask = ClassMap.open(classes).read(window)
+    if layer == "landcover":
+        return setup.masking.classes(mask, found)
+    own = layer == "confidence" and setup.masking.keep
+    instead = ClassMap.open(confidence).read(window) if own else None
+    return setup.masking.measures(mask, found, instead)
 
 
 class _About(TypedDict):
@@ -206,9 +238,27 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
         nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
         products={name: str(path) for name, path in setup.products.items()},
         versions={name: version(name) for name in _TOLD},
+        mask=_mask_told(setup),
         identity=dict(setup.plan.identity),
         warnings=[*setup.warnings, *counts.failures, *_emptiness(found)],
     )
+
+
+def _mask_told(setup: Setup) -> dict[str, Any] | None:
+    if setup.masking is None or setup.mask_run is None:
+        return None
+    package, found = setup.mask_run.package, class_extents(setup.mask_run.mask_files[0])
+    wanted = [(package.legend.by_id(seen), seen) for seen, _ in setup.masking.values]
+    return {
+        "name": package.name,
+        "version": package.version,
+        "fingerprint": package.fingerprint,
+        "kept_as_classes": setup.masking.keep,
+        "pixels": {
+            land_class.name: found[seen].pixels if seen in found else 0
+            for land_class, seen in wanted
+        },
+    }
 
 
 def _area(setup: Setup) -> dict[str, str] | None:

@@ -23,6 +23,7 @@ from geoseg.fit import (
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.layers import Layers
+from geoseg.masking import Masking, plan_masking
 from geoseg.models.onnx import runtime_version
 from geoseg.plan import Plan, lay_tiles, make_plan
 from geoseg.predict import (
@@ -103,6 +104,13 @@ class SegmentOptions:
     """Whether to write how evenly the probability is spread over the classes."""
     probabilities: bool = False
     """Whether to write the probability of each class."""
+    mask_model: str | Path | None = None
+    """A model whose map, in a run of its own, decides where there is no land cover to
+    be seen: clouds, say."""
+    mask_classes: tuple[str, ...] = ("cloud", "shadow")
+    """Its classes that count."""
+    mask_keep: bool = False
+    """Give pixels that it masks a class of their own instead of nodata."""
     allow_missing: bool = False
     """Leave nodata where blocks fail, and list them in the report."""
     workers: int | None = None
@@ -153,6 +161,10 @@ class Setup:
     """What is to be done."""
     warnings: tuple[str, ...]
     """What was put right or assumed, a sentence each."""
+    masking: Masking | None = None
+    """What the mask does to the map; None without a mask."""
+    mask_run: Setup | None = None
+    """The run that makes the mask."""
     feature: str | None = None
     """The feature of the run's area that this is; None for all of it."""
 
@@ -174,7 +186,14 @@ class Setup:
     @property
     def legend(self) -> Legend:
         """The classes of the map."""
+        if self.masking is not None:
+            return self.masking.legend
         return _legend(self.package, self.options)
+
+    @property
+    def mask_files(self) -> tuple[Path, Path]:
+        """What this run leaves where it makes a mask: classes, and confidence."""
+        return self.output / "mask.tif", self.output / "mask_confidence.tif"
 
     @property
     def layers(self) -> Layers:
@@ -198,8 +217,11 @@ class Setup:
             name: self.output / f"landcover{FORMATS[name]}"
             for name in self.options.formats
         }
+        masks = ("mask", "mask_confidence")
+        made = () if self.mask_run is None else self.mask_run.mask_files
         return {
             **{name: self.output / f"{name}.tif" for name in self.layers.bands},
+            **dict(zip(masks, made, strict=False)),
             **vectors,
             "preview": self.output / "preview.png",
             "report": self.output / "run.json",
@@ -239,7 +261,14 @@ def prepare(
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
-    options.polygons.drawing(scene.georef, _legend(package, options))
+    legend = _legend(package, options)
+    masking, mask_run = None, None
+    if options.mask_model is not None:
+        mask_run = _mask_run(inputs, output, aoi_given, _mask_options(options, scene))
+        mask, keep = mask_run.package.legend, options.mask_keep
+        masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
+        legend = masking.legend
+    options.polygons.drawing(scene.georef, legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
@@ -253,6 +282,7 @@ def prepare(
         identity={
             **_identify_input(scene, aoi),
             **_identify_models(predictor),
+            **_identify_mask(masking, mask_run),
             "tile": str(tile),
             "overlap": str(overlap),
             "blend": options.blend,
@@ -271,8 +301,55 @@ def prepare(
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=(*scene.warnings, *aoi.warnings, *doubts(models, scene), *kept),
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *scene.warnings,
+                    *aoi.warnings,
+                    *doubts(models, scene),
+                    *kept,
+                    *(() if mask_run is None else mask_run.warnings),
+                )
+            )
+        ),
+        masking=masking,
+        mask_run=mask_run,
     )
+
+
+def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
+    """Say how the mask is made: by its own model and tiles, on the map's own pixels."""
+    return replace(
+        SegmentOptions(model=options.mask_model or ""),
+        scene=scene.options,
+        run_dir=options.run_dir,
+        blend=options.blend,
+        device=options.device,
+        precision=options.precision,
+        batch=options.batch,
+        compile=options.compile,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        allow_missing=options.allow_missing,
+        restart=options.restart,
+        keep_parts=options.keep_parts,
+    )
+
+
+def _mask_run(
+    inputs: Inputs, output: Path, aoi_given: str | None, options: SegmentOptions
+) -> Setup:
+    """Settle the run that makes the mask; its parts lie beside the map's."""
+    beside = output / f"{_RUN_DIRECTORY}-mask"
+    apart = replace(options, run_dir=beside) if options.run_dir is None else None
+    return prepare(inputs, output, aoi_given, apart or options.below("mask"))
+
+
+def _identify_mask(masking: Masking | None, mask_run: Setup | None) -> dict[str, str]:
+    if masking is None or mask_run is None:
+        return {}
+    package = mask_run.package
+    return {"mask": f"{package.name} {package.fingerprint} {masking.values}"}
 
 
 def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from geoseg.aoi import read_features
 from geoseg.clock import Clock
 from geoseg.cluster import dashboard_of, default_workers, open_client
-from geoseg.deliver import deliver, finished_report
+from geoseg.deliver import deliver, finished_report, write_mask
 from geoseg.engine import Progress, run
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.journal.journal import Journal, open_journal
@@ -112,7 +113,11 @@ def segment_features(  # what segment takes, and the field
     told = tuple(w for area in features.values() for w in area.warnings)
     on_step(Step("prepare", warnings=told))
     reports: dict[str, Report] = {}
-    with _client(setup, on_step) as client, _journal(setup) as journal:
+    with (
+        _client(setup, on_step) as client,
+        _journal(setup) as journal,
+        _masked(setup, client, clock, on_step),
+    ):
         counts = _infer(setup, journal, client, clock, on_step)
         for name, area in features.items():
             on_step(Step("features", done=len(reports), total=len(features)))
@@ -233,11 +238,32 @@ def _journal(setup: Setup) -> AbstractContextManager[Journal]:
 
 def _finish(setup: Setup, client: Client, clock: Clock, on_step: OnStep) -> Report:
     """Run what is left of a setup, and write its products."""
-    with _journal(setup) as journal:
+    with _journal(setup) as journal, _masked(setup, client, clock, on_step):
         counts = _infer(setup, journal, client, clock, on_step)
         report = deliver(setup, journal, client, counts, clock, on_step)
         _close(setup, journal)
     return report
+
+
+@contextmanager
+def _masked(
+    setup: Setup, client: Client, clock: Clock, on_step: OnStep
+) -> Iterator[None]:
+    """Make the mask first, where there is one; its parts go when the map is there."""
+    mask = setup.mask_run
+    if mask is None:
+        yield
+        return
+
+    def tell(step: Step) -> None:
+        on_step(replace(step, name="mask"))
+
+    with _journal(mask) as journal:
+        with clock("mask"):
+            _infer(mask, journal, client, clock.copy(), tell)
+            write_mask(mask, journal)
+        yield
+        _close(mask, journal)
 
 
 def _close(setup: Setup, journal: Journal) -> None:

@@ -11,10 +11,10 @@ class Step:
     """How far a job is."""
 
     name: str
-    """``scene``, ``index``, ``prepare``, ``infer``, ``features``, ``raster``,
+    """``scene``, ``index``, ``prepare``, ``mask``, ``infer``, ``features``, ``raster``,
     ``vectorize``, ``preview``; in comparisons also ``measure``, ``whole``."""
     done: int = 0
-    """How much of it is done; tiles, for ``infer``."""
+    """How much of it is done; tiles, for ``mask`` and ``infer``."""
     total: int = 0
     """How much there is to do; 0 where it is not counted."""
     resumed_blocks: int = 0

@@ -91,12 +91,13 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         ),
         "geopandas numpy",
     ),
+    "masking": (2, "classes errors", "numpy"),
     "fit": (5, "errors grid models scene", "numpy"),
     "prepare": (
         7,
         (
-            "errors atomic remote classes fit grid journal layers stitch steps plan "
-            "models scene vectorize predict aoi vectors"
+            "errors atomic remote classes fit grid journal layers masking stitch steps "
+            "plan models scene vectorize predict aoi vectors"
         ),
         "",
     ),

@@ -30,6 +30,7 @@ def report(**changes):
         "products": {"map": "landcover.tif"},
         "versions": {"python": "3.11"},
         "identity": {"tile": "512"},
+        "mask": None,
         "warnings": ("a polygon was repaired",),
     }
     return Report(**(facts | changes))
@@ -53,6 +54,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "products",
         "versions",
         "identity",
+        "mask",
         "warnings",
     ]
     assert read["scene"]["path"] == "scène.tif"

@@ -127,7 +127,7 @@ def convert(
         architecture="Unet",
         encoder=ENCODER,
         bands=tuple(f"{name}={name}" for name in bands),
-        classes=("clear:0:#9cc284", "cloud:1:#f2f2f2", "cloud shadow:2:#4d4d66"),
+        classes=("clear:0:#9cc284", "cloud:1:#f2f2f2", "shadow:2:#4d4d66"),
         mean=tuple(mean),
         std=tuple(std),
         scale=scale,

@@ -226,6 +226,10 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 
 
+def _names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(name for name in value.split(",") if name)
+
+
 def _crf_options(
     _: click.Context,
     __: click.Parameter,
@@ -268,6 +272,23 @@ def segmenting(command: Command) -> Command:
             "--entropy",
             is_flag=True,
             help="Write how evenly the probability is spread over the classes, too.",
+        ),
+        click.option(
+            "--mask-keep",
+            is_flag=True,
+            help="Give masked pixels a class of their own instead of nodata.",
+        ),
+        click.option(
+            "--mask-classes",
+            default="cloud,shadow",
+            show_default=True,
+            metavar="NAME,NAME",
+            callback=_names,
+            help="Classes of the mask model that count.",
+        ),
+        click.option(
+            "--mask-model",
+            help="A model for clouds and shadows: where it sees them, nodata.",
         ),
         click.option(
             "--resample",

@@ -28,7 +28,7 @@ _SILENCE_S = 20.0
 """Seconds between the lines that a log gets: a short job leaves none."""
 
 
-_UNITS = {"infer": "tiles", "whole": "tiles", "features": "features"}
+_UNITS = {"mask": "tiles", "infer": "tiles", "whole": "tiles", "features": "features"}
 """What is counted in a step."""
 
 

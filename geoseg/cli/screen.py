@@ -28,6 +28,7 @@ _WORDS = {
     "measure": "measuring the receptive field",
     "whole": "in one piece",
     "look": "looking",
+    "mask": "masking",
     "infer": "segmenting",
     "features": "mapping features",
     "raster": "writing rasters",

@@ -71,6 +71,8 @@ class Report:
     """Versions of Python and of the libraries that shape the result."""
     identity: Mapping[str, str]
     """Every input and setting that changes pixels, as a resume compares them."""
+    mask: Mapping[str, Json] | None = None
+    """The model that masked, and how many pixels of each class; None without one."""
     warnings: Sequence[str] = ()
     """What the user should know, a sentence each."""
 
