@@ -34,6 +34,8 @@ _SETTINGS = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
 }
 _DEFAULTS: dict[str, str | int] = {
+    # Ask for each file that may stand beside one, instead of listing the whole folder.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     # Blocks of ours are read once: what neighbours share is all that is worth keeping.
     "GDAL_CACHEMAX": 64_000_000,
     # A COG's header in one request; whole runs of tiles in one request each, at once.

@@ -12,7 +12,7 @@ import numpy as np
 from geoseg.errors import SceneError
 from geoseg.grid import Window
 from geoseg.scene.choice import bounds_window, choose_grid, is_chosen
-from geoseg.scene.header import Header, read_header
+from geoseg.scene.header import Header, read_header, shown
 from geoseg.scene.image import Scene
 from geoseg.scene.index import read_headers
 from geoseg.scene.mosaic import in_order, match_names
@@ -69,8 +69,8 @@ def open_scene(
         for raster, bands in zip(rasters, places, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
-    name = Path(given[0]).name if len(given) == 1 else f"{len(sheets)} files"
-    made = _scene(name, ", ".join(map(str, given)), grid, rasters[0].bands, options)
+    name = Path(shown(given[0])).name if len(given) == 1 else f"{len(sheets)} files"
+    made = _scene(name, ", ".join(map(shown, given)), grid, rasters[0].bands, options)
     sheets = in_order(sheets, options.mosaic)
     return replace(made, sheets=_some(sheets, options), warnings=tuple(warnings))
 
