@@ -4,7 +4,7 @@ import pytest
 
 from geoseg.errors import OutputError, ResumeError, RunError
 from geoseg.journal.disk import DiskStore
-from geoseg.journal.journal import Entry, open_journal
+from geoseg.journal.journal import Entry, identity_of, open_journal
 from geoseg.journal.store import Receipt
 
 IDENTITY = {"model": "a", "tile": "256"}
@@ -115,3 +115,9 @@ def test_a_discarded_run_leaves_nothing(tmp_path):
     journal = open_journal(tmp_path / "run", IDENTITY)
     journal.discard()
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_url_is_a_directory(tmp_path):
+    open_journal(f"file://{tmp_path}/run", IDENTITY).__exit__()
+    assert identity_of(tmp_path / "run") == IDENTITY
+    assert identity_of(f"file://{tmp_path}/run") == IDENTITY

@@ -108,7 +108,7 @@ def open_journal(
 
     """
     url = as_url(place)
-    log: Log = DiskLog(Path(place)) if url is None else ObjectLog(url)
+    log: Log = DiskLog(_folder(place)) if url is None else ObjectLog(url)
     try:
         before = None if restart else log.identity()
         if before is None:
@@ -133,9 +133,13 @@ def identity_of(place: Path | str) -> dict[str, str]:
     if url is not None:
         found = read_identity(url)
     else:
-        path = Path(place) / IDENTITY
+        path = _folder(place) / IDENTITY
         found = path.read_bytes() if path.exists() else None
     return _read(found, str(place)) if found else {}
+
+
+def _folder(place: Path | str) -> Path:
+    return Path(str(place).removeprefix("file://"))
 
 
 def _read(identity: bytes, place: str) -> dict[str, str]:
