@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from geoseg.run import segment, segment_each, segment_features
     from geoseg.scene import SceneOptions
     from geoseg.steps import Step
+    from geoseg.train.fit import Trained, train_model
+    from geoseg.train.options import TrainOptions
     from geoseg.vectors import PolygonOptions, polygonize
     from geoseg.verify import Agreement, Verification, VerifyOptions, verify_model
 
@@ -60,6 +62,8 @@ _HOMES = {
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.accuracy",
     "Surveyed": "geoseg.models.survey",
+    "TrainOptions": "geoseg.train.options",
+    "Trained": "geoseg.train.fit",
     "Validation": "geoseg.models.proof",
     "Verification": "geoseg.verify",
     "VerifyOptions": "geoseg.verify",
@@ -79,6 +83,7 @@ _HOMES = {
     "segment_each": "geoseg.run",
     "segment_features": "geoseg.run",
     "stratified_estimates": "geoseg.evaluate.stratified",
+    "train_model": "geoseg.train.fit",
     "unpack_package": "geoseg.models.make",
     "validate_model": "geoseg.models.proof",
     "verify_model": "geoseg.verify",
@@ -109,6 +114,8 @@ __all__ = [
     "StratifiedEstimates",
     "Stratum",
     "Surveyed",
+    "TrainOptions",
+    "Trained",
     "Validation",
     "Verification",
     "VerifyOptions",
@@ -128,6 +135,7 @@ __all__ = [
     "segment_each",
     "segment_features",
     "stratified_estimates",
+    "train_model",
     "unpack_package",
     "validate_model",
     "verify_model",

@@ -12,7 +12,8 @@ class Step:
 
     name: str
     """``scene``, ``index``, ``prepare``, ``mask``, ``infer``, ``features``, ``raster``,
-    ``vectorize``, ``preview``; in comparisons also ``measure``, ``whole``."""
+    ``vectorize``, ``preview``; in comparisons also ``measure``, ``whole``; in trainings
+    ``train``."""
     done: int = 0
     """How much of it is done; tiles, for ``mask`` and ``infer``."""
     total: int = 0
@@ -27,6 +28,8 @@ class Step:
     """The name of the scene that begins, where there are several."""
     dashboard: str = ""
     """Where the workers can be watched, once they are there: dask's dashboard."""
+    note: str = ""
+    """What was found on the way, in a line: an epoch's figures, say."""
     compiles: bool = False
     """Whether it begins by compiling code, as the first run on a machine does."""
 

@@ -80,7 +80,15 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "errors atomic classes georef grid mosaic",
         "matplotlib numpy pyproj rasterio shapely",
     ),
-    "train": (6, "errors grid classes", "numpy torch"),
+    # From scenes and labels to a package: it uses the doors, and draws its curves.
+    "train": (
+        6,
+        "atomic classes errors evaluate georef grid labels models predict scene steps",
+        (
+            "matplotlib numpy safetensors segmentation_models_pytorch torch "
+            "torchvision yaml"
+        ),
+    ),
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     # cluster, for blocks that are read on dask; vectorize reads lengths with units.
     "accuracy": (
@@ -136,7 +144,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         10,
         (
             "accuracy describe errors estimate evaluate models prepare products run "
-            "scene steps vectors verify"
+            "scene steps train vectors verify"
         ),
         "",
     ),

@@ -12,7 +12,7 @@ from shapely import LineString, Point, Polygon, box
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import LabelsError
 from geoseg.georef import Georef
-from geoseg.labels import Labels, rasterise_labels, read_labels
+from geoseg.labels import Labels, open_labels, rasterise_labels, read_labels
 
 LEGEND = Legend((LandClass(2, "land", "#885522"), LandClass(5, "sea", "#0011ff")))
 UTM = CRS.from_epsg(32633)
@@ -67,15 +67,15 @@ def test_a_hole_in_a_polygon_stays_unlabelled():
     assert burned[2, 2] == 255
 
 
-def test_a_file_gives_back_its_polygons_and_leaves_out_what_is_none(tmp_path):
+def test_a_file_gives_back_its_shapes_and_leaves_out_what_has_no_class(tmp_path):
     shapes = [square(0, 0, 1, 1), square(1, 1, 2, 2), None, square(0, 0, 1, 1)]
     shapes += [Point(400_000, 5_800_000), LineString([(0, 0), (1, 1)])]
     names = ["land", "sea", "sea", None, "land", "land"]
     path = tmp_path / "labels.gpkg"
     table(shapes, names).to_file(path)
     labels = read_labels(path)
-    assert labels.names == ("land", "sea")
-    assert [shape.area for shape in labels.shapes] == [100, 400]
+    assert labels.names == ("land", "sea", "land", "land")
+    assert [shape.area for shape in labels.shapes] == [100, 400, 0, 0]
     assert labels.crs.to_epsg() == 32633
 
 
@@ -113,10 +113,10 @@ def test_a_missing_column_is_answered_with_those_there(tmp_path):
         read_labels(path, column="kind")
 
 
-def test_a_file_without_a_labelled_polygon_is_refused(tmp_path):
+def test_a_file_without_a_labelled_shape_is_refused(tmp_path):
     path = tmp_path / "labels.gpkg"
-    table([Point(0, 0)], ["land"]).to_file(path)
-    with pytest.raises(LabelsError, match="no polygon"):
+    table([Point(0, 0), None], [None, "land"]).to_file(path)
+    with pytest.raises(LabelsError, match="no shape"):
         read_labels(path)
 
 
@@ -130,3 +130,42 @@ def test_labels_elsewhere_are_refused_with_both_extents():
     labels = Labels((square(100, 100, 1, 1),), ("sea",), UTM)
     with pytest.raises(LabelsError, match=r"covers 400000,.*the labels 401000,"):
         rasterise_labels(labels, PLANE, LEGEND)
+
+
+def test_a_point_labels_its_pixel_and_with_a_width_those_around():
+    x, y = PLANE.xy(row=2.5, col=3.5)
+    dot = Labels((Point(x, y),), ("sea",), UTM)
+    wide = Labels(dot.shapes, dot.names, UTM, width=30.0)
+    assert (dot.burn(PLANE, {"sea": 1}) == 1).sum() == 1
+    burnt = wide.burn(PLANE, {"sea": 1})
+    assert (burnt == 1).sum() == 9
+    assert burnt[1:4, 2:5].max() == 1
+
+
+def test_a_line_is_as_wide_as_it_is_said_to_be():
+    ends = [PLANE.xy(row=2.5, col=0), PLANE.xy(row=2.5, col=7)]
+    degrees = geopandas.GeoSeries([LineString(ends)], crs=UTM).to_crs(4326)
+    line = Labels(tuple(degrees), ("sea",), CRS.from_epsg(4326), width=30.0)
+    burnt = line.burn(PLANE, {"sea": 1})
+    np.testing.assert_array_equal(
+        burnt[:, 1:-1] == 1, [[r in {1, 2, 3}] * 5 for r in range(5)]
+    )
+
+
+def test_a_raster_of_classes_lands_on_the_same_pixels_and_may_lack_nodata(make_raster):
+    values = np.arange(35, dtype=np.uint8).reshape(1, 5, 7) % 3
+    profile = {"crs": UTM, "transform": PLANE.transform}
+    for nodata in (0, None):
+        path = make_raster(values=values, bands=("class",), nodata=nodata, **profile)
+        labels = open_labels(path)
+        burnt = labels.burn(PLANE, {"0": 7, "2": 9})
+        expected = np.where(values[0] == 2, 9, 255)
+        if nodata is None:
+            expected[values[0] == 0] = 7
+        np.testing.assert_array_equal(burnt, expected)
+
+
+def test_a_raster_of_measurements_is_no_raster_of_classes(make_raster):
+    values = np.random.default_rng(0).random((1, 5, 7), np.float32)
+    with pytest.raises(LabelsError, match="no raster of classes"):
+        open_labels(make_raster(values=values, bands=("x",)))

@@ -28,7 +28,11 @@ _SILENCE_S = 20.0
 """Seconds between the lines that a log gets: a short job leaves none."""
 
 
-_UNITS = {"mask": "tiles", "infer": "tiles", "whole": "tiles", "features": "features"}
+_UNITS = {
+    **dict.fromkeys(("mask", "infer", "whole"), "tiles"),
+    "features": "features",
+    "train": "steps",
+}
 """What is counted in a step."""
 
 

@@ -35,6 +35,8 @@ _WORDS = {
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
     "evaluate": "comparing",
+    "train": "training",
+    "chips": "writing chips",
     "sample": "drawing points",
 }
 
@@ -72,6 +74,8 @@ class Screen:
         self._warn(step.warnings)
         if step.dashboard and not self._quiet:
             self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
+        if step.note and not self._quiet:
+            self._console.print(escape(step.note), soft_wrap=True)
         if step.scene:  # one of several begins: its steps bear its name
             self._step = ""
             self._scene = f"{escape(step.scene)} ({step.done + 1}/{step.total}): "

@@ -168,7 +168,19 @@ class Chips:
     def _one(
         self, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        pixels = self.anchors[random.integers(len(self.anchors))]
+        return self._at(self.anchors[random.integers(len(self.anchors))], random)
+
+    def draw_class(
+        self, channel: int, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Draw a chip that shows a class which the training area holds."""
+        pixels = next(a for a in self.anchors if self.labels.flat[a[0]] == channel)
+        return self._at(pixels, random)
+
+    def _at(
+        self, pixels: NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Draw a chip around one of some pixels."""
         anchor = pixels[random.integers(pixels.size)]
         row, col = self._corner(int(anchor), random)
         part = (slice(row, row + self.chip), slice(col, col + self.chip))

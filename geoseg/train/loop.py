@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from geoseg.errors import TrainingError
-from geoseg.train.losses import cross_entropy, dice
+from geoseg.train.jitter import jitter
+from geoseg.train.losses import Loss, make_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geoseg.train.chips import Chips
+    from numpy.typing import NDArray
+
+Schedule = Literal["cosine", "one-cycle"]
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+
+
+class Samples(Protocol):
+    """Where samples come from, such as `Chips`."""
+
+    def draw(
+        self, count: int, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Draw images ``(chip, band, y, x)`` and labels ``(chip, y, x)``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +58,121 @@ class TrainSettings:
     """Decay a step of the running mean of the weights, which is what is kept."""
     bfloat16: bool = True
     """Compute in bfloat16 where that is safe; losses are float32 in any case."""
+    loss: Loss = "dice+cross-entropy"
+    """What is made small."""
+    schedule: Schedule = "cosine"
+    """How the learning rate falls after it rose: along half a cosine after a short
+    warm-up in a line, or as one cycle (Smith 2018), three tenths of it rising."""
+    jitter: float = 0.0
+    """Standard deviation of changes of brightness, in those of a band; 0 for none."""
+    device: str = "cpu"
+    """What computes: ``cpu``, ``cuda`` or ``mps``."""
+    epoch: int = 0
+    """Steps between two looks at the network; 0 for none before the end."""
 
     def learning_rate_at(self, step: int) -> float:
-        """Rise in a line, then fall along half a cosine to zero."""
+        """Rise, then fall along half a cosine to zero."""
+        if self.schedule == "one-cycle":
+            rise = max(0.3 * self.steps, 1)
+            if step < rise:
+                share = 0.5 * (1 - math.cos(math.pi * step / rise))
+                return self.learning_rate * (0.04 + 0.96 * share)
+            share = (step - rise) / max(self.steps - rise, 1)
+            return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         share = (step - self.warmup) / max(self.steps - self.warmup, 1)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
+class Course:
+    """A training under way: all that a later process needs to carry on."""
+
+    def __init__(self, network: torch.nn.Module, settings: TrainSettings) -> None:
+        """Begin; the network is changed."""
+        self.settings = settings
+        device = torch.device(settings.device)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), weight_decay=settings.weight_decay, fused=True
+        )
+        # The running mean also averages the batch statistics, not only the weights.
+        averaging = get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]  # torch has none
+            settings.average
+        )
+        self.mean = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
+        self.step = 0
+        self.losses: list[float] = []
+
+    @property
+    def averaged(self) -> torch.nn.Module:
+        """The running mean of the weights, in eval mode."""
+        network: torch.nn.Module = self.mean.module
+        return network.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Give tensors and plain values from which `restore` carries on."""
+        return {
+            "network": self.network.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Carry on from a state."""
+        self.network.load_state_dict(state["network"])
+        self.mean.load_state_dict(state["mean"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.losses = state["step"], list(state["losses"])
+
+    def learn(self, drawn: tuple[NDArray[np.float32], NDArray[np.uint8]]) -> None:
+        """Take one step.
+
+        Raises:
+            TrainingError: The loss or a gradient is not a number.
+
+        """
+        plan, device = self.settings, torch.device(self.settings.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.learning_rate_at(self.step)
+        # Chance depends on the step alone: a resumed training is the same.
+        torch.manual_seed(plan.seed * 1_000_003 + self.step)
+        images = torch.from_numpy(drawn[0]).to(
+            device, memory_format=torch.channels_last
+        )
+        labels = torch.from_numpy(drawn[1]).to(device)
+        if plan.jitter:
+            images = jitter(plan.jitter)(images)
+
+        with torch.autocast(device.type, torch.bfloat16, enabled=plan.bfloat16):
+            logits = self.network(images)  # (tile, class, y, x)
+        criterion = make_loss(plan.loss, smoothing=plan.smoothing, weight=plan.dice)
+        loss = criterion(logits.float(), labels)
+        if not torch.isfinite(loss):
+            raise TrainingError(self._no_number(f"the loss is {loss.item()}"))
+
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise TrainingError(self._no_number(f"the gradient is {norm.item()} long"))
+        self.optimiser.step()
+        self.mean.update_parameters(self.network)
+        self.step += 1
+        self.losses.append(loss.item())
+
+    def _no_number(self, what: str) -> str:
+        return (
+            f"{what} at step {self.step}; lower the learning rate "
+            f"({self.settings.learning_rate}) or check the image for bad pixels"
+        )
+
+
 def train(
     network: torch.nn.Module,
-    chips: Chips,
+    chips: Samples,
     settings: TrainSettings,
     progress: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> torch.nn.Module:
@@ -71,46 +189,45 @@ def train(
         progress: Called after each step with the number of steps done and the loss.
 
     Raises:
-        TrainingError: The loss is not a number.
+        TrainingError: The loss or a gradient is not a number.
 
     """
-    torch.manual_seed(settings.seed)
-    random = np.random.default_rng(settings.seed)
-    network.to(memory_format=torch.channels_last).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), weight_decay=settings.weight_decay, fused=True
-    )
-    # The running mean also averages the batch statistics, not only the weights.
-    averaging = get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]  # torch has none
-        settings.average
-    )
-    mean = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
+    course = Course(network, settings)
+    carry_on(course, chips, progress)
+    return course.averaged
 
-    for step in range(settings.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate_at(step)
 
-        drawn, truth = chips.draw(settings.batch, random)
-        images = torch.from_numpy(drawn).to(memory_format=torch.channels_last)
-        labels = torch.from_numpy(truth)
+def carry_on(
+    course: Course,
+    chips: Samples,
+    progress: Callable[[int, float], None] = lambda _step, _loss: None,
+    look: Callable[[Course], bool] = lambda _course: False,
+) -> None:
+    """Train to the end of the course, from wherever it is.
 
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-            logits = network(images)  # (tile, class, y, x)
-        logits = logits.float()
-        loss = cross_entropy(logits, labels, smoothing=settings.smoothing)
-        loss = loss + settings.dice * dice(logits, labels)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {step}; lower the learning rate "
-                f"({settings.learning_rate}) or check the image for bad pixels"
-            )
+    Args:
+        course: The training; it is changed.
+        chips: Where samples come from.
+        progress: Called after each step with the number of steps done and the loss.
+        look: Called after each epoch; True ends the training.
 
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        mean.update_parameters(network)
-        progress(step + 1, loss.item())
+    Raises:
+        TrainingError: The loss or a gradient is not a number.
 
-    averaged: torch.nn.Module = mean.module
-    return averaged.eval()
+    """
+    plan = course.settings
+
+    def draw(step: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        return chips.draw(plan.batch, np.random.default_rng([plan.seed, step]))
+
+    # The next batch is drawn while this one is learned from.
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(draw, course.step)
+        while course.step < plan.steps:
+            drawn, coming = coming.result(), pool.submit(draw, course.step + 1)
+            course.network.train()
+            course.learn(drawn)
+            progress(course.step, course.losses[-1])
+            ended = plan.epoch and course.step % plan.epoch == 0
+            if (ended or course.step == plan.steps) and look(course):
+                break

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal, get_args
+
 import torch
+from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss
 from torch.nn import functional
 
 from geoseg.classes import NODATA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def cross_entropy(
@@ -56,3 +62,42 @@ def dice(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     f1 = 2 * hits / (scores.sum(dim=(0, 2, 3)) + pixels).clamp(min=1e-6)
     there = pixels > 0
     return ((1 - f1) * there).sum() / there.sum().clamp(min=1)
+
+
+Loss = Literal["dice+cross-entropy", "cross-entropy", "focal", "lovasz"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+
+
+def make_loss(
+    name: Loss, *, smoothing: float, weight: float
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Choose a loss.
+
+    Args:
+        name: ``cross-entropy``, alone or with Dice; ``focal`` (Lin et al. 2017) or
+            ``lovasz`` (Berman et al. 2018), which is added to the cross-entropy, as
+            its authors advise for training from the start.
+        smoothing: Share of the truth spread over all classes by the cross-entropy.
+        weight: Weight of what is added to the cross-entropy's 1.
+
+    Returns:
+        From logits and labels, as `cross_entropy` takes them, to a scalar.
+
+    """
+    focal = FocalLoss("multiclass", ignore_index=NODATA)
+    lovasz = LovaszLoss("multiclass", ignore_index=NODATA)
+
+    def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if not (labels != NODATA).any():
+            return logits.sum() * 0
+        if name == "focal":
+            value: torch.Tensor = focal(logits, labels.long())
+            return value
+        value = cross_entropy(logits, labels, smoothing=smoothing)
+        if name == "dice+cross-entropy":
+            value = value + weight * dice(logits, labels)
+        elif name == "lovasz":
+            value = value + weight * lovasz(logits, labels.long())
+        return value
+
+    return loss

@@ -1,0 +1,190 @@
+"""geoseg train: labelled scenes in, a model package out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.options import a_path, reporting
+from geoseg.cli.paper import show, show_line
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import Trained
+
+
+@click.command("train")
+@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
+@click.option(
+    "--labels",
+    type=a_path,
+    required=True,
+    help="Polygons, lines, points or a raster of classes, in any CRS.",
+)
+@click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
+@click.option(
+    "--class-field",
+    default="class",
+    show_default=True,
+    help="The labels' column of class names.",
+)
+@click.option(
+    "--classes", type=a_path, help="YAML with ids, names, colours and merges."
+)
+@click.option(
+    "--line-width",
+    type=float,
+    default=0,
+    help="Metres that lines and points are wide [default: one pixel].",
+)
+@click.option(
+    "--bands",
+    default="",
+    metavar="NAME,NAME",
+    help="B02, B02=blue, or #3 for a scene's third [default: all].",
+)
+@click.option(
+    "--fold", default="0/5", show_default=True, help="The fifth that is held out."
+)
+@click.option(
+    "--block", type=int, default=256, show_default=True, help="Side of blocks, pixels."
+)
+@click.option(
+    "--gap",
+    type=int,
+    default=16,
+    show_default=True,
+    help="Pixels between training chips and held-out blocks.",
+)
+@click.option(
+    "--from", "start", metavar="PACKAGE", help="Go on from this model: fine-tuning."
+)
+@click.option("--architecture", default="Unet", show_default=True)
+@click.option("--encoder", default="resnet18", show_default=True)
+@click.option(
+    "--encoder-weights",
+    metavar="FILE|PACKAGE|hf://OWNER/NAME",
+    help="What the encoder begins with [default: at random].",
+)
+@click.option(
+    "--chip", type=int, default=128, show_default=True, help="Side of samples, pixels."
+)
+@click.option("--tile", type=int, default=256, show_default=True, help="Of the model.")
+@click.option("--epochs", type=int, default=20, show_default=True)
+@click.option("--steps", type=int, help="Batches an epoch [default: by the labels].")
+@click.option("--batch", type=int, default=8, show_default=True, help="Chips a batch.")
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--weight-decay", type=float, default=0.05, show_default=True)
+@click.option(
+    "--loss",
+    type=click.Choice(["dice+cross-entropy", "cross-entropy", "focal", "lovasz"]),
+    default="dice+cross-entropy",
+    show_default=True,
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "one-cycle"]),
+    default="cosine",
+    show_default=True,
+    help="Of the learning rate.",
+)
+@click.option(
+    "--jitter",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="How far brightness varies, in deviations; 0 for none.",
+)
+@click.option(
+    "--patience",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Epochs without gain on another held-out fold before it stops; 0: never.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--tensorboard", type=a_path, help="Folder for TensorBoard's files.")
+@click.option("--restart", is_flag=True, help="Throw an interrupted training away.")
+@reporting
+def command(
+    scenes: tuple[str, ...],
+    labels: Path,
+    output: Path,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of TrainOptions
+) -> None:
+    """Train a model on each SCENE where it is labelled, and measure it elsewhere.
+
+    \b
+    For example:
+      geoseg train scene.tif --labels labels.gpkg --class-field class -o my_model/
+      geoseg train a.tif b.tif --labels labels.gpkg --from my_model/ -o refined/
+
+    A fifth of the ground is held out in square blocks to measure on. A training that
+    was stopped carries on when the same command is given again.
+    """
+    flags["bands"] = tuple(part for part in flags["bands"].split(",") if part)
+    options = geoseg.TrainOptions(**flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        trained = geoseg.train_model(
+            scenes, labels, output, options=options, on_step=screen.show_step
+        )
+    if as_json:
+        click.echo(json.dumps(_told(trained), indent=2, ensure_ascii=False))
+    elif not quiet:
+        _show(trained)
+
+
+def _told(trained: Trained) -> dict[str, object]:
+    accuracy = trained.accuracy
+    f1 = zip(trained.package.legend, accuracy.f1.tolist(), strict=True)
+    return {
+        "package": str(trained.package.path),
+        "held_out": {
+            **trained.figures(),
+            "pixels": accuracy.pixels,
+            "f1": {each.name: None if v != v else v for each, v in f1},  # noqa: PLR0124  # NaN alone differs from itself
+        },
+        "epochs": len(trained.epochs),
+        "warnings": list(trained.warnings),
+    }
+
+
+def _show(trained: Trained) -> None:
+    accuracy = trained.accuracy
+    table = Table("class", title="On held-out ground", title_justify="left")
+    for heading in ("pixels", "F1", "IoU"):
+        table.add_column(heading, justify="right")
+    for each, pixels, f1, iou in zip(
+        trained.package.legend,
+        accuracy.in_reference,
+        accuracy.f1,
+        accuracy.iou,
+        strict=True,
+    ):
+        table.add_row(escape(each.name), f"{pixels:,}", f"{f1:.3f}", f"{iou:.3f}")
+    show(table)
+    for name, value in trained.figures().items():
+        show_line(f"{name:<17} {value:.3f}")
+    show_line(escape(str(trained.package.path)))

@@ -1,0 +1,177 @@
+"""Scenes with their labels, in memory: what is learned from, and measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geoseg.classes import NODATA
+from geoseg.errors import LabelsError, SceneError
+from geoseg.models.bands import match_bands
+from geoseg.models.new import NewPackage, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.models.card import Card, InputBand
+    from geoseg.scene import Scene
+
+
+class Burnable(Protocol):
+    """Labels of any kind."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels that occur."""
+        ...
+
+    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+        """Give pixels the value of their class, 255 where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A scene's pixels and labels."""
+
+    name: str
+    """What people call the scene."""
+    georef: Georef
+    """The pixel plane."""
+    pixels: NDArray[np.generic]
+    """Raw pixels, shape ``(band, y, x)``."""
+    valid: NDArray[np.bool_]
+    """Where all bands have data, shape ``(y, x)``."""
+    labels: NDArray[np.uint8]
+    """The channel of each pixel's class, shape ``(y, x)``; 255 = unlabelled, or
+    without data."""
+
+    def normalised(self, bands: tuple[InputBand, ...]) -> NDArray[np.float32]:
+        """Take off each band's mean, divide by its deviation; 0 without data."""
+        image = self.pixels.astype(np.float32)
+        for place, band in enumerate(bands):
+            image[place] -= np.float32(band.mean)
+            image[place] /= np.float32(band.std)
+        image[:, ~self.valid] = 0
+        return image
+
+
+def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
+    """Describe the bands to learn from, statistics to come.
+
+    Args:
+        scene: The first scene.
+        names: As `NewPackage.bands` takes them; all of the scene's where empty.
+
+    Raises:
+        ModelError: A name is no band.
+
+    """
+    if not names:
+        named = all(scene.bands) and len(set(scene.bands)) == len(scene.bands)
+        names = tuple(
+            name.replace("=", " ") if named else f"#{place}"
+            for place, name in enumerate(scene.bands, start=1)
+        )
+    return _card_with(names).bands
+
+
+def _card_with(names: tuple[str, ...]) -> Card:
+    new = NewPackage(name="new", bands=names, classes=("a", "b"), gsd_m=1)
+    return describe(new, "", 0, 32)
+
+
+def read_ground(
+    scene: Scene,
+    bands: tuple[InputBand, ...],
+    labels: Burnable,
+    values: Mapping[str, int],
+) -> Ground:
+    """Read a scene and bring labels onto it.
+
+    Args:
+        scene: The scene.
+        bands: Which bands.
+        labels: What is known of the ground.
+        values: The channel of each label.
+
+    Raises:
+        ModelError: The scene lacks a band.
+        SceneError: It cannot be read, or has pixels that are no numbers.
+        LabelsError: No label lies in it.
+
+    """
+    wanted = replace(_card_with(("#1",)), bands=bands)
+    places = match_bands(wanted, scene.bands).indices
+    burnt = labels.burn(scene.georef, values)
+    pixels, valid = scene.read(scene.window, places)
+    _check_numbers(scene, pixels, burnt != NODATA)
+    burnt = np.where(valid, burnt, NODATA).astype(np.uint8)
+    if (burnt == NODATA).all():
+        raise LabelsError(f"{scene.name} has no data where its labels are")
+    return Ground(scene.name, scene.georef, pixels, valid, burnt)
+
+
+def _check_numbers(
+    scene: Scene, pixels: NDArray[np.generic], labelled: NDArray[np.bool_]
+) -> None:
+    """Refuse values that are no numbers where nothing says that they are no data."""
+    if not np.issubdtype(pixels.dtype, np.floating):
+        return
+    declared = scene.nodata is not None
+    bad = np.isinf(pixels) | (np.isnan(pixels) & declared)
+    bad_pixels = bad.any(axis=0)
+    if bad_pixels.any():
+        row, col = np.argwhere(bad_pixels)[0]
+        also = f", {int((bad_pixels & labelled).sum())} of them labelled"
+        raise SceneError(
+            f"{scene.name} has NaN or infinite values in {int(bad_pixels.sum())} "
+            f"pixels that it calls valid{also}, the first at row {row}, column {col}; "
+            f"set them to its nodata value first"
+        )
+
+
+def statistics(
+    grounds: Sequence[Ground],
+    areas: Sequence[NDArray[np.bool_]],
+    bands: tuple[InputBand, ...],
+) -> tuple[InputBand, ...]:
+    """Measure each band over the training area, labelled or not.
+
+    Args:
+        grounds: The scenes.
+        areas: The training area of each, shape ``(y, x)``.
+        bands: The bands as they were chosen.
+
+    Raises:
+        LabelsError: The training area has no valid pixel.
+
+    """
+    masks = [ground.valid & area for ground, area in zip(grounds, areas, strict=True)]
+    if not any(mask.any() for mask in masks):
+        raise LabelsError(
+            "no valid pixel is left to train on beside the held-out blocks; choose a "
+            "smaller --chip, or another --block or --fold"
+        )
+    measured = []
+    for place, band in enumerate(bands):
+        seen = np.concatenate(
+            [g.pixels[place][m] for g, m in zip(grounds, masks, strict=True)]
+        ).astype(np.float64)
+        std = float(seen.std())
+        least, greatest = float(seen.min()), float(seen.max())
+        measured.append(
+            replace(
+                band,
+                mean=float(seen.mean()),
+                std=std if std > 0 else 1.0,  # a constant band tells nothing
+                minimum=least,
+                maximum=greatest,
+            )
+        )
+    return tuple(measured)

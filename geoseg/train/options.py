@@ -1,0 +1,106 @@
+"""What a user may say about a training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from geoseg.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """How to train; every field has a default that suits most."""
+
+    class_field: str = "class"
+    """The column of the labels that holds class names."""
+    classes: Path | None = None
+    """A YAML file with ids, names, colours and merges of classes."""
+    line_width: float = 0.0
+    """How wide lines and points among the labels are, in metres; 0 for one pixel."""
+    bands: tuple[str, ...] = ()
+    """Bands by name, or ``#3`` for the third; all of the first scene's if empty."""
+    fold: str = "0/5"
+    """Which fifth of the blocks is held out to measure on."""
+    block: int = 256
+    """The side of a block in pixels."""
+    gap: int = 16
+    """Pixels that lie, at least, between a chip and a held-out block."""
+    start: str | None = None
+    """The package to begin from: a name, a folder or ``hf://owner/name``."""
+    architecture: str = "Unet"
+    """The network's family, where it begins anew."""
+    encoder: str = "resnet18"
+    """The encoder of that family."""
+    encoder_weights: str | None = None
+    """Weights that the encoder begins with: a file, an installed package, or
+    ``hf://owner/name``."""
+    chip: int = 128
+    """Side of a training sample in pixels."""
+    tile: int = 256
+    """Side of the tiles that the package asks for when it is used."""
+    epochs: int = 20
+    """How often the network is looked at."""
+    steps: int | None = None
+    """Batches an epoch; as many as show each labelled pixel about once where None,
+    10 to 200."""
+    batch: int = 8
+    """Chips a batch."""
+    learning_rate: float = 1e-3
+    """At its highest."""
+    weight_decay: float = 0.05
+    """AdamW's pull towards small weights."""
+    loss: Literal["dice+cross-entropy", "cross-entropy", "focal", "lovasz"] = (
+        "dice+cross-entropy"
+    )
+    """What is made small."""
+    schedule: Literal["cosine", "one-cycle"] = "cosine"
+    """How the learning rate rises and falls."""
+    jitter: float = 0.1
+    """Standard deviation of changes of brightness, in those of a band; 0 for none."""
+    patience: int = 0
+    """Stop after so many epochs without a better mean F1 on another held-out fold, and
+    keep the best; 0 to train to the end and keep the last."""
+    seed: int = 0
+    """Decides first weights and samples."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """What computes."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What it computes in."""
+    tensorboard: Path | None = None
+    """A folder for TensorBoard's files."""
+    restart: bool = False
+    """Throw away what an interrupted training left."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can have."""
+        least = {"block": 1, "gap": 0, "chip": 1, "tile": 1, "epochs": 1, "batch": 1}
+        for name, low in {**least, "patience": 0, "seed": 0}.items():
+            if getattr(self, name) < low:
+                raise InputError(f"{name} is {getattr(self, name)}; give {low} or more")
+        if self.steps is not None and self.steps < 1:
+            raise InputError(f"an epoch has {self.steps} steps; give 1 or more")
+        if not self.learning_rate > 0:
+            raise InputError(f"the learning rate is {self.learning_rate}, not above 0")
+        if not self.jitter >= 0:
+            raise InputError(f"the jitter is {self.jitter}; give 0 or more")
+        self.held_out_fold()
+
+    def held_out_fold(self) -> int:
+        """Give the number of the fold that is held out.
+
+        Raises:
+            InputError: The text is no fold.
+
+        """
+        number, _, count = self.fold.partition("/")
+        if not number.isdecimal() or count != str(_FOLDS) or int(number) >= _FOLDS:
+            raise InputError(
+                f"the fold is {self.fold!r}; write 0/{_FOLDS} to {_FOLDS - 1}/{_FOLDS}"
+            )
+        return int(number)

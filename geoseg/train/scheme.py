@@ -1,0 +1,127 @@
+"""Which classes there are to learn, and which labels mean them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from geoseg.classes import LandClass, Legend, plain_legend
+from geoseg.errors import InputError, LabelsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_FIELDS = {"name", "id", "colour", "merge"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """Classes, and the labels that are merged into each."""
+
+    legend: Legend
+    """The classes, by rising id."""
+    channels: tuple[tuple[str, int], ...]
+    """Pairs of a label and the place in the legend of the class that it means."""
+
+
+def scheme_of(labels: Iterable[str]) -> Scheme:
+    """Make a class of each label, in the order of their names.
+
+    Raises:
+        LabelsError: There are more labels than a map has ids.
+
+    """
+    names = sorted(set(labels), key=lambda name: (not name.isdecimal(), _key(name)))
+    if len(names) > 254:  # noqa: PLR2004  254 and 255 mean unknown and nodata
+        raise LabelsError(
+            f"the labels have {len(names)} classes; a map holds 254: merge some by "
+            f"--classes, or choose another --class-field"
+        )
+    numbers = all(name.isdecimal() for name in names)
+    fits = numbers and int(names[-1]) < 255  # noqa: PLR2004  255 is nodata
+    ids = [int(name) if fits else place for place, name in enumerate(names)]
+    plain = plain_legend(ids)
+    legend = Legend(
+        tuple(
+            LandClass(each.id, f"class {name}" if numbers else name, each.colour)
+            for each, name in zip(plain, names, strict=True)
+        )
+    )
+    return Scheme(legend, tuple((name, place) for place, name in enumerate(names)))
+
+
+def read_scheme(path: Path) -> Scheme:
+    """Read classes from a YAML file.
+
+    The file holds a list, or ``classes:`` with a list. Each item has a ``name``
+    and may have an ``id`` (0, 1, 2 ... in their order where none has one), a
+    ``colour`` (``#rrggbb``) and ``merge``, a list of the labels that mean it,
+    beside its own name. Labels that are mentioned nowhere are not learned.
+
+    Raises:
+        LabelsError: The file is missing, is no YAML, or says something else.
+        InputError: The classes cannot be a legend.
+
+    """
+    listed = [_entry(path, entry) for entry in _listed(path)]
+    some = [entry for entry in listed if "id" in entry]
+    if some and len(some) < len(listed):
+        raise LabelsError(f"{path}: give every class an id, or none")
+    ids = [entry.get("id", place) for place, entry in enumerate(listed)]
+    colours = {each.id: each.colour for each in plain_legend(range(len(listed)))}
+    classes = [
+        (LandClass(number, entry["name"], entry.get("colour", colours[place])), entry)
+        for place, (number, entry) in enumerate(zip(ids, listed, strict=True))
+    ]
+    classes.sort(key=lambda pair: pair[0].id)
+    legend = Legend(tuple(land_class for land_class, _ in classes))
+    pairs = [
+        (str(label), place)
+        for place, (land_class, entry) in enumerate(classes)
+        for label in {land_class.name: None, **dict.fromkeys(entry.get("merge", []))}
+    ]
+    labels = [label for label, _ in pairs]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise LabelsError(f"{path} gives these labels to two classes: {twice}")
+    return Scheme(legend, tuple(pairs))
+
+
+def _listed(path: Path) -> list[Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LabelsError(f"{path} cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise LabelsError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
+    listed = content.get("classes") if isinstance(content, dict) else content
+    if not isinstance(listed, list) or not listed:
+        raise LabelsError(f"{path} needs a list of classes, each with a name")
+    return listed
+
+
+def _entry(path: Path, entry: object) -> dict[str, Any]:
+    if isinstance(entry, str):
+        return {"name": entry}
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise LabelsError(f"{path}: {entry!r} is no class; it needs a name")
+    strange = sorted(str(key) for key in entry.keys() - _FIELDS)
+    if strange:
+        raise LabelsError(
+            f"{path}: class {entry['name']!r} has {strange}; a class has name, id, "
+            f"colour and merge"
+        )
+    if not isinstance(entry.get("merge", []), list):
+        raise LabelsError(f"{path}: merge of {entry['name']!r} is no list of labels")
+    colour = entry.get("colour", "#000000")
+    if not isinstance(colour, str):
+        raise InputError(f"{path}: write the colour of {entry['name']!r} as '#rrggbb'")
+    return entry
+
+
+def _key(name: str) -> tuple[int, str]:
+    """Numbers by value, names by letters."""
+    return (int(name), "") if name.isdecimal() else (0, name)
