@@ -12,6 +12,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import torch
 from click.testing import CliRunner
+from pystac.stac_object import STACObjectType
+from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from safetensors.torch import save_file
 
 from geoseg.cli import main
@@ -19,7 +21,7 @@ from geoseg.errors import InputError, ModelError, OutputError
 from geoseg.models.make import make_package, unpack_package
 from geoseg.models.network import load_network
 from geoseg.models.new import NewPackage
-from geoseg.models.package import load_package
+from geoseg.models.package import load_package, sha256
 from geoseg.models.proof import validate_model
 
 SAID = {
@@ -78,6 +80,14 @@ def test_a_package_of_bare_weights_says_what_was_said(made):
     assert (made.tile, made.overlap, made.stride) == (64, 32, 32)
     assert (made.scale, made.offset, made.gsd_tolerance) == (0.5, -1.0, 0.25)
     assert made.metrics == (("mean F1", 0.5),)
+
+
+def test_a_card_of_nowhere_and_no_time_is_a_stac_item(made):
+    card = json.loads((made.path / "mlm.json").read_text())
+    JsonSchemaSTACValidator().validate_core(card, STACObjectType.ITEM, "1.1.0")
+    assert card["properties"]["mlm:pretrained_source"] is None
+    checksum = card["assets"]["model"]["file:checksum"]
+    assert checksum == "1220" + sha256(made.weights)
 
 
 def test_scores_come_in_the_order_of_the_classes_values(made, network):

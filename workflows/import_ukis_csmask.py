@@ -133,7 +133,7 @@ def convert(
         scale=scale,
         offset=offset,
         # Reflectances from 0 to 1, and clouds a little above.
-        value_range=(-offset / scale, (1.2 - offset) / scale),
+        value_range=((0 - offset) / scale, (1.2 - offset) / scale),
         tile=TILE,
         overlap=OVERLAP,
         gsd_m=20.0,  # CloudSEN12+ has pixels of 10 m, SPARCS of 30 m
