@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 _SPARE = 0.8
 """The share of the free memory that may be taken."""
+_TRIED = 1024
+"""Side of the square that is inferred to see what a pixel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +83,18 @@ class Comparison:
             yield self._compare(blend, tiled, whole)
 
     def check_memory(self, tile: int, largest_tile: int) -> None:
-        """Infer one tile, see what a pixel takes, and refuse a window of too many.
+        """Infer a megapixel, see what one takes, and refuse a window of too many.
 
         Args:
-            tile: Side of the tile that is tried.
+            tile: Side of a tile: the least that is tried.
             largest_tile: Side of the largest that there will be.
 
         Raises:
             InputError: It does not fit; the message says which size does.
 
         """
-        for_each = self._bytes_per_pixel(tile)
+        side = max(tile, _TRIED // self.stride * self.stride)
+        for_each = self._bytes_per_pixel(side)
         free = int(_SPARE * _free_bytes(self.predictor.device))
         height, width = (
             side + 2 * self.margin for side in (self.window.height, self.window.width)
@@ -164,17 +167,20 @@ class Comparison:
         changed = (decide(first)[0] != decide(second)[0])[wanted].sum()
         return Difference(blend, int(away) / SCORE_ONE, int(changed))
 
-    def _bytes_per_pixel(self, tile: int) -> float:
-        """What a pixel takes in the model, and for the sums of all blends."""
+    def _bytes_per_pixel(self, side: int) -> float:
+        """What a pixel takes in the model, and for the sums of all blends.
+
+        What this process once held and gave back counts too: rather too much.
+        """
         device = self.predictor.device
         on_gpu = device.type == "cuda"
         if on_gpu:
             torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device) if on_gpu else now_held()
-        self._infer(Window(self.window.row, self.window.col, tile, tile))
+        self._infer(Window(self.window.row, self.window.col, side, side))
         after = torch.cuda.max_memory_allocated(device) if on_gpu else most_held()
         sums = 4 * self.predictor.classes * (len(self.blends) + 2)
-        return (after - before) / tile**2 + sums
+        return (after - before) / side**2 + sums
 
 
 def _widened(
