@@ -36,7 +36,7 @@ def package(tmp_path_factory):
     # Untrained, its scores hardly differ from pixel to pixel.
     network.segmentation_head[0].weight.data.mul_(30)
     path = tmp_path_factory.mktemp("package")
-    card = replace(CARD, stride=8, tile=64, overlap=16)
+    card = replace(CARD, stride=8, tile=64, overlap=16, gsd_m=14.0)
     save_package(path, network.eval(), card, TRAINING)
     return path
 
