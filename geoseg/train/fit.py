@@ -6,12 +6,13 @@ import json
 import re
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.classes import NODATA, Legend
-from geoseg.errors import LabelsError, OutputError, PlanError
+from geoseg.errors import InputError, LabelsError, OutputError, PlanError
 from geoseg.labels import open_labels
 from geoseg.models.network import load_network, save_package, tile_stride
 from geoseg.models.new import NewPackage, describe
@@ -127,6 +128,11 @@ def train_model(
     options = options or TrainOptions()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
+    if options.tensorboard and find_spec("tensorboard") is None:
+        raise InputError(
+            "TensorBoard's files need its package; pip install 'geoseg[tensorboard]', "
+            "or read the figures in training.csv"
+        )
     on_step(Step("prepare"))
     lesson = prepare_lesson(scenes, labels, options)
     on_step(Step("prepare", warnings=lesson.warnings))
