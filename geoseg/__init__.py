@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     )
     from geoseg.describe import ModelFit, SceneDescription, describe_scene
     from geoseg.errors import GeosegError, InputError, RunError
-    from geoseg.estimate import Forecast, forecast
+    from geoseg.estimate import Forecast, forecast, forecast_each
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
     from geoseg.models.crf import CrfOptions, fully_connected_crf
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
@@ -72,6 +72,7 @@ _HOMES = {
     "describe_scene": "geoseg.describe",
     "draw_sample": "geoseg.accuracy",
     "forecast": "geoseg.estimate",
+    "forecast_each": "geoseg.estimate",
     "fully_connected_crf": "geoseg.models.crf",
     "inspect_model": "geoseg.models.field",
     "known_models": "geoseg.models.package",
@@ -124,6 +125,7 @@ __all__ = [
     "describe_scene",
     "draw_sample",
     "forecast",
+    "forecast_each",
     "fully_connected_crf",
     "inspect_model",
     "known_models",

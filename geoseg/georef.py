@@ -91,6 +91,14 @@ class Georef:
         return t.b == 0 and t.d == 0 and t.a > 0 and t.e < 0
 
     @property
+    def is_on_earth(self) -> bool:
+        """Whether the CRS can be brought to longitude and latitude.
+
+        A local one, such as the grid of a building site, cannot.
+        """
+        return self.crs.geodetic_crs is not None
+
+    @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """The four outer corners as (x, y), in ring order from the upper left."""
         pixels = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))

@@ -39,7 +39,7 @@ from geoseg.predict import (
 from geoseg.remote import without_secrets
 from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.steps import OnStep, ignore_step
-from geoseg.vectorize.writers import FORMATS
+from geoseg.vectorize.writers import FORMATS, check_place
 from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
@@ -250,6 +250,7 @@ def prepare(
         if on_grid != options.scene:
             scene = open_scene(inputs, on_grid, on_step)
     check_scale(models, scene)
+    check_place([FORMATS[name] for name in options.formats], scene.georef)
     package = models[0][0]
     scene = in_models_unit(models, scene)
     if options.clip and aoi_given is None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from geoseg.aoi import read_features
 from geoseg.clock import Clock
 from geoseg.cluster import dashboard_of, default_workers, open_client
 from geoseg.deliver import deliver, finished_report, write_mask
 from geoseg.engine import Progress, run
-from geoseg.errors import DeviceError, DiskError, InputError, RunError
+from geoseg.errors import DeviceError, DiskError, RunError
 from geoseg.journal.journal import Journal, open_journal
 from geoseg.prepare import SegmentOptions, Setup, prepare
+from geoseg.several import named_apart
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job
 
@@ -162,13 +162,11 @@ def segment_each(
     """
     options = options or SegmentOptions()
     setups, clocks = {}, {}
-    for name, scene in _named_apart(scenes).items():
+    for name, scene in named_apart(scenes).items():
         clocks[name] = Clock()
         folder = Path(output) / name
         chosen = options.below(name)
         setups[name] = _prepare(scene, folder, aoi, chosen, clocks[name], on_step)
-    if not setups:
-        raise InputError("no scene is given; give at least one")
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
     with _client(next(iter(setups.values())), on_step) as client:
@@ -189,22 +187,6 @@ def segment_each(
             f"({told}); run the same command again to finish them"
         ) from next(iter(failures.values()))
     return reports
-
-
-def _named_apart(scenes: Sequence[Path | str]) -> dict[str, Path | str]:
-    """Name each scene's folder by its file, without what comes after the dot."""
-    named: dict[str, Path | str] = {}
-    for scene in scenes:
-        name = PurePosixPath(urlsplit(str(scene)).path).stem
-        if not name:
-            raise InputError(f"{scene} has no name that a folder could have")
-        if name in named:
-            raise InputError(
-                f"{named[name]} and {scene} would share the folder {name!r}; rename "
-                f"one, or map them in two calls"
-            )
-        named[name] = scene
-    return named
 
 
 def _prepare(  # what segment takes

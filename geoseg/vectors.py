@@ -19,7 +19,7 @@ from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons, will_compile
 from geoseg.vectorize.units import area_in_pixels, length_in_pixels
-from geoseg.vectorize.writers import check_suffix, write_polygons
+from geoseg.vectorize.writers import check_place, check_suffix, write_polygons
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -105,6 +105,7 @@ def polygonize(  # noqa: PLR0913  # five files, each named by its caller
     output = Path(output)
     check_suffix(output)
     source = ClassMap.open(Path(class_map), band=band)
+    check_place([output.suffix], source.georef)
     legend = source.legend() or plain_legend(source.counts())
     drawing = (options or PolygonOptions()).drawing(source.georef, legend)
     area = clip_to and read_aoi(str(clip_to), source.georef).geometry

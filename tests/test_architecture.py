@@ -121,7 +121,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         9,
         (
             "aoi clock cluster deliver engine errors journal prepare products scene "
-            "steps tasks"
+            "several steps tasks"
         ),
         "distributed",  # the same
     ),
@@ -139,7 +139,12 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "aoi compare errors grid models predict scene steps stitch",
         "",
     ),
-    "estimate": (8, "classes cluster grid memory predict prepare scene", "numpy"),
+    "several": (1, "errors", ""),
+    "estimate": (
+        8,
+        "classes cluster grid memory predict prepare scene several",
+        "numpy",
+    ),
     "__init__": (
         10,
         (

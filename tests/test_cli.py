@@ -1,6 +1,8 @@
 """The command line: bad input, exit statuses, help, what goes to which stream."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -210,6 +212,64 @@ def test_an_unknown_vector_format(tmp_path):
 )
 def test_settings_that_cannot_be(tmp_path, flags, words):
     assert words in refuse(tmp_path, SCENE, *flags)
+
+
+@pytest.fixture
+def building_site(small_scene):
+    """Give a scene in a CRS of its own, which is nowhere on Earth."""
+    crs = rasterio.crs.CRS.from_wkt('LOCAL_CS["site grid",UNIT["metre",1]]')
+    with rasterio.open(small_scene, "r+") as dataset:
+        dataset.crs = crs
+    return small_scene
+
+
+@pytest.mark.parametrize("name", ["geojson", "geojsonl", "pmtiles"])
+def test_a_format_in_degrees_for_a_scene_nowhere_on_earth(
+    tmp_path, building_site, name
+):
+    words = refuse(tmp_path, building_site, "--format", "gpkg", "--format", name)
+    assert f".{name} needs longitude and latitude" in words
+    assert "'site grid' is a local one" in words
+
+
+def test_a_scene_nowhere_on_earth_has_a_map(tmp_path, building_site):
+    output = tmp_path / "out"
+    result = geoseg_cli("segment", building_site, "-o", output, "--format", "gpkg")
+    assert result.exit_code == 0, result.output
+    assert (output / "landcover.gpkg").exists()
+    assert (output / "preview.png").exists()
+    assert not (output / ".geoseg").exists()
+
+
+def test_a_corrupt_source_block_is_named_and_the_run_resumes_once_mended(tmp_path):
+    scene, output = tmp_path / "scene.tif", tmp_path / "out"
+    with rasterio.open(SCENE) as dataset:
+        profile = {**dataset.profile, "height": 300, "width": 700}
+        with rasterio.open(scene, "w", **profile) as copy:
+            copy.write(dataset.read(window=rasterio.windows.Window(0, 0, 700, 300)))
+            copy.descriptions = dataset.descriptions
+    sound = scene.read_bytes()
+    command = ("segment", scene, "-o", output, "--block", 1)
+    middle = len(sound) // 2
+    scene.write_bytes(sound[:middle] + bytes(5000) + sound[middle + 5000 :])
+    status = scene.stat()
+    failed = geoseg_cli(*command)
+    assert failed.exit_code == 1
+    (sentence,) = [
+        line for line in failed.stderr.splitlines() if line.startswith("geoseg: block")
+    ]
+    assert re.search(r"block \d \d failed \(rows .*in the scene's CRS\)", sentence)
+    assert str(scene) in sentence
+    assert "cannot be read" in sentence
+    assert "Error(" not in sentence
+    assert not (output / "landcover.tif").exists()
+
+    scene.write_bytes(sound)
+    os.utime(scene, ns=(status.st_atime_ns, status.st_mtime_ns))
+    resumed = geoseg_cli(*command)
+    assert resumed.exit_code == 0, resumed.output
+    assert "resuming: " in resumed.stderr
+    assert (output / "landcover.tif").exists()
 
 
 def test_an_output_that_is_a_file(tmp_path):

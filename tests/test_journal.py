@@ -2,7 +2,7 @@
 
 import pytest
 
-from geoseg.errors import OutputError, ResumeError, RunError
+from geoseg.errors import ClusterError, OutputError, ResumeError, RunError
 from geoseg.journal.disk import DiskStore
 from geoseg.journal.journal import Entry, identity_of, open_journal
 from geoseg.journal.store import Receipt
@@ -121,3 +121,20 @@ def test_a_file_url_is_a_directory(tmp_path):
     open_journal(f"file://{tmp_path}/run", IDENTITY).__exit__()
     assert identity_of(tmp_path / "run") == IDENTITY
     assert identity_of(f"file://{tmp_path}/run") == IDENTITY
+
+
+def test_a_refused_run_leaves_no_folder_behind(tmp_path):
+    """Not even those around the run directory, but for those that were there."""
+    with (
+        pytest.raises(ClusterError),
+        open_journal(tmp_path / "all" / "out" / ".geoseg", {"model": "a"}),
+    ):
+        raise ClusterError("worker 1 cannot take part")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    with (
+        pytest.raises(ClusterError),
+        open_journal(tmp_path / "out" / ".geoseg", {"model": "a"}),
+    ):
+        raise ClusterError("worker 1 cannot take part")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

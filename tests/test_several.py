@@ -95,6 +95,24 @@ def test_all_scenes_are_checked_before_the_first_begins(scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_plan_tells_of_each_scene(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr("geoseg.estimate.sample.MEASURED_S", 0.1)
+    command = ["plan", *map(str, scenes), "--each", "-o", str(tmp_path / "out")]
+    told = CliRunner().invoke(main, [*command, "--json"])
+    assert told.exit_code == 0, told.output
+    maps = json.loads(told.stdout)["maps"]
+    assert {name: each["map_pixels"] for name, each in maps.items()} == {
+        "west": 300 * 200,
+        "east": 300 * 200,
+    }
+    shown = CliRunner().invoke(main, command)
+    assert "all 2 maps take" in shown.stdout
+    refused = CliRunner().invoke(main, [*command, str(scenes[0])])
+    assert refused.exit_code == 2
+    assert "would share the folder 'west'" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def parks(scenes, tmp_path):
     """Two features that share a boundary and tiles, and overlap a bit."""

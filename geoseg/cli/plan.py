@@ -16,7 +16,7 @@ from geoseg.cli.options import (
     segmenting,
     take_area,
 )
-from geoseg.cli.screen import show_forecast
+from geoseg.cli.screen import show_forecast, show_forecasts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @segmenting
 @click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
 @scene_flags
+@click.option(
+    "--each", is_flag=True, help="Tell of every scene by itself, as segment --each."
+)
 @drawing
 @reporting
 def command(  # one parameter a flag
@@ -33,6 +36,7 @@ def command(  # one parameter a flag
     output: Path,
     *,
     exact: bool,
+    each: bool,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
@@ -49,6 +53,13 @@ def command(  # one parameter a flag
     options = geoseg.SegmentOptions(
         scene=scene_options(flags), polygons=polygon_options(flags), **flags
     )
+    if each:
+        several = geoseg.forecast_each(
+            scene, output, aoi=aoi, options=options, exact=exact
+        )
+        if not quiet:
+            show_forecasts(several, as_json=as_json)
+        return
     expected = geoseg.forecast(scene, output, aoi=aoi, options=options, exact=exact)
     if not quiet:
         show_forecast(expected, as_json=as_json)

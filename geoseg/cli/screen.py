@@ -187,6 +187,19 @@ def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
     show(grid)
 
 
+def show_forecasts(forecasts: dict[str, Forecast], *, as_json: bool) -> None:
+    """Show what several runs, one after the other, are going to do, take and leave."""
+    if as_json:
+        maps = {name: json.loads(each.to_json()) for name, each in forecasts.items()}
+        click.echo(json.dumps({"maps": maps}, indent=2, ensure_ascii=False))
+        return
+    for name, each in forecasts.items():
+        show_line(f"[bold]{escape(name)}[/]")
+        show_forecast(each, as_json=False)
+    seconds = sum(each.seconds for each in forecasts.values())
+    show_line(f"all {len(forecasts)} maps take {_duration(seconds)} with one process")
+
+
 def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
     empty = "not known (no overviews; --exact reads the scene)"
     if forecast.tiles_empty is not None:

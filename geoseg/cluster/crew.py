@@ -206,8 +206,16 @@ def _lack(name: str, dask_worker: Worker) -> str:
 
 
 def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Result:
-    """Do a task on a worker."""
+    """Do a task on a worker.
+
+    An error goes home without what it was raised from, for its message says that: the
+    errors of GDAL do not survive the way, and all would become the text of its repr.
+    """
     worker = get_worker()
     crew = cast("_Crew", worker.plugins[name])
     _refuse({worker.address: crew.lack})
-    return task(crew.job, *args)
+    try:
+        return task(crew.job, *args)
+    except GeosegError as error:
+        error.__cause__ = error.__context__ = None
+        raise

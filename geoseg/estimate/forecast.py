@@ -22,8 +22,11 @@ from geoseg.estimate.held import (
 from geoseg.estimate.sample import seconds_per_tile, vertices_per_pixel
 from geoseg.memory import most_held, still_free
 from geoseg.prepare import SegmentOptions, prepare
+from geoseg.several import named_apart
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from geoseg.scene import Inputs
 
 _WRITTEN_PX_S = 20e6
@@ -137,3 +140,37 @@ def forecast(
         precision=compute.precision,
         reason=compute.reason,
     )
+
+
+def forecast_each(
+    scenes: Sequence[Path | str],
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    exact: bool = False,
+) -> dict[str, Forecast]:
+    """Tell what `geoseg.segment_each` with the same arguments will cost.
+
+    Args:
+        scenes: The scenes, each as `geoseg.segment` takes one.
+        output: The directory for the scenes' folders; nothing is written.
+        aoi: The area, as `geoseg.segment` takes it; it lies on every scene.
+        options: Model, formats, tiles, device and so on.
+        exact: Read the scenes to count the tiles without data.
+
+    Returns:
+        What each scene will cost, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    options, folder = options or SegmentOptions(), Path(output)
+    forecasts = {}
+    for name, scene in named_apart(scenes).items():
+        chosen = options.below(name)
+        forecasts[name] = forecast(
+            scene, folder / name, aoi=aoi, options=chosen, exact=exact
+        )
+    return forecasts

@@ -106,6 +106,7 @@ class DiskLog:
 
         """
         try:
+            self._made = [p for p in directory.parents if not p.exists()]
             directory.mkdir(parents=True, exist_ok=True)
             _refuse_others(directory)
             self._lock = FileLock(directory / _LOCK)
@@ -183,9 +184,12 @@ class DiskLog:
         self._lock.release()
 
     def discard(self) -> None:
-        """Remove the run directory, and let go of it."""
+        """Remove the run directory, let go of it, and leave no empty folder."""
         self.release()
         shutil.rmtree(self._directory)
+        with suppress(OSError):  # one that is not empty: it holds products
+            for folder in self._made:
+                folder.rmdir()
 
     def _cut_off_rest(self) -> None:
         """Cut off a last line that a kill cut short."""

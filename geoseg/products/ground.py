@@ -23,13 +23,15 @@ class Ground:
     """Metres from one column to the next."""
     row_m: float
     """Metres from one row to the next."""
-    north: tuple[float, float]
+    north: tuple[float, float] | None
     """True north as a unit vector (right, up) on a picture whose rows run down
-    and whose pixels have their true proportions."""
+    and whose pixels have their true proportions; None where the CRS knows none."""
 
 
 def ground_of(georef: Georef) -> Ground:
-    """Measure a plane at its centre, on the ellipsoid of its CRS."""
+    """Measure a plane at its centre, on the ellipsoid of its CRS if it has one."""
+    if not georef.is_on_earth:
+        return _local_ground(georef)
     geod = georef.crs.get_geod() or Geod(ellps="WGS84")
     degrees = Transformer.from_crs(georef.crs, georef.crs.geodetic_crs, always_xy=True)
     row, col = georef.height / 2, georef.width / 2
@@ -49,3 +51,9 @@ def ground_of(georef: Georef) -> Ground:
     right, up = (to_col - col) * column_m / step, -(to_row - row) * row_m / step
     length = math.hypot(right, up)
     return Ground(column_m, row_m, (right / length, up / length))
+
+
+def _local_ground(georef: Georef) -> Ground:
+    """Measure a plane in a local CRS, which is flat and does not say where north is."""
+    metres, t = georef.crs.axis_info[0].unit_conversion_factor, georef.transform
+    return Ground(metres * math.hypot(t.a, t.d), metres * math.hypot(t.b, t.e), None)

@@ -104,7 +104,8 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
     sheet.legend("Classes", rows)
     sheet.scale_bar(width_m / page.panel[0])
-    sheet.north_arrow(ground.north)
+    if ground.north is not None:
+        sheet.north_arrow(ground.north)
     with atomic_file(path) as whole:
         # The version of the software would be the only trace of time.
         sheet.figure.savefig(whole, format="png", metadata={"Software": None})

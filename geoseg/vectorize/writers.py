@@ -23,12 +23,13 @@ from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import geopandas as gpd
 
     from geoseg.classes import Legend
+    from geoseg.georef import Georef
 
 FORMATS = {
     "geojson": ".geojson",
@@ -77,6 +78,8 @@ _DRIVERS = {
     ),
     ".pmtiles": _Driver("PMTiles"),
 }
+_ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
+"""The suffixes of formats that know no other coordinates than those on Earth."""
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
 _WORLD_PIXEL = 156_543.0
 """Metres a pixel on the equator where a tile of 256 pixels is the world."""
@@ -154,6 +157,23 @@ def check_suffix(path: Path) -> None:
         raise VectorError(
             f"{path} has no suffix of a vector format; "
             f"the suffixes are {', '.join(FORMATS.values())}"
+        )
+
+
+def check_place(suffixes: Iterable[str], georef: Georef) -> None:
+    """Refuse formats in degrees or of the web for a map that is nowhere on Earth.
+
+    Raises:
+        VectorError: One of the suffixes needs longitude and latitude, and the CRS has
+            no way to them.
+
+    """
+    needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
+    if needy and not georef.is_on_earth:
+        raise VectorError(
+            f"{', '.join(needy)} needs longitude and latitude, and the CRS "
+            f"{georef.crs.name!r} is a local one that has none; write .gpkg, .fgb, "
+            f".parquet or .shp instead, or give the scene a CRS on Earth"
         )
 
 
