@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import InputError, ModelError
+from geoseg.errors import InputError, ModelError, SceneError
 from geoseg.grid import Window
 from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.package import ModelPackage, load_package
@@ -208,14 +209,16 @@ def look_at(scene: Scene, bands: Sequence[int]) -> NDArray[np.generic]:
 
     Returns:
         The valid pixels found, shape ``(band, pixel)``; few or none where most of
-        the scene holds no data.
+        the scene holds no data or is damaged.
 
     """
-    found = []
+    found = [np.zeros((len(bands), 0), scene.dtype)]
     for row, height in _spread(scene.georef.height):
         for col, width in _spread(scene.georef.width):
-            pixels, valid = scene.read(Window(row, col, height, width), bands)
-            found.append(pixels[:, valid])
+            # The run says what cannot be read, and maps the rest: no refusal here.
+            with suppress(SceneError):
+                pixels, valid = scene.read(Window(row, col, height, width), bands)
+                found.append(pixels[:, valid])
     return np.concatenate(found, axis=1)
 
 
