@@ -24,7 +24,6 @@ from geoseg.models.fcn import FCN8s, FCN16s, FCN32s
 from geoseg.models.field import measure_field
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network, tile_stride
-from geoseg.models.package import load_package
 from geoseg.predict import resolve_compute
 from geoseg.predict.member import load_member
 
@@ -129,7 +128,8 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
     with torch.inference_mode():
         expected = network.eval()(chips)
 
-    loaded = load_network(save(tmp_path / "model", network, bands=BANDS, tile=tile))
+    package = save(tmp_path / "model", network, bands=BANDS, tile=tile, gsd_m=10.0)
+    loaded = load_network(package)
     fold_batch_norm(loaded)
     with torch.inference_mode():
         found = loaded(chips)
@@ -137,7 +137,7 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
     assert (found - expected).abs().mean() < 0.02 * expected.std() + 0.002
 
     how = resolve_compute("cpu", "bfloat16")
-    rough = load_member(load_package(tmp_path / "model"), how).network
+    rough = load_member(package, how).network
     with torch.inference_mode():
         scores = rough(chips.bfloat16())
     assert scores.dtype == torch.float32
@@ -342,7 +342,8 @@ def test_a_package_whose_stride_is_not_the_networks_is_refused(tmp_path):
 def test_a_tile_that_the_network_does_not_take_is_refused_before_a_run(
     name, encoder, settings, says, scene, tmp_path
 ):
-    save(tmp_path / "model", build(name, encoder, settings), bands=BANDS, tile=64)
+    network = build(name, encoder, settings)
+    save(tmp_path / "model", network, bands=BANDS, tile=64, gsd_m=10.0)
     output = tmp_path / "out"
     arguments = ["segment", scene, "--model", tmp_path / "model", "-o", output]
     result = CliRunner().invoke(main, [str(each) for each in arguments])
