@@ -1,0 +1,237 @@
+"""Settle everything of a run before it begins; refuse here what cannot be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from geoseg.aoi import Aoi, read_aoi, whole_scene
+from geoseg.atomic import check_folder
+from geoseg.errors import InputError
+from geoseg.fit import (
+    Models,
+    check_scale,
+    doubts,
+    in_models_unit,
+    on_models_grid,
+    open_models,
+)
+from geoseg.grid import Lattice, check_tile
+from geoseg.journal.journal import identity_of
+from geoseg.masking import plan_masking
+from geoseg.plan import lay_tiles, make_plan
+from geoseg.predict import (
+    AUGMENTATIONS,
+    Compute,
+    TilePredictor,
+    probe,
+    resolve_compute,
+)
+from geoseg.prepare.identity import (
+    identify_compute,
+    identify_input,
+    identify_mask,
+    identify_models,
+)
+from geoseg.prepare.options import RUN_DIRECTORY, SegmentOptions
+from geoseg.prepare.setup import Setup
+from geoseg.remote import without_secrets
+from geoseg.scene import Scene, open_scene
+from geoseg.steps import OnStep, ignore_step
+from geoseg.vectorize.writers import FORMATS, check_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg.scene import Inputs
+
+
+def prepare(
+    inputs: Inputs,
+    output: Path,
+    aoi_given: str | None,
+    options: SegmentOptions,
+    on_step: OnStep = ignore_step,
+) -> Setup:
+    """Check everything and plan the run; write nothing.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    _check_formats(options.formats)
+    check_folder(output)
+    scene = open_scene(inputs, options.scene, on_step)
+    models = open_models(options.models, scene)
+    if options.resample:
+        on_grid = on_models_grid(options.scene, models, scene)
+        if on_grid != options.scene:
+            scene = open_scene(inputs, on_grid, on_step)
+    check_scale(models, scene)
+    check_place([FORMATS[name] for name in options.formats], scene.georef)
+    package = models[0][0]
+    scene = in_models_unit(models, scene)
+    if options.clip and aoi_given is None:
+        raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
+    georef = scene.georef
+    aoi = _within_bounds(
+        scene, read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
+    )
+    tile = package.tile if options.tile is None else options.tile
+    overlap = package.overlap if options.overlap is None else options.overlap
+    check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
+    legend = options.legend_of(package)
+    masking, mask_run = None, None
+    if options.mask_model is not None:
+        mask_run = _mask_run(inputs, output, aoi_given, _mask_options(options, scene))
+        mask, keep = mask_run.package.legend, options.mask_keep
+        masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
+        legend = masking.legend
+    options.polygons.drawing(scene.georef, legend)
+    predictor = _predictor(options, models, tile)
+    lattice = lay_tiles(
+        scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
+    )
+    lattice, kept = _keep_blocks(lattice, options.run_directory(output), options)
+    plan = make_plan(
+        scene.georef,
+        lattice,
+        area=aoi.window,
+        touches=aoi.touches,
+        identity={
+            **identify_input(scene, aoi),
+            **identify_models(predictor),
+            **identify_mask(masking, mask_run),
+            "tile": str(tile),
+            "overlap": str(overlap),
+            "blend": options.blend,
+            "block": str(lattice.rows.block),
+            "minimum confidence": str(options.min_confidence),
+            "entropy": str(options.entropy),
+            "probabilities": str(options.probabilities),
+            **identify_compute(predictor.compute),
+        },
+    )
+    return Setup(
+        scene=scene,
+        aoi=aoi,
+        aoi_given=aoi_given,
+        output=output,
+        options=options,
+        predictor=predictor,
+        plan=plan,
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *scene.warnings,
+                    *aoi.warnings,
+                    *doubts(models, scene),
+                    *kept,
+                    *(() if mask_run is None else mask_run.warnings),
+                )
+            )
+        ),
+        masking=masking,
+        mask_run=mask_run,
+    )
+
+
+def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
+    """Say how the mask is made: by its own model and tiles, on the map's own pixels."""
+    return replace(
+        SegmentOptions(model=options.mask_model or ""),
+        scene=scene.options,
+        run_dir=options.run_dir,
+        blend=options.blend,
+        device=options.device,
+        precision=options.precision,
+        batch=options.batch,
+        compile=options.compile,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        allow_missing=options.allow_missing,
+        restart=options.restart,
+        keep_parts=options.keep_parts,
+    )
+
+
+def _mask_run(
+    inputs: Inputs, output: Path, aoi_given: str | None, options: SegmentOptions
+) -> Setup:
+    """Settle the run that makes the mask; its parts lie beside the map's."""
+    beside = output / f"{RUN_DIRECTORY}-mask"
+    apart = replace(options, run_dir=beside) if options.run_dir is None else None
+    return prepare(inputs, output, aoi_given, apart or options.below("mask"))
+
+
+def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:
+    """Map no more than the scene's bounds; the model still sees what is around."""
+    if scene.area is None:
+        return aoi
+    inside = aoi.within(scene.area)
+    if inside is None:
+        raise InputError("the area of interest and --bounds have no pixel in common")
+    return inside
+
+
+def _keep_blocks(
+    lattice: Lattice, run_directory: str | Path, options: SegmentOptions
+) -> tuple[Lattice, list[str]]:
+    """Lay the blocks that an unfinished run began with; its files are theirs.
+
+    They never show in the result, so that another wish is no reason to refuse it.
+    """
+    wanted = str(lattice.rows.block)
+    begun = {} if options.restart else identity_of(run_directory)
+    block = begun.get("block", wanted)
+    if block == wanted:
+        return lattice, []
+    rows, cols = (
+        replace(axis, block=int(block)) for axis in (lattice.rows, lattice.cols)
+    )
+    place = without_secrets(run_directory)
+    warning = (
+        f"the unfinished run in {place} keeps its blocks of {block} x {block} "
+        f"tiles instead of {wanted} x {wanted}; the map is the same (--restart would "
+        f"begin again)"
+    )
+    return Lattice(rows, cols), [warning]
+
+
+def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredictor:
+    if options.tta not in AUGMENTATIONS:
+        raise InputError(
+            f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
+        )
+    matched = [(package, match.indices) for package, match in models]
+    is_onnx = any(package.is_onnx for package, _ in models)
+    compute = _compute(options, is_onnx=is_onnx)
+    predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
+    return probe(predictor, tile)
+
+
+def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
+    if options.batch is not None and options.batch < 1:
+        raise InputError(f"a batch has at least one tile, got {options.batch}")
+    if is_onnx and options.precision not in {"auto", "float32"}:
+        raise InputError(
+            f"an ONNX model has a precision of its own and is given float32; leave "
+            f"out --precision {options.precision}"
+        )
+    return resolve_compute(
+        options.device,
+        "float32" if is_onnx else options.precision,
+        batch=options.batch,
+        compiled=options.compile,
+        processes=options.workers or 1,
+    )
+
+
+def _check_formats(formats: tuple[str, ...]) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise InputError(
+            f"unknown vector format: {', '.join(unknown) or 'none given'}; "
+            f"those known are {', '.join(FORMATS)}"
+        )

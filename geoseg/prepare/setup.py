@@ -1,0 +1,108 @@
+"""A run that is settled, and has not begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from geoseg.layers import Layers
+from geoseg.vectorize.writers import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg.aoi import Aoi
+    from geoseg.classes import Legend
+    from geoseg.masking import Masking
+    from geoseg.models.package import ModelPackage
+    from geoseg.plan import Plan
+    from geoseg.predict import TilePredictor
+    from geoseg.prepare.options import SegmentOptions
+    from geoseg.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything of a run that is settled before it begins."""
+
+    scene: Scene
+    """The raster to segment."""
+    aoi: Aoi
+    """Where the map is wanted."""
+    aoi_given: str | None
+    """What was given as the AOI; None for the whole scene."""
+    output: Path
+    """The directory for the products."""
+    options: SegmentOptions
+    """What was asked for."""
+    predictor: TilePredictor
+    """The model, on its device."""
+    plan: Plan
+    """What is to be done."""
+    warnings: tuple[str, ...]
+    """What was put right or assumed, a sentence each."""
+    masking: Masking | None = None
+    """What the mask does to the map; None without a mask."""
+    mask_run: Setup | None = None
+    """The run that makes the mask."""
+    feature: str | None = None
+    """The feature of the run's area that this is; None for all of it."""
+
+    def cut_to(self, area: Aoi, feature: str) -> Setup:
+        """Give what one feature of the run's area is to become."""
+        output = self.output / feature
+        return replace(self, aoi=area, output=output, feature=feature)
+
+    @property
+    def packages(self) -> tuple[ModelPackage, ...]:
+        """The models' packages."""
+        return tuple(member.package for member in self.predictor.members)
+
+    @property
+    def package(self) -> ModelPackage:
+        """The first model's package, which decides where several could."""
+        return self.packages[0]
+
+    @property
+    def legend(self) -> Legend:
+        """The classes of the map."""
+        if self.masking is not None:
+            return self.masking.legend
+        return self.options.legend_of(self.package)
+
+    @property
+    def mask_files(self) -> tuple[Path, Path]:
+        """What this run leaves where it makes a mask: classes, and confidence."""
+        return self.output / "mask.tif", self.output / "mask_confidence.tif"
+
+    @property
+    def layers(self) -> Layers:
+        """What is kept of the scores, a raster each."""
+        return Layers(
+            self.package.legend.ids,
+            min_confidence=self.options.min_confidence,
+            entropy=self.options.entropy,
+            probabilities=self.options.probabilities,
+        )
+
+    @property
+    def run_directory(self) -> str | Path:
+        """Where unfinished work is kept: a directory, or the URL of an object store."""
+        return self.options.run_directory(self.output)
+
+    @property
+    def products(self) -> dict[str, Path]:
+        """Each product's file, by the product's name."""
+        vectors = {
+            name: self.output / f"landcover{FORMATS[name]}"
+            for name in self.options.formats
+        }
+        masks = ("mask", "mask_confidence")
+        made = () if self.mask_run is None else self.mask_run.mask_files
+        return {
+            **{name: self.output / f"{name}.tif" for name in self.layers.bands},
+            **dict(zip(masks, made, strict=False)),
+            **vectors,
+            "preview": self.output / "preview.png",
+            "report": self.output / "run.json",
+        }
