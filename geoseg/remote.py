@@ -103,7 +103,14 @@ def _s3_options(environment: Mapping[str, str]) -> dict[str, Any]:
     if environment.get("AWS_NO_SIGN_REQUEST", "").upper() in {"YES", "TRUE", "ON", "1"}:
         options["anon"] = True
     host = environment.get("AWS_S3_ENDPOINT")
-    if host and not environment.keys() & {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"}:
+    # Named though boto would find it, too: fsspec keeps one file system for equal
+    # options, and would go on with an endpoint that is no longer set.
+    named = environment.get("AWS_ENDPOINT_URL_S3") or environment.get(
+        "AWS_ENDPOINT_URL"
+    )
+    if named:
+        options["endpoint_url"] = named
+    elif host:
         plain = environment.get("AWS_HTTPS", "YES").upper() in {"NO", "FALSE", "OFF"}
         scheme = "" if "://" in host else "http://" if plain else "https://"
         options["endpoint_url"] = f"{scheme}{host}"
