@@ -211,3 +211,23 @@ def test_a_picture_read_in_strips_is_the_picture_read_at_once(make_raster, monke
     assert np.array_equal(in_strips.mask, at_once.mask)
     away = np.abs(in_strips.astype(float) - at_once)
     assert away.max() <= 1  # of 9000: GDAL rounds weights at a strip's edge
+
+
+def test_a_fourth_byte_band_with_a_name_is_no_alpha_band(tmp_path):
+    values = np.full((4, 8, 8), 7, np.uint8)
+    values[3, :4] = 0
+    shape = {"count": 4, "height": 8, "width": 8, "dtype": "uint8"}
+    place = {
+        "crs": "EPSG:32633",
+        "transform": Affine(10, 0, 400_000, 0, -10, 5_800_000),
+    }
+    path = tmp_path / "rgbn.tif"
+    for names, bands in (("red green blue nir", 4), ("", 3), ("r g b Alpha", 3)):
+        with rasterio.open(path, "w", driver="GTiff", **shape, **place) as dataset:
+            dataset.write(values)
+            for index, name in enumerate(names.split(), start=1):
+                dataset.set_band_description(index, name)
+        scene = open_scene(path)
+        assert len(scene.bands) == bands
+        _, valid = scene.read(Window(0, 0, 8, 8), range(bands))
+        assert valid.all() == (bands == 4)

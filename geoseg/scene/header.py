@@ -136,16 +136,30 @@ def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
         name=dataset.descriptions[index] or "",
         dtype=dataset.dtypes[index],
         nodata=None if nodata is None or math.isnan(nodata) else float(nodata),
-        masked=MaskFlags.nodata not in flags and MaskFlags.all_valid not in flags,
-        role=_role(dataset.colorinterp[index]),
+        masked=_is_masked(dataset, flags),
+        role=_role(dataset, index),
         scale=float(dataset.scales[index]),
         offset=float(dataset.offsets[index]),
     )
 
 
-def _role(meaning: ColorInterp) -> str:
-    roles = {ColorInterp.alpha: "alpha", ColorInterp.palette: "palette"}
-    return roles.get(meaning, "")
+def _is_masked(dataset: rasterio.DatasetReader, flags: Sequence[MaskFlags]) -> bool:
+    """Tell whether a mask of the file says where a band has data."""
+    if MaskFlags.alpha in flags:
+        return any(_role(dataset, index) == "alpha" for index in range(dataset.count))
+    return MaskFlags.nodata not in flags and MaskFlags.all_valid not in flags
+
+
+def _role(dataset: rasterio.DatasetReader, index: int) -> str:
+    """Tell what a band is if it is no measurement.
+
+    GDAL calls the fourth band of any byte raster alpha unless it was told otherwise
+    when the file was made; one that has another name holds what the name says.
+    """
+    meaning, name = dataset.colorinterp[index], dataset.descriptions[index] or "alpha"
+    if meaning == ColorInterp.alpha:
+        return "alpha" if "alpha" in name.lower() else ""
+    return "palette" if meaning == ColorInterp.palette else ""
 
 
 def _placed_by(dataset: rasterio.DatasetReader) -> str:
