@@ -55,8 +55,9 @@ def unpack_archive(archive: Path, folder: Path) -> None:
                     if file := content.extractfile(members[name]):
                         _write(file, folder / place)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
-            f"{archive} cannot be unpacked ({error}); geoseg unpacks zip and tar"
+            f"{archive} cannot be unpacked ({reason}); geoseg unpacks zip and tar"
         ) from error
 
 
