@@ -58,7 +58,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),
     "labels": (
         4,
-        "errors classes georef",
+        "errors classes georef grid",
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.

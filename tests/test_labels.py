@@ -12,6 +12,7 @@ from shapely import LineString, Point, Polygon, box
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import LabelsError
 from geoseg.georef import Georef
+from geoseg.grid import Window
 from geoseg.labels import Labels, open_labels, rasterise_labels, read_labels
 
 LEGEND = Legend((LandClass(2, "land", "#885522"), LandClass(5, "sea", "#0011ff")))
@@ -169,3 +170,46 @@ def test_a_raster_of_measurements_is_no_raster_of_classes(make_raster):
     values = np.random.default_rng(0).random((1, 5, 7), np.float32)
     with pytest.raises(LabelsError, match="no raster of classes"):
         open_labels(make_raster(values=values, bands=("x",)))
+
+
+ODD = Georef(61, 83, Affine(10, 0, 400_003.3, 0, -10, 5_800_001.7), UTM)
+
+
+def cut(placed, sides):
+    """Read a plane in pieces and put them together."""
+    whole = np.zeros((ODD.height, ODD.width), np.uint8)
+    for row in range(0, ODD.height, sides[0]):
+        for col in range(0, ODD.width, sides[1]):
+            height = min(sides[0], ODD.height - row)
+            part = Window(row, col, height, min(sides[1], ODD.width - col))
+            whole[part.slices()] = placed.read(part)
+    return whole
+
+
+def test_however_a_plane_is_cut_shapes_label_the_same_pixels():
+    random = np.random.default_rng(5)
+    x = 400_000 + 830 * random.random((40, 2))
+    y = 5_800_000 - 610 * random.random((40, 2))
+    lines = [LineString(zip(*each, strict=True)) for each in zip(x, y, strict=True)]
+    shapes = [*lines[:15], *(line.buffer(20) for line in lines[15:30])]
+    shapes += [line.centroid for line in lines[30:]]
+    degrees = geopandas.GeoSeries(shapes, crs=UTM).to_crs(4326)
+    names = tuple(f"{place % 7}" for place in range(40))
+    labels = Labels(tuple(degrees), names, CRS.from_epsg(4326))
+    values = {str(value): value + 3 for value in range(7)}
+    whole = labels.burn(ODD, values)
+    assert len(np.unique(whole)) == 8
+    for sides in ((1, 83), (7, 11), (32, 32)):
+        np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)
+
+
+def test_however_a_plane_is_cut_a_raster_labels_the_same_pixels(make_raster):
+    classes = np.random.default_rng(6).integers(0, 5, (1, 90, 120), np.uint8)
+    grid = Affine(0.0001, 0, 13.5325, 0, -0.00007, 52.3415)  # degrees
+    path = make_raster(values=classes, bands=("c",), crs="EPSG:4326", transform=grid)
+    labels = open_labels(path)
+    values = {str(value): value for value in range(1, 5)}
+    whole = labels.burn(ODD, values)
+    assert (whole != 255).mean() > 0.5
+    for sides in ((1, 83), (7, 11), (32, 32)):
+        np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)

@@ -224,6 +224,16 @@ def test_values_that_are_no_numbers_are_refused(make_raster, labels, tmp_path, v
         geoseg.train_model([path], labels, tmp_path / "m", options=QUICK)
 
 
+def test_a_scene_whose_nodata_is_not_a_number_is_learned_from(
+    make_raster, labels, tmp_path
+):
+    values = np.random.default_rng(0).normal(9, 1, (2, 160, 192)).astype(np.float32)
+    values[:, 7:9, 9] = np.nan
+    path = make_raster(values=values, bands=("a", "b"), transform=PLANE, nodata=np.nan)
+    trained = geoseg.train_model([path], labels, tmp_path / "m", options=QUICK)
+    assert np.isfinite([band.mean for band in trained.package.bands]).all()
+
+
 def test_a_loss_that_is_no_number_ends_with_status_1_and_leaves_nothing(
     scene, labels, tmp_path
 ):

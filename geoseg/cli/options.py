@@ -226,7 +226,8 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})
 
 
-def _names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+def names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read NAME,NAME."""
     return tuple(name for name in value.split(",") if name)
 
 
@@ -283,7 +284,7 @@ def segmenting(command: Command) -> Command:
             default="cloud,shadow",
             show_default=True,
             metavar="NAME,NAME",
-            callback=_names,
+            callback=names,
             help="Classes of the mask model that count.",
         ),
         click.option(
@@ -432,6 +433,7 @@ def drawing(command: Command) -> Command:
             "--classes",
             default="",
             metavar="NAME,NAME",
+            callback=names,
             help="Draw these classes only [default: all].",
         ),
         click.option(
@@ -470,7 +472,6 @@ def drawing(command: Command) -> Command:
 
 def polygon_options(flags: dict[str, Any]) -> geoseg.PolygonOptions:
     """Take the flags that `drawing` added out of a command's."""
-    names = [name for name in flags.pop("classes").split(",") if name]
     fields = ("min_area", "simplify", "smooth", "connectivity", "dissolve")
     chosen = {field: flags.pop(field) for field in fields}
-    return geoseg.PolygonOptions(**chosen, classes=tuple(names))
+    return geoseg.PolygonOptions(**chosen, classes=flags.pop("classes"))

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.labelled import labelled
 from geoseg.cli.options import a_path, reporting
 from geoseg.cli.paper import show, show_line
 from geoseg.cli.screen import Screen
@@ -21,48 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("scenes", metavar="SCENE...", nargs=-1, required=True)
-@click.option(
-    "--labels",
-    type=a_path,
-    required=True,
-    help="Polygons, lines, points or a raster of classes, in any CRS.",
-)
-@click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
-@click.option(
-    "--class-field",
-    default="class",
-    show_default=True,
-    help="The labels' column of class names.",
-)
-@click.option(
-    "--classes", type=a_path, help="YAML with ids, names, colours and merges."
-)
-@click.option(
-    "--line-width",
-    type=float,
-    default=0,
-    help="Metres that lines and points are wide [default: one pixel].",
-)
-@click.option(
-    "--bands",
-    default="",
-    metavar="NAME,NAME",
-    help="B02, B02=blue, or #3 for a scene's third [default: all].",
-)
-@click.option(
-    "--fold", default="0/5", show_default=True, help="The fifth that is held out."
-)
-@click.option(
-    "--block", type=int, default=256, show_default=True, help="Side of blocks, pixels."
-)
-@click.option(
-    "--gap",
-    type=int,
-    default=16,
-    show_default=True,
-    help="Pixels between training chips and held-out blocks.",
-)
+@labelled(required=True)
 @click.option(
     "--from", "start", metavar="PACKAGE", help="Go on from this model: fine-tuning."
 )
@@ -72,9 +32,6 @@ if TYPE_CHECKING:
     "--encoder-weights",
     metavar="FILE|PACKAGE|hf://OWNER/NAME",
     help="What the encoder begins with [default: at random].",
-)
-@click.option(
-    "--chip", type=int, default=128, show_default=True, help="Side of samples, pixels."
 )
 @click.option("--tile", type=int, default=256, show_default=True, help="Of the model.")
 @click.option("--epochs", type=int, default=20, show_default=True)
@@ -144,7 +101,6 @@ def command(
     A fifth of the ground is held out in square blocks to measure on. A training that
     was stopped carries on when the same command is given again.
     """
-    flags["bands"] = tuple(part for part in flags["bands"].split(",") if part)
     options = geoseg.TrainOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         trained = geoseg.train_model(

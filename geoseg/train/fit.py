@@ -27,7 +27,7 @@ from geoseg.train.loop import Course, TrainSettings, carry_on
 from geoseg.train.options import TrainOptions
 from geoseg.train.picture import draw_training
 from geoseg.train.record import Epoch, Record
-from geoseg.train.scheme import Scheme, read_scheme, scheme_of
+from geoseg.train.scheme import Scheme, check_scheme, read_scheme, scheme_of
 from geoseg.train.start import (
     filters_of,
     find_encoder,
@@ -167,7 +167,7 @@ def prepare_lesson(
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
-    warnings = _check_classes(scheme, marks.names)
+    warnings = check_scheme(scheme, marks.names)
     opened = [open_scene(scene) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)
     grounds, left_out = _grounds(opened, bands, marks, scheme)
@@ -206,25 +206,6 @@ def prepare_lesson(
         sum(pixels),
         {**seen, "labels": _digest(grounds), "legend": repr(scheme)},
         (*warnings, *left_out, *(w for scene in opened for w in scene.warnings)),
-    )
-
-
-def _check_classes(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
-    known = {label for label, _ in scheme.channels}
-    there = set(names)
-    if not known & there:
-        raise LabelsError(
-            f"--classes knows {sorted(known)}, the labels are {sorted(there)}; name "
-            f"those in merge, or choose another --class-field"
-        )
-    if len(scheme.legend) == 1:
-        raise LabelsError(
-            f"there is one class, {scheme.legend.classes[0].name!r}, and nothing to "
-            f"tell it from; label other ground, too"
-        )
-    lost = sorted(there - known)
-    return [f"labels that no class mentions are left out: {', '.join(lost)}"] * bool(
-        lost
     )
 
 

@@ -86,6 +86,17 @@ def _card_with(names: tuple[str, ...]) -> Card:
     return describe(new, "", 0, 32)
 
 
+def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
+    """Find bands in a scene, counted from 0.
+
+    Raises:
+        ModelError: It lacks one.
+
+    """
+    wanted = replace(_card_with(("#1",)), bands=bands)
+    return match_bands(wanted, scene.bands).indices
+
+
 def read_ground(
     scene: Scene,
     bands: tuple[InputBand, ...],
@@ -106,24 +117,28 @@ def read_ground(
         LabelsError: No label lies in it.
 
     """
-    wanted = replace(_card_with(("#1",)), bands=bands)
-    places = match_bands(wanted, scene.bands).indices
+    places = find_bands(scene, bands)
     burnt = labels.burn(scene.georef, values)
     pixels, valid = scene.read(scene.window, places)
-    _check_numbers(scene, pixels, burnt != NODATA)
+    check_numbers(scene, pixels, burnt != NODATA)
     burnt = np.where(valid, burnt, NODATA).astype(np.uint8)
     if (burnt == NODATA).all():
         raise LabelsError(f"{scene.name} has no data where its labels are")
     return Ground(scene.name, scene.georef, pixels, valid, burnt)
 
 
-def _check_numbers(
+def check_numbers(
     scene: Scene, pixels: NDArray[np.generic], labelled: NDArray[np.bool_]
 ) -> None:
-    """Refuse values that are no numbers where nothing says that they are no data."""
+    """Refuse values that are no numbers where nothing says that they are no data.
+
+    Raises:
+        SceneError: There are some; the message names the first.
+
+    """
     if not np.issubdtype(pixels.dtype, np.floating):
         return
-    declared = scene.nodata is not None
+    declared = scene.nodata is not None and not np.isnan(scene.nodata)
     bad = np.isinf(pixels) | (np.isnan(pixels) & declared)
     bad_pixels = bad.any(axis=0)
     if bad_pixels.any():

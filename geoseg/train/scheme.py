@@ -90,6 +90,38 @@ def read_scheme(path: Path) -> Scheme:
     return Scheme(legend, tuple(pairs))
 
 
+def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
+    """Hold classes against the labels that there are.
+
+    Args:
+        scheme: The classes.
+        names: The labels.
+
+    Returns:
+        A warning if some labels mean no class.
+
+    Raises:
+        LabelsError: None does, or there is one class only.
+
+    """
+    known = {label for label, _ in scheme.channels}
+    there = set(names)
+    if not known & there:
+        raise LabelsError(
+            f"--classes knows {sorted(known)}, the labels are {sorted(there)}; name "
+            f"those in merge, or choose another --class-field"
+        )
+    if len(scheme.legend) == 1:
+        raise LabelsError(
+            f"there is one class, {scheme.legend.classes[0].name!r}, and nothing to "
+            f"tell it from; label other ground, too"
+        )
+    lost = sorted(there - known)
+    return [f"labels that no class mentions are left out: {', '.join(lost)}"] * bool(
+        lost
+    )
+
+
 def _listed(path: Path) -> list[Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,0 +1,92 @@
+"""Flags of commands that take labelled scenes: labels, classes, split and chips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from geoseg.cli.options import a_path, names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def labelled(*, required: bool) -> Callable[[Command], Command]:
+    """Add scenes, an output, and what `geoseg train` and `geoseg tile` have in common.
+
+    Args:
+        required: Whether there must be labels.
+
+    """
+
+    def add_all(command: Command) -> Command:
+        for add in (
+            click.option(
+                "--chip",
+                type=int,
+                default=128,
+                show_default=True,
+                help="Side of samples, pixels.",
+            ),
+            click.option(
+                "--gap",
+                type=int,
+                default=16,
+                show_default=True,
+                help="Pixels between training chips and held-out blocks.",
+            ),
+            click.option(
+                "--block",
+                type=int,
+                default=256,
+                show_default=True,
+                help="Side of blocks, pixels.",
+            ),
+            click.option(
+                "--fold",
+                default="0/5",
+                show_default=True,
+                help="The fifth that is held out.",
+            ),
+            click.option(
+                "--bands",
+                default="",
+                metavar="NAME,NAME",
+                callback=names,
+                help="B02, B02=blue, or #3 for a scene's third [default: all].",
+            ),
+            click.option(
+                "--line-width",
+                type=float,
+                default=0,
+                help="Metres that lines and points are wide [default: one pixel].",
+            ),
+            click.option(
+                "--classes",
+                type=a_path,
+                help="YAML with ids, names, colours and merges.",
+            ),
+            click.option(
+                "--class-field",
+                default="class",
+                show_default=True,
+                help="The labels' column of class names.",
+            ),
+            click.option(
+                "--output", "-o", type=a_path, required=True, help="Folder to make."
+            ),
+            click.option(
+                "--labels",
+                type=a_path,
+                required=required,
+                help="Polygons, lines, points or a raster of classes, in any CRS.",
+            ),
+            click.argument("scenes", metavar="SCENE...", nargs=-1, required=True),
+        ):
+            command = add(command)
+        return command
+
+    return add_all

@@ -1,0 +1,156 @@
+"""Labelled shapes, burned onto pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import geopandas
+import numpy as np
+from rasterio import features
+from shapely import STRtree, box
+
+from geoseg.classes import NODATA
+from geoseg.errors import LabelsError
+from geoseg.grid import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from pyproj import CRS
+    from shapely import Geometry
+
+    from geoseg.classes import Legend
+    from geoseg.georef import Georef
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Shapes on the ground, each with the name of its class."""
+
+    shapes: tuple[Geometry, ...]
+    """Polygons, lines and points, in units of the CRS."""
+    names: tuple[str, ...]
+    """The class name of each shape."""
+    crs: CRS
+    """The coordinate reference system of the shapes."""
+    width: float = 0.0
+    """How wide lines and points are on the ground, in metres; 0 for one pixel."""
+
+    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+        """Give each pixel the value of the class that its centre lies in.
+
+        Lines and points have their width; without one they label the pixels that
+        they pass through. Where shapes overlap, the later one wins.
+
+        Args:
+            georef: The pixel plane wanted.
+            values: The value of each class; shapes of other classes are left out.
+
+        Returns:
+            Shape ``(height, width)`` of the plane; 255 where no shape says anything.
+
+        Raises:
+            LabelsError: No shape touches the plane.
+
+        """
+        whole = Window(0, 0, georef.height, georef.width)
+        return self.place(georef, values).read(whole)
+
+    def place(self, georef: Georef, values: Mapping[str, int]) -> PlacedShapes:
+        """Bring the shapes into a plane's CRS, to be burned window by window.
+
+        Arguments and errors are those of `burn`.
+        """
+        wanted = [place for place, name in enumerate(self.names) if name in values]
+        shapes = geopandas.GeoSeries([self.shapes[i] for i in wanted], crs=self.crs)
+        shapes = _widened(shapes, self.width).to_crs(georef.crs)
+        edges = georef.bounds
+        frame = box(edges.left, edges.bottom, edges.right, edges.top)
+        if not shapes.intersects(frame).any():
+            west, south, east, north = shapes.total_bounds
+            raise LabelsError(
+                f"no label lies in the scene: the scene covers {edges}, the labels "
+                f"{west:.10g}, {south:.10g}, {east:.10g}, {north:.10g} "
+                f"(left, bottom, right, top in the scene's CRS)"
+            )
+        codes = [values[self.names[i]] for i in wanted]
+        return PlacedShapes(georef, shapes.to_numpy(), np.array(codes, np.uint8))
+
+
+class PlacedShapes:
+    """Shapes in the CRS of a plane, and a tree to find those of a window."""
+
+    def __init__(
+        self, georef: Georef, shapes: NDArray[np.object_], values: NDArray[np.uint8]
+    ) -> None:
+        """Plant the tree.
+
+        Args:
+            georef: The plane.
+            shapes: The shapes in its CRS; of two that overlap, the later one wins.
+            values: The value of each.
+
+        """
+        self.georef, self._shapes, self._values = georef, shapes, values
+        self._tree = STRtree(shapes)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Burn the shapes of a window of the plane; 255 where there is none."""
+        part = self.georef.crop(window)
+        edges = part.bounds
+        frame = box(edges.left, edges.bottom, edges.right, edges.top)
+        found = np.sort(self._tree.query(frame))
+        if not found.size:
+            return np.full((window.height, window.width), NODATA, np.uint8)
+        burnt: NDArray[np.uint8] = features.rasterize(
+            zip(self._shapes[found], self._values[found].tolist(), strict=True),
+            out_shape=(window.height, window.width),
+            transform=part.transform,
+            fill=NODATA,
+            dtype="uint8",
+        )
+        return burnt
+
+
+def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:
+    """Make lines and points as wide as they are on the ground."""
+    thin = ~shapes.geom_type.isin(("Polygon", "MultiPolygon"))
+    if width == 0 or not thin.any():
+        return shapes
+    wide = shapes[thin]
+    metres = wide.estimate_utm_crs()
+    wide = wide.to_crs(metres).buffer(width / 2).to_crs(shapes.crs)
+    shapes = shapes.copy()
+    shapes[thin] = wide
+    return shapes
+
+
+def rasterise_labels(
+    labels: Labels, georef: Georef, legend: Legend
+) -> NDArray[np.uint8]:
+    """Give each pixel the class id of the shape that its centre lies in.
+
+    Args:
+        labels: The shapes, in any CRS.
+        georef: The pixel plane wanted.
+        legend: Where class names get their ids.
+
+    Returns:
+        Class ids, shape ``(height, width)`` of the plane; 255 where no shape
+        says anything.
+
+    Raises:
+        LabelsError: A class is not in the legend, or no shape touches the
+            plane.
+
+    """
+    ids = {land_class.name: land_class.id for land_class in legend}
+    unknown = sorted(set(labels.names) - ids.keys())
+    if unknown:
+        raise LabelsError(
+            f"the labels have classes {unknown}, the legend has {list(ids)}; "
+            f"rename them to agree"
+        )
+    return labels.burn(georef, ids)
