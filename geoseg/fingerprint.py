@@ -38,13 +38,14 @@ class Fingerprint:
     changed: str
     """When it was changed, or the ETag that a server gives it."""
     header: str
-    """A hash of its first 64 KiB."""
+    """A hash of its first 64 KiB; of a folder's, of what is in it."""
 
 
 def take_fingerprint(place: Path | str) -> Fingerprint:
     """Look at a file, a URL (``https://``, ``s3://``, ...) or a path of GDAL's.
 
-    At most one small read; a file's pixels are not looked at.
+    At most one small read; a file's pixels are not looked at. Of a folder that is one
+    raster, names, sizes and times of all files are.
 
     Raises:
         SceneError: It is gone or cannot be read; the message names it.
@@ -59,7 +60,8 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
     """
     url = as_url(place)
     if url is None:
-        return _of_file(Path(str(place).removeprefix("file://")))
+        path = Path(str(place).removeprefix("file://"))
+        return _of_folder(path) if path.is_dir() else _of_file(path)
     name = without_secrets(url)
     try:
         if url.startswith(("http://", "https://")):
@@ -83,6 +85,25 @@ def _of_file(path: Path) -> Fingerprint:
         raise SceneError(f"{path} cannot be read ({error.strerror})") from error
     changed = str(status.st_mtime_ns)
     return Fingerprint(str(path.resolve()), status.st_size, changed, _hash(header))
+
+
+def _of_folder(folder: Path) -> Fingerprint:
+    """Look at all files of a folder that is one raster, such as a Zarr store."""
+    listed: list[tuple[str, int, int]] = []
+    try:
+        for above, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(above, name)  # noqa: PTH118  # a million of them
+                status = os.stat(path)  # noqa: PTH116  # the same
+                listed.append((path, status.st_size, status.st_mtime_ns))
+    except OSError as error:
+        raise SceneError(f"{folder} cannot be read ({error.strerror})") from error
+    inside = sorted((os.path.relpath(path, folder), *told) for path, *told in listed)
+    size = sum(size for _, size, _ in listed)
+    changed = str(max((changed for *_, changed in listed), default=0))
+    return Fingerprint(
+        str(folder.resolve()), size, changed, _hash(repr(inside).encode())
+    )
 
 
 def _of_address(url: str, name: str) -> Fingerprint:

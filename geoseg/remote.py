@@ -8,6 +8,7 @@ are understood here, so that one set of variables serves both.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,11 +25,22 @@ _VSI = {
     "/vsis3/": "s3://",
     "/vsigs/": "gs://",
     "/vsiaz/": "az://",
+    "/vsiadls/": "abfs://",
+    "/vsioss/": "oss://",
 }
 """What GDAL's own names of such places stand for."""
+_SCHEME = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://")
+"""How a URL of a place beyond this disk begins; GDAL's ``HDF5:"file.h5"://red`` does
+not."""
 _TRAVEL = ("AWS_", "AZURE_", "GS_", "GOOGLE_", "GDAL_", "CPL_", "VSI", "FSSPEC_")
 """How the names of the settings begin that reach such places."""
-_PACKAGES = {"s3": "geoseg[s3]", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_PACKAGES = {
+    "s3": "geoseg[s3]",
+    "gs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "oss": "ossfs",
+}
 """What to install for a kind of place."""
 
 
@@ -45,7 +57,7 @@ def as_url(place: str | Path) -> str | None:
     for prefix, scheme in _VSI.items():
         if text.startswith(prefix):
             return scheme + text.removeprefix(prefix)
-    return text if "://" in text and not text.startswith("file://") else None
+    return text if _SCHEME.match(text) else None
 
 
 def without_secrets(place: str | Path) -> str:

@@ -75,3 +75,11 @@ def make_raster(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def brightest(tmp_path_factory):
+    """Give the package of a model that says which of three bands is the brightest."""
+    from brightest import save_model  # noqa: PLC0415  # ONNX is for few tests
+
+    return save_model(tmp_path_factory.mktemp("brightest"))

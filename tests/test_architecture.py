@@ -55,7 +55,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "predict": (3, "errors classes lanes models stitch", "numpy torch"),
     "tasks": (4, "errors grid georef lanes stitch plan journal layers", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
-    "aoi": (4, "errors grid georef", "numpy pyogrio pyproj shapely"),
+    # geopandas reads GeoParquet, for which most builds of GDAL lack the driver.
+    "aoi": (4, "errors grid georef", "geopandas numpy pyogrio pyproj shapely"),
     "labels": (
         4,
         "errors classes georef grid",

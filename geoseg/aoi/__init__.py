@@ -1,6 +1,7 @@
 """Areas of interest: what somebody gives, brought onto the pixels of a scene.
 
-* `given` reads it: a vector file, WKT or a bounding box
+* `files` reads vector files
+* `given` reads what somebody gives: such a file, WKT or a bounding box
 * `place` repairs it and brings it into the scene's CRS
 * `area` says which pixels are in
 * `read` does all three, for one area or for each feature

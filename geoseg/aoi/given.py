@@ -12,6 +12,7 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from geoseg.aoi.files import read_layer
 from geoseg.errors import AoiError
 
 if TYPE_CHECKING:
@@ -120,74 +121,12 @@ def _box(text: str, crs: CRS) -> shapely.Geometry:
 
 
 def _read_file(area: str, field: str | None) -> Given:
-    """Read the geometries of a layer, as they are in the file."""
-    # Workers unpickle areas but read none: spare them geopandas, which pyogrio
-    # imports where it can.
-    import pyogrio  # noqa: PLC0415 (the reason is above)
-
     parts = _LAYER.fullmatch(area)
     path = Path(parts["path"] if parts else area)
-    if not path.exists():
-        if ";" in area:
-            raise AoiError(
-                f"{area!r} is neither a file nor, after its CRS, a bounding box "
-                f"(west,south,east,north) or a polygon as WKT"
-            )
-        raise AoiError(f"there is no area of interest at {path}")
-    try:
-        layer = _layer(path, parts["layer"] if parts else None)
-        if field is not None:
-            _check_field(area, field, pyogrio.read_info(path, layer=layer)["fields"])
-        meta, _, shapes, values = pyogrio.raw.read(
-            path, layer=layer, columns=[field] if field else []
+    if ";" in area and not path.exists():
+        raise AoiError(
+            f"{area!r} is neither a file nor, after its CRS, a bounding box "
+            f"(west,south,east,north) or a polygon as WKT"
         )
-    except pyogrio.errors.DataSourceError as error:
-        raise AoiError(
-            f"the area of interest {path} is no vector file that GDAL can read; "
-            f"give polygons as GeoJSON, GeoPackage or the like"
-        ) from error
-    except (RuntimeError, UnicodeError) as error:  # pyogrio's own, and GDAL's texts
-        raise AoiError(
-            f"the area of interest {path} is damaged ({error}); save it again"
-        ) from error
-    if meta["crs"] is None:
-        raise AoiError(
-            f"the area of interest {path} has no CRS; save it again with one"
-        )
-    labels = tuple(_label(value) for value in values[0]) if field else ()
-    geometries = shapely.from_wkb(shapes, on_invalid="fix")
-    return Given(area, geometries, CRS.from_user_input(meta["crs"]), labels)
-
-
-def _layer(path: Path, wanted: str | None) -> str:
-    import pyogrio  # noqa: PLC0415 (as above)
-
-    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind]
-    if wanted is None and len(layers) == 1:
-        return layers[0]
-    if wanted in layers:
-        return str(wanted)
-    there = ", ".join(layers) or "no layer with geometry"
-    if wanted is not None:
-        raise AoiError(f"{path} has no layer {wanted!r}; it has {there}")
-    if not layers:
-        raise AoiError(f"the area of interest {path} has {there}")
-    raise AoiError(
-        f"an area of interest is one layer of polygons, but {path} has "
-        f"{len(layers)}: {there}; choose one: '{path}|layer={layers[0]}'"
-    )
-
-
-def _check_field(area: str, field: str, fields: NDArray[np.object_]) -> None:
-    if field not in fields:
-        there = ", ".join(map(str, fields)) or "no fields at all"
-        raise AoiError(f"the area of interest {area} has no field {field!r}: {there}")
-
-
-def _label(value: object) -> str | None:
-    """Write a field's value as text; None where the feature has none."""
-    if value is None or value != value:  # noqa: PLR0124  # NaN is not itself
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip() or None
+    found = read_layer(path, parts["layer"] if parts else None, field)
+    return Given(area, found.shapes, found.crs, found.labels)

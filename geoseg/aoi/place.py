@@ -122,14 +122,19 @@ def _turned_onto(georef: Georef, area: Geometry) -> Geometry:
 
 
 def _suspicion(extent: Bounds, crs: CRS) -> str:
-    """Say where coordinates look like degrees that somebody called metres."""
+    """Say where coordinates look like degrees called metres, or the reverse."""
     lons, lats = (extent.left, extent.right), (extent.bottom, extent.top)
-    on_earth = max(map(abs, lons)) <= _TURN / 2 and max(map(abs, lats)) <= _TURN / 4
-    if crs.is_geographic or not on_earth:
+    on_earth = max(map(abs, lons)) <= _TURN and max(map(abs, lats)) <= _TURN / 4
+    if crs.is_geographic == on_earth:
         return ""
+    look, crs_meant = (
+        ("look like degrees", "as EPSG:4326")
+        if on_earth
+        else ("are no degrees", "with the CRS in which it was drawn")
+    )
     return (
-        "; its coordinates look like degrees, so its CRS may be wrong: if so, save it "
-        "again as EPSG:4326"
+        f"; its coordinates {look}, so its CRS may be wrong: if so, save it again "
+        f"{crs_meant}"
     )
 
 

@@ -6,6 +6,7 @@ The rooms, in the order that an image comes together:
 * `places` lists the files that paths, folders, patterns, lists and URLs stand for
 * `references` finds what else a file would make GDAL read, before it is opened
 * `datasets` opens files with GDAL, once a thread, under settings of ours
+* `formats` says what GDAL here cannot read
 * `header` is all that a file says of itself; no pixel is read for it
 * `index` reads the headers of many files at once, and keeps them
 * `raster` is one file: pixels of a window, and where each band has data

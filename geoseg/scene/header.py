@@ -16,6 +16,7 @@ from geoseg.errors import SceneError
 from geoseg.fingerprint import Fingerprint, take_fingerprint
 from geoseg.remote import as_url, without_secrets
 from geoseg.scene.datasets import GDAL_ERRORS, opened_once, reason
+from geoseg.scene.formats import choose_part, lacking
 from geoseg.scene.places import file_of
 from geoseg.scene.references import allowed_drivers
 from geoseg.scene.servers import check_ranges
@@ -104,10 +105,13 @@ def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
     drivers = None if roots is None else allowed_drivers(place, roots)
     try:
         with opened_once(place, drivers) as dataset:
+            if not dataset.count:
+                raise SceneError(choose_part(shown(place), dataset.subdatasets))
             return _header(place, seen, dataset)
     except GDAL_ERRORS as error:
         raise SceneError(
-            f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
+            lacking(shown(place))
+            or f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
             f"geoseg reads GeoTIFF and other formats that GDAL knows"
         ) from error
 

@@ -50,6 +50,8 @@ _SYSTEMS = {
     "abfs": "/vsiadls/",
     "oss": "/vsioss/",
 }
+_ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/")
+"""How GDAL names what is in archives."""
 _PART_OF = re.compile(r'([A-Za-z0-9_]+):(?:"(?P<quoted>[^"]+)"|(?P<plain>/?[^":]+))')
 """How GDAL names a part of a file: ``NETCDF:"scene.nc":red``."""
 
@@ -112,7 +114,7 @@ def gdal_place(text: str) -> str:
 
 
 def file_of(place: str) -> Path | None:
-    """The file on a disk that holds a place; None for one elsewhere.
+    """The file on a disk that holds a place, or its archive; None for one elsewhere.
 
     Example:
         >>> file_of('NETCDF:"data/scene.nc":red'), file_of("/vsis3/bucket/scene.tif")
@@ -120,17 +122,26 @@ def file_of(place: str) -> Path | None:
 
     """
     if place.startswith("/vsi"):
-        return None
+        return _archive_of(place)
     part = _PART_OF.match(place)
     if part and not Path(place).exists():
         return Path(part["quoted"] or part["plain"])
     return Path(place)
 
 
+def _archive_of(place: str) -> Path | None:
+    """The archive on a disk that holds a place, such as ``/vsizip/a.zip/scene.tif``."""
+    for system in _ARCHIVES:
+        if place.startswith(system):
+            inside = Path(place.removeprefix(system))
+            return next((p for p in (inside, *inside.parents) if p.is_file()), None)
+    return None
+
+
 def _places(text: str) -> Iterator[str]:
     place = gdal_place(text)
     path = file_of(place)
-    if path is None:
+    if path is None or place.startswith("/vsi"):
         yield place
     elif path.is_dir() and path.suffix.lower() not in _FOLDERS:
         yield from _in_folder(path)

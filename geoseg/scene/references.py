@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import rasterio
 
 from geoseg.errors import SceneError
+from geoseg.remote import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ _MARKS = (
     *(b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMT_MS_Capabilities"),
 )
 """How files of such drivers begin."""
+_VRT = ".vrt"
 _NAMING = re.compile("filename|dataset|dsname|_dem|dempath|path|_file|url")
 """Names of elements, attributes and options of a VRT that hold places."""
 _PLAIN = frozenset(("vrtdataset", "relativetovrt", "subdataset", "datasettype"))
@@ -59,6 +61,12 @@ def allowed_drivers(place: str, roots: Sequence[Path]) -> list[str]:
 
     """
     path = Path(place)
+    if path.suffix.lower() == _VRT and not path.is_file():
+        raise SceneError(
+            f"{without_secrets(place)} is a VRT on a server or in an archive, where "
+            f"geoseg cannot see beforehand what it reads; copy it to a disk, or say "
+            f"--allow-external-references if you trust it"
+        )
     if not path.is_file() or not _refers(path):
         return _safe_drivers()
     _check(path, [root.resolve() for root in roots], depth=0)
