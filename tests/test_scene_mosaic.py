@@ -17,6 +17,7 @@ from geoseg.grid import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene import index as index_room
 from geoseg.scene.index import read_headers
+from geoseg.scene.raster import Raster
 
 BANDS = (2, 0)
 
@@ -82,6 +83,19 @@ def test_a_mosaic_is_the_same_in_every_window(read_at_once, data):
     pixels, part = scene.read(window, BANDS)
     assert np.array_equal(part, valid[window.slices()])
     assert pixels.tobytes() == whole[(slice(None), *window.slices())].tobytes()
+
+
+def test_a_sheet_is_read_no_further_than_those_above_leave_off(tmp_path, monkeypatch):
+    scene = open_scene(cut_sheets(tmp_path / "sheets", rows=1, cols=3))
+    read, parts = Raster.read, []
+
+    def noting(raster, window, *given):
+        parts.append((window.row, window.col, window.height, window.width))
+        return read(raster, window, *given)
+
+    monkeypatch.setattr(Raster, "read", noting)
+    scene.read(Window(30, 10, 40, 160), (0,))
+    assert parts == [(30, 10, 40, 62), (30, 12, 40, 60), (30, 12, 40, 38)]
 
 
 def test_files_patterns_and_lists_are_the_same_as_their_folder(folder, tmp_path):

@@ -5,7 +5,8 @@ The rooms, in the order that an image comes together:
 * `options` is what a user may say about it
 * `places` lists the files that paths, folders, patterns, lists and URLs stand for
 * `references` finds what else a file would make GDAL read, before it is opened
-* `datasets` opens files with GDAL, once a thread, under settings of ours
+* `shelf` keeps open files that no thread uses just now
+* `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read
 * `header` is all that a file says of itself; no pixel is read for it
 * `index` reads the headers of many files at once, and keeps them

@@ -1,9 +1,8 @@
-"""Open files with GDAL: once a thread, under settings of ours, with words of ours.
+"""Open files with GDAL: seldom, under settings of ours, with words of ours.
 
-GDAL's handles can be shared neither between threads nor between processes, and
-opening a file takes as long as reading some tiles of it. So each thread keeps the
-files that it read last. What is kept is known by the file's size and time too: a
-file that was changed is opened anew.
+Opening a file takes as long as reading some tiles of it. So those that were read last
+are kept open. What is kept is known by the file's size and time too: a file that was
+changed is opened anew.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,13 +19,13 @@ from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
+from geoseg.scene.shelf import Shelf
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What a damaged file can make rasterio raise."""
-_KEPT = 96
-"""Files that a thread keeps open."""
 
 _SETTINGS = {
     # Files are data: no Python in a VRT, whatever the environment says.
@@ -43,8 +41,6 @@ _DEFAULTS: dict[str, str | int] = {
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_VERSION": "2",
     "GDAL_HTTP_MULTIPLEX": "YES",
-    "VSI_CACHE": "TRUE",
-    "VSI_CACHE_SIZE": "16000000",
     # A server that hiccups is asked again; one that is silent is given up.
     "GDAL_HTTP_MAX_RETRY": "5",
     "GDAL_HTTP_RETRY_DELAY": "0.3",
@@ -57,21 +53,43 @@ _REMOTE = {
     # Do not list a bucket to look for files beside one.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
 }
+_LEAN = {"GTiff": {"GEOREF_SOURCES": "NONE"}}
+"""How drivers open a file faster whose header is known: looking up its CRS in PROJ's
+database is most of it."""
+
+_shelf = Shelf()
 
 
-class _Shelf(threading.local):
-    """The files that one thread keeps open, the latest used last."""
+class _Thread(threading.local):
+    """What a thread of this process has done."""
 
-    def __init__(self) -> None:
-        self.open: OrderedDict[tuple[object, ...], DatasetReader] = OrderedDict()
+    is_settled = False
+    """Whether our settings hold in it."""
 
 
-_shelf = _Shelf()
+_thread = _Thread()
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Let our settings hold in this thread inside this block.
+
+    Inside of another such block it costs nothing; else as much as reading a tile.
+    """
+    if _thread.is_settled:
+        yield
+        return
+    with rasterio.Env(**_defaults()):
+        _thread.is_settled = True
+        try:
+            yield
+        finally:
+            _thread.is_settled = False
 
 
 @contextmanager
 def opened(place: str, driver: str) -> Iterator[DatasetReader]:
-    """Give a file's dataset, to be used in this thread inside this block only.
+    """Give a file's dataset, to be used inside this block only; without its place.
 
     Args:
         place: A file in GDAL's words: a path, or a name in a virtual file system.
@@ -81,20 +99,17 @@ def opened(place: str, driver: str) -> Iterator[DatasetReader]:
         RasterioIOError: It cannot be opened.
 
     """
-    key = place, *_state(place)
-    with _settings(place):
-        dataset = _shelf.open.pop(key, None)
+    key = place, driver, *_state(place)
+    with settled():
+        dataset = _shelf.take(key)
         if dataset is None:
-            dataset = _open(place, [driver])
+            dataset = _open(place, [driver], **_LEAN.get(driver, {}))
         try:
             yield dataset
         except BaseException:
             dataset.close()  # what failed once is opened anew
             raise
-        _shelf.open[key] = dataset
-        while len(_shelf.open) > _KEPT:
-            _, oldest = _shelf.open.popitem(last=False)
-            oldest.close()
+        _shelf.give(key, dataset)
 
 
 @contextmanager
@@ -111,7 +126,7 @@ def opened_once(
         RasterioIOError: It cannot be opened.
 
     """
-    with _settings(place), _open(place, drivers) as dataset:
+    with settled(), _open(place, drivers) as dataset:
         yield dataset
 
 
@@ -135,13 +150,42 @@ def reason(error: BaseException) -> str:
     return str(error.__cause__ or error).strip().rstrip(".")
 
 
-def _open(place: str, drivers: Sequence[str] | None = None) -> DatasetReader:
-    with warnings.catch_warnings():
-        # A raster without georeferencing is refused elsewhere, in one sentence.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        # rasterio.open takes one driver only.
-        chosen = {} if drivers is None else {"driver": list(drivers)}
-        return DatasetReader(place, **chosen)
+def _open(
+    place: str, drivers: Sequence[str] | None = None, **options: str
+) -> DatasetReader:
+    # rasterio.open takes one driver only.
+    chosen = {} if drivers is None else {"driver": list(drivers)}
+    here = {k: v for k, v in _REMOTE.items() if k not in os.environ}
+    with _quietly, rasterio.Env(**here) if is_remote(place) else nullcontext():
+        return DatasetReader(place, **chosen, **options)
+
+
+class _Quietly:
+    """Hear nothing of rasters without georeferencing.
+
+    They are refused elsewhere, in one sentence. What Python has for it would bring the
+    warnings back, for good or too soon, where threads leave in another order.
+    """
+
+    def __init__(self) -> None:
+        self._inside, self._lock = 0, threading.Lock()
+        self._kept = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._kept.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._kept.close()
+
+
+_quietly = _Quietly()
 
 
 def _state(place: str) -> tuple[int, int]:
@@ -154,10 +198,5 @@ def _state(place: str) -> tuple[int, int]:
 
 
 @cache
-def _defaults(*, remote: bool) -> dict[str, str | int]:
-    known = {**_DEFAULTS, **(_REMOTE if remote else {})}
-    return {k: v for k, v in known.items() if k not in os.environ} | _SETTINGS
-
-
-def _settings(place: str) -> rasterio.Env:
-    return rasterio.Env(**_defaults(remote=is_remote(place)))
+def _defaults() -> dict[str, str | int]:
+    return {k: v for k, v in _DEFAULTS.items() if k not in os.environ} | _SETTINGS

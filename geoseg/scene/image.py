@@ -12,6 +12,7 @@ import numpy as np
 
 from geoseg.errors import SceneError
 from geoseg.grid import Window
+from geoseg.scene.datasets import settled
 from geoseg.scene.header import read_header
 from geoseg.scene.raster import use
 from geoseg.scene.sheets import blank_picture
@@ -117,7 +118,8 @@ class Scene:
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read the pixels of a window that lies inside the scene.
 
-        The answer for a pixel is the same in every window.
+        The answer for a pixel is the same in every window; of one that is not valid,
+        its number means nothing.
 
         Args:
             window: What to read, in pixels of the scene.
@@ -134,16 +136,15 @@ class Scene:
 
         """
         touched = self._touched(window)
-        if len(touched) == 1 and touched[0].window.contains(window):
-            return self._read_sheet(touched[0], window, bands)
-        shape = (window.height, window.width)
-        pixels = np.zeros((len(bands), *shape), self.dtype)
-        valid = np.zeros(shape, np.bool_)
-        for sheet in touched:
-            self._add(sheet, window, bands, (pixels, valid))
-            if valid.all():
-                break
-        return pixels, valid
+        with settled():
+            if len(touched) == 1 and touched[0].window.contains(window):
+                return self._read_sheet(touched[0], window, bands)
+            shape = (window.height, window.width)
+            pixels = np.zeros((len(bands), *shape), self.dtype)
+            valid = np.zeros(shape, np.bool_)
+            for sheet in touched:
+                self._add(sheet, window, bands, (pixels, valid))
+            return pixels, valid
 
     def _touched(self, window: Window) -> list[Sheet]:
         rows, cols = window.rows, window.cols
@@ -167,22 +168,31 @@ class Scene:
     ) -> None:
         """Fill in what a sheet has where those before it have nothing."""
         part = sheet.window.intersection(window)
+        part = part and _lacking(so_far[1], part, window)
         if part is None:
             return
         inside = part.relative_to(window).slices()
-        valid = so_far[1][inside]
-        if valid.all():
-            return
-        pixels, has = self._read_sheet(sheet, part, bands)
-        new = has & ~valid
-        np.copyto(so_far[0][(slice(None), *inside)], pixels, where=new)
-        valid |= new
+        place, valid = so_far[0][(slice(None), *inside)], so_far[1][inside]
+        free = self._as_stored and not valid.any()
+        pixels, has = self._read_sheet(sheet, part, bands, place if free else None)
+        if not (free and np.may_share_memory(pixels, place)):
+            np.copyto(place, pixels, where=has & ~valid)
+        valid |= has
+
+    @property
+    def _as_stored(self) -> bool:
+        """Whether pixels are what files hold, and nothing is done to them."""
+        return not self.masks and self.unit is None and self.options.valid == "all"
 
     def _read_sheet(
-        self, sheet: Sheet, window: Window, bands: Sequence[int]
+        self,
+        sheet: Sheet,
+        window: Window,
+        bands: Sequence[int],
+        out: NDArray[np.generic] | None = None,
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         wanted = [*bands, *(mask.band for mask in self.masks)]
-        pixels, data = sheet.read(window, wanted, self.dtype)
+        pixels, data = sheet.read(window, wanted, self.dtype, out)
         count, quality = len(bands), pixels[len(bands) :]
         pixels, data = pixels[:count], data[:count]
         if self.unit is not None:
@@ -271,6 +281,25 @@ class Scene:
             free = np.ma.getmaskarray(whole[:, rows, cols])
             whole[:, rows, cols][free] = shown[free]
         return whole
+
+
+def _lacking(valid: NDArray[np.bool_], part: Window, window: Window) -> Window | None:
+    """Find the least window that holds all of a part's pixels that are not valid yet.
+
+    Args:
+        valid: Of all the window's pixels, shape ``(y, x)``.
+        part: A window inside the window.
+        window: See `valid`.
+
+    """
+    lacks = ~valid[part.relative_to(window).slices()]
+    rows, cols = np.flatnonzero(lacks.any(axis=1)), np.flatnonzero(lacks.any(axis=0))
+    if not rows.size:
+        return None
+    return Window.between(
+        (part.row + int(rows[0]), part.row + int(rows[-1]) + 1),
+        (part.col + int(cols[0]), part.col + int(cols[-1]) + 1),
+    )
 
 
 def _shown(part: tuple[int, int], window: tuple[int, int], size: int) -> slice:

@@ -73,13 +73,17 @@ class Raster:
         return replace(self, bands=tuple(replace(b, name=name) for b, name in pairs))
 
     def read(
-        self, window: Window, bands: Sequence[int]
+        self,
+        window: Window,
+        bands: Sequence[int],
+        out: NDArray[np.generic] | None = None,
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read the pixels of a window that lies inside the file.
 
         Args:
             window: What to read, in pixels of the file.
             bands: Which of its bands, counted from 0, in the order wanted.
+            out: Where to put the pixels, in the bands' dtype; a new array where None.
 
         Returns:
             Pixels, shape ``(band, y, x)``, and where each band has data: the same
@@ -93,7 +97,7 @@ class Raster:
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
         with self._opened(window) as dataset:
-            pixels = dataset.read(indexes, window=part)
+            pixels = dataset.read(indexes, window=part, out=out)
             chosen = [self.bands[band] for band in bands]
             return pixels, _has_data(dataset, indexes, part, pixels, chosen)
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from geoseg.scene.raster import Raster
 
 Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
-"""Pixels ``(band, y, x)`` and where each band has data, of the same shape."""
+"""Pixels ``(band, y, x)`` and where each band has data, of the same shape, or
+``(1, y, x)`` where all bands have data in the same places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,19 @@ class Layer:
     warp: Warp | None = None
     """How it is read where its pixels are not the scene's; None where they are."""
 
-    def read(self, window: Window, bands: Sequence[int]) -> Read:
+    def read(
+        self,
+        window: Window,
+        bands: Sequence[int],
+        out: NDArray[np.generic] | None = None,
+    ) -> Read:
         """Read a window of the scene that lies inside the layer."""
         if self.warp is not None:
             return self._read_warped(self.warp, window, bands)
-        pixels, data = self.raster.read(window.relative_to(self.window), bands)
-        return pixels, np.broadcast_to(data, pixels.shape)
+        stored = {self.raster.bands[band].dtype for band in bands}
+        fits = out is not None and stored == {str(out.dtype)}
+        inside = window.relative_to(self.window)
+        return self.raster.read(inside, bands, out if fits else None)
 
     def _read_warped(self, warp: Warp, window: Window, bands: Sequence[int]) -> Read:
         """Read classes by the nearest pixel, and measurements as is asked for."""
@@ -120,13 +128,20 @@ class Sheet:
         layer, band = self.bands[index]
         return self.layers[layer].raster.bands[band]
 
-    def read(self, window: Window, bands: Sequence[int], dtype: str) -> Read:
+    def read(
+        self,
+        window: Window,
+        bands: Sequence[int],
+        dtype: str,
+        out: NDArray[np.generic] | None = None,
+    ) -> Read:
         """Read a window of the scene that lies inside the sheet.
 
         Args:
             window: In pixels of the scene.
             bands: Which of the scene's bands, counted from 0.
             dtype: The scene's.
+            out: Where to put the pixels, if they can be read there at once.
 
         Raises:
             SceneError: A file cannot be read there.
@@ -135,7 +150,8 @@ class Sheet:
         places = [self.bands[band] for band in bands]
         used = sorted({layer for layer, _ in places})
         if len(used) == 1:
-            read = self.layers[used[0]].read(window, [band for _, band in places])
+            wanted = [band for _, band in places]
+            read = self.layers[used[0]].read(window, wanted, out)
             return read[0].astype(dtype, copy=False), read[1]
         shape = (len(bands), window.height, window.width)
         pixels, data = np.empty(shape, dtype), np.empty(shape, np.bool_)

@@ -1,0 +1,78 @@
+"""Open files that lie idle, for whatever thread wants them next.
+
+Two threads cannot use one of GDAL's handles at a time, but one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from rasterio.io import DatasetReader
+
+_SHARE_OF_FILES = 4
+"""Of the files that the system lets this process open, one in so many is kept."""
+_MOST_KEPT = 256
+"""Files that are kept at most."""
+_MOST_BYTES = 128_000_000
+"""Memory that they take at most."""
+_FOR_FILE, _FOR_TILE = 100_000, 16
+"""Bytes that GDAL takes for a file, and for knowing where each of its tiles is."""
+
+
+class Shelf:
+    """Open files, the latest used last."""
+
+    def __init__(self, most: int | None = None, most_bytes: int = _MOST_BYTES) -> None:
+        """Keep so many files at most; as many as the system suffers where None."""
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = most or max(min(allowed // _SHARE_OF_FILES, _MOST_KEPT), 8)
+        self._most_bytes = most_bytes
+        self._idle: OrderedDict[Hashable, list[DatasetReader]] = OrderedDict()
+        self._count = self._bytes = 0
+        self._lock = threading.Lock()
+
+    def take(self, key: Hashable) -> DatasetReader | None:
+        """Take an open file that is known by a key; None where none lies idle."""
+        with self._lock:
+            return (
+                self._pop(self._known(key)) if self._known(key) in self._idle else None
+            )
+
+    def give(self, key: Hashable, dataset: DatasetReader) -> None:
+        """Put a file back; close those that were not used for longest."""
+        surplus = []
+        with self._lock:
+            self._idle.setdefault(self._known(key), []).append(dataset)
+            self._idle.move_to_end(self._known(key))
+            self._count, self._bytes = self._count + 1, self._bytes + weight(dataset)
+            while self._count > self._most or self._bytes > self._most_bytes:
+                surplus.append(self._pop(next(iter(self._idle))))
+        for each in surplus:
+            each.close()
+
+    def _pop(self, key: Hashable) -> DatasetReader:
+        datasets = self._idle[key]
+        dataset = datasets.pop()
+        if not datasets:
+            del self._idle[key]
+        self._count, self._bytes = self._count - 1, self._bytes - weight(dataset)
+        return dataset
+
+    @staticmethod
+    def _known(key: Hashable) -> Hashable:
+        """A process that was forked reads at places of its own in a file."""
+        return os.getpid(), key
+
+
+def weight(dataset: DatasetReader) -> int:
+    """Reckon the bytes that GDAL holds of an open file beside its pixels."""
+    height, width = dataset.block_shapes[0]
+    tiles = -(-dataset.height // height) * -(-dataset.width // width)
+    return _FOR_FILE + _FOR_TILE * int(tiles) * int(dataset.count)
