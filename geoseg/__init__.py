@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast, forecast_each
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+    from geoseg.export.job import ExportedTiles, export_tiles
+    from geoseg.export.options import TileOptions
     from geoseg.models.crf import CrfOptions, fully_connected_crf
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.hub import cached_models
@@ -43,6 +45,7 @@ _HOMES = {
     "AssessOptions": "geoseg.accuracy",
     "Assessment": "geoseg.accuracy",
     "CrfOptions": "geoseg.models.crf",
+    "ExportedTiles": "geoseg.export.job",
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
@@ -62,6 +65,7 @@ _HOMES = {
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.accuracy",
     "Surveyed": "geoseg.models.survey",
+    "TileOptions": "geoseg.export.options",
     "TrainOptions": "geoseg.train.options",
     "Trained": "geoseg.train.fit",
     "Validation": "geoseg.models.proof",
@@ -71,6 +75,7 @@ _HOMES = {
     "cached_models": "geoseg.models.hub",
     "describe_scene": "geoseg.describe",
     "draw_sample": "geoseg.accuracy",
+    "export_tiles": "geoseg.export.job",
     "forecast": "geoseg.estimate",
     "forecast_each": "geoseg.estimate",
     "fully_connected_crf": "geoseg.models.crf",
@@ -96,6 +101,7 @@ __all__ = [
     "AssessOptions",
     "Assessment",
     "CrfOptions",
+    "ExportedTiles",
     "Forecast",
     "GeosegError",
     "InputError",
@@ -115,6 +121,7 @@ __all__ = [
     "StratifiedEstimates",
     "Stratum",
     "Surveyed",
+    "TileOptions",
     "TrainOptions",
     "Trained",
     "Validation",
@@ -124,6 +131,7 @@ __all__ = [
     "cached_models",
     "describe_scene",
     "draw_sample",
+    "export_tiles",
     "forecast",
     "forecast_each",
     "fully_connected_crf",

@@ -90,6 +90,12 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
             "torchvision yaml"
         ),
     ),
+    # What train splits, as files: its own writers for thousands of small rasters.
+    "export": (
+        7,
+        "atomic classes errors georef grid labels mosaic remote scene steps train",
+        "geopandas numpy pyproj pystac rasterio shapely",
+    ),
     "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
     # cluster, for blocks that are read on dask; vectorize reads lengths with units.
     "accuracy": (
@@ -149,8 +155,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "__init__": (
         10,
         (
-            "accuracy describe errors estimate evaluate models prepare products run "
-            "scene steps train vectors verify"
+            "accuracy describe errors estimate evaluate export models prepare products "
+            "run scene steps train vectors verify"
         ),
         "",
     ),

@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "Compare tiles with a window of the scene in one piece.",
     "evaluate": "Measure a map against a reference.",
     "sample-points": "Draw points of a map to be labelled.",
+    "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",
     "models": "List the models, or show what one needs and gives.",
 }

@@ -60,6 +60,17 @@ class Split:
         held_out: NDArray[np.bool_] = (cols + 2 * rows) % FOLDS == self.fold
         return held_out
 
+    def meets(self, window: Window) -> bool:
+        """Tell whether a window, which may leave the scene, shows a held-out pixel."""
+        inside = window.intersection(Window(0, 0, self.height, self.width))
+        if inside is None:
+            return False
+        rows, cols = (
+            range(start // self.block, (stop - 1) // self.block + 1)
+            for start, stop in (inside.rows, inside.cols)
+        )
+        return any((c + 2 * r) % FOLDS == self.fold for r in rows for c in cols)
+
     def test_blocks(self) -> list[tuple[slice, slice]]:
         """List the held-out blocks as (rows, columns), in reading order."""
         side = self.block

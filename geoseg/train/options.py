@@ -1,4 +1,4 @@
-"""What a user may say about a training."""
+"""What a user may say about labelled ground, and about a training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOptions:
-    """How to train; every field has a default that suits most."""
+class GroundOptions:
+    """Which labels and classes there are, and how ground is split into chips."""
 
     class_field: str = "class"
     """The column of the labels that holds class names."""
@@ -31,6 +31,46 @@ class TrainOptions:
     """The side of a block in pixels."""
     gap: int = 16
     """Pixels that lie, at least, between a chip and a held-out block."""
+    chip: int = 128
+    """Side of a training sample in pixels."""
+    restart: bool = False
+    """Throw away what an interrupted call left."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no split can have."""
+        self.check_least(block=1, gap=0, chip=1)
+        self.held_out_fold()
+
+    def check_least(self, **least: int) -> None:
+        """Refuse fields that are below the least that they may be.
+
+        Raises:
+            InputError: One is.
+
+        """
+        for name, low in least.items():
+            if getattr(self, name) < low:
+                raise InputError(f"{name} is {getattr(self, name)}; give {low} or more")
+
+    def held_out_fold(self) -> int:
+        """Give the number of the fold that is held out.
+
+        Raises:
+            InputError: The text is no fold.
+
+        """
+        number, _, count = self.fold.partition("/")
+        if not number.isdecimal() or count != str(_FOLDS) or int(number) >= _FOLDS:
+            raise InputError(
+                f"the fold is {self.fold!r}; write 0/{_FOLDS} to {_FOLDS - 1}/{_FOLDS}"
+            )
+        return int(number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions(GroundOptions):
+    """How to train; every field has a default that suits most."""
+
     start: str | None = None
     """The package to begin from: a name, a folder or ``hf://owner/name``."""
     architecture: str = "Unet"
@@ -40,8 +80,6 @@ class TrainOptions:
     encoder_weights: str | None = None
     """Weights that the encoder begins with: a file, an installed package, or
     ``hf://owner/name``."""
-    chip: int = 128
-    """Side of a training sample in pixels."""
     tile: int = 256
     """Side of the tiles that the package asks for when it is used."""
     epochs: int = 20
@@ -74,33 +112,14 @@ class TrainOptions:
     """What it computes in."""
     tensorboard: Path | None = None
     """A folder for TensorBoard's files."""
-    restart: bool = False
-    """Throw away what an interrupted training left."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can have."""
-        least = {"block": 1, "gap": 0, "chip": 1, "tile": 1, "epochs": 1, "batch": 1}
-        for name, low in {**least, "patience": 0, "seed": 0}.items():
-            if getattr(self, name) < low:
-                raise InputError(f"{name} is {getattr(self, name)}; give {low} or more")
+        GroundOptions.__post_init__(self)  # super() does not work with slots here
+        self.check_least(tile=1, epochs=1, batch=1, patience=0, seed=0)
         if self.steps is not None and self.steps < 1:
             raise InputError(f"an epoch has {self.steps} steps; give 1 or more")
         if not self.learning_rate > 0:
             raise InputError(f"the learning rate is {self.learning_rate}, not above 0")
         if not self.jitter >= 0:
             raise InputError(f"the jitter is {self.jitter}; give 0 or more")
-        self.held_out_fold()
-
-    def held_out_fold(self) -> int:
-        """Give the number of the fold that is held out.
-
-        Raises:
-            InputError: The text is no fold.
-
-        """
-        number, _, count = self.fold.partition("/")
-        if not number.isdecimal() or count != str(_FOLDS) or int(number) >= _FOLDS:
-            raise InputError(
-                f"the fold is {self.fold!r}; write 0/{_FOLDS} to {_FOLDS - 1}/{_FOLDS}"
-            )
-        return int(number)

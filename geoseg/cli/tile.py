@@ -1,0 +1,97 @@
+"""geoseg tile: scenes in, chips for training elsewhere out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.labelled import labelled
+from geoseg.cli.options import reporting
+from geoseg.cli.paper import show, show_line
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import ExportedTiles
+
+_OF_LABELS = ("class_field", "classes", "line_width", "fold", "block", "gap", "watch")
+"""What means nothing without labels."""
+
+
+@click.command("tile")
+@labelled(required=False)
+@click.option(
+    "--overlap",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Pixels that neighbouring chips share.",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Hold the next fold out, too, to choose an epoch on: the part 'validate'.",
+)
+@click.option("--stac", is_flag=True, help="Write a STAC catalogue, too.")
+@click.option("--restart", is_flag=True, help="Throw an interrupted export away.")
+@reporting
+def command(
+    scenes: tuple[str, ...],
+    output: Path,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of TileOptions
+) -> None:
+    """Cut each SCENE into chips, images and masks, to train or label elsewhere.
+
+    \b
+    For example:
+      geoseg tile scene.tif --labels labels.gpkg --class-field class -o chips/
+      geoseg tile scene.tif --chip 512 --overlap 64 -o chips/
+
+    Chips are GeoTIFFs on the scene's pixels, listed in chips.parquet with the part of
+    the split: train, or test, in the blocks that geoseg train --fold holds out. Without
+    --labels there are images alone. An export that was stopped carries on when the same
+    command is given again.
+    """
+    labels = flags.pop("labels")
+    if labels is None:
+        _refuse_what_labels_need(click.get_current_context())
+    options = geoseg.TileOptions(**flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        exported = geoseg.export_tiles(
+            scenes, output, labels=labels, options=options, on_step=screen.show_step
+        )
+    if as_json:
+        click.echo(exported.to_json())
+    elif not quiet:
+        _show(exported)
+
+
+def _refuse_what_labels_need(ctx: click.Context) -> None:
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in _OF_LABELS
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} needs --labels")
+
+
+def _show(exported: ExportedTiles) -> None:
+    table = Table("", title="Chips", title_justify="left")
+    for part in exported.chips:
+        table.add_column(part, justify="right")
+    table.add_row("chips", *(f"{count:,}" for count in exported.chips.values()))
+    for each in exported.classes:
+        pixels = (f"{count:,} px" for count in each["pixels"].values())
+        table.add_row(escape(each["name"]), *pixels)
+    show(table)
+    show_line(escape(exported.output))

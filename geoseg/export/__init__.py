@@ -1,0 +1,8 @@
+"""Chips of scenes and labels as files, for people who train elsewhere.
+
+* `lattice` says where chips lie, and in which part of the split
+* `files` writes a chip's image and its mask, `tally` measures what is in them
+* `ledger` is the folder of an export under way: what is in it already
+* `table` lists the chips as GeoParquet, `catalog` as STAC items
+* `job` puts it together: `export_tiles`
+"""
