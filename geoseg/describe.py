@@ -11,6 +11,7 @@ import numpy as np
 
 from geoseg.aoi import read_aoi
 from geoseg.errors import ModelError
+from geoseg.fit import bands_needed
 from geoseg.grid import Window
 from geoseg.models.bands import match_bands
 from geoseg.models.package import load_package
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.models.package import ModelPackage
-    from geoseg.scene import Inputs, Scene, SceneOptions
+    from geoseg.scene import Inputs, Needs, Scene, SceneOptions
 
 _LOOK = 512
 """Side of the picture that values are estimated from, in pixels."""
@@ -141,9 +142,9 @@ def describe_scene(  # noqa: PLR0913  # each is a question of its own
         RunError: The picture cannot be written.
 
     """
-    opened = open_scene(scene, options, on_step)
-    area = None if aoi is None else read_aoi(aoi, opened.georef)
     package = None if model is None else load_package(model)
+    opened = open_scene(scene, options, on_step, _needs(package))
+    area = None if aoi is None else read_aoi(aoi, opened.georef)
     on_step(Step("look"))
     bands, share = _read_values(opened) if exact else _look(opened)
     cover = _cover(opened)
@@ -179,6 +180,21 @@ def describe_scene(  # noqa: PLR0913  # each is a question of its own
         model=None if package is None else _fit(package, opened),
         warnings=(*opened.warnings, *(() if area is None else area.warnings)),
     )
+
+
+def _needs(package: ModelPackage | None) -> Needs | None:
+    """Choose a model's bands, or all where it does not find them: that is told then."""
+    if package is None:
+        return None
+    needed = bands_needed([package])
+
+    def choose(names: tuple[str, ...], commons: tuple[str, ...]) -> Sequence[int]:
+        try:
+            return needed(names, commons)
+        except ModelError:
+            return range(len(names))
+
+    return choose
 
 
 def _look(scene: Scene) -> tuple[list[BandValues], float]:
@@ -244,7 +260,7 @@ def _cover(scene: Scene) -> NDArray[np.int32]:
 
 def _fit(package: ModelPackage, scene: Scene) -> ModelFit:
     try:
-        match = match_bands(package, scene.bands)
+        match = match_bands(package, scene.bands, scene.common_names)
     except ModelError as error:
         return ModelFit(package.name, str(error), bands={}, model_gsd_m=package.gsd_m)
     found = {

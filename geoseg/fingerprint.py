@@ -108,7 +108,7 @@ def _of_folder(folder: Path) -> Fingerprint:
 
 def _of_address(url: str, name: str) -> Fingerprint:
     """One request tells all; a server that knows no ranges is hung up on."""
-    wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(_headers(os.environ))}
+    wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(request_headers(os.environ))}
     request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
     with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  # the same
         header = answer.read(_HEADER)
@@ -119,8 +119,8 @@ def _of_address(url: str, name: str) -> Fingerprint:
     return Fingerprint(name, size, changed, _hash(header))
 
 
-def _headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The headers that GDAL is told to send, from its settings."""
+def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give the headers that GDAL is told to send, from its settings."""
     for line in environment.get("GDAL_HTTP_HEADERS", "").splitlines():
         name, _, value = line.partition(":")
         yield name.strip(), value.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.models.card import InputBand
-    from geoseg.scene import Scene, SceneOptions
+    from geoseg.models.card import Card, InputBand
+    from geoseg.scene import Needs, Scene, SceneOptions
 
 Models = list[tuple[ModelPackage, BandMatch]]
 """Models, each with its bands in the scene."""
@@ -41,18 +42,47 @@ _FAINT = 200
 """A scene whose values are so many times smaller than the model's is in other units."""
 
 
-def open_models(models: Sequence[str | Path], scene: Scene) -> Models:
-    """Open models, and find the bands of each in a scene.
+def load_models(models: Sequence[str | Path]) -> list[ModelPackage]:
+    """Open models.
 
     Raises:
         InputError: None is given.
-        ModelError: There is no such model, or the scene lacks a band.
+        ModelError: There is no such model.
 
     """
     if not models:
         raise InputError("no model is given; give one, or several with --model")
-    packages = [load_package(model) for model in models]
-    return [(package, match_bands(package, scene.bands)) for package in packages]
+    return [load_package(model) for model in models]
+
+
+def bands_needed(packages: Sequence[Card]) -> Needs:
+    """Give what chooses the bands of models among those that a scene could have.
+
+    It raises a `ModelError` where one is missing, or a model takes bands by number.
+    """
+
+    def choose(names: tuple[str, ...], commons: tuple[str, ...]) -> list[int]:
+        for package in packages:
+            if any(band.index is not None for band in package.bands):
+                raise ModelError(
+                    f"the model {package.name} takes bands by their number, and bands "
+                    f"in files of their own have none; name them: {', '.join(names)}"
+                )
+        matches = [match_bands(package, names, commons) for package in packages]
+        return sorted({index for match in matches for index in match.indices})
+
+    return choose
+
+
+def match_models(packages: Sequence[ModelPackage], scene: Scene) -> Models:
+    """Find the bands of models in a scene.
+
+    Raises:
+        ModelError: The scene lacks a band.
+
+    """
+    names = scene.bands, scene.common_names
+    return [(package, match_bands(package, *names)) for package in packages]
 
 
 def misses_scale(package: ModelPackage, scene: Scene) -> bool:
@@ -111,11 +141,12 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
     """Give a scene in the models' unit, where its files declare scale and offset.
 
     Raises:
-        InputError: The models want several units.
+        InputError: The models want several units, or files of several.
 
     """
     if not scene.is_scaled:
         return scene
+    _check_scaled(models, scene)
     units = {(package.scale, package.offset) for package, _ in models}
     whole = np.dtype(models[0][0].dtype).kind != "f"
     if units == {(1.0, 0.0)} and whole:
@@ -131,6 +162,23 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
             f"one unit, or say --radiometry raw"
         )
     return scene.in_unit(*units.pop())
+
+
+def _check_scaled(models: Models, scene: Scene) -> None:
+    """Refuse numbers of which some have a scale or an offset, and others none."""
+    told: dict[bool, tuple[str, str]] = {}
+    needed = sorted({index for _, match in models for index in match.indices})
+    for sheet, index in product(scene.sheets, needed):
+        band = sheet.band(index)
+        is_plain = (band.scale, band.offset) == (1.0, 0.0)
+        told.setdefault(is_plain, (sheet.name, scene.bands[index] or f"{index + 1}"))
+    if len(told) > 1:
+        scaled, plain = told[False], told[True]
+        raise SceneError(
+            f"{scaled[0]} declares scale or offset for its band {scaled[1]}, and "
+            f"{plain[0]} none for its band {plain[1]}, so that their numbers cannot be "
+            f"compared; declare them there, too, or say --radiometry raw"
+        )
 
 
 def doubts(models: Models, scene: Scene) -> Iterator[str]:

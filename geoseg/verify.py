@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.compare import Comparison
 from geoseg.errors import InputError
+from geoseg.fit import bands_needed
 from geoseg.grid import Window, check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.field import ReceptiveField, package_field
@@ -123,8 +124,9 @@ def verify_model(
     """
     options = options or VerifyOptions()
     on_step(Step("measure"))
-    source, package = open_scene(Path(scene)), load_package(model)
-    match = match_bands(package, source.bands)
+    package = load_package(model)
+    source = open_scene(scene, needs=bands_needed([package]))
+    match = match_bands(package, source.bands, source.common_names)
     tile, overlap = _asked(package, options)
     check_tile(tile, overlap, package.stride)
     window, area = _place(source, options)

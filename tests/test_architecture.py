@@ -24,6 +24,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
     "steps": (1, "", ""),
+    "sensors": (1, "", ""),
     "kernel": (1, "", "numba"),  # how loops over pixels are compiled
     "lanes": (1, "", "torch"),
     "remote": (1, "errors", "fsspec"),  # one way to reach object stores
@@ -35,7 +36,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "journal": (2, "errors remote", "filelock"),
     "models": (
         2,
-        "errors classes",
+        "errors classes sensors",
         (
             "huggingface_hub numpy onnxruntime pystac safetensors "
             "segmentation_models_pytorch torch"
@@ -43,8 +44,9 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "scene": (
         3,
-        "atomic errors fingerprint georef grid kernel remote steps",
-        "affine numpy pyproj rasterio",
+        "atomic errors fingerprint georef grid kernel remote sensors steps",
+        # pystac reads items.
+        "affine numpy pyproj pystac rasterio",
     ),
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
     "vectorize": (
@@ -133,7 +135,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "distributed",  # the same
     ),
     "clock": (1, "", ""),
-    "describe": (8, "aoi errors grid models products scene steps", "numpy"),
+    "describe": (8, "aoi errors fit grid models products scene steps", "numpy"),
     # What a process may hold: psutil knows the machine's, dask a container's limit.
     "memory": (1, "", "distributed psutil"),
     "compare": (
@@ -143,7 +145,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "verify": (
         8,
-        "aoi compare errors grid models predict scene steps stitch",
+        "aoi compare errors fit grid models predict scene steps stitch",
         "",
     ),
     "several": (1, "errors", ""),

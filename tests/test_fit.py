@@ -10,7 +10,7 @@ import pytest
 from rasterio.transform import from_origin
 
 from geoseg.errors import ModelError
-from geoseg.fit import check_scale, doubts, look_at, open_models
+from geoseg.fit import check_scale, doubts, load_models, look_at, match_models
 from geoseg.models.bands import match_bands
 from geoseg.models.card import InputBand
 from geoseg.models.package import load_package
@@ -105,7 +105,7 @@ def test_bands_taken_in_order_and_assumed_are_told(scene_of):
 )
 def test_pixels_of_another_size_are_refused_saying_both(scene_of, gsd, fits):
     scene = scene_of(like_trained(), gsd=gsd)
-    models = open_models(["sentinel2-landcover"], scene)
+    models = match_models(load_models(["sentinel2-landcover"]), scene)
     if fits:
         check_scale(models, scene)
         return

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import ModelError
-from geoseg.models.sensors import common_names
+from geoseg.sensors import common_names, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.models.card import Card, InputBand
 
-_SENTINEL2 = re.compile(r"b0*(\d+)(a?)")
 _NEAR = {"nir": "nir08"}
 """What stands in for a band that a scene lacks: Landsat has the narrow near infrared
 alone, and models of several sensors take it for the wide one."""
@@ -32,18 +30,23 @@ class BandMatch:
     """What was assumed, a clause each: worth a warning."""
 
 
-def match_bands(package: Card, names: tuple[str, ...]) -> BandMatch:
+def match_bands(
+    package: Card, names: tuple[str, ...], commons: tuple[str, ...] = ()
+) -> BandMatch:
     """Find the model's bands among the scene's.
 
     A scene's band is known by the sensor's name or by the common name, whatever
     their case, and ``B2`` is ``B02``; Sentinel-2's and Landsat's own names tell their
-    common names. A scene none of whose bands has a name is taken to hold the model's
+    common names where the scene does not. Where the scene does, a band of the right
+    name and another common name is another one: other sensors have a ``B2``, too. A
+    scene none of whose bands has a name is taken to hold the model's
     bands in their order, if the count is the same. A band to which the model gives an
     index is that band, whatever it is called.
 
     Args:
         package: The model.
         names: The scene's band names; an empty string where a band has none.
+        commons: The common names that the scene itself gives them; likewise.
 
     Raises:
         ModelError: A band that the model needs is missing or there twice, or a
@@ -58,7 +61,7 @@ def match_bands(package: Card, names: tuple[str, ...]) -> BandMatch:
                 f"the scene has {len(names)} without names; give it those bands"
             )
         return BandMatch(tuple(range(len(names))), by_order=True)
-    there = _Scene(names)
+    there = _Scene(names, commons)
     indices = tuple(there.find(band) for band in package.bands)
     missing = [
         band
@@ -78,19 +81,24 @@ def match_bands(package: Card, names: tuple[str, ...]) -> BandMatch:
 class _Scene:
     """The names of a scene's bands, and what was assumed about them."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = [_plain(name) for name in names]
-        self.common, self._note = common_names(self.names)
+    def __init__(self, names: tuple[str, ...], commons: tuple[str, ...]) -> None:
+        self.names = [plain(name) for name in names]
+        self.said = [plain(name) for name in commons] or [""] * len(names)
+        known, note = common_names(self.names)
+        self.common = [a or b for a, b in zip(self.said, known, strict=True)]
+        self._note = "" if all(self.said) else note
         self.notes: list[str] = []
 
     def find(self, band: InputBand) -> int | None:
         """Find a model's band, by its index, its name, or else its common name."""
         if band.index is not None:
             return band.index - 1 if band.index <= len(self.names) else None
-        for name in (_plain(band.name), _plain(band.common_name)):
+        for name in (plain(band.name), plain(band.common_name)):
             if name and self.names.count(name) == 1:
-                return self.names.index(name)
-        wanted = _plain(band.common_name)
+                place = self.names.index(name)
+                if _agree(self.said[place], plain(band.common_name)):
+                    return place
+        wanted = plain(band.common_name)
         if wanted and self.common.count(wanted) == 1:
             if self._note and self._note not in self.notes:
                 self.notes.append(self._note)
@@ -107,12 +115,9 @@ class _Scene:
         return None
 
 
-def _plain(name: str) -> str:
-    """Lower case without surrounding blanks; ``B02`` as ``b2``."""
-    name = name.strip().lower()
-    if sentinel2 := _SENTINEL2.fullmatch(name):
-        return f"b{sentinel2[1]}{sentinel2[2]}"
-    return name
+def _agree(one: str, other: str) -> bool:
+    """Whether common names may be of one band: ``rededge`` and ``rededge071`` may."""
+    return one.startswith(other) or other.startswith(one)
 
 
 def _list(bands: Sequence[InputBand]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import ModelError
 from geoseg.models.card import GSD_TOLERANCE, Activation, Card, InputBand, check_card
-from geoseg.models.sensors import SENTINEL2
+from geoseg.sensors import SENTINEL2
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,13 @@ from geoseg.atomic import check_folder
 from geoseg.errors import InputError
 from geoseg.fit import (
     Models,
+    bands_needed,
     check_scale,
     doubts,
     in_models_unit,
+    load_models,
+    match_models,
     on_models_grid,
-    open_models,
 )
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
@@ -62,12 +64,14 @@ def prepare(
     """
     _check_formats(options.formats)
     check_folder(output)
-    scene = open_scene(inputs, options.scene, on_step)
-    models = open_models(options.models, scene)
+    packages = load_models(options.models)
+    needs = bands_needed(packages)
+    scene = open_scene(inputs, options.scene, on_step, needs)
+    models = match_models(packages, scene)
     if options.resample:
         on_grid = on_models_grid(options.scene, models, scene)
         if on_grid != options.scene:
-            scene = open_scene(inputs, on_grid, on_step)
+            scene = open_scene(inputs, on_grid, on_step, needs)
     check_scale(models, scene)
     check_place([FORMATS[name] for name in options.formats], scene.georef)
     package = models[0][0]
@@ -88,6 +92,7 @@ def prepare(
         mask, keep = mask_run.package.legend, options.mask_keep
         masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
         legend = masking.legend
+        _check_same_pixels(scene, mask_run.scene)
     options.polygons.drawing(scene.georef, legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
@@ -163,6 +168,16 @@ def _mask_run(
     beside = output / f"{RUN_DIRECTORY}-mask"
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
     return prepare(inputs, output, aoi_given, apart or options.below("mask"))
+
+
+def _check_same_pixels(scene: Scene, mask: Scene) -> None:
+    """Refuse a mask on other pixels: its model takes other files of an item."""
+    if mask.georef != scene.georef:
+        raise InputError(
+            f"the mask's model takes bands of {mask.georef.gsd_m():.3g} m, the map's "
+            f"those of {scene.georef.gsd_m():.3g} m; choose pixels for both with "
+            f"--resolution or --like"
+        )
 
 
 def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:

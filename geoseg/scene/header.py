@@ -49,6 +49,8 @@ class BandHeader:
     """A physical value is the pixel times this, plus the offset."""
     offset: float
     """See there."""
+    common: str = ""
+    """The name that other sensors share, where a document tells it; no file does."""
 
 
 @dataclass(frozen=True, slots=True)

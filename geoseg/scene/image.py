@@ -76,6 +76,11 @@ class Scene:
         return values.pop() if len(values) == 1 else None
 
     @property
+    def common_names(self) -> tuple[str, ...]:
+        """The names of bands that other sensors share, where documents tell them."""
+        return tuple(self.sheets[0].band(i).common for i in range(len(self.bands)))
+
+    @property
     def window(self) -> Window:
         """All of its pixels."""
         return Window(0, 0, self.georef.height, self.georef.width)
@@ -94,6 +99,7 @@ class Scene:
             "scene modified": _summed(seen, "changed"),
             "scene header": _summed(seen, "header"),
             "scene grid": _digest(repr(told)),
+            "scene bands": _digest(repr([each.meaning() for each in self.sheets])),
             "scene unit": f"{self.unit} {self.zero}",
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
         }
@@ -107,10 +113,7 @@ class Scene:
         """
         known = self.rasters[0]
         found = use(read_header(known.place), self.options)
-        names = [band.name for band in known.bands]
-        if len(found.bands) == len(names):
-            found = found.named(names)  # as --band names them
-        if replace(found, seen=known.seen) != known:
+        if found.of_file() != known.of_file():
             raise SceneError(f"{known.name} is not the raster that the run began with")
 
     def read(

@@ -87,18 +87,22 @@ class _Group:
 def told(grid: Georef) -> str:
     """Say a grid's CRS and pixels in a few words."""
     t = grid.transform
-    across, down = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
-    size = (
-        f"{across:.6g}"
-        if abs(across - down) < _SAME * down
-        else (f"{across:.6g} x {down:.6g}")
-    )
-    unit = grid.crs.axis_info[0].unit_name if grid.crs.axis_info else "unit"
     code = grid.crs.to_authority()
     name = ":".join(code) if code else grid.crs.name
     turned = "" if t.b == t.d == 0 else ", turned"
     origin = f"{t.c:.12g}, {t.f:.12g}"
-    return f"{name} with pixels of {size} {unit}{turned}, one corner at {origin}"
+    size = pixel_size(grid)
+    return f"{name} with pixels of {size}{turned}, one corner at {origin}"
+
+
+def pixel_size(grid: Georef) -> str:
+    """Say how large a grid's pixels are, in units of its CRS."""
+    t = grid.transform
+    across, down = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
+    is_square = abs(across - down) < _SAME * down
+    size = f"{across:.6g}" if is_square else f"{across:.6g} x {down:.6g}"
+    unit = grid.crs.axis_info[0].unit_name if grid.crs.axis_info else "unit"
+    return f"{size} {unit}"
 
 
 def _groups(rasters: Sequence[Raster]) -> Iterator[_Group]:

@@ -72,6 +72,11 @@ class Raster:
         pairs = zip(self.bands, names, strict=True)
         return replace(self, bands=tuple(replace(b, name=name) for b, name in pairs))
 
+    def of_file(self) -> tuple[object, ...]:
+        """What the file alone tells, whatever else is known of its bands."""
+        dtypes = tuple(band.dtype for band in self.bands)
+        return self.place, self.driver, self.georef, self.indexes, dtypes
+
     def read(
         self,
         window: Window,

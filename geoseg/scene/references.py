@@ -114,7 +114,7 @@ def _is_name(value: str) -> bool:
 
 
 def _parsed(path: Path) -> ET.Element:
-    """Parse a VRT without expanding anything."""
+    """Parse a VRT, if it is one."""
     text = path.read_bytes()
     if len(text) > _LONGEST:
         raise SceneError(f"{path} is too long for a VRT ({len(text):,} bytes)")
@@ -123,12 +123,29 @@ def _parsed(path: Path) -> ET.Element:
             f"{path} stands for other files or a service; geoseg opens such a file "
             f"with --allow-external-references only"
         )
+    return parse_xml(text, path, "VRT")
+
+
+def parse_xml(text: bytes, path: Path, kind: str) -> ET.Element:
+    """Parse XML without expanding anything.
+
+    Args:
+        text: A file's content.
+        path: The file, for messages.
+        kind: What it should be, for messages.
+
+    Raises:
+        SceneError: It declares entities, or is damaged.
+
+    """
     if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
         raise SceneError(f"{path} declares XML entities, which geoseg does not expand")
     try:
         return ET.fromstring(text)  # noqa: S314  # entities are refused above
     except ET.ParseError as error:
-        raise SceneError(f"{path} is a damaged VRT ({error}); make it again") from error
+        raise SceneError(
+            f"{path} is a damaged {kind} ({error}); make it again"
+        ) from error
 
 
 def _references(root: ET.Element) -> Iterator[tuple[str, str, bool]]:

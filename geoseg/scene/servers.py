@@ -1,13 +1,21 @@
-"""What a server must do so that parts of a file can be read from it."""
+"""What a web server must do so that scenes can be read from it."""
 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from geoseg.errors import SceneError
+from geoseg.fingerprint import request_headers
 from geoseg.remote import as_url, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from http.client import HTTPResponse
 
 _ANSWER_S = 30
 """Seconds that a server has to answer."""
@@ -30,27 +38,43 @@ def check_ranges(place: str) -> None:
     url = as_url(place)
     if url is None or not url.startswith(("http://", "https://")):
         return
+    with _answer(url, {"Range": "bytes=0-15"}) as answer:
+        status = answer.status
+    if status != _PARTIAL:
+        raise SceneError(
+            f"the server of {without_secrets(url)} ignores range requests, so that "
+            f"parts of the file cannot be read; download the file first"
+        )
+
+
+def read_start(url: str, size: int) -> bytes:
+    """Read a file on a web server, no more than its first bytes.
+
+    Raises:
+        SceneError: The server does not answer, or not with the file.
+
+    """
+    with _answer(url, {"Accept": "*/*"}) as answer:
+        return answer.read(size)
+
+
+@contextmanager
+def _answer(url: str, headers: dict[str, str]) -> Iterator[HTTPResponse]:
+    """Ask a server; say in a sentence what it refuses."""
     name = without_secrets(url)
-    wanted = {"Range": "bytes=0-15"}
-    if bearer := os.environ.get("GDAL_HTTP_BEARER"):
-        wanted["Authorization"] = f"Bearer {bearer}"
-    request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
+    wanted = {**headers, **dict(request_headers(os.environ))}
+    request = Request(url, headers=wanted)  # noqa: S310  # callers ask http or https
     try:
         with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  # the same
-            status = answer.status
+            yield answer
     except HTTPError as error:
         error.close()
         raise SceneError(
             f"{name} answers {error.code} ({error.reason}); check the address, and "
             f"whether it wants a login"
         ) from error
-    except (URLError, TimeoutError, OSError) as error:
+    except (URLError, HTTPException, TimeoutError, OSError) as error:
         raise SceneError(
             f"{name} does not answer ({getattr(error, 'reason', error)}); check the "
             f"address and the network"
         ) from error
-    if status != _PARTIAL:
-        raise SceneError(
-            f"the server of {name} ignores range requests, so that parts of the file "
-            f"cannot be read; download the file first"
-        )

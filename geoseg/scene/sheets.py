@@ -128,6 +128,12 @@ class Sheet:
         layer, band = self.bands[index]
         return self.layers[layer].raster.bands[band]
 
+    def meaning(self) -> tuple[tuple[object, ...], ...]:
+        """What is known of each band beside its pixels: all that may change them."""
+        bands = [self.band(index) for index in range(len(self.bands))]
+        told = [(b.name, b.nodata, b.masked, b.scale, b.offset) for b in bands]
+        return tuple((*place, *of) for place, of in zip(self.bands, told, strict=True))
+
     def read(
         self,
         window: Window,

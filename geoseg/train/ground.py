@@ -94,7 +94,7 @@ def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
 
     """
     wanted = replace(_card_with(("#1",)), bands=bands)
-    return match_bands(wanted, scene.bands).indices
+    return match_bands(wanted, scene.bands, scene.common_names).indices
 
 
 def read_ground(

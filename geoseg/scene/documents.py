@@ -1,0 +1,100 @@
+"""JSON documents that stand for scenes: told from rasters, and read with care."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import urlsplit
+
+from geoseg.errors import InputError, SceneError
+from geoseg.remote import as_url, file_system, without_secrets
+from geoseg.scene.places import SUFFIXES, file_of
+from geoseg.scene.servers import read_start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SUFFIXES = frozenset((".json", ".geojson"))
+"""What JSON documents end in."""
+_LONGEST = 256_000_000
+"""Bytes of the longest document that is read: a search that found 10,000 items."""
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before the first brace."""
+_SNIFFED = 64
+"""Bytes that show whether a file is JSON."""
+
+
+def is_document(place: str) -> bool:
+    """Tell whether a place holds JSON: by its name, or else by how it begins.
+
+    A file whose name is a raster's is not looked at, and of other places than files
+    and web servers only the name counts.
+    """
+    url = as_url(place)
+    path = PurePosixPath(place if url is None else urlsplit(url).path)
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    if path.suffix.lower() in SUFFIXES:
+        return False
+    if url is not None:
+        return url.startswith(("http://", "https://")) and _is_json(
+            read_start(url, _SNIFFED)
+        )
+    file = file_of(place)
+    return file is not None and file.is_file() and _is_json(_start_of(file))
+
+
+def read_document(place: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        SceneError: It cannot be read, is too long, or is no JSON object.
+
+    """
+    name = without_secrets(place)
+    content = _content(place, name)
+    if len(content) > _LONGEST:
+        raise SceneError(
+            f"{name} is too long for a STAC document (over {_LONGEST:,} bytes); split "
+            f"it, or name fewer items"
+        )
+    try:
+        found = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise SceneError(f"{name} is no JSON that can be read ({error})") from error
+    if not isinstance(found, dict):
+        raise SceneError(f"{name} holds no JSON object, so it is no STAC document")
+    return found
+
+
+def _content(place: str, name: str) -> bytes:
+    url = as_url(place)
+    try:
+        if url is None:
+            with open(place, "rb") as file:  # noqa: PTH123  # a place is a string
+                return file.read(_LONGEST + 1)
+        if url.startswith(("http://", "https://")):
+            return read_start(url, _LONGEST + 1)
+        system, path = file_system(url)
+        return bytes(system.cat_file(path, start=0, end=_LONGEST + 1))
+    except InputError as error:
+        raise SceneError(str(error)) from error
+    except Exception as error:  # each store's client has errors of its own
+        raise SceneError(f"{name} cannot be read ({error})") from error
+
+
+def _start_of(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_SNIFFED)
+    except OSError:
+        return b""  # what opens it as a raster says what is wrong
+
+
+def _is_json(start: bytes) -> bool:
+    return start.lstrip(_BLANK).startswith(b"{")
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")

@@ -1,0 +1,88 @@
+"""What Sentinel-2's processing did to numbers, as far as STAC items tell it.
+
+Since processing baseline 04.00 of January 2022 reflectance is (number - 1000) / 10000,
+before it was number / 10000: https://sentiwiki.copernicus.eu/web/s2-products. Some
+catalogues took the 1000 off when they made their files, and say so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from geoseg.sensors import SENTINEL2, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoseg.scene.bundle import Bundle, Offer
+
+_SCALE = 1e-4
+_OFFSET = -0.1
+"""Of products whose baseline is 04.00 or later."""
+_SINCE = 4.0
+"""That baseline."""
+_BASELINES = ("s2:processing_baseline", "sentinel:processing_baseline")
+_APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+"""Properties of items whose files had the offset taken off, but for the product's own
+JPEG 2000 files."""
+_PRODUCTS = re.compile(r"S2[A-D]_MSI|S2MSI")
+"""How the names and types of ESA's products begin."""
+
+
+def is_reflectance(offer: Offer) -> bool:
+    """Whether a band of a Sentinel-2 scene is one of the 13 that were measured."""
+    return plain(offer.name) in SENTINEL2 or offer.common in SENTINEL2.values()
+
+
+def with_offsets(bundle: Bundle, properties: Mapping[str, Any]) -> Bundle:
+    """Say of the bands of a Sentinel-2 item what its properties tell of their numbers.
+
+    Args:
+        bundle: The item.
+        properties: Its properties.
+
+    """
+    baseline = _baseline(bundle.name, properties)
+    applied = any(properties.get(name) is True for name in _APPLIED)
+    if baseline is None and not applied:
+        return bundle
+    added = _OFFSET if baseline is not None and baseline >= _SINCE else 0.0
+    offers, twice = [], False
+    for offer in bundle.offers:
+        if not is_reflectance(offer):
+            offers.append(offer)
+        elif applied and offer.preferred:
+            twice |= bool(offer.offset)
+            offers.append(replace(offer, offset=0.0, assumed=(_SCALE, 0.0)))
+        else:
+            offers.append(replace(offer, assumed=(_SCALE, added)))
+    warning = (
+        f"{bundle.name} declares an offset and says that its files had it taken off; "
+        f"it is not taken off twice"
+    )
+    return replace(
+        bundle,
+        offers=tuple(offers),
+        assumption=(
+            f"{bundle.name} declares no offset; 1000 is taken off its numbers, since "
+            f"Sentinel-2's processing baseline {baseline:05.2f} adds it "
+            f"(--radiometry raw leaves them)"
+            if baseline is not None
+            else ""
+        ),
+        warnings=(*bundle.warnings, *([warning] if twice else [])),
+    )
+
+
+def _baseline(name: str, properties: Mapping[str, Any]) -> float | None:
+    """Find the processing baseline of a product of ESA's; None where none is known."""
+    told = next((properties[key] for key in _BASELINES if properties.get(key)), None)
+    if told is None and any(
+        _PRODUCTS.match(str(each))
+        for each in (name, properties.get("product:type", ""))
+    ):
+        told = properties.get("processing:version")
+    found = re.fullmatch(r"[Nn]?(\d\d)\.?(\d\d)", str(told))
+    return float(f"{found[1]}.{found[2]}") if found else None
