@@ -63,18 +63,20 @@ def deliver(  # all that a report tells of
         _write_preview(setup)
     report = _report(setup, counts, clock.seconds)
     write_report(setup.products["report"], report)
+    setup.output.publish()
     return report
 
 
 def finished_report(setup: Setup) -> Report | None:
     """Read the report of a run that is done; None unless it is the very same run."""
+    setup.output.fetch_report()
     report = read_report(setup.products["report"])
     same = (
         report is not None
         and not setup.options.restart
         and report.identity == setup.plan.identity
         and report.settings == _settings(setup)
-        and all(path.exists() for path in setup.products.values())
+        and setup.output.holds(setup.products.values())
     )
     return report if same else None
 
@@ -92,7 +94,7 @@ def write_mask(setup: Setup, journal: Journal) -> None:
     """Write what a finished run that makes a mask found: classes and confidence."""
     georef = setup.scene.georef.crop(setup.aoi.window)
     bands, (classes, confidence) = setup.layers.bands, setup.mask_files
-    with scratch_folder(setup.output) as scratch:
+    with scratch_folder(setup.output.folder) as scratch:
         about: _About = {"tags": _tags(setup), "scratch": scratch}
         found = _found(setup, journal, "landcover", bands["landcover"])
         write_class_map(classes, georef, found, legend=setup.legend, **about)
@@ -112,7 +114,7 @@ def _tags(setup: Setup) -> dict[str, str]:
 def _write_rasters(setup: Setup, journal: Journal) -> None:
     georef = setup.scene.georef.crop(setup.aoi.window)
     classes = [one.name for one in setup.package.legend.classes]
-    with scratch_folder(setup.output) as scratch:
+    with scratch_folder(setup.output.folder) as scratch:
         about: _About = {"tags": _tags(setup), "scratch": scratch}
         for name, bands in setup.layers.bands.items():
             path, found = setup.products[name], _found(setup, journal, name, bands)
@@ -236,7 +238,9 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
         timings_s=seconds,
         class_areas=class_areas(found, setup.legend),
         nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
-        products={name: str(path) for name, path in setup.products.items()},
+        products={
+            name: setup.output.place(path) for name, path in setup.products.items()
+        },
         versions={name: version(name) for name in _TOLD},
         mask=_mask_told(setup),
         identity=dict(setup.plan.identity),

@@ -12,11 +12,11 @@ import os
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 from geoseg.errors import InputError, SceneError
-from geoseg.remote import as_url, file_system, without_secrets
+from geoseg.remote import as_url, file_system, nothing_at, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,6 +69,8 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
         return _of_object(url, name)
     except InputError as error:
         raise SceneError(str(error)) from error
+    except FileNotFoundError as error:
+        raise SceneError(nothing_at(url, error)) from error
     except Exception as error:  # each store's client has errors of its own
         raise SceneError(
             f"{name} cannot be read ({error}); check the address, and the settings "
@@ -133,10 +135,23 @@ def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def _of_object(url: str, name: str) -> Fingerprint:
     system, path = file_system(url)
     told = system.info(path)
-    marks = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
-    changed = next((str(told[mark]) for mark in marks if told.get(mark)), "")
+    if told["type"] == "directory":
+        return _of_objects(name, system.find(path, detail=True))
     header = system.cat_file(path, start=0, end=_HEADER)
-    return Fingerprint(name, int(told["size"]), changed, _hash(header))
+    return Fingerprint(name, int(told["size"]), _mark(told), _hash(header))
+
+
+def _of_objects(name: str, found: Mapping[str, Mapping[str, Any]]) -> Fingerprint:
+    """Look at all objects of a folder that is one raster."""
+    inside = [(path, told["size"], _mark(told)) for path, told in sorted(found.items())]
+    size = sum(size for _, size, _ in inside)
+    return Fingerprint(name, size, "", _hash(repr(inside).encode()))
+
+
+def _mark(told: Mapping[str, Any]) -> str:
+    """What a store says of an object that changes when the object does."""
+    marks = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
+    return next((str(told[mark]) for mark in marks if told.get(mark)), "")
 
 
 def _hash(header: bytes) -> str:

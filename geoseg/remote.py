@@ -1,8 +1,8 @@
 """Places beyond this disk: addresses, object stores, and the settings that reach them.
 
-GDAL reads scenes from such places, and fsspec keeps runs there. Both take what they
-need, keys and endpoints, from the environment; where their names for it differ, GDAL's
-are understood here, so that one set of variables serves both.
+GDAL reads scenes from such places, and fsspec keeps runs and maps there. Both take what
+they need, keys and endpoints, from the environment; where their names for it differ,
+each is told in its own words, so that one set of variables serves both.
 """
 
 from __future__ import annotations
@@ -76,6 +76,12 @@ def without_secrets(place: str | Path) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def nothing_at(url: str, error: FileNotFoundError) -> str:
+    """Say that there is nothing at a URL, with more of it where a store says more."""
+    told = f" ({error})" if " " in str(error) else ""
+    return f"there is nothing at {without_secrets(url)}{told}; check the address"
+
+
 def settings() -> dict[str, str]:
     """The settings of this process that reach such places. They hold secrets."""
     return {k: v for k, v in os.environ.items() if k.startswith(_TRAVEL)}
@@ -109,6 +115,31 @@ def file_system(url: str) -> tuple[AbstractFileSystem, str]:
     return system, path
 
 
+def gdal_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give GDAL's settings for an S3 endpoint that is named as boto's.
+
+    Example:
+        >>> gdal_settings({"AWS_ENDPOINT_URL": "http://localhost:9000"})["AWS_HTTPS"]
+        'NO'
+
+    """
+    named = _boto_endpoint(environment)
+    if not named or "AWS_S3_ENDPOINT" in environment:
+        return {}
+    url = urlsplit(named)
+    return {
+        "AWS_S3_ENDPOINT": f"{url.netloc}{url.path.rstrip('/')}",
+        "AWS_HTTPS": "NO" if url.scheme == "http" else "YES",
+        # As boto does on an endpoint that is not Amazon's.
+        "AWS_VIRTUAL_HOSTING": environment.get("AWS_VIRTUAL_HOSTING", "FALSE"),
+    }
+
+
+def _boto_endpoint(environment: Mapping[str, str]) -> str | None:
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    return next((environment[name] for name in names if environment.get(name)), None)
+
+
 def _s3_options(environment: Mapping[str, str]) -> dict[str, Any]:
     """Understand GDAL's names of settings that s3fs has other names for."""
     options: dict[str, Any] = {}
@@ -117,10 +148,7 @@ def _s3_options(environment: Mapping[str, str]) -> dict[str, Any]:
     host = environment.get("AWS_S3_ENDPOINT")
     # Named though boto would find it, too: fsspec keeps one file system for equal
     # options, and would go on with an endpoint that is no longer set.
-    named = environment.get("AWS_ENDPOINT_URL_S3") or environment.get(
-        "AWS_ENDPOINT_URL"
-    )
-    if named:
+    if named := _boto_endpoint(environment):
         options["endpoint_url"] = named
     elif host:
         plain = environment.get("AWS_HTTPS", "YES").upper() in {"NO", "FALSE", "OFF"}

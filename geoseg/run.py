@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import read_features
@@ -14,6 +13,7 @@ from geoseg.deliver import deliver, finished_report, write_mask
 from geoseg.engine import Progress, run
 from geoseg.errors import DeviceError, DiskError, RunError
 from geoseg.journal.journal import Journal, open_journal
+from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.several import named_apart
 from geoseg.steps import OnStep, Step, ignore_step
@@ -21,6 +21,7 @@ from geoseg.tasks import Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from distributed import Client
 
@@ -46,7 +47,9 @@ def segment(
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
             lists, URLs; several become one mosaic.
-        output: The directory for the products; made where it does not exist.
+        output: The directory for the products, made where it does not exist; or a
+            place in an object store, ``s3://bucket/folder``, where all of them appear
+            when they are whole.
         aoi: What to map no more than: a vector file of polygons in any CRS, one
             of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
             ``west,south,east,north``; the last two in WGS 84, or in the CRS before
@@ -70,8 +73,9 @@ def segment(
     """
     options = options or SegmentOptions()
     clock = Clock()
-    setup = _prepare(scene, output, aoi, options, clock, on_step)
-    with _client(setup, on_step) as client:
+    place = Output.of(output)
+    setup = _prepare(scene, place, aoi, options, clock, on_step)
+    with place.claimed(), _client(setup, on_step) as client:
         return _finish(setup, client, clock, on_step)
 
 
@@ -108,12 +112,14 @@ def segment_features(  # what segment takes, and the field
     """
     options = options or SegmentOptions()
     clock = Clock()
-    setup = _prepare(scene, output, aoi, options, clock, on_step)
+    place = Output.of(output)
+    setup = _prepare(scene, place, aoi, options, clock, on_step)
     features = read_features(str(aoi), field, setup.scene.georef)
     told = tuple(w for area in features.values() for w in area.warnings)
     on_step(Step("prepare", warnings=told))
     reports: dict[str, Report] = {}
     with (
+        place.claimed(),
         _client(setup, on_step) as client,
         _journal(setup) as journal,
         _masked(setup, client, clock, on_step),
@@ -121,9 +127,9 @@ def segment_features(  # what segment takes, and the field
         counts = _infer(setup, journal, client, clock, on_step)
         for name, area in features.items():
             on_step(Step("features", done=len(reports), total=len(features)))
-            place = setup.cut_to(area, name)
+            part = setup.cut_to(area, name)
             reports[name] = deliver(
-                place, journal, client, counts, clock.copy(), ignore_step
+                part, journal, client, counts, clock.copy(), ignore_step
             )
         _close(setup, journal)
     return reports
@@ -162,14 +168,17 @@ def segment_each(
     """
     options = options or SegmentOptions()
     setups, clocks = {}, {}
+    place = Output.of(output)
     for name, scene in named_apart(scenes).items():
         clocks[name] = Clock()
-        folder = Path(output) / name
         chosen = options.below(name)
-        setups[name] = _prepare(scene, folder, aoi, chosen, clocks[name], on_step)
+        setups[name] = _prepare(
+            scene, place.below(name), aoi, chosen, clocks[name], on_step
+        )
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    with _client(next(iter(setups.values())), on_step) as client:
+    first = next(iter(setups.values()))
+    with place.claimed(), _client(first, on_step) as client:
         for name, setup in setups.items():
             on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
             try:
@@ -191,7 +200,7 @@ def segment_each(
 
 def _prepare(  # what segment takes
     scene: Inputs,
-    output: Path | str,
+    output: Output,
     aoi: Path | str | None,
     options: SegmentOptions,
     clock: Clock,
@@ -199,7 +208,7 @@ def _prepare(  # what segment takes
 ) -> Setup:
     with clock("prepare"):
         area = None if aoi is None else str(aoi)
-        setup = prepare(scene, Path(output), area, options, on_step)
+        setup = prepare(scene, output, area, options, on_step)
     on_step(Step("prepare", warnings=setup.warnings))
     return setup
 

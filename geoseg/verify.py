@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
@@ -28,6 +27,7 @@ from geoseg.stitch import BLENDS, Blend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _SIDE = 1024
 """The side of the window in the scene's middle that is taken where none is given."""
@@ -204,7 +204,7 @@ def _place(scene: Scene, options: VerifyOptions) -> tuple[Window, Aoi]:
     if options.aoi is not None:
         if options.window is not None:
             raise InputError("give a window or an AOI, not both")
-        area = read_aoi(Path(options.aoi), georef)
+        area = read_aoi(options.aoi, georef)
         return area.window, area
     if options.window is None:
         height, width = min(georef.height, _SIDE), min(georef.width, _SIDE)

@@ -34,6 +34,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "layers": (3, "classes stitch grid", "numpy torch"),
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors remote", "filelock"),
+    # A store is reached as the journal reaches it.
+    "output": (3, "atomic errors journal remote", ""),
     "models": (
         2,
         "errors classes sensors",
@@ -113,7 +115,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors atomic remote classes fit grid journal layers masking stitch steps "
+            "errors output remote classes fit grid journal layers masking stitch steps "
             "plan models scene vectorize predict aoi vectors"
         ),
         "",
@@ -129,8 +131,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "run": (
         9,
         (
-            "aoi clock cluster deliver engine errors journal prepare products scene "
-            "several steps tasks"
+            "aoi clock cluster deliver engine errors journal output prepare products "
+            "scene several steps tasks"
         ),
         "distributed",  # the same
     ),
@@ -151,7 +153,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "several": (1, "errors", ""),
     "estimate": (
         8,
-        "classes cluster grid memory predict prepare scene several",
+        "classes cluster grid memory output predict prepare scene several",
         "numpy",
     ),
     "__init__": (

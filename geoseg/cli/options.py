@@ -49,9 +49,27 @@ def reporting(command: Command) -> Command:
     return command
 
 
+class _DiskPath(click.Path):
+    """A path on a disk; of a URL, pathlib would make a folder named ``s3:``."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401  # click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # the same
+        """Refuse a URL."""
+        if "://" in str(value):
+            raise InputError(
+                f"{value} is no path on a disk, which is what is needed here; copy "
+                f"the file, or name a place on a disk"
+            )
+        return super().convert(value, param, ctx)
+
+
 # Paths are checked by the library, so that Python and the command line give one
 # and the same sentence.
-a_path = click.Path(path_type=Path)
+a_path = _DiskPath(path_type=Path)
 
 
 def tiling(command: Command) -> Command:
@@ -377,7 +395,11 @@ def segmenting(command: Command) -> Command:
             "FILE|layer=NAME, or WKT.",
         ),
         click.option(
-            "--output", "-o", type=a_path, required=True, help="Directory of the map."
+            "--output",
+            "-o",
+            metavar="DIR|s3://...",
+            required=True,
+            help="Where the map goes: a directory, or a place in an object store.",
         ),
         click.argument("scene", nargs=-1),
     ):

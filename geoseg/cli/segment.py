@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from geoseg.cli.options import (
 )
 from geoseg.cli.screen import Screen
 from geoseg.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command("segment")
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 @reporting
 def command(  # one parameter a flag
     scene: tuple[str, ...],
-    output: Path,
+    output: str,
     *,
     each: bool,
     per_feature: str | None,

@@ -8,19 +8,17 @@ import click
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import a_path, computing, reporting, tiling
+from geoseg.cli.options import computing, reporting, tiling
 from geoseg.cli.paper import show, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoseg import Verification
 
 
 @click.command("verify")
 @click.argument("model")
-@click.argument("scene", type=a_path)
+@click.argument("scene")
 @click.option(
     "--window",
     type=int,
@@ -28,7 +26,9 @@ if TYPE_CHECKING:
     metavar="ROW COL HEIGHT WIDTH",
     help="Pixels of the scene to compare [default: its middle, 1024 a side].",
 )
-@click.option("--aoi", type=a_path, help="Polygons to compare in, instead of a window.")
+@click.option(
+    "--aoi", metavar="AREA", help="Polygons to compare in, instead of a window."
+)
 @click.option(
     "--blend",
     "blends",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @reporting
 def command(
     model: str,
-    scene: Path,
+    scene: str,
     *,
     blends: tuple[str, ...],
     quiet: bool,

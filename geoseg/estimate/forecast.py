@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.estimate.emptiness import empty_tiles, estimated_empty_tiles
@@ -21,11 +20,13 @@ from geoseg.estimate.held import (
 )
 from geoseg.estimate.sample import seconds_per_tile, vertices_per_pixel
 from geoseg.memory import most_held, still_free
+from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, prepare
 from geoseg.several import named_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from geoseg.scene import Inputs
 
@@ -108,7 +109,7 @@ def forecast(
 
     """
     area = None if aoi is None else str(aoi)
-    setup = prepare(scene, Path(output), area, options or SegmentOptions())
+    setup = prepare(scene, Output.of(output), area, options or SegmentOptions())
     empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
     for_each = seconds_per_tile(setup)
     polygons = polygon_bytes(setup, vertices_per_pixel(setup))
@@ -166,11 +167,11 @@ def forecast_each(
         InputError: Something given cannot be used.
 
     """
-    options, folder = options or SegmentOptions(), Path(output)
+    options, folder = options or SegmentOptions(), str(output).rstrip("/")
     forecasts = {}
     for name, scene in named_apart(scenes).items():
         chosen = options.below(name)
         forecasts[name] = forecast(
-            scene, folder / name, aoi=aoi, options=chosen, exact=exact
+            scene, f"{folder}/{name}", aoi=aoi, options=chosen, exact=exact
         )
     return forecasts

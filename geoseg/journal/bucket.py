@@ -11,6 +11,7 @@ from geoseg.remote import file_system, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 _AT_ONCE = 64
 """Objects that are fetched or removed at a time."""
@@ -35,6 +36,11 @@ class Bucket:
         """Write an object, whole or not at all."""
         with self._reached() as (system, root):
             system.pipe_file(f"{root}/{name}", data)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Write a file as an object, whole or not at all."""
+        with self._reached() as (system, root):
+            system.put_file(str(path), f"{root}/{name}")
 
     def create(self, name: str, data: bytes) -> None:
         """Write an object where there is none: of several who try, one succeeds."""

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.models.crf import CrfOptions
     from geoseg.models.package import ModelPackage
+    from geoseg.output import Output
     from geoseg.predict import Augmentation, Device, Precision
     from geoseg.stitch import Blend
 
 DEFAULT_MODEL = "sentinel2-landcover"
-RUN_DIRECTORY = ".geoseg"
 _CERTAIN = 100
 """Percent."""
 
@@ -122,6 +122,6 @@ class SegmentOptions:
             )
         return package.legend.with_unknown() if self.min_confidence else package.legend
 
-    def run_directory(self, output: Path) -> str | Path:
+    def run_directory(self, output: Output) -> str | Path:
         """Say where unfinished work is kept: a directory, or an object store's URL."""
-        return output / RUN_DIRECTORY if self.run_dir is None else self.run_dir
+        return output.run_directory() if self.run_dir is None else self.run_dir

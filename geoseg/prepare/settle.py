@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import Aoi, read_aoi, whole_scene
-from geoseg.atomic import check_folder
 from geoseg.errors import InputError
 from geoseg.fit import (
     Models,
@@ -22,6 +21,7 @@ from geoseg.fit import (
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.masking import plan_masking
+from geoseg.output import RUN_DIRECTORY, Output
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.predict import (
     AUGMENTATIONS,
@@ -36,7 +36,7 @@ from geoseg.prepare.identity import (
     identify_mask,
     identify_models,
 )
-from geoseg.prepare.options import RUN_DIRECTORY, SegmentOptions
+from geoseg.prepare.options import SegmentOptions
 from geoseg.prepare.setup import Setup
 from geoseg.remote import without_secrets
 from geoseg.scene import Scene, open_scene
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 def prepare(
     inputs: Inputs,
-    output: Path,
+    output: Output,
     aoi_given: str | None,
     options: SegmentOptions,
     on_step: OnStep = ignore_step,
@@ -63,7 +63,7 @@ def prepare(
 
     """
     _check_formats(options.formats)
-    check_folder(output)
+    output.check()
     packages = load_models(options.models)
     needs = bands_needed(packages)
     scene = open_scene(inputs, options.scene, on_step, needs)
@@ -162,10 +162,10 @@ def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
 
 
 def _mask_run(
-    inputs: Inputs, output: Path, aoi_given: str | None, options: SegmentOptions
+    inputs: Inputs, output: Output, aoi_given: str | None, options: SegmentOptions
 ) -> Setup:
     """Settle the run that makes the mask; its parts lie beside the map's."""
-    beside = output / f"{RUN_DIRECTORY}-mask"
+    beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
     return prepare(inputs, output, aoi_given, apart or options.below("mask"))
 

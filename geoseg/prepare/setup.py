@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from geoseg.layers import Layers
+from geoseg.output import REPORT
 from geoseg.vectorize.writers import FORMATS
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.masking import Masking
     from geoseg.models.package import ModelPackage
+    from geoseg.output import Output
     from geoseg.plan import Plan
     from geoseg.predict import TilePredictor
     from geoseg.prepare.options import SegmentOptions
@@ -31,8 +33,8 @@ class Setup:
     """Where the map is wanted."""
     aoi_given: str | None
     """What was given as the AOI; None for the whole scene."""
-    output: Path
-    """The directory for the products."""
+    output: Output
+    """Where the products go."""
     options: SegmentOptions
     """What was asked for."""
     predictor: TilePredictor
@@ -50,7 +52,7 @@ class Setup:
 
     def cut_to(self, area: Aoi, feature: str) -> Setup:
         """Give what one feature of the run's area is to become."""
-        output = self.output / feature
+        output = self.output.below(feature)
         return replace(self, aoi=area, output=output, feature=feature)
 
     @property
@@ -73,7 +75,8 @@ class Setup:
     @property
     def mask_files(self) -> tuple[Path, Path]:
         """What this run leaves where it makes a mask: classes, and confidence."""
-        return self.output / "mask.tif", self.output / "mask_confidence.tif"
+        folder = self.output.folder
+        return folder / "mask.tif", folder / "mask_confidence.tif"
 
     @property
     def layers(self) -> Layers:
@@ -92,17 +95,17 @@ class Setup:
 
     @property
     def products(self) -> dict[str, Path]:
-        """Each product's file, by the product's name."""
+        """Each product's file where it is made, by the product's name."""
+        folder = self.output.folder
         vectors = {
-            name: self.output / f"landcover{FORMATS[name]}"
-            for name in self.options.formats
+            name: folder / f"landcover{FORMATS[name]}" for name in self.options.formats
         }
         masks = ("mask", "mask_confidence")
         made = () if self.mask_run is None else self.mask_run.mask_files
         return {
-            **{name: self.output / f"{name}.tif" for name in self.layers.bands},
+            **{name: folder / f"{name}.tif" for name in self.layers.bands},
             **dict(zip(masks, made, strict=False)),
             **vectors,
-            "preview": self.output / "preview.png",
-            "report": self.output / "run.json",
+            "preview": folder / "preview.png",
+            "report": folder / REPORT,
         }

@@ -4,6 +4,7 @@ The rooms, in the order that an image comes together:
 
 * `options` is what a user may say about it
 * `places` lists the files that paths, folders, patterns, lists and URLs stand for
+* `stores` lists what is on an object store
 * `references` finds what else a file would make GDAL read, before it is opened
 * `shelf` keeps open files that no thread uses just now
 * `datasets` opens files with GDAL, under settings of ours

@@ -19,6 +19,7 @@ from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
+from geoseg.remote import gdal_settings
 from geoseg.scene.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def settled() -> Iterator[None]:
     if _thread.is_settled:
         yield
         return
-    with rasterio.Env(**_defaults()):
+    with rasterio.Env(**_defaults(), **gdal_settings()):
         _thread.is_settled = True
         try:
             yield

@@ -5,12 +5,13 @@ from __future__ import annotations
 import glob
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from geoseg.errors import SceneError
-from geoseg.remote import as_url
+from geoseg.remote import as_url, without_secrets
+from geoseg.scene.stores import is_web, list_store, read_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -139,9 +140,11 @@ def _archive_of(place: str) -> Path | None:
 
 
 def _places(text: str) -> Iterator[str]:
-    place = gdal_place(text)
+    place, url = gdal_place(text), as_url(text)
     path = file_of(place)
-    if path is None or place.startswith("/vsi"):
+    if url is not None:
+        yield from _at(url)
+    elif path is None or place.startswith("/vsi"):
         yield place
     elif path.is_dir() and path.suffix.lower() not in _FOLDERS:
         yield from _in_folder(path)
@@ -153,6 +156,16 @@ def _places(text: str) -> Iterator[str]:
         yield from _matching(text)
     else:
         raise SceneError(f"{text} does not exist; check the scene's path")
+
+
+def _at(url: str) -> Iterator[str]:
+    """Give the files of an address: itself, or what it lists."""
+    if PurePosixPath(urlsplit(url).path).suffix.lower() in LISTS and not is_web(url):
+        above = url.rpartition("/")[0]
+        for line in _lines(url, read_list(url)):
+            yield gdal_place(line if as_url(line) else f"{above}/{line}")
+    else:
+        yield from map(gdal_place, list_store(url, SUFFIXES) or [url])
 
 
 def _in_folder(folder: Path) -> list[str]:
@@ -175,16 +188,12 @@ def _matching(pattern: str) -> list[str]:
 def _in_list(path: Path) -> Iterator[str]:
     """Read a path or URL a line, from the list's folder on; # begins a comment."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SceneError(
             f"{path} cannot be read as a list of rasters, a path a line ({error})"
         ) from error
-    named = [line.strip() for line in lines]
-    named = [line for line in named if line and not line.startswith("#")]
-    if not named:
-        raise SceneError(f"{path} lists no raster; write a path a line")
-    for line in named:
+    for line in _lines(str(path), text):
         place = gdal_place(line)
         file = file_of(place)
         if file is None:
@@ -193,3 +202,14 @@ def _in_list(path: Path) -> Iterator[str]:
             yield str(path.parent / file) if place == str(file) else place
         else:
             raise SceneError(f"{path} lists {line}, which does not exist")
+
+
+def _lines(name: str, text: str) -> list[str]:
+    """Give what a list names."""
+    lines = [line.strip() for line in text.splitlines()]
+    named = [line for line in lines if line and not line.startswith("#")]
+    if not named:
+        raise SceneError(
+            f"{without_secrets(name)} lists no raster; write a path a line"
+        )
+    return named
