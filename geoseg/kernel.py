@@ -6,6 +6,7 @@ away when that file has changed, and at no other time. A test watches it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_compiled = partial(njit, nogil=True, error_model="numpy")
+# Loops do not ask before each division whether to raise an error.
 
 
 def is_kept(compiled: object) -> bool:
@@ -41,7 +45,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     no directory for the machine code can be written, each process compiles anew.
     """
     try:
-        compiled: Callable[P, R] = njit(cache=True, nogil=True)(function)
+        compiled: Callable[P, R] = _compiled(cache=True)(function)
     except RuntimeError:  # numba's "no locator available": nowhere to write
-        compiled = njit(nogil=True)(function)
+        compiled = _compiled()(function)
     return compiled

@@ -12,8 +12,9 @@ only, every 32 pixels, and pixels between are interpolated::
 A cell where the two differ by more than 0.02 pixels of the file (in the middle of a
 side, or of the cell), or where PROJ has no answer, is asked for pixel by pixel. Between
 the middle and a node a smooth map differs by less still, so that no coordinate is off
-by more than 0.05 pixels. A coordinate depends on its cell alone, and so never on the
-window that it is asked for in. (GDAL's approximation starts anew in each window.)
+by more than 0.05 pixels, the rounding to 1/128 included. It depends on its cell alone,
+and so never on the window that it is asked for in. (GDAL's approximation starts anew in
+each window.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyproj import Transformer
 
-from geoseg.scene.gather import interpolate
+from geoseg.scene.gather import CELL, STEPS, interpolate
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from geoseg.georef import Georef
     from geoseg.grid import Window
 
-CELL = 32
-"""Pixels a side of a lattice's cell."""
 _CLOSE = 0.02
 """Pixels of the file by which a cell's middle may be off."""
 
@@ -67,10 +66,9 @@ def pixel_coordinates(
     xs = np.arange(cols[0] * CELL, cols[-1] * CELL + 1, half) - float(first_col)
     asked = _place(grid, plane, *np.meshgrid(ys, xs, indexing="ij"))
     found = np.empty((2, window.height, window.width))
-    exact = np.zeros((len(rows) - 1, len(cols) - 1), np.bool_)
-    for axis in (0, 1):
-        exact |= ~(_error(asked[axis]) <= _CLOSE)
-        found[axis] = _between(asked[axis][::2, ::2], window, (int(ys[0]), int(xs[0])))
+    first = window.row - int(ys[0]), window.col - int(xs[0])
+    interpolate(asked[:, ::2, ::2].copy(), *first, found)
+    exact = ~((_error(asked[0]) <= _CLOSE) & (_error(asked[1]) <= _CLOSE))
     for cell_row, cell_col in np.argwhere(exact):
         corner = ys[0] + cell_row * CELL, xs[0] + cell_col * CELL
         _ask_all(found, grid, plane, window, (int(corner[0]), int(corner[1])))
@@ -90,15 +88,6 @@ def _error(asked: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(np.maximum(sides, ends), off_middle)
 
 
-def _between(
-    node: NDArray[np.float64], window: Window, first: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Interpolate between nodes at the centres of a window's pixels."""
-    found = np.empty((window.height, window.width))
-    interpolate(node, window.row - first[0], window.col - first[1], CELL, found)
-    return found
-
-
 def _ask_all(
     found: NDArray[np.float64],
     grid: Georef,
@@ -114,9 +103,8 @@ def _ask_all(
         slice(rows[0] - window.row, rows[1] - window.row),
         slice(cols[0] - window.col, cols[1] - window.col),
     )
-    found[(slice(None), *part)] = _place(
-        grid, plane, *np.meshgrid(ys, xs, indexing="ij")
-    )
+    placed = _place(grid, plane, *np.meshgrid(ys, xs, indexing="ij"))
+    found[(slice(None), *part)] = np.floor(placed * STEPS + 0.5) / STEPS
 
 
 def _place(

@@ -6,16 +6,14 @@ Most sheets are one file. A sheet whose bands come in files of their own has one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.grid import Window
 from geoseg.scene.planes import offset_on
-from geoseg.scene.quality import is_quality
 from geoseg.scene.warp import (
-    METHODS,
     Warp,
     covered,
     make_warp,
@@ -56,24 +54,11 @@ class Layer:
     ) -> Read:
         """Read a window of the scene that lies inside the layer."""
         if self.warp is not None:
-            return self._read_warped(self.warp, window, bands)
+            return read_warped(self.raster, self.warp, window, bands)
         stored = {self.raster.bands[band].dtype for band in bands}
         fits = out is not None and stored == {str(out.dtype)}
         inside = window.relative_to(self.window)
         return self.raster.read(inside, bands, out if fits else None)
-
-    def _read_warped(self, warp: Warp, window: Window, bands: Sequence[int]) -> Read:
-        """Read classes by the nearest pixel, and measurements as is asked for."""
-        classes = [is_quality(self.raster.bands[band].name) for band in bands]
-        if not any(classes):
-            return read_warped(self.raster, warp, window, bands)
-        nearest = replace(warp, method=METHODS["nearest"])
-        read = [
-            read_warped(self.raster, nearest if of_classes else warp, window, [band])
-            for band, of_classes in zip(bands, classes, strict=True)
-        ]
-        pixels, data = zip(*read, strict=True)
-        return np.concatenate(pixels), np.concatenate(data)
 
     def picture(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]

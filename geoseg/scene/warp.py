@@ -12,7 +12,16 @@ from affine import Affine
 from geoseg.georef import Georef
 from geoseg.grid import Window
 from geoseg.scene.coordinates import pixel_coordinates, transformer
-from geoseg.scene.gather import BILINEAR, CUBIC, NEAREST, gather
+from geoseg.scene.gather import (
+    BILINEAR,
+    CUBIC,
+    NEAREST,
+    extent,
+    footprints,
+    gather,
+    weights,
+)
+from geoseg.scene.quality import is_quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +37,6 @@ _AS_LARGE = 1.05
 """Up to this, a pixel of the grid is no larger than one of the file."""
 _EDGE_POINTS = 65
 """Points of a file's edge, and of its inside, that say what it covers."""
-_NOWHERE = 1 << 40
-"""No file has so many rows or columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +110,25 @@ def read_warped(
         where each band has data, of the same shape.
 
     """
-    rows, cols = pixel_coordinates(warp.grid, window, raster.georef)
-    part = _needed(rows, cols, warp, raster.georef)
-    dtype = np.result_type(*(raster.bands[band].dtype for band in bands))
-    shape = (len(bands), window.height, window.width)
-    if part is None:
+    points = pixel_coordinates(warp.grid, window, raster.georef)
+    part = _needed(points, warp, raster.georef)
+    inside = part and part.intersection(
+        Window(0, 0, raster.georef.height, raster.georef.width)
+    )
+    if part is None or inside is None:
+        dtype = np.result_type(*(raster.bands[band].dtype for band in bands))
+        shape = (len(bands), window.height, window.width)
         return np.zeros(shape, dtype), np.zeros(shape, np.bool_)
-    if part.pixels > _MOST and window.pixels > 1:
+    if inside.pixels > _MOST and window.pixels > 1:
         halves = [read_warped(raster, warp, half, bands) for half in _halved(window)]
         axis = 1 if window.height >= window.width else 2
         pixels, data = zip(*halves, strict=True)
         return np.concatenate(pixels, axis), np.concatenate(data, axis)
-    read, there = raster.read(part, bands)
-    return sample(read, np.broadcast_to(there, read.shape), part, (rows, cols), warp)
+    read, there = _framed(*raster.read(inside, bands), inside, part)
+    classes = [is_quality(raster.bands[band].name) for band in bands]
+    nearest = np.array(classes) | (warp.method == NEAREST)
+    rows, cols = points[0] - part.row, points[1] - part.col
+    return _sampled(read, there, (rows, cols), warp, nearest)
 
 
 def warped_picture(
@@ -147,74 +160,64 @@ def warped_picture(
     seen = Georef(coarse[0], coarse[1], plane.transform @ pixel, plane.crs)
     points = pixel_coordinates(grid, Window(0, 0, *shape), seen)
     there = ~np.ma.getmaskarray(read)
-    found, has = _nearest(read.data, there, Window(0, 0, *read.shape[1:]), points)
+    nearest = np.ones(len(bands), np.bool_)
+    flat = Warp(warp.grid, (1.0, 1.0), NEAREST)
+    found, has = _sampled(read.data, there, points, flat, nearest)
     return np.ma.MaskedArray(found, mask=~has)
 
 
-def sample(
+def _sampled(
     read: NDArray[np.generic],
     there: NDArray[np.bool_],
-    part: Window,
     points: tuple[NDArray[np.float64], NDArray[np.float64]],
     warp: Warp,
+    nearest: NDArray[np.bool_],
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Find the values of bands at some points, from a part of them that was read."""
-    exact = np.issubdtype(read.dtype, np.floating) or read.dtype.itemsize <= 2  # noqa: PLR2004  # bytes
-    wide = not exact or read.dtype.itemsize > 4  # noqa: PLR2004  # the same
-    numbers = np.float64 if wide else np.float32
-    if warp.method == NEAREST and wide:
-        return _nearest(read, there, part, points)
+    """Find the values of bands at some points, in pixels of the part that was read."""
+    down, across = (weights(warp.method, scale) for scale in warp.scale)
+    full = footprints(there, down.shape[2], across.shape[2])
     shape = (len(read), *points[0].shape)
-    found, has = np.empty(shape, numbers), np.empty(shape, np.bool_)
-    for band, (values, data) in enumerate(zip(read, there, strict=True)):
-        gather(
-            np.ascontiguousarray(values, numbers),
-            np.ascontiguousarray(data),
-            *points,
-            *warp.scale,
-            warp.method,
-            part.row,
-            part.col,
-            found[band],
-            has[band],
-        )
-    return _rounded(found, read.dtype), has
+    found, has = np.empty(shape, read.dtype), np.empty(shape, np.bool_)
+    limits = _limits(read.dtype)
+    gather(read, there, full, *points, down, across, nearest, limits, found, has)
+    return found, has
 
 
-def _nearest(
-    read: NDArray[np.generic],
-    there: NDArray[np.bool_],
-    part: Window,
-    points: tuple[NDArray[np.float64], NDArray[np.float64]],
+def _limits(dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """What whole numbers of a dtype can be, as far as floating point tells it."""
+    if np.issubdtype(dtype, np.floating):
+        return 0.0, 0.0
+    known = np.iinfo(str(dtype))
+    high = float(known.max)
+    return float(known.min), high if high <= known.max else float(np.nextafter(high, 0))
+
+
+def _framed(
+    read: NDArray[np.generic], there: NDArray[np.bool_], inside: Window, part: Window
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Find the pixels that points lie in, whatever their dtype."""
-    known = np.isfinite(points[0]) & np.isfinite(points[1])
-    rows, cols = (
-        np.floor(np.where(known, axis, -1)).clip(-1, _NOWHERE).astype(np.int64) - first
-        for axis, first in zip(points, (part.row, part.col), strict=True)
+    """Put pixels without data around what was read, where a part is outside a file."""
+    frame = (
+        (0, 0),
+        (inside.row - part.row, part.rows[1] - inside.rows[1]),
+        (inside.col - part.col, part.cols[1] - inside.cols[1]),
     )
-    inside = (rows >= 0) & (rows < part.height) & (cols >= 0) & (cols < part.width)
-    inside &= known
-    rows, cols = np.where(inside, rows, 0), np.where(inside, cols, 0)
-    has = there[:, rows, cols] & inside
-    return np.where(has, read[:, rows, cols], read.dtype.type(0)), has
+    if not any(map(any, frame)):
+        return read, there
+    return np.pad(read, frame), np.pad(there, frame)
 
 
 def _needed(
-    rows: NDArray[np.float64], cols: NDArray[np.float64], warp: Warp, plane: Georef
+    points: tuple[NDArray[np.float64], NDArray[np.float64]], warp: Warp, plane: Georef
 ) -> Window | None:
-    """Find the part of a file that the kernel touches around some points."""
-    whole = Window(0, 0, plane.height, plane.width)
-    inside = (rows >= 0) & (rows < plane.height) & (cols >= 0) & (cols < plane.width)
-    if not inside.any():
+    """Find the pixels that the kernel reaches around points in a file; None if none.
+
+    They may be outside it.
+    """
+    top, bottom, left, right = extent(*points, plane.height, plane.width)
+    if top >= bottom:
         return None
-    (down, across), reach = warp.scale, warp.method
-    room = math.ceil(reach * down) + 1, math.ceil(reach * across) + 1
-    ends = []
-    for axis, more in zip((rows, cols), room, strict=True):
-        points = axis[inside]
-        ends.append((int(points.min()) - more, int(points.max()) + 1 + more))
-    return Window.between(*ends).intersection(whole)
+    down, across = (weights(warp.method, s).shape[2] // 2 for s in warp.scale)
+    return Window.between((top - down, bottom + down), (left - across, right + across))
 
 
 def _halved(window: Window) -> tuple[Window, Window]:
@@ -231,18 +234,6 @@ def _halved(window: Window) -> tuple[Window, Window]:
         Window.between((top, bottom), (left, middle)),
         Window.between((top, bottom), (middle, right)),
     )
-
-
-def _rounded(
-    found: NDArray[np.floating], dtype: np.dtype[np.generic]
-) -> NDArray[np.generic]:
-    """Bring values back to a dtype: whole numbers are rounded, and kept in range."""
-    if np.issubdtype(dtype, np.floating):
-        return found.astype(dtype, copy=False)
-    limits = np.iinfo(str(dtype))
-    np.rint(found, out=found)
-    np.clip(found, limits.min, limits.max, out=found)
-    return found.astype(dtype)
 
 
 def _moved(
