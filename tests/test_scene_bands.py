@@ -53,6 +53,33 @@ def test_classes_of_a_quality_band_do_not_count(product, mask, values):
     assert np.array_equal(valid, ~np.isin(classes, list(values)))
 
 
+@pytest.mark.parametrize("crs", [None, "EPSG:32632"])
+def test_bands_of_one_file_may_differ_in_dtype(product, tmp_path, crs):
+    paths, pixels, classes = product
+    (red, red_path), _, (scl, scl_path) = paths
+    vrt = "".join(
+        f'<VRTRasterBand dataType="{dtype}" band="{band}"><Description>{name}'
+        f"</Description><SimpleSource><SourceFilename>{path}</SourceFilename>"
+        f"<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+        for band, (name, path, dtype) in enumerate(
+            ((red, red_path, "UInt16"), (scl, scl_path, "Byte")), start=1
+        )
+    )
+    _, transform, _ = sample((0, 60), (0, 80))
+    path = tmp_path / "both.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="80" rasterYSize="60"><SRS>EPSG:32633</SRS>'
+        f"<GeoTransform>{','.join(map(str, transform.to_gdal()))}</GeoTransform>"
+        f"{vrt}</VRTDataset>"
+    )
+    scene = open_scene(path, SceneOptions(crs=crs))
+    found, valid = scene.read(scene.window, (0, 1))
+    if crs is None:
+        assert np.array_equal(found, [pixels[0], classes])
+    assert set(np.unique(found[1][valid])) == set(np.unique(classes))
+    assert scene.picture(scene.window, (0, 1), (6, 8)).shape == (2, 6, 8)
+
+
 def test_classes_are_bits_in_landsats_band(product, tmp_path):
     (red, *_), _, _ = product
     bits = np.random.default_rng(1).integers(0, 1 << 16, (1, 60, 80), np.uint16)

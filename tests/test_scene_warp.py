@@ -148,6 +148,18 @@ def test_however_windows_are_cut_the_bytes_are_the_same(warped, data):
     assert pixels.tobytes() == whole[(slice(None), *window.slices())].tobytes()
 
 
+@pytest.mark.parametrize("side", [(900, 90), (90, 900)])
+def test_what_is_held_at_a_time_never_shows(zones, monkeypatch, side):
+    scene = open_scene(zones, SceneOptions(crs="EPSG:32632", resampling="cubic"))
+    window = Window(0, 0, *side).intersection(scene.window)
+    whole, valid = scene.read(window, (0, 1, 2))
+    monkeypatch.setattr("geoseg.scene.warp._MOST", 500)
+    pixels, part = scene.read(window, (0, 1, 2))
+    assert valid.any()
+    assert np.array_equal(part, valid)
+    assert pixels.tobytes() == whole.tobytes()
+
+
 def test_bounds_crop_and_move_nothing(zones):
     chosen = {"crs": "EPSG:3035", "resolution": 10}
     whole = open_scene(zones, SceneOptions(**chosen))

@@ -189,7 +189,7 @@ def gather(  # noqa: C901, PLR0913, PLR0917  # a kernel takes no objects; a call
             value where both are 0.
         found: Where values go, in the bands' dtype, shape ``(band, *points)``; 0 where
             there is no data.
-        has: Where it goes whether there is; the same shape.
+        has: Where it goes whether there is, a plane for each of `data`.
 
     """
     bands, height, width = pixels.shape
@@ -211,8 +211,8 @@ def gather(  # noqa: C901, PLR0913, PLR0917  # a kernel takes no objects; a call
             first = (row + 1 - tall // 2) * width + col + 1 - wide // 2
             for k in range(bands):
                 band, layer = np.uint64(k), np.uint64(min(k, len(data) - 1))
-                has[band, i, j] = inside and there[layer, own]
-                if not has[band, i, j]:
+                has[layer, i, j] = inside and there[layer, own]
+                if not has[layer, i, j]:
                     found[band, i, j] = 0
                     continue
                 if nearest[band]:

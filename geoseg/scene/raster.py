@@ -102,7 +102,7 @@ class Raster:
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
         with self._opened(window) as dataset:
-            pixels = dataset.read(indexes, window=part, out=out)
+            pixels = _pixels(dataset, indexes, window=part, out=out)
             chosen = [self.bands[band] for band in bands]
             return pixels, _has_data(dataset, indexes, part, pixels, chosen)
 
@@ -136,7 +136,7 @@ class Raster:
         indexes = [self.indexes[band] for band in bands]
         chosen = [self.bands[band] for band in bands]
         with self._opened() as dataset:
-            pixels = dataset.read(indexes, out_shape=(len(indexes), *size))
+            pixels = _pixels(dataset, indexes, out_shape=size)
             return _has_data(dataset, indexes, None, pixels, chosen)
 
     def picture(
@@ -151,7 +151,8 @@ class Raster:
         scale = window.height / shape[0]
         with self._opened() as dataset:
             strips = [
-                dataset.read(
+                _pixels(
+                    dataset,
                     indexes,
                     window=RasterioWindow(
                         window.col,
@@ -159,7 +160,7 @@ class Raster:
                         window.width,
                         (last - first) * scale,
                     ),
-                    out_shape=(len(indexes), last - first, shape[1]),
+                    out_shape=(last - first, shape[1]),
                     resampling=Resampling.average,
                     masked=True,
                 )
@@ -185,9 +186,7 @@ class Raster:
         height, width = self.georef.height, self.georef.width
         size = min(height, _COARSE), min(width, _COARSE)
         with self._opened() as dataset:
-            pixels = dataset.read(
-                list(self.indexes), out_shape=(len(self.indexes), *size)
-            )
+            pixels = _pixels(dataset, list(self.indexes), out_shape=size)
             data = _has_data(dataset, list(self.indexes), None, pixels, self.bands)
         return float(data.all(axis=0).mean())
 
@@ -310,6 +309,31 @@ def parse_crs(text: str, flag: str) -> CRS:
             f"EPSG:32633, or a file's WKT"
         ) from error
     return crs.to_2d()
+
+
+def _pixels(
+    dataset: rasterio.DatasetReader,
+    indexes: list[int],
+    *,
+    out_shape: tuple[int, int] | None = None,
+    out: NDArray[np.generic] | None = None,
+    **how: object,
+) -> NDArray[np.generic]:
+    """Read bands, shape (band, y, x), in a dtype that holds all.
+
+    rasterio reads together only those of one dtype; in a VRT they may differ.
+    They come in a new array then.
+    """
+    if len({dataset.dtypes[index - 1] for index in indexes}) == 1:
+        size = out_shape and (len(indexes), *out_shape)
+        pixels: NDArray[np.generic] = dataset.read(
+            indexes, out_shape=size, out=out, **how
+        )
+        return pixels
+    read = [dataset.read(index, out_shape=out_shape, **how) for index in indexes]
+    stack = np.ma.stack if how.get("masked") else np.stack
+    stacked: NDArray[np.generic] = stack(read)
+    return stacked
 
 
 def _has_data(

@@ -65,7 +65,7 @@ def make_warp(plane: Georef, grid: Georef, method: str) -> Warp:
         math.hypot(rows[1] - rows[0], rows[2] - rows[0]),
         math.hypot(cols[1] - cols[0], cols[2] - cols[0]),
     )
-    down, across = (round(s, 3) if s > _AS_LARGE else 1.0 for s in scale)
+    down, across = (round(s, 3) if _AS_LARGE < s < math.inf else 1.0 for s in scale)
     return Warp(grid, (down, across), METHODS[method])
 
 
@@ -107,7 +107,8 @@ def read_warped(
 
     Returns:
         Pixels in the bands' dtype, shape ``(band, y, x)``, whole numbers rounded; and
-        where each band has data, of the same shape.
+        where each band has data: the same shape, or ``(1, y, x)`` where all bands have
+        data in the same places.
 
     """
     points = pixel_coordinates(warp.grid, window, raster.georef)
@@ -118,12 +119,13 @@ def read_warped(
     if part is None or inside is None:
         dtype = np.result_type(*(raster.bands[band].dtype for band in bands))
         shape = (len(bands), window.height, window.width)
-        return np.zeros(shape, dtype), np.zeros(shape, np.bool_)
+        return np.zeros(shape, dtype), np.zeros((1, *shape[1:]), np.bool_)
     if inside.pixels > _MOST and window.pixels > 1:
         halves = [read_warped(raster, warp, half, bands) for half in _halved(window)]
         axis = 1 if window.height >= window.width else 2
-        pixels, data = zip(*halves, strict=True)
-        return np.concatenate(pixels, axis), np.concatenate(data, axis)
+        pixels = np.concatenate([half for half, _ in halves], axis)
+        data = [np.broadcast_to(has, half.shape) for half, has in halves]
+        return pixels, np.concatenate(data, axis)
     read, there = _framed(*raster.read(inside, bands), inside, part)
     classes = [is_quality(raster.bands[band].name) for band in bands]
     nearest = np.array(classes) | (warp.method == NEAREST)
@@ -177,7 +179,8 @@ def _sampled(
     down, across = (weights(warp.method, scale) for scale in warp.scale)
     full = footprints(there, down.shape[2], across.shape[2])
     shape = (len(read), *points[0].shape)
-    found, has = np.empty(shape, read.dtype), np.empty(shape, np.bool_)
+    found = np.empty(shape, read.dtype)
+    has = np.empty((len(there), *shape[1:]), np.bool_)
     limits = _limits(read.dtype)
     gather(read, there, full, *points, down, across, nearest, limits, found, has)
     return found, has
