@@ -15,6 +15,7 @@ from geoseg.cluster import map_on
 from geoseg.engine import parts
 from geoseg.layers import SHARE_ONE
 from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
+from geoseg.normalise import tell
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, read_report, write_report
 from geoseg.remote import without_secrets
@@ -223,11 +224,12 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
         aoi=_area(setup),
         models=[
             {
-                "name": package.name,
-                "version": package.version,
-                "fingerprint": package.fingerprint,
+                "name": member.package.name,
+                "version": member.package.version,
+                "fingerprint": member.package.fingerprint,
+                **tell(member),
             }
-            for package in setup.packages
+            for member in setup.predictor.members
         ],
         compute=asdict(setup.predictor.compute),
         tiles={

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +11,15 @@ import numpy as np
 from geoseg.aoi import read_aoi
 from geoseg.errors import ModelError
 from geoseg.fit import bands_needed
-from geoseg.grid import Window
 from geoseg.models.bands import match_bands
 from geoseg.models.package import load_package
 from geoseg.products.footprints import Footprints, write_footprints
 from geoseg.scene import open_scene
+from geoseg.scene.statistics import bytes_to_read, measure
 from geoseg.steps import OnStep, Step, ignore_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,8 +31,6 @@ _LOOK = 512
 """Side of the picture that values are estimated from, in pixels."""
 _COVER = 2048
 """Side of the grid on which overlaps and gaps are counted, in cells."""
-_SQUARE = 2048
-"""Side of what is read at a time where all pixels are, in pixels."""
 _LISTED = 10
 """Members of a mosaic that are named."""
 
@@ -44,10 +41,14 @@ class BandValues:
 
     name: str
     """Its name; an empty string where it has none."""
-    smallest: float | None
+    smallest: float | None = None
     """The smallest valid value seen; None where none was."""
-    largest: float | None
+    largest: float | None = None
     """The largest."""
+    mean: float | None = None
+    """The mean, where all pixels were read."""
+    std: float | None = None
+    """Their standard deviation, where all were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def describe_scene(  # noqa: PLR0913  # each is a question of its own
     opened = open_scene(scene, options, on_step, _needs(package))
     area = None if aoi is None else read_aoi(aoi, opened.georef)
     on_step(Step("look"))
-    bands, share = _read_values(opened) if exact else _look(opened)
+    bands, share = _read_values(opened, on_step) if exact else _look(opened)
     cover = _cover(opened)
     georef = opened.georef
     if plot is not None:
@@ -203,40 +204,26 @@ def _look(scene: Scene) -> tuple[list[BandValues], float]:
     shape = (min(height, _LOOK), min(width, _LOOK))
     picture = scene.picture(scene.window, range(len(scene.bands)), shape)
     masked = np.ma.getmaskarray(picture)
-    ranges = [(band.min(), band.max()) if band.count() else None for band in picture]
-    return _named(scene, ranges), float(masked.any(axis=0).mean())
-
-
-def _read_values(scene: Scene) -> tuple[list[BandValues], float]:
-    """Read all pixels, square by square."""
-    count = len(scene.bands)
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    valid_pixels = 0
-    for window in _squares(scene.window):
-        pixels, valid = scene.read(window, range(count))
-        if valid.any():
-            found = pixels[:, valid]
-            low = np.minimum(low, found.min(axis=1))
-            high = np.maximum(high, found.max(axis=1))
-            valid_pixels += int(valid.sum())
-    ranges = [pair if valid_pixels else None for pair in zip(low, high, strict=True)]
-    return _named(scene, ranges), 1 - valid_pixels / scene.window.pixels
-
-
-def _squares(window: Window) -> Iterator[Window]:
-    rows, cols = (range(0, side, _SQUARE) for side in (window.height, window.width))
-    for row, col in product(rows, cols):
-        height = min(_SQUARE, window.height - row)
-        yield Window(row, col, height, min(_SQUARE, window.width - col))
-
-
-def _named(
-    scene: Scene, ranges: Sequence[tuple[float, float] | None]
-) -> list[BandValues]:
-    return [
-        BandValues(name, *((None, None) if pair is None else map(float, pair)))
-        for name, pair in zip(scene.bands, ranges, strict=True)
+    bands = [
+        BandValues(name, float(band.min()), float(band.max()))
+        if band.count()
+        else BandValues(name)
+        for name, band in zip(scene.bands, picture, strict=True)
     ]
+    return bands, float(masked.any(axis=0).mean())
+
+
+def _read_values(scene: Scene, on_step: OnStep) -> tuple[list[BandValues], float]:
+    """Read all pixels; what was found before is kept in the user's cache."""
+    found = measure(scene, range(len(scene.bands)), on_step=on_step)
+    bands = [
+        BandValues(name, each.smallest, each.largest, each.mean, each.std)
+        if each.pixels
+        else BandValues(name)
+        for name, each in zip(scene.bands, found, strict=True)
+    ]
+    share = max(each.pixels for each in found) / scene.window.pixels
+    return bands, 1 - share
 
 
 def _cover(scene: Scene) -> NDArray[np.int32]:
@@ -268,10 +255,13 @@ def _fit(package: ModelPackage, scene: Scene) -> ModelFit:
         for band, index in zip(package.bands, match.indices, strict=True)
     }
     by_order = ("bands have no names: taken in the model's order",) * match.by_order
+    size = bytes_to_read(scene, match.indices)
+    reads = f"normalised by the scene's own statistics, for which {size:,} bytes of it "
+    by_scene = (f"{reads}are read before a map",) * (package.normalise == "scene")
     return ModelFit(
         model=package.name,
         why_not="",
         bands=found,
         model_gsd_m=package.gsd_m,
-        notes=(*by_order, *match.notes),
+        notes=(*by_order, *match.notes, *by_scene),
     )

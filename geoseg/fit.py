@@ -147,9 +147,11 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
     if not scene.is_scaled:
         return scene
     _check_scaled(models, scene)
-    units = {(package.scale, package.offset) for package, _ in models}
+    # A scene's own statistics are the same thing in any unit.
+    fixed = [p for p, _ in models if p.normalise == "training"]
+    units = {(p.scale, p.offset) for p in fixed} or {(1.0, 0.0)}
     whole = np.dtype(models[0][0].dtype).kind != "f"
-    if units == {(1.0, 0.0)} and whole:
+    if fixed and units == {(1.0, 0.0)} and whole:
         warning = (
             f"{scene.place} declares scale or offset, which are not used: the model "
             f"was trained on numbers as they are"
@@ -191,6 +193,8 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
             )
         for note in match.notes:
             yield f"{scene.place}: {note} by the model {package.name}"
+        if package.normalise == "scene":  # which suits any values
+            continue
         wrong = _wrong_dtype(package, scene) or _wrong_values(package, match, scene)
         if wrong:
             yield (
@@ -261,13 +265,21 @@ def look_at(scene: Scene, bands: Sequence[int]) -> NDArray[np.generic]:
 
     """
     found = [np.zeros((len(bands), 0), scene.dtype)]
-    for row, height in _spread(scene.georef.height):
-        for col, width in _spread(scene.georef.width):
-            # The run says what cannot be read, and maps the rest: no refusal here.
-            with suppress(SceneError):
-                pixels, valid = scene.read(Window(row, col, height, width), bands)
-                found.append(pixels[:, valid])
+    for window in spread_windows(scene):
+        # The run says what cannot be read, and maps the rest: no refusal here.
+        with suppress(SceneError):
+            pixels, valid = scene.read(window, bands)
+            found.append(pixels[:, valid])
     return np.concatenate(found, axis=1)
+
+
+def spread_windows(scene: Scene) -> list[Window]:
+    """Give a few small windows spread over a scene."""
+    return [
+        Window(row, col, height, width)
+        for row, height in _spread(scene.georef.height)
+        for col, width in _spread(scene.georef.width)
+    ]
 
 
 def _spread(length: int) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from geoseg.grid import Window, check_tile
 from geoseg.models.bands import match_bands
 from geoseg.models.field import ReceptiveField, package_field
 from geoseg.models.package import ModelPackage, load_package
+from geoseg.normalise import by_scene
 from geoseg.predict import Device, Precision, TilePredictor, probe, resolve_compute
 from geoseg.scene import Scene, open_scene
 from geoseg.steps import OnStep, Step, ignore_step
@@ -135,6 +136,7 @@ def verify_model(
         raise InputError(f"{scene} has no valid pixel in that area; take another one")
     compute = resolve_compute(options.device, options.precision, batch=1)
     predictor = TilePredictor.of([(package, match.indices)], compute)
+    predictor = by_scene(predictor, source, on_step)
     field = None if package.is_onnx else package_field(package)
     comparison = Comparison(
         source,

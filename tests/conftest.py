@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,14 @@ NORTH_UP = Affine(10, 0, 399_960, 0, -20, 5_800_020)
 
 ROTATED = Affine.translation(399_961.5, 5_800_020.25) @ Affine.rotation(30)
 ROTATED = ROTATED @ Affine.scale(10, -10)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """Keep what geoseg keeps between runs out of the user's cache."""
+    if "GEOSEG_CACHE" not in os.environ:
+        folder = tmp_path_factory.getbasetemp() / "geoseg-cache"
+        monkeypatch.setenv("GEOSEG_CACHE", str(folder))
 
 
 @pytest.fixture(params=["north-up", "rotated"])

@@ -112,19 +112,20 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "masking": (2, "classes errors", "numpy"),
     "fit": (5, "errors grid models scene", "numpy"),
+    "normalise": (6, "errors fit grid models predict scene steps", ""),
     "prepare": (
         7,
         (
-            "errors output remote classes fit grid journal layers masking stitch steps "
-            "plan models scene vectorize predict aoi vectors"
+            "errors output remote classes fit grid journal layers masking normalise "
+            "stitch steps plan models scene vectorize predict aoi vectors"
         ),
         "",
     ),
     "deliver": (
         8,
         (
-            "atomic classes clock cluster engine grid journal layers mosaic prepare "
-            "products remote scene steps vectorize"
+            "atomic classes clock cluster engine grid journal layers mosaic normalise "
+            "prepare products remote scene steps vectorize"
         ),
         "distributed numpy",  # the type of the client that it hands on
     ),
@@ -147,13 +148,13 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "verify": (
         8,
-        "aoi compare errors fit grid models predict scene steps stitch",
+        "aoi compare errors fit grid models normalise predict scene steps stitch",
         "",
     ),
     "several": (1, "errors", ""),
     "estimate": (
         8,
-        "classes cluster grid memory output predict prepare scene several",
+        ("classes cluster grid memory normalise output predict prepare scene several"),
         "numpy",
     ),
     "__init__": (

@@ -137,7 +137,7 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
     assert (found - expected).abs().mean() < 0.02 * expected.std() + 0.002
 
     how = resolve_compute("cpu", "bfloat16")
-    rough = load_member(package, how).network
+    rough = load_member(package, how)
     with torch.inference_mode():
         scores = rough(chips.bfloat16())
     assert scores.dtype == torch.float32

@@ -127,7 +127,7 @@ def test_each_view_of_a_tile_goes_through_each_model_once(models, tmp_path):
         def count(_, inputs, name=name):
             shown[name, str(inputs[0].tolist())] += len(inputs[0])
 
-        network = load_member(member.package, COMPUTE).network
+        network = load_member(member.package, COMPUTE)
         hooks.append(network.register_forward_pre_hook(count))
     source = make_scene(5, height=29, width=41)
     with open_client(0, None) as client:

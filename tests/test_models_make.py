@@ -90,6 +90,32 @@ def test_a_card_of_nowhere_and_no_time_is_a_stac_item(made):
     assert checksum == "1220" + sha256(made.weights)
 
 
+@pytest.mark.parametrize("percentiles", [None, (0.5, 99.0)])
+def test_a_card_says_that_each_scene_normalises(weights, tmp_path, percentiles):
+    own = {} if percentiles else {"mean": (), "std": ()}
+    said = {**SAID, "normalise": "scene", "percentiles": percentiles, **own}
+    package = make_package(weights, tmp_path / "own", NewPackage(**said))
+    assert (package.normalise, package.percentiles) == ("scene", percentiles)
+    figures = [(band.mean, band.std) for band in package.bands]
+    known = [(0.5, 2.0), (0.25, 2.0), (0.125, 2.0)]
+    assert figures == (known if percentiles else [(0.0, 1.0)] * 3)
+    card = json.loads((package.path / "mlm.json").read_text())
+    JsonSchemaSTACValidator().validate_core(card, STACObjectType.ITEM, "1.1.0")
+    for change, says in (
+        ({"format": "python"}, "geoseg knows geoseg:scene-statistics"),
+        ({"type": "z-score", "mean": 1, "stddev": 2}, "by other statistics"),
+        ({"type": "clip"}, "value_scaling's type is 'clip'"),
+        ({"expression": {"type": "l2"}}, "its type is 'l2'"),
+        ({"expression": {"type": "min-max", "clip": False}}, "are clipped, not so"),
+        ({"expression": {"type": "min-max", "clip": True}}, "KeyError"),
+    ):
+        changed = json.loads(json.dumps(card))
+        changed["properties"]["mlm:input"][0]["value_scaling"][1] |= change
+        (package.path / "mlm.json").write_text(json.dumps(changed))
+        with pytest.raises(ModelError, match=says):
+            load_package(package.path)
+
+
 def test_scores_come_in_the_order_of_the_classes_values(made, network):
     pixels = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
@@ -166,6 +192,10 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
         ({"std": (0.0,)}, "must be above 0"),
         ({"scale": 0.0}, "not above 0"),
         ({"gsd_m": -1.0}, "must be above 0"),
+        ({"normalise": "scene"}, "B02 has a mean and a deviation of its own"),
+        ({"percentiles": (2, 98)}, "percentiles are those of a scene"),
+        ({"normalise": "scene", "percentiles": (98, 2)}, "98 and 2; they must rise"),
+        ({"normalise": "scene", "percentiles": (2, 101)}, "from 0 to 100"),
         ({"tile": 70}, "do not fit"),
         ({"stride": 16, "tile": 96, "overlap": 16}, "multiples of 32"),
         ({"activation": "sigmoid"}, "two classes apart, not 3"),

@@ -61,13 +61,15 @@ def _show(found: SceneDescription) -> None:
         grid.add_row(name, escape(value))
     show(grid)
     table = Table("band", title="Bands", title_justify="left")
-    for heading in ("smallest", "largest"):
+    headings = ("smallest", "largest", "mean", "deviation")[: 4 if found.exact else 2]
+    for heading in headings:
         table.add_column(heading, justify="right")
     used = {} if found.model is None else {v: k for k, v in found.model.bands.items()}
     table.add_column("" if found.model is None else f"band of {found.model.model}")
     for index, band in enumerate(found.bands, start=1):
         name = band.name or f"band {index}"
-        values = (_number(band.smallest), _number(band.largest))
+        figures = (band.smallest, band.largest, band.mean, band.std)[: len(headings)]
+        values = map(_number, figures)
         table.add_row(escape(name), *values, escape(used.get(name, "")))
     show(table)
     if found.model is not None:

@@ -60,6 +60,8 @@ def show_model(model: str) -> None:
     bands = Table("band", "common name", "mean", "deviation", "trained on")
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
+        if package.normalise == "scene" and package.percentiles is None:
+            numbers = ("the scene's", "the scene's")
         place = "" if band.index is None else f" (the scene's band {band.index})"
         known = band.minimum is not None and band.maximum is not None
         values = f"{band.minimum:g} to {band.maximum:g}" if known else ""
@@ -85,6 +87,7 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
         ("fingerprint", package.fingerprint),
         ("licence", package.license),
         ("pixels", f"{package.dtype} x {package.scale:g}{scaled}"),
+        ("normalised", _normalised(package)),
         ("scale", f"{package.gsd_m:g} m, {tolerance:g} m more or less"),
         (
             "tile",
@@ -95,6 +98,19 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
         ("did", ", ".join(f"{name} {value:g}" for name, value in package.metrics)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _normalised(package: ModelPackage) -> str:
+    """Say whose statistics normalise pixels, where it is not the table's alone."""
+    if package.normalise == "training":
+        return ""
+    if package.percentiles is None:
+        return "by each scene's own mean and deviation"
+    low, high = package.percentiles
+    return (
+        f"stretched to 0..1 between each scene's percentiles {low:g} and {high:g} and "
+        f"clipped, then by mean and deviation"
+    )
 
 
 @command.command("validate")

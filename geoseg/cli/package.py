@@ -68,6 +68,17 @@ def _metrics(
 )
 @click.option("--mean", callback=_numbers, help="Of scaled pixels, one or each band's.")
 @click.option("--std", callback=_numbers, help="Of scaled pixels, one or each band's.")
+@click.option(
+    "--normalise",
+    type=click.Choice(["training", "scene"]),
+    help="By --mean and --std, or by each scene's own statistics [default: training].",
+)
+@click.option(
+    "--percentiles",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="With --normalise scene: stretch each band between these to 0..1, and clip.",
+)
 @click.option("--scale", type=float, help="What raw pixels are multiplied with.")
 @click.option("--offset", type=float, help="What is added to them after that.")
 @click.option("--dtype", help="Of raw pixels [default: uint16].")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "index": "reading headers",
     "prepare": "preparing",
+    "statistics": "measuring the scene",
     "measure": "measuring the receptive field",
     "whole": "in one piece",
     "look": "looking",
@@ -216,8 +217,17 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("run directory", f"{_size(forecast.run_directory_bytes)} at most"),
         ("all rasters", f"{_size(forecast.rasters_bytes)} at most"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
+        *_statistics(forecast),
         ("time", f"{_duration(forecast.seconds)} with one process"),
     ]
+
+
+def _statistics(forecast: Forecast) -> list[tuple[str, str]]:
+    """What is read before, where the model is normalised by the scene itself."""
+    if not forecast.statistics_bytes:
+        return []
+    size = _size(forecast.statistics_bytes)
+    return [("first", f"the whole scene is measured, once: {size} are read")]
 
 
 def _memory(forecast: Forecast) -> str:

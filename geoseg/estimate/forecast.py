@@ -20,6 +20,7 @@ from geoseg.estimate.held import (
 )
 from geoseg.estimate.sample import seconds_per_tile, vertices_per_pixel
 from geoseg.memory import most_held, still_free
+from geoseg.normalise import bytes_to_measure, estimated
 from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, prepare
 from geoseg.several import named_apart
@@ -71,6 +72,9 @@ class Forecast:
     """Size of all rasters at most; compression makes them smaller."""
     seconds_per_tile: float
     """Measured, on this device."""
+    statistics_bytes: int
+    """What is read first, where a model is normalised by the scene's own statistics
+    and these are not known yet; 0 else. The time for it is not counted."""
     seconds: float
     """Time until the rasters are written, by one process."""
     device: str
@@ -109,7 +113,8 @@ def forecast(
 
     """
     area = None if aoi is None else str(aoi)
-    setup = prepare(scene, Output.of(output), area, options or SegmentOptions())
+    options, place = options or SegmentOptions(), Output.of(output)
+    setup = prepare(scene, place, area, options, measured_by=estimated)
     empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
     for_each = seconds_per_tile(setup)
     polygons = polygon_bytes(setup, vertices_per_pixel(setup))
@@ -136,6 +141,7 @@ def forecast(
         run_directory_bytes=run_directory_bytes(setup),
         rasters_bytes=setup.layers.count * plan.area.pixels,
         seconds_per_tile=for_each,
+        statistics_bytes=bytes_to_measure(setup.predictor, setup.scene),
         seconds=inferred * for_each + plan.area.pixels / _WRITTEN_PX_S,
         device=compute.device,
         precision=compute.precision,

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
 Activation = Literal["softmax", "sigmoid", "none"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+Normalise = Literal["training", "scene"]
+NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
 GSD_TOLERANCE = 0.25
 """How far a scene's ground sample distance may be from a model's, as a share."""
+SCENE_STATISTICS = "geoseg:scene-statistics"
+"""The format of a band's scaling in the item where each scene's own pixels decide: the
+extension's other forms want their figures there."""
 PADDING = "reflect"
 """What a network sees beyond a scene's rectangle: the scene, mirrored."""
+_ALL_PERCENT = 100
 TWO = 2
 """The classes of a network that gives the probability of one of them."""
 
@@ -35,9 +41,10 @@ class InputBand:
     common_name: str
     """The name that sensors share, such as ``blue``; empty where there is none."""
     mean: float
-    """Mean of the scaled pixels that the network was trained on."""
+    """Mean of the scaled pixels that the network was trained on; 0 where each scene's
+    own mean is taken."""
     std: float
-    """Standard deviation of those pixels, above zero."""
+    """Standard deviation of those pixels, above zero; 1 where each scene's own is."""
     index: int | None = None
     """The scene's band that it is, counted from 1, whatever its name; None where names
     decide."""
@@ -83,6 +90,13 @@ class Card:
     """How far, as a share of it, a scene's may be from that."""
     offset: float = 0.0
     """What is added to raw pixels after they were multiplied."""
+    normalise: Normalise = "training"
+    """Whose statistics normalise pixels: those of the pixels trained on, which stand
+    with the bands, or those of each ``scene`` itself."""
+    percentiles: tuple[float, float] | None = None
+    """Between which of a scene's percentiles a band is stretched to 0..1 and clipped,
+    before the band's mean is taken off; None where the scene's mean and deviation do
+    all of it, or the training's."""
     activation: Activation = "softmax"
     """What makes probabilities of the network's output: ``softmax`` over a channel a
     class, ``sigmoid`` of one channel that stands for the second of two classes,
@@ -137,6 +151,7 @@ def check_card(card: Card) -> None:
 
     """
     _check_scaling(card)
+    _check_statistics(card)
     _check_lattice(card.tile, card.overlap, card.stride)
     if not (0 < card.gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
         raise ModelError(
@@ -167,6 +182,29 @@ def _check_scaling(card: Card) -> None:
         if band.index is not None and band.index < 1:
             raise ModelError(
                 f"band {band.name} has index {band.index}; bands are counted from 1"
+            )
+
+
+def _check_statistics(card: Card) -> None:
+    """Refuse statistics of a scene beside others that would do the same."""
+    if card.percentiles is not None:
+        if card.normalise != "scene":
+            raise ModelError(
+                "percentiles are those of a scene, but pixels are to be normalised by "
+                "the statistics of the training; leave out one of both"
+            )
+        low, high = card.percentiles
+        if not 0 <= low < high <= _ALL_PERCENT:
+            raise ModelError(
+                f"the percentiles are {low:g} and {high:g}; they must rise, from 0 to "
+                f"100"
+            )
+    elif card.normalise == "scene":
+        named = [band.name for band in card.bands if (band.mean, band.std) != (0, 1)]
+        if named:
+            raise ModelError(
+                f"band {named[0]} has a mean and a deviation of its own, but pixels "
+                f"are to be normalised by those of each scene; leave out one of both"
             )
 
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import ModelError
-from geoseg.models.card import GSD_TOLERANCE, Activation, Card, InputBand, check_card
+from geoseg.models.card import (
+    GSD_TOLERANCE,
+    Activation,
+    Card,
+    InputBand,
+    Normalise,
+    check_card,
+)
 from geoseg.sensors import SENTINEL2
 
 if TYPE_CHECKING:
@@ -56,6 +63,11 @@ class NewPackage:
     """Mean of the scaled pixels of each band, or one for all; 0 if empty."""
     std: tuple[float, ...] = ()
     """Standard deviation of them; 1 if empty."""
+    normalise: Normalise = "training"
+    """Whose statistics normalise pixels: these, or each ``scene``'s own."""
+    percentiles: tuple[float, float] | None = None
+    """Between which of a scene's percentiles bands are stretched to 0..1 and clipped,
+    before `mean` is taken off; only with ``scene``."""
     scale: float = 1.0
     """What raw pixels are multiplied with before means are taken off."""
     offset: float = 0.0
@@ -110,6 +122,8 @@ def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -
         bands=_bands(new),
         scale=new.scale,
         offset=new.offset,
+        normalise=new.normalise,
+        percentiles=new.percentiles,
         dtype=new.dtype,
         legend=legend,
         channels=channels,

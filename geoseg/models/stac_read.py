@@ -17,9 +17,11 @@ from geoseg.models.card import (
     ACTIVATIONS,
     GSD_TOLERANCE,
     PADDING,
+    SCENE_STATISTICS,
     Artifact,
     Card,
     InputBand,
+    Normalise,
     check_card,
 )
 
@@ -83,6 +85,7 @@ def _parse(
     own = item.properties
     scale, offset = float(own["geoseg:scale"]), float(own.get("geoseg:offset", 0))
     bands, dtype = _bands(asset, taken, scale, offset)
+    normalise, percentiles = _statistics(taken.properties["value_scaling"])
     legend, channels = _classes(given)
     card = Card(
         name=item.id,
@@ -94,6 +97,8 @@ def _parse(
         bands=bands,
         scale=scale,
         offset=offset,
+        normalise=normalise,
+        percentiles=percentiles,
         dtype=dtype,
         legend=legend,
         channels=channels,
@@ -159,24 +164,65 @@ def _band(
     scaling: dict[str, Any],
     scaled: tuple[float, float],
 ) -> InputBand:
-    kind = _one_of("a value_scaling's type", scaling["type"], ("z-score", "min-max"))
-    if kind == "z-score":
-        centre, spread = float(scaling["mean"]), float(scaling["stddev"])
-    else:
-        centre = float(scaling["minimum"])
-        spread = float(scaling["maximum"]) - centre
-    scale, offset = scaled
+    mean, std = _normal(scaling, *scaled)
     index = described.get("geoseg:index")
     statistics = described.get("statistics", {})
     return InputBand(
         name=name,
         common_name=str(described.get("eo:common_name", "")),
-        mean=centre * scale + offset,
-        std=spread * scale,
+        mean=mean,
+        std=std,
         index=None if index is None else _whole("geoseg:index", index),
         minimum=_maybe(statistics.get("minimum")),
         maximum=_maybe(statistics.get("maximum")),
     )
+
+
+def _normal(
+    scaling: dict[str, Any], scale: float, offset: float
+) -> tuple[float, float]:
+    """Read the mean and the deviation of a band's scaled pixels."""
+    kind = _one_of(
+        "a value_scaling's type", scaling["type"], ("z-score", "min-max", "processing")
+    )
+    if kind == "processing":
+        told = scaling["expression"]
+        return float(told.get("mean", 0)), float(told.get("stddev", 1))
+    if kind == "z-score":
+        centre, spread = float(scaling["mean"]), float(scaling["stddev"])
+    else:
+        centre = float(scaling["minimum"])
+        spread = float(scaling["maximum"]) - centre
+    return centre * scale + offset, spread * scale
+
+
+def _statistics(
+    scalings: list[dict[str, Any]],
+) -> tuple[Normalise, tuple[float, float] | None]:
+    """Read whose statistics normalise; the same must do for all bands."""
+    first, *others = [_whose(scaling) for scaling in scalings]
+    if any(other != first for other in others):
+        raise ValueError(
+            "some bands are normalised by other statistics than others; geoseg takes "
+            "those of the training or those of the scene, the same for all bands"
+        )
+    return first
+
+
+def _whose(
+    scaling: dict[str, Any],
+) -> tuple[Normalise, tuple[float, float] | None]:
+    if scaling["type"] != "processing":
+        return "training", None
+    what = "the format of a value_scaling that is a processing"
+    _one_of(what, scaling["format"], (SCENE_STATISTICS,))
+    told = scaling["expression"]
+    if _one_of("its type", told["type"], ("z-score", "min-max")) == "z-score":
+        return "scene", None
+    if told["clip"] is not True:
+        raise ValueError("bands stretched between percentiles are clipped, not so here")
+    low, high = told["percentiles"]
+    return "scene", (float(low), float(high))
 
 
 def _maybe(value: float | None) -> float | None:

@@ -26,7 +26,7 @@ from pystac.extensions.mlm import (
 from pystac.extensions.raster import DataType
 
 from geoseg.errors import ModelError
-from geoseg.models.card import PADDING, check_card
+from geoseg.models.card import PADDING, SCENE_STATISTICS, check_card
 
 if TYPE_CHECKING:
     from geoseg.models.card import Artifact, Card, InputBand, Training
@@ -51,6 +51,10 @@ _KINDS = {
 """For each suffix of weights the framework, the media type and the artifact's type."""
 _SHA256 = "1220"
 """What begins a multihash of SHA-256: its code, and its length of 32 bytes."""
+_NORMALISED = {
+    "training": "Raw pixels; the z-score normalises them.",
+    "scene": "Raw pixels, normalised by the statistics of the scene that they are of.",
+}
 _ACTIVATED = {
     "softmax": "Scores of the classes, before the softmax.",
     "sigmoid": "The score of the second class, before the sigmoid.",
@@ -133,7 +137,7 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
 def _input(card: Card) -> ModelInput:
     taken = ModelInput.create(
         name="scene",
-        description="Raw pixels; the z-score normalises them.",
+        description=_NORMALISED[card.normalise],
         bands=[band.name for band in card.bands],
         input=InputStructure.create(
             shape=[-1, len(card.bands), card.tile, card.tile],
@@ -142,15 +146,32 @@ def _input(card: Card) -> ModelInput:
         ),
     )
     # The extension has one scaling a band; pystac's class holds a single one.
-    taken.properties["value_scaling"] = [
-        ValueScaling.create(
+    taken.properties["value_scaling"] = [_scaling(card, band) for band in card.bands]
+    return taken
+
+
+def _scaling(card: Card, band: InputBand) -> dict[str, Any]:
+    """Write how a band is normalised: in figures, or in words for a scene's own."""
+    if card.normalise == "training":
+        return ValueScaling.create(
             ValueScalingType.Z_SCORE,
             mean=_short((band.mean - card.offset) / card.scale),
             stddev=_short(band.std / card.scale),
         ).to_dict()
-        for band in card.bands
-    ]
-    return taken
+    told: dict[str, Any] = {"type": str(ValueScalingType.Z_SCORE)}
+    if card.percentiles is not None:
+        told = {
+            "type": str(ValueScalingType.MIN_MAX),
+            "percentiles": list(card.percentiles),
+            "clip": True,
+            "mean": band.mean,
+            "stddev": band.std,
+        }
+    return {
+        "type": str(ValueScalingType.PROCESSING),
+        "format": SCENE_STATISTICS,
+        "expression": told,
+    }
 
 
 def _short(value: float) -> float:

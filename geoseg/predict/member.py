@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from geoseg.errors import RunError
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import load_network
 from geoseg.models.onnx import OnnxNetwork
+from geoseg.models.scaling import Measured, scalings
 from geoseg.predict.symmetry import VIEWS, Augmentation
 from geoseg.stitch import class_probabilities
 
@@ -33,21 +34,24 @@ class Member:
     """The model."""
     places: tuple[int, ...]
     """For each of its bands, the place among the bands that the predictor reads."""
+    measured: Measured = ()
+    """What the scene's own statistics say of its bands, where they normalise."""
 
-    def normalise(self, pixels: Tensor, unseen: Tensor | None, how: Compute) -> Tensor:
+    def normalise(self, pixels: Tensor, unseen: Tensor | None) -> Tensor:
         """Take its bands and bring them to what the network was trained on.
 
         Args:
             pixels: Float32, shape ``(tile, band, y, x)``; not changed.
             unseen: True where a pixel has no data, shape ``(tile, y, x)``: there it
                 gets each band's mean, which is 0; None where all have data.
-            how: Device and precision.
 
         """
-        network = load_member(self.package, how)
+        scaling = _scaling(self.package, self.measured, pixels.device)
         if self.places != tuple(range(pixels.shape[1])):
             pixels = pixels[:, list(self.places)]
-        normal = (pixels * network.gain).sub_(network.offset)
+        normal = (pixels * scaling.gain).sub_(scaling.offset)
+        if scaling.limits is not None:
+            normal.clamp_(*scaling.limits)
         return normal if unseen is None else normal.masked_fill_(unseen[:, None], 0.0)
 
     def predict(self, normal: Tensor, views: Augmentation, how: Compute) -> Tensor:
@@ -60,7 +64,7 @@ class Member:
             RunError: The network gives values that are not numbers.
 
         """
-        network = load_member(self.package, how).network
+        network = load_member(self.package, how)
         precision = getattr(torch, how.precision)
         tiles = normal.to(precision, memory_format=torch.channels_last)
         first, *others = VIEWS[views]
@@ -78,22 +82,34 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A network on its device, and how its bands are normalised."""
+class _Scaling:
+    """How a model's bands are normalised, on its device."""
 
-    network: nn.Module
-    """In eval mode; takes normalised tiles, gives scores in float32."""
     gain: Tensor
     """What raw pixels are multiplied with, shape ``(1, band, 1, 1)``."""
     offset: Tensor
     """What is then taken off, of the same shape."""
+    limits: tuple[Tensor, Tensor] | None
+    """The least and the most that there is then, of the same shape; None for no end."""
+
+
+@cache
+def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Scaling:
+    bands = scalings(package, measured)
+    figures = torch.tensor([astuple(band) for band in bands], dtype=torch.float32)
+    gain, offset, least, most = figures.to(on).T[:, None, :, None, None]
+    is_clipped = bool(least.isfinite().any())
+    return _Scaling(gain, offset, (least, most) if is_clipped else None)
 
 
 _loading = threading.Lock()
 
 
-def load_member(package: ModelPackage, how: Compute) -> Loaded:
+def load_member(package: ModelPackage, how: Compute) -> nn.Module:
     """Load a network to its device, once a process, whichever thread comes first.
+
+    Returns:
+        It, in eval mode; it takes normalised tiles and gives scores in float32.
 
     Raises:
         ModelError: Its tensors do not fit its configuration.
@@ -104,7 +120,7 @@ def load_member(package: ModelPackage, how: Compute) -> Loaded:
 
 
 @cache
-def _load(package: ModelPackage, how: Compute) -> Loaded:
+def _load(package: ModelPackage, how: Compute) -> nn.Module:
     torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
     torch.backends.cudnn.deterministic = True
     device = torch.device(how.device)
@@ -115,11 +131,7 @@ def _load(package: ModelPackage, how: Compute) -> Loaded:
     _keep_head_in_float32(network)
     if how.compiled:
         network.compile(dynamic=False)
-    statistics = torch.tensor([[band.mean, band.std] for band in package.bands])
-    mean, deviation = statistics.to(device).T[:, None, :, None, None]
-    return Loaded(
-        network, package.scale / deviation, (mean - package.offset) / deviation
-    )
+    return network
 
 
 def _keep_head_in_float32(network: nn.Module) -> None:

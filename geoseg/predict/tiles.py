@@ -126,10 +126,10 @@ class TilePredictor:
             raw = _upload(pixels, self.device).to(torch.float32)
             unseen = None if valid.all() else _upload(~valid, self.device)
             first, *others = self.members
-            seen = first.normalise(raw, unseen, self.compute)
+            seen = first.normalise(raw, unseen)
             total = first.predict(seen, self.augmentation, self.compute)
             for member in others:
-                normal = member.normalise(raw, unseen, self.compute)
+                normal = member.normalise(raw, unseen)
                 total += member.predict(normal, self.augmentation, self.compute)
             if others:
                 total /= len(self.members)

@@ -40,6 +40,12 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
     }
 
 
+def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
+    """Tell by what a scene's own statistics normalise; nothing where they do not."""
+    measured = [member.measured for member in predictor.members]
+    return {"statistics": repr(measured)} if any(measured) else {}
+
+
 def identify_compute(compute: Compute) -> dict[str, str]:
     """Tell how numbers are computed."""
     return {

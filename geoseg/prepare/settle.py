@@ -21,6 +21,7 @@ from geoseg.fit import (
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
 from geoseg.masking import plan_masking
+from geoseg.normalise import Measure, by_scene, warn_of_reading
 from geoseg.output import RUN_DIRECTORY, Output
 from geoseg.plan import lay_tiles, make_plan
 from geoseg.predict import (
@@ -35,12 +36,14 @@ from geoseg.prepare.identity import (
     identify_input,
     identify_mask,
     identify_models,
+    identify_statistics,
 )
 from geoseg.prepare.options import SegmentOptions
 from geoseg.prepare.setup import Setup
 from geoseg.remote import without_secrets
 from geoseg.scene import Scene, open_scene
-from geoseg.steps import OnStep, ignore_step
+from geoseg.scene.statistics import measure
+from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.vectorize.writers import FORMATS, check_place
 
 if TYPE_CHECKING:
@@ -49,14 +52,19 @@ if TYPE_CHECKING:
     from geoseg.scene import Inputs
 
 
-def prepare(
+def prepare(  # what segment takes, and how much may be read
     inputs: Inputs,
     output: Output,
     aoi_given: str | None,
     options: SegmentOptions,
     on_step: OnStep = ignore_step,
+    *,
+    measured_by: Measure = measure,
 ) -> Setup:
     """Check everything and plan the run; write nothing.
+
+    A scene is read whole where a model is normalised by its statistics, or as far as
+    `measured_by` does.
 
     Raises:
         InputError: Something given cannot be used.
@@ -88,7 +96,8 @@ def prepare(
     legend = options.legend_of(package)
     masking, mask_run = None, None
     if options.mask_model is not None:
-        mask_run = _mask_run(inputs, output, aoi_given, _mask_options(options, scene))
+        own = _mask_options(options, scene)
+        mask_run = _mask_run(inputs, output, aoi_given, own, on_step, measured_by)
         mask, keep = mask_run.package.legend, options.mask_keep
         masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
         legend = masking.legend
@@ -99,6 +108,10 @@ def prepare(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
     lattice, kept = _keep_blocks(lattice, options.run_directory(output), options)
+    reading = warn_of_reading(predictor, scene, aoi.window)
+    if reading:
+        on_step(Step("prepare", warnings=reading))
+    predictor = by_scene(predictor, scene, on_step, measured_by)
     plan = make_plan(
         scene.georef,
         lattice,
@@ -107,6 +120,7 @@ def prepare(
         identity={
             **identify_input(scene, aoi),
             **identify_models(predictor),
+            **identify_statistics(predictor),
             **identify_mask(masking, mask_run),
             "tile": str(tile),
             "overlap": str(overlap),
@@ -132,6 +146,7 @@ def prepare(
                     *scene.warnings,
                     *aoi.warnings,
                     *doubts(models, scene),
+                    *reading,
                     *kept,
                     *(() if mask_run is None else mask_run.warnings),
                 )
@@ -162,12 +177,18 @@ def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
 
 
 def _mask_run(
-    inputs: Inputs, output: Output, aoi_given: str | None, options: SegmentOptions
+    inputs: Inputs,
+    output: Output,
+    aoi_given: str | None,
+    options: SegmentOptions,
+    on_step: OnStep,
+    measured_by: Measure,
 ) -> Setup:
     """Settle the run that makes the mask; its parts lie beside the map's."""
     beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
-    return prepare(inputs, output, aoi_given, apart or options.below("mask"))
+    chosen = apart or options.below("mask")
+    return prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
 
 
 def _check_same_pixels(scene: Scene, mask: Scene) -> None:

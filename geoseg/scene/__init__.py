@@ -26,6 +26,8 @@ The rooms, in the order that an image comes together:
 * `frame` is what all scenes begin with: headers, a grid
 * `beside` puts bands in files of their own together, `completing` holds what a bundle
   says and what its files say, `catalogue` makes sheets of bundles
+* `tally` adds up what pixels come to, in any order; `statistics` does so for a whole
+  scene, and keeps it
 * `opening` is the way in: `open_scene`
 """
 

@@ -1,0 +1,233 @@
+"""What a scene's own pixels come to: read once, whole, and kept.
+
+The figures are those of the pixels as a model gets them: on the scene's grid, in its
+unit, without what is masked. They are of the whole scene whatever part of it is to be
+mapped, and the same for any way of reading it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.atomic import atomic_file
+from geoseg.errors import OutputError
+from geoseg.grid import Window
+from geoseg.scene.index import cache_folder
+from geoseg.scene.references import is_safe
+from geoseg.scene.tally import Tally
+from geoseg.steps import OnStep, Step, ignore_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from geoseg.scene.image import Scene
+
+_FORMAT = 1
+"""Counted up when what is kept, or how it is measured, changes."""
+_ROWS, _COLS = 512, 2048
+"""What is read at a time: whole tiles of most files."""
+_MOST_THREADS = 8
+"""Threads that read: a server answers so many at once, and a disk's files decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandStatistics:
+    """What the valid pixels of a band come to; not a number where there are none."""
+
+    pixels: int
+    """How many there are."""
+    smallest: float
+    """The smallest."""
+    largest: float
+    """The largest."""
+    mean: float
+    """Their mean."""
+    std: float
+    """Their standard deviation."""
+    percentiles: tuple[float, ...] = ()
+    """The percentiles that were asked for, in their order."""
+
+
+def measure(
+    scene: Scene,
+    bands: Sequence[int],
+    percentiles: Sequence[float] = (),
+    on_step: OnStep = ignore_step,
+) -> tuple[BandStatistics, ...]:
+    """Measure a scene's bands over all of its valid pixels.
+
+    Figures of a scene whose files have not changed since are taken from the user's
+    cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``. A pixel counts where all of the
+    bands have data; with ``--valid any`` each band counts where it has.
+
+    Args:
+        scene: The scene.
+        bands: Which bands, counted from 0.
+        percentiles: Which percentiles, 0 to 100. They are exact for whole numbers to
+            65 536, and for others less than 1/32 768 of their value too small.
+        on_step: Called as pixels are read, from the calling thread.
+
+    Returns:
+        For each band its figures.
+
+    Raises:
+        SceneError: A file cannot be read somewhere.
+
+    """
+    known = find_kept(scene, bands, percentiles)
+    if known is not None:
+        return known
+    rows = [
+        Window(row, 0, min(_ROWS, scene.georef.height - row), scene.georef.width)
+        for row in range(0, scene.georef.height, _ROWS)
+    ]
+    tallies = _count_all(scene, bands, rows, on_step)
+    found = _figures(tallies, percentiles)
+    _keep(scene, bands, percentiles, found)
+    return found
+
+
+def measure_some(
+    scene: Scene,
+    bands: Sequence[int],
+    percentiles: Sequence[float],
+    windows: Iterable[Window],
+) -> tuple[BandStatistics, ...]:
+    """Estimate the figures of `measure` from some windows; keep nothing.
+
+    Raises:
+        SceneError: A file cannot be read there.
+
+    """
+    tallies = [Tally() for _ in bands]
+    for window in windows:
+        _add_window(tallies, scene, bands, window)
+    return _figures(tallies, percentiles)
+
+
+def find_kept(
+    scene: Scene, bands: Sequence[int], percentiles: Sequence[float] = ()
+) -> tuple[BandStatistics, ...] | None:
+    """Give what `measure` found before; None where it would have to read the scene."""
+    path = _place(scene, bands, percentiles)
+    if path is None:
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found = [
+            BandStatistics(pixels, smallest, largest, mean, std, tuple(marks))
+            for pixels, smallest, largest, mean, std, marks in kept
+        ]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return tuple(found) if len(found) == len(bands) else None
+
+
+def bytes_to_read(scene: Scene, bands: Sequence[int]) -> int:
+    """Say what `measure` reads at most; pixels, where a file's size is not known."""
+    sizes = [raster.seen.size for raster in scene.rasters]
+    if min(sizes) >= 0:
+        return sum(sizes)
+    return scene.window.pixels * len(bands) * np.dtype(scene.dtype).itemsize
+
+
+def _count_all(
+    scene: Scene, bands: Sequence[int], rows: Sequence[Window], on_step: OnStep
+) -> list[Tally]:
+    """Count row after row of windows, several at once, in whatever order they end."""
+    tallies, done = [Tally() for _ in bands], 0
+    pool = ThreadPoolExecutor(
+        min(os.cpu_count() or 1, _MOST_THREADS), thread_name_prefix="statistics"
+    )
+    try:
+        waiting = [pool.submit(_count_row, scene, bands, row) for row in rows]
+        on_step(Step("statistics", 0, len(rows)))
+        for task in as_completed(waiting):
+            for tally, counted in zip(tallies, task.result(), strict=True):
+                tally.merge(counted)
+            done += 1
+            on_step(Step("statistics", done, len(rows)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return tallies
+
+
+def _count_row(scene: Scene, bands: Sequence[int], row: Window) -> list[Tally]:
+    tallies = [Tally() for _ in bands]
+    for col in range(0, row.width, _COLS):
+        width = min(_COLS, row.width - col)
+        _add_window(tallies, scene, bands, Window(row.row, col, row.height, width))
+    return tallies
+
+
+def _add_window(
+    tallies: Sequence[Tally], scene: Scene, bands: Sequence[int], window: Window
+) -> None:
+    if scene.options.valid == "any":  # a band without data reads as 0, which it is not
+        for tally, band in zip(tallies, bands, strict=True):
+            pixels, valid = scene.read(window, [band])
+            tally.add(pixels[0], valid)
+        return
+    pixels, valid = scene.read(window, bands)
+    for tally, values in zip(tallies, pixels, strict=True):
+        tally.add(values, valid)
+
+
+def _figures(
+    tallies: Sequence[Tally], percentiles: Sequence[float]
+) -> tuple[BandStatistics, ...]:
+    return tuple(
+        BandStatistics(
+            tally.pixels,
+            tally.smallest,
+            tally.largest,
+            *tally.moments(),
+            tuple(tally.percentile(percent) for percent in percentiles),
+        )
+        for tally in tallies
+    )
+
+
+def _place(
+    scene: Scene, bands: Sequence[int], percentiles: Sequence[float]
+) -> Path | None:
+    """Where figures of this very scene are kept; None where a change may not show.
+
+    What is mapped of the scene is no matter. A file that refers to others, such as a
+    VRT, does not change when they do; nor may one on a server that gives no ETag.
+    """
+    if not all(
+        is_safe(raster.driver) and raster.seen.changed for raster in scene.rasters
+    ):
+        return None
+    whole = replace(scene, options=replace(scene.options, bounds=None))
+    told = [_FORMAT, whole.identity(), list(bands), list(percentiles)]
+    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
+    return cache_folder() / "statistics" / f"{digest.hexdigest()}.json"
+
+
+def _keep(
+    scene: Scene,
+    bands: Sequence[int],
+    percentiles: Sequence[float],
+    found: Sequence[BandStatistics],
+) -> None:
+    """Keep figures for the next time; do without where that fails."""
+    path = _place(scene, bands, percentiles)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as whole:
+            text = json.dumps([astuple(each) for each in found])
+            whole.write_text(text, encoding="utf-8")
+    except (OSError, OutputError):
+        pass
