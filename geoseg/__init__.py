@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geoseg.models.crf import CrfOptions, fully_connected_crf
     from geoseg.models.field import Inspection, ReceptiveField, inspect_model
     from geoseg.models.hub import cached_models
+    from geoseg.models.installed import installed_models, models_folder
     from geoseg.models.make import make_package, unpack_package
     from geoseg.models.new import NewPackage
     from geoseg.models.package import ModelPackage, known_models, load_package
@@ -80,10 +81,12 @@ _HOMES = {
     "forecast_each": "geoseg.estimate",
     "fully_connected_crf": "geoseg.models.crf",
     "inspect_model": "geoseg.models.field",
+    "installed_models": "geoseg.models.installed",
     "known_models": "geoseg.models.package",
     "list_architectures": "geoseg.models.survey",
     "load_package": "geoseg.models.package",
     "make_package": "geoseg.models.make",
+    "models_folder": "geoseg.models.installed",
     "polygonize": "geoseg.vectors",
     "segment": "geoseg.run",
     "segment_each": "geoseg.run",
@@ -136,10 +139,12 @@ __all__ = [
     "forecast_each",
     "fully_connected_crf",
     "inspect_model",
+    "installed_models",
     "known_models",
     "list_architectures",
     "load_package",
     "make_package",
+    "models_folder",
     "polygonize",
     "segment",
     "segment_each",

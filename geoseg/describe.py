@@ -12,7 +12,7 @@ from geoseg.aoi import read_aoi
 from geoseg.errors import ModelError
 from geoseg.fit import bands_needed
 from geoseg.models.bands import match_bands
-from geoseg.models.package import load_package
+from geoseg.models.choose import candidates, others
 from geoseg.products.footprints import Footprints, write_footprints
 from geoseg.scene import open_scene
 from geoseg.scene.statistics import bytes_to_read, measure
@@ -143,8 +143,11 @@ def describe_scene(  # noqa: PLR0913  # each is a question of its own
         RunError: The picture cannot be written.
 
     """
-    package = None if model is None else load_package(model)
-    opened = open_scene(scene, options, on_step, _needs(package))
+    for package in [None] if model is None else candidates(model):
+        opened = open_scene(scene, options, on_step, _needs(package))
+        fit = None if package is None else _fit(package, opened, str(model))
+        if fit is None or not fit.why_not:
+            break
     area = None if aoi is None else read_aoi(aoi, opened.georef)
     on_step(Step("look"))
     bands, share = _read_values(opened, on_step) if exact else _look(opened)
@@ -178,7 +181,7 @@ def describe_scene(  # noqa: PLR0913  # each is a question of its own
         members=tuple(raster.name for raster in opened.rasters[:_LISTED]),
         overlap_share=float((cover > 1).mean()),
         gap_share=float((cover == 0).mean()),
-        model=None if package is None else _fit(package, opened),
+        model=fit,
         warnings=(*opened.warnings, *(() if area is None else area.warnings)),
     )
 
@@ -245,7 +248,7 @@ def _cover(scene: Scene) -> NDArray[np.int32]:
     return cover
 
 
-def _fit(package: ModelPackage, scene: Scene) -> ModelFit:
+def _fit(package: ModelPackage, scene: Scene, named: str) -> ModelFit:
     try:
         match = match_bands(package, scene.bands, scene.common_names)
     except ModelError as error:
@@ -263,5 +266,5 @@ def _fit(package: ModelPackage, scene: Scene) -> ModelFit:
         why_not="",
         bands=found,
         model_gsd_m=package.gsd_m,
-        notes=(*by_order, *match.notes, *by_scene),
+        notes=(*by_order, *match.notes, *by_scene, *others(named, package)),
     )

@@ -13,10 +13,11 @@ import numpy as np
 from geoseg.errors import InputError, ModelError, SceneError
 from geoseg.grid import Window
 from geoseg.models.bands import BandMatch, match_bands
-from geoseg.models.package import ModelPackage, load_package
+from geoseg.models.choose import candidates, others
+from geoseg.models.package import ModelPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,17 +43,36 @@ _FAINT = 200
 """A scene whose values are so many times smaller than the model's is in other units."""
 
 
-def load_models(models: Sequence[str | Path]) -> list[ModelPackage]:
-    """Open models.
+def open_fitting(
+    models: Sequence[str | Path], opening: Callable[[Needs], Scene]
+) -> tuple[Scene, Models]:
+    """Open models, and a scene with their bands; of families those that fit it.
+
+    Args:
+        models: Names and folders.
+        opening: Opens the scene, with what chooses its bands.
 
     Raises:
-        InputError: None is given.
-        ModelError: There is no such model.
+        InputError: No model is given.
+        ModelError: There is no such model, or the scene lacks a band.
 
     """
     if not models:
         raise InputError("no model is given; give one, or several with --model")
-    return [load_package(model) for model in models]
+    sets = list(product(*(candidates(model) for model in models)))
+    for packages in sets:
+        try:
+            scene = opening(bands_needed(packages))
+            found = match_models(packages, scene)
+        except ModelError:
+            if packages is sets[-1]:
+                raise
+        else:
+            break
+    return scene, [
+        (package, replace(match, notes=(*match.notes, *others(model, package))))
+        for model, (package, match) in zip(models, found, strict=True)
+    ]
 
 
 def bands_needed(packages: Sequence[Card]) -> Needs:
@@ -192,7 +212,7 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
                 f"model's order: {', '.join(band.name for band in package.bands)}"
             )
         for note in match.notes:
-            yield f"{scene.place}: {note} by the model {package.name}"
+            yield f"{scene.place}, for the model {package.name}: {note}"
         if package.normalise == "scene":  # which suits any values
             continue
         wrong = _wrong_dtype(package, scene) or _wrong_values(package, match, scene)

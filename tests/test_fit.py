@@ -10,7 +10,7 @@ import pytest
 from rasterio.transform import from_origin
 
 from geoseg.errors import ModelError
-from geoseg.fit import check_scale, doubts, load_models, look_at, match_models
+from geoseg.fit import check_scale, doubts, look_at, open_fitting
 from geoseg.models.bands import match_bands
 from geoseg.models.card import InputBand
 from geoseg.models.package import load_package
@@ -97,7 +97,7 @@ def test_bands_taken_in_order_and_assumed_are_told(scene_of):
     )
     scene = scene_of(like_trained()[:3], names=["SR_B2", "SR_B3", "SR_B4"])
     (warning,) = [w for w in told(scene, landsat) if "taken for" in w]
-    assert "Landsat 8 or 9 by the model sentinel2-landcover" in warning
+    assert "for the model sentinel2-landcover: its bands" in warning
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_bands_taken_in_order_and_assumed_are_told(scene_of):
 )
 def test_pixels_of_another_size_are_refused_saying_both(scene_of, gsd, fits):
     scene = scene_of(like_trained(), gsd=gsd)
-    models = match_models(load_models(["sentinel2-landcover"]), scene)
+    _, models = open_fitting(["sentinel2-landcover"], lambda _: scene)
     if fits:
         check_scale(models, scene)
         return

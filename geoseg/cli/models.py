@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
@@ -10,8 +10,9 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.architectures import list_architectures
+from geoseg.cli.cards import card_of, show_json
 from geoseg.cli.inspect import inspect_model
-from geoseg.cli.options import debuggable
+from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
 from geoseg.cli.paper import show, show_line, swatch
 
@@ -31,28 +32,52 @@ command.add_command(unpack_model)
 
 
 @command.command("list")
-@debuggable
-def list_models() -> None:
-    """List the models that come with geoseg, and those in the Hub's cache."""
-    for name in (*geoseg.known_models(), *geoseg.cached_models()):
-        try:
-            package = geoseg.load_package(name)
-        except geoseg.InputError as error:
-            click.echo(f"{name}  cannot be used: {error}")
-            continue
-        classes = ", ".join(land_class.name for land_class in package.legend)
-        click.echo(
-            f"{name}  {len(package.bands)} bands, {package.gsd_m:g} m, "
-            f"classes: {classes}"
-        )
+@reporting
+def list_models(*, quiet: bool, as_json: bool) -> None:
+    """List the models that come with geoseg, those of your folder, and the Hub's cache.
+
+    Your folder is $GEOSEG_MODELS, or ~/.local/share/geoseg/models: a package in it is
+    found by its folder's name.
+    """
+    names = (*geoseg.known_models(), *geoseg.installed_models())
+    listed = [_listed(name) for name in (*names, *geoseg.cached_models())]
+    if as_json:
+        show_json({"folder": str(geoseg.models_folder()), "models": listed})
+    elif not quiet:
+        for each in listed:
+            click.echo(_line(each))
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """Tell of a model; why not, where it cannot be used."""
+    try:
+        return {"model": name, **card_of(geoseg.load_package(name))}
+    except geoseg.InputError as error:
+        return {"model": name, "cannot_be_used": str(error)}
+
+
+def _line(listed: dict[str, Any]) -> str:
+    name = listed["model"]
+    if "cannot_be_used" in listed:
+        return f"{name}  cannot be used: {listed['cannot_be_used']}"
+    classes = ", ".join(each["name"] for each in listed["classes"])
+    bands = len(listed["bands"])
+    return f"{name}  {bands} bands, {listed['gsd_m']:g} m, classes: {classes}"
 
 
 @command.command("show")
 @click.argument("model")
-@debuggable
-def show_model(model: str) -> None:
+@reporting
+def show_model(model: str, *, quiet: bool, as_json: bool) -> None:
     """Show what MODEL, a name, a directory or hf://owner/name, needs and gives."""
     package = geoseg.load_package(model)
+    if as_json:
+        show_json(card_of(package))
+    elif not quiet:
+        _show(package)
+
+
+def _show(package: ModelPackage) -> None:
     title = f"[bold]{escape(package.name)}[/] {escape(package.version)}"
     show_line(title)
     for name, value in _facts(package):
@@ -115,13 +140,16 @@ def _normalised(package: ModelPackage) -> str:
 
 @command.command("validate")
 @click.argument("model")
-@debuggable
-def validate_model(model: str) -> None:
+@reporting
+def validate_model(model: str, *, quiet: bool, as_json: bool) -> None:
     """Check MODEL: files, checksum, bands, classes, and its network on a tile.
 
     Exit status 0 where it can be used, 2 with a sentence where it cannot.
     """
     found = geoseg.validate_model(model)
-    click.echo(f"{found.package.name} {found.package.version} can be used")
-    for doubt in found.doubts:
-        click.echo(f"but {doubt}")
+    if as_json:
+        show_json({**card_of(found.package), "doubts": list(found.doubts)})
+    elif not quiet:
+        click.echo(f"{found.package.name} {found.package.version} can be used")
+        for doubt in found.doubts:
+            click.echo(f"but {doubt}")

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.options import a_path, debuggable
+from geoseg.cli.cards import card_of, show_json
+from geoseg.cli.options import a_path, reporting
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from geoseg import ModelPackage
 
 
 def _numbers(
@@ -107,11 +110,14 @@ def _metrics(
     metavar="NAME=VALUE",
     help="How well it did; repeatable.",
 )
-@debuggable
+@reporting
 def package_model(
     weights: Path | None,
-    from_checkpoint: Path | None,
     output: Path,
+    *,
+    from_checkpoint: Path | None,
+    quiet: bool,
+    as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of NewPackage
 ) -> None:
     """Make a model package of WEIGHTS, a .safetensors or an .onnx file.
@@ -136,14 +142,20 @@ def package_model(
         geoseg.NewPackage(**given),
         pickled=from_checkpoint is not None,
     )
-    click.echo(f"{package.name} {package.version} is in {output}")
+    _tell(package, quiet=quiet, as_json=as_json)
 
 
 @click.command("unpack")
 @click.argument("archive", type=a_path)
 @click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
-@debuggable
-def unpack_model(archive: Path, output: Path) -> None:
+@reporting
+def unpack_model(archive: Path, output: Path, *, quiet: bool, as_json: bool) -> None:
     """Unpack ARCHIVE, a zip or tar file with a model package in it."""
-    package = geoseg.unpack_package(archive, output)
-    click.echo(f"{package.name} {package.version} is in {output}")
+    _tell(geoseg.unpack_package(archive, output), quiet=quiet, as_json=as_json)
+
+
+def _tell(package: ModelPackage, *, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        show_json(card_of(package))
+    elif not quiet:
+        click.echo(f"{package.name} {package.version} is in {package.path}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from geoseg.errors import ModelError
 from geoseg.models.hub import SCHEME, fetch
+from geoseg.models.installed import family, installed_models, models_folder
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "mlm.json"
 _SHIPPED = {"sentinel2-landcover": Path(__file__).parent / "shipped"}
@@ -21,12 +22,20 @@ def known_models() -> tuple[str, ...]:
     return tuple(_SHIPPED)
 
 
+def is_package(name_or_path: str | Path) -> bool:
+    """Tell whether a name or a path is one model, and not a family or nothing."""
+    text = str(name_or_path)
+    named = text in {*known_models(), *installed_models()}
+    return named or text.startswith(SCHEME) or Path(name_or_path).exists()
+
+
 def find_package(name_or_path: str | Path) -> Path:
     """Find a package's folder.
 
     Args:
-        name_or_path: The name of a model that ships, the folder of a package, or
-            ``hf://owner/name`` for one on the Hugging Face Hub.
+        name_or_path: The name of a model that ships or is in the user's folder of
+            models, the folder of a package, or ``hf://owner/name`` for one on the
+            Hugging Face Hub.
 
     Raises:
         ModelError: There is none; what is there is a file, and the sentence says how
@@ -37,13 +46,20 @@ def find_package(name_or_path: str | Path) -> Path:
     if text.startswith(SCHEME):
         return fetch(text)
     path = _SHIPPED.get(text, Path(name_or_path))
+    if text in installed_models():
+        path = models_folder() / text
     if path.is_dir():
         return path
     if path.is_file():
         raise ModelError(_what_to_do(path))
+    if members := family(text):
+        raise ModelError(
+            f"{text!r} stands for several models, {', '.join(members)}; name one"
+        )
+    known = ", ".join((*known_models(), *installed_models()))
     raise ModelError(
-        f"no model is called {text!r}, and there is no such folder; "
-        f"known models: {', '.join(known_models())}"
+        f"no model is called {text!r}, and there is no such folder; known models: "
+        f"{known} (others are found by name in {models_folder()})"
     )
 
 

@@ -14,9 +14,8 @@ from geoseg.fit import (
     check_scale,
     doubts,
     in_models_unit,
-    load_models,
-    match_models,
     on_models_grid,
+    open_fitting,
 )
 from geoseg.grid import Lattice, check_tile
 from geoseg.journal.journal import identity_of
@@ -72,13 +71,14 @@ def prepare(  # what segment takes, and how much may be read
     """
     _check_formats(options.formats)
     output.check()
-    packages = load_models(options.models)
-    needs = bands_needed(packages)
-    scene = open_scene(inputs, options.scene, on_step, needs)
-    models = match_models(packages, scene)
+    scene, models = open_fitting(
+        options.models,
+        lambda needs: open_scene(inputs, options.scene, on_step, needs),
+    )
     if options.resample:
         on_grid = on_models_grid(options.scene, models, scene)
         if on_grid != options.scene:
+            needs = bands_needed([package for package, _ in models])
             scene = open_scene(inputs, on_grid, on_step, needs)
     check_scale(models, scene)
     check_place([FORMATS[name] for name in options.formats], scene.georef)

@@ -1,0 +1,30 @@
+"""Model packages as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from geoseg import ModelPackage
+
+
+def card_of(package: ModelPackage) -> dict[str, Any]:
+    """Tell all that is known of a package in values that JSON has."""
+    told = asdict(package)
+    left_out = ("legend", "channels")  # classes are told by rising id, as in a map
+    return {
+        **{name: value for name, value in told.items() if name not in left_out},
+        "path": str(package.path),
+        "weights": package.weights.name,
+        "classes": [asdict(each) for each in package.legend],
+        "metrics": dict(package.metrics),
+    }
+
+
+def show_json(told: object) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
