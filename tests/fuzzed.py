@@ -9,6 +9,7 @@ crash or an endless loop belongs to.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import resource
@@ -16,10 +17,13 @@ import shutil
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
+from items import asset
+from items import item as make_item
 from pyproj import CRS
 
 from geoseg.aoi import read_aoi
@@ -53,6 +57,9 @@ def seed(kind: str, folder: Path) -> bytes:
         geometry = f'{{"type":"Polygon","coordinates":[{ring}]}}'
         feature = f'{{"type":"Feature","properties":{{}},"geometry":{geometry}}}'
         return f'{{"type":"FeatureCollection","features":[{feature}]}}'.encode()
+    if kind == "item":
+        make_tiff(folder / "seed.tif", compress="deflate", tiled=True)
+        return json.dumps(make_search()).encode()
     return (SHIPPED / kind).read_bytes()
 
 
@@ -68,6 +75,25 @@ def make_tiff(path: Path, *, compress: str, tiled: bool) -> bytes:
         dataset.write(values)
         dataset.descriptions = ("B02", "B03", "B04")
     return path.read_bytes()
+
+
+def make_search() -> dict[str, Any]:
+    """Write items as a search finds them: one of STAC 1.0, one of 1.1."""
+    numbers = {"scale": 0.0001, "offset": -0.1, "nodata": 0}
+    names = [{"name": name, "common_name": "red"} for name in ("B02", "B03", "B04")]
+    said = {"eo:bands": names, "raster:bands": [numbers] * 3}
+    bands = [{"name": each["name"], "raster:scale": 0.0001} for each in names]
+    sentinel2 = {"platform": "sentinel-2a", "s2:processing_baseline": "05.09"}
+    return {
+        "type": "FeatureCollection",
+        "features": [
+            make_item({"image": asset("./seed.tif", **each)}, sentinel2, version)
+            for version, each in (
+                ("1.0.0", said),
+                ("1.1.0", {"bands": bands, "gsd": 10}),
+            )
+        ],
+    }
 
 
 def damage(content: bytes, case: int) -> bytes:
@@ -114,6 +140,11 @@ def try_open(kind: str, folder: Path, content: bytes) -> None:
         scene.picture(scene.window, range(len(scene.bands)), (8, 8))
         side = Window(0, 0, min(scene.georef.height, 64), min(scene.georef.width, 64))
         scene.read(side, range(len(scene.bands)))
+    elif kind == "item":
+        path = folder / "case.json"
+        path.write_bytes(content)
+        scene = open_scene(path)
+        scene.in_unit(0.0001).read(Window(0, 0, 8, 8), range(len(scene.bands)))
     elif kind == "geojson":
         path = folder / "case.geojson"
         path.write_bytes(content)

@@ -88,7 +88,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # From scenes and labels to a package: it uses the doors, and draws its curves.
     "train": (
         6,
-        "atomic classes errors evaluate georef grid labels models predict scene steps",
+        (
+            "atomic classes errors evaluate fit georef grid labels models predict "
+            "scene steps"
+        ),
         (
             "matplotlib numpy safetensors segmentation_models_pytorch torch "
             "torchvision yaml"

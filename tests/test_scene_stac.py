@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import boto3
 import numpy as np
 import pytest
 import rasterio
@@ -21,6 +22,7 @@ from items import (
     save,
     write_band,
 )
+from object_store import make_bucket, object_store
 from sheets import write_raster
 from tiny_models import build
 from tiny_models import save as save_model
@@ -33,6 +35,7 @@ from geoseg.fit import bands_needed
 from geoseg.models.card import InputBand
 from geoseg.models.package import load_package
 from geoseg.scene import SceneOptions, open_scene
+from geoseg.train.ground import bands_named
 
 RGBN = ("B02", "B03", "B04", "B08")
 
@@ -133,7 +136,7 @@ def test_the_map_of_an_item_is_the_map_of_a_raster_to_the_byte(
     assert map_of(path, tmp_path / "out", model) == plain_map
     report = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
     told = " ".join(report["warnings"])
-    assert ("1000 is taken off its numbers" in told) == ("properties" in says)
+    assert ("1000 is taken off the numbers" in told) == ("properties" in says)
 
 
 def test_two_items_are_one_mosaic_by_the_time_they_tell(tmp_path):
@@ -297,7 +300,7 @@ def test_an_offset_that_a_catalogue_took_off_is_not_taken_off_twice(tmp_path):
     path = make_item(tmp_path, properties=applied, **says)
     scene = open_scene(path)
     assert {scene.sheets[0].band(i).offset for i in (0, 1)} == {0}
-    assert "it is not taken off twice" in scene.warnings[0]
+    assert "taken off already; it is taken off once" in scene.warnings[0]
     change(
         path,
         lambda i: i["properties"].update({"earthsearch:boa_offset_applied": False}),
@@ -321,6 +324,10 @@ def test_the_baseline_decides_where_nothing_else_tells(tmp_path, properties, off
     scene = open_scene(path)
     assert scene.sheets[0].band(0).offset == pytest.approx(offset)
     assert bool(scene.warnings) == bool(offset)
+    others = [
+        make_item(tmp_path / n, bands=("B04",), properties=properties) for n in "abc"
+    ]
+    assert len(open_scene([path, *others]).warnings) == bool(offset)
     raw = open_scene(path, SceneOptions(radiometry="raw"))
     assert not raw.is_scaled
     assert not raw.warnings
@@ -583,14 +590,10 @@ def test_a_model_that_takes_bands_by_number_is_refused_with_their_names(
         open_scene(path, needs=bands_needed([replace(package, bands=bands)]))
 
 
-def test_a_killed_run_on_an_item_resumes_until_the_item_changes(tmp_path, model):
+def test_a_run_on_an_item_is_taken_up_until_the_item_changes(tmp_path, model):
     path = make_item(tmp_path, bands=RGBN, scale=1e-4, offset=0)
     options = SegmentOptions(model=str(model), keep_parts=True)
     segment(path, tmp_path / "out", options=options)
-    steps = []
-    segment(path, tmp_path / "out", options=options, on_step=steps.append)
-    first = next(step for step in steps if step.name == "infer")
-    assert first.resumed_blocks == first.blocks > 0
 
     def lower(content):
         content["assets"]["B04"]["raster:bands"][0]["offset"] = -0.1
@@ -600,3 +603,71 @@ def test_a_killed_run_on_an_item_resumes_until_the_item_changes(tmp_path, model)
     refused = CliRunner().invoke(main, ["segment", str(path), *given])
     assert refused.exit_code == 2
     assert "scene bands" in refused.output
+
+
+# Sensors, stores and other commands.
+
+
+def test_a_landsat_item_is_masked_by_bits_and_scaled(tmp_path):
+    pixels, transform = sample_bands(("B04", "B08"))
+    bits = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), np.uint16)
+    names = {"red": "OLI_B4", "nir08": "OLI_B5"}
+    numbers = {"scale": 2.75e-5, "offset": -0.2, "nodata": 0}
+    assets = {}
+    for (key, name), values in zip(names.items(), pixels.values(), strict=True):
+        write_band(tmp_path / f"{key}.tif", values, transform)
+        known = {"eo:bands": [{"name": name, "common_name": key}]}
+        assets[key] = asset(f"{key}.tif", **known, **{"raster:bands": [numbers]})
+    write_band(tmp_path / "qa.tif", bits, transform)
+    assets["qa_pixel"] = asset("qa.tif", roles=["cloud", "cloud-shadow"])
+    properties = {"platform": "landsat-8", "start_datetime": "2021-01-01T00:00:00Z"}
+    path = save(tmp_path / "item.json", item(assets, properties))
+    scene = open_scene(
+        path, SceneOptions(mask=("qa_pixel:cloud",)), needs=needs("red", "nir08")
+    )
+    assert scene.bands == ("OLI_B4", "OLI_B5", "qa_pixel")
+    inside = scene.in_unit(1.0)
+    found, valid = inside.read(scene.window, (0, 1))
+    expected = np.stack(list(pixels.values())) * 2.75e-5 - 0.2
+    assert np.allclose(found[:, valid], expected[:, valid], atol=1e-6)
+    assert np.array_equal(valid, (bits & 0b1000 == 0) & (pixels["B04"] > 0))
+    assert scene.rasters[0].taken.startswith("2017:02:16 10:21:01")
+
+
+def test_bands_to_learn_from_are_chosen_before_files_are_opened(tmp_path):
+    path = make_item(tmp_path, bands=("B04", "B08", "B11"), sizes=SIZES)
+    (tmp_path / "B11.tif").unlink()
+    scene = open_scene(path, needs=bands_named(("B08", "B04=red")))
+    assert scene.bands == ("B04", "B08")
+    assert bands_named(()) is None
+    with pytest.raises(ModelError, match="takes bands by their number"):
+        open_scene(path, needs=bands_named(("#1",)))
+
+
+def test_an_item_on_an_object_store_may_refer_to_files_of_its_bucket(
+    tmp_path, monkeypatch
+):
+    path = make_item(tmp_path, bands=("B04", "B08"))
+    expected = pixels_of(open_scene(path))
+    with object_store() as settings:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        host = settings["AWS_ENDPOINT_URL"].removeprefix("http://")
+        for name, value in {
+            "AWS_S3_ENDPOINT": host,
+            "AWS_HTTPS": "NO",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        }.items():
+            monkeypatch.setenv(name, value)
+        make_bucket(settings, "items")
+        client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
+        for file in tmp_path.iterdir():
+            client.upload_file(str(file), "items", f"a/{file.name}")
+        scene = open_scene("s3://items/a/item.json")
+        assert np.array_equal(pixels_of(scene)[0], expected[0])
+        assert scene.rasters[0].name == "s3://items/a/B04.tif"
+        href = "s3://others/B04.tif"
+        change(path, lambda it: it["assets"]["B04"].update(href=href))
+        client.upload_file(str(path), "items", "a/item.json")
+        with pytest.raises(SceneError, match=r"refers to files on s3://others, which"):
+            open_scene("s3://items/a/item.json")

@@ -49,9 +49,10 @@ def command(  # one parameter a flag
     For example:
       geoseg segment scene.tif --aoi area.geojson -o out/ --format gpkg
 
-    Several scenes, a folder, a pattern or a list of files are one mosaic; with
-    --each every scene has a map of its own in OUTPUT/SCENE, and with --per-feature
-    every feature of the AOI has one in OUTPUT/FEATURE.
+    SCENE is a raster of any format, a STAC item, a Sentinel-2 product or a URL.
+    Several, a folder, a pattern or a list of files are one mosaic; with --each
+    every scene has a map of its own in OUTPUT/SCENE, and with --per-feature every
+    feature of the AOI has one in OUTPUT/FEATURE.
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)

@@ -25,7 +25,7 @@ from geoseg.remote import without_secrets
 from geoseg.scene import open_scene
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.train.chips import FOLDS, Split
-from geoseg.train.ground import choose_bands, find_bands
+from geoseg.train.ground import bands_named, choose_bands, find_bands
 from geoseg.train.scheme import check_scheme, read_scheme, scheme_of
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def _prepare(
 
 def _open(scenes: Sequence[Path | str], options: TileOptions) -> list[Source]:
     """Open scenes, and find their bands; nothing is known of their ground yet."""
-    opened = [open_scene(scene) for scene in scenes]
+    needs = bands_named(options.bands)
+    opened = [open_scene(scene, needs=needs) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)
     names = [band.name for band in bands]
     sources = []

@@ -85,8 +85,8 @@ class Bundle:
     one for each file."""
     assumption: str = ""
     """What is said where scale and offset are those that offers assume."""
-    warnings: tuple[str, ...] = ()
-    """What was put right or taken for granted about it, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """What was put right about it, a clause each."""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from geoseg.scene.sheets import Sheet
     from geoseg.steps import OnStep
 
+_NAMED = 3
+"""Bundles that a warning names."""
+
 
 def find_bundles(named: Named) -> list[Bundle | str | SceneError]:
     """Replace what stands for bundles by these; keep the places of rasters."""
@@ -90,14 +93,16 @@ def lay_bundles(
     for each in opened[1:]:
         _check_dtypes(opened[0], each)
     if not finest:
-        _check_sizes(opened, "" if needs else ", or name a model that needs fewer")
+        _check_sizes(
+            opened, "" if needs else ", or fewer bands by a --model or --bands"
+        )
     grid = find_grid([raster for each in opened for raster in each.rasters], options)
     sheets = [put_beside(each.rasters, each.places, grid, options) for each in opened]
     return Laid(
         grid,
         opened[0].bands,
         tuple(sheet for sheet in sheets if sheet is not None),
-        (*left_out, *damaged, *(w for each in opened for w in each.warnings)),
+        (*left_out, *damaged, *_warnings(opened)),
     )
 
 
@@ -152,6 +157,17 @@ class _Reader:
             return self._reach.follow(href, document) if document else href
         except SceneError as error:
             return error
+
+
+def _warnings(opened: Sequence[Opened]) -> Iterator[str]:
+    """Say once what holds for many."""
+    noted: dict[str, list[str]] = {}
+    for each in opened:
+        for note in each.notes:
+            noted.setdefault(note, []).append(each.name)
+    for note, names in noted.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{', '.join(names[:_NAMED])}{more}: {note}"
 
 
 def _check_sizes(opened: Sequence[Opened], more: str) -> None:

@@ -31,8 +31,8 @@ class Opened:
     """Its files."""
     places: tuple[tuple[int, int], ...]
     """For each band of the scene, the file and the band in it, from 0."""
-    warnings: tuple[str, ...]
-    """What was put right or taken for granted about it, a sentence each."""
+    notes: tuple[str, ...]
+    """What was put right or taken for granted about it, a clause each."""
 
     @property
     def bands(self) -> tuple[BandHeader, ...]:
@@ -98,7 +98,7 @@ def open_bundle(
         bundle.name,
         tuple(rasters),
         tuple((files.index(offer.href), offer.index) for offer in picked),
-        (*bundle.warnings, *([bundle.assumption] if assumed else [])),
+        (*bundle.notes, *([bundle.assumption] if assumed else [])),
     )
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = frozenset((".json", ".geojson"))
 """What JSON documents end in."""
-_LONGEST = 256_000_000
-"""Bytes of the longest document that is read: a search that found 10,000 items."""
+_LONGEST = 128_000_000
+"""Bytes of the longest document that is read: a search with some thousand items."""
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """What may stand before the first brace."""
 _SNIFFED = 64

@@ -73,7 +73,7 @@ class Reach:
         if scheme is None and base is None:
             return self._file(Path(document).parent / href, href, document)
         if scheme is None or scheme[1].lower() != "file":
-            return self._address(urljoin(base or "", href), href, document)
+            return self._address(_joined(base or "", href), href, document)
         if base is not None and not self.anywhere:
             raise SceneError(
                 f"{_told(document, href)}, a file of this machine; if you trust the "
@@ -119,6 +119,14 @@ def server_of(url: str) -> str:
     """
     parts = urlsplit(url)
     return f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def _joined(base: str, href: str) -> str:
+    """Resolve a reference, in addresses of object stores as in those of web servers."""
+    if _SCHEME.match(href) or not base:
+        return href
+    scheme, _, rest = base.partition("://")
+    return scheme + urljoin(f"https://{rest}", href).removeprefix("https")
 
 
 def _told(document: str, href: str) -> str:

@@ -58,21 +58,20 @@ def with_offsets(bundle: Bundle, properties: Mapping[str, Any]) -> Bundle:
             offers.append(replace(offer, offset=0.0, assumed=(_SCALE, 0.0)))
         else:
             offers.append(replace(offer, assumed=(_SCALE, added)))
-    warning = (
-        f"{bundle.name} declares an offset and says that its files had it taken off; "
-        f"it is not taken off twice"
+    note = (
+        "an offset is declared and said to be taken off already; it is taken off once"
     )
     return replace(
         bundle,
         offers=tuple(offers),
         assumption=(
-            f"{bundle.name} declares no offset; 1000 is taken off its numbers, since "
+            f"no offset is declared; 1000 is taken off the numbers, since "
             f"Sentinel-2's processing baseline {baseline:05.2f} adds it "
             f"(--radiometry raw leaves them)"
             if baseline is not None
             else ""
         ),
-        warnings=(*bundle.warnings, *([warning] if twice else [])),
+        notes=(*bundle.notes, *([note] if twice else [])),
     )
 
 

@@ -21,7 +21,14 @@ from geoseg.predict import resolve_compute
 from geoseg.scene import open_scene
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.train.chips import FOLDS, Chips, Split, covered
-from geoseg.train.ground import Burnable, Ground, choose_bands, read_ground, statistics
+from geoseg.train.ground import (
+    Burnable,
+    Ground,
+    bands_named,
+    choose_bands,
+    read_ground,
+    statistics,
+)
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.loop import Course, TrainSettings, carry_on
 from geoseg.train.options import TrainOptions
@@ -168,7 +175,8 @@ def prepare_lesson(
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
     warnings = check_scheme(scheme, marks.names)
-    opened = [open_scene(scene) for scene in scenes]
+    needs = bands_named(options.bands)
+    opened = [open_scene(scene, needs=needs) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)
     grounds, left_out = _grounds(opened, bands, marks, scheme)
     held_out = _splits(grounds, options, options.held_out_fold())

@@ -9,6 +9,7 @@ import numpy as np
 
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError, SceneError
+from geoseg.fit import bands_needed
 from geoseg.models.bands import match_bands
 from geoseg.models.new import NewPackage, describe
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from geoseg.georef import Georef
     from geoseg.models.card import Card, InputBand
-    from geoseg.scene import Scene
+    from geoseg.scene import Needs, Scene
 
 
 class Burnable(Protocol):
@@ -84,6 +85,16 @@ def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
 def _card_with(names: tuple[str, ...]) -> Card:
     new = NewPackage(name="new", bands=names, classes=("a", "b"), gsd_m=1)
     return describe(new, "", 0, 32)
+
+
+def bands_named(names: tuple[str, ...]) -> Needs | None:
+    """Give what chooses bands that were named among those that a scene could have.
+
+    Args:
+        names: As `NewPackage.bands` takes them; all where empty, which is None.
+
+    """
+    return bands_needed([_card_with(names)]) if names else None
 
 
 def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
