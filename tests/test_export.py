@@ -431,8 +431,8 @@ def test_what_cannot_be_cut_is_refused_and_nothing_is_left(
     refused(LabelsError, "no chip to train on shows rare", frame=frame, fold="3/5")
     refused(PlanError, "no chip of 400 pixels fits", chip=400)
     refused(PlanError, "cannot overlap by 16", overlap=16)
-    with pytest.raises(InputError, match="chip is 0"):
-        replace(QUICK, chip=0)
+    with pytest.raises(InputError, match="chip is -1"):
+        replace(QUICK, chip=-1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="exists"):

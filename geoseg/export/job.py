@@ -24,7 +24,8 @@ from geoseg.labels import open_labels
 from geoseg.remote import without_secrets
 from geoseg.scene import open_scene
 from geoseg.steps import OnStep, Step, ignore_step
-from geoseg.train.chips import FOLDS, Split
+from geoseg.train.chips import FOLDS
+from geoseg.train.folds import cut_scenes, sized
 from geoseg.train.ground import bands_named, choose_bands, find_bands
 from geoseg.train.scheme import check_scheme, read_scheme, scheme_of
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.grid import Window
     from geoseg.labels import LabelRaster, Labels
-    from geoseg.scene import Scene
     from geoseg.train.scheme import Scheme
 
 INDEX, REPORT = "chips.parquet", "chips.json"
@@ -73,6 +73,8 @@ class _Job:
     chips: list[tuple[Source, str, Window]]
     identity: dict[str, str]
     warnings: list[str]
+    options: TileOptions
+    """With sides of blocks and chips."""
 
 
 def export_tiles(
@@ -118,14 +120,14 @@ def export_tiles(
             if source.chip_name(window) not in ledger.done:
                 source.write(window, ledger, job.legend)
         on_step(Step("chips", len(job.chips), len(job.chips)))
-        return _finish(job, ledger, options)
+        return _finish(job, ledger)
 
 
 def _prepare(
     scenes: Sequence[Path | str], labels: Path | None, options: TileOptions
 ) -> _Job:
     """See what there is to cut, and refuse what cannot be used."""
-    sources = _open(scenes, options)
+    sources, options = _open(scenes, options)
     warnings = [w for source in sources for w in source.scene.warnings]
     told = {k: repr(v) for k, v in asdict(options).items() if k != "restart"}
     seen = {
@@ -136,7 +138,7 @@ def _prepare(
     identity = {**seen, **told}
     if labels is None:
         chips = [(s, part, w) for s in sources for part, w in s.chips(options)]
-        return _Job(sources, None, chips, identity, warnings)
+        return _Job(sources, None, chips, identity, warnings, options)
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
     warnings += check_scheme(scheme, marks.names)
@@ -151,13 +153,16 @@ def _prepare(
         *left_out,
         *(f"no chip of the part {part!r} has a label" for part in empty),
     ]
-    return _Job(sources, scheme.legend, chips, identity, warnings)
+    return _Job(sources, scheme.legend, chips, identity, warnings, options)
 
 
-def _open(scenes: Sequence[Path | str], options: TileOptions) -> list[Source]:
-    """Open scenes, and find their bands; nothing is known of their ground yet."""
+def _open(
+    scenes: Sequence[Path | str], options: TileOptions
+) -> tuple[list[Source], TileOptions]:
+    """Open scenes, find their bands, settle sides; no ground is known yet."""
     needs = bands_named(options.bands)
     opened = [open_scene(scene, needs=needs) for scene in scenes]
+    options = sized(options, [scene.georef for scene in opened])
     bands = choose_bands(opened[0], options.bands)
     names = [band.name for band in bands]
     sources = []
@@ -171,7 +176,7 @@ def _open(scenes: Sequence[Path | str], options: TileOptions) -> list[Source]:
         places = find_bands(scene, bands)
         look = look_of(scene, places, names)
         sources.append(Source(stem, scene, places, look, None, ()))
-    return sources
+    return sources, options
 
 
 def _labelled(
@@ -181,26 +186,23 @@ def _labelled(
     options: TileOptions,
 ) -> tuple[list[Source], list[str]]:
     """Bring labels and split to each scene that has some; refuse where none has."""
+    folds = [options.held_out_fold()]
+    if options.watch:
+        folds.append((folds[0] + 1) % FOLDS)
+    scenes = [source.scene for source in sources]
+    cut = [cut_scenes(scenes, options, fold) for fold in folds]
     kept, misses = [], []
-    for source in sources:
+    for source, *splits in zip(sources, *(each for each, _ in cut), strict=True):
         try:
             placed = marks.place(source.scene.georef, dict(scheme.channels))
         except LabelsError as error:
             misses.append(error)
         else:
-            splits = _splits(source.scene, options)
-            kept.append(replace(source, labels=placed, splits=splits))
+            kept.append(replace(source, labels=placed, splits=tuple(splits)))
     if not kept:
         raise misses[0]
-    return kept, [f"a scene is left out: {error}" for error in misses]
-
-
-def _splits(scene: Scene, options: TileOptions) -> tuple[Split, ...]:
-    folds = [options.held_out_fold()]
-    if options.watch:
-        folds.append((folds[0] + 1) % FOLDS)
-    size = scene.georef.height, scene.georef.width
-    return tuple(Split(*size, fold, options.block, options.gap) for fold in folds)
+    left_out = [f"a scene is left out: {error}" for error in misses]
+    return kept, [*left_out, *cut[0][1]]
 
 
 def _labelled_chips(
@@ -241,8 +243,9 @@ def _labelled_chips(
     return chips, digest.hexdigest()
 
 
-def _finish(job: _Job, ledger: Ledger, options: TileOptions) -> ExportedTiles:
+def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
     """Write index, catalogue and report, and let all of it appear."""
+    options = job.options
     chips = [
         Chip(
             source.chip_name(window),

@@ -43,6 +43,10 @@ class Split:
     """The side of a block in pixels; blocks at the far edges may be smaller."""
     gap: int = 16
     """How many pixels lie, at least, between a training chip and a test block."""
+    row: int = 0
+    """The row of the lattice of blocks, in pixels, where the scene begins."""
+    col: int = 0
+    """The column of it."""
 
     def __post_init__(self) -> None:
         """Refuse a fold that does not exist."""
@@ -55,8 +59,9 @@ class Split:
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Mark the held-out pixels of a window, shape ``(y, x)``, True = held out."""
-        rows = (np.arange(window.height)[:, np.newaxis] + window.row) // self.block
-        cols = (np.arange(window.width) + window.col) // self.block
+        top, left = self.row + window.row, self.col + window.col
+        rows = (np.arange(window.height)[:, np.newaxis] + top) // self.block
+        cols = (np.arange(window.width) + left) // self.block
         held_out: NDArray[np.bool_] = (cols + 2 * rows) % FOLDS == self.fold
         return held_out
 
@@ -66,21 +71,35 @@ class Split:
         if inside is None:
             return False
         rows, cols = (
-            range(start // self.block, (stop - 1) // self.block + 1)
-            for start, stop in (inside.rows, inside.cols)
+            range((at + start) // self.block, (at + stop - 1) // self.block + 1)
+            for at, (start, stop) in (
+                (self.row, inside.rows),
+                (self.col, inside.cols),
+            )
         )
         return any((c + 2 * r) % FOLDS == self.fold for r in rows for c in cols)
 
     def test_blocks(self) -> list[tuple[slice, slice]]:
         """List the held-out blocks as (rows, columns), in reading order."""
+        return [
+            (rows, cols)
+            for row, rows in self._lines(self.row, self.height)
+            for col, cols in self._lines(self.col, self.width)
+            if (col + 2 * row) % FOLDS == self.fold
+        ]
+
+    def _lines(self, start: int, length: int) -> list[tuple[int, slice]]:
+        """Cut an axis of the scene at the lattice: (number, pixels) of each line."""
         side = self.block
         return [
-            (slice(row, min(row + side, self.height)),
-             slice(col, min(col + side, self.width)))
-            for row in range(0, self.height, side)
-            for col in range(0, self.width, side)
-            if (col // side + 2 * (row // side)) % FOLDS == self.fold
-        ]  # fmt: skip
+            (
+                line,
+                slice(
+                    max(line * side - start, 0), min((line + 1) * side - start, length)
+                ),
+            )
+            for line in range(start // side, -(-(start + length) // side))
+        ]
 
     def training_corners(self, chip: int) -> NDArray[np.bool_]:
         """Mark where a training chip may have its upper-left pixel.
@@ -119,6 +138,16 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchors:
+    """The labelled pixels of a class that chips can show."""
+
+    channel: int
+    """The class."""
+    pixels: NDArray[np.int64]
+    """Flat indices of its pixels in the scene."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chips:
     """A supply of training samples from the training area of one scene.
 
@@ -134,8 +163,8 @@ class Chips:
     """Where a chip may begin, as `Split.training_corners` gives it."""
     chip: int
     """Side of a chip in pixels."""
-    anchors: tuple[NDArray[np.int64], ...]
-    """For each class that the training area holds, its pixels as flat indices."""
+    anchors: tuple[Anchors, ...]
+    """The pixels of each class that the training area holds."""
 
     @classmethod
     def of(
@@ -155,43 +184,20 @@ class Chips:
         there = np.unique(seen[seen != NODATA])
         if there.size == 0:
             raise LabelsError("no labelled pixel lies in the training area")
-        anchors = tuple(np.flatnonzero(seen == channel) for channel in there)
+        anchors = tuple(Anchors(int(c), np.flatnonzero(seen == c)) for c in there)
         return cls(image, labels, corners, chip, anchors)
 
     def draw(
-        self, count: int, random: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Draw chips that each show a class drawn at random, turned and flipped.
-
-        A class first, then a labelled pixel of it, then a chip around the pixel:
-        rare classes are seen as often as common ones.
-
-        Returns:
-            Images, shape ``(chip, band, y, x)``, and labels, ``(chip, y, x)``.
-
-        """
-        drawn = [self._one(random) for _ in range(count)]
-        return (
-            np.stack([image for image, _ in drawn]),
-            np.stack([labels for _, labels in drawn]),
-        )
-
-    def _one(
-        self, random: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        return self._at(self.anchors[random.integers(len(self.anchors))], random)
-
-    def draw_class(
         self, channel: int, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Draw a chip that shows a class which the training area holds."""
-        pixels = next(a for a in self.anchors if self.labels.flat[a[0]] == channel)
-        return self._at(pixels, random)
+        """Draw a chip that shows a class which the training area holds.
 
-    def _at(
-        self, pixels: NDArray[np.int64], random: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Draw a chip around one of some pixels."""
+        Returns:
+            Its image, shape ``(band, y, x)``, and labels, ``(y, x)``, turned and
+            flipped at random.
+
+        """
+        pixels = next(each.pixels for each in self.anchors if each.channel == channel)
         anchor = pixels[random.integers(pixels.size)]
         row, col = self._corner(int(anchor), random)
         part = (slice(row, row + self.chip), slice(col, col + self.chip))

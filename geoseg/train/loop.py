@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Schedule = Literal["cosine", "one-cycle"]
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 
+_SKIPS = 24
+"""Steps in a row whose float16 gradients may overflow: the loss is scaled to half each
+time, from 2^16 at first, so that after so many it is not the scale that is at fault."""
+
 
 class Samples(Protocol):
     """Where samples come from, such as `Chips`."""
@@ -56,8 +60,9 @@ class TrainSettings:
     """Weight of the Dice loss beside the cross-entropy's 1."""
     average: float = 0.99
     """Decay a step of the running mean of the weights, which is what is kept."""
-    bfloat16: bool = True
-    """Compute in bfloat16 where that is safe; losses are float32 in any case."""
+    precision: str = "bfloat16"
+    """``float32``, ``bfloat16`` or ``float16``, where that is safe; losses, weights and
+    their gradients are float32 in any case."""
     loss: Loss = "dice+cross-entropy"
     """What is made small."""
     schedule: Schedule = "cosine"
@@ -101,7 +106,11 @@ class Course:
             settings.average
         )
         self.mean = AveragedModel(network, multi_avg_fn=averaging, use_buffers=True)
-        self.step = 0
+        # float16 loses small gradients: the loss is scaled up, and they down again.
+        self.scaler = torch.amp.GradScaler(
+            settings.device, enabled=settings.precision == "float16"
+        )
+        self.step = self.skipped = 0
         self.losses: list[float] = []
 
     @property
@@ -116,7 +125,9 @@ class Course:
             "network": self.network.state_dict(),
             "mean": self.mean.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "step": self.step,
+            "skipped": self.skipped,
             "losses": self.losses,
         }
 
@@ -125,7 +136,9 @@ class Course:
         self.network.load_state_dict(state["network"])
         self.mean.load_state_dict(state["mean"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.losses = state["step"], list(state["losses"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.skipped = state["step"], state["skipped"]
+        self.losses = list(state["losses"])
 
     def learn(self, drawn: tuple[NDArray[np.float32], NDArray[np.uint8]]) -> None:
         """Take one step.
@@ -134,34 +147,56 @@ class Course:
             TrainingError: The loss or a gradient is not a number.
 
         """
-        plan, device = self.settings, torch.device(self.settings.device)
+        # Chance depends on the step alone: a resumed training is the same.
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.step)
+        images, labels = self.prepare(drawn)
+        if self.descend(images, labels):
+            self.mean.update_parameters(self.network)
+        self.step += 1
+
+    def prepare(
+        self, drawn: tuple[NDArray[np.float32], NDArray[np.uint8]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Bring images and labels to the device, and vary the images."""
+        device = torch.device(self.settings.device)
+        images = torch.from_numpy(drawn[0]).to(
+            device, memory_format=torch.channels_last, non_blocking=True
+        )
+        labels = torch.from_numpy(drawn[1]).to(device, non_blocking=True)
+        if self.settings.jitter:
+            images = jitter(self.settings.jitter)(images)
+        return images, labels
+
+    def descend(self, images: torch.Tensor, labels: torch.Tensor) -> bool:
+        """Go forward, back, and a step down; False where float16 overflowed instead.
+
+        Raises:
+            TrainingError: The loss or a gradient is not a number.
+
+        """
+        plan = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = plan.learning_rate_at(self.step)
-        # Chance depends on the step alone: a resumed training is the same.
-        torch.manual_seed(plan.seed * 1_000_003 + self.step)
-        images = torch.from_numpy(drawn[0]).to(
-            device, memory_format=torch.channels_last
-        )
-        labels = torch.from_numpy(drawn[1]).to(device)
-        if plan.jitter:
-            images = jitter(plan.jitter)(images)
-
-        with torch.autocast(device.type, torch.bfloat16, enabled=plan.bfloat16):
+        half = torch.float16 if plan.precision == "float16" else torch.bfloat16
+        with torch.autocast(images.device.type, half, plan.precision != "float32"):
             logits = self.network(images)  # (tile, class, y, x)
         criterion = make_loss(plan.loss, smoothing=plan.smoothing, weight=plan.dice)
         loss = criterion(logits.float(), labels)
-        if not torch.isfinite(loss):
-            raise TrainingError(self._no_number(f"the loss is {loss.item()}"))
+        self.losses.append(loss.item())
+        if not math.isfinite(self.losses[-1]):
+            raise TrainingError(self._no_number(f"the loss is {self.losses[-1]}"))
 
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        if not torch.isfinite(norm):
-            raise TrainingError(self._no_number(f"the gradient is {norm.item()} long"))
-        self.optimiser.step()
-        self.mean.update_parameters(self.network)
-        self.step += 1
-        self.losses.append(loss.item())
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        self.scaler.unscale_(self.optimiser)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0).item()
+        finite = math.isfinite(norm)
+        self.skipped = 0 if finite else self.skipped + 1
+        if self.skipped > (_SKIPS if self.scaler.is_enabled() else 0):
+            raise TrainingError(self._no_number(f"the gradient is {norm} long"))
+        self.scaler.step(self.optimiser)  # which leaves the weights if it overflowed
+        self.scaler.update()
+        return finite
 
     def _no_number(self, what: str) -> str:
         return (
@@ -193,14 +228,14 @@ def train(
 
     """
     course = Course(network, settings)
-    carry_on(course, chips, progress)
+    carry_on(course, chips, lambda now: progress(now.step, now.losses[-1]))
     return course.averaged
 
 
 def carry_on(
     course: Course,
     chips: Samples,
-    progress: Callable[[int, float], None] = lambda _step, _loss: None,
+    progress: Callable[[Course], None] = lambda _course: None,
     look: Callable[[Course], bool] = lambda _course: False,
 ) -> None:
     """Train to the end of the course, from wherever it is.
@@ -208,7 +243,7 @@ def carry_on(
     Args:
         course: The training; it is changed.
         chips: Where samples come from.
-        progress: Called after each step with the number of steps done and the loss.
+        progress: Called after each step.
         look: Called after each epoch; True ends the training.
 
     Raises:
@@ -227,7 +262,7 @@ def carry_on(
             drawn, coming = coming.result(), pool.submit(draw, course.step + 1)
             course.network.train()
             course.learn(drawn)
-            progress(course.step, course.losses[-1])
+            progress(course)
             ended = plan.epoch and course.step % plan.epoch == 0
             if (ended or course.step == plan.steps) and look(course):
                 break

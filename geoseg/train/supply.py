@@ -1,4 +1,4 @@
-"""A supply of training samples from several scenes."""
+"""A supply of training samples from one scene or several."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from geoseg.train.chips import Chips
@@ -19,11 +21,27 @@ class Supply:
 
     chips: tuple[Chips, ...]
     """The chips of each scene."""
+    shares: tuple[tuple[int, NDArray[np.float64]], ...]
+    """For each class that a training area holds, its channel, and each scene's share of
+    its pixels."""
+
+    @classmethod
+    def of(cls, chips: Sequence[Chips]) -> Supply:
+        """Set up the supply from the chips of each scene."""
+        held = [{each.channel: each.pixels.size for each in c.anchors} for c in chips]
+        shares = []
+        for channel in sorted({channel for counts in held for channel in counts}):
+            pixels = np.array([counts.get(channel, 0) for counts in held], float)
+            shares.append((channel, pixels / pixels.sum()))
+        return cls(tuple(chips), tuple(shares))
 
     def draw(
         self, count: int, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Draw chips: a class at random, a scene by its pixels of it, a chip there.
+        """Draw chips that each show a class drawn at random, turned and flipped.
+
+        A class first, then a scene by its share of the class, a labelled pixel of it,
+        and a chip around the pixel: rare classes are seen as often as common ones.
 
         Returns:
             Images, shape ``(chip, band, y, x)``, and labels, ``(chip, y, x)``.
@@ -32,22 +50,11 @@ class Supply:
         images, labels = zip(*(self._one(random) for _ in range(count)), strict=True)
         return np.stack(images), np.stack(labels)
 
-    @property
-    def channels(self) -> list[int]:
-        """The channels that the training area of some scene holds."""
-        return sorted({channel for counts in self._counts() for channel in counts})
-
     def _one(
         self, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        held = self.channels
-        channel = held[int(random.integers(len(held)))]
-        pixels = np.array([counts.get(channel, 0) for counts in self._counts()], float)
-        place = int(random.choice(len(self.chips), p=pixels / pixels.sum()))
-        return self.chips[place].draw_class(channel, random)
-
-    def _counts(self) -> list[dict[int, int]]:
-        """How many pixels of each channel the training area of each scene holds."""
-        return [
-            {int(c.labels.flat[a[0]]): a.size for a in c.anchors} for c in self.chips
-        ]
+        channel, shares = self.shares[int(random.integers(len(self.shares)))]
+        place = 0
+        if len(self.chips) > 1:
+            place = int(random.choice(len(self.chips), p=shares))
+        return self.chips[place].draw(channel, random)

@@ -35,6 +35,7 @@ from geoseg.models.network import build_network, save_package, tile_stride
 from geoseg.scene import open_scene
 from geoseg.train.chips import Chips, Split
 from geoseg.train.loop import TrainSettings, train
+from geoseg.train.supply import Supply
 
 ENCODER = "tu-tf_efficientnet_lite0"
 CHIP, TILE, OVERLAP, FOLD, SCALE = 128, 256, 64, 0, 1e-4
@@ -95,7 +96,7 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
         steps=steps, learning_rate=2.5e-3, warmup=steps // 10, average=0.95
     )
     started = time.process_time()
-    network = train(network, chips, settings)
+    network = train(network, Supply.of([chips]), settings)
     seconds = time.process_time() - started
 
     bands = tuple(

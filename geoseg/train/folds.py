@@ -1,0 +1,139 @@
+"""Scenes cut into folds by area: what is held out, and where chips may lie."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+
+from geoseg.errors import PlanError
+from geoseg.train.chips import Split, covered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.train.options import GroundOptions
+
+    Options = TypeVar("Options", bound=GroundOptions)
+
+_BLOCKS = 15
+"""How many blocks there are, at least, where their side is not given: three a fold."""
+_LARGEST, _STEP = 256, 32
+"""The side of a block in pixels where there is room; what sides are multiples of."""
+_SAME_GRID = 1e-3
+"""How far pixel sizes of scenes on one grid may differ, as a share."""
+
+
+class Placed(Protocol):
+    """A scene, as far as its ground goes."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def georef(self) -> Georef:
+        """Its pixel plane."""
+
+
+def sized(options: Options, planes: Sequence[Georef]) -> Options:
+    """Choose the sides of blocks and chips where they were not given.
+
+    Blocks have 256 pixels where the scenes have room for fifteen of them, else
+    fewer; chips have half of that. Both are multiples of 32.
+    """
+    block, chip = options.block, options.chip
+    if not block:
+        room = math.isqrt(sum(each.height * each.width for each in planes) // _BLOCKS)
+        block = min(max(room // _STEP, 1) * _STEP, _LARGEST)
+    if not chip:
+        chip = min(max(-(-block // (2 * _STEP)), 1) * _STEP, _LARGEST // 2)
+    return replace(options, block=block, chip=chip)
+
+
+def cut_scenes(
+    scenes: Sequence[Placed], options: GroundOptions, fold: int
+) -> tuple[list[Split], list[str]]:
+    """Cut all scenes by one lattice of blocks, so that ground is held out in all.
+
+    A scene on another grid gets a lattice of its own, and a warning where it shares
+    ground with the first.
+    """
+    first, block = scenes[0].georef, options.block
+    splits, warnings = [], []
+    for place, scene in enumerate(scenes):
+        plane = scene.georef
+        corner = _on_lattice(first, plane)
+        if corner is None:
+            corner = (0, place * block)
+            if _meet(first, plane):
+                warnings.append(
+                    f"{scene.name} overlaps {scenes[0].name} on another grid: what "
+                    f"is held out in one may be learned from in the other, and the "
+                    f"figures flatter; bring both onto one grid"
+                )
+        size = plane.height, plane.width
+        splits.append(Split(*size, fold, block, options.gap, *corner))
+    return splits, warnings
+
+
+def _on_lattice(first: Georef, other: Georef) -> tuple[int, int] | None:
+    """Find the (row, column) of the first grid where another plane begins, if it does.
+
+    Pixels may lie up to half a pixel beside that grid's.
+    """
+    ours, theirs = first.transform, other.transform
+    sides = zip(
+        (ours.a, ours.b, ours.d, ours.e),
+        (theirs.a, theirs.b, theirs.d, theirs.e),
+        strict=True,
+    )
+    least = _SAME_GRID * math.sqrt(abs(ours.determinant))
+    if first.crs != other.crs or any(abs(a - b) > least for a, b in sides):
+        return None
+    col, row = ~ours @ other.corners[0]
+    return round(row), round(col)
+
+
+def _meet(one: Georef, other: Georef) -> bool:
+    """Tell whether two planes share ground."""
+    if not (one.is_on_earth and other.is_on_earth):
+        return False
+    a, b = one.lonlat_bounds(), other.lonlat_bounds()
+    return (
+        a.left < b.right and b.left < a.right and a.bottom < b.top and b.bottom < a.top
+    )
+
+
+def chip_corners(
+    held_out: Sequence[Split], watched: Sequence[Split], chip: int
+) -> list[NDArray[np.bool_] | None]:
+    """Mark where chips of each scene may begin; None where none may.
+
+    Raises:
+        PlanError: No scene has room for a chip.
+
+    """
+    found: list[NDArray[np.bool_] | None] = []
+    misses = []
+    for one, other in zip(held_out, watched, strict=True):
+        try:
+            found.append(one.training_corners(chip) & other.training_corners(chip))
+        except PlanError as error:
+            found.append(None)
+            misses.append(error)
+    if len(misses) == len(found):
+        raise misses[0]
+    return found
+
+
+def shown_area(
+    corners: NDArray[np.bool_] | None, shape: tuple[int, ...], chip: int
+) -> NDArray[np.bool_]:
+    """Mark what chips can show of a scene of a shape, True = shown."""
+    return np.zeros(shape, bool) if corners is None else covered(corners, chip)

@@ -1,0 +1,70 @@
+"""A look at a training after each epoch: measured, kept, told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.steps import OnStep, Step
+from geoseg.train.held_out import measure, predict_blocks
+from geoseg.train.record import Epoch, Record
+
+if TYPE_CHECKING:
+    from geoseg.train.lesson import Lesson
+    from geoseg.train.loop import Course
+
+
+class Watch:
+    """Looks at a training after each epoch, and tells of it."""
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        stride: int,
+        record: Record,
+        on_step: OnStep,
+        epochs: list[Epoch],
+    ) -> None:
+        """Begin.
+
+        Args:
+            lesson: What is learned from; epochs are measured on its watched blocks.
+            stride: What sides of tiles are multiples of.
+            record: Where each epoch is kept.
+            on_step: Who is told.
+            epochs: Those that an interrupted training had.
+
+        """
+        self.lesson, self.stride, self.record = lesson, stride, record
+        self.on_step, self.epochs = on_step, epochs
+        self.images, self.truth = lesson.images(), lesson.truth(lesson.watched)
+
+    def progress(self, course: Course) -> None:
+        """Tell how far the training is."""
+        self.on_step(Step("train", course.step, course.settings.steps))
+
+    def look(self, course: Course) -> bool:
+        """Measure, keep, tell; True where nothing was gained for too long."""
+        plan, lesson = course.settings, self.lesson
+        found = [
+            predict_blocks(course.averaged, image, split, self.stride, plan.device)
+            for image, split in zip(self.images, lesson.watched, strict=True)
+        ]
+        accuracy = measure(self.truth, found, lesson.legend)
+        number = -(-course.step // plan.epoch)
+        epoch = Epoch(
+            number,
+            course.step,
+            float(np.mean(course.losses[-plan.epoch :])),
+            plan.learning_rate_at(course.step - 1),
+            accuracy.overall,
+            accuracy.mean_f1,
+            accuracy.mean_iou,
+        )
+        self.epochs.append(epoch)
+        self.record.keep(course, self.epochs)
+        self.on_step(Step("train", course.step, plan.steps, note=epoch.told()))
+        best = max(self.epochs, key=lambda each: each.mean_f1)
+        patience = lesson.options.patience
+        return bool(patience) and number - best.number >= patience
