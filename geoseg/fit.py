@@ -213,9 +213,12 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
             )
         for note in match.notes:
             yield f"{scene.place}, for the model {package.name}: {note}"
+        values = look_at(scene, match.indices)
+        if values.shape[1] >= _ENOUGH:
+            yield from _constant(package, scene, values)
         if package.normalise == "scene":  # which suits any values
             continue
-        wrong = _wrong_dtype(package, scene) or _wrong_values(package, match, scene)
+        wrong = _wrong_dtype(package, scene) or _wrong_values(package, values)
         if wrong:
             yield (
                 f"{scene.place} {wrong}; the map is meaningless unless the scene's "
@@ -242,9 +245,21 @@ def _range_of(dtype: str) -> str:
     return f"{dtype} from {limits.min} to {limits.max}"
 
 
-def _wrong_values(package: ModelPackage, match: BandMatch, scene: Scene) -> str:
+def _constant(
+    package: ModelPackage, scene: Scene, values: NDArray[np.generic]
+) -> Iterator[str]:
+    """Name the first band that is the same everywhere: there is nothing to see."""
+    for band, seen in zip(package.bands, values, strict=True):
+        if (seen == seen[0]).all():
+            yield (
+                f"{scene.place}: every pixel looked at of its band for {band.name} is "
+                f"{seen[0]:g}; is it the right file?"
+            )
+            return
+
+
+def _wrong_values(package: ModelPackage, values: NDArray[np.generic]) -> str:
     """Name the first band whose values are nowhere near those trained on."""
-    values = look_at(scene, match.indices)
     if values.shape[1] < _ENOUGH:
         return ""
     for band, seen in zip(package.bands, values, strict=True):

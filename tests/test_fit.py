@@ -14,6 +14,7 @@ from geoseg.fit import check_scale, doubts, look_at, open_fitting
 from geoseg.models.bands import match_bands
 from geoseg.models.card import InputBand
 from geoseg.models.package import load_package
+from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, prepare
 from geoseg.scene import open_scene
 
@@ -159,8 +160,10 @@ def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
 ):
     scene = scene_of(like_trained(), gsd=20)
     with pytest.raises(ModelError, match="have 20 m; read it on pixels of the model"):
-        prepare(scene.place, tmp_path / "out", None, SegmentOptions())
-    setup = prepare(scene.place, tmp_path / "out", None, SegmentOptions(resample=True))
+        prepare(scene.place, Output(tmp_path / "out"), None, SegmentOptions())
+    setup = prepare(
+        scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
+    )
     assert setup.scene.georef.gsd_m() == pytest.approx(10, rel=1e-3)
     assert setup.scene.georef.transform.a == 10
     assert setup.plan.identity["scene grid"] != scene.identity()["scene grid"]
@@ -169,7 +172,9 @@ def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
 
 def test_a_scene_that_fits_is_read_as_it_is(scene_of, tmp_path):
     scene = scene_of(like_trained(), gsd=9)
-    setup = prepare(scene.place, tmp_path / "out", None, SegmentOptions(resample=True))
+    setup = prepare(
+        scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
+    )
     assert setup.scene.georef == scene.georef
 
 
@@ -181,4 +186,4 @@ def test_a_scene_in_degrees_is_not_read_on_metres(make_raster, tmp_path):
         transform=from_origin(12.5, 52.5, 0.001, 0.001),
     )
     with pytest.raises(ModelError, match="CRS is in metres"):
-        prepare(path, tmp_path / "out", None, SegmentOptions(resample=True))
+        prepare(path, Output(tmp_path / "out"), None, SegmentOptions(resample=True))

@@ -65,7 +65,9 @@ class Aoi:
     def touches(self, window: Window) -> bool:
         """Tell whether any pixel of a window is in the area."""
         common = window.intersection(self.window)
-        return common is not None and len(_runs(self._edges, common)) > 0
+        if common is None or self._is_full:
+            return common is not None
+        return len(_runs(self._edges, common)) > 0
 
     def told(self, warnings: tuple[str, ...]) -> Aoi:
         """Give the same area with more warnings."""
@@ -79,6 +81,18 @@ class Aoi:
         if found is None:
             return None
         return Aoi(area, self.georef, found, self.warnings)
+
+    @cached_property
+    def _is_full(self) -> bool:
+        """Whether every pixel of the area's window is in, as of a whole scene.
+
+        A plan asks for each of a million tiles.
+        """
+        for strip in _strips(self.window):
+            runs = _runs(self._edges, strip)
+            if len(runs) < strip.height or (runs[:, 1:] != strip.cols).any():
+                return False
+        return True
 
     @cached_property
     def _edges(self) -> NDArray[np.float64]:
@@ -103,7 +117,8 @@ def footprint(georef: Georef) -> Geometry:
 def window_of(area: Geometry, georef: Georef) -> Window | None:
     """Find the smallest window of the scene that holds every pixel of the area."""
     edges = _edges_of(area, georef)
-    found = [runs for strip in _strips(georef) if len(runs := _runs(edges, strip))]
+    whole = Window(0, 0, georef.height, georef.width)
+    found = [runs for strip in _strips(whole) if len(runs := _runs(edges, strip))]
     if not found:
         return None
     top, bottom = found[0][0, 0], found[-1][-1, 0]
@@ -112,10 +127,11 @@ def window_of(area: Geometry, georef: Georef) -> Window | None:
     return Window.between((int(top), int(bottom) + 1), (int(left), int(right)))
 
 
-def _strips(georef: Georef) -> Iterator[Window]:
-    """Cut a scene into bands of rows: an area may cross a row many times."""
-    for row in range(0, georef.height, _STRIP):
-        yield Window(row, 0, min(_STRIP, georef.height - row), georef.width)
+def _strips(window: Window) -> Iterator[Window]:
+    """Cut a window into bands of rows: an area may cross a row many times."""
+    for row in range(*window.rows, _STRIP):
+        height = min(_STRIP, window.rows[1] - row)
+        yield Window(row, window.col, height, window.width)
 
 
 def _edges_of(area: Geometry, georef: Georef) -> NDArray[np.float64]:

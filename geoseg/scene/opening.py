@@ -19,7 +19,10 @@ from geoseg.scene.sheets import Sheet, lay
 from geoseg.steps import OnStep, ignore_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from geoseg.scene.bundle import Needs
+    from geoseg.scene.header import Header
     from geoseg.scene.image import Scene
     from geoseg.scene.places import Inputs, Named
 
@@ -86,4 +89,14 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
         for raster, bands in zip(rasters, places, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
-    return Laid(grid, rasters[0].bands, tuple(sheets), tuple(left_out))
+    told = (*left_out, *_needless(headers, options))
+    return Laid(grid, rasters[0].bands, tuple(sheets), told)
+
+
+def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]:
+    """Say what of the options has no effect, against what somebody may expect."""
+    if options.assume_crs is not None and all(header.wkt for header in headers):
+        yield (
+            "--assume-crs is not used: every file names its CRS; where it is a wrong "
+            "one, write another into the file, for instance with rio edit-info --crs"
+        )

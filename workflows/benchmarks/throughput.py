@@ -39,6 +39,7 @@ from geoseg.models.card import Card, InputBand, Training
 from geoseg.models.fold import fold_batch_norm
 from geoseg.models.network import NETWORKS, load_network, save_package
 from geoseg.mosaic import write_class_map, write_measures
+from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.tasks import Job
 
@@ -254,11 +255,11 @@ def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int)
     """Measure one case in this process and its workers."""
     setup = prepare(
         folder / "scene.tif",
-        folder / case / "out",
+        Output(folder / case / "out"),
         None,
         SegmentOptions(model=folder / case / "model", workers=workers),
     )
-    setup.output.mkdir(exist_ok=True)
+    setup.output.folder.mkdir(exist_ok=True)
     pixels = setup.scene.georef.height * setup.scene.georef.width
     before = cpu_seconds()
     times = [map_scene(setup, folder / case / "run", workers) for _ in range(repeats)]
