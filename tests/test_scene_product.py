@@ -127,6 +127,17 @@ def test_metadata_that_cannot_be_right_are_refused(tmp_path, old, new, match):
         open_scene(safe)
 
 
+def test_a_product_in_an_archive_is_to_be_unpacked(tmp_path):
+    archive = tmp_path / "S2A_MSIL2A_20230216T102101_N0509_R065_T33UUU.SAFE.zip"
+    archive.write_bytes(b"PK")
+    part = f"SENTINEL2_L2A:{archive}:10m:EPSG_32633"
+    for given in (archive, part):
+        with pytest.raises(SceneError, match=r"without the offset .*\.SAFE folder"):
+            open_scene([given])
+    with pytest.raises(SceneError, match=r"give its \.SAFE folder"):
+        open_scene([], SceneOptions(bands=(("red", part),)))
+
+
 def test_other_folders_named_safe_are_left_to_gdal(tmp_path):
     folder = tmp_path / "S1A.SAFE"
     folder.mkdir()

@@ -580,6 +580,18 @@ def test_an_item_that_cannot_be_opened_is_left_out_where_that_is_allowed(tmp_pat
     assert [w.startswith("left out: ") for w in scene.warnings] == [True, True]
 
 
+def test_a_mask_on_other_pixels_than_the_map_is_refused(tmp_path, model):
+    network = build("Unet", "resnet18", bands=1)
+    bands = [InputBand("B11", "swir16", 0.12, 0.05)]
+    sky = save_model(tmp_path / "sky", network, bands=bands, gsd_m=20).path
+    path = make_item(tmp_path / "a", bands=(*RGBN, "B11"), sizes=SIZES)
+    given = ["--model", str(model), "-o", str(tmp_path / "out"), "-q"]
+    given += ["--mask-model", str(sky), "--mask-classes", "dark"]
+    refused = CliRunner().invoke(main, ["segment", str(path), *given])
+    assert refused.exit_code == 2
+    assert "takes bands of 20 m, the map's those of 10 m" in refused.output
+
+
 def test_a_model_that_takes_bands_by_number_is_refused_with_their_names(
     tmp_path, model
 ):

@@ -14,7 +14,7 @@ from geoseg.scene.image import Scene
 from geoseg.scene.index import read_headers
 from geoseg.scene.places import list_places
 from geoseg.scene.planes import common_grid
-from geoseg.scene.product import as_product_says
+from geoseg.scene.product import as_product_says, check_unpacked
 from geoseg.scene.quality import find_quality, is_quality
 from geoseg.scene.raster import use
 from geoseg.steps import OnStep, ignore_step
@@ -48,8 +48,13 @@ def read_all(
 
     """
     within = None if options.allow_external_references else roots
-    found = read_headers(places, partial(read_header, roots=within), on_step)
+    found = read_headers(places, partial(_read, roots=within), on_step)
     return [as_product_says(h) if isinstance(h, Header) else h for h in found]
+
+
+def _read(place: str, roots: Sequence[Path] | None) -> Header:
+    check_unpacked(place)
+    return read_header(place, roots)
 
 
 def readable(

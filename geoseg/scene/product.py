@@ -33,6 +33,8 @@ _ABOVE = 5
 """How far above one of its images a product's metadata may lie."""
 _IMAGE = re.compile(r"_(B\d\d|B8A|SCL|AOT|WVP)(?:_(\d\d)m)?$")
 """How the names of images end: band and, since level 2A, resolution."""
+_PACKED = re.compile(r"^SENTINEL2_L|S2[A-D]_MSI[^/]*\.zip$")
+"""How GDAL names a part of a product, and how archives of products are called."""
 _BANDS = [
     *(f"B{number:02}" for number in range(1, 9)),
     "B8A",
@@ -76,6 +78,20 @@ def read_product(place: str) -> list[Bundle] | None:
         found = [path / name for name in _METADATA if (path / name).is_file()]
         return list(_read(found[0]).bundles) if found else None
     return None
+
+
+def check_unpacked(place: str) -> None:
+    """Refuse a product in an archive, and GDAL's own words for parts of a product.
+
+    Raises:
+        SceneError: It is one; its metadata would not be looked at.
+
+    """
+    if _PACKED.search(place):
+        raise SceneError(
+            f"{place} is a Sentinel-2 product as GDAL's driver reads it, without the "
+            f"offset that its metadata tell; unpack it, and give its .SAFE folder"
+        )
 
 
 def as_product_says(header: Header) -> Header:
