@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME")
 """Tags that may say when a picture was taken."""
+_LONG, _EXACT = ("int64", "uint64"), 1 << 53
+"""Types whose values a float cannot always hold, and from where on it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,16 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
 def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
     flags = dataset.mask_flag_enums[index]
     nodata: float | None = dataset.nodatavals[index]
+    masked = _is_masked(dataset, flags)
+    if MaskFlags.nodata in flags and dataset.dtypes[index] in _LONG:
+        # rasterio gives it as a float, which may be another number, or not at all.
+        masked = nodata is None or abs(nodata) >= _EXACT
+        nodata = None if masked else nodata
     return BandHeader(
         name=dataset.descriptions[index] or "",
         dtype=dataset.dtypes[index],
         nodata=None if nodata is None or math.isnan(nodata) else float(nodata),
-        masked=_is_masked(dataset, flags),
+        masked=masked,
         role=_role(dataset, index),
         scale=float(dataset.scales[index]),
         offset=float(dataset.offsets[index]),

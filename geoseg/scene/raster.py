@@ -352,7 +352,7 @@ def _has_data(
     masked = [i for i, band in zip(indexes, bands, strict=True) if band.masked]
     if not (numbers or masked or any(band.nodata is not None for band in bands)):
         return np.ones((1, *pixels.shape[1:]), np.bool_)
-    data = np.isfinite(pixels) if numbers else np.ones(pixels.shape, np.bool_)
+    data = _is_number(pixels) if numbers else np.ones(pixels.shape, np.bool_)
     for row, band in enumerate(bands):
         if band.nodata is not None:
             data[row] &= pixels[row] != _as(band.nodata, pixels.dtype)
@@ -360,6 +360,16 @@ def _has_data(
         masks = dataset.read_masks(masked, window=part, out_shape=_shape(masked, data))
         data[[indexes.index(i) for i in masked]] &= masks != 0
     return data
+
+
+def _is_number(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Tell which floats are numbers to a model, which computes in float32.
+
+    A float64 that float32 cannot hold is infinite to it: what stands for "no data" in
+    many files, declared or not.
+    """
+    with np.errstate(over="ignore"):
+        return np.isfinite(pixels.astype(np.float32, copy=False))
 
 
 def _shape(masked: list[int], data: NDArray[np.bool_]) -> tuple[int, ...]:
