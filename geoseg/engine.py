@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from geoseg.cluster import THREADS, enlist
+from geoseg.cluster import enlist
 from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
 from geoseg.grid import Block, Piece
 from geoseg.journal.journal import Entry
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from geoseg.plan import Plan
     from geoseg.tasks import Done, Job
 
-_IN_FLIGHT = THREADS + 1
-"""Tasks handed to a process at a time: one more, so that none waits for us."""
+_WAITING = 1
+"""Tasks handed to a process beside those under way, so that none waits for us."""
 _SEAMS = 8
 """Seams merged in one task at most: a finished block sets free up to eight, and a task
 costs dask milliseconds."""
@@ -108,7 +108,7 @@ def run(
     done = _what_lasts(job.plan, journal)
     walk = _Walk(job.plan, journal, done, on_progress)
     with enlist(client, job) as workers:
-        failures = walk.finish(workers)
+        failures = walk.finish(workers, job.at_once + _WAITING)
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
     return replace(walk.progress, failures=tuple(map(str, failures)))
@@ -238,9 +238,12 @@ class _Walk:
             resumed=done.counts["blocks"],
         )
 
-    def finish(self, workers: Enlisted) -> list[BlockError]:
-        """Run every task that is not in the journal; return those that failed."""
-        room = _IN_FLIGHT * workers.count
+    def finish(self, workers: Enlisted, in_flight: int) -> list[BlockError]:
+        """Run every task that is not in the journal; return those that failed.
+
+        So many are handed to each process at a time.
+        """
+        room = in_flight * workers.count
         results: SimpleQueue[Future[Any]] = SimpleQueue()
         work: dict[Future[Any], _Work] = {}
 

@@ -13,18 +13,16 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from geoseg.errors import InputError, SceneError
-from geoseg.remote import as_url, file_system, nothing_at, without_secrets
+from geoseg.remote import as_url, ask, file_system, nothing_at, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HEADER = 64 * 1024
 """Bytes that are hashed."""
-_ANSWER_S = 30
-"""Seconds that a server has to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +110,13 @@ def _of_address(url: str, name: str) -> Fingerprint:
     """One request tells all; a server that knows no ranges is hung up on."""
     wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(request_headers(os.environ))}
     request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
-    with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  # the same
+    with ask(request) as answer:
         header = answer.read(_HEADER)
         whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
         length = whole or answer.headers.get("Content-Length", "")
-        changed = answer.headers.get("ETag") or answer.headers.get("Last-Modified", "")
+        changed = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
     size = int(length) if length.isdigit() else -1
-    return Fingerprint(name, size, changed, _hash(header))
+    return Fingerprint(name, size, changed or "", _hash(header))
 
 
 def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
 from geoseg.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPResponse
     from pathlib import Path
 
     from fsspec import AbstractFileSystem
@@ -42,6 +46,13 @@ _PACKAGES = {
     "oss": "ossfs",
 }
 """What to install for a kind of place."""
+
+_ANSWER_S = 30
+"""Seconds that a web server has to answer."""
+_HICCUPS = frozenset((429, 500, 502, 503, 504))
+"""Statuses after which it is asked again."""
+_PAUSES_S = 0.3, 0.9
+"""Seconds before each time."""
 
 
 def as_url(place: str | Path) -> str | None:
@@ -80,6 +91,30 @@ def nothing_at(url: str, error: FileNotFoundError) -> str:
     """Say that there is nothing at a URL, with more of it where a store says more."""
     told = f" ({error})" if " " in str(error) else ""
     return f"there is nothing at {without_secrets(url)}{told}; check the address"
+
+
+def ask(request: Request) -> HTTPResponse:
+    """Send a web server a request, and again where it hiccups.
+
+    Raises:
+        HTTPError: It answers with a status of 400 or more, of 500 three times.
+        OSError: It does not answer.
+
+    """
+    for pause in _PAUSES_S:
+        try:
+            return _open(request)
+        except HTTPError as error:
+            if error.code not in _HICCUPS:
+                raise
+            error.close()
+        time.sleep(pause)
+    return _open(request)
+
+
+def _open(request: Request) -> HTTPResponse:
+    answer: HTTPResponse = urlopen(request, timeout=_ANSWER_S)  # noqa: S310  # callers ask http only
+    return answer
 
 
 def settings() -> dict[str, str]:

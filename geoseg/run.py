@@ -17,7 +17,7 @@ from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, Setup, prepare
 from geoseg.several import named_apart
 from geoseg.steps import OnStep, Step, ignore_step
-from geoseg.tasks import Job
+from geoseg.tasks import Job, tasks_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ def segment(
     clock = Clock()
     place = Output.of(output)
     setup = _prepare(scene, place, aoi, options, clock, on_step)
-    with place.claimed(), _client(setup, on_step) as client:
+    with place.claimed(), _client([setup], on_step) as client:
         return _finish(setup, client, clock, on_step)
 
 
@@ -120,7 +120,7 @@ def segment_features(  # what segment takes, and the field
     reports: dict[str, Report] = {}
     with (
         place.claimed(),
-        _client(setup, on_step) as client,
+        _client([setup], on_step) as client,
         _journal(setup) as journal,
         _masked(setup, client, clock, on_step),
     ):
@@ -177,8 +177,7 @@ def segment_each(
         )
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    first = next(iter(setups.values()))
-    with place.claimed(), _client(first, on_step) as client:
+    with place.claimed(), _client(list(setups.values()), on_step) as client:
         for name, setup in setups.items():
             on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
             try:
@@ -214,10 +213,15 @@ def _prepare(  # what segment takes
 
 
 @contextmanager
-def _client(setup: Setup, on_step: OnStep) -> Iterator[Client]:
+def _client(setups: Sequence[Setup], on_step: OnStep) -> Iterator[Client]:
+    """Open the client of some jobs with one model and the same options."""
+    threads = tasks_at_once(remote=any(setup.scene.is_remote for setup in setups))
+    setup = setups[0]
     options, device = setup.options, setup.predictor.compute.device
     workers = default_workers(device) if options.workers is None else options.workers
-    with open_client(workers, options.scheduler, device=device) as client:
+    with open_client(
+        workers, options.scheduler, device=device, threads=threads
+    ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
 
@@ -273,6 +277,7 @@ def _infer(
         blend=setup.options.blend,
         layers=setup.layers,
         store=journal.store,
+        at_once=tasks_at_once(remote=setup.scene.is_remote),
     )
 
     def tell(progress: Progress) -> None:

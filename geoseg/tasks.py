@@ -32,6 +32,18 @@ if TYPE_CHECKING:
     from geoseg.plan import Plan
 
 
+THREADS = 3
+"""Tasks of one process at a time: one reads, one has the device, one writes."""
+_AHEAD = 3
+"""As many more read where that is waiting for a network: answers come after tens of
+milliseconds, in which two cores do a near-free model's work on a block of 1 Mpx."""
+
+
+def tasks_at_once(*, remote: bool) -> int:
+    """How many tasks of a process are under way where a scene is read from."""
+    return THREADS + (_AHEAD if remote else 0)
+
+
 class Source(Protocol):
     """What a block is read from; `geoseg.scene.Scene` is one."""
 
@@ -109,6 +121,8 @@ class Job:
     """What is kept of the scores."""
     store: Store
     """The files of the run directory."""
+    at_once: int = THREADS
+    """How many tasks of a process are under way: see `tasks_at_once`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "several": (1, "errors", ""),
     "estimate": (
         8,
-        ("classes cluster grid memory normalise output predict prepare scene several"),
+        (
+            "classes cluster grid memory normalise output predict prepare scene "
+            "several tasks"
+        ),
         "numpy",
     ),
     "__init__": (

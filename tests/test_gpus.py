@@ -14,6 +14,7 @@ from jobs import do, make_job, make_scene, whole
 
 from geoseg.cluster import dashboard_of, default_workers, gpus, open_client
 from geoseg.errors import ClusterError
+from geoseg.tasks import THREADS
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_each_worker_sees_one_gpu_and_says_so(monkeypatch):
         assert sorted(client.run(visible).values()) == ["0", "1"]
         workers = client.scheduler_info()["workers"].values()
         assert [w["resources"] for w in workers] == [{"GPU": 1}] * 2
-        assert {w["nthreads"] for w in workers} == {gpus.THREADS}
+        assert {w["nthreads"] for w in workers} == {THREADS}
         monkeypatch.setattr("geoseg.cluster.client._HAS_BOKEH", True)
         assert dashboard_of(client).startswith("http://127.0.0.1:")
         monkeypatch.setattr("geoseg.cluster.client._HAS_BOKEH", False)
@@ -66,7 +67,7 @@ def test_each_worker_sees_one_gpu_and_says_so(monkeypatch):
 def test_dask_cuda_is_used_where_it_is_installed(monkeypatch):
     module = SimpleNamespace(LocalCUDACluster=lambda **options: options)
     monkeypatch.setitem(sys.modules, "dask_cuda", module)
-    options = gpus.gpu_cluster(2)
+    options = gpus.gpu_cluster(2, THREADS)
     assert options["CUDA_VISIBLE_DEVICES"] == ["0", "1"]
     assert (options["n_workers"], options["resources"]) == (2, {"GPU": 1})
 

@@ -111,6 +111,22 @@ def test_a_damaged_file_is_named_with_the_window(make_raster):
         scene.read(Window(0, 0, 37, 53), (0, 1, 2))
 
 
+def test_a_block_that_cannot_be_decoded_is_named_with_its_place_in_the_file(
+    make_raster,
+):
+    tiles = {"tiled": True, "blockxsize": 32, "blockysize": 48, "interleave": "band"}
+    path = make_raster(height=100, width=90, compress="zstd", **tiles)
+    scene = open_scene(path)
+    with rasterio.open(path) as dataset:
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=2))
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(40))
+    assert scene.read(Window(0, 0, 48, 90), (0, 1, 2))[1].any()
+    with pytest.raises(SceneError, match=rf"band 2.* begins at byte {offset}\);"):
+        scene.read(Window(0, 0, 100, 90), (0, 1, 2))
+
+
 def test_a_crs_can_be_assumed_where_a_file_has_none(make_raster):
     path = make_raster(crs=None)
     scene = open_scene(path, SceneOptions(assume_crs="EPSG:32633"))

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class _Handler(BaseHTTPRequestHandler):
     """Serve files of a folder; parts of them, unless told otherwise."""
 
+    protocol_version = "HTTP/1.1"  # connections are kept, as real servers keep them
+
     def do_HEAD(self):  # the library's name
         self._answer(body=False)
 
@@ -22,8 +24,17 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.requests += 1
+            server.busy += 1
+            server.most = max(server.most, server.busy)
             number = server.requests
-        time.sleep(server.delay)
+        try:
+            time.sleep(server.delay)
+            self._respond(server, number, body=body)
+        finally:
+            with server.lock:
+                server.busy -= 1
+
+    def _respond(self, server, number, *, body):
         path = server.folder / self.path.lstrip("/").partition("?")[0]
         if server.status:
             return self._send(server.status, b"")
@@ -31,14 +42,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(503, b"")
         if not path.is_file():
             return self._send(404, b"")
-        data = path.read_bytes()
+        size = path.stat().st_size
         wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if wanted is None or not server.ranges:
-            return self._send(200, data, body=body)
+            return self._send(200, path.read_bytes(), body=body)
         start = int(wanted[1])
-        stop = min(int(wanted[2] or len(data)) + 1, len(data))
-        headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
-        return self._send(206, data[start:stop], headers, body=body)
+        stop = min(int(wanted[2] or size) + 1, size)
+        headers = {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
+        with path.open("rb") as file:
+            file.seek(start)
+            return self._send(206, file.read(stop - start), headers, body=body)
 
     def _send(self, status, data, headers=None, *, body=True):
         self.send_response(status)
@@ -60,7 +73,8 @@ def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
     server.daemon_threads = True
     server.folder, server.ranges, server.status = folder, ranges, status
     server.delay, server.fail_every = delay, fail_every
-    server.requests, server.lock = 0, threading.Lock()
+    server.requests = server.busy = server.most = 0
+    server.lock = threading.Lock()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -10,10 +10,9 @@ Its rooms, from below:
 
 from geoseg.cluster.client import dashboard_of, map_on, open_client
 from geoseg.cluster.crew import Enlisted, enlist
-from geoseg.cluster.gpus import THREADS, default_workers
+from geoseg.cluster.gpus import default_workers
 
 __all__ = [
-    "THREADS",
     "Enlisted",
     "dashboard_of",
     "default_workers",

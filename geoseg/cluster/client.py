@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 import dask
 from distributed import Client, LocalCluster
 
-from geoseg.cluster.gpus import DASHBOARD, THREADS, gpu_cluster
+from geoseg.cluster.gpus import DASHBOARD, gpu_cluster
 from geoseg.cluster.scheduler import remote_client
+from geoseg.tasks import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +32,11 @@ Made = TypeVar("Made")
 
 @contextmanager
 def open_client(
-    workers: int = 0, scheduler: str | None = None, *, device: str = "cpu"
+    workers: int = 0,
+    scheduler: str | None = None,
+    *,
+    device: str = "cpu",
+    threads: int = THREADS,
 ) -> Iterator[Client]:
     """Open a dask client.
 
@@ -40,6 +45,8 @@ def open_client(
             in this process, which saves the seconds that they take to start.
         scheduler: The address of a running scheduler, instead of either.
         device: What workers compute on; each gets a GPU of its own for ``cuda``.
+        threads: Tasks of one process at a time; a running scheduler's workers have
+            threads of their own.
 
     Raises:
         ClusterError: The scheduler does not answer, or has no worker, or there are
@@ -53,16 +60,16 @@ def open_client(
     pinned = workers > 0 and device == "cuda"
     with (
         dask.config.set(_LEAN),
-        gpu_cluster(workers) if pinned else _local_cluster(workers) as cluster,
+        (gpu_cluster if pinned else _local_cluster)(workers, threads) as cluster,
         Client(cluster) as client,
     ):
         yield client
 
 
-def _local_cluster(workers: int) -> LocalCluster:
+def _local_cluster(workers: int, threads: int) -> LocalCluster:
     return LocalCluster(
         n_workers=max(workers, 1),
-        threads_per_worker=THREADS,
+        threads_per_worker=threads,
         processes=workers > 0,
         dashboard_address=DASHBOARD,
         scheduler_kwargs={"dashboard": workers > 0},

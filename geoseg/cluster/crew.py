@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 import rasterio
 from distributed import WorkerPlugin, get_worker
 
-from geoseg.cluster.gpus import GPU, SHARE, gpu_id
+from geoseg.cluster.gpus import GPU, gpu_id, share
 from geoseg.errors import ClusterError, GeosegError
 from geoseg.remote import settings
 
@@ -75,9 +75,11 @@ class _Crew(WorkerPlugin):
 class Enlisted:
     """The workers of a client that a job goes to: use `enlist`."""
 
-    def __init__(self, client: Client, name: str, *, on_gpus: bool) -> None:
-        """Take workers that carry the job under a name."""
-        self._client, self._name, self._on_gpus = client, name, on_gpus
+    def __init__(self, client: Client, name: str, job: Job) -> None:
+        """Take workers that carry a job under a name."""
+        self._client, self._name = client, name
+        self._on_gpus = job.predictor.device.type == "cuda"
+        self._share = share(job.at_once)
         self._submitted = count()
 
     @property
@@ -109,7 +111,7 @@ class Enlisted:
             *args,
             key=key,
             retries=retries,
-            resources={GPU: SHARE} if self._declared else None,
+            resources={GPU: self._share} if self._declared else None,
         )
 
     @cached_property
@@ -139,8 +141,7 @@ def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
 
     """
     name = f"geoseg-{secrets.token_hex(8)}"
-    on_gpus = job.predictor.device.type == "cuda"
-    crew = Enlisted(client, name, on_gpus=on_gpus)
+    crew = Enlisted(client, name, job)
     members = crew.members
     versions = library_versions()
     answers = client.run(library_versions, workers=members, on_error="return")
@@ -152,7 +153,7 @@ def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
             for worker, found in answers.items()
         }
     )
-    if on_gpus and len(members) > 1:
+    if job.predictor.device.type == "cuda" and len(members) > 1:
         _refuse_sharing(client.run(gpu_id, workers=members))
     client.register_plugin(_Crew(job, versions), name=name)
     try:

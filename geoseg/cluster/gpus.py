@@ -1,9 +1,9 @@
 """One worker for each GPU of this machine.
 
 A GPU is a resource of dask's: a worker that has one says so, and tasks of a run on GPUs
-go to such workers only, `THREADS` and one more at a time, so that one block is read and
-another written while a third is computed. Workers that share a GPU without knowing are
-refused: see `crew`.
+go to such workers only, one more at a time than it has threads, so that one block is
+read and another written while a third is computed. Workers that share a GPU without
+knowing are refused: see `crew`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from distributed import Nanny, Scheduler, SpecCluster
 
 from geoseg.errors import ClusterError
 
-THREADS = 3
-"""Tasks of one process at a time: one reads, one has the device, one writes."""
 GPU = "GPU"
 """The resource that a worker with a GPU of its own declares."""
-SHARE = 1 / 4
-"""What a task asks of it: a power of two, which adds up exactly."""
 DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine only."""
 
@@ -50,8 +46,25 @@ def gpu_id() -> str:
     return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
 
 
-def gpu_cluster(workers: int) -> SpecCluster:
+def share(at_once: int) -> float:
+    """What a task asks of a GPU: at least so many and one more have one.
+
+    Powers of two add up exactly.
+
+    Example:
+        >>> share(3), share(6)
+        (0.25, 0.125)
+
+    """
+    return 2.0 ** -(at_once.bit_length())
+
+
+def gpu_cluster(workers: int, threads: int) -> SpecCluster:
     """Start worker processes with a GPU each, by dask-cuda where that is installed.
+
+    Args:
+        workers: How many processes.
+        threads: Tasks of one of them at a time.
 
     Raises:
         ClusterError: There are more workers than GPUs.
@@ -67,12 +80,12 @@ def gpu_cluster(workers: int) -> SpecCluster:
     try:
         from dask_cuda import LocalCUDACluster  # noqa: PLC0415  # an extra
     except ImportError:
-        return _pinned_cluster(chosen)
+        return _pinned_cluster(chosen, threads)
     # It binds each worker to the cores and network cards that are near its GPU.
     cluster: SpecCluster = LocalCUDACluster(
         CUDA_VISIBLE_DEVICES=chosen,
         n_workers=workers,
-        threads_per_worker=THREADS,
+        threads_per_worker=threads,
         memory_limit=0,
         device_memory_limit=None,
         resources={GPU: 1},
@@ -82,10 +95,10 @@ def gpu_cluster(workers: int) -> SpecCluster:
     return cluster
 
 
-def _pinned_cluster(gpus: list[str]) -> SpecCluster:
+def _pinned_cluster(gpus: list[str], threads: int) -> SpecCluster:
     """Do without dask-cuda: each process sees one GPU."""
     options: dict[str, Any] = {
-        "nthreads": THREADS,
+        "nthreads": threads,
         "memory_limit": 0,
         "resources": {GPU: 1},
         "silence_logs": logging.CRITICAL,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.cluster import THREADS
+from geoseg.tasks import THREADS, tasks_at_once
 
 if TYPE_CHECKING:
     from geoseg.prepare import Setup
@@ -31,14 +31,16 @@ measured on maps of 1 to 17 Mpx, and half as much is for what the sample missed.
 def block_bytes(setup: Setup) -> int:
     """What blocks in flight hold: all their pixels, and the scores of two.
 
-    Pixels are held twice while they are read, once by GDAL.
+    Pixels are held twice while they are read, once by GDAL. Where they come through a
+    network, blocks are read ahead.
     """
+    at_once = tasks_at_once(remote=setup.scene.is_remote)
     plan, predictor = setup.plan, setup.predictor
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands, size = len(predictor.bands), np.dtype(setup.scene.dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
     files = setup.layers.count + _strip_share(setup) * (4 * predictor.classes + 1)
-    return int(pixels * (THREADS * (read + files) + 2 * 4 * predictor.classes))
+    return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.classes))
 
 
 def product_bytes(setup: Setup) -> int:

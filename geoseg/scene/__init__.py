@@ -10,6 +10,7 @@ The rooms, in the order that an image comes together:
 * `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read
 * `header` is all that a file says of itself; no pixel is read for it
+* `failure` says why a file that could be opened cannot be read
 * `index` reads the headers of many files at once, and keeps them
 * `raster` is one file: pixels of a window, and where each band has data
 * `planes` finds the one grid that files lie on, `choice` makes one that a user chose

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import rasterio
 from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
@@ -23,7 +24,7 @@ from geoseg.remote import gdal_settings
 from geoseg.scene.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What a damaged file can make rasterio raise."""
@@ -58,7 +59,13 @@ _LEAN = {"GTiff": {"GEOREF_SOURCES": "NONE"}}
 """How drivers open a file faster whose header is known: looking up its CRS in PROJ's
 database is most of it."""
 
+_CONNECTIONS = 8
+"""Files of a network that are read at once for a window."""
+
 _shelf = Shelf()
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 class _Thread(threading.local):
@@ -134,6 +141,21 @@ def opened_once(
 def is_remote(place: str) -> bool:
     """Tell whether GDAL reads a place through a network."""
     return place.startswith("/vsi") and not place.startswith(_LOCAL_SYSTEMS)
+
+
+def at_once(
+    work: Callable[[Item], Made], items: Sequence[Item], *, remote: bool
+) -> list[Made]:
+    """Do what `map` does: all together where that is waiting for a network.
+
+    Raises:
+        Exception: What `work` raises of the first item for which it does.
+
+    """
+    if not remote or len(items) < 2:  # noqa: PLR2004  # one waits for nobody
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), _CONNECTIONS)) as threads:
+        return list(threads.map(work, items))
 
 
 _LOCAL_SYSTEMS = (

@@ -12,10 +12,10 @@ import numpy as np
 
 from geoseg.errors import SceneError
 from geoseg.grid import Window
-from geoseg.scene.datasets import settled
+from geoseg.scene.datasets import at_once, settled
 from geoseg.scene.header import read_header
 from geoseg.scene.raster import use
-from geoseg.scene.sheets import blank_picture
+from geoseg.scene.sheets import blank_picture, waves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +68,11 @@ class Scene:
     def rasters(self) -> tuple[Raster, ...]:
         """The files it is made of."""
         return tuple(layer.raster for sheet in self.sheets for layer in sheet.layers)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether some of it is read through a network."""
+        return any(sheet.is_remote for sheet in self.sheets)
 
     @property
     def nodata(self) -> float | None:
@@ -145,8 +150,13 @@ class Scene:
             shape = (window.height, window.width)
             pixels = np.zeros((len(bands), *shape), self.dtype)
             valid = np.zeros(shape, np.bool_)
-            for sheet in touched:
+
+            def add(sheet: Sheet) -> None:
                 self._add(sheet, window, bands, (pixels, valid))
+
+            remote = any(sheet.is_remote for sheet in touched)
+            for group in waves(touched, window) if remote else [touched]:
+                at_once(add, group, remote=remote)
             return pixels, valid
 
     def _touched(self, window: Window) -> list[Sheet]:

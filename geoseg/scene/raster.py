@@ -17,7 +17,8 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
-from geoseg.scene.datasets import GDAL_ERRORS, opened, reason
+from geoseg.scene.datasets import GDAL_ERRORS, opened
+from geoseg.scene.failure import failure
 from geoseg.scene.header import BandHeader, Header, shown
 
 if TYPE_CHECKING:
@@ -119,10 +120,7 @@ class Raster:
                 if window
                 else ""
             )
-            raise SceneError(
-                f"{self.name} cannot be read{where} ({reason(error)}); "
-                f"the file is damaged or gone"
-            ) from error
+            raise failure(self.place, self.driver, error, where) from error
 
     def coarse_valid(self, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """Read from an overview where each band has data, shape (band, y, x).

@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from geoseg.errors import SceneError
 from geoseg.fingerprint import request_headers
-from geoseg.remote import as_url, without_secrets
+from geoseg.remote import as_url, ask, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from http.client import HTTPResponse
 
-_ANSWER_S = 30
-"""Seconds that a server has to answer."""
 _PARTIAL = 206
 """The status of an answer that is a part of a file."""
 
@@ -65,7 +63,7 @@ def _answer(url: str, headers: dict[str, str]) -> Iterator[HTTPResponse]:
     wanted = {**headers, **dict(request_headers(os.environ))}
     request = Request(url, headers=wanted)  # noqa: S310  # callers ask http or https
     try:
-        with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  # the same
+        with ask(request) as answer:
             yield answer
     except HTTPError as error:
         error.close()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.grid import Window
+from geoseg.scene.datasets import at_once, is_remote
 from geoseg.scene.planes import offset_on
 from geoseg.scene.warp import (
     Warp,
@@ -108,6 +109,11 @@ class Sheet:
         """What people call it: its first file."""
         return self.layers[0].raster.name
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is read through a network."""
+        return any(is_remote(layer.raster.place) for layer in self.layers)
+
     def band(self, index: int) -> BandHeader:
         """What the file says of one of the scene's bands."""
         layer, band = self.bands[index]
@@ -146,10 +152,13 @@ class Sheet:
             return read[0].astype(dtype, copy=False), read[1]
         shape = (len(bands), window.height, window.width)
         pixels, data = np.empty(shape, dtype), np.empty(shape, np.bool_)
-        for layer in used:
+
+        def put(layer: int) -> None:
             at = [i for i, place in enumerate(places) if place[0] == layer]
             wanted = [places[i][1] for i in at]
             pixels[at], data[at] = self.layers[layer].read(window, wanted)
+
+        at_once(put, used, remote=self.is_remote)
         return pixels, data
 
     def picture(
@@ -168,6 +177,24 @@ class Sheet:
             wanted = [places[i][1] for i in at]
             whole[at] = self.layers[layer].picture(window, wanted, shape)
         return whole
+
+
+def waves(sheets: Sequence[Sheet], window: Window) -> list[list[Sheet]]:
+    """Sort sheets into groups that can be read at once, one group after the other.
+
+    Those of a group share no pixel of the window, and a sheet comes after all that are
+    before it and share one with it.
+    """
+    parts = [sheet.window.intersection(window) for sheet in sheets]
+    order: list[int] = []
+    for part in parts:
+        below = zip(parts, order, strict=False)
+        after = [n for other, n in below if part and other and other.intersection(part)]
+        order.append(max(after, default=-1) + 1)
+    groups: list[list[Sheet]] = [[] for _ in range(max(order, default=-1) + 1)]
+    for sheet, n in zip(sheets, order, strict=True):
+        groups[n].append(sheet)
+    return groups
 
 
 def blank_picture(bands: int, shape: tuple[int, int]) -> np.ma.MaskedArray:
