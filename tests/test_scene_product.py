@@ -6,6 +6,7 @@ import rasterio
 from click.testing import CliRunner
 from items import BANDS, make_product, sample_bands
 from sheets import write_raster
+from web import served
 
 from geoseg.cli import main
 from geoseg.errors import SceneError
@@ -127,11 +128,44 @@ def test_metadata_that_cannot_be_right_are_refused(tmp_path, old, new, match):
         open_scene(safe)
 
 
+def test_a_product_on_a_server_is_what_it_is_on_a_disk(tmp_path):
+    safe = make_product(tmp_path)
+    expected = open_scene(safe).in_unit(1e-4)
+    (red,) = safe.rglob("*_B04_10m.jp2")
+    with served(tmp_path) as (address, _):
+        for place in (safe.name, f"{safe.name}/MTD_MSIL2A.xml"):
+            scene = open_scene(f"{address}/{place}").in_unit(1e-4)
+            assert scene.bands == RGBN
+            for found, there in zip(
+                scene.read(scene.window, (2, 0)),
+                expected.read(expected.window, (2, 0)),
+                strict=True,
+            ):
+                assert np.array_equal(found, there)
+        alone = f"{address}/{red.relative_to(tmp_path)}?sig=secret"
+        band = open_scene(alone).sheets[0].band(0)
+        assert (band.name, band.scale, band.offset) == ("B04", 1e-4, -0.1)
+        beside = open_scene([alone, safe], needs=lambda names, _: [names.index("B04")])
+        assert [sheet.band(0).offset for sheet in beside.sheets] == [-0.1, -0.1]
+
+
+def test_a_file_whose_products_metadata_are_gone_is_taken_raw_only(tmp_path):
+    safe = make_product(tmp_path)
+    (safe / "MTD_MSIL2A.xml").unlink()
+    (red,) = safe.rglob("*_B04_10m.jp2")
+    with served(tmp_path) as (address, _):
+        alone = f"{address}/{red.relative_to(tmp_path)}"
+        with pytest.raises(SceneError, match=r"xml answers 404.*--radiometry raw"):
+            open_scene(alone)
+        assert not open_scene(alone, SceneOptions(radiometry="raw")).is_scaled
+
+
 def test_a_product_in_an_archive_is_to_be_unpacked(tmp_path):
     archive = tmp_path / "S2A_MSIL2A_20230216T102101_N0509_R065_T33UUU.SAFE.zip"
     archive.write_bytes(b"PK")
+    inside = f"/vsizip/{archive}/S2A_MSIL2A_X.SAFE/GRANULE/a_B04_10m.jp2"
     part = f"SENTINEL2_L2A:{archive}:10m:EPSG_32633"
-    for given in (archive, part):
+    for given in (archive, inside, part):
         with pytest.raises(SceneError, match=r"without the offset .*\.SAFE folder"):
             open_scene([given])
     with pytest.raises(SceneError, match=r"give its \.SAFE folder"):

@@ -120,7 +120,8 @@ class _Reader:
         """Ask the files of bundles that do not tell their bands."""
         bundles = [of_raster(each) if isinstance(each, str) else each for each in found]
         headers = self._headers(
-            [(b, b.files) for b in bundles if isinstance(b, Bundle) and not b.is_told]
+            [(b, b.files) for b in bundles if isinstance(b, Bundle) and not b.is_told],
+            beyond=True,
         )
         for bundle in bundles:
             if isinstance(bundle, SceneError) or bundle.is_told:
@@ -132,14 +133,19 @@ class _Reader:
         self, picked: Sequence[tuple[Bundle, tuple[Offer, ...]]]
     ) -> Iterator[Opened | SceneError]:
         """Open the files that hold the offers picked."""
-        headers = self._headers([(b, [o.href for o in offers]) for b, offers in picked])
+        # What products on servers say, bundles have said.
+        headers = self._headers(
+            [(b, [o.href for o in offers]) for b, offers in picked], beyond=False
+        )
         for bundle, offers in picked:
             try:
                 yield open_bundle(bundle, offers, headers, self._options)
             except SceneError as error:
                 yield error
 
-    def _headers(self, wanted: Sequence[tuple[Bundle, Sequence[str]]]) -> Headers:
+    def _headers(
+        self, wanted: Sequence[tuple[Bundle, Sequence[str]]], *, beyond: bool
+    ) -> Headers:
         """Read headers, all at once, by document and reference."""
         places = {
             (bundle.document, href): self._place(bundle, href)
@@ -147,7 +153,7 @@ class _Reader:
             for href in hrefs
         }
         each = list({p: None for p in places.values() if isinstance(p, str)})
-        read = read_all(each, self._roots, self._options, self._on_step)
+        read = read_all(each, self._roots, self._options, self._on_step, beyond=beyond)
         known = dict(zip(each, read, strict=True))
         return {k: known[p] if isinstance(p, str) else p for k, p in places.items()}
 

@@ -67,10 +67,21 @@ def ask(
             count = len(raster.bands)
             for index, band in enumerate(raster.bands):
                 name = band.name or (offer.name if count == 1 else "")
-                offers.append(replace(offer, name=name, index=index, of=count))
+                offers.append(_as_in_file(offer, band, name, (index, count)))
     except SceneError as error:
         return error
     return replace(bundle, offers=tuple(offers), taken=taken, is_told=True)
+
+
+def _as_in_file(
+    offer: Offer, band: BandHeader, name: str, place: tuple[int, int]
+) -> Offer:
+    """Make an offer of a band of a file, with the numbers that it declares."""
+    index, of = place
+    if offer.scale is None and (band.scale, band.offset) != (1.0, 0.0):
+        offer = replace(offer, scale=band.scale, offset=band.offset)
+    nodata = band.nodata if offer.nodata is None else offer.nodata
+    return replace(offer, name=name, index=index, of=of, nodata=nodata)
 
 
 def open_bundle(

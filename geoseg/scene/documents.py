@@ -53,12 +53,7 @@ def read_document(place: str) -> dict[str, Any]:
 
     """
     name = without_secrets(place)
-    content = _content(place, name)
-    if len(content) > _LONGEST:
-        raise SceneError(
-            f"{name} is too long for a STAC document (over {_LONGEST:,} bytes); split "
-            f"it, or name fewer items"
-        )
+    content = read_bytes(place)
     try:
         found = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -66,6 +61,22 @@ def read_document(place: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SceneError(f"{name} holds no JSON object, so it is no STAC document")
     return found
+
+
+def read_bytes(place: str) -> bytes:
+    """Read a document on a disk, a server or an object store.
+
+    Raises:
+        SceneError: It cannot be read, or is too long.
+
+    """
+    content = _content(place, without_secrets(place))
+    if len(content) > _LONGEST:
+        raise SceneError(
+            f"{without_secrets(place)} is too long for a document (over {_LONGEST:,} "
+            f"bytes); split it, or name fewer items"
+        )
+    return content
 
 
 def _content(place: str, name: str) -> bytes:

@@ -37,6 +37,8 @@ def read_all(
     roots: Sequence[Path],
     options: SceneOptions,
     on_step: OnStep = ignore_step,
+    *,
+    beyond: bool = True,
 ) -> list[Header | SceneError]:
     """Read headers, each with what its product says of it; errors stand for others.
 
@@ -45,11 +47,20 @@ def read_all(
         roots: The folders that VRTs may refer to.
         options: Whether they may refer to others, too.
         on_step: Called as files are read.
+        beyond: Whether to ask products on servers for what they say.
 
     """
     within = None if options.allow_external_references else roots
     found = read_headers(places, partial(_read, roots=within), on_step)
-    return [as_product_says(h) if isinstance(h, Header) else h for h in found]
+    complete = partial(_completed, beyond=beyond, raw=options.radiometry == "raw")
+    return [complete(h) if isinstance(h, Header) else h for h in found]
+
+
+def _completed(header: Header, *, beyond: bool, raw: bool) -> Header | SceneError:
+    try:
+        return as_product_says(header, beyond=beyond)
+    except SceneError as error:
+        return header if raw else error
 
 
 def _read(place: str, roots: Sequence[Path] | None) -> Header:

@@ -126,7 +126,7 @@ def _parsed(path: Path) -> ET.Element:
     return parse_xml(text, path, "VRT")
 
 
-def parse_xml(text: bytes, path: Path, kind: str) -> ET.Element:
+def parse_xml(text: bytes, path: Path | str, kind: str) -> ET.Element:
     """Parse XML without expanding anything.
 
     Args:
