@@ -16,11 +16,10 @@ The rooms, in the order that an image comes together:
 * `planes` finds the one grid that files lie on, `choice` makes one that a user chose
 * `coordinates` places a grid's pixels in a file on another one, `gather` is the loops
   over them, and `warp` reads the file there
-* `bundle` is what tells its bands before a file is opened: a Sentinel-2 `product`
-  (`safe` reads its metadata), or a
-  STAC item (`stac`) that `documents` reads from files and servers; `assets` are an
-  item's bands, `sentinel2` knows what baselines did to their numbers, and `hrefs` says
-  where references may lead
+* `bundle` is what tells its bands before a file is opened: a Sentinel-2 `product`,
+  whose metadata `safe` understands, or a STAC item (`stac`) that `documents` reads from
+  files and servers; `assets` are an item's bands, `sentinel2` knows what baselines did to
+  their numbers, and `hrefs` says where references may lead
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `servers` is what a web server must do, `quality` the classes of SCL and QA_PIXEL
 * `sheets` are a scene's members, laid on its grid
