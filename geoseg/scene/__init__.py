@@ -18,8 +18,8 @@ The rooms, in the order that an image comes together:
   over them, and `warp` reads the file there
 * `bundle` is what tells its bands before a file is opened: a Sentinel-2 `product`,
   whose metadata `safe` understands, or a STAC item (`stac`) that `documents` reads from
-  files and servers; `assets` are an item's bands, `sentinel2` knows what baselines did to
-  their numbers, and `hrefs` says where references may lead
+  files and servers; `assets` are an item's bands, `sentinel2` knows what baselines did
+  to their numbers, and `hrefs` says where references may lead
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `servers` is what a web server must do, `quality` the classes of SCL and QA_PIXEL
 * `sheets` are a scene's members, laid on its grid
