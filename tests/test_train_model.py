@@ -9,6 +9,7 @@ from dataclasses import replace
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from click.testing import CliRunner
 from safetensors.numpy import load_file
@@ -22,7 +23,6 @@ from geoseg.errors import (
     LabelsError,
     ResumeError,
     SceneError,
-    TrainingError,
 )
 from geoseg.models.new import NewPackage, describe
 from geoseg.train.chips import Split
@@ -273,14 +273,54 @@ def test_a_scene_whose_nodata_is_not_a_number_is_learned_from(
     assert np.isfinite([band.mean for band in trained.package.bands]).all()
 
 
-def test_a_loss_that_is_no_number_ends_with_status_1_and_leaves_nothing(
-    scene, labels, tmp_path
+def moved(labels, path):
+    table = geopandas.read_file(labels).to_crs(32633)
+    table.set_geometry(table.translate(50_000)).to_file(path)
+
+
+def broken(scene, path):
+    with rasterio.open(scene) as file:
+        pixels, profile = file.read(), file.profile
+    pixels[1, 7, 9] = np.nan
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(pixels)
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "sentence"),
+    [
+        ("scene.tif --labels away.gpkg", 2, "no label lies in the scene: the scene"),
+        ("scene.tif --labels labels.gpkg --class-field kind", 2, "column 'kind'"),
+        ("scene.tif --labels labels.gpkg --class-field one", 2, "one class, 'land'"),
+        ("scene.tif --labels nowhere.gpkg", 2, "nowhere.gpkg"),
+        ("nan.tif --labels labels.gpkg", 2, "NaN or infinite values in 1 pixels"),
+        ("scene.tif --labels labels.gpkg --fold 4/5 --block 160", 2, "of fold 4/5"),
+        ("scene.tif --labels labels.gpkg --chip 40", 2, "a multiple of 32"),
+        (
+            "scene.tif --labels labels.gpkg --learning-rate 1e30",
+            1,
+            "lower the learning",
+        ),
+    ],
+)
+def test_the_command_line_says_in_a_sentence_what_cannot_be_trained_on(
+    scene, labels, tmp_path, monkeypatch, flags, status, sentence
 ):
-    options = replace(QUICK, learning_rate=1e30, epochs=4)
-    with pytest.raises(TrainingError, match="lower the learning rate"):
-        geoseg.train_model([scene], labels, tmp_path / "m", options=options)
-    assert leftovers(tmp_path) == []
-    assert not (tmp_path / "m").exists()
+    monkeypatch.chdir(tmp_path)
+    moved(labels, "away.gpkg")
+    broken(scene, "nan.tif")
+    before = {path.name for path in tmp_path.iterdir()}
+    small = "--encoder resnet18 --encoder-weights none --chip 32 --gap 2 --tile 64"
+    command = (
+        f"train -o model --steps 2 --epochs 2 --batch 2 {small} --block 32 {flags}"
+    )
+    result = CliRunner().invoke(main, command.split())
+    assert result.exit_code == status, result.output
+    said = result.stderr.strip().splitlines()[-1]
+    assert said.startswith("geoseg: ")
+    assert sentence in said
+    assert result.stdout == ""
+    assert {path.name for path in tmp_path.iterdir()} == before
 
 
 def test_a_scene_without_labels_is_left_out_with_a_warning(

@@ -141,7 +141,7 @@ def settle(lesson: Lesson) -> TrainSettings:
     options = lesson.options
     compute = resolve_compute(options.device, options.precision)
     shown = options.batch * options.chip**2
-    epoch = options.steps or int(np.clip(lesson.pixels // shown, 10, 200))
+    epoch = options.steps or int(np.clip(lesson.pixels // shown, 25, 200))
     steps = epoch * options.epochs
     return TrainSettings(
         seed=options.seed,

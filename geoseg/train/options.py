@@ -87,7 +87,7 @@ class TrainOptions(GroundOptions):
     """How often the network is looked at."""
     steps: int | None = None
     """Batches an epoch; as many as show each labelled pixel about once where None,
-    10 to 200."""
+    25 to 200."""
     batch: int = 8
     """Chips a batch."""
     learning_rate: float = 2.5e-3

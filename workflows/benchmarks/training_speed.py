@@ -57,8 +57,8 @@ class Timed(Course):
 def main() -> None:
     """Measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=10, help="an epoch's")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=25, help="an epoch's")
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores")
     parser.add_argument("--write", type=Path, help="put the table into this page")
