@@ -351,3 +351,87 @@ def test_a_picture_of_a_warped_scene_shows_its_ground(zones):
     cols = (np.arange(80) + 0.5) * scene.georef.width / 80
     there = valid[rows.astype(int)[:, np.newaxis], cols.astype(int)]
     assert (there == ~picture.mask[0]).mean() > 0.95
+
+
+def numbered(path, number, transform, crs, size=(100, 100)):
+    """Write two bands of one number."""
+    pixels = np.full((2, *size), number, np.uint16)
+    return write_raster(path, pixels, transform, crs=crs)
+
+
+def spot(scene, longitude, latitude):
+    """Read one point of a scene: the number there, 0 where there is none."""
+    move = Transformer.from_crs(4326, scene.georef.crs, always_xy=True)
+    x, y = move.transform(longitude, latitude)
+    if scene.georef.crs.is_geographic:  # a grid may go on beyond 180 degrees
+        x += 360 * round((scene.georef.bounds.left + 1 - x) / 360)
+    col, row = map(math.floor, ~scene.georef.transform * (x, y))
+    window = Window(row, col, 1, 1)
+    if not scene.window.contains(window):
+        return 0
+    found, valid = scene.read(window, (0,))
+    return int(found[0, 0, 0]) * bool(valid[0, 0])
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"crs": "EPSG:3832", "resolution": 1000},
+        {"crs": "EPSG:32660", "resolution": 1000},
+        {"crs": "EPSG:32601", "resolution": 1000},
+        {"crs": "EPSG:4326", "resolution": 0.01},
+    ],
+    ids=str,
+)
+def test_the_180th_meridian_is_no_edge(tmp_path, chosen):
+    west = Affine(1000, 0, 750_000, 0, -1000, 100_000)
+    east = Affine(1000, 0, 150_000, 0, -1000, 100_000)
+    numbered(tmp_path / "a.tif", 7, west, "EPSG:32660")
+    numbered(tmp_path / "b.tif", 8, east, "EPSG:32601")
+    scene = open_scene(tmp_path, SceneOptions(**chosen))
+    assert max(scene.georef.height, scene.georef.width) < 250
+    assert [spot(scene, x, 0.5) for x in (179.4, 179.9, -179.7, -179.4)] == [7, 7, 8, 8]
+    assert spot(scene, 0, 0.5) == 0
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32660", "EPSG:32601", "EPSG:4326"])
+def test_a_file_in_degrees_may_go_on_beyond_180(tmp_path, crs):
+    path = numbered(
+        tmp_path / "a.tif", 9, Affine(0.02, 0, 179, 0, -0.02, 1), "EPSG:4326"
+    )
+    size = 0.01 if crs == "EPSG:4326" else 1000
+    scene = open_scene(path, SceneOptions(crs=crs, resolution=size))
+    places = (179.1, 179.9, -179.9, -179.1, -178.9, 178.9)
+    assert [spot(scene, x, 0.5) for x in places] == [9, 9, 9, 9, 0, 0]
+    _, valid = scene.read(scene.window, (0,))
+    assert valid.mean() > 0.9
+
+
+def test_where_a_projection_ends_there_is_no_data(tmp_path, recwarn):
+    lon, lat = np.meshgrid(np.arange(-179.5, 180), np.arange(89.5, -90, -1))
+    world = np.stack((lon + 200, lat + 100)).astype(np.float32)
+    path = write_raster(
+        tmp_path / "world.tif", world, Affine(1, 0, -180, 0, -1, 90), crs="EPSG:4326"
+    )
+    disc = CRS.from_user_input("+proj=ortho +lat_0=0 +lon_0=20 +R=6371000")
+    like = write_raster(
+        tmp_path / "like.tif",
+        np.ones((1, 140, 150), np.uint8),
+        Affine(100_000, 0, -7_500_000, 0, -100_000, 7_000_000),
+        crs=disc.to_wkt(),
+    )
+    scene = open_scene(path, SceneOptions(like=str(like)))
+    found, valid = scene.read(scene.window, (0, 1))
+    xs, ys = np.meshgrid(*(np.arange(n) + 0.5 for n in (150, 140)))
+    xs, ys = xs * 1e5 - 7.5e6, 7e6 - ys * 1e5
+    apart = np.hypot(xs, ys)
+    assert valid[apart < 6.35e6].all()
+    assert not valid[apart > 6.39e6].any()
+    inner = apart < 6e6
+    to = Transformer.from_crs(disc, 4326, always_xy=True)
+    lon, lat = (axis[inner] for axis in to.transform(xs, ys))
+    assert np.abs(found[0][inner] - 200 - lon).max() < 0.1
+    assert np.abs(found[1][inner] - 100 - lat).max() < 0.1
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
+    with pytest.raises(SceneError, match="choose a larger --resolution"):
+        open_scene(path, SceneOptions(crs="EPSG:3413", resolution=1e5))

@@ -62,21 +62,31 @@ def choose_grid(
     crs = _crs(planes, options)
     width, height = _resolution(planes, crs, options)
     probe = Georef(1, 1, Affine(width, 0, 0, 0, -height, 0), crs)
-    windows = [
-        window for plane in planes if (window := covered(plane, probe)) is not None
-    ]
-    if not windows:
+    # From 0 to 360 degrees, files on both sides of the 180th meridian are close.
+    unions = [_union(planes, probe, around) for around in (None, 180.0)]
+    union = min((u for u in unions if u), key=lambda u: u.width, default=None)
+    if union is None:
         raise SceneError(f"the files are nowhere in {crs.name}; choose another --crs")
-    union = Window.between(
-        (min(w.row for w in windows), max(w.rows[1] for w in windows)),
-        (min(w.col for w in windows), max(w.cols[1] for w in windows)),
-    )
     if union.pixels > _MOST_PIXELS:
         raise SceneError(
             f"pixels of {width:g} x {height:g} in {crs.name} make a scene of "
             f"{union.height:,} x {union.width:,} pixels; choose a larger --resolution"
         )
     return probe.crop(union)
+
+
+def _union(
+    planes: Sequence[Georef], probe: Georef, around: float | None
+) -> Window | None:
+    """The pixels that hold all files; None where they are nowhere."""
+    found = [covered(plane, probe, around) for plane in planes]
+    windows = [window for window in found if window is not None]
+    if not windows:
+        return None
+    return Window.between(
+        (min(w.row for w in windows), max(w.rows[1] for w in windows)),
+        (min(w.col for w in windows), max(w.cols[1] for w in windows)),
+    )
 
 
 def bounds_window(grid: Georef, bounds: tuple[float, float, float, float]) -> Window:

@@ -19,6 +19,7 @@ each window.)
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from pyproj import Transformer
 from geoseg.scene.gather import CELL, STEPS, interpolate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from affine import Affine
     from numpy.typing import NDArray
     from pyproj import CRS
@@ -64,14 +67,15 @@ def pixel_coordinates(
     half = CELL // 2
     ys = np.arange(rows[0] * CELL, rows[-1] * CELL + 1, half) - float(first_row)
     xs = np.arange(cols[0] * CELL, cols[-1] * CELL + 1, half) - float(first_col)
-    asked = _place(grid, plane, *np.meshgrid(ys, xs, indexing="ij"))
+    place = _placer(grid, plane)
+    asked = place(*np.meshgrid(ys, xs, indexing="ij"))
     found = np.empty((2, window.height, window.width))
     first = window.row - int(ys[0]), window.col - int(xs[0])
     interpolate(asked[:, ::2, ::2].copy(), *first, found)
     exact = ~((_error(asked[0]) <= _CLOSE) & (_error(asked[1]) <= _CLOSE))
     for cell_row, cell_col in np.argwhere(exact):
         corner = ys[0] + cell_row * CELL, xs[0] + cell_col * CELL
-        _ask_all(found, grid, plane, window, (int(corner[0]), int(corner[1])))
+        _ask_all(found, place, window, (int(corner[0]), int(corner[1])))
     return found[0], found[1]
 
 
@@ -90,8 +94,7 @@ def _error(asked: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ask_all(
     found: NDArray[np.float64],
-    grid: Georef,
-    plane: Georef,
+    place: Callable[..., NDArray[np.float64]],
     window: Window,
     corner: tuple[int, int],
 ) -> None:
@@ -103,28 +106,64 @@ def _ask_all(
         slice(rows[0] - window.row, rows[1] - window.row),
         slice(cols[0] - window.col, cols[1] - window.col),
     )
-    placed = _place(grid, plane, *np.meshgrid(ys, xs, indexing="ij"))
+    placed = place(*np.meshgrid(ys, xs, indexing="ij"))
     found[(slice(None), *part)] = np.floor(placed * STEPS + 0.5) / STEPS
 
 
-def _place(
-    grid: Georef,
-    plane: Georef,
-    rows: NDArray[np.float64],
-    cols: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Ask PROJ where points of the grid are in a file: rows and columns."""
-    xs, ys = _apply(grid.transform, cols, rows)
-    if grid.crs != plane.crs:
-        xs, ys = transformer(grid.crs, plane.crs).transform(xs, ys)
-    cols, rows = _apply(~plane.transform, xs, ys)
-    return np.stack((rows, cols))
+def _placer(grid: Georef, plane: Georef) -> Callable[..., NDArray[np.float64]]:
+    """Give what asks PROJ where points of the grid are in a file: rows and columns."""
+    move, back = mover(grid.crs, plane.crs, middle(plane)), ~plane.transform
+
+    def place(
+        rows: NDArray[np.float64], cols: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        cols, rows = applied(back, *move(*applied(grid.transform, cols, rows)))
+        return np.stack((rows, cols))
+
+    return place
 
 
-def _apply(
+def applied(
     t: Affine, xs: NDArray[np.float64], ys: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return t.a * xs + t.b * ys + t.c, t.d * xs + t.e * ys + t.f
+    """Apply a transform to points; those that are nowhere stay it."""
+    with np.errstate(invalid="ignore"):  # infinity, by 0
+        return t.a * xs + t.b * ys + t.c, t.d * xs + t.e * ys + t.f
+
+
+def middle(plane: Georef) -> float:
+    """The x of a plane's middle."""
+    return plane.xy(row=plane.height / 2, col=plane.width / 2)[0]
+
+
+def mover(
+    source: CRS, target: CRS, around: float | None
+) -> Callable[
+    [NDArray[np.float64], NDArray[np.float64]],
+    tuple[NDArray[np.float64], NDArray[np.float64]],
+]:
+    """Give what moves points (x, y) from one CRS to another.
+
+    Longitudes come less than half a turn from the one that is given: east of the
+    180th meridian a file may go on beyond 180 degrees. They come as PROJ gives them
+    where it is None.
+    """
+    same = source is target or source == target
+    turn, at = 0.0, around or 0.0
+    if around is not None and target.is_geographic:
+        turn = 2 * math.pi / target.axis_info[0].unit_conversion_factor
+
+    def move(
+        xs: NDArray[np.float64], ys: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if not same:
+            xs, ys = transformer(source, target).transform(xs, ys)
+        if turn:
+            with np.errstate(invalid="ignore"):  # infinity, less infinity
+                xs = xs - turn * np.round((xs - at) / turn)
+        return xs, ys
+
+    return move
 
 
 class _Known(threading.local):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.grid import Window
+from geoseg.scene.coordinates import middle
 from geoseg.scene.datasets import at_once, is_remote
 from geoseg.scene.planes import offset_on
 from geoseg.scene.warp import (
@@ -84,7 +85,7 @@ def lay(raster: Raster, grid: Georef, method: str) -> Layer | None:
     whole = Window(0, 0, grid.height, grid.width)
     offset = offset_on(plane, grid)
     if offset is None:
-        window = covered(plane, grid)
+        window = covered(plane, grid, middle(grid))
         inside = None if window is None else window.intersection(whole)
         if inside is None:
             return None

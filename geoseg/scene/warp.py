@@ -11,7 +11,7 @@ from affine import Affine
 
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.scene.coordinates import pixel_coordinates, transformer
+from geoseg.scene.coordinates import applied, middle, mover, pixel_coordinates
 from geoseg.scene.gather import (
     BILINEAR,
     CUBIC,
@@ -54,13 +54,13 @@ class Warp:
 
 def make_warp(plane: Georef, grid: Georef, method: str) -> Warp:
     """Find how far the kernel is stretched for a file on a grid."""
-    middle = plane.xy(row=plane.height / 2, col=plane.width / 2)
-    xs, ys = _moved(plane, grid, np.array([middle[0]]), np.array([middle[1]]))
+    x, y = plane.xy(row=plane.height / 2, col=plane.width / 2)
+    xs, ys = mover(plane.crs, grid.crs, middle(grid))(np.array([x]), np.array([y]))
     col, row = ~grid.transform @ (float(xs[0]), float(ys[0]))
     if not (math.isfinite(row) and math.isfinite(col)):
         return Warp(grid, (1.0, 1.0), METHODS[method])
     around = Georef(1, 1, grid.transform @ Affine.translation(col, row), grid.crs)
-    rows, cols = _in_file(around, plane, np.array([0, 1, 0]), np.array([0, 0, 1]))
+    rows, cols = _in_file(around, plane, np.array([0.0, 1, 0]), np.array([0.0, 0, 1]))
     scale = (
         math.hypot(rows[1] - rows[0], rows[2] - rows[0]),
         math.hypot(cols[1] - cols[0], cols[2] - cols[0]),
@@ -69,18 +69,23 @@ def make_warp(plane: Georef, grid: Georef, method: str) -> Warp:
     return Warp(grid, (down, across), METHODS[method])
 
 
-def covered(plane: Georef, grid: Georef) -> Window | None:
+def covered(plane: Georef, grid: Georef, around: float | None) -> Window | None:
     """Find a window of a grid's pixels that holds all that a file covers.
 
-    The window may reach outside the grid; None where the file is nowhere on it.
+    Args:
+        plane: The file's.
+        grid: The window may reach outside it.
+        around: The longitude that those of the file are brought close to, where the
+            grid is one of degrees; as they are where None.
+
+    Returns:
+        None where the file is nowhere on the grid.
+
     """
     share = np.linspace(0, 1, _EDGE_POINTS)
     rows, cols = np.meshgrid(share * plane.height, share * plane.width)
-    t = plane.transform
-    xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
-    xs, ys = _moved(plane, grid, xs, ys)
-    back = ~grid.transform
-    cols, rows = back.a * xs + back.b * ys + back.c, back.d * xs + back.e * ys + back.f
+    move = mover(plane.crs, grid.crs, around)
+    cols, rows = applied(~grid.transform, *move(*applied(plane.transform, cols, rows)))
     known = np.isfinite(rows) & np.isfinite(cols)
     if not known.any():
         return None
@@ -239,23 +244,11 @@ def _halved(window: Window) -> tuple[Window, Window]:
     )
 
 
-def _moved(
-    plane: Georef, grid: Georef, xs: NDArray[np.float64], ys: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if plane.crs == grid.crs:
-        return xs, ys
-    moved: tuple[NDArray[np.float64], NDArray[np.float64]] = transformer(
-        plane.crs, grid.crs
-    ).transform(xs, ys)
-    return moved
-
-
 def _in_file(
-    grid: Georef, plane: Georef, rows: NDArray[np.int64], cols: NDArray[np.int64]
+    grid: Georef, plane: Georef, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find where corners of a grid's pixels are in a file."""
-    t = grid.transform
-    xs, ys = t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
-    xs, ys = _moved(grid, plane, xs, ys)
-    back = ~plane.transform
-    return back.d * xs + back.e * ys + back.f, back.a * xs + back.b * ys + back.c
+    move = mover(grid.crs, plane.crs, middle(plane))
+    xs, ys = move(*applied(grid.transform, cols, rows))
+    cols, rows = applied(~plane.transform, xs, ys)
+    return rows, cols
