@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from geoseg.aoi import read_aoi
 from geoseg.errors import ModelError
 from geoseg.fit import bands_needed
+from geoseg.grid import Window
 from geoseg.models.bands import match_bands
 from geoseg.models.choose import candidates, others
 from geoseg.products.footprints import Footprints, write_footprints
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 
 _LOOK = 512
 """Side of the picture that values are estimated from, in pixels."""
+_MOST_PIXELS = 1 << 28
+"""A larger scene without overviews is not read for an estimate."""
+_SPOT, _SPOTS = 64, 16
+"""Side in pixels of what is read of it instead, and how many such windows a side."""
 _COVER = 2048
 """Side of the grid on which overlaps and gaps are counted, in cells."""
 _LISTED = 10
@@ -202,10 +208,18 @@ def _needs(package: ModelPackage | None) -> Needs | None:
 
 
 def _look(scene: Scene) -> tuple[list[BandValues], float]:
-    """Estimate values, and the share without data, from a coarse picture."""
+    """Estimate values, and the share without data, from a coarse picture.
+
+    Where that would read a large scene whole, for want of overviews, windows spread
+    over it are read instead.
+    """
     height, width = scene.georef.height, scene.georef.width
-    shape = (min(height, _LOOK), min(width, _LOOK))
-    picture = scene.picture(scene.window, range(len(scene.bands)), shape)
+    has_overviews = all(raster.overviews for raster in scene.rasters)
+    if has_overviews or scene.window.pixels <= _MOST_PIXELS:
+        shape = (min(height, _LOOK), min(width, _LOOK))
+        picture = scene.picture(scene.window, range(len(scene.bands)), shape)
+    else:
+        picture = _spots(scene)
     masked = np.ma.getmaskarray(picture)
     bands = [
         BandValues(name, float(band.min()), float(band.max()))
@@ -214,6 +228,23 @@ def _look(scene: Scene) -> tuple[list[BandValues], float]:
         for name, band in zip(scene.bands, picture, strict=True)
     ]
     return bands, float(masked.any(axis=0).mean())
+
+
+def _spots(scene: Scene) -> np.ma.MaskedArray:
+    """Read windows in equal steps over a scene, (band, y, x); invalid is masked."""
+    rows, cols = (
+        np.linspace(0, side - min(side, _SPOT), _SPOTS, dtype=int).tolist()
+        for side in (scene.georef.height, scene.georef.width)
+    )
+    height, width = min(scene.georef.height, _SPOT), min(scene.georef.width, _SPOT)
+    found = []
+    for row, col in product(dict.fromkeys(rows), dict.fromkeys(cols)):
+        window = Window(row, col, height, width)
+        pixels, valid = scene.read(window, range(len(scene.bands)))
+        hidden = np.broadcast_to(~valid, pixels.shape)
+        found.append(np.ma.MaskedArray(pixels, mask=hidden))
+    picture: np.ma.MaskedArray = np.ma.concatenate(found, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
+    return picture
 
 
 def _read_values(scene: Scene, on_step: OnStep) -> tuple[list[BandValues], float]:

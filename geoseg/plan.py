@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from geoseg.errors import PlanError
-from geoseg.grid import BlockSet, Window, make_lattice
+from geoseg.grid import Block, BlockSet, Window, make_lattice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from geoseg.georef import Georef
-    from geoseg.grid import Block, Lattice, Piece
+    from geoseg.grid import Axis, Lattice, Piece
 
 _ENOUGH_BLOCKS = 16
 """A job is cut into about this many blocks at least, so that progress is seen
@@ -121,12 +122,13 @@ def make_plan(
         PlanError: No tile touches the AOI.
 
     """
-    flags = bytearray()
+    across = lattice.cols.blocks
+    flags = bytearray(lattice.rows.blocks * across)
     tiles = 0
-    for block in lattice.blocks():
-        near = lattice.block_view(block).intersection(area)
-        count = _touched_tiles(lattice, block, touches) if near else 0
-        flags.append(count > 0)
+    near = _near(lattice.rows, area.rows), _near(lattice.cols, area.cols)
+    for row, col in product(*near):
+        count = _touched_tiles(lattice, Block(row, col), touches)
+        flags[row * across + col] = count > 0
         tiles += count
     if not tiles:
         raise PlanError("no tile of the scene touches the area of interest")
@@ -134,11 +136,19 @@ def make_plan(
         georef=georef,
         area=area,
         lattice=lattice,
-        blocks=BlockSet(lattice.cols.blocks, bytes(flags)),
+        blocks=BlockSet(across, bytes(flags)),
         tiles=tiles,
         skipped=lattice.rows.tiles * lattice.cols.tiles - tiles,
         identity=identity,
     )
+
+
+def _near(axis: Axis, area: tuple[int, int]) -> list[int]:
+    """The blocks along an axis of which a tile sees pixels of the area."""
+    views = enumerate(map(axis.block_view, range(axis.blocks)))
+    return [
+        block for block, (start, stop) in views if start < area[1] and stop > area[0]
+    ]
 
 
 def _choose_block(area: Window, tile: int, overlap: int) -> int:
