@@ -465,3 +465,44 @@ def test_features_that_cannot_be_told_apart_are_refused(tmp_path):
     far = features(tmp_path / "far.gpkg", far=FAR)
     with pytest.raises(AoiError, match="does not overlap the scene"):
         read_features(far, "name", SCENE)
+
+
+def test_geoparquet_is_read_like_any_other_file(tmp_path):
+    path = tmp_path / "parks.parquet"
+    frame = geopandas.GeoDataFrame({"id": [7, 9]}, geometry=[TRIANGLE, SQUARE], crs=UTM)
+    frame.to_parquet(path)
+    assert read_aoi(path, SCENE).geometry.equals(TRIANGLE.union(SQUARE))
+    assert read_features(str(path), "id", SCENE)["9"].geometry.equals(SQUARE)
+    with pytest.raises(AoiError, match="has no layers"):
+        read_aoi(f"{path}|layer=a", SCENE)
+    frame.set_crs(None, allow_override=True).to_parquet(path)
+    with pytest.raises(AoiError, match="has no CRS"):
+        read_aoi(path, SCENE)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(AoiError, match="is no GeoParquet that can be read") as caught:
+        read_aoi(path, SCENE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        (
+            "<OGRVRTDataSource><OGRVRTLayer name='a'><SrcDataSource>secret.gpkg"
+            "</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
+        ),
+        '{"type": "gdal_streamed_alg", "command_line": "gdal vector read a"}',
+        "<OGRWFSDataSource><URL>http://127.0.0.1:9/wfs</URL></OGRWFSDataSource>",
+    ],
+)
+def test_an_area_that_stands_for_other_files_is_refused(text, tmp_path):
+    path = tmp_path / "aoi.geojson"
+    path.write_text(text)
+    with pytest.raises(AoiError, match="stands for other files or a service"):
+        read_aoi(path, SCENE)
+
+
+def test_metres_called_degrees_are_suspected(tmp_path):
+    path = save(tmp_path / "aoi.gpkg", TRIANGLE, crs=4326)
+    with pytest.raises(AoiError, match="coordinates are no degrees, so its CRS may be"):
+        read_aoi(path, SCENE)
