@@ -26,7 +26,7 @@ def is_package(name_or_path: str | Path) -> bool:
     """Tell whether a name or a path is one model, and not a family or nothing."""
     text = str(name_or_path)
     named = text in {*known_models(), *installed_models()}
-    return named or text.startswith(SCHEME) or Path(name_or_path).exists()
+    return named or text.startswith(SCHEME) or Path(name_or_path, CARD).exists()
 
 
 def find_package(name_or_path: str | Path) -> Path:
