@@ -158,8 +158,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "estimate": (
         8,
         (
-            "classes cluster grid memory normalise output predict prepare scene "
-            "several tasks"
+            "aoi classes cluster errors grid memory normalise output predict prepare "
+            "scene several tasks"
         ),
         "numpy",
     ),

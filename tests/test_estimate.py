@@ -2,11 +2,13 @@
 
 import json
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
 from rasterio.transform import from_origin
+from shapely import box
 
 import geoseg
 from geoseg.cli import main
@@ -65,3 +67,24 @@ def test_the_command_line_shows_the_forecast(half_scene, tmp_path):
     assert forecast["tiles"] > forecast["tiles_empty"] > 0
     assert forecast["map_pixels"] == 300 * 700
     assert not (tmp_path / "out").exists()
+
+
+def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_path):
+    with rasterio.open(half_scene) as dataset:
+        place, crs = dataset.transform, dataset.crs
+    boxes = []
+    for row, col in ((10, 20), (200, 500)):
+        left, top = place @ (col, row)
+        right, bottom = place @ (col + 40, row + 30)
+        boxes.append(box(left, bottom, right, top))
+    table = geopandas.GeoDataFrame({"name": ["a", "b"]}, geometry=boxes, crs=crs)
+    area = tmp_path / "area.gpkg"
+    table.to_file(area)
+    arguments = ["plan", str(half_scene), "--aoi", str(area), "--json"]
+    told = CliRunner().invoke(main, [*arguments, "--per-feature", "name"])
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["map_pixels"] == 2 * 30 * 40
+    both = CliRunner().invoke(main, [*arguments, "--per-feature", "name", "--each"])
+    assert both.exit_code == 2
+    alone = CliRunner().invoke(main, ["plan", str(half_scene), "--per-feature", "name"])
+    assert "--per-feature needs the features of an --aoi" in alone.stderr

@@ -257,8 +257,19 @@ def _crf_options(
     return geoseg.CrfOptions() if value else None
 
 
+def mapping_into(*, required: bool) -> Callable[[Command], Command]:
+    """Add --output, where a map goes."""
+    return click.option(
+        "--output",
+        "-o",
+        metavar="DIR|s3://...",
+        required=required,
+        help="Where the map goes: a directory, or a place in an object store.",
+    )
+
+
 def segmenting(command: Command) -> Command:
-    """Add a scene, an output and the flags of `geoseg.SegmentOptions`."""
+    """Add a scene and the flags of `geoseg.SegmentOptions`."""
     for add in (
         click.option(
             "--keep-parts", is_flag=True, help="Keep the run directory at the end."
@@ -393,13 +404,6 @@ def segmenting(command: Command) -> Command:
             metavar="AREA",
             help="Map no more than this: a vector file of polygons in any CRS, "
             "FILE|layer=NAME, or WKT.",
-        ),
-        click.option(
-            "--output",
-            "-o",
-            metavar="DIR|s3://...",
-            required=True,
-            help="Where the map goes: a directory, or a place in an object store.",
         ),
         click.argument("scene", nargs=-1),
     ):

@@ -9,6 +9,7 @@ import click
 import geoseg
 from geoseg.cli.options import (
     drawing,
+    mapping_into,
     polygon_options,
     reporting,
     scene_flags,
@@ -17,23 +18,29 @@ from geoseg.cli.options import (
     take_area,
 )
 from geoseg.cli.screen import show_forecast, show_forecasts
+from geoseg.errors import InputError
 
 
 @click.command("plan")
+@mapping_into(required=False)
 @segmenting
 @click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
 @scene_flags
 @click.option(
     "--each", is_flag=True, help="Tell of every scene by itself, as segment --each."
 )
+@click.option(
+    "--per-feature", metavar="FIELD", help="As of segment: a map for every feature."
+)
 @drawing
 @reporting
-def command(  # one parameter a flag
+def command(  # noqa: PLR0913  # one parameter a flag
     scene: tuple[str, ...],
-    output: str,
+    output: str | None,
     *,
     exact: bool,
     each: bool,
+    per_feature: str | None,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
@@ -42,11 +49,14 @@ def command(  # one parameter a flag
 
     \b
     For example:
-      geoseg plan scene.tif --aoi area.geojson -o out/
+      geoseg plan scene.tif --aoi area.geojson
 
     Nothing is mapped and nothing is written; the model is timed for two seconds.
+    Without -o it is not seen whether a map can be written there.
     """
     aoi = take_area(flags)
+    if each and per_feature is not None:
+        raise InputError("--each and --per-feature cannot go together; give one")
     options = geoseg.SegmentOptions(
         scene=scene_options(flags), polygons=polygon_options(flags), **flags
     )
@@ -57,6 +67,8 @@ def command(  # one parameter a flag
         if not quiet:
             show_forecasts(several, as_json=as_json)
         return
-    expected = geoseg.forecast(scene, output, aoi=aoi, options=options, exact=exact)
+    expected = geoseg.forecast(
+        scene, output, aoi=aoi, field=per_feature, options=options, exact=exact
+    )
     if not quiet:
         show_forecast(expected, as_json=as_json)

@@ -9,6 +9,7 @@ import click
 import geoseg
 from geoseg.cli.options import (
     drawing,
+    mapping_into,
     polygon_options,
     reporting,
     scene_flags,
@@ -21,6 +22,7 @@ from geoseg.errors import InputError
 
 
 @click.command("segment")
+@mapping_into(required=True)
 @segmenting
 @scene_flags
 @click.option(

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
+from geoseg.aoi import read_features
+from geoseg.errors import InputError
 from geoseg.estimate.emptiness import empty_tiles, estimated_empty_tiles
 from geoseg.estimate.held import (
     block_bytes,
@@ -42,7 +45,7 @@ class Forecast:
     scene_pixels: int
     """Pixels of the scene."""
     map_pixels: int
-    """Pixels of the output rasters: the AOI's bounding box."""
+    """Pixels of the output rasters: the AOI's box, or its features' boxes."""
     tiles: int
     """Tiles that touch the AOI."""
     tiles_outside: int
@@ -91,9 +94,10 @@ class Forecast:
 
 def forecast(
     scene: Inputs,
-    output: Path | str,
+    output: Path | str | None = None,
     *,
     aoi: Path | str | None = None,
+    field: str | None = None,
     options: SegmentOptions | None = None,
     exact: bool = False,
 ) -> Forecast:
@@ -102,8 +106,11 @@ def forecast(
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
             lists, URLs; several become one mosaic.
-        output: The directory for the products; nothing is written.
+        output: The directory for the products; nothing is written. It is not looked at
+            where None.
         aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
+        field: What names the area's features, where each is to have a map of its own,
+            as `geoseg.segment_features` takes it.
         options: Model, formats, tiles, device and so on.
         exact: Read the scene to count the tiles without data, instead of
             estimating them from its overviews.
@@ -113,7 +120,9 @@ def forecast(
 
     """
     area = None if aoi is None else str(aoi)
-    options, place = options or SegmentOptions(), Output.of(output)
+    if field is not None and area is None:
+        raise InputError("--per-feature needs the features of an --aoi")
+    options, place = options or SegmentOptions(), Output.of(output or gettempdir())
     setup = prepare(scene, place, area, options, measured_by=estimated)
     empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
     for_each = seconds_per_tile(setup)
@@ -122,11 +131,15 @@ def forecast(
     elsewhere = bool(setup.options.workers or setup.options.scheduler)
     here = most_held() if elsewhere else inferring
     plan, axis = setup.plan, setup.plan.lattice.rows
+    mapped = plan.area.pixels
+    if area is not None and field is not None:
+        features = read_features(area, field, setup.scene.georef)
+        mapped = sum(feature.window.pixels for feature in features.values())
     inferred = plan.tiles - (empty or 0)
     compute = setup.predictor.compute
     return Forecast(
         scene_pixels=plan.georef.height * plan.georef.width,
-        map_pixels=plan.area.pixels,
+        map_pixels=mapped,
         tiles=plan.tiles,
         tiles_outside=plan.skipped,
         tiles_empty=empty,
@@ -139,10 +152,10 @@ def forecast(
         worker_memory_bytes=inferring if elsewhere else None,
         free_memory_bytes=still_free(),
         run_directory_bytes=run_directory_bytes(setup),
-        rasters_bytes=setup.layers.count * plan.area.pixels,
+        rasters_bytes=setup.layers.count * mapped,
         seconds_per_tile=for_each,
         statistics_bytes=bytes_to_measure(setup.predictor, setup.scene),
-        seconds=inferred * for_each + plan.area.pixels / _WRITTEN_PX_S,
+        seconds=inferred * for_each + mapped / _WRITTEN_PX_S,
         device=compute.device,
         precision=compute.precision,
         reason=compute.reason,
@@ -151,7 +164,7 @@ def forecast(
 
 def forecast_each(
     scenes: Sequence[Path | str],
-    output: Path | str,
+    output: Path | str | None = None,
     *,
     aoi: Path | str | None = None,
     options: SegmentOptions | None = None,
@@ -173,7 +186,10 @@ def forecast_each(
         InputError: Something given cannot be used.
 
     """
-    options, folder = options or SegmentOptions(), str(output).rstrip("/")
+    options, folder = (
+        options or SegmentOptions(),
+        str(output or gettempdir()).rstrip("/"),
+    )
     forecasts = {}
     for name, scene in named_apart(scenes).items():
         chosen = options.below(name)

@@ -74,9 +74,11 @@ class Member:
         if others:
             total /= len(VIEWS[views])
         if not total.sum().isfinite():
+            exact = how.precision == "float32"
+            advice = "its weights are damaged" if exact else "try --precision float32"
             raise RunError(
                 f"model {self.package.name} gave values that are not numbers at "
-                f"precision {how.precision}; try --precision float32"
+                f"precision {how.precision}; {advice}"
             )
         return total
 
