@@ -3,10 +3,10 @@
     python workflows/benchmarks/grids.py [--side 4096]
 
 The near-free model's scene of throughput.py is read on other grids block by block in
-three threads, as in a run; then it is mapped by that model on its own grid and on another
-one. Two halves of it, one in each of two UTM zones, are read as one mosaic. Figures are
-megapixels of the grid, a second of the clock and of CPU. Nothing here is a test; compare
-figures of one table only.
+three threads, as in a run; then it is mapped by that model on its own grid and another.
+Two halves of it, one in each of two UTM zones, are read as one mosaic. Figures are
+megapixels of the grid, a second of the clock and of CPU. Nothing here is a test;
+compare figures of one table only.
 """
 
 from __future__ import annotations
