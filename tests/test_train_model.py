@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -140,6 +141,33 @@ def test_a_killed_training_ends_with_the_same_bytes(scene, labels, tmp_path, pat
     assert min(steps) == 5
     assert weights(whole) == weights(broken)
     assert leftovers(tmp_path) == []
+
+
+def head_of(network):
+    return network.segmentation_head[0].bias.detach().half().numpy().copy()
+
+
+def test_a_training_without_gain_stops_early_and_keeps_its_best(
+    scene, labels, tmp_path, monkeypatch
+):
+    scores = iter([0.5, 0.7, 0.6, 0.7, 0.9])
+
+    def scripted(*_):
+        score = next(scores)
+        return SimpleNamespace(overall=score, mean_f1=score, mean_iou=score)
+
+    monkeypatch.setattr("geoseg.train.watch.measure", scripted)
+    options = replace(QUICK, epochs=5, steps=1, patience=2, block=64)
+    kept = []
+    monkeypatch.setattr(
+        "geoseg.train.watch.predict_blocks",
+        lambda network, *_: kept.append(head_of(network)),
+    )
+    trained = geoseg.train_model([scene], labels, tmp_path / "m", options=options)
+    assert [epoch.mean_f1 for epoch in trained.epochs] == [0.5, 0.7, 0.6, 0.7]
+    stored = load_file(tmp_path / "m" / "model.safetensors")["segmentation_head.0.bias"]
+    np.testing.assert_array_equal(stored, kept[1])
+    assert not np.array_equal(stored, kept[3])
 
 
 def test_fine_tuning_keeps_what_bands_and_classes_have_in_common(

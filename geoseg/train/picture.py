@@ -56,13 +56,19 @@ def draw_training(  # noqa: PLR0913  # what is shown, each by keyword
     heights = [3.0, *[2.7] * len(blocks)]
     rows = figure.add_gridspec(len(heights), 6, height_ratios=heights)
     _curves(figure.add_subplot(rows[0, :3]), epochs, {"loss": "loss"})
-    measures = {"overall": "overall accuracy", "mean_f1": "mean F1", "mean_iou": "IoU"}
+    measures = {
+        "overall": "overall accuracy",
+        "mean_f1": "mean F1",
+        "mean_iou": "mean IoU",
+    }
     _curves(figure.add_subplot(rows[0, 3:]), epochs, measures)
     for row, (scene, part) in enumerate(blocks, start=1):
+        ground = grounds[scene]
+        seen = np.where(ground.valid[part], found[scene][part], NODATA)
         pictures = {
-            "image": _picture(grounds[scene], part, bands),
-            "labels": _coloured(grounds[scene].labels[part], legend),
-            "prediction": _coloured(found[scene][part], legend),
+            "image": _picture(ground, part, bands),
+            "labels": _coloured(ground.labels[part], legend),
+            "prediction": _coloured(seen, legend),
         }
         for column, (title, picture) in enumerate(pictures.items()):
             axes = figure.add_subplot(rows[row, 2 * column : 2 * column + 2])
