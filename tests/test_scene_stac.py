@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import numpy as np
@@ -18,6 +19,7 @@ from items import (
     half,
     item,
     make_item,
+    make_product,
     sample_bands,
     save,
     write_band,
@@ -660,6 +662,7 @@ def test_an_item_on_an_object_store_may_refer_to_files_of_its_bucket(
     tmp_path, monkeypatch
 ):
     path = make_item(tmp_path, bands=("B04", "B08"))
+    safe = make_product(tmp_path / "products", bands=("B04", "B08"))
     expected = pixels_of(open_scene(path))
     with object_store() as settings:
         for name, value in settings.items():
@@ -673,11 +676,14 @@ def test_an_item_on_an_object_store_may_refer_to_files_of_its_bucket(
             monkeypatch.setenv(name, value)
         make_bucket(settings, "items")
         client = boto3.client("s3", endpoint_url=settings["AWS_ENDPOINT_URL"])
-        for file in tmp_path.iterdir():
-            client.upload_file(str(file), "items", f"a/{file.name}")
+        for file in filter(Path.is_file, tmp_path.rglob("*")):
+            key = file.relative_to(tmp_path).as_posix()
+            client.upload_file(str(file), "items", f"a/{key}")
         scene = open_scene("s3://items/a/item.json")
         assert np.array_equal(pixels_of(scene)[0], expected[0])
         assert scene.rasters[0].name == "s3://items/a/B04.tif"
+        product = open_scene(f"s3://items/a/products/{safe.name}").in_unit(1e-4)
+        assert np.array_equal(pixels_of(product)[0], expected[0])
         href = "s3://others/B04.tif"
         change(path, lambda it: it["assets"]["B04"].update(href=href))
         client.upload_file(str(path), "items", "a/item.json")
