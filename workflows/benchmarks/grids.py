@@ -17,6 +17,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import rasterio
 import rasterio.windows
@@ -27,8 +28,8 @@ from geoseg.grid import Window
 from geoseg.scene import Scene, open_scene
 
 BLOCK = 1024
-MOVED = {"crs": "EPSG:32632", "resolution": 10}
-GRIDS = {
+MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}
+GRIDS: dict[str, dict[str, Any]] = {
     "its own": {},
     "next zone, bilinear": MOVED,
     "next zone, cubic": {**MOVED, "resampling": "cubic"},
@@ -59,7 +60,7 @@ def measure_reading(name: str, scene: Scene) -> None:
     row(name, scene.window.pixels, time.perf_counter() - started, cpu_seconds() - cpu)
 
 
-def measure_mapping(folder: Path, name: str, chosen: dict[str, object]) -> None:
+def measure_mapping(folder: Path, name: str, chosen: dict[str, Any]) -> None:
     """Map the scene with the near-free model and print a row."""
     scene = SceneOptions(**chosen)
     options = SegmentOptions(model=folder / "model", scene=scene, formats=())
