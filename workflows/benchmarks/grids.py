@@ -21,7 +21,7 @@ from typing import Any
 
 import rasterio
 import rasterio.windows
-from throughput import cpu_seconds, make_package, make_scene
+from throughput import BANDS, cpu_seconds, make_package, make_scene
 
 from geoseg import SceneOptions, SegmentOptions, segment
 from geoseg.grid import Window
@@ -89,6 +89,7 @@ def cut_in_two_zones(folder: Path) -> Path:
         west = dataset.read(window=rasterio.windows.Window(0, 0, width, dataset.height))
     with rasterio.open(halves / "west.tif", "w", **profile | {"width": width}) as file:
         file.write(west)
+        file.descriptions = BANDS  # else the fourth byte would be taken for alpha
     east = open_scene(folder / "scene.tif", SceneOptions(**MOVED))
     window = Window(0, width, east.georef.height, east.georef.width - width)
     pixels, _ = east.read(window, (0, 1, 2, 3))
@@ -97,6 +98,7 @@ def cut_in_two_zones(folder: Path) -> Path:
     place |= {"height": plane.height, "width": plane.width}
     with rasterio.open(halves / "east.tif", "w", **profile | place) as file:
         file.write(pixels)
+        file.descriptions = BANDS
     return halves
 
 
