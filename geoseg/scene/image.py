@@ -148,7 +148,7 @@ class Scene:
             if len(touched) == 1 and touched[0].window.contains(window):
                 return self._read_sheet(touched[0], window, bands)
             shape = (window.height, window.width)
-            pixels = np.zeros((len(bands), *shape), self.dtype)
+            pixels = np.empty((len(bands), *shape), self.dtype)
             valid = np.zeros(shape, np.bool_)
 
             def add(sheet: Sheet) -> None:
@@ -157,6 +157,8 @@ class Scene:
             remote = any(sheet.is_remote for sheet in touched)
             for group in waves(touched, window) if remote else [touched]:
                 at_once(add, group, remote=remote)
+            if not valid.all():
+                pixels[:, ~valid] = 0
             return pixels, valid
 
     def _touched(self, window: Window) -> list[Sheet]:
