@@ -70,6 +70,29 @@ def test_with_the_exact_overlap_and_crop_not_one_label_differs(package, scene):
             assert other.changed_share == other.changed_pixels / found.pixels > 0
 
 
+def test_numbers_that_files_declare_to_be_scaled_come_in_the_models_unit(
+    package, scene, tmp_path
+):
+    higher = tmp_path / "higher.tif"  # as Sentinel-2's are since baseline 04.00
+    with rasterio.open(scene) as dataset:
+        values, profile, names = dataset.read(), dataset.profile, dataset.descriptions
+    with rasterio.open(higher, "w", **profile) as dataset:
+        dataset.write(np.where(values == 0, 0, values + 1000).astype(np.uint16))
+        dataset.descriptions = names
+        dataset.scales, dataset.offsets = (1e-4,) * 2, (-0.1,) * 2
+    options = geoseg.VerifyOptions(window=WINDOW)
+    agreements = [
+        by_tiling(geoseg.verify_model(package, each, options=options))
+        for each in (scene, higher)
+    ]
+    for tiling, found in agreements[0].items():
+        other = agreements[1][tiling]
+        assert other.largest_difference == pytest.approx(
+            found.largest_difference, abs=2**-13
+        )
+        assert abs(other.changed_pixels - found.changed_pixels) < 3
+
+
 def test_segment_with_the_exact_overlap_is_the_network_on_the_whole_image(
     package, scene, tmp_path
 ):
