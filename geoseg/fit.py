@@ -17,7 +17,7 @@ from geoseg.models.choose import candidates, others
 from geoseg.models.package import ModelPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -166,7 +166,8 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
     """
     if not scene.is_scaled:
         return scene
-    _check_scaled(models, scene)
+    needed = sorted({index for _, match in models for index in match.indices})
+    check_scaled([(scene, needed)])
     # A scene's own statistics are the same thing in any unit.
     fixed = [p for p, _ in models if p.normalise == "training"]
     units = {(p.scale, p.offset) for p in fixed} or {(1.0, 0.0)}
@@ -186,14 +187,24 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
     return scene.in_unit(*units.pop())
 
 
-def _check_scaled(models: Models, scene: Scene) -> None:
-    """Refuse numbers of which some have a scale or an offset, and others none."""
+def check_scaled(read: Iterable[tuple[Scene, Sequence[int]]]) -> None:
+    """Refuse numbers of which some have a scale or an offset, and others none.
+
+    Args:
+        read: Scenes, each with the bands that are read of it, counted from 0.
+
+    Raises:
+        SceneError: There are both; the message names one of each.
+
+    """
     told: dict[bool, tuple[str, str]] = {}
-    needed = sorted({index for _, match in models for index in match.indices})
-    for sheet, index in product(scene.sheets, needed):
-        band = sheet.band(index)
-        is_plain = (band.scale, band.offset) == (1.0, 0.0)
-        told.setdefault(is_plain, (sheet.name, scene.bands[index] or f"{index + 1}"))
+    for scene, bands in read:
+        for sheet, index in product(scene.sheets, bands):
+            band = sheet.band(index)
+            is_plain = (band.scale, band.offset) == (1.0, 0.0)
+            told.setdefault(
+                is_plain, (sheet.name, scene.bands[index] or f"{index + 1}")
+            )
     if len(told) > 1:
         scaled, plain = told[False], told[True]
         raise SceneError(

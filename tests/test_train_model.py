@@ -27,6 +27,7 @@ from geoseg.errors import (
 )
 from geoseg.models.new import NewPackage, describe
 from geoseg.train.chips import Split
+from geoseg.train.lesson import prepare_lesson
 from geoseg.train.scheme import read_scheme, scheme_of
 from geoseg.train.start import (
     begin,
@@ -74,6 +75,25 @@ def weights(package):
 
 def leftovers(tmp_path):
     return [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_numbers_are_learned_as_files_declare_them(scene, labels, make_raster):
+    with rasterio.open(scene) as dataset:
+        values = np.round(dataset.read() * 100).astype(np.uint16)
+    stored = make_raster("a.tif", values=values, bands=("B02", "B03"), transform=PLANE)
+    plain = prepare_lesson([stored], labels, QUICK)
+    with rasterio.open(stored, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.01, 0.02), (0.0, -3.0)
+    lesson = prepare_lesson([stored], labels, QUICK)
+    for band, was, scale, offset in zip(
+        lesson.bands, plain.bands, (0.01, 0.02), (0.0, -3.0), strict=True
+    ):
+        assert band.mean == pytest.approx(was.mean * scale + offset, rel=1e-5)
+        assert band.std == pytest.approx(was.std * scale, rel=1e-4)
+    assert lesson.grounds[0].pixels.dtype == np.float32
+    other = make_raster("b.tif", values=values, bands=("B02", "B03"), transform=PLANE)
+    with pytest.raises(SceneError, match=r"a\.tif declares scale.*b\.tif none"):
+        prepare_lesson([stored, other], labels, QUICK)
 
 
 def test_training_writes_a_whole_package_that_segments(scene, labels, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from geoseg.classes import NODATA, Legend
 from geoseg.errors import LabelsError
+from geoseg.fit import check_scaled
 from geoseg.labels import open_labels
 from geoseg.scene import open_scene
 from geoseg.train.chips import FOLDS, Chips, Split
@@ -19,6 +20,7 @@ from geoseg.train.ground import (
     Ground,
     bands_named,
     choose_bands,
+    find_bands,
     read_ground,
     statistics,
 )
@@ -96,6 +98,7 @@ def prepare_lesson(
     needs = bands_named(options.bands)
     opened = [open_scene(scene, needs=needs) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)
+    opened = _as_declared(opened, bands)
     options = sized(options, [scene.georef for scene in opened])
     grounds, places, left_out = _grounds(opened, bands, marks, scheme)
     fold = options.held_out_fold()
@@ -138,6 +141,16 @@ def prepare_lesson(
         options,
         (*warnings, *left_out, *on_two_grids, *said),
     )
+
+
+def _as_declared(
+    scenes: Sequence[Scene], bands: tuple[InputBand, ...]
+) -> Sequence[Scene]:
+    """Give scenes in the unit that their files declare, as the model will see them."""
+    if not any(scene.is_scaled for scene in scenes):
+        return scenes
+    check_scaled((scene, find_bands(scene, bands)) for scene in scenes)
+    return [scene.in_unit(1.0) for scene in scenes]
 
 
 def _grounds(
