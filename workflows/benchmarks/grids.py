@@ -21,11 +21,12 @@ from typing import Any
 
 import rasterio
 import rasterio.windows
-from throughput import BANDS, cpu_seconds, make_package, make_scene
+from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
 
-from geoseg import SceneOptions, SegmentOptions, segment
 from geoseg.grid import Window
-from geoseg.scene import Scene, open_scene
+from geoseg.output import Output
+from geoseg.prepare import SegmentOptions, prepare
+from geoseg.scene import Scene, SceneOptions, open_scene
 
 BLOCK = 1024
 MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}
@@ -62,13 +63,13 @@ def measure_reading(name: str, scene: Scene) -> None:
 
 def measure_mapping(folder: Path, name: str, chosen: dict[str, Any]) -> None:
     """Map the scene with the near-free model and print a row."""
-    scene = SceneOptions(**chosen)
-    options = SegmentOptions(model=folder / "model", scene=scene, formats=())
+    options = SegmentOptions(model=folder / "model", scene=SceneOptions(**chosen))
+    setup = prepare(folder / "scene.tif", Output(folder / name), None, options)
+    setup.output.folder.mkdir()
     started, cpu = time.perf_counter(), cpu_seconds()
-    report = segment(folder / "scene.tif", folder / name, options=options)
+    map_scene(setup, folder / "run", workers=0)
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    with rasterio.open(report.products["landcover"]) as dataset:
-        row(f"map, {name}", dataset.height * dataset.width, seconds, cpu)
+    row(f"map, {name}", setup.scene.window.pixels, seconds, cpu)
 
 
 def row(name: str, pixels: int, seconds: float, cpu: float) -> None:
