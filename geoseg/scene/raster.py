@@ -248,8 +248,7 @@ def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
 
 
 def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
-    transform = Affine(*header.transform)
-    if transform.is_identity:
+    if header.transform == _IDENTITY:
         raise SceneError(f"{name} {_UNPLACED[header.placed_by]}")
     if not header.wkt and options.assume_crs is None:
         raise SceneError(
@@ -269,6 +268,8 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
     return Georef(header.height, header.width, transform, crs)
 
 
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""The transform of a file that has none."""
 _UNPLACED = {
     "": (
         "has no geotransform, so its pixels have no place on Earth; give it one, for "
