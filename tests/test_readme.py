@@ -30,4 +30,8 @@ def test_every_flag_that_it_names_exists():
 
 def test_its_links_lead_somewhere():
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (REPOSITORY / target).exists(), target
+        path, _, anchor = target.partition("#")
+        text = (REPOSITORY / path).read_bytes()
+        headings = re.findall(rb"^#+ (.*)$", text, re.MULTILINE)
+        anchors = [h.decode().lower().replace(" ", "-") for h in headings]
+        assert not anchor or anchor in anchors, target

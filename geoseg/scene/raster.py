@@ -265,7 +265,7 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
             ) from error
     else:
         crs = parse_crs(str(options.assume_crs), "--assume-crs")
-    return Georef(header.height, header.width, transform, crs)
+    return Georef(header.height, header.width, Affine(*header.transform), crs)
 
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

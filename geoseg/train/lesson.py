@@ -96,7 +96,7 @@ def prepare_lesson(
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
     warnings = check_scheme(scheme, marks.names)
     needs = bands_named(options.bands)
-    opened = [open_scene(scene, needs=needs) for scene in scenes]
+    opened: Sequence[Scene] = [open_scene(scene, needs=needs) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)
     opened = _as_declared(opened, bands)
     options = sized(options, [scene.georef for scene in opened])
