@@ -82,7 +82,7 @@ def test_an_object_is_known_like_a_file():
     store.pipe_file("/bucket/scene.tif", b"pixels")
     found = take_fingerprint("memory://bucket/scene.tif")
     assert (found.size, found.changed) == (6, str(store.created("/bucket/scene.tif")))
-    with pytest.raises(SceneError, match=r"memory://bucket/gone\.tif cannot be read"):
+    with pytest.raises(SceneError, match=r"nothing at memory://bucket/gone\.tif"):
         take_fingerprint("memory://bucket/gone.tif")
     with pytest.raises(SceneError, match="pigeon://coop/a cannot be reached"):
         take_fingerprint("pigeon://coop/a")

@@ -8,7 +8,7 @@ import rasterio
 import rasterio.shutil
 from brightest import BANDS, expected, mapped, refused
 
-from geoseg.scene import formats
+from geoseg.scene.files import formats
 
 VALUES = np.random.default_rng(7).integers(1, 4000, (3, 37, 53), np.uint16)
 VALUES[:, :5, :7] = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import SceneError
-from geoseg.scene.hrefs import Reach
+from geoseg.scene.bundles.hrefs import Reach
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from sheets import cut_sheets, sample, write_raster
 from geoseg.errors import SceneError
 from geoseg.grid import Window
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.scene import index as index_room
-from geoseg.scene.index import read_headers
-from geoseg.scene.raster import Raster
+from geoseg.scene.files import index as index_room
+from geoseg.scene.files.index import read_headers
+from geoseg.scene.files.raster import Raster
 
 BANDS = (2, 0)
 

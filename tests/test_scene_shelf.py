@@ -10,7 +10,7 @@ from sheets import cut_sheets, sample, write_raster
 
 from geoseg.grid import Window
 from geoseg.scene import open_scene
-from geoseg.scene.shelf import Shelf, weight
+from geoseg.scene.files.shelf import Shelf, weight
 
 
 @pytest.fixture

@@ -548,7 +548,7 @@ def test_damaged_documents_are_refused_in_a_sentence(tmp_path, text):
 
 
 def test_documents_that_are_too_long_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.scene.documents._LONGEST", 1000)
+    monkeypatch.setattr("geoseg.scene.bundles.documents._LONGEST", 1000)
     path = make_item(tmp_path, bands=RGBN)
     with pytest.raises(SceneError, match="is too long for a document"):
         open_scene(path)

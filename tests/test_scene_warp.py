@@ -14,7 +14,7 @@ from geoseg.errors import SceneError
 from geoseg.georef import Georef
 from geoseg.grid import Window
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.scene.coordinates import pixel_coordinates
+from geoseg.scene.grids.coordinates import pixel_coordinates
 
 UTM33, UTM32, EUROPE, DEGREES = (CRS.from_epsg(n) for n in (32633, 32632, 3035, 4326))
 PLANE = Georef(768, 1536, Affine(10, 0, 330_000, 0, -10, 5_822_040), UTM33)
@@ -153,7 +153,7 @@ def test_what_is_held_at_a_time_never_shows(zones, monkeypatch, side):
     scene = open_scene(zones, SceneOptions(crs="EPSG:32632", resampling="cubic"))
     window = Window(0, 0, *side).intersection(scene.window)
     whole, valid = scene.read(window, (0, 1, 2))
-    monkeypatch.setattr("geoseg.scene.warp._MOST", 500)
+    monkeypatch.setattr("geoseg.scene.grids.warp._MOST", 500)
     pixels, part = scene.read(window, (0, 1, 2))
     assert valid.any()
     assert np.array_equal(part, valid)

@@ -15,8 +15,8 @@ from web import served
 
 import geoseg
 from geoseg.cluster import open_client
-from geoseg.scene import datasets
-from geoseg.scene.shelf import Shelf
+from geoseg.scene.files import datasets
+from geoseg.scene.files.shelf import Shelf
 from geoseg.tasks import THREADS, tasks_at_once
 
 OPTIONS = {"tile": 64, "overlap": 32}

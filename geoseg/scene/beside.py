@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.georef import Georef
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
     from geoseg.scene.options import SceneOptions
-    from geoseg.scene.raster import Raster
 
 
 def open_named_bands(options: SceneOptions) -> Scene:

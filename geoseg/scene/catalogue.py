@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
 from geoseg.scene.beside import put_beside
-from geoseg.scene.bundle import Bundle, Offer
-from geoseg.scene.choice import is_chosen
+from geoseg.scene.bundles.bundle import Bundle, Offer
+from geoseg.scene.bundles.documents import is_document
+from geoseg.scene.bundles.hrefs import Reach
+from geoseg.scene.bundles.product import read_product
+from geoseg.scene.bundles.stac import read_items
 from geoseg.scene.completing import Opened, ask, of_raster, open_bundle
-from geoseg.scene.documents import is_document
 from geoseg.scene.frame import find_grid, read_all, readable
-from geoseg.scene.hrefs import Reach
-from geoseg.scene.planes import pixel_size
-from geoseg.scene.product import read_product
+from geoseg.scene.grids.choice import is_chosen
+from geoseg.scene.grids.planes import pixel_size
 from geoseg.scene.quality import is_quality
-from geoseg.scene.stac import read_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from geoseg.georef import Georef
-    from geoseg.scene.bundle import Needs
+    from geoseg.scene.bundles.bundle import Needs
     from geoseg.scene.completing import Headers
-    from geoseg.scene.header import BandHeader
+    from geoseg.scene.files.header import BandHeader
+    from geoseg.scene.files.places import Named
     from geoseg.scene.options import SceneOptions
-    from geoseg.scene.places import Named
     from geoseg.scene.sheets import Sheet
     from geoseg.steps import OnStep
 

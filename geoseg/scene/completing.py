@@ -7,14 +7,14 @@ from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import SceneError
-from geoseg.scene.bundle import Bundle, Offer
-from geoseg.scene.header import Header, shown
-from geoseg.scene.raster import Raster, use
+from geoseg.scene.bundles.bundle import Bundle, Offer
+from geoseg.scene.files.header import Header, shown
+from geoseg.scene.files.raster import Raster, use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from geoseg.scene.header import BandHeader
+    from geoseg.scene.files.header import BandHeader
     from geoseg.scene.options import SceneOptions
 
 Headers: TypeAlias = "Mapping[tuple[str, str], Header | SceneError]"

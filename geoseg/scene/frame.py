@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from geoseg.errors import SceneError
-from geoseg.scene.choice import bounds_window, choose_grid, is_chosen
-from geoseg.scene.header import Header, read_header
+from geoseg.scene.bundles.product import as_product_says, check_unpacked
+from geoseg.scene.files.header import Header, read_header
+from geoseg.scene.files.index import read_headers
+from geoseg.scene.files.places import list_places
+from geoseg.scene.files.raster import use
+from geoseg.scene.grids.choice import bounds_window, choose_grid, is_chosen
+from geoseg.scene.grids.planes import common_grid
 from geoseg.scene.image import Scene
-from geoseg.scene.index import read_headers
-from geoseg.scene.places import list_places
-from geoseg.scene.planes import common_grid
-from geoseg.scene.product import as_product_says, check_unpacked
 from geoseg.scene.quality import find_quality, is_quality
-from geoseg.scene.raster import use
 from geoseg.steps import OnStep, ignore_step
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.georef import Georef
-    from geoseg.scene.header import BandHeader
+    from geoseg.scene.files.header import BandHeader
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.options import SceneOptions
-    from geoseg.scene.raster import Raster
     from geoseg.scene.sheets import Sheet
 
     Found = TypeVar("Found")

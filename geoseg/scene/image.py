@@ -12,9 +12,9 @@ import numpy as np
 
 from geoseg.errors import SceneError
 from geoseg.grid import Window
-from geoseg.scene.datasets import at_once, settled
-from geoseg.scene.header import read_header
-from geoseg.scene.raster import use
+from geoseg.scene.files.datasets import at_once, settled
+from geoseg.scene.files.header import read_header
+from geoseg.scene.files.raster import use
 from geoseg.scene.sheets import blank_picture, waves
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from geoseg.fingerprint import Fingerprint
     from geoseg.georef import Georef
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.options import SceneOptions
     from geoseg.scene.quality import Quality
-    from geoseg.scene.raster import Raster
     from geoseg.scene.sheets import Sheet
 
 

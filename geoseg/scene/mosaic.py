@@ -11,8 +11,8 @@ from geoseg.errors import SceneError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.options import Rule
-    from geoseg.scene.raster import Raster
     from geoseg.scene.sheets import Sheet
 
 _DATE = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)(.*)")

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from geoseg.errors import SceneError
 from geoseg.scene.beside import open_named_bands
 from geoseg.scene.catalogue import Laid, find_bundles, lay_bundles
+from geoseg.scene.files.header import shown
+from geoseg.scene.files.places import list_places
+from geoseg.scene.files.raster import use
 from geoseg.scene.frame import find_grid, make_scene, read_all, readable, some
-from geoseg.scene.header import shown
 from geoseg.scene.mosaic import in_order, match_names
 from geoseg.scene.options import SceneOptions
-from geoseg.scene.places import list_places
-from geoseg.scene.raster import use
 from geoseg.scene.sheets import Sheet, lay
 from geoseg.steps import OnStep, ignore_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from geoseg.scene.bundle import Needs
-    from geoseg.scene.header import Header
+    from geoseg.scene.bundles.bundle import Needs
+    from geoseg.scene.files.header import Header
+    from geoseg.scene.files.places import Inputs, Named
     from geoseg.scene.image import Scene
-    from geoseg.scene.places import Inputs, Named
 
 
 def open_scene(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.grid import Window
-from geoseg.scene.coordinates import middle
-from geoseg.scene.datasets import at_once, is_remote
-from geoseg.scene.planes import offset_on
-from geoseg.scene.warp import (
+from geoseg.scene.files.datasets import at_once, is_remote
+from geoseg.scene.grids.coordinates import middle
+from geoseg.scene.grids.planes import offset_on
+from geoseg.scene.grids.warp import (
     Warp,
     covered,
     make_warp,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.georef import Georef
-    from geoseg.scene.header import BandHeader
-    from geoseg.scene.raster import Raster
+    from geoseg.scene.files.header import BandHeader
+    from geoseg.scene.files.raster import Raster
 
 Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
 """Pixels ``(band, y, x)`` and where each band has data, of the same shape, or

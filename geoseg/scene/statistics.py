@@ -19,8 +19,8 @@ import numpy as np
 from geoseg.atomic import atomic_file
 from geoseg.errors import OutputError
 from geoseg.grid import Window
-from geoseg.scene.index import cache_folder
-from geoseg.scene.references import is_safe
+from geoseg.scene.files.index import cache_folder
+from geoseg.scene.files.references import is_safe
 from geoseg.scene.tally import Tally
 from geoseg.steps import OnStep, Step, ignore_step
 

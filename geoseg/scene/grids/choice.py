@@ -11,8 +11,8 @@ from affine import Affine
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.scene.raster import parse_crs
-from geoseg.scene.warp import covered
+from geoseg.scene.files.raster import parse_crs
+from geoseg.scene.grids.warp import covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

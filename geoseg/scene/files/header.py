@@ -1,7 +1,7 @@
 """All that a raster file says of itself, without a look at its pixels.
 
 A header is plain values, so that those of ten thousand files can be kept on disk and
-compared. What it says is judged elsewhere: `geoseg.scene.raster`.
+compared. What it says is judged elsewhere: `geoseg.scene.files.raster`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rasterio.enums import ColorInterp, MaskFlags
 from geoseg.errors import SceneError
 from geoseg.fingerprint import Fingerprint, take_fingerprint
 from geoseg.remote import as_url, without_secrets
-from geoseg.scene.datasets import GDAL_ERRORS, opened_once, reason
-from geoseg.scene.formats import choose_part, lacking
-from geoseg.scene.places import file_of
-from geoseg.scene.references import allowed_drivers
-from geoseg.scene.servers import check_ranges
+from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, reason
+from geoseg.scene.files.formats import choose_part, lacking
+from geoseg.scene.files.places import file_of
+from geoseg.scene.files.references import allowed_drivers
+from geoseg.scene.files.servers import check_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.remote import gdal_settings
-from geoseg.scene.shelf import Shelf
+from geoseg.scene.files.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
 from geoseg.remote import as_url, without_secrets
-from geoseg.scene.documents import read_bytes
-from geoseg.scene.safe import IMAGE, Product, understand
+from geoseg.scene.bundles.documents import read_bytes
+from geoseg.scene.bundles.safe import IMAGE, Product, understand
 
 if TYPE_CHECKING:
-    from geoseg.scene.bundle import Bundle
-    from geoseg.scene.header import Header
+    from geoseg.scene.bundles.bundle import Bundle
+    from geoseg.scene.files.header import Header
 
 _METADATA = ("MTD_MSIL2A.xml", "MTD_MSIL1C.xml")
 _ABOVE = 5

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
-from geoseg.scene.bundle import Bundle, Offer
-from geoseg.scene.references import parse_xml
+from geoseg.scene.bundles.bundle import Bundle, Offer
+from geoseg.scene.files.references import parse_xml
 from geoseg.sensors import SENTINEL2, plain
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
-from geoseg.scene.datasets import GDAL_ERRORS, opened
-from geoseg.scene.failure import failure
-from geoseg.scene.header import BandHeader, Header, shown
+from geoseg.scene.files.datasets import GDAL_ERRORS, opened
+from geoseg.scene.files.failure import failure
+from geoseg.scene.files.header import BandHeader, Header, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

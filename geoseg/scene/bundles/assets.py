@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from geoseg.scene.bundle import Offer
-from geoseg.scene.places import SUFFIXES
+from geoseg.scene.bundles.bundle import Offer
+from geoseg.scene.files.places import SUFFIXES
 from geoseg.scene.quality import is_quality
 from geoseg.sensors import red_edge
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from geoseg.georef import Georef
-    from geoseg.scene.raster import Raster
+    from geoseg.scene.files.raster import Raster
 
 _SAME = 1e-3
 """How far, in pixels, a file's corners may lie off a grid that it is laid on."""

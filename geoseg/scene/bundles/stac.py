@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import SceneError
 from geoseg.remote import without_secrets
-from geoseg.scene.assets import data_assets, offers_of, tells_bands
-from geoseg.scene.bundle import Bundle, Offer
-from geoseg.scene.documents import read_document
-from geoseg.scene.sentinel2 import with_offsets
+from geoseg.scene.bundles.assets import data_assets, offers_of, tells_bands
+from geoseg.scene.bundles.bundle import Bundle, Offer
+from geoseg.scene.bundles.documents import read_document
+from geoseg.scene.bundles.sentinel2 import with_offsets
 from geoseg.sensors import is_band_name, plain, sensor_names
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from geoseg.sensors import SENTINEL2, plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from geoseg.scene.bundle import Bundle, Offer
+    from geoseg.scene.bundles.bundle import Bundle, Offer
 
 _SCALE = 1e-4
 _OFFSET = -0.1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from geoseg.errors import SceneError
-from geoseg.scene.datasets import GDAL_ERRORS, is_remote, opened, reason
-from geoseg.scene.header import shown
-from geoseg.scene.servers import check_ranges
+from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened, reason
+from geoseg.scene.files.header import shown
+from geoseg.scene.files.servers import check_ranges
 
 _BLOCK = re.compile(r"band (\d+): IReadBlock failed at X offset (\d+), Y offset (\d+)")
 """How GDAL names a block that it cannot decode."""

@@ -11,8 +11,8 @@ from affine import Affine
 
 from geoseg.georef import Georef
 from geoseg.grid import Window
-from geoseg.scene.coordinates import applied, middle, mover, pixel_coordinates
-from geoseg.scene.gather import (
+from geoseg.scene.grids.coordinates import applied, middle, mover, pixel_coordinates
+from geoseg.scene.grids.gather import (
     BILINEAR,
     CUBIC,
     NEAREST,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.scene.raster import Raster
+    from geoseg.scene.files.raster import Raster
 
 METHODS = {"nearest": NEAREST, "bilinear": BILINEAR, "cubic": CUBIC}
 _MOST = 16_000_000

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from geoseg.errors import SceneError
 from geoseg.remote import as_url, without_secrets
-from geoseg.scene.places import gdal_place
+from geoseg.scene.files.places import gdal_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

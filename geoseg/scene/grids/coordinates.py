@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyproj import Transformer
 
-from geoseg.scene.gather import CELL, STEPS, interpolate
+from geoseg.scene.grids.gather import CELL, STEPS, interpolate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from geoseg.atomic import atomic_file
 from geoseg.errors import OutputError, SceneError
 from geoseg.fingerprint import Fingerprint
-from geoseg.scene.header import BandHeader, Header, read_header
-from geoseg.scene.places import file_of
-from geoseg.scene.references import is_safe
+from geoseg.scene.files.header import BandHeader, Header, read_header
+from geoseg.scene.files.places import file_of
+from geoseg.scene.files.references import is_safe
 from geoseg.steps import OnStep, Step, ignore_step
 
 if TYPE_CHECKING:

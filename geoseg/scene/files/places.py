@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from geoseg.errors import SceneError
 from geoseg.remote import as_url, without_secrets
-from geoseg.scene.stores import is_web, list_store, read_list
+from geoseg.scene.files.stores import is_web, list_store, read_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

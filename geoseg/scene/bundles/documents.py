@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from geoseg.errors import InputError, SceneError
 from geoseg.remote import as_url, file_system, without_secrets
-from geoseg.scene.places import SUFFIXES, file_of
-from geoseg.scene.servers import read_start
+from geoseg.scene.files.places import SUFFIXES, file_of
+from geoseg.scene.files.servers import read_start
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,14 @@
+"""Raster files: what users name, what a file says of itself, and its pixels.
+
+* `places` lists the files that paths, folders, patterns, lists and URLs stand for
+* `stores` lists what is on an object store
+* `references` finds what else a file would make GDAL read, before it is opened
+* `servers` is what a web server must do
+* `shelf` keeps open files that no thread uses just now
+* `datasets` opens files with GDAL, under settings of ours
+* `formats` says what GDAL here cannot read
+* `header` is all that a file says of itself; no pixel is read for it
+* `failure` says why a file that could be opened cannot be read
+* `index` reads the headers of many files at once, and keeps them
+* `raster` is one file: pixels of a window, and where each band has data
+"""
