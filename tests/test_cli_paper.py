@@ -124,3 +124,16 @@ def test_commands_print_plainly_into_pipes():
     assert shown.exit_code == 0, shown.output
     assert "0   cropland   #e8c468" in shown.output
     assert not any(line != line.rstrip() for line in shown.output.splitlines())
+
+
+def test_a_reader_that_leaves_early_is_no_mystery():
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    with os.fdopen(ours, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "geoseg", "models", "list", "--json"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.stderr == b""

@@ -61,6 +61,8 @@ class LazyGroup(click.Group):
                 return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except BrokenPipeError:  # as in `geoseg info scene.tif | head`: click knows
+            raise
         except KeyboardInterrupt:
             _stop("stopped; the same command carries on from here", status=130)
         except GeosegError as error:
