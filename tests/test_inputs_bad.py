@@ -172,7 +172,7 @@ def test_a_server_that_refuses_is_told_with_its_status(faults, words, folder, re
 
 
 def test_a_server_that_is_silent_is_given_up(refuse, monkeypatch):
-    monkeypatch.setattr("geoseg.scene.files.servers._ANSWER_S", 0.2)
+    monkeypatch.setattr("geoseg.remote._ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/scene.tif"
         assert refuse(address).startswith(f"{address} does not answer (timed out)")

@@ -223,7 +223,7 @@ def test_a_store_that_cannot_be_written_is_said_before_inference(
     flags = () if where == ".geoseg" else ("--run-dir", tmp_path / where)
     for url, words in (
         ("s3://nowhere/map", "bucket"),
-        ("s3://maps/shut", "Access Key"),
+        ("s3://maps/shut", "AWS_PROFILE"),
     ):
         if words == "bucket":
             result = segment(brightest, url, scene, *flags)
