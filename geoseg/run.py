@@ -11,7 +11,7 @@ from geoseg.clock import Clock
 from geoseg.cluster import dashboard_of, default_workers, open_client
 from geoseg.deliver import deliver, finished_report, write_mask
 from geoseg.engine import Progress, run
-from geoseg.errors import DeviceError, DiskError, RunError
+from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.journal.journal import Journal, open_journal
 from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, Setup, prepare
@@ -113,6 +113,11 @@ def segment_features(  # what segment takes, and the field
     options = options or SegmentOptions()
     clock = Clock()
     place = Output.of(output)
+    if options.mask_model is not None and place.url is not None:
+        raise InputError(
+            "maps of features with a mask go to a disk only, and not to an object "
+            "store; give a folder, or leave out the mask model"
+        )
     setup = _prepare(scene, place, aoi, options, clock, on_step)
     features = read_features(str(aoi), field, setup.scene.georef)
     told = tuple(w for area in features.values() for w in area.warnings)

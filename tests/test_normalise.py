@@ -1,5 +1,6 @@
 """Models normalised by the scene's own statistics: measured whole, once, in any way."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ from geoseg.predict.member import Member
 from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.scene import statistics as room
 from geoseg.scene.statistics import find_kept, measure
+from geoseg.scene.tally import Tally
 
 SAMPLE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
 NAMES = ("B02", "B03", "B04")
@@ -221,6 +223,21 @@ def no_pixel(monkeypatch):
         monkeypatch.setattr(Scene, "read", read)
 
     return forbid
+
+
+def test_no_more_counts_are_held_than_are_merged_soon(make_raster, monkeypatch):
+    monkeypatch.setattr("geoseg.scene.statistics._MOST_THREADS", 1)
+    values = np.arange(6000, dtype=np.uint16).reshape(1, -1, 1) % 9001
+    scene = open_scene(make_raster("tall.tif", values=values, nodata=None))
+    held = []
+
+    def count(_):
+        held.append(sum(type(each) is Tally for each in gc.get_objects()))
+
+    (found,) = measure(scene, (0,), (), count)
+    assert (found.pixels, found.smallest, found.largest) == (6000, 0, 5999)
+    assert len(held) > 5  # windows
+    assert max(held) <= 4  # the sum, two that are ready, one that is made
 
 
 def test_what_is_known_is_read_from_the_cache(make_raster, no_pixel):

@@ -13,7 +13,7 @@ import geoseg
 from geoseg.cli import main
 from geoseg.grid import Window
 from geoseg.models.card import InputBand
-from geoseg.scene import open_scene
+from geoseg.scene import SceneOptions, open_scene
 
 NAMES = ("B02", "B03", "B04")
 PLACE = rasterio.transform.from_origin(400_000, 5_800_000, 10, 10)
@@ -127,6 +127,17 @@ def test_nodata_that_a_float_cannot_hold_is_no_data(make_raster, dtype, hole):
     vrt.write_text(f"{start}{band}<NoDataValue>{hole}</NoDataValue>{rest}")
     _, valid = open_scene(vrt).read(Window(0, 0, 2, 3), (0,))
     assert np.argwhere(~valid).tolist() == [[0, 1]]
+    denied = open_scene(vrt, SceneOptions(nodata="none"))
+    assert denied.read(Window(0, 0, 2, 3), (0,))[1].all()
+    other = open_scene(vrt, SceneOptions(nodata=float(1 << 53)))
+    _, valid = other.read(Window(0, 0, 2, 3), (0,))
+    assert np.argwhere(valid).tolist() == [[0, 1]]
+
+
+def test_infinity_as_nodata_is_none_of_whole_numbers(make_raster):
+    path = make_raster("whole.tif", values=np.ones((1, 2, 3), np.uint8), nodata=None)
+    scene = open_scene(path, SceneOptions(nodata=float("inf")))
+    assert scene.read(Window(0, 0, 2, 3), (0,))[1].all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -8,8 +8,10 @@ import pytest
 import rasterio
 from sheets import cut_sheets, sample, write_raster
 
+from geoseg.fingerprint import Fingerprint
 from geoseg.grid import Window
 from geoseg.scene import open_scene
+from geoseg.scene.files.datasets import opened
 from geoseg.scene.files.shelf import Shelf, weight
 
 
@@ -71,3 +73,16 @@ def test_many_threads_read_what_one_does(tmp_path):
     for read, known in zip(found, expected * 5, strict=True):
         for part, there in zip(read, known, strict=True):
             assert np.array_equal(part, there)
+
+
+def test_a_file_that_is_kept_open_belongs_to_what_was_seen_of_it(tmp_path):
+    pixels, transform, _ = sample((0, 20), (0, 30))
+    write_raster(tmp_path / "a.tif", pixels, transform)
+    place = str(tmp_path / "a.tif")
+    once, later = (Fingerprint(place, 9, etag, "") for etag in ("a", "b"))
+    with opened(place, "GTiff", once) as first:
+        pass
+    with opened(place, "GTiff", once) as again:
+        assert again is first
+    with opened(place, "GTiff", later) as other:
+        assert other is not first

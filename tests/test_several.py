@@ -12,6 +12,7 @@ from shapely.geometry import box
 
 import geoseg
 from geoseg.cli import main
+from geoseg.errors import InputError
 from geoseg.predict import tiles as tiles_module
 
 SCENE = "sample_aoi/scene.tif"
@@ -173,3 +174,11 @@ def test_features_through_the_command_line(scenes, parks, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert "Land cover (ha)" in result.stdout
     assert (tmp_path / "out" / "B" / "landcover.geojson").exists()
+
+
+def test_features_with_a_mask_do_not_go_to_an_object_store():
+    options = geoseg.SegmentOptions(mask_model="csmask")
+    with pytest.raises(InputError, match="go to a disk only"):
+        geoseg.segment_features(
+            "a.tif", "s3://bucket/map", aoi="a.gpkg", field="id", options=options
+        )

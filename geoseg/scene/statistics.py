@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import astuple, dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -149,12 +150,17 @@ def _count_all(
         min(os.cpu_count() or 1, _MOST_THREADS), thread_name_prefix="statistics"
     )
     try:
-        waiting = [pool.submit(_count_row, scene, bands, row) for row in rows]
+        left, waiting = iter(rows), set[Future[list[Tally]]]()
         on_step(Step("statistics", 0, len(rows)))
-        for task in as_completed(waiting):
-            for tally, counted in zip(tallies, task.result(), strict=True):
-                tally.merge(counted)
-            done += 1
+        while done < len(rows):
+            # No more at a time than are merged soon: a band's counts are megabytes.
+            some = islice(left, 2 * _MOST_THREADS - len(waiting))
+            waiting |= {pool.submit(_count_row, scene, bands, row) for row in some}
+            ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            done += len(ended)
+            while ended:
+                for tally, counted in zip(tallies, ended.pop().result(), strict=True):
+                    tally.merge(counted)
             on_step(Step("statistics", done, len(rows)))
     finally:
         pool.shutdown(cancel_futures=True)

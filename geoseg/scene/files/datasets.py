@@ -26,6 +26,8 @@ from geoseg.scene.files.shelf import Shelf
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from geoseg.fingerprint import Fingerprint
+
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What a damaged file can make rasterio raise."""
 
@@ -96,18 +98,22 @@ def settled() -> Iterator[None]:
 
 
 @contextmanager
-def opened(place: str, driver: str) -> Iterator[DatasetReader]:
+def opened(
+    place: str, driver: str, seen: Fingerprint | None = None
+) -> Iterator[DatasetReader]:
     """Give a file's dataset, to be used inside this block only; without its place.
 
     Args:
         place: A file in GDAL's words: a path, or a name in a virtual file system.
         driver: The driver of GDAL that opened it first.
+        seen: The file as it was when its header was read, where that is known: one
+            that is kept open belongs to it.
 
     Raises:
         RasterioIOError: It cannot be opened.
 
     """
-    key = place, driver, *_state(place)
+    key = place, driver, seen, *_state(place)
     with settled():
         dataset = _shelf.take(key)
         if dataset is None:

@@ -53,6 +53,8 @@ class BandHeader:
     """See there."""
     common: str = ""
     """The name that other sensors share, where a document tells it; no file does."""
+    long_nodata: bool = False
+    """Whether the mask is that of a nodata value which no float holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +142,20 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
 def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
     flags = dataset.mask_flag_enums[index]
     nodata: float | None = dataset.nodatavals[index]
-    masked = _is_masked(dataset, flags)
-    if MaskFlags.nodata in flags and dataset.dtypes[index] in _LONG:
-        # rasterio gives it as a float, which may be another number, or not at all.
-        masked = nodata is None or abs(nodata) >= _EXACT
-        nodata = None if masked else nodata
+    # rasterio gives nodata as a float, which may be another number, or not at all.
+    is_long = MaskFlags.nodata in flags and dataset.dtypes[index] in _LONG
+    is_long = is_long and (nodata is None or abs(nodata) >= _EXACT)
+    if is_long:
+        nodata = None
     return BandHeader(
         name=dataset.descriptions[index] or "",
         dtype=dataset.dtypes[index],
         nodata=None if nodata is None or math.isnan(nodata) else float(nodata),
-        masked=masked,
+        masked=is_long or _is_masked(dataset, flags),
         role=_role(dataset, index),
         scale=float(dataset.scales[index]),
         offset=float(dataset.offsets[index]),
+        long_nodata=is_long,
     )
 
 

@@ -111,7 +111,7 @@ class Raster:
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
         """Open the file to be read; say what fails, and where, in a sentence."""
         try:
-            with opened(self.place, self.driver) as dataset:
+            with opened(self.place, self.driver, self.seen) as dataset:
                 yield dataset
         except GDAL_ERRORS as error:
             where = (
@@ -244,7 +244,9 @@ def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
     if options.nodata is None:
         return band
     value = None if options.nodata == "none" else float(options.nodata)
-    return replace(band, nodata=None if value is None or np.isnan(value) else value)
+    if value is not None and not np.isfinite(value):  # no data in any case
+        value = None
+    return replace(band, nodata=value, masked=band.masked and not band.long_nodata)
 
 
 def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
