@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -32,10 +32,10 @@ def is_document(place: str) -> bool:
     and web servers only the name counts.
     """
     url = as_url(place)
-    path = PurePosixPath(place if url is None else urlsplit(url).path)
-    if path.suffix.lower() in _SUFFIXES:
+    suffix = splitext(place if url is None else urlsplit(url).path)[1].lower()
+    if suffix in _SUFFIXES:
         return True
-    if path.suffix.lower() in SUFFIXES:
+    if suffix in SUFFIXES:
         return False
     if url is not None:
         return url.startswith(("http://", "https://")) and _is_json(

@@ -48,9 +48,9 @@ def read_product(place: str) -> list[Bundle] | None:
         )
         return list(_beyond(found).bundles) if found else None
     path = Path(place)
-    if path.name in _METADATA and path.is_file():
+    if name in _METADATA and path.is_file():
         return list(_on_disk(path).bundles)
-    if path.suffix.lower() == ".safe" and path.is_dir():
+    if name.lower().endswith(".safe") and path.is_dir():
         there = [path / name for name in _METADATA if (path / name).is_file()]
         return list(_on_disk(there[0]).bundles) if there else None
     return None

@@ -19,7 +19,7 @@ from geoseg.atomic import atomic_file
 from geoseg.errors import OutputError, SceneError
 from geoseg.fingerprint import Fingerprint
 from geoseg.scene.files.header import BandHeader, Header, read_header
-from geoseg.scene.files.places import file_of
+from geoseg.scene.files.places import file_of, folder_of
 from geoseg.scene.files.references import is_safe
 from geoseg.steps import OnStep, Step, ignore_step
 
@@ -119,7 +119,7 @@ class _Kept:
     @classmethod
     def of(cls, places: Sequence[str]) -> _Kept:
         """Find what is kept; nothing where that is damaged."""
-        folders = sorted({str(Path(place).absolute().parent) for place in places})
+        folders = sorted({folder_of(place) for place in places})
         name = hashlib.blake2b("\n".join(folders).encode(), digest_size=16).hexdigest()
         path = cache_folder() / "headers" / f"{name}.json"
         try:
