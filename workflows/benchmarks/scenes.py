@@ -1,6 +1,6 @@
 """What many sheets, a slow server and an index of many headers cost.
 
-    python workflows/benchmarks/scenes.py [--only sheets server index] [--json F]
+    python workflows/benchmarks/scenes.py [--only large sheets server index] [--json F]
 
 Beside each figure stands what it is measured against, in the same process and in turns:
 a mosaic beside one tiled GeoTIFF of the same pixels, a server with 50 ms latency (in a
@@ -149,8 +149,8 @@ def inferred(place: Path | str, folder: Path) -> float:
     return float(report["timings_s"]["infer"])
 
 
-def measure_sheets(folder: Path, sheet: int) -> list[Row]:
-    """Measure 400 sheets of a side beside one file of the same pixels."""
+def measure_reading(folder: Path, sheet: int) -> list[Row]:
+    """Measure reading 400 sheets of a side beside one file of the same pixels."""
     pixels = sample(ACROSS * sheet)
     mpx = pixels[0].size / 1e6
     one, many = folder / f"one{sheet}.tif", folder / f"sheets{sheet}"
@@ -159,16 +159,22 @@ def measure_sheets(folder: Path, sheet: int) -> list[Row]:
     del pixels
     single, mosaic = open_scene(one), open_scene(many)
     read_all(single)  # code is compiled and files are in memory
-    reading = in_turns(
+    return in_turns(
         mpx,
         [
             (f"reading one file, {mpx:.0f} Mpx", lambda: read_all(single)),
             (f"reading 400 sheets of {sheet} px", lambda: read_all(mosaic)),
         ],
     )
+
+
+def measure_sheets(folder: Path, sheet: int) -> list[Row]:
+    """Measure reading and mapping 400 sheets beside one file of the same pixels."""
+    reading = measure_reading(folder, sheet)
+    one, many = folder / f"one{sheet}.tif", folder / f"sheets{sheet}"
     inferred(one, folder)
     return reading + in_turns(
-        mpx,
+        reading[0].mpx,
         [
             ("near-free, one file", lambda: inferred(one, folder)),
             (f"near-free, 400 sheets of {sheet} px", lambda: inferred(many, folder)),
@@ -228,6 +234,7 @@ def measure_index(folder: Path, members: int = 10_000) -> list[Row]:
 
 
 CASES: dict[str, Callable[[Path], list[Row]]] = {
+    "large": lambda folder: measure_reading(folder, 1024),
     "sheets": lambda folder: measure_sheets(folder, 512) + measure_sheets(folder, 410),
     "server": measure_server,
     "index": measure_index,
