@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import a_path, reporting, scene_flags, scene_options
+from geoseg.cli.imagery import scene_flags, scene_options
+from geoseg.cli.options import a_path, reporting
 from geoseg.cli.paper import show, show_line
 from geoseg.cli.screen import Screen
 

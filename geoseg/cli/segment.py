@@ -7,16 +7,9 @@ from typing import Any
 import click
 
 import geoseg
-from geoseg.cli.options import (
-    drawing,
-    mapping_into,
-    polygon_options,
-    reporting,
-    scene_flags,
-    scene_options,
-    segmenting,
-    take_area,
-)
+from geoseg.cli.imagery import scene_flags, scene_options
+from geoseg.cli.mapping import mapping_into, segmenting, take_area
+from geoseg.cli.options import drawing, polygon_options, reporting
 from geoseg.cli.screen import Screen
 from geoseg.errors import InputError
 

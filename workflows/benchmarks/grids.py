@@ -15,12 +15,12 @@ import argparse
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import rasterio
 import rasterio.windows
+from scenes import read_all
 from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
 
 from geoseg.grid import Window
@@ -28,7 +28,6 @@ from geoseg.output import Output
 from geoseg.prepare import SegmentOptions, prepare
 from geoseg.scene import Scene, SceneOptions, open_scene
 
-BLOCK = 1024
 MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}
 GRIDS: dict[str, dict[str, Any]] = {
     "its own": {},
@@ -39,18 +38,6 @@ GRIDS: dict[str, dict[str, Any]] = {
     "next zone, 30 m, cubic": {**MOVED, "resolution": 30, "resampling": "cubic"},
     "next zone, 5 m, bilinear": {**MOVED, "resolution": 5},
 }
-
-
-def read_all(scene: Scene) -> None:
-    """Read a scene block by block in three threads."""
-    windows = [
-        window
-        for row in range(0, scene.georef.height, BLOCK)
-        for col in range(0, scene.georef.width, BLOCK)
-        if (window := Window(row, col, BLOCK, BLOCK).intersection(scene.window))
-    ]
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda window: scene.read(window, (0, 1, 2, 3)), windows))
 
 
 def measure_reading(name: str, scene: Scene) -> None:
