@@ -237,7 +237,7 @@ def _set_first_id(content, *, value):
         (lambda c: _item(c).pop("mlm:input"), "no STAC item"),
         (lambda c: _item(c).pop("geoseg:overlap"), "geoseg:overlap"),
         (lambda c: _item(c)["mlm:input"].clear(), "damaged"),
-        (lambda c: _item(c)["mlm:input"][0]["bands"].pop(), "damaged"),
+        (lambda c: _item(c)["mlm:input"][0]["bands"].pop(), "scalings for"),
         (lambda c: _item(c)["mlm:input"][0]["input"]["shape"].pop(), "damaged"),
         (lambda c: c["assets"]["model"]["bands"].pop(), "no STAC item"),
         (lambda c: c["assets"].clear(), "one asset with the role mlm:model"),

@@ -150,6 +150,11 @@ def _bands(
     scalings = taken.properties["value_scaling"]
     names = [str(name) for name in taken.properties["bands"]]
     _check_once("the input's bands", names)
+    if len(names) != len(scalings):
+        raise ValueError(
+            f"its input has {len(names)} bands ({', '.join(names)}), and scalings for "
+            f"{len(scalings)}"
+        )
     bands = tuple(
         _band(name, described[name], scaling, (scale, offset))
         for name, scaling in zip(names, scalings, strict=True)
