@@ -4,6 +4,7 @@ What is found while blocks are read, and areas of interest, have tests of their 
 """
 
 import json
+import re
 import socket
 
 import numpy as np
@@ -14,6 +15,7 @@ from brightest import expected, mapped, refused
 from conftest import ROTATED
 from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
+from rasterio.shutil import copy
 from web import served
 
 VALUES = np.random.default_rng(7).integers(1, 4000, (3, 37, 53), np.uint16)
@@ -61,6 +63,15 @@ def test_a_scene_without_crs_is_refused_or_given_one(
     assert place[1] == 32633
     report = json.loads((tmp_path / "out" / "run.json").read_text())
     assert report["settings"]["scene"]["assume_crs"] == "EPSG:32633"
+
+
+def test_a_geotransform_of_no_numbers_is_refused(make_raster, refuse):
+    scene = make_raster(values=VALUES)
+    vrt = scene.with_suffix(".vrt")
+    copy(scene, vrt, driver="VRT")
+    told = re.sub("<GeoTransform>[^,]*", "<GeoTransform>NaN", vrt.read_text())
+    vrt.write_text(told)
+    assert f"{vrt} has a geotransform that holds no finite" in refuse(vrt)
 
 
 def test_a_crs_that_a_file_names_is_not_assumed_away(make_raster, tmp_path, brightest):

@@ -223,6 +223,10 @@ def _item(content):
     return content["properties"]
 
 
+def _first_class(content):
+    return _item(content)["mlm:output"][0]["classification:classes"][0]
+
+
 def _set_first_id(content, *, value):
     classes = _item(content)["mlm:output"][0]["classification:classes"]
     classes[0].update(value=value)
@@ -237,6 +241,7 @@ def _set_first_id(content, *, value):
         (lambda c: _item(c).pop("mlm:input"), "no STAC item"),
         (lambda c: _item(c).pop("geoseg:overlap"), "geoseg:overlap"),
         (lambda c: _item(c)["mlm:input"].clear(), "damaged"),
+        (lambda c: _first_class(c).pop("value"), "no STAC item.*'value'"),
         (lambda c: _item(c)["mlm:input"][0]["bands"].pop(), "scalings for"),
         (lambda c: _item(c)["mlm:input"][0]["input"]["shape"].pop(), "damaged"),
         (lambda c: c["assets"]["model"]["bands"].pop(), "no STAC item"),

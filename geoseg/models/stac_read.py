@@ -236,9 +236,11 @@ def _maybe(value: float | None) -> float | None:
 
 def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
     """Order the classes by value; say which channel each has, where that changes it."""
-    entries = [
-        LandClass(entry.value, str(entry.name), f"#{entry.color_hint}".lower())
-        for entry in given.classes or ()
+    entries = [  # asked of the properties: pystac tells of a missing value without end
+        LandClass(
+            each.properties["value"], str(each.name), f"#{each.color_hint}".lower()
+        )
+        for each in given.classes or ()
     ]
     channels = sorted(range(len(entries)), key=lambda channel: entries[channel].id)
     legend = Legend(tuple(entries[channel] for channel in channels))

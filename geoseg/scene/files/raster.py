@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -252,6 +253,11 @@ def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
 def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
     if header.transform == _IDENTITY:
         raise SceneError(f"{name} {_UNPLACED[header.placed_by]}")
+    if not all(map(math.isfinite, header.transform)):
+        raise SceneError(
+            f"{name} has a geotransform that holds no finite numbers; give it a place "
+            f"on Earth, for instance with gdal_translate -a_ullr"
+        )
     if not header.wkt and options.assume_crs is None:
         raise SceneError(
             f"{name} has no coordinate reference system; assign one, for instance: "

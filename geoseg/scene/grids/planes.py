@@ -31,6 +31,8 @@ def offset_on(plane: Georef, grid: Georef) -> tuple[int, int] | None:
         return None
     # In numbers: ten thousand files are laid, and Affine's own operations are slow.
     a, b, col, d, e, row = tuple(~grid.transform @ plane.transform)[:6]
+    if not (math.isfinite(col) and math.isfinite(row)):  # transforms beyond all measure
+        return None
     for x, y in ((0, 0), (plane.width, 0), (0, plane.height)):
         if abs(a * x + b * y + col - x - round(col)) > _SAME:
             return None
