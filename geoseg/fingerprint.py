@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
-from geoseg.errors import InputError, SceneError
-from geoseg.remote import as_url, ask, file_system, nothing_at, without_secrets
+from geoseg.errors import SceneError
+from geoseg.remote import as_url, ask, file_system, read_from, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,19 +61,10 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
         path = Path(str(place).removeprefix("file://"))
         return _of_folder(path) if path.is_dir() else _of_file(path)
     name = without_secrets(url)
-    try:
+    with read_from(url, "AWS_PROFILE or GDAL_HTTP_BEARER"):
         if url.startswith(("http://", "https://")):
             return _of_address(url, name)
         return _of_object(url, name)
-    except InputError as error:
-        raise SceneError(str(error)) from error
-    except FileNotFoundError as error:
-        raise SceneError(nothing_at(url, error)) from error
-    except Exception as error:  # each store's client has errors of its own
-        raise SceneError(
-            f"{name} cannot be read ({error}); check the address, and the settings "
-            f"that open it, such as AWS_PROFILE or GDAL_HTTP_BEARER"
-        ) from error
 
 
 def _of_file(path: Path) -> Fingerprint:

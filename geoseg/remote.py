@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
-from geoseg.errors import InputError
+from geoseg.errors import GeosegError, InputError, SceneError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from http.client import HTTPResponse
     from pathlib import Path
 
@@ -91,6 +92,31 @@ def nothing_at(url: str, error: FileNotFoundError) -> str:
     """Say that there is nothing at a URL, with more of it where a store says more."""
     told = f" ({error})" if " " in str(error) else ""
     return f"there is nothing at {without_secrets(url)}{told}; check the address"
+
+
+@contextmanager
+def read_from(url: str, settings: str) -> Iterator[None]:
+    """Say in a sentence why nothing can be read from a URL.
+
+    Args:
+        url: The URL; its secrets are left out.
+        settings: Variables that the person at the terminal may look at.
+
+    Raises:
+        SceneError: Something inside this block failed.
+
+    """
+    try:
+        yield
+    except GeosegError as error:
+        raise SceneError(str(error)) from error
+    except FileNotFoundError as error:
+        raise SceneError(nothing_at(url, error)) from error
+    except Exception as error:  # each store's client has errors of its own
+        raise SceneError(
+            f"{without_secrets(url)} cannot be read ({' '.join(str(error).split())}); "
+            f"check the address, and the settings that reach it, such as {settings}"
+        ) from error
 
 
 def ask(request: Request) -> HTTPResponse:

@@ -11,8 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from geoseg.errors import GeosegError, SceneError
-from geoseg.remote import file_system, nothing_at, without_secrets
+from geoseg.errors import SceneError
+from geoseg.remote import file_system, read_from, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -79,16 +79,6 @@ def is_web(url: str) -> bool:
 
 
 def _ask(url: str, question: Callable[[Any, str], Any]) -> Any:  # noqa: ANN401  # fsspec is untyped
-    try:
+    with read_from(url, "AWS_PROFILE and AWS_ENDPOINT_URL"):
         system, path = file_system(url)
         return question(system, path)
-    except GeosegError as error:
-        raise SceneError(str(error)) from error
-    except FileNotFoundError as error:
-        raise SceneError(nothing_at(url, error)) from error
-    except Exception as error:  # each store's client has errors of its own
-        raise SceneError(
-            f"{without_secrets(url)} cannot be read ({' '.join(str(error).split())}); "
-            f"check the address, and the settings that reach it, such as AWS_PROFILE "
-            f"and AWS_ENDPOINT_URL"
-        ) from error
