@@ -20,6 +20,7 @@ ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "errors": (0, "", ""),
     "atomic": (1, "errors", ""),
+    "authorship": (1, "errors", ""),  # whose a file is, told without GDAL
     "grid": (1, "errors", ""),  # integers need no numpy
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
@@ -108,7 +109,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "accuracy": (
         7,
         (
-            "errors atomic grid georef classes steps mosaic vectorize aoi cluster "
+            "errors atomic authorship grid georef classes steps mosaic vectorize aoi "
+            "cluster "
             "evaluate reference products train"
         ),
         "geopandas numpy",
