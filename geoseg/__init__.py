@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geoseg.describe import ModelFit, SceneDescription, describe_scene
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.estimate import Forecast, forecast, forecast_each
+    from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
     from geoseg.export.job import ExportedTiles, export_tiles
     from geoseg.export.options import TileOptions
@@ -46,6 +47,7 @@ _HOMES = {
     "AssessOptions": "geoseg.accuracy",
     "Assessment": "geoseg.accuracy",
     "CrfOptions": "geoseg.models.crf",
+    "Estimate": "geoseg.evaluate.intervals",
     "ExportedTiles": "geoseg.export.job",
     "Forecast": "geoseg.estimate",
     "GeosegError": "geoseg.errors",
@@ -104,6 +106,7 @@ __all__ = [
     "AssessOptions",
     "Assessment",
     "CrfOptions",
+    "Estimate",
     "ExportedTiles",
     "Forecast",
     "GeosegError",

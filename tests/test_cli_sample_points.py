@@ -73,10 +73,11 @@ def test_the_worked_example_of_olofsson(tmp_path):
     assert deforestation["mapped_pixels"] == 200_000
     assert round(deforestation["area_pixels"]) == 235_086
     assert round(deforestation["area_ha"]) == 21_158
-    assert round(deforestation["area_ha_error"]) == 6_158
+    assert round(1.96 * deforestation["area_ha_standard_error"]) == 6_158
+    assert [round(end) for end in deforestation["area_ha_interval"]] == [17_758, 33_417]
     assert round(found["overall_accuracy"], 3) == 0.947
     shown = call("evaluate", tmp_path / "change.tif", *arguments)
-    row = r"18,000\s+21,158 ± 6,158\s+74\.9 ± 21\.3\s+88\.0"
+    row = r"18,000\s+21,158 \(17,758 to 33,417\)\s+74\.9 \(47\.3 to 87\.1\)\s+88\.0"
     assert re.search(row, shown.stdout)
 
 
@@ -104,9 +105,15 @@ def test_points_drawn_labelled_and_measured(tmp_path, class_map, name):
     assert found["compared"] == 100
     field = found["stratified"]["classes"][0]
     assert field["mapped_ha"] == 42
-    assert abs(field["area_ha"] - 48) < field["area_ha_error"]
+    low, high = field["area_ha_interval"]
+    assert low < 48 < high
     lake = found["stratified"]["classes"][2]
-    assert (lake["users_accuracy"], lake["users_accuracy_error"]) == (1, 0)
+    assert (lake["users_accuracy"], lake["users_accuracy_standard_error"]) == (1, 0)
+    # 20 of 20 points: Wilson's interval begins at 20 / (20 + 1.96^2).
+    assert lake["users_accuracy_interval"] == pytest.approx([0.8389, 1], abs=1e-4)
+    (warning,) = found["warnings"]
+    assert "the sample is too small for the area of lake" in warning
+    assert "more points in wood would narrow it most" in warning
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path, class_map):

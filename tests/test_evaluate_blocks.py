@@ -165,12 +165,38 @@ def test_the_calibration_error_is_that_of_a_hand_count():
     reference = np.zeros(10, np.uint8)
     predicted = np.array([0, 0, 0, 1, 0, 0, 1, 1, 0, 254], np.uint8)
     sure = np.array([90, 90, 85, 81, 30, 30, 30, 30, 255, 10], np.uint8)
-    counted = count_confidences(reference, predicted, sure)
+    counted = count_confidences(reference, predicted, sure, (0, 1, 254))
     # (80, 90] %: mean 0.865, 3 of 4 right; (20, 30] %: 0.3, 2 of 4 right. What has no
     # confidence does not count, nor does what is "unknown".
     assert [each.pixels for each in counted.bins] == [4, 4]
     error = (4 * abs(0.75 - 0.865) + 4 * abs(0.5 - 0.3)) / 8
     assert counted.expected_error == pytest.approx(error)
+
+
+def test_errors_of_classes_that_make_up_for_each_other_are_told():
+    """One class claims 90 % and is right in half, the other the reverse."""
+    predicted = np.repeat([3, 7, 9], [10, 10, 0]).astype(np.uint8)
+    reference = np.where(np.arange(20) % 2 == 0, predicted, 9).astype(np.uint8)
+    reference[10:] = [7] * 9 + [3]
+    sure = np.repeat([90, 50], 10).astype(np.uint8)
+    counted = count_confidences(reference, predicted, sure, (3, 7, 9))
+    nothing = np.nan
+    np.testing.assert_allclose(counted.confidence, [0.9, 0.5, nothing])
+    np.testing.assert_allclose(counted.excess, [0.4, -0.4, nothing])
+    np.testing.assert_allclose(counted.expected_errors, [0.4, 0.4, nothing])
+    assert sum(counted.excess[:2]) == pytest.approx(0)
+
+
+def test_a_class_without_a_boundary_in_the_reference_has_no_boundary_f1():
+    """The map draws one through a patch of one label: nobody knows where it lies."""
+    reference = np.full((12, 12), 1, np.uint8)
+    predicted = reference.copy()
+    predicted[:, 6:] = 2
+    counted = count_boundaries(reference, predicted, (1, 2), tolerance=2)
+    assert counted.in_map.tolist() == [12, 12]
+    assert np.isnan(counted.f1).all()
+    found = count_boundaries(predicted, reference, (1, 2), tolerance=2)
+    assert found.f1.tolist() == [0, 0]
 
 
 def test_points_are_looked_up_in_any_order_once_a_block():

@@ -135,8 +135,8 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         matrix = np.zeros((3, 3), int)
         np.add.at(matrix, (drawn.ids, truth[drawn.rows, drawn.cols]), 1)
         found = geoseg.stratified_estimates(matrix, counts[:3])
-        estimates.append(found.area)
-        held += abs(found.area - true_areas) <= found.area_error
+        estimates.append(found.area.value)
+        held += (found.area.low <= true_areas) & (true_areas <= found.area.high)
     assert ((held / 400 > 0.91) & (held / 400 < 0.985)).all()
     spread = np.std(estimates, axis=0) / 20
     assert (abs(np.mean(estimates, axis=0) - true_areas) < 4 * spread).all()

@@ -3,6 +3,7 @@
 * `assess` measures a map against a reference
 * `at_points` does that where the reference is points, or a sample
 * `assessment` is what it finds, and how that is written as JSON
+* `cautions` are the sentences that figures need beside them
 * `write` leaves figures and a picture in a folder
 * `where` is in which part of a map it is measured
 * `sample` draws points, class by class, for somebody to label

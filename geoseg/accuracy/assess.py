@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.accuracy.assessment import Assessment
 from geoseg.accuracy.at_points import Comparison
+from geoseg.accuracy.cautions import of_boundaries, of_sample
 from geoseg.accuracy.where import inside_of, split_of
 from geoseg.accuracy.workers import spread
 from geoseg.accuracy.write import product_paths, write_assessment
@@ -127,12 +128,16 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
                 tolerance=tolerance,
                 map_blocks=map_blocks,
             )
-            more = truth.warnings
+            more = (*truth.warnings, *of_boundaries(evaluation))
         elif options.stratified:
             at = Comparison(source, legend, sure, inside, map_blocks)
             evaluation = at.sample(Path(reference), truth)
             estimates = at.estimates(evaluation)
-            more = _about_area(source.georef)
+            names = [each.name for each in legend]
+            more = (
+                *_about_area(source.georef),
+                *of_sample(estimates, legend, names),
+            )
         else:
             at = Comparison(source, legend, sure, inside, map_blocks)
             evaluation, more = at.points(truth)

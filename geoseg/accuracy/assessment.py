@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.classes import Legend
     from geoseg.evaluate.blocks import Evaluation
+    from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates
 
 _HECTARE_M2 = 10_000
@@ -78,9 +81,13 @@ class Assessment:
         }
         if boundaries is not None:
             columns["boundary_f1"] = boundaries.f1
+            columns["boundary_pixels"] = boundaries.in_reference
             figures["mean_boundary_f1"] = boundaries.mean_f1
             figures["boundary_tolerance_px"] = boundaries.tolerance
         if calibration is not None:
+            columns["mean_confidence"] = calibration.confidence
+            columns["confidence_less_accuracy"] = calibration.excess
+            columns["expected_calibration_error"] = calibration.expected_errors
             figures["expected_calibration_error"] = calibration.expected_error
             figures["reliability"] = [
                 {
@@ -107,30 +114,36 @@ class Assessment:
             {
                 "id": each.id,
                 "name": each.name,
-                **{name: column[index].item() for name, column in columns.items()},
+                **{name: column[index].tolist() for name, column in columns.items()},
             }
             for index, each in enumerate(self.legend)
         ]
 
     def _stratified(self, estimates: StratifiedEstimates) -> dict[str, object]:
         hectares = self.pixel_area_m2 / _HECTARE_M2
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             "mapped_pixels": estimates.mapped,
             "mapped_ha": estimates.mapped * hectares,
-            "area_pixels": estimates.area,
-            "area_ha": estimates.area * hectares,
-            "area_ha_error": estimates.area_error * hectares,
-            "users_accuracy": estimates.users,
-            "users_accuracy_error": estimates.users_error,
-            "producers_accuracy": estimates.producers,
-            "producers_accuracy_error": estimates.producers_error,
+            **_columns("area_pixels", estimates.area),
+            **_columns("area_ha", estimates.area.times(hectares)),
+            **_columns("users_accuracy", estimates.users),
+            **_columns("producers_accuracy", estimates.producers),
         }
+        overall = _columns("overall_accuracy", estimates.overall)
         return {
-            "errors": "half the width of a 95 % confidence interval",
-            "overall_accuracy": estimates.overall,
-            "overall_accuracy_error": estimates.overall_error,
+            "intervals": "of 95 %: Wilson's, and what follows from them for sums",
+            **{name: value.tolist() for name, value in overall.items()},
             "classes": self._rows(columns),
         }
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, NDArray[np.float64]]:
+    """Give an estimate, its standard error, and where its interval begins and ends."""
+    return {
+        name: estimate.value,
+        f"{name}_standard_error": estimate.standard_error,
+        f"{name}_interval": np.stack([estimate.low, estimate.high], axis=-1),
+    }
 
 
 def _without_nan(value: object) -> object:

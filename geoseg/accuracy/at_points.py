@@ -130,7 +130,7 @@ class Comparison:
             sure = look_up(
                 self.confidence, points.rows, points.cols, map_blocks=self.map_blocks
             )
-            calibration = count_confidences(ids, predicted, sure)
+            calibration = count_confidences(ids, predicted, sure, self.legend.ids)
         return Evaluation(accuracy, None, calibration)
 
     def _name(self, value: np.uint8) -> str:

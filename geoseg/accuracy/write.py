@@ -40,8 +40,9 @@ def write_assessment(assessment: Assessment) -> None:
 def _confusion(assessment: Assessment) -> Confusion:
     accuracy, estimates = assessment.evaluation.accuracy, assessment.estimates
     calibration = assessment.evaluation.calibration
-    # Of a sample, only the estimates are figures of the map.
-    of_map = accuracy if estimates is None else estimates
+    producers, users = accuracy.producers, accuracy.users
+    if estimates is not None:  # of a sample, they alone are figures of the map
+        producers, users = estimates.producers.value, estimates.users.value
     bins = [] if calibration is None or estimates is not None else calibration.bins
     return Confusion(
         title=(
@@ -52,8 +53,8 @@ def _confusion(assessment: Assessment) -> Confusion:
         unit=assessment.unit,
         legend=assessment.legend,
         matrix=accuracy.matrix,
-        producers=of_map.producers,
-        users=of_map.users,
+        producers=producers,
+        users=users,
         reliability=[(each.confidence, each.accuracy, each.pixels) for each in bins],
     )
 
@@ -63,8 +64,18 @@ def _figures(assessment: Assessment) -> Iterator[str]:
     evaluation, estimates = assessment.evaluation, assessment.estimates
     accuracy, boundaries = evaluation.accuracy, evaluation.boundaries
     if estimates is not None:
-        overall, error = 100 * estimates.overall, 100 * estimates.overall_error
-        yield f"estimated for the whole map: overall {overall:.1f} ± {error:.1f} %"
+        overall, low, high = (
+            100 * each
+            for each in (
+                estimates.overall.value,
+                estimates.overall.low,
+                estimates.overall.high,
+            )
+        )
+        yield (
+            f"estimated for the whole map: overall {overall:.1f} % "
+            f"({low:.1f} to {high:.1f} %)"
+        )
         return
     yield f"overall accuracy {100 * accuracy.overall:.1f} %"
     yield f"mean IoU {accuracy.mean_iou:.3f}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from geoseg import Assessment, StratifiedEstimates, Stratum
+    from geoseg import Assessment, Estimate, StratifiedEstimates, Stratum
 
 _WIDEST = 12
 """Classes of which a terminal still shows the confusion matrix."""
@@ -45,10 +45,9 @@ def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> No
 
 def _classes(assessment: Assessment) -> Table:
     """List what was found of each class."""
-    accuracy, boundaries = (
-        assessment.evaluation.accuracy,
-        assessment.evaluation.boundaries,
-    )
+    evaluation = assessment.evaluation
+    accuracy, boundaries = evaluation.accuracy, evaluation.boundaries
+    calibration = evaluation.calibration
     columns = {
         "IoU": accuracy.iou,
         "F1": accuracy.f1,
@@ -57,6 +56,9 @@ def _classes(assessment: Assessment) -> Table:
     }
     if boundaries is not None:
         columns["boundary F1"] = boundaries.f1
+    if calibration is not None:
+        columns["confidence"] = calibration.confidence
+        columns["less user's"] = calibration.excess
     table = Table("class", "")
     for heading in (f"reference {assessment.unit}", *columns):
         table.add_column(heading, justify="right")
@@ -112,7 +114,11 @@ def _overall(assessment: Assessment) -> Table:
         grid.add_row("expected calibration error", _figure(error))
     if evaluation.boundaries is not None:
         tolerance = evaluation.boundaries.tolerance
-        grid.add_row("boundaries agree within", f"{tolerance:.3g} pixels")
+        count = evaluation.boundaries.in_reference.sum()
+        grid.add_row(
+            "boundaries agree within",
+            f"{tolerance:.3g} pixels, asked at {count:,} of the reference's",
+        )
     return grid
 
 
@@ -126,19 +132,19 @@ def _estimates(assessment: Assessment, estimates: StratifiedEstimates) -> Table:
     for heading in ("mapped (ha)", "estimated (ha)", "producer's (%)", "user's (%)"):
         table.add_column(heading, justify="right", no_wrap=True)
     hectares = assessment.pixel_area_m2 / 10_000
+    area = estimates.area.times(hectares)
     for index, land_class in enumerate(assessment.legend):
-        if not estimates.mapped[index] and not estimates.area[index]:
+        if not estimates.mapped[index] and not area.value[index]:
             continue
         table.add_row(
             escape(land_class.name),
             f"{estimates.mapped[index] * hectares:,.0f}",
-            f"{estimates.area[index] * hectares:,.0f} ± "
-            f"{estimates.area_error[index] * hectares:,.0f}",
-            _interval(estimates.producers[index], estimates.producers_error[index]),
-            _interval(estimates.users[index], estimates.users_error[index]),
+            _interval(area, index, ",.0f"),
+            _interval(estimates.producers.times(100), index, ".1f"),
+            _interval(estimates.users.times(100), index, ".1f"),
         )
     table.add_section()
-    overall = _interval(estimates.overall, estimates.overall_error)
+    overall = _interval(estimates.overall.times(100), (), ".1f")
     table.add_row("overall (%)", "", "", "", overall)
     return table
 
@@ -159,5 +165,11 @@ def _figure(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3f}"
 
 
-def _interval(value: float, error: float) -> str:
-    return "" if math.isnan(value) else f"{100 * value:.1f} ± {100 * error:.1f}"
+def _interval(estimate: Estimate, index: int | tuple[()], how: str) -> str:
+    """Write an estimate and its interval; nothing where nothing is known."""
+    value, low, high = (
+        float(each[index]) for each in (estimate.value, estimate.low, estimate.high)
+    )
+    if math.isnan(value):
+        return ""
+    return f"{value:{how}} ({low:{how}} to {high:{how}})"

@@ -177,7 +177,9 @@ def _evaluate_block(
     calibration = None
     if question.confidence is not None:
         sure = question.confidence.read(window) if labelled else sure[inner]
-        calibration = count_confidences(truth[inner], predicted[inner], sure)
+        calibration = count_confidences(
+            truth[inner], predicted[inner], sure, question.legend.ids
+        )
     return Evaluation(
         compare(truth[inner], predicted[inner], question.legend),
         count_boundaries(

@@ -45,15 +45,14 @@ class Boundaries:
     def f1(self) -> NDArray[np.float64]:
         """The harmonic mean of precision and recall a class, 0 to 1.
 
-        NaN where neither the map nor the reference has a boundary of the class.
+        NaN where the reference shows no boundary of the class: nothing could have
+        been found. Polygons that lie apart from each other show none.
         """
-        nothing = np.full(self.in_map.shape, np.nan)
-        either = self.in_map + self.in_reference > 0
         precision = self.in_map_found / np.maximum(self.in_map, 1)
         recall = self.in_reference_found / np.maximum(self.in_reference, 1)
         both = precision + recall
-        np.divide(2 * precision * recall, both, out=nothing, where=both > 0)
-        return np.where(either & (both == 0), 0.0, nothing)
+        f1 = 2 * precision * recall / np.where(both > 0, both, 1)
+        return np.where(self.in_reference > 0, f1, np.nan)
 
     @property
     def mean_f1(self) -> float:

@@ -1,10 +1,12 @@
 """What a stratified sample says of the whole map: areas and accuracies with intervals.
 
-The estimators of Olofsson et al. (2014), Good practices for estimating area and
-assessing accuracy of land change, Remote Sensing of Environment 148, 42-57. A sample
-was drawn at random within each class of the map (its stratum), so a class's points
-stand for all of its pixels, however many points it got. The equations' numbers in
-comments are the paper's.
+The estimators of Stehman (2014), Estimating area and map accuracy for stratified random
+sampling when the strata are different from the map classes, International Journal of
+Remote Sensing 35, 4923-4939. A sample was drawn at random within each stratum, so a
+stratum's points stand for all of its pixels, however many points it got. Where the
+strata are the map's classes, these are the estimators of Olofsson et al. (2014), Good
+practices for estimating area and assessing accuracy of land change, Remote Sensing of
+Environment 148, 42-57. Intervals are those of `geoseg.evaluate.intervals`.
 """
 
 from __future__ import annotations
@@ -15,12 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import LabelsError, ShapeError
+from geoseg.evaluate.intervals import Estimate, Strata, wilson
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-Z95 = 1.96
-"""Standard errors on each side of a 95 % interval, as in the paper."""
 
 _FEWEST = 2
 """Points of a stratum without which it has no variance."""
@@ -28,11 +28,7 @@ _FEWEST = 2
 
 @dataclass(frozen=True, slots=True)
 class StratifiedEstimates:
-    """Estimates for the whole map; arrays of shape ``(class,)``, errors at 95 %.
-
-    An error is half the width of a 95 % confidence interval: the estimate less and
-    more it. NaN where a class gives no estimate.
-    """
+    """Estimates for the whole map; arrays of shape ``(class,)``."""
 
     sample: NDArray[np.int64]
     """Sample counts, shape ``(class, class)``: map in rows, reference in columns."""
@@ -41,22 +37,17 @@ class StratifiedEstimates:
     in columns; they sum to 1."""
     mapped: NDArray[np.float64]
     """What the map shows of each class, in pixels."""
-    area: NDArray[np.float64]
-    """What there is of each class, estimated, in pixels."""
-    area_error: NDArray[np.float64]
-    """Its error, in pixels."""
-    users: NDArray[np.float64]
+    area: Estimate
+    """What there is of each class, in pixels."""
+    users: Estimate
     """User's accuracy, 0 to 1."""
-    users_error: NDArray[np.float64]
-    """Its error."""
-    producers: NDArray[np.float64]
+    producers: Estimate
     """Producer's accuracy, 0 to 1."""
-    producers_error: NDArray[np.float64]
-    """Its error."""
-    overall: float
-    """Overall accuracy, 0 to 1."""
-    overall_error: float
-    """Its error."""
+    overall: Estimate
+    """Overall accuracy, 0 to 1; arrays without a dimension."""
+    widest: NDArray[np.int64]
+    """The stratum, counted from 0, that has most to do with the width of a class's
+    area: more points in it would help most."""
 
 
 def stratified_estimates(
@@ -66,14 +57,18 @@ def stratified_estimates(
 
     Args:
         sample: How many points of each class on the map have each class in truth,
-            shape ``(class, class)``: map in rows, reference in columns.
+            shape ``(class, class)``: map in rows, reference in columns. Where the
+            strata are not the map's classes, such a table for each stratum, shape
+            ``(stratum, class, class)``.
         mapped_pixels: How many pixels of each class the map has, shape ``(class,)``.
-            Classes without a pixel have no points.
+            Where the strata are not the map's classes, how many pixels of each
+            class each stratum has, shape ``(stratum, class)``. Strata without a
+            pixel have no points.
 
     Raises:
         ShapeError: The shapes do not fit, or a count is negative.
-        LabelsError: A mapped class has fewer than two points, or one without a pixel
-            has any.
+        LabelsError: A stratum has fewer than two points, or one has points where it
+            has no pixel.
 
     Example:
         The worked example of Olofsson et al. (2014): deforestation, forest gain,
@@ -83,79 +78,77 @@ def stratified_estimates(
         ...     [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]],
         ...     [200_000, 150_000, 3_200_000, 6_450_000],
         ... )
-        >>> f"{estimates.area[0]:,.0f} pixels"
-        '235,086 pixels'
-        >>> area, error = estimates.area[0] * 0.09, estimates.area_error[0] * 0.09
-        >>> f"{area:,.0f} ha, 95 % interval {error:,.0f} ha either side"
-        '21,158 ha, 95 % interval 6,158 ha either side'
+        >>> hectares = estimates.area.times(0.09)
+        >>> f"{hectares.value[0]:,.0f} ± {1.96 * hectares.standard_error[0]:,.0f} ha"
+        '21,158 ± 6,158 ha'
+        >>> f"95 % interval {hectares.low[0]:,.0f} to {hectares.high[0]:,.0f} ha"
+        '95 % interval 17,758 to 33,417 ha'
 
     """
-    counts, mapped = np.asarray(sample, np.int64), np.asarray(mapped_pixels, np.float64)
-    _check(counts, mapped)
-    points = counts.sum(axis=1)
-    total = mapped.sum()
-    weights = mapped / total
-    # A class that the map does not show has no points and no weight.
-    rows = counts / np.maximum(points, 1)[:, np.newaxis]
-    freedom = np.maximum(points - 1, 1)
-    proportions = weights[:, np.newaxis] * rows  # eq. 4
-    shares = proportions.sum(axis=0)  # eq. 9
-    spread = rows * (1 - rows) / freedom[:, np.newaxis]
-    share_variance = (weights[:, np.newaxis] ** 2 * spread).sum(axis=0)  # eq. 10
-    users = np.where(points > 0, np.diag(rows), np.nan)  # eq. 2
-    users_variance = np.where(points > 0, np.diag(spread), np.nan)  # eq. 6
-    overall_variance = float((weights**2 * np.diag(spread)).sum())  # eq. 5
-    producers, producers_variance = _producers(rows, spread, mapped)
+    counts, pixels = np.asarray(sample, np.int64), np.asarray(mapped_pixels, np.float64)
+    if counts.ndim == 2 and pixels.ndim == 1:  # noqa: PLR2004  the classes are the strata
+        if counts.shape != (pixels.size, pixels.size):
+            raise _misshapen(counts, pixels)
+        own = np.eye(pixels.size, dtype=np.int64)
+        counts, pixels = counts[:, np.newaxis] * own[..., np.newaxis], np.diag(pixels)
+    _check(counts, pixels)
+    size, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
+    strata = Strata(size / size.sum(), points)
+    # A stratum without a pixel has no points and no weight.
+    found = counts / np.maximum(points, 1)[:, np.newaxis, np.newaxis]
+    right = np.diagonal(found, axis1=1, axis2=2)
+    mapped, true = found.sum(axis=2), found.sum(axis=1)
+    shown, others = pixels > 0, pixels < size[:, np.newaxis]
+    agree = right.sum(axis=1, keepdims=True)
+    overall = strata.sums(agree)
     return StratifiedEstimates(
-        sample=counts,
-        proportions=proportions,
-        mapped=mapped,
-        area=shares * total,
-        area_error=Z95 * np.sqrt(share_variance) * total,
-        users=users,
-        users_error=Z95 * np.sqrt(users_variance),
-        producers=producers,
-        producers_error=Z95 * np.sqrt(producers_variance),
-        overall=float(np.trace(proportions)),  # eq. 1
-        overall_error=Z95 * overall_variance**0.5,
+        sample=counts.sum(axis=0),
+        proportions=np.tensordot(strata.weights, found, 1),
+        mapped=pixels.sum(axis=0),
+        area=strata.sums(true).times(size.sum()),
+        users=strata.parts(right, mapped - right, (shown, shown)),
+        producers=strata.parts(right, true - right, (shown, others)),
+        overall=Estimate(
+            overall.value[0],
+            overall.standard_error[0],
+            overall.low[0],
+            overall.high[0],
+        ),
+        widest=_widest(true, strata),
     )
 
 
-def _producers(
-    rows: NDArray[np.float64], spread: NDArray[np.float64], mapped: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimate producer's accuracies (eq. 3) and their variances (eq. 7)."""
-    there = mapped @ rows  # estimated pixels of each class in truth
-    found = mapped * np.diag(rows)
-    known = there > 0
-    accuracy = np.where(known, found / np.where(known, there, 1), np.nan)
-    # Of each row's share of a class, in pixels squared.
-    parts = mapped[:, np.newaxis] ** 2 * spread
-    own = np.diag(parts)
-    others = parts.sum(axis=0) - own
-    variance = (1 - accuracy) ** 2 * own + accuracy**2 * others
-    return accuracy, variance / np.where(known, there, 1) ** 2
+def _widest(found: NDArray[np.float64], strata: Strata) -> NDArray[np.int64]:
+    """Find the stratum to which most of each sum's width is due."""
+    low, high = wilson(found, strata.points[:, np.newaxis].astype(np.float64))
+    return np.asarray(((high - low) * strata.weights[:, np.newaxis]).argmax(axis=0))
 
 
-def _check(counts: NDArray[np.int64], mapped: NDArray[np.float64]) -> None:
-    if counts.ndim != 2 or counts.shape != (mapped.size, mapped.size):  # noqa: PLR2004  a matrix
-        raise ShapeError(
-            f"a sample has a row and a column for each of the {mapped.size} mapped "
-            f"classes, got shape {counts.shape}"
-        )
-    if (counts < 0).any() or (mapped < 0).any() or not mapped.any():
+def _check(counts: NDArray[np.int64], pixels: NDArray[np.float64]) -> None:
+    classes = pixels.shape[-1]
+    if pixels.ndim != 2 or counts.shape != (*pixels.shape, classes):  # noqa: PLR2004  a table a stratum
+        raise _misshapen(counts, pixels)
+    if (counts < 0).any() or (pixels < 0).any() or not pixels.any():
         raise ShapeError(
             "counts of points and pixels are no less than 0, and some more"
         )
-    points = counts.sum(axis=1)
-    few = np.flatnonzero((mapped > 0) & (points < _FEWEST))
+    size, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
+    few = np.flatnonzero((size > 0) & (points < _FEWEST))
     if few.size:
         raise LabelsError(
-            f"each class of the map needs at least {_FEWEST} points, but class "
-            f"{few[0] + 1} of {mapped.size} has {points[few[0]]}; label more of it"
+            f"each stratum needs at least {_FEWEST} points, but stratum "
+            f"{few[0] + 1} of {size.size} has {points[few[0]]}; label more of it"
         )
-    if ((mapped == 0) & (points > 0)).any():
+    if ((pixels == 0) & (counts.sum(axis=2) > 0)).any():
         raise LabelsError(
             "points lie on a class of which the map has no pixel; "
             "give the map that the sample was drawn on"
         )
+
+
+def _misshapen(counts: NDArray[np.int64], pixels: NDArray[np.float64]) -> ShapeError:
+    return ShapeError(
+        f"a sample has a row and a column for each of the {pixels.shape[-1]} mapped "
+        f"classes, once a stratum, got shape {counts.shape} for pixels of shape "
+        f"{pixels.shape}"
+    )
