@@ -6,6 +6,7 @@ import colorsys
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
@@ -71,8 +72,14 @@ class Legend:
         if not self.classes:
             raise InputError("a legend needs at least one class")
         ids = self.ids
-        if list(ids) != sorted(set(ids)):
-            raise InputError(f"class ids must rise and be unique, got {list(ids)}")
+        for first, second in pairwise(sorted(self.classes, key=lambda each: each.id)):
+            if first.id == second.id:
+                raise InputError(
+                    f"the classes {first.name!r} and {second.name!r} both have the id "
+                    f"{first.id}; give each class an id of its own"
+                )
+        if list(ids) != sorted(ids):
+            raise InputError(f"class ids must rise, got {list(ids)}")
         names = [c.name for c in self.classes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

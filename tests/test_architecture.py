@@ -62,10 +62,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # A worker unpickles areas: no geopandas unless one is read from a file.
     # geopandas reads GeoParquet, for which most builds of GDAL lack the driver.
     "aoi": (4, "errors grid georef", "geopandas numpy pyogrio pyproj shapely"),
+    # aoi reads vector files, and says why one lies elsewhere.
     "labels": (
-        4,
-        "errors classes georef grid",
-        "geopandas numpy pyogrio pyproj rasterio shapely",
+        5,
+        "aoi errors classes georef grid",
+        "geopandas numpy pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.
     "cluster": (5, "errors remote tasks", "dask dask_cuda distributed rasterio torch"),

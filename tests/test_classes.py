@@ -50,8 +50,8 @@ def test_a_class_that_a_raster_cannot_hold_is_refused(fields, message):
     ("classes", "message"),
     [
         ([], "at least one class"),
-        ([(2, "a"), (1, "b")], r"rise and be unique, got \[2, 1\]"),
-        ([(1, "a"), (1, "b")], r"rise and be unique, got \[1, 1\]"),
+        ([(2, "a"), (1, "b")], r"must rise, got \[2, 1\]"),
+        ([(1, "a"), (1, "b")], "'a' and 'b' both have the id 1"),
         ([(1, "a"), (2, "a")], r"got twice: \['a'\]"),
     ],
 )

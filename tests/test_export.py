@@ -417,7 +417,11 @@ def test_what_cannot_be_cut_is_refused_and_nothing_is_left(
         assert not (tmp_path / "out").exists()
         assert leftovers(tmp_path) == []
 
-    refused(LabelsError, r"needs a column 'kind'.*got class", class_field="kind")
+    refused(
+        LabelsError,
+        r"no column 'kind' of classes; .*--class-field 'class'",
+        class_field="kind",
+    )
     away = shapes.set_geometry(shapes.translate(90_000))
     refused(LabelsError, "no label lies in the scene", frame=away)
     refused(LabelsError, "there is one class, 'wood'", frame=shapes.iloc[:1])

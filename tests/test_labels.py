@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 import geopandas
 import numpy as np
 import pytest
 from affine import Affine
 from pyproj import CRS
-from shapely import LineString, Point, Polygon, box
+from shapely import (
+    GeometryCollection,
+    LineString,
+    MultiPoint,
+    Point,
+    Polygon,
+    box,
+)
 
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import LabelsError
@@ -88,14 +97,14 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_a_file_that_is_no_vector_file_is_refused(tmp_path):
     path = tmp_path / "labels.gpkg"
     path.write_text("nothing of the kind")
-    with pytest.raises(LabelsError, match="cannot be read as a vector file"):
+    with pytest.raises(LabelsError, match="is no vector file that GDAL can read"):
         read_labels(path)
 
 
 def test_a_table_without_geometry_is_refused(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("class,area\nland,3\n")
-    with pytest.raises(LabelsError, match="has no geometry"):
+    with pytest.raises(LabelsError, match="has no layer with geometry"):
         read_labels(path)
 
 
@@ -110,7 +119,9 @@ def test_a_file_without_a_crs_is_refused(tmp_path):
 def test_a_missing_column_is_answered_with_those_there(tmp_path):
     path = tmp_path / "labels.gpkg"
     table([square(0, 0, 1, 1)], ["land"]).to_file(path)
-    with pytest.raises(LabelsError, match=r"needs a column 'kind'.*got class"):
+    with pytest.raises(
+        LabelsError, match=r"no column 'kind'.*--class-field 'class': class$"
+    ):
         read_labels(path, column="kind")
 
 
@@ -133,14 +144,91 @@ def test_labels_elsewhere_are_refused_with_both_extents():
         rasterise_labels(labels, PLANE, LEGEND)
 
 
-def test_a_point_labels_its_pixel_and_with_a_width_those_around():
+def test_a_width_is_for_lines_and_a_point_labels_its_own_pixel():
     x, y = PLANE.xy(row=2.5, col=3.5)
-    dot = Labels((Point(x, y),), ("sea",), UTM)
-    wide = Labels(dot.shapes, dot.names, UTM, width=30.0)
-    assert (dot.burn(PLANE, {"sea": 1}) == 1).sum() == 1
-    burnt = wide.burn(PLANE, {"sea": 1})
-    assert (burnt == 1).sum() == 9
-    assert burnt[1:4, 2:5].max() == 1
+    line = LineString([PLANE.xy(row=0.5, col=0), PLANE.xy(row=0.5, col=7)])
+    labels = Labels((Point(x, y), line), ("sea", "land"), UTM, width=30.0)
+    burnt = labels.burn(PLANE, {"sea": 1, "land": 2})
+    np.testing.assert_array_equal(np.argwhere(burnt == 1), [[2, 3]])
+    assert (burnt[:2, 1:-1] == 2).all()
+
+
+def test_collections_are_taken_apart_and_keep_their_order(tmp_path):
+    nested = GeometryCollection(
+        [
+            GeometryCollection([square(0, 0, 2, 2), Point(PLANE.xy(row=4.5, col=6.5))]),
+            MultiPoint([PLANE.xy(row=4.5, col=0.5), PLANE.xy(row=3.5, col=0.5)]),
+        ]
+    )
+    path = tmp_path / "labels.geojson"
+    over = square(1, 1, 1, 1)
+    table([nested, over, None], ["sea", "land", "sea"]).to_file(path)
+    labels = read_labels(path)
+    assert [shape.geom_type for shape in labels.shapes] == [
+        *("Polygon", "Point", "Point", "Point", "Polygon")
+    ]
+    burnt = labels.burn(PLANE, {"sea": 1, "land": 2})
+    expected = np.full((5, 7), 255)
+    expected[:2, :2] = expected[4, 6] = expected[4, 0] = expected[3, 0] = 1
+    expected[1, 1] = 2
+    np.testing.assert_array_equal(burnt, expected)
+
+
+def test_blanks_are_no_classes_and_are_counted(tmp_path):
+    shapes = [square(0, col, 1, 1) for col in range(6)]
+    path = tmp_path / "labels.gpkg"
+    table(shapes, ["sea ", "", "  ", None, " sea", "land"]).to_file(path)
+    labels = read_labels(path)
+    assert labels.names == ("sea", "sea", "land")
+    assert labels.warnings == (f"{path}: left out 3 features that have no 'class'",)
+
+
+def test_classes_are_found_in_the_columns_of_geosegs_own_polygons(tmp_path):
+    path = tmp_path / "map.gpkg"
+    frame = geopandas.GeoDataFrame(
+        {"class_id": [3], "class_name": ["sea"]}, geometry=[square(0, 0, 1, 1)], crs=UTM
+    )
+    frame.to_file(path)
+    assert read_labels(path).names == ("sea",)
+    assert read_labels(path, column="class_id").names == ("3",)
+    frame.rename(columns={"class_name": "Class"}).to_file(path)
+    assert read_labels(path).names == ("sea",)
+
+
+def test_one_of_several_layers_has_to_be_named(tmp_path):
+    path = tmp_path / "labels.gpkg"
+    table([square(0, 0, 1, 1)], ["land"]).to_file(path, layer="old")
+    table([square(0, 0, 1, 1)], ["sea"]).to_file(path, layer="new")
+    with pytest.raises(LabelsError, match=r"has 2: old, new; choose .*\|layer=old"):
+        open_labels(path)
+    assert open_labels(f"{path}|layer=new").names == ("sea",)
+
+
+def test_files_that_stand_for_others_are_refused(tmp_path):
+    table([square(0, 0, 1, 1)], ["land"]).to_file(tmp_path / "secret.gpkg")
+    path = tmp_path / "labels.gpkg"
+    path.write_text(
+        f"<OGRVRTDataSource><OGRVRTLayer name='secret'><SrcDataSource>"
+        f"{tmp_path / 'secret.gpkg'}</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"
+    )
+    with pytest.raises(LabelsError, match="stands for other files or a service"):
+        open_labels(path)
+
+
+def test_geoparquet_is_read(tmp_path):
+    path = tmp_path / "labels.parquet"
+    table([square(0, 0, 1, 1)], ["land"]).to_parquet(path)
+    assert open_labels(path).names == ("land",)
+
+
+def test_metres_that_are_called_degrees_are_suspected(tmp_path):
+    path = tmp_path / "labels.geojson"  # whose standard says degrees, without a CRS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table([square(0, 0, 1, 1)], ["land"], crs=None).to_file(path)
+    with pytest.raises(LabelsError, match=r"400000,.*are no degrees") as caught:
+        open_labels(path).burn(PLANE, {"land": 1})
+    assert "inf" not in str(caught.value)
 
 
 def test_a_line_is_as_wide_as_it_is_said_to_be():

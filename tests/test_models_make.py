@@ -184,7 +184,7 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
         ),
         ({"classes": ("a", "b")}, "does not fit the Unet"),
         ({"classes": ("a", "b:255", "c:2")}, "255 is nodata"),
-        ({"classes": ("a", "b:0", "c:2")}, "must rise and be unique"),
+        ({"classes": ("a", "b:0", "c:2")}, "'a' and 'b' both have the id 0"),
         ({"classes": ("a", "b:x", "c")}, "'b:x' is no class"),
         ({"bands": ("#x", "B02", "B03")}, "'#x' is no band"),
         ({"bands": ("#0", "B02", "B03")}, "counted from 1"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from affine import Affine
 from pyproj import CRS
-from shapely import box
+from shapely import MultiPoint, Point, box
 
 from geoseg.classes import LandClass, Legend
 from geoseg.errors import LabelsError
@@ -89,8 +89,42 @@ def test_labels_of_half_the_world_on_a_map_of_a_town(tmp_path):
 
 
 def test_other_names_are_never_guessed():
-    with pytest.raises(LabelsError, match="has not: Water, wod; the reference has"):
+    words = "has not: Water, wod; the reference has .*--mapping 'Water=water'"
+    with pytest.raises(LabelsError, match=words):
         match_classes({"Water", "wod", "cloud"}, CLASSES, {})
+    with pytest.raises(LabelsError, match="did you mean 'Water'"):
+        match_classes({"Water", "cloud"}, CLASSES, {"water": "water"})
     mapping = {"Water": "water", "wod": "2"}
     matched = match_classes({"Water", "wod", "cloud"}, CLASSES, mapping)
     assert matched == {"Water": 4, "wod": 2, "cloud": 6}
+
+
+MAP = Georef(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
+
+
+def test_multipoints_are_points_and_layers_are_chosen(tmp_path):
+    path = tmp_path / "points.gpkg"
+    at = [MAP.xy(row=row + 0.5, col=col + 0.5) for row, col in ((1, 2), (3, 4), (0, 6))]
+    frame = geopandas.GeoDataFrame(
+        {"Reference": ["Water ", "  "], "id": [8, 9]},
+        geometry=[MultiPoint(at[:2]), Point(at[2])],
+        crs=MAP.crs,
+    )
+    frame.to_file(path, layer="first")
+    frame.to_file(path, layer="second")
+    with pytest.raises(LabelsError, match=r"choose one: .*\|layer=first"):
+        read_reference(path, MAP, CLASSES)
+    place, mapping = f"{path}|layer=first", {"Water": "water"}
+    points = read_reference(place, MAP, CLASSES, mapping=mapping)
+    assert points.rows.tolist() == [1, 3, 0]
+    assert points.cols.tolist() == [2, 4, 6]
+    assert points.names == ("8", "8", "9")
+    assert points.ids.tolist() == [CLASSES["water"]] * 2 + [255]
+    assert points.unlabelled == 1
+
+
+def test_references_are_refused_as_areas_are(tmp_path):
+    path = tmp_path / "reference.gpkg"
+    path.write_text("<OGRVRTDataSource/>")
+    with pytest.raises(LabelsError, match="stands for other files or a service"):
+        read_reference(path, MAP, CLASSES)

@@ -14,6 +14,7 @@ from geoseg.errors import LabelsError, PlanError, TrainingError
 from geoseg.train.chips import FOLDS, Chips, Split, covered, turn
 from geoseg.train.loop import TrainSettings, train
 from geoseg.train.losses import cross_entropy, dice
+from geoseg.train.scheme import check_scheme, read_scheme, scheme_of
 from geoseg.train.supply import Supply
 
 SIDES = st.integers(20, 70)
@@ -253,3 +254,45 @@ def test_the_learning_rate_rises_in_a_line_and_falls_to_zero():
     assert (np.diff(rates[10:]) < 0).all()
     assert rates[10] == pytest.approx(2)
     assert 0 < rates[-1] < 0.01
+
+
+def classes_file(tmp_path, *lines):
+    path = tmp_path / "classes.yml"
+    path.write_text("\n".join(f"- {{{line}}}" for line in lines))
+    return read_scheme(path)
+
+
+def test_a_label_is_of_the_class_whose_id_it_is_unless_another_one_merges_it(tmp_path):
+    scheme = classes_file(
+        tmp_path, "name: water, id: 1", "name: wood, id: 4, merge: [2, ' pine ']"
+    )
+    assert dict(scheme.channels) == {
+        "water": 0,
+        "wood": 1,
+        "2": 1,
+        "pine": 1,
+        "1": 0,
+        "4": 1,
+    }
+    swapped = classes_file(
+        tmp_path, "name: a, id: 1, merge: [2]", "name: b, id: 2, merge: [1]"
+    )
+    assert dict(swapped.channels) == {"a": 0, "2": 0, "b": 1, "1": 1}
+    implicit = classes_file(tmp_path, "name: a", "name: b")
+    assert dict(implicit.channels) == {"a": 0, "b": 1}
+    with pytest.raises(LabelsError, match=r"has id 311; .*'merge: \[311\]'"):
+        classes_file(tmp_path, "name: a, id: 311")
+
+
+def test_labels_that_differ_by_case_alone_are_told_unless_they_are_merged(tmp_path):
+    names = ("Tree", "tree", "built up", "BuiltUp", "sea")
+    told = check_scheme(scheme_of(names), names)
+    assert len(told) == 2
+    assert "'Tree' and 'tree'" in told[1]
+    assert "{name: Tree, merge: [tree]}" in told[1]
+    merged = classes_file(
+        tmp_path,
+        *("name: Tree, merge: [tree]", "name: sea"),
+        "name: built, merge: [built up, BuiltUp]",
+    )
+    assert check_scheme(merged, names) == []

@@ -260,7 +260,7 @@ def choose_bands_named(*names):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"class_field": "kind"}, "needs a column 'kind'.*class, one"),
+        ({"class_field": "kind"}, "no column 'kind'.*class, one"),
         ({"class_field": "one"}, "one class, 'land'"),
         ({"fold": "5/5"}, "the fold is '5/5'"),
         ({"block": 8, "chip": 64}, "no chip of 64 pixels"),

@@ -1,6 +1,6 @@
 """Areas of interest: what somebody gives, brought onto the pixels of a scene.
 
-* `files` reads vector files
+* `files` reads vector files, those of labels and references too
 * `given` reads what somebody gives: such a file, WKT or a bounding box
 * `place` repairs it and brings it into the scene's CRS
 * `area` says which pixels are in

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,10 +11,12 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geoseg.aoi.files import read_layer
+from geoseg.aoi.files import AREA, read_layer, split_layer
 from geoseg.errors import AoiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _WGS84 = CRS.from_epsg(4326)
@@ -23,7 +24,6 @@ _IN_CRS = re.compile(r"(?:(?P<crs>[^;|]+);)?\s*(?P<text>.*)", re.DOTALL)
 _WKT = re.compile(r"(MULTI)?POLYGON\b|GEOMETRYCOLLECTION\b", re.IGNORECASE)
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _BOX = re.compile(rf"{_NUMBER}(\s*,\s*{_NUMBER}){{3}}")
-_LAYER = re.compile(r"(?P<path>.*)\|layer(?:name)?=(?P<layer>.*)", re.DOTALL)
 _LONGEST_NAME = 60
 _TURN = 360.0
 """Degrees."""
@@ -121,12 +121,18 @@ def _box(text: str, crs: CRS) -> shapely.Geometry:
 
 
 def _read_file(area: str, field: str | None) -> Given:
-    parts = _LAYER.fullmatch(area)
-    path = Path(parts["path"] if parts else area)
+    path, _ = split_layer(area)
     if ";" in area and not path.exists():
         raise AoiError(
             f"{area!r} is neither a file nor, after its CRS, a bounding box "
             f"(west,south,east,north) or a polygon as WKT"
         )
-    found = read_layer(path, parts["layer"] if parts else None, field)
-    return Given(area, found.shapes, found.crs, found.labels)
+
+    def choose(columns: Sequence[str]) -> Sequence[str]:
+        if field is None or field in columns:
+            return [field] if field else []
+        there = ", ".join(columns) or "no fields at all"
+        raise AoiError(f"the area of interest {path} has no field {field!r}: {there}")
+
+    found = read_layer(area, AREA, choose)
+    return Given(area, found.shapes, found.crs, found.texts(field) if field else ())

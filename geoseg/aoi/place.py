@@ -106,7 +106,7 @@ def placed_on(georef: Georef, name: str, area: Geometry, crs: CRS) -> Geometry:
         f"(left, bottom, right, top) it covers {reproject_bounds(extent, crs, _WGS84)} "
         f"and the scene {georef.lonlat_bounds()}; in their own CRS it covers {extent} "
         f"({crs.name}) and the scene {georef.bounds} ({georef.crs.name})"
-        f"{_suspicion(extent, crs)}"
+        f"{suspicion(extent, crs)}"
     )
 
 
@@ -121,7 +121,7 @@ def _turned_onto(georef: Georef, area: Geometry) -> Geometry:
     return shapely.union_all(there) if there else area
 
 
-def _suspicion(extent: Bounds, crs: CRS) -> str:
+def suspicion(extent: Bounds, crs: CRS) -> str:
     """Say where coordinates look like degrees called metres, or the reverse."""
     lons, lats = (extent.left, extent.right), (extent.bottom, extent.top)
     on_earth = max(map(abs, lons)) <= _TURN and max(map(abs, lats)) <= _TURN / 4

@@ -60,7 +60,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
                 "--line-width",
                 type=float,
                 default=0,
-                help="Metres that lines and points are wide [default: one pixel].",
+                help="Metres that lines are wide [default: one pixel].",
             ),
             click.option(
                 "--classes",
@@ -69,9 +69,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
             ),
             click.option(
                 "--class-field",
-                default="class",
-                show_default=True,
-                help="The labels' column of class names.",
+                help="The labels' column of classes [default: class, or class_name].",
             ),
             click.option(
                 "--output", "-o", type=a_path, required=True, help="Folder to make."

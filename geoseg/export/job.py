@@ -141,7 +141,7 @@ def _prepare(
         return _Job(sources, None, chips, identity, warnings, options)
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
-    warnings += check_scheme(scheme, marks.names)
+    warnings += [*marks.warnings, *check_scheme(scheme, marks.names)]
     sources, left_out = _labelled(sources, marks, scheme, options)
     chips, digest = _labelled_chips(sources, scheme.legend, options)
     identity |= {"labels on chips": digest, "legend": repr(scheme)}

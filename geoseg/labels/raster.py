@@ -32,6 +32,8 @@ class LabelRaster:
     """The raster's file."""
     names: tuple[str, ...]
     """The values that occur, as text."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know, a sentence each."""
 
     def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give each pixel the value of the class at the nearest pixel of the raster.

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import geopandas
 import numpy as np
-import pyogrio
 import rasterio
-from pyogrio.errors import DataSourceError
-from pyproj import CRS
 from rasterio.errors import RasterioError
 
+from geoseg.aoi.files import LABELS, class_column, is_vector, read_layer
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
 from geoseg.labels.raster import LabelRaster
 from geoseg.labels.shapes import Labels
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 
 def open_labels(
-    path: Path, *, column: str = "class", width: float = 0.0
+    path: Path | str, *, column: str | None = None, width: float = 0.0
 ) -> Labels | LabelRaster:
     """Read labels of any kind: a vector file, or a raster of classes.
 
     Args:
-        path: Any file that GDAL knows, with a CRS.
-        column: The attribute of a vector file that holds the class names.
-        width: How wide lines and points are, in metres; 0 for one pixel.
+        path: Any file that GDAL knows, with a CRS; ``file.gpkg|layer=name`` for one
+            layer of several.
+        column: The attribute of a vector file that holds the class names; ``class``,
+            ``reference`` or ``class_name`` where it is not given.
+        width: How wide lines are, in metres; 0 for one pixel.
 
     Raises:
         LabelsError: The file is missing, unreadable, has no CRS, no such column
@@ -39,72 +39,46 @@ def open_labels(
     """
     if not (math.isfinite(width) and width >= 0):
         raise LabelsError(f"lines cannot be {width} m wide; give 0 or more")
-    if not path.exists():
-        raise LabelsError(f"{path} does not exist; check the path of the labels")
-    try:
-        layers = pyogrio.list_layers(path)
-    except DataSourceError:
-        return _open_raster(path)
-    if not len(layers):
-        return _open_raster(path)
-    return read_labels(path, column=column, width=width)
+    if is_vector(path, LABELS):
+        return read_labels(path, column=column, width=width)
+    return _open_raster(Path(path))
 
 
-def read_labels(path: Path, *, column: str = "class", width: float = 0.0) -> Labels:
+def read_labels(
+    path: Path | str, *, column: str | None = None, width: float = 0.0
+) -> Labels:
     """Read labelled shapes from a vector file.
 
-    Features without a geometry or without a class are left out.
-
-    Args:
-        path: Any vector file that GDAL knows, with a CRS.
-        column: The attribute that holds the class names.
-        width: How wide lines and points are, in metres; 0 for one pixel.
+    Features without a geometry or without a class are left out; blanks around a name
+    do not count, and collections are taken apart. Arguments are those of `open_labels`.
 
     Raises:
         LabelsError: The file is missing, unreadable, has no CRS, no such column
             or no labelled shape.
 
     """
-    table = _read(path)
-    if column not in table:
-        there = ", ".join(str(name) for name in table.columns if name != "geometry")
-        raise LabelsError(
-            f"{path} needs a column {column!r} with class names, got {there or 'none'}"
-        )
-    kept = table[
-        table.geometry.notna() & ~table.geometry.is_empty & table[column].notna()
-    ]
-    if kept.empty:
-        raise LabelsError(f"{path} holds no shape that has a {column!r}")
+    chosen = ""
+
+    def choose(columns: Sequence[str]) -> Sequence[str]:
+        nonlocal chosen
+        chosen = class_column(path, LABELS, column, columns)
+        return [chosen]
+
+    layer = read_layer(path, LABELS, choose)
+    given = sum(name is None for name in layer.texts(chosen))
+    layer = layer.apart()
+    names = layer.texts(chosen)
+    named = [(s, n) for s, n in zip(layer.shapes, names, strict=True) if n]
+    if not named:
+        raise LabelsError(f"{path} holds no shape that has a {chosen!r}; fill it in")
+    nameless = f"{path}: left out {given} features that have no {chosen!r}"
     return Labels(
-        shapes=tuple(kept.geometry),
-        names=tuple(_name(value) for value in kept[column]),
-        crs=CRS.from_user_input(table.crs),
+        shapes=tuple(shape for shape, _ in named),
+        names=tuple(name for _, name in named),
+        crs=layer.crs,
         width=width,
+        warnings=(nameless,) * bool(given),
     )
-
-
-def _name(value: object) -> str:
-    """Write a class; a number that a file kept as 3.0 is 3."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _read(path: Path) -> geopandas.GeoDataFrame:
-    if not path.exists():
-        raise LabelsError(f"{path} does not exist; check the path of the labels")
-    try:
-        table = geopandas.read_file(path)
-    except DataSourceError as error:
-        raise LabelsError(
-            f"{path} cannot be read as a vector file ({str(error).rstrip('.')})"
-        ) from error
-    if not isinstance(table, geopandas.GeoDataFrame):
-        raise LabelsError(f"{path} has no geometry; labels are shapes")
-    if table.crs is None:
-        raise LabelsError(f"{path} has no coordinate reference system; assign one")
-    return table
 
 
 def _open_raster(path: Path) -> LabelRaster:

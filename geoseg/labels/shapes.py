@@ -10,8 +10,10 @@ import numpy as np
 from rasterio import features
 from shapely import STRtree, box
 
+from geoseg.aoi.place import suspicion
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
+from geoseg.georef import Bounds
 from geoseg.grid import Window
 
 if TYPE_CHECKING:
@@ -36,13 +38,15 @@ class Labels:
     crs: CRS
     """The coordinate reference system of the shapes."""
     width: float = 0.0
-    """How wide lines and points are on the ground, in metres; 0 for one pixel."""
+    """How wide lines are on the ground, in metres; 0 for one pixel."""
+    warnings: tuple[str, ...] = ()
+    """What was left out when they were read, a sentence each."""
 
     def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give each pixel the value of the class that its centre lies in.
 
-        Lines and points have their width; without one they label the pixels that
-        they pass through. Where shapes overlap, the later one wins.
+        Lines have their width; without one they label the pixels that they pass
+        through, as points always do. Where shapes overlap, the later one wins.
 
         Args:
             georef: The pixel plane wanted.
@@ -65,18 +69,27 @@ class Labels:
         """
         wanted = [place for place, name in enumerate(self.names) if name in values]
         shapes = geopandas.GeoSeries([self.shapes[i] for i in wanted], crs=self.crs)
+        given = Bounds(*shapes.total_bounds.tolist())
         shapes = _widened(shapes, self.width).to_crs(georef.crs)
         edges = georef.bounds
         frame = box(edges.left, edges.bottom, edges.right, edges.top)
         if not shapes.intersects(frame).any():
-            west, south, east, north = shapes.total_bounds
-            raise LabelsError(
-                f"no label lies in the scene: the scene covers {edges}, the labels "
-                f"{west:.10g}, {south:.10g}, {east:.10g}, {north:.10g} "
-                f"(left, bottom, right, top in the scene's CRS)"
-            )
+            raise LabelsError(self._elsewhere(georef, given, shapes))
         codes = [values[self.names[i]] for i in wanted]
         return PlacedShapes(georef, shapes.to_numpy(), np.array(codes, np.uint8))
+
+    def _elsewhere(
+        self, georef: Georef, given: Bounds, shapes: geopandas.GeoSeries
+    ) -> str:
+        """Say where scene and labels are; in the labels' CRS if the scene's fails."""
+        there = Bounds(*shapes.total_bounds.tolist())
+        theirs = f"{there} (left, bottom, right, top in the scene's CRS)"
+        if not np.isfinite(shapes.total_bounds).all():
+            theirs = f"{given} in their own CRS ({self.crs.name})"
+        return (
+            f"no label lies in the scene: the scene covers {georef.bounds}, the "
+            f"labels {theirs}{suspicion(given, self.crs)}"
+        )
 
 
 class PlacedShapes:
@@ -115,8 +128,8 @@ class PlacedShapes:
 
 
 def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:
-    """Make lines and points as wide as they are on the ground."""
-    thin = ~shapes.geom_type.isin(("Polygon", "MultiPolygon"))
+    """Make lines as wide as they are on the ground."""
+    thin = shapes.geom_type.isin(("LineString", "LinearRing", "MultiLineString"))
     if width == 0 or not thin.any():
         return shapes
     wide = shapes[thin]

@@ -5,7 +5,8 @@ map's or matched to them. Polygons and rasters are read window by window; a pixe
 the class that its centre lies in, whatever the grid of the reference.
 
 * `read` opens a file of any of the three kinds
-* `polygons`, `raster` and `points` are those kinds
+* `polygons`, `raster` and `points` are those kinds; `marks` is what the first and the
+  last begin as
 * `classes` finds the map's class of each of the reference's
 * `pixels` goes from pixels to places on the ground and back, and says what overlaps
 """

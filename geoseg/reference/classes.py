@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from geoseg.classes import NODATA
@@ -54,12 +55,12 @@ def counterparts(
         if name not in names:
             raise LabelsError(
                 f"the mapping names {name!r}, which is no class of the reference; "
-                f"it has {listed(names)}"
+                f"it has {listed(names)}{_likest(name, names)}"
             )
         if target not in known:
             raise LabelsError(
                 f"the mapping makes {name!r} {target!r}, which is no class of the "
-                f"map; it has {listed(classes)}"
+                f"map; it has {listed(classes)}{_likest(target, classes)}"
             )
     return {name: known.get(mapping.get(name, name)) for name in names}
 
@@ -69,12 +70,32 @@ def other_classes(
 ) -> LabelsError:
     """Say which classes have no counterpart, and how to give them one."""
     names = [str(name) for name in strange]
+    like = next((near for name in names if (near := likest(name, known))), known[0])
+    first = next((name for name in names if likest(name, known)), names[0])
     return LabelsError(
         f"the reference has classes that the map has not: {listed(names)}; the "
         f"reference has {listed(found)}, the map {listed(known)}; say which is "
-        f"which in a mapping, as in --mapping '{names[0]}={known[0]}' "
-        f"('{names[0]}=' leaves it out)"
+        f"which in a mapping, as in --mapping '{first}={like}' "
+        f"('{first}=' leaves it out)"
     )
+
+
+def likest(name: str, names: Iterable[str]) -> str | None:
+    """Find the name that is most like another one, if any is like it at all.
+
+    Example:
+        >>> likest("Trees", ["meadow", "tree"]), likest("lake", ["meadow", "tree"])
+        ('tree', None)
+
+    """
+    folded = {each.casefold(): each for each in names}
+    found = get_close_matches(name.casefold(), folded, 1)
+    return folded[found[0]] if found else None
+
+
+def _likest(name: str, names: Iterable[str]) -> str:
+    found = likest(name, names)
+    return f"; did you mean {found!r}?" if found else ""
 
 
 def listed(names: Iterable[str]) -> str:
@@ -82,12 +103,3 @@ def listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return ", ".join(names[:_MOST_LISTED]) + more
-
-
-def class_name(value: object) -> str:
-    """Write a class as people would: no number has a fraction; empty where missing."""
-    if value is None or value != value:  # noqa: PLR0124  # what is not a number
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()

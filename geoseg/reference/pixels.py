@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyproj import CRS, Transformer
 
+from geoseg.aoi.place import suspicion
 from geoseg.errors import LabelsError
 from geoseg.georef import Bounds, Georef, reproject_bounds
 
@@ -65,10 +66,13 @@ def may_overlap(bounds: Bounds, crs: CRS, georef: Georef) -> bool:
     return not above and (across or not beside)
 
 
-def no_overlap(path: Path, bounds: Bounds, crs: CRS, georef: Georef) -> LabelsError:
+def no_overlap(
+    path: Path | str, bounds: Bounds, crs: CRS, georef: Georef
+) -> LabelsError:
     """Say where both are that do not overlap."""
     own = reproject_bounds(georef.bounds, georef.crs, crs)
     return LabelsError(
         f"the reference {path} does not lie on the map: in its CRS ({crs.name}; left, "
         f"bottom, right, top) it covers {bounds} and the map {own}"
+        f"{suspicion(bounds, crs)}"
     )

@@ -11,8 +11,6 @@ import shapely
 from pyproj import CRS
 
 from geoseg.errors import LabelsError
-from geoseg.georef import Bounds, Georef
-from geoseg.reference.classes import class_name
 from geoseg.reference.pixels import are_on, no_overlap, pixels_at
 from geoseg.vectorize.writers import fixed_time
 
@@ -21,6 +19,9 @@ if TYPE_CHECKING:
 
     import geopandas
     from numpy.typing import NDArray
+
+    from geoseg.georef import Georef
+    from geoseg.reference.marks import Marks
 
 _POINT_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 _WGS84 = CRS.from_epsg(4326)
@@ -49,40 +50,35 @@ class Points:
         return int((~self.labelled).sum())
 
 
-def points_of(
-    path: Path,
-    table: geopandas.GeoDataFrame,
-    names: list[str],
-    values: NDArray[np.uint8],
-    georef: Georef,
-) -> Points:
+NAMES = "id"
+"""The column of the points' names."""
+
+
+def points_of(marks: Marks, georef: Georef) -> Points:
     """Bring points onto the map's pixels.
 
     Args:
-        path: Their file, for sentences about them.
-        table: The points.
-        names: The class of each as the file has it; empty where there is none.
-        values: The map's class id of each; 255 where it is left out.
+        marks: The points.
         georef: The map's plane.
 
     Raises:
         LabelsError: No point lies on the map.
 
     """
-    x, y = shapely.get_coordinates(table.geometry.to_numpy()).T
-    crs = CRS.from_user_input(table.crs)
-    rows, cols = pixels_at(georef, x, y, crs)
+    layer = marks.layer
+    x, y = shapely.get_coordinates(layer.shapes).T
+    rows, cols = pixels_at(georef, x, y, layer.crs)
     inside = are_on(georef, rows, cols)
     if not inside.any():
-        raise no_overlap(path, Bounds(*table.total_bounds), crs, georef)
-    given = table["id"] if "id" in table else range(1, len(table) + 1)
-    labels = [class_name(each) for each in given]
+        raise no_overlap(marks.path, marks.bounds, layer.crs, georef)
+    numbers = tuple(str(number) for number in range(1, len(x) + 1))
+    labels = layer.texts(NAMES) if NAMES in layer.columns else numbers
     return Points(
         rows=rows[inside],
         cols=cols[inside],
-        ids=values[inside],
-        names=tuple(np.array(labels, object)[inside].tolist()),
-        labelled=np.array([bool(name) for name in names])[inside],
+        ids=marks.ids[inside],
+        names=tuple(label or "" for label in np.array(labels, object)[inside]),
+        labelled=np.array([bool(name) for name in marks.names])[inside],
         outside=int((~inside).sum()),
     )
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import Transformer
 
 from geoseg.aoi import Aoi
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
-from geoseg.georef import Bounds, Georef, reproject_bounds
+from geoseg.georef import Georef, reproject_bounds
 from geoseg.grid import Window
 from geoseg.reference.pixels import may_overlap, no_overlap
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import geopandas
     from numpy.typing import NDArray
+    from pyproj import CRS
     from shapely import Geometry
+
+    from geoseg.reference.marks import Marks
 
 _TINY = 1e-9
 """The least length of an edge's pieces, in units of its CRS."""
@@ -71,30 +71,25 @@ class Polygons:
         return Polygons, (self.georef, self.shapes, self.ids, self.warnings)
 
 
-def polygons_of(
-    path: Path,
-    table: geopandas.GeoDataFrame,
-    names: list[str],
-    values: NDArray[np.uint8],
-    georef: Georef,
-) -> Polygons:
-    """Bring polygons into the map's CRS.
+AREAL = {int(shapely.GeometryType.POLYGON), int(shapely.GeometryType.MULTIPOLYGON)}
+"""Kinds of geometries that have an area."""
+
+
+def polygons_of(marks: Marks, georef: Georef) -> Polygons:
+    """Bring polygons into the map's CRS; other shapes are left out.
 
     Args:
-        path: Their file, for sentences about them.
-        table: The polygons, and other shapes, which are left out.
-        names: The class of each as the file has it; empty where there is none.
-        values: The map's class id of each; 255 where it is left out.
+        marks: The polygons.
         georef: The map's plane.
 
     Raises:
         LabelsError: They lie beside the map, or none has a class.
 
     """
-    named = np.array([bool(name) for name in names])
-    areal = table.geom_type.isin(("Polygon", "MultiPolygon")).to_numpy()
+    named = np.array([bool(name) for name in marks.names])
+    areal = np.isin(shapely.get_type_id(marks.layer.shapes), list(AREAL))
     warnings = [
-        f"{path}: left out {count} shapes {why}"
+        f"{marks.path}: left out {count} shapes {why}"
         for count, why in (
             ((~areal).sum(), "that are no polygons"),
             ((areal & ~named).sum(), "that have no class"),
@@ -102,16 +97,15 @@ def polygons_of(
         if count
     ]
     if not (named & areal).any():
-        raise LabelsError(f"no polygon of {path} has a class; fill its column in")
-    crs = CRS.from_user_input(table.crs)
-    bounds = Bounds(*table.total_bounds)
-    if not may_overlap(bounds, crs, georef):
-        raise no_overlap(path, bounds, crs, georef)
-    keep = named & areal & (values != NODATA)
-    shapes, values = table.geometry.to_numpy()[keep], values[keep]
+        raise LabelsError(f"no polygon of {marks.path} has a class; fill its column in")
+    crs = marks.layer.crs
+    if not may_overlap(marks.bounds, crs, georef):
+        raise no_overlap(marks.path, marks.bounds, crs, georef)
+    keep = named & areal & (marks.ids != NODATA)
+    shapes, ids = marks.layer.shapes[keep], marks.ids[keep]
     near, shapes = _nearby(shapes, crs, georef)
     return Polygons(
-        georef, _placed(shapes[near], crs, georef), values[near], tuple(warnings)
+        georef, _placed(shapes[near], crs, georef), ids[near], tuple(warnings)
     )
 
 

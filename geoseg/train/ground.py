@@ -31,6 +31,11 @@ class Burnable(Protocol):
         """The labels that occur."""
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was left out when they were read, a sentence each."""
+        ...
+
     def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give pixels the value of their class, 255 where there is none."""
         ...

@@ -94,7 +94,7 @@ def prepare_lesson(
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
-    warnings = check_scheme(scheme, marks.names)
+    warnings = [*marks.warnings, *check_scheme(scheme, marks.names)]
     needs = bands_named(options.bands)
     opened: Sequence[Scene] = [open_scene(scene, needs=needs) for scene in scenes]
     bands = choose_bands(opened[0], options.bands)

@@ -17,12 +17,13 @@ _FOLDS = 5
 class GroundOptions:
     """Which labels and classes there are, and how ground is split into chips."""
 
-    class_field: str = "class"
-    """The column of the labels that holds class names."""
+    class_field: str | None = None
+    """The column of the labels that holds class names; ``class``, ``reference`` or
+    ``class_name`` where none is given."""
     classes: Path | None = None
     """A YAML file with ids, names, colours and merges of classes."""
     line_width: float = 0.0
-    """How wide lines and points among the labels are, in metres; 0 for one pixel."""
+    """How wide lines among the labels are, in metres; 0 for one pixel."""
     bands: tuple[str, ...] = ()
     """Bands by name, or ``#3`` for the third; all of the first scene's if empty."""
     fold: str = "0/5"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from geoseg.classes import LandClass, Legend, plain_legend
+from geoseg.classes import NODATA, LandClass, Legend, plain_legend
 from geoseg.errors import InputError, LabelsError
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def read_scheme(path: Path) -> Scheme:
     The file holds a list, or ``classes:`` with a list. Each item has a ``name``
     and may have an ``id`` (0, 1, 2 ... in their order where none has one), a
     ``colour`` (``#rrggbb``) and ``merge``, a list of the labels that mean it,
-    beside its own name. Labels that are mentioned nowhere are not learned.
+    beside its own name and, unless another class merges it, the id that it was given.
+    Labels that are mentioned nowhere are not learned.
 
     Raises:
         LabelsError: The file is missing, is no YAML, or says something else.
@@ -70,7 +71,7 @@ def read_scheme(path: Path) -> Scheme:
     some = [entry for entry in listed if "id" in entry]
     if some and len(some) < len(listed):
         raise LabelsError(f"{path}: give every class an id, or none")
-    ids = [entry.get("id", place) for place, entry in enumerate(listed)]
+    ids = [_id(path, entry, place) for place, entry in enumerate(listed)]
     colours = {each.id: each.colour for each in plain_legend(range(len(listed)))}
     classes = [
         (LandClass(number, entry["name"], entry.get("colour", colours[place])), entry)
@@ -79,15 +80,20 @@ def read_scheme(path: Path) -> Scheme:
     classes.sort(key=lambda pair: pair[0].id)
     legend = Legend(tuple(land_class for land_class, _ in classes))
     pairs = [
-        (str(label), place)
+        (label, place)
         for place, (land_class, entry) in enumerate(classes)
-        for label in {land_class.name: None, **dict.fromkeys(entry.get("merge", []))}
+        for label in {land_class.name.strip(): None, **_merged(entry)}
     ]
     labels = [label for label, _ in pairs]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise LabelsError(f"{path} gives these labels to two classes: {twice}")
-    return Scheme(legend, tuple(pairs))
+    by_id = [
+        (str(land_class.id), place)
+        for place, (land_class, entry) in enumerate(classes)
+        if "id" in entry and str(land_class.id) not in labels
+    ]
+    return Scheme(legend, (*pairs, *by_id))
 
 
 def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
@@ -117,9 +123,8 @@ def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
             f"tell it from; label other ground, too"
         )
     lost = sorted(there - known)
-    return [f"labels that no class mentions are left out: {', '.join(lost)}"] * bool(
-        lost
-    )
+    left_out = f"labels that no class mentions are left out: {', '.join(lost)}"
+    return [left_out] * bool(lost) + _twins(scheme, there)
 
 
 def _listed(path: Path) -> list[Any]:
@@ -152,6 +157,40 @@ def _entry(path: Path, entry: object) -> dict[str, Any]:
     if not isinstance(colour, str):
         raise InputError(f"{path}: write the colour of {entry['name']!r} as '#rrggbb'")
     return entry
+
+
+def _merged(entry: dict[str, Any]) -> dict[str, None]:
+    """Give the labels that a class merges, as those of files are written."""
+    return dict.fromkeys(str(label).strip() for label in entry.get("merge", []))
+
+
+def _id(path: Path, entry: dict[str, Any], place: int) -> int:
+    """Give a class's id, which need not be the number that labels have for it."""
+    number: int = entry.get("id", place)
+    if isinstance(number, int) and not 0 <= number < NODATA:
+        raise LabelsError(
+            f"{path}: {entry['name']!r} has id {number}; a map's ids are 0 to "
+            f"{NODATA - 1}: give it another one, and write 'merge: [{number}]' for "
+            f"the labels' number"
+        )
+    return number
+
+
+def _twins(scheme: Scheme, names: Iterable[str]) -> list[str]:
+    """Warn of labels that differ by case or blanks alone, and are two classes."""
+    alike: dict[str, dict[int, str]] = {}
+    channels = dict(scheme.channels)
+    for name in sorted(set(names) & channels.keys()):
+        folded = "".join(name.casefold().split())
+        alike.setdefault(folded, {}).setdefault(channels[name], name)
+    return [
+        f"the labels {' and '.join(map(repr, found.values()))} differ by case or "
+        f"blanks alone and are {len(found)} classes; if they mean one, merge them in "
+        f"--classes: {{name: {first}, merge: [{', '.join(others)}]}}"
+        for found in alike.values()
+        if len(found) > 1
+        for first, *others in [list(found.values())]
+    ]
 
 
 def _key(name: str) -> tuple[int, str]:
