@@ -122,7 +122,7 @@ class SceneDescription:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
 
-def describe_scene(  # noqa: PLR0913  # each is a question of its own
+def info(  # noqa: PLR0913  # each is a question of its own
     scene: Inputs,
     *,
     options: SceneOptions | None = None,

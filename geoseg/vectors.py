@@ -1,4 +1,4 @@
-"""A class map on disk to polygons on disk: polygonize()."""
+"""A class map on disk to polygons on disk: vectorize()."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class PolygonOptions:
         )
 
 
-def polygonize(  # noqa: PLR0913  # five files, each named by its caller
+def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     class_map: Path | str,
     output: Path | str,
     *,

@@ -1,4 +1,4 @@
-"""What tiling changes: verify_model().
+"""What tiling changes: verify().
 
 For a model with a finite receptive field, a window in one piece with that much around
 it is what the model says of an endless image, and tiles can be held against it. For
@@ -103,7 +103,7 @@ class Verification:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False)
 
 
-def verify_model(
+def verify(
     model: Path | str,
     scene: Path | str,
     *,

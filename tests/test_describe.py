@@ -41,7 +41,7 @@ def sheets(tmp_path):
 
 
 def test_a_mosaic_is_described(sheets):
-    found = geoseg.describe_scene(sheets, exact=True)
+    found = geoseg.info(sheets, exact=True)
     assert (found.width, found.height, found.files) == (170, 40, 3)
     assert found.crs == "EPSG:32633"
     assert found.gsd_m == pytest.approx(10)
@@ -56,9 +56,7 @@ def test_a_mosaic_is_described(sheets):
 
 
 def test_a_coarse_look_is_called_an_estimate():
-    coarse, exact = (
-        geoseg.describe_scene(SCENE, exact=exact) for exact in (False, True)
-    )
+    coarse, exact = (geoseg.info(SCENE, exact=exact) for exact in (False, True))
     assert (coarse.exact, exact.exact) == (False, True)
     for guess, band in zip(coarse.bands, exact.bands, strict=True):
         assert band.smallest <= guess.smallest < guess.largest <= band.largest
@@ -67,10 +65,10 @@ def test_a_coarse_look_is_called_an_estimate():
 
 
 def test_a_model_fits_or_the_reason_is_told(sheets):
-    fits = geoseg.describe_scene(SCENE, model="sentinel2-landcover").model
+    fits = geoseg.info(SCENE, model="sentinel2-landcover").model
     assert not fits.why_not
     assert fits.bands["B8A"] == "B8A"
-    lacks = geoseg.describe_scene(sheets, model="sentinel2-landcover").model
+    lacks = geoseg.info(sheets, model="sentinel2-landcover").model
     assert "lacks" in lacks.why_not
     assert "B11" in lacks.why_not
 

@@ -32,9 +32,7 @@ def _short(monkeypatch):
 
 def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_path):
     options = geoseg.SegmentOptions(block=2)
-    expected = geoseg.forecast(
-        half_scene, tmp_path / "out", options=options, exact=True
-    )
+    expected = geoseg.plan(half_scene, tmp_path / "out", options=options, exact=True)
     assert not (tmp_path / "out").exists()
     assert expected.tiles_empty
     report = geoseg.segment(half_scene, tmp_path / "out", options=options)
@@ -47,12 +45,12 @@ def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_pa
 def test_overviews_give_an_estimate_and_without_them_there_is_none(
     half_scene, tmp_path
 ):
-    before = geoseg.forecast(half_scene, tmp_path)
+    before = geoseg.plan(half_scene, tmp_path)
     assert before.tiles_empty is None
     with rasterio.open(half_scene, "r+") as dataset:
         dataset.build_overviews([2, 4], rasterio.enums.Resampling.nearest)
-    after = geoseg.forecast(half_scene, tmp_path)
-    exact = geoseg.forecast(half_scene, tmp_path, exact=True)
+    after = geoseg.plan(half_scene, tmp_path)
+    exact = geoseg.plan(half_scene, tmp_path, exact=True)
     assert after.tiles_empty == exact.tiles_empty
     assert (after.tiles_empty_is_exact, exact.tiles_empty_is_exact) == (False, True)
 

@@ -162,7 +162,7 @@ def test_images_are_windows_of_the_scene_and_masks_are_rasterised_labels(
     scene, shapes, labels, tmp_path
 ):
     output = tmp_path / "chips"
-    exported = geoseg.export_tiles([scene], output, labels=labels, options=QUICK)
+    exported = geoseg.tile([scene], output, labels=labels, options=QUICK)
     table = geopandas.read_parquet(output / "chips.parquet")
     ids = {each["name"]: each["id"] for each in exported.classes}
     assert ids == {"field": 0, "road": 1, "wood": 2}
@@ -202,7 +202,7 @@ def test_images_are_windows_of_the_scene_and_masks_are_rasterised_labels(
 
 def test_the_report_tells_what_numpy_says_of_the_chips(scene, labels, tmp_path):
     output = tmp_path / "chips"
-    exported = geoseg.export_tiles(
+    exported = geoseg.tile(
         [scene], output, labels=labels, options=replace(QUICK, watch=True, overlap=4)
     )
     assert exported.to_json() == (output / "chips.json").read_text().rstrip()
@@ -233,7 +233,7 @@ class Killed(BaseException):
 def test_an_export_that_was_killed_ends_with_the_same_bytes(scene, labels, tmp_path):
     whole, broken = tmp_path / "whole" / "chips", tmp_path / "chips"
     options = replace(QUICK, stac=True)
-    geoseg.export_tiles([scene], whole, labels=labels, options=options)
+    geoseg.tile([scene], whole, labels=labels, options=options)
 
     def kill(step):
         if step.name == "chips" and step.done == 9:
@@ -241,9 +241,7 @@ def test_an_export_that_was_killed_ends_with_the_same_bytes(scene, labels, tmp_p
 
     def export(**changes):
         chosen = replace(options, **changes.pop("options", {}))
-        return geoseg.export_tiles(
-            [scene], broken, labels=labels, options=chosen, **changes
-        )
+        return geoseg.tile([scene], broken, labels=labels, options=chosen, **changes)
 
     with pytest.raises(Killed):
         export(on_step=kill)
@@ -270,15 +268,15 @@ def test_restart_throws_an_interrupted_export_away(scene, tmp_path):
 
     output = tmp_path / "chips"
     with pytest.raises(Killed):
-        geoseg.export_tiles([scene], output, options=QUICK, on_step=kill)
+        geoseg.tile([scene], output, options=QUICK, on_step=kill)
     options = replace(QUICK, overlap=3, restart=True)
-    assert geoseg.export_tiles([scene], output, options=options).chips["all"] > 9
+    assert geoseg.tile([scene], output, options=options).chips["all"] > 9
     assert leftovers(tmp_path) == []
 
 
 def test_without_labels_images_cover_all_that_has_data(scene, tmp_path):
     output = tmp_path / "chips"
-    exported = geoseg.export_tiles([scene], output, options=QUICK)
+    exported = geoseg.tile([scene], output, options=QUICK)
     table = geopandas.read_parquet(output / "chips.parquet")
     windows = [Window(r, c, 16, 16) for r, c in zip(table.row, table.col, strict=True)]
     with rasterio.open(scene) as source:
@@ -298,7 +296,7 @@ def test_the_catalogue_is_valid_relative_and_says_what_the_masks_hold(
 ):
     output = tmp_path / "chips"
     options = replace(QUICK, chip=28, block=64, stac=True, watch=True)
-    geoseg.export_tiles([scene], output, labels=labels, options=options)
+    geoseg.tile([scene], output, labels=labels, options=options)
     moved = (tmp_path / "elsewhere").joinpath("chips")
     moved.parent.mkdir()
     output.rename(moved)
@@ -340,7 +338,7 @@ def test_scenes_of_several_crs_get_names_of_their_own_and_an_index_in_degrees(
         "b/a.tif", values=values, bands=("x",), transform=PLANE, crs="EPSG:32632"
     )
     output = tmp_path / "chips"
-    geoseg.export_tiles([first, second], output, options=replace(QUICK, chip=20))
+    geoseg.tile([first, second], output, options=replace(QUICK, chip=20))
     table = geopandas.read_parquet(output / "chips.parquet")
     assert list(table.id) == ["a_000000_000000", "a-2_000000_000000"]
     assert list(table.scene) == [str(first), str(second)]
@@ -360,7 +358,7 @@ def test_a_mask_band_units_and_nan_without_data_go_with_the_chips(
     with rasterio.open(path, "r+") as dataset:
         dataset.scales, dataset.offsets = (0.5, 0.25), (1, 2)
     output = tmp_path / "chips"
-    geoseg.export_tiles([path], output, options=QUICK)
+    geoseg.tile([path], output, options=QUICK)
     with rasterio.open(output / "images" / "scene_000000_000000.tif") as chip:
         np.testing.assert_array_equal(chip.read(), values[:, :, :16])
         assert (chip.scales, chip.offsets) == ((0.5, 0.25), (1, 2))
@@ -370,7 +368,7 @@ def test_a_mask_band_units_and_nan_without_data_go_with_the_chips(
     )
     with rasterio.open(masked, "r+") as dataset:
         dataset.write_mask(holes)
-    geoseg.export_tiles([masked], tmp_path / "other", options=QUICK)
+    geoseg.tile([masked], tmp_path / "other", options=QUICK)
     for col in (0, 16):
         name = f"m_000000_{col:06d}.tif"
         with rasterio.open(tmp_path / "other" / "images" / name) as chip:
@@ -410,7 +408,7 @@ def test_what_cannot_be_cut_is_refused_and_nothing_is_left(
             chosen = tmp_path / "other.gpkg"
             frame.to_file(chosen)
         with pytest.raises(error, match=match):
-            geoseg.export_tiles(
+            geoseg.tile(
                 [scene], tmp_path / "out", labels=chosen,
                 options=replace(QUICK, **changes),
             )  # fmt: skip
@@ -440,7 +438,7 @@ def test_what_cannot_be_cut_is_refused_and_nothing_is_left(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(OutputError, match="exists"):
-        geoseg.export_tiles([scene], tmp_path / "full", options=QUICK)
+        geoseg.tile([scene], tmp_path / "full", options=QUICK)
 
 
 def test_numbers_that_are_none_stop_an_export_and_nothing_is_left(
@@ -457,5 +455,5 @@ def test_numbers_that_are_none_stop_an_export_and_nothing_is_left(
         "empty.tif", values=np.zeros((1, 20, 20), np.uint8), bands=("x",)
     )
     with pytest.raises(SceneError, match="no data where chips are"):
-        geoseg.export_tiles([empty], tmp_path / "chips", options=QUICK)
+        geoseg.tile([empty], tmp_path / "chips", options=QUICK)
     assert leftovers(tmp_path) == []

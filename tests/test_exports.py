@@ -1,30 +1,85 @@
 """The public API is what it says, is documented, and costs nothing to import."""
 
+import pickle
+import pkgutil
 import subprocess
 import sys
-from pathlib import Path
+from importlib.metadata import version
 
 import pytest
 
 import geoseg
+from geoseg.cli import COMMANDS
 
 HEAVY = {"dask", "distributed", "geopandas", "matplotlib", "numba", "numpy"}
 HEAVY |= {"pandas", "pyogrio", "pyproj", "rasterio", "shapely", "torch"}
 
 
-@pytest.mark.parametrize("name", geoseg.__all__)
+PUBLIC = sorted(set(geoseg.__all__) - {"__version__"})
+ROOMS = [m.name for m in pkgutil.iter_modules(geoseg.__path__) if m.name in PUBLIC]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_is_there_and_documented(name):
     thing = getattr(geoseg, name)
     assert thing.__name__ == name
     assert thing.__doc__.strip()
 
 
-@pytest.mark.parametrize("name", geoseg.__all__)
-def test_a_public_name_is_no_room(name):
-    # Importing the room geoseg.x would replace the function geoseg.x by it.
-    room = Path(geoseg.__file__).parent / name
-    assert not room.exists()
-    assert not room.with_suffix(".py").exists()
+def test_the_version_is_that_of_the_package():
+    assert geoseg.__version__ == version("geoseg")
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "segment-each", "plan-each"])
+def test_each_command_is_a_function_of_the_same_name(name):
+    if name not in {"models", "completion"}:  # a group, and a matter of shells
+        assert callable(getattr(geoseg, name.replace("-", "_")))
+
+
+def test_some_functions_are_called_like_rooms():
+    assert {"evaluate", "plan", "train", "vectorize", "verify"} <= set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "import geoseg.{room}; import geoseg",
+        "import geoseg; import geoseg.{room}",
+        "import geoseg; geoseg.{room}; import geoseg.{room}",
+        "import importlib, geoseg; importlib.import_module('geoseg.{room}')",
+        "import geoseg.{room}, importlib; importlib.reload(geoseg)",
+    ],
+)
+def test_a_function_is_not_replaced_by_the_room_of_its_name(room, lines):
+    code = f"""
+{lines.format(room=room)}
+from types import FunctionType, ModuleType
+from geoseg import {room} as taken
+import sys
+assert type(geoseg.{room}) is FunctionType is type(taken)
+assert geoseg.{room}.__name__ == "{room}" and geoseg.{room} is taken
+assert type(sys.modules["geoseg.{room}"]) is ModuleType
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_function_is_replaced_when_all_rooms_are_imported():
+    code = f"""
+import geoseg, importlib, pkgutil
+from types import FunctionType
+for module in pkgutil.walk_packages(geoseg.__path__, "geoseg."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert all(type(getattr(geoseg, name)) is FunctionType for name in {ROOMS})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_functions_of_rooms_of_their_name_can_be_sent_to_workers():
+    for name in ROOMS:
+        function = getattr(geoseg, name)
+        assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301  # ours
 
 
 def test_dir_and_all_agree():

@@ -11,7 +11,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from geoseg.cli import main
-from geoseg.describe import describe_scene
+from geoseg.describe import info
 from geoseg.errors import ModelError
 from geoseg.fit import open_fitting
 from geoseg.models.hub import cached_models
@@ -181,7 +181,7 @@ def test_the_beginning_of_names_is_the_model_that_suits_the_scene(make_raster):
         values = np.full((len(bands), 9, 9), 1500, np.uint16)
         place = Affine(10, 0, 399_960, 0, -10, 5_800_020)
         path = make_raster(values=values, bands=bands, transform=place)
-        found = describe_scene(path, model=model).model
+        found = info(path, model=model).model
         scene, ((package, match),) = open_fitting(
             [model], lambda needs: open_scene(path, needs=needs)
         )

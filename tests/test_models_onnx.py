@@ -20,7 +20,7 @@ from geoseg.predict.compute import resolve_compute
 from geoseg.predict.tiles import TilePredictor
 from geoseg.prepare import SegmentOptions
 from geoseg.run import segment
-from geoseg.verify import verify_model
+from geoseg.verify import verify
 
 SAID = NewPackage(
     name="threshold",
@@ -190,7 +190,7 @@ def test_it_can_be_inspected(tmp_path):
 
 def test_its_tiles_are_compared_without_a_promise(make_raster, tmp_path):
     package = make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "p", SAID)
-    found = verify_model(package.path, make_raster())
+    found = verify(package.path, make_raster())
     assert found.receptive_field is None
     assert [each.exact for each in found.agreements] == [False] * 3
     assert {each.changed_pixels for each in found.agreements} == {0}  # it is 1 x 1

@@ -98,7 +98,7 @@ def test_every_type_of_pixel_gives_the_same_map(
     path = write(tmp_path / "scene.tif", values, nodata=hole, **halved)
     _, found = run(path, tmp_path / "out", model)
     assert np.array_equal(found, expected)
-    told = geoseg.describe_scene(path, exact=True)
+    told = geoseg.info(path, exact=True)
     assert told.dtype == dtype
     for band, known in zip(told.bands, numbers, strict=True):
         seen = np.delete(known.ravel(), _hole(known.shape))
@@ -172,7 +172,7 @@ def test_scale_and_offset_are_those_of_each_band(numbers, tmp_path, model, expec
     _, known = run(close, tmp_path / "close", model)
     assert np.mean(found != known) < 1e-3
     assert np.mean(found != expected) < 0.05
-    told = geoseg.describe_scene(path, exact=True)
+    told = geoseg.info(path, exact=True)
     assert told.bands[1].largest == values[1].max(), "as they are stored"
 
 
@@ -194,7 +194,7 @@ def test_a_scene_of_one_value_is_mapped_and_one_without_data_says_so(
     empty = "the area holds no valid pixel" in done.stderr
     assert empty == (fill == 0) == bool((found == 255).all())
     assert Path(tmp_path / "out" / "landcover.geojson").exists()
-    coarse, exact = (geoseg.describe_scene(path, exact=way) for way in (False, True))
+    coarse, exact = (geoseg.info(path, exact=way) for way in (False, True))
     for told in (coarse, exact):
         assert told.nodata_share == (fill == 0)
         assert told.bands[0].smallest == (fill or None)

@@ -26,6 +26,7 @@ from geoseg.errors import (
     SceneError,
 )
 from geoseg.models.new import NewPackage, describe
+from geoseg.train import start, watch
 from geoseg.train.chips import Split
 from geoseg.train.lesson import prepare_lesson
 from geoseg.train.scheme import read_scheme, scheme_of
@@ -140,21 +141,21 @@ class Killed(BaseException):
 def test_a_killed_training_ends_with_the_same_bytes(scene, labels, tmp_path, patience):
     options = replace(QUICK, epochs=3, jitter=0.2, patience=patience, block=64)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    geoseg.train_model([scene], labels, whole, options=options)
+    geoseg.train([scene], labels, whole, options=options)
 
     def kill(step):
         if step.name == "train" and step.done == 5:  # in the middle of an epoch
             raise Killed
 
     with pytest.raises(Killed):
-        geoseg.train_model([scene], labels, broken, options=options, on_step=kill)
+        geoseg.train([scene], labels, broken, options=options, on_step=kill)
     assert not broken.exists()
     with pytest.raises(ResumeError, match="another learning_rate"):
-        geoseg.train_model(
+        geoseg.train(
             [scene], labels, broken, options=replace(options, learning_rate=0.5)
         )
     steps = []
-    geoseg.train_model(
+    geoseg.train(
         [scene], labels, broken, options=options,
         on_step=lambda step: steps.append(step.done) if step.name == "train" else None,
     )  # fmt: skip
@@ -176,14 +177,15 @@ def test_a_training_without_gain_stops_early_and_keeps_its_best(
         score = next(scores)
         return SimpleNamespace(overall=score, mean_f1=score, mean_iou=score)
 
-    monkeypatch.setattr("geoseg.train.watch.measure", scripted)
+    monkeypatch.setattr(watch, "measure", scripted)
     options = replace(QUICK, epochs=5, steps=1, patience=2, block=64)
     kept = []
     monkeypatch.setattr(
-        "geoseg.train.watch.predict_blocks",
+        watch,
+        "predict_blocks",
         lambda network, *_: kept.append(head_of(network)),
     )
-    trained = geoseg.train_model([scene], labels, tmp_path / "m", options=options)
+    trained = geoseg.train([scene], labels, tmp_path / "m", options=options)
     assert [epoch.mean_f1 for epoch in trained.epochs] == [0.5, 0.7, 0.6, 0.7]
     stored = load_file(tmp_path / "m" / "model.safetensors")["segmentation_head.0.bias"]
     np.testing.assert_array_equal(stored, kept[1])
@@ -194,7 +196,7 @@ def test_fine_tuning_keeps_what_bands_and_classes_have_in_common(
     scene, labels, tmp_path
 ):
     first, second = tmp_path / "first", tmp_path / "second"
-    geoseg.train_model([scene], labels, first, options=QUICK)
+    geoseg.train([scene], labels, first, options=QUICK)
     scheme = tmp_path / "classes.yml"
     scheme.write_text(
         "classes:\n- {name: light, id: 3, colour: '#ffeeaa'}\n"
@@ -203,7 +205,7 @@ def test_fine_tuning_keeps_what_bands_and_classes_have_in_common(
     options = replace(
         QUICK, start=str(first), classes=scheme, bands=("B03",), learning_rate=1e-30
     )
-    trained = geoseg.train_model([scene], labels, second, options=options)
+    trained = geoseg.train([scene], labels, second, options=options)
     assert trained.package.legend.ids == (3, 9)
     assert trained.package.legend.by_id(3).colour == "#ffeeaa"
     old, new = (load_file(path / "model.safetensors") for path in (first, second))
@@ -241,7 +243,7 @@ def test_an_encoder_knows_photographs_where_their_package_is_installed(monkeypat
     load_encoder(other, path, filters_of(bands))
     for name, tensor in network.state_dict().items():
         assert (tensor == other.state_dict()[name]).all()
-    monkeypatch.setattr("geoseg.train.start.find_spec", lambda _: None)
+    monkeypatch.setattr(start, "find_spec", lambda _: None)
     _, origin, (warning,) = begin(bands, legend, options)
     assert origin == ""
     assert "pip install 'geoseg[train]'" in warning
@@ -278,9 +280,7 @@ def test_bad_options_are_refused_before_anything_is_written(
     scene, labels, tmp_path, options, sentence
 ):
     with pytest.raises(InputError, match=sentence):
-        geoseg.train_model(
-            [scene], labels, tmp_path / "m", options=replace(QUICK, **options)
-        )
+        geoseg.train([scene], labels, tmp_path / "m", options=replace(QUICK, **options))
     assert leftovers(tmp_path) == []
 
 
@@ -291,14 +291,14 @@ def test_labels_elsewhere_and_classes_beyond_the_split_are_refused(
     away = tmp_path / "away.gpkg"
     table.set_geometry(table.translate(50_000)).to_file(away)
     with pytest.raises(LabelsError, match="no label lies in the scene"):
-        geoseg.train_model([scene], away, tmp_path / "m", options=QUICK)
+        geoseg.train([scene], away, tmp_path / "m", options=QUICK)
     # The first block, of fold 0, is the only one that has the third class.
     corner = table.iloc[[0]].set_geometry([box(399_970, 5_799_900, 400_100, 5_800_000)])
     corner["class"] = "rare"
     rare = tmp_path / "rare.gpkg"
     geopandas.pd.concat([table, corner]).to_file(rare)
     with pytest.raises(LabelsError, match="no training pixel is left of rare"):
-        geoseg.train_model([scene], rare, tmp_path / "m", options=QUICK)
+        geoseg.train([scene], rare, tmp_path / "m", options=QUICK)
     assert leftovers(tmp_path) == []
 
 
@@ -308,7 +308,7 @@ def test_values_that_are_no_numbers_are_refused(make_raster, labels, tmp_path, v
     values[1, 7, 9] = value
     path = make_raster(values=values, bands=("a", "b"), transform=PLANE, nodata=-1)
     with pytest.raises(SceneError, match=r"NaN or infinite.*row 7, column 9"):
-        geoseg.train_model([path], labels, tmp_path / "m", options=QUICK)
+        geoseg.train([path], labels, tmp_path / "m", options=QUICK)
 
 
 def test_a_scene_whose_nodata_is_not_a_number_is_learned_from(
@@ -317,7 +317,7 @@ def test_a_scene_whose_nodata_is_not_a_number_is_learned_from(
     values = np.random.default_rng(0).normal(9, 1, (2, 160, 192)).astype(np.float32)
     values[:, 7:9, 9] = np.nan
     path = make_raster(values=values, bands=("a", "b"), transform=PLANE, nodata=np.nan)
-    trained = geoseg.train_model([path], labels, tmp_path / "m", options=QUICK)
+    trained = geoseg.train([path], labels, tmp_path / "m", options=QUICK)
     assert np.isfinite([band.mean for band in trained.package.bands]).all()
 
 
@@ -379,7 +379,7 @@ def test_a_scene_without_labels_is_left_out_with_a_warning(
     other = make_raster(
         "other.tif", values=values, bands=("B02", "B03"), transform=elsewhere
     )
-    trained = geoseg.train_model(
+    trained = geoseg.train(
         [scene, other], labels, tmp_path / "both", options=replace(QUICK, epochs=1)
     )
     assert any("a scene is left out" in warning for warning in trained.warnings)

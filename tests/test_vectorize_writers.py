@@ -18,6 +18,7 @@ from pyproj import Transformer
 
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, VectorError
+from geoseg.vectorize import writers
 from geoseg.vectorize.polygons import Drawing, polygons
 from geoseg.vectorize.style import make_qml
 from geoseg.vectorize.writers import FORMATS, write_polygons
@@ -105,8 +106,8 @@ def test_how_many_are_written_at_once_never_shows(tmp_path, monkeypatch, suffix)
     path = tmp_path / f"landcover{suffix}"
     write_polygons(frame, path, legend=LEGEND)
     whole = read(path)
-    monkeypatch.setattr("geoseg.vectorize.writers._BATCH", 7)
-    monkeypatch.setattr("geoseg.vectorize.writers._CHUNK", 101)
+    monkeypatch.setattr(writers, "_BATCH", 7)
+    monkeypatch.setattr(writers, "_CHUNK", 101)
     write_polygons(frame, path, legend=LEGEND)
     assert read(path).equals(whole)
     assert len(whole) == len(frame)

@@ -54,7 +54,7 @@ def by_tiling(found):
 
 def test_with_the_exact_overlap_and_crop_not_one_label_differs(package, scene):
     options = geoseg.VerifyOptions(window=WINDOW)
-    found = geoseg.verify_model(package, scene, options=options)
+    found = geoseg.verify(package, scene, options=options)
     field = found.receptive_field
     assert found.pixels == 60 * 70 - 5 * 10
     agreements = by_tiling(found)
@@ -82,7 +82,7 @@ def test_numbers_that_files_declare_to_be_scaled_come_in_the_models_unit(
         dataset.scales, dataset.offsets = (1e-4,) * 2, (-0.1,) * 2
     options = geoseg.VerifyOptions(window=WINDOW)
     agreements = [
-        by_tiling(geoseg.verify_model(package, each, options=options))
+        by_tiling(geoseg.verify(package, each, options=options))
         for each in (scene, higher)
     ]
     for tiling, found in agreements[0].items():
@@ -144,21 +144,21 @@ def test_a_window_that_does_not_fit_is_refused_with_one_that_does(
     monkeypatch.setattr("geoseg.compare.still_free", lambda: 105_000_000)
     options = geoseg.VerifyOptions(window=(0, 0, 150, 210), blends=("crop",))
     with pytest.raises(InputError, match=r"one of (\d+) x \1 px fits") as refusal:
-        geoseg.verify_model(package, scene, options=options)
+        geoseg.verify(package, scene, options=options)
     side = int(str(refusal.value).split(" x ")[-1].split()[0])
     assert 0 < side < 150
     smaller = replace(options, window=(0, 0, side, side))
-    assert geoseg.verify_model(package, scene, options=smaller).agreements
+    assert geoseg.verify(package, scene, options=smaller).agreements
     monkeypatch.setattr("geoseg.compare.still_free", lambda: 1_000_000)
     with pytest.raises(InputError, match="none fits"):
-        geoseg.verify_model(package, scene, options=smaller)
+        geoseg.verify(package, scene, options=smaller)
 
 
 def test_what_a_pixel_takes_is_measured(package, scene, monkeypatch):
     monkeypatch.setattr("geoseg.compare.still_free", lambda: 1_000_000)
     options = geoseg.VerifyOptions(window=(0, 0, 150, 210))
     with pytest.raises(InputError, match=r"takes [\d.]+ GB in one piece") as refusal:
-        geoseg.verify_model(package, scene, options=options)
+        geoseg.verify(package, scene, options=options)
     gigabytes = float(str(refusal.value).split(" takes ")[1].split()[0])
     for_each = 1e9 * gigabytes / (150 + 2 * 71) / (210 + 2 * 71)
     # Scores of three classes in the model and in five sums, of four bytes; and the
@@ -180,12 +180,12 @@ def test_what_a_pixel_takes_is_measured(package, scene, monkeypatch):
 )
 def test_what_cannot_be_compared_is_refused(package, scene, options, error, says):
     with pytest.raises(error, match=says):
-        geoseg.verify_model(package, scene, options=geoseg.VerifyOptions(**options))
+        geoseg.verify(package, scene, options=geoseg.VerifyOptions(**options))
 
 
 def test_bands_that_do_not_fit_are_refused(package, make_raster):
     with pytest.raises(ModelError, match="lacks, or has twice"):
-        geoseg.verify_model(package, make_raster())
+        geoseg.verify(package, make_raster())
 
 
 def test_the_command_compares_in_an_aoi_and_prints_json(package, scene, tmp_path):

@@ -1,6 +1,6 @@
 """From a map and a reference on disk to figures, and from a map to points to label.
 
-* `assess` measures a map against a reference
+* `evaluate` measures a map against a reference
 * `at_points` does that where the reference is points, or a sample
 * `assessment` is what it finds, and how that is written as JSON
 * `cautions` are the sentences that figures need beside them
@@ -11,15 +11,15 @@
 * `workers` says who reads the blocks
 """
 
-from geoseg.accuracy.assess import AssessOptions, assess
+from geoseg.accuracy.assess import EvaluateOptions, evaluate
 from geoseg.accuracy.assessment import Assessment
-from geoseg.accuracy.sample import SampleOptions, Stratum, draw_sample
+from geoseg.accuracy.sample import SampleOptions, Stratum, sample_points
 
 __all__ = [
-    "AssessOptions",
     "Assessment",
+    "EvaluateOptions",
     "SampleOptions",
     "Stratum",
-    "assess",
-    "draw_sample",
+    "evaluate",
+    "sample_points",
 ]

@@ -1,4 +1,4 @@
-"""A map and a reference on disk to figures: assess()."""
+"""A map and a reference on disk to figures: evaluate()."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WIDEST = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssessOptions:
+class EvaluateOptions:
     """How a map is compared with a reference."""
 
     column: str | None = None
@@ -61,7 +61,7 @@ class AssessOptions:
     """The address of a dask scheduler to work on, instead."""
 
 
-def assess(  # noqa: PLR0913  # three files and how, each named by its caller
+def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     class_map: Path | str,
     reference: Path | str,
     *,
@@ -69,7 +69,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
     confidence: Path | str | None = None,
     within: Path | str | None = None,
     output: Path | str | None = None,
-    options: AssessOptions | None = None,
+    options: EvaluateOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> Assessment:
     """Measure how well a map agrees with a reference.
@@ -96,7 +96,7 @@ def assess(  # noqa: PLR0913  # three files and how, each named by its caller
         DiskError: A file cannot be written.
 
     """
-    options = options or AssessOptions()
+    options = options or EvaluateOptions()
     if output is not None:
         check_folder(Path(output))
     source = ClassMap.open(Path(class_map), band=band)
@@ -182,7 +182,7 @@ def _tolerance(text: str, georef: Georef) -> float:
     return tolerance
 
 
-def _refuse_estimates(reference: Path | str, options: AssessOptions) -> None:
+def _refuse_estimates(reference: Path | str, options: EvaluateOptions) -> None:
     if options.stratified:
         raise LabelsError(
             f"a stratified estimate needs points that were drawn within the map's "

@@ -1,4 +1,4 @@
-"""A map on disk to points to label: draw_sample()."""
+"""A map on disk to points to label: sample_points()."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Stratum:
     """How many points were drawn of it."""
 
 
-def draw_sample(
+def sample_points(
     class_map: Path | str,
     output: Path | str,
     *,

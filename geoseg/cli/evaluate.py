@@ -79,7 +79,7 @@ def command(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # assess's arguments and AssessOptions' fields
+    **flags: Any,  # noqa: ANN401  # evaluate's arguments and EvaluateOptions' fields
 ) -> None:
     """Measure how well MAP agrees with a reference.
 
@@ -91,9 +91,9 @@ def command(
     given = {
         name: flags.pop(name) for name in ("band", "confidence", "output", "within")
     }
-    options = geoseg.AssessOptions(**flags)
+    options = geoseg.EvaluateOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        assessment = geoseg.assess(
+        assessment = geoseg.evaluate(
             class_map, reference, options=options, on_step=screen.show_step, **given
         )
     show_assessment(assessment, quiet=quiet, as_json=as_json)

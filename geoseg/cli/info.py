@@ -31,7 +31,7 @@ def command(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the flags of the scene and of describe_scene
+    **flags: Any,  # noqa: ANN401  # the flags of the scene and of info
 ) -> None:
     """Tell what geoseg sees in SCENE: grid, bands, values, members, and gaps.
 
@@ -40,7 +40,7 @@ def command(
       geoseg info sheets/ --model sentinel2-landcover --plot footprints.png
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        found = geoseg.describe_scene(
+        found = geoseg.info(
             scene,
             options=scene_options(flags),
             on_step=screen.show_step,

@@ -54,13 +54,11 @@ def command(  # noqa: PLR0913  # one parameter a flag
         scene=scene_options(flags), polygons=polygon_options(flags), **flags
     )
     if each:
-        several = geoseg.forecast_each(
-            scene, output, aoi=aoi, options=options, exact=exact
-        )
+        several = geoseg.plan_each(scene, output, aoi=aoi, options=options, exact=exact)
         if not quiet:
             show_forecasts(several, as_json=as_json)
         return
-    expected = geoseg.forecast(
+    expected = geoseg.plan(
         scene, output, aoi=aoi, field=per_feature, options=options, exact=exact
     )
     if not quiet:

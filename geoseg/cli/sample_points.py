@@ -87,7 +87,7 @@ def command(
     """
     options = geoseg.SampleOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        strata = geoseg.draw_sample(
+        strata = geoseg.sample_points(
             class_map, output, band=band, options=options, on_step=screen.show_step
         )
     if as_json:

@@ -66,7 +66,7 @@ def command(
         _refuse_what_labels_need(click.get_current_context())
     options = geoseg.TileOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        exported = geoseg.export_tiles(
+        exported = geoseg.tile(
             scenes, output, labels=labels, options=options, on_step=screen.show_step
         )
     if as_json:

@@ -104,7 +104,7 @@ def command(
     """
     options = geoseg.TrainOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        trained = geoseg.train_model(
+        trained = geoseg.train(
             scenes, labels, output, options=options, on_step=screen.show_step
         )
     if as_json:

@@ -37,7 +37,7 @@ def command(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # polygonize's arguments and PolygonOptions' fields
+    **flags: Any,  # noqa: ANN401  # vectorize's arguments and PolygonOptions' fields
 ) -> None:
     """Turn CLASS_MAP into polygons that fit together without gaps.
 
@@ -50,7 +50,7 @@ def command(
     """
     options = polygon_options(flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        frame = geoseg.polygonize(
+        frame = geoseg.vectorize(
             class_map, output, options=options, on_step=screen.show_step, **flags
         )
     if not quiet:

@@ -62,9 +62,7 @@ def command(
         flags["blends"] = blends
     options = geoseg.VerifyOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        found = geoseg.verify_model(
-            model, scene, options=options, on_step=screen.show_step
-        )
+        found = geoseg.verify(model, scene, options=options, on_step=screen.show_step)
     if as_json:
         click.echo(found.to_json())
     elif not quiet:

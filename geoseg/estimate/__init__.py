@@ -4,6 +4,6 @@
 without data, ``held`` works out memory and disk, ``forecast`` says it all.
 """
 
-from geoseg.estimate.forecast import Forecast, forecast, forecast_each
+from geoseg.estimate.forecast import Forecast, plan, plan_each
 
-__all__ = ["Forecast", "forecast", "forecast_each"]
+__all__ = ["Forecast", "plan", "plan_each"]

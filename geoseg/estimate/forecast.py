@@ -1,4 +1,4 @@
-"""What a run will cost, before it is begun: forecast().
+"""What a run will cost, before it is begun: plan().
 
 Counts come from the plan, by arithmetic. Memory is what this process has held once the
 model has predicted, plus what blocks in flight, products and polygons add. Time is
@@ -92,7 +92,7 @@ class Forecast:
         return json.dumps(asdict(self), indent=2)
 
 
-def forecast(
+def plan(
     scene: Inputs,
     output: Path | str | None = None,
     *,
@@ -130,21 +130,21 @@ def forecast(
     inferring = most_held() + block_bytes(setup)
     elsewhere = bool(setup.options.workers or setup.options.scheduler)
     here = most_held() if elsewhere else inferring
-    plan, axis = setup.plan, setup.plan.lattice.rows
-    mapped = plan.area.pixels
+    laid, axis = setup.plan, setup.plan.lattice.rows
+    mapped = laid.area.pixels
     if area is not None and field is not None:
         features = read_features(area, field, setup.scene.georef)
         mapped = sum(feature.window.pixels for feature in features.values())
-    inferred = plan.tiles - (empty or 0)
+    inferred = laid.tiles - (empty or 0)
     compute = setup.predictor.compute
     return Forecast(
-        scene_pixels=plan.georef.height * plan.georef.width,
+        scene_pixels=laid.georef.height * laid.georef.width,
         map_pixels=mapped,
-        tiles=plan.tiles,
-        tiles_outside=plan.skipped,
+        tiles=laid.tiles,
+        tiles_outside=laid.skipped,
         tiles_empty=empty,
         tiles_empty_is_exact=exact,
-        blocks=len(plan.blocks),
+        blocks=len(laid.blocks),
         block_side=axis.block * axis.step,
         overlap_cost=(axis.tile / axis.step) ** 2,
         peak_memory_bytes=here + product_bytes(setup) + polygons,
@@ -162,7 +162,7 @@ def forecast(
     )
 
 
-def forecast_each(
+def plan_each(
     scenes: Sequence[Path | str],
     output: Path | str | None = None,
     *,
@@ -193,7 +193,7 @@ def forecast_each(
     forecasts = {}
     for name, scene in named_apart(scenes).items():
         chosen = options.below(name)
-        forecasts[name] = forecast(
+        forecasts[name] = plan(
             scene, f"{folder}/{name}", aoi=aoi, options=chosen, exact=exact
         )
     return forecasts

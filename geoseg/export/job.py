@@ -1,4 +1,4 @@
-"""From scenes and labels to a folder of chips: `export_tiles`."""
+"""From scenes and labels to a folder of chips: `tile`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Job:
     """With sides of blocks and chips."""
 
 
-def export_tiles(
+def tile(
     scenes: Sequence[Path | str],
     output: Path | str,
     *,
@@ -87,7 +87,7 @@ def export_tiles(
 ) -> ExportedTiles:
     """Cut labelled scenes into chips for whoever trains elsewhere.
 
-    Chips lie on a regular lattice, and are split by area as `geoseg.train_model` splits
+    Chips lie on a regular lattice, and are split by area as `geoseg.train` splits
     ground: same blocks, same gap. One at a time is in memory. An export that was killed
     carries on when the same call is made again.
 

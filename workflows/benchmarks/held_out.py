@@ -38,7 +38,7 @@ def save_blocks(path: Path, fold: int, which: slice = slice(None)) -> Path:
 
 def measure(class_map: Path, within: Path) -> dict[str, float]:
     """Hold a map against the sample's labels: the figures of a line of a table."""
-    found = geoseg.assess(class_map, LABELS, within=within).evaluation
+    found = geoseg.evaluate(class_map, LABELS, within=within).evaluation
     assert found.boundaries is not None  # noqa: S101  # polygons have boundaries
     return {
         "overall accuracy": found.accuracy.overall,

