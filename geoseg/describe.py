@@ -11,9 +11,8 @@ import numpy as np
 
 from geoseg.aoi import read_aoi
 from geoseg.errors import ModelError
-from geoseg.fit import bands_needed
+from geoseg.fit import bands_needed, find_bands
 from geoseg.grid import Window
-from geoseg.models.bands import match_bands
 from geoseg.models.choose import candidates, others
 from geoseg.products.footprints import Footprints, write_footprints
 from geoseg.scene import open_scene
@@ -99,6 +98,9 @@ class SceneDescription:
     """The value that means "no data"."""
     bands: tuple[BandValues, ...]
     """Its bands, in order."""
+    alpha: int | None
+    """The number, in the first file, of the band that hides pixels where it is 0; None
+    where there is none."""
     nodata_share: float
     """Share of pixels without data, 0 to 1."""
     exact: bool
@@ -181,6 +183,7 @@ def info(  # noqa: PLR0913  # each is a question of its own
         dtype=opened.dtype,
         nodata=opened.nodata,
         bands=tuple(bands),
+        alpha=opened.alpha,
         nodata_share=share,
         exact=exact,
         files=len(opened.rasters),
@@ -281,7 +284,7 @@ def _cover(scene: Scene) -> NDArray[np.int32]:
 
 def _fit(package: ModelPackage, scene: Scene, named: str) -> ModelFit:
     try:
-        match = match_bands(package, scene.bands, scene.common_names)
+        match = find_bands(package, scene)
     except ModelError as error:
         return ModelFit(package.name, str(error), bands={}, model_gsd_m=package.gsd_m)
     found = {

@@ -101,8 +101,18 @@ def match_models(packages: Sequence[ModelPackage], scene: Scene) -> Models:
         ModelError: The scene lacks a band.
 
     """
-    names = scene.bands, scene.common_names
-    return [(package, match_bands(package, *names)) for package in packages]
+    return [(package, find_bands(package, scene)) for package in packages]
+
+
+def find_bands(card: Card, scene: Scene) -> BandMatch:
+    """Find a model's bands in a scene.
+
+    Raises:
+        ModelError: The scene lacks one.
+
+    """
+    names, commons = scene.bands, scene.common_names
+    return match_bands(card, names, commons, alpha=scene.alpha)
 
 
 def misses_scale(package: ModelPackage, scene: Scene) -> bool:

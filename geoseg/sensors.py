@@ -43,6 +43,21 @@ LANDSAT7 = {
 }
 """The bands of Landsat 4, 5 and 7 in Collection 2, level 2."""
 
+_COLOURS = {"r": "red", "g": "green", "b": "blue"}
+"""Letters that stand for colours, as most pictures have them."""
+
+
+def colour_of(name: str) -> str:
+    """Give the colour that a band is called by, whatever its sensor; mostly nothing.
+
+    Example:
+        >>> colour_of("R"), colour_of("blue"), colour_of("B02")
+        ('red', 'blue', '')
+
+    """
+    name = plain(name)
+    return name if name in _COLOURS.values() else _COLOURS.get(name, "")
+
 
 def common_names(names: list[str]) -> tuple[list[str], str]:
     """Give the common name of each of a scene's bands.
@@ -64,7 +79,7 @@ def common_names(names: list[str]) -> tuple[list[str], str]:
     landsat = {name for name in there if name in LANDSAT8 or name in LANDSAT7}
     old = "st_b6" in there or set(LANDSAT7) - {"st_b6"} <= there
     new = bool(landsat & (set(LANDSAT8) - set(LANDSAT7)))
-    known = {**SENTINEL2, **(LANDSAT7 if old and not new else LANDSAT8)}
+    known = {**_COLOURS, **SENTINEL2, **(LANDSAT7 if old and not new else LANDSAT8)}
     unsure = bool(landsat) and not old and not new
     note = "its bands SR_B... were taken for those of Landsat 8 or 9" if unsure else ""
     return [known.get(name, "") for name in names], note

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import Aoi, read_aoi, whole_scene
 from geoseg.compare import Comparison
 from geoseg.errors import InputError
-from geoseg.fit import bands_needed, in_models_unit
+from geoseg.fit import bands_needed, find_bands, in_models_unit
 from geoseg.grid import Window, check_tile
-from geoseg.models.bands import match_bands
 from geoseg.models.field import ReceptiveField, package_field
 from geoseg.models.package import ModelPackage, load_package
 from geoseg.normalise import by_scene
@@ -127,7 +126,7 @@ def verify(
     on_step(Step("measure"))
     package = load_package(model)
     source = open_scene(scene, needs=bands_needed([package]))
-    match = match_bands(package, source.bands, source.common_names)
+    match = find_bands(package, source)
     source = in_models_unit([(package, match)], source)
     tile, overlap = _asked(package, options)
     check_tile(tile, overlap, package.stride)

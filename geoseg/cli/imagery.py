@@ -98,9 +98,16 @@ def scene_flags(command: Command) -> Command:
             "--band",
             "bands",
             multiple=True,
-            metavar="NAME=FILE",
+            metavar="NAME=FILE[:NUMBER]",
             callback=_named_files,
-            help="A band in a file of its own; repeatable.",
+            help="A band in a file of its own, or by number; repeatable.",
+        ),
+        click.option(
+            "--bands",
+            "numbers",
+            metavar="NUMBER,NUMBER",
+            callback=_band_numbers,
+            help="Bands of a file to read, counted from 1 [default: all].",
         ),
         click.option("--crs", metavar="CRS", help="Read in this CRS: EPSG:3035."),
         click.option(
@@ -113,6 +120,19 @@ def scene_flags(command: Command) -> Command:
     ):
         command = add(command)
     return command
+
+
+def _band_numbers(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    """Read 1,2,3."""
+    numbers = [] if value is None else value.replace("#", "").split(",")
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise click.BadParameter(
+            f"{value!r}; write numbers, such as 1,2,3; a band in a file of its own is "
+            f"named with --band NAME=FILE"
+        )
+    return tuple(map(int, numbers))
 
 
 def _named_files(
@@ -141,6 +161,6 @@ def scene_options(flags: dict[str, Any]) -> geoseg.SceneOptions:
     fields = [
         *("assume_crs", "nodata", "valid", "mosaic", "skip_unreadable"),
         *("allow_external_references", "crs", "resolution", "bounds", "like"),
-        *("resampling", "bands", "mask", "radiometry"),
+        *("resampling", "bands", "numbers", "mask", "radiometry"),
     ]
     return geoseg.SceneOptions(**{field: flags.pop(field) for field in fields})

@@ -89,11 +89,16 @@ def _facts(found: SceneDescription) -> list[tuple[str, str]]:
         ("CRS", found.crs),
         ("degrees", f"{left:.5f}, {bottom:.5f}, {right:.5f}, {top:.5f}"),
         ("pixels", f"{found.dtype}, nodata {nodata}"),
+        *([] if found.alpha is None else [("alpha", _alpha(found.alpha))]),
         ("without data", f"{found.nodata_share:.1%}{about}"),
         ("files", f"{found.files:,}: {members}"),
         ("overlaps", f"{found.overlap_share:.1%} of the grid"),
         ("gaps", f"{found.gap_share:.1%} of the grid"),
     ]
+
+
+def _alpha(number: int) -> str:
+    return f"band {number}, which hides pixels where it is 0; --bands reads it, too"
 
 
 def _number(value: float | None) -> str:

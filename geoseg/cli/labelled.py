@@ -54,7 +54,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
                 default="",
                 metavar="NAME,NAME",
                 callback=names,
-                help="B02, B02=blue, or #3 for a scene's third [default: all].",
+                help="B02, B02=blue, or 3 for a file's third [default: all].",
             ),
             click.option(
                 "--line-width",

@@ -49,8 +49,8 @@ def write_image(
 ) -> None:
     """Write a chip's pixels as they are in the scene.
 
-    Where pixels without data are not told by a nodata value alone, the file has a mask
-    of its own.
+    What is no number beside a nodata value becomes that value. Where pixels without
+    data are not told by a nodata value alone, the file has a mask of its own.
 
     Args:
         path: The file.
@@ -61,6 +61,8 @@ def write_image(
 
     """
     kind = np.dtype(look.dtype)
+    if kind.kind == "f" and look.nodata is not None and np.isfinite(look.nodata):
+        pixels = np.where(np.isfinite(pixels), pixels, pixels.dtype.type(look.nodata))
     profile = {
         **_profile(georef, len(pixels), look.dtype),
         "nodata": look.nodata,

@@ -26,7 +26,7 @@ from geoseg.scene import open_scene
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.train.chips import FOLDS
 from geoseg.train.folds import cut_scenes, sized
-from geoseg.train.ground import bands_named, choose_bands, find_bands
+from geoseg.train.ground import bands_named, choose_bands, find_bands, how_to_read
 from geoseg.train.scheme import check_scheme, read_scheme, scheme_of
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def _open(
 ) -> tuple[list[Source], TileOptions]:
     """Open scenes, find their bands, settle sides; no ground is known yet."""
     needs = bands_named(options.bands)
-    opened = [open_scene(scene, needs=needs) for scene in scenes]
+    how = how_to_read(options.bands)
+    opened = [open_scene(scene, how, needs=needs) for scene in scenes]
     options = sized(options, [scene.georef for scene in opened])
     bands = choose_bands(opened[0], options.bands)
     names = [band.name for band in bands]

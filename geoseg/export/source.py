@@ -14,7 +14,6 @@ from geoseg.export.files import Look, write_image, write_mask
 from geoseg.export.lattice import lay, split_chips
 from geoseg.export.ledger import Entry, Ledger
 from geoseg.export.tally import Moments
-from geoseg.train.ground import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,13 +74,12 @@ class Source:
         """Write a chip's files, unless it shows nothing; note what is in it.
 
         Raises:
-            SceneError: It cannot be read there, or has pixels that are no numbers.
+            SceneError: It cannot be read there.
 
         """
         name = self.chip_name(window)
         pixels, valid = self.scene.read(window, self.bands)
         channels = self.channels(window)
-        check_numbers(self.scene, pixels, channels != NODATA)
         channels[~valid] = NODATA
         counts = np.bincount(channels.ravel(), minlength=NODATA + 1)
         used = valid.any() if legend is None else counts[:NODATA].any()

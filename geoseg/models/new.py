@@ -45,7 +45,8 @@ class NewPackage:
     """The model's name."""
     bands: tuple[str, ...]
     """For each band that the network takes its name, ``B02``, or name and common name,
-    ``B02=blue``; or ``#3`` for a scene's third band whatever its name."""
+    ``B02=blue``; or ``3``, ``#3`` or ``#3=red`` for a scene's third band whatever its
+    name."""
     classes: tuple[str, ...]
     """For each output channel the class: its name, or ``name:value``, or
     ``name:value:#rrggbb``. Values count from 0 where they are not given."""
@@ -153,9 +154,10 @@ def _bands(new: NewPackage) -> tuple[InputBand, ...]:
     means = _for_each(new.mean, "mean", 0.0, len(new.bands))
     deviations = _for_each(new.std, "standard deviation", 1.0, len(new.bands))
     least, greatest = new.value_range or (None, None)
+    said = map(_numbered, new.bands)
     return tuple(
         InputBand(*_band_name(text), mean, std, _band_index(text), least, greatest)
-        for text, mean, std in zip(new.bands, means, deviations, strict=True)
+        for text, mean, std in zip(said, means, deviations, strict=True)
     )
 
 
@@ -175,6 +177,11 @@ def _band_name(text: str) -> tuple[str, str]:
     if name.startswith("#"):
         return f"band {name[1:]}", common
     return name.strip(), common.strip() or SENTINEL2.get(plain, "")
+
+
+def _numbered(text: str) -> str:
+    """Write a number alone as ``#3``."""
+    return f"#{text}" if text.partition("=")[0].isdecimal() else text
 
 
 def _band_index(text: str) -> int | None:

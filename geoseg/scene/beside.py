@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
     from geoseg.scene.options import SceneOptions
+
+_NO_NUMBER = re.compile(r"\w+://[^/]*|[A-Z][A-Z\d_]+:.*|")
+"""What stands before a number that is no band's: a server, a format of GDAL's."""
 
 
 def open_named_bands(options: SceneOptions) -> Scene:
@@ -71,10 +76,19 @@ def put_beside(
 
 
 def _one_band(name: str, file: str, options: SceneOptions) -> Raster:
-    raster = one_raster(file, options, f"--band {name}")
+    place, numbers = _numbered(file)
+    raster = one_raster(place, options, f"--band {name}", numbers)
     if len(raster.bands) > 1:
         raise SceneError(
             f"--band {name} needs one file with one band; {file} has "
-            f"{len(raster.bands)}"
+            f"{len(raster.bands)}: write which, such as {name}={file}:1"
         )
     return raster.named([name])
+
+
+def _numbered(file: str) -> tuple[str, tuple[int, ...]]:
+    """Read ``FILE:3``; a server's port, a part of a file or a name is no number."""
+    place, _, number = file.rpartition(":")
+    if not number.isdecimal() or _NO_NUMBER.fullmatch(place) or Path(file).exists():
+        return file, ()
+    return place, (int(number),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,8 +94,10 @@ def readable(
     return good, [f"left out: {error}" for error in bad]
 
 
-def one_raster(place: str, options: SceneOptions, flag: str) -> Raster:
-    """Open the one raster that a flag names.
+def one_raster(
+    place: str, options: SceneOptions, flag: str, numbers: tuple[int, ...] = ()
+) -> Raster:
+    """Open the one raster that a flag names, or some of its bands.
 
     Raises:
         SceneError: It is none, or there are several.
@@ -104,7 +107,7 @@ def one_raster(place: str, options: SceneOptions, flag: str) -> Raster:
     headers, _ = readable(read_all(named.places, named.roots, options), options)
     if len(headers) > 1:
         raise SceneError(f"{flag} names one raster, but {place} are {len(headers)}")
-    return use(headers[0], options)
+    return use(headers[0], replace(options, numbers=numbers))
 
 
 def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> Georef:

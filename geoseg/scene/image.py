@@ -82,8 +82,17 @@ class Scene:
 
     @property
     def common_names(self) -> tuple[str, ...]:
-        """The names of bands that other sensors share, where documents tell them."""
-        return tuple(self.sheets[0].band(i).common for i in range(len(self.bands)))
+        """The names of bands that other sensors share, where documents tell them.
+
+        Of a band without a name its colour, where somebody said so of the file.
+        """
+        bands = [self.sheets[0].band(index) for index in range(len(self.bands))]
+        return tuple(b.common or ("" if b.name else b.colour) for b in bands)
+
+    @property
+    def alpha(self) -> int | None:
+        """The number, in its first file, of the band that hides pixels, if any."""
+        return self.rasters[0].alpha
 
     @property
     def window(self) -> Window:
@@ -117,7 +126,8 @@ class Scene:
 
         """
         known = self.rasters[0]
-        found = use(read_header(known.place), self.options)
+        options = replace(self.options, numbers=known.indexes)
+        found = use(read_header(known.place), options)
         if found.of_file() != known.of_file():
             raise SceneError(f"{known.name} is not the raster that the run began with")
 

@@ -23,7 +23,8 @@ _AT_ONCE = 8
 def match_names(rasters: Sequence[Raster]) -> list[tuple[int, ...]]:
     """Find the first file's bands in each file.
 
-    Bands are known by their names where all have some, and else by their order.
+    Bands are known by their names, or the colours that files say, where all have
+    some, and else by their order.
 
     Returns:
         For each file, the band, counted from 0, for each of the first one's bands.
@@ -45,7 +46,7 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
             f"{other.name} has {len(there)} bands, but {first.name} has {len(wanted)}; "
             f"a mosaic needs the same bands in every file"
         )
-    names, found = [b.name for b in wanted], [b.name for b in there]
+    names, found = ([b.name or b.colour for b in bands] for bands in (wanted, there))
     order = tuple(range(len(wanted)))
     if all(names) and all(found) and names != found:
         if len(set(found)) < len(found) or set(names) != set(found):

@@ -16,6 +16,7 @@ from geoseg.scene.frame import find_grid, make_scene, read_all, readable, some
 from geoseg.scene.mosaic import in_order, match_names
 from geoseg.scene.options import SceneOptions
 from geoseg.scene.sheets import Sheet, lay
+from geoseg.sensors import colour_of
 from geoseg.steps import OnStep, ignore_step
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from geoseg.scene.bundles.bundle import Needs
     from geoseg.scene.files.header import Header
     from geoseg.scene.files.places import Inputs, Named
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
 
 
@@ -59,6 +61,11 @@ def open_scene(
         raise SceneError(
             "bands are named with --band, and a scene beside them; give one of both"
         )
+    if options.bands and options.numbers:
+        raise SceneError(
+            "--band and --bands are given; write --band NAME=FILE:NUMBER for a band of "
+            "a file by number"
+        )
     if options.bands:
         return open_named_bands(options)
     if not given:
@@ -67,6 +74,11 @@ def open_scene(
     found = find_bundles(named)
     if all(isinstance(each, str) for each in found):
         laid = _lay_rasters(named, options, on_step)
+    elif options.numbers:
+        raise SceneError(
+            "--bands takes bands of rasters by number, and a STAC item or a product "
+            "has its bands in several files; they are known by name"
+        )
     else:
         laid = lay_bundles(found, named, options, needs, on_step)
     sheets = in_order(some(laid.sheets, options), options.mosaic)
@@ -89,7 +101,7 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
         for raster, bands in zip(rasters, places, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
-    told = (*left_out, *_needless(headers, options))
+    told = (*left_out, *_needless(headers, options), *_other_colours(rasters))
     return Laid(grid, rasters[0].bands, tuple(sheets), told)
 
 
@@ -100,3 +112,16 @@ def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]
             "--assume-crs is not used: every file names its CRS; where it is a wrong "
             "one, write another into the file, for instance with rio edit-info --crs"
         )
+
+
+def _other_colours(rasters: Sequence[Raster]) -> Iterator[str]:
+    """Name the first band that is called by one colour, and marked as another."""
+    for raster in rasters:
+        for number, band in zip(raster.indexes, raster.bands, strict=True):
+            named = colour_of(band.name)
+            if named and band.colour and named != band.colour:
+                yield (
+                    f"{raster.name} calls its band {number} {band.name}, and its "
+                    f"colour interpretation is {band.colour}; the name is believed"
+                )
+                return

@@ -24,7 +24,11 @@ class SceneOptions:
     """A pixel counts where all bands that are read have data, or where any has; a
     band without data then reads as 0."""
     bands: tuple[tuple[str, str], ...] = ()
-    """Bands in files of their own: the name and the file of each."""
+    """Bands by name: for each its file, which has one band, or ``FILE:3`` for its
+    third."""
+    numbers: tuple[int, ...] = ()
+    """The bands of each file that are read, by number from 1, in this order; all but
+    alpha bands where empty. One that is marked as alpha is read as a measurement."""
     mask: tuple[str, ...] = ()
     """Pixels that do not count, by the classes of a quality band: ``scl:cloud,shadow``
     or ``qa_pixel:cloud``."""

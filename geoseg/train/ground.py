@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from geoseg.classes import NODATA
-from geoseg.errors import LabelsError, SceneError
+from geoseg.errors import LabelsError
 from geoseg.fit import bands_needed
-from geoseg.models.bands import match_bands
+from geoseg.fit import find_bands as find_in
 from geoseg.models.new import NewPackage, describe
+from geoseg.scene import SceneOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +82,10 @@ def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
     if not names:
         named = all(scene.bands) and len(set(scene.bands)) == len(scene.bands)
         names = tuple(
-            name.replace("=", " ") if named else f"#{place}"
-            for place, name in enumerate(scene.bands, start=1)
+            name.replace("=", " ") if named else f"#{place}={common}".rstrip("=")
+            for place, (name, common) in enumerate(
+                zip(scene.bands, scene.common_names, strict=True), start=1
+            )
         )
     return _card_with(names).bands
 
@@ -102,6 +105,16 @@ def bands_named(names: tuple[str, ...]) -> Needs | None:
     return bands_needed([_card_with(names)]) if names else None
 
 
+def how_to_read(names: tuple[str, ...]) -> SceneOptions:
+    """Say how scenes are read of which bands are named, some by their number.
+
+    The number is the band's in its file then, even where one is marked as alpha.
+    """
+    indices = [band.index for band in _card_with(names).bands] if names else []
+    most = max((index for index in indices if index is not None), default=0)
+    return SceneOptions(numbers=tuple(range(1, most + 1)))
+
+
 def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
     """Find bands in a scene, counted from 0.
 
@@ -110,7 +123,7 @@ def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
 
     """
     wanted = replace(_card_with(("#1",)), bands=bands)
-    return match_bands(wanted, scene.bands, scene.common_names).indices
+    return find_in(wanted, scene).indices
 
 
 def read_ground(
@@ -129,42 +142,17 @@ def read_ground(
 
     Raises:
         ModelError: The scene lacks a band.
-        SceneError: It cannot be read, or has pixels that are no numbers.
+        SceneError: It cannot be read.
         LabelsError: No label lies in it.
 
     """
     places = find_bands(scene, bands)
     burnt = labels.burn(scene.georef, values)
     pixels, valid = scene.read(scene.window, places)
-    check_numbers(scene, pixels, burnt != NODATA)
     burnt = np.where(valid, burnt, NODATA).astype(np.uint8)
     if (burnt == NODATA).all():
         raise LabelsError(f"{scene.name} has no data where its labels are")
     return Ground(scene.name, scene.georef, pixels, valid, burnt)
-
-
-def check_numbers(
-    scene: Scene, pixels: NDArray[np.generic], labelled: NDArray[np.bool_]
-) -> None:
-    """Refuse values that are no numbers where nothing says that they are no data.
-
-    Raises:
-        SceneError: There are some; the message names the first.
-
-    """
-    if not np.issubdtype(pixels.dtype, np.floating):
-        return
-    declared = scene.nodata is not None and not np.isnan(scene.nodata)
-    bad = np.isinf(pixels) | (np.isnan(pixels) & declared)
-    bad_pixels = bad.any(axis=0)
-    if bad_pixels.any():
-        row, col = np.argwhere(bad_pixels)[0]
-        also = f", {int((bad_pixels & labelled).sum())} of them labelled"
-        raise SceneError(
-            f"{scene.name} has NaN or infinite values in {int(bad_pixels.sum())} "
-            f"pixels that it calls valid{also}, the first at row {row}, column {col}; "
-            f"set them to its nodata value first"
-        )
 
 
 def statistics(

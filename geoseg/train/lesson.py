@@ -21,6 +21,7 @@ from geoseg.train.ground import (
     bands_named,
     choose_bands,
     find_bands,
+    how_to_read,
     read_ground,
     statistics,
 )
@@ -96,7 +97,9 @@ def prepare_lesson(
     scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
     warnings = [*marks.warnings, *check_scheme(scheme, marks.names)]
     needs = bands_named(options.bands)
-    opened: Sequence[Scene] = [open_scene(scene, needs=needs) for scene in scenes]
+    opened: Sequence[Scene] = [
+        open_scene(scene, how_to_read(options.bands), needs=needs) for scene in scenes
+    ]
     bands = choose_bands(opened[0], options.bands)
     opened = _as_declared(opened, bands)
     options = sized(options, [scene.georef for scene in opened])

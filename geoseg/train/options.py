@@ -25,7 +25,7 @@ class GroundOptions:
     line_width: float = 0.0
     """How wide lines among the labels are, in metres; 0 for one pixel."""
     bands: tuple[str, ...] = ()
-    """Bands by name, or ``#3`` for the third; all of the first scene's if empty."""
+    """Bands by name, or ``3`` for the third; all of the first scene's if empty."""
     fold: str = "0/5"
     """Which fifth of the blocks is held out to measure on."""
     block: int = 0

@@ -7,6 +7,7 @@ compared. What it says is judged elsewhere: `geoseg.scene.files.raster`.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,19 @@ _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME
 """Tags that may say when a picture was taken."""
 _LONG, _EXACT = ("int64", "uint64"), 1 << 53
 """Types whose values a float cannot always hold, and from where on it does not."""
+_NUMBERED = re.compile(r"(band|layer|channel|bande|kanal)?[\W_]*\d+", re.IGNORECASE)
+"""What is called ``Band 1``, ``band_1`` or ``1`` has a number, and no name."""
+_COLOURS = {
+    ColorInterp.red: "red",
+    ColorInterp.green: "green",
+    ColorInterp.blue: "blue",
+}
+_TOLD = frozenset(("GTiff", "VRT"))
+"""Drivers that call three bands red, green and blue where somebody said so; but for
+bytes. Others have no other way to keep three bands."""
+_BYTES = frozenset(("uint8",))
+_PICTURE = 4
+"""Bands of bytes that GDAL calls red, green, blue and alpha by itself, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,8 @@ class BandHeader:
     nodata: float | None
     """The value that means "no data"; None where there is none, or it is NaN."""
     masked: bool
-    """Whether a mask of the file says where it has data, instead of a value."""
+    """Whether a mask of the file says where it has data, instead of a value; an alpha
+    band is none."""
     role: str
     """``alpha`` or ``palette`` where it is no measurement, else an empty string."""
     scale: float
@@ -55,6 +70,9 @@ class BandHeader:
     """The name that other sensors share, where a document tells it; no file does."""
     long_nodata: bool = False
     """Whether the mask is that of a nodata value which no float holds."""
+    colour: str = ""
+    """``red``, ``green`` or ``blue`` where somebody said so of the file; empty where
+    nobody did, or GDAL says so of any such file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +141,7 @@ def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
 
 
 def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> Header:
-    tags = dataset.tags()
+    tags, colours = dataset.tags(), _colours(dataset)
     return Header(
         place=place,
         driver=dataset.driver,
@@ -131,7 +149,7 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
         width=dataset.width,
         transform=tuple(dataset.transform)[:6],
         wkt="" if dataset.crs is None else dataset.crs.to_wkt(),
-        bands=tuple(_band(dataset, index) for index in range(dataset.count)),
+        bands=tuple(_band(dataset, *each) for each in enumerate(colours)),
         overviews=tuple(dataset.overviews(1)),
         placed_by=_placed_by(dataset),
         taken=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
@@ -139,7 +157,7 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
     )
 
 
-def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
+def _band(dataset: rasterio.DatasetReader, index: int, colour: str) -> BandHeader:
     flags = dataset.mask_flag_enums[index]
     nodata: float | None = dataset.nodatavals[index]
     # rasterio gives nodata as a float, which may be another number, or not at all.
@@ -148,22 +166,41 @@ def _band(dataset: rasterio.DatasetReader, index: int) -> BandHeader:
     if is_long:
         nodata = None
     return BandHeader(
-        name=dataset.descriptions[index] or "",
+        name=_name(dataset.descriptions[index]),
         dtype=dataset.dtypes[index],
         nodata=None if nodata is None or math.isnan(nodata) else float(nodata),
-        masked=is_long or _is_masked(dataset, flags),
+        masked=is_long or _is_masked(flags),
         role=_role(dataset, index),
         scale=float(dataset.scales[index]),
         offset=float(dataset.offsets[index]),
         long_nodata=is_long,
+        colour=colour,
     )
 
 
-def _is_masked(dataset: rasterio.DatasetReader, flags: Sequence[MaskFlags]) -> bool:
-    """Tell whether a mask of the file says where a band has data."""
-    if MaskFlags.alpha in flags:
-        return any(_role(dataset, index) == "alpha" for index in range(dataset.count))
-    return MaskFlags.nodata not in flags and MaskFlags.all_valid not in flags
+def _name(described: str | None) -> str:
+    """Give a band's name; nothing where it is called by a number."""
+    name = described or ""
+    return "" if _NUMBERED.fullmatch(name.strip()) else name
+
+
+def _colours(dataset: rasterio.DatasetReader) -> list[str]:
+    """Give the colour that each band was said to have, or nothing.
+
+    GDAL calls three bands of bytes red, green and blue by itself.
+    """
+    told = [_COLOURS.get(meaning, "") for meaning in dataset.colorinterp]
+    is_picture = [each for each in told if each] == told[:3] == [*_COLOURS.values()]
+    small = set(dataset.dtypes) == _BYTES and dataset.count <= _PICTURE
+    if is_picture and (small or dataset.driver not in _TOLD):
+        return [""] * dataset.count
+    return told
+
+
+def _is_masked(flags: Sequence[MaskFlags]) -> bool:
+    """Tell whether a mask of the file, and no band, says where a band has data."""
+    known = (MaskFlags.alpha, MaskFlags.nodata, MaskFlags.all_valid)
+    return not any(flag in flags for flag in known)
 
 
 def _role(dataset: rasterio.DatasetReader, index: int) -> str:

@@ -26,7 +26,7 @@ from geoseg.steps import OnStep, Step, ignore_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_FORMAT = 2
+_FORMAT = 3
 """Counted up when what is kept changes."""
 _WORTH_KEEPING = 16
 """From so many files on, headers are kept."""

@@ -13,7 +13,7 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
@@ -56,7 +56,10 @@ class Raster:
     indexes: tuple[int, ...]
     """For each band, its number in the file, counted from 1."""
     bands: tuple[BandHeader, ...]
-    """The bands that hold measurements, in the file's order."""
+    """The bands that hold measurements, in the file's order or the one asked for."""
+    alpha: int | None
+    """The number of the band that hides pixels where it is 0 or less, whatever its
+    dtype; None where there is none."""
     overviews: tuple[int, ...]
     """By what its overviews are smaller."""
     taken: str
@@ -105,8 +108,7 @@ class Raster:
         indexes = [self.indexes[band] for band in bands]
         with self._opened(window) as dataset:
             pixels = _pixels(dataset, indexes, window=part, out=out)
-            chosen = [self.bands[band] for band in bands]
-            return pixels, _has_data(dataset, indexes, part, pixels, chosen)
+            return pixels, self._has_data(dataset, bands, part, pixels)
 
     @contextmanager
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
@@ -133,10 +135,9 @@ class Raster:
         if size is None:
             return None
         indexes = [self.indexes[band] for band in bands]
-        chosen = [self.bands[band] for band in bands]
         with self._opened() as dataset:
             pixels = _pixels(dataset, indexes, out_shape=size)
-            return _has_data(dataset, indexes, None, pixels, chosen)
+            return self._has_data(dataset, bands, None, pixels)
 
     def picture(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
@@ -146,27 +147,54 @@ class Raster:
         Pixels are averaged, from overviews where there are some; those without data
         are masked.
         """
-        indexes = [self.indexes[band] for band in bands]
         scale = window.height / shape[0]
         with self._opened() as dataset:
             strips = [
-                _pixels(
+                self._strip(
                     dataset,
-                    indexes,
-                    window=RasterioWindow(
+                    bands,
+                    RasterioWindow(
                         window.col,
                         window.row + first * scale,
                         window.width,
                         (last - first) * scale,
                     ),
-                    out_shape=(last - first, shape[1]),
-                    resampling=Resampling.average,
-                    masked=True,
+                    (last - first, shape[1]),
                 )
                 for first, last in self._strips(window, shape[0])
             ]
         picture: np.ma.MaskedArray = np.ma.concatenate(strips, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
         return np.ma.masked_invalid(picture)
+
+    def _strip(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int],
+        part: RasterioWindow,
+        shape: tuple[int, int],
+    ) -> np.ma.MaskedArray:
+        """Average the pixels of a part for a picture, those without data masked.
+
+        GDAL takes a band for alpha that may be none, and knows none that are not of
+        whole numbers.
+        """
+        indexes = [self.indexes[band] for band in bands]
+        by_gdal = MaskFlags.alpha in dataset.mask_flag_enums[indexes[0] - 1]
+        how = {"window": part, "out_shape": shape}
+        pixels = _pixels(
+            dataset,
+            indexes,
+            resampling=Resampling.average,
+            masked=self.alpha is not None or not by_gdal,
+            **how,
+        )
+        picture = np.ma.MaskedArray(pixels)
+        if self.alpha is not None and not by_gdal:
+            hidden = ~(dataset.read(self.alpha, **how) > 0)
+            picture = np.ma.masked_where(
+                np.broadcast_to(hidden, picture.shape), picture
+            )
+        return picture
 
     def _strips(self, window: Window, rows: int) -> list[tuple[int, int]]:
         """Cut a picture's rows into strips whose pixels GDAL's cache holds.
@@ -186,8 +214,27 @@ class Raster:
         size = min(height, _COARSE), min(width, _COARSE)
         with self._opened() as dataset:
             pixels = _pixels(dataset, list(self.indexes), out_shape=size)
-            data = _has_data(dataset, list(self.indexes), None, pixels, self.bands)
+            data = self._has_data(dataset, range(len(self.bands)), None, pixels)
         return float(data.all(axis=0).mean())
+
+    def _has_data(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int],
+        part: RasterioWindow | None,
+        pixels: NDArray[np.generic],
+    ) -> NDArray[np.bool_]:
+        """Tell where bands have data, (band, y, x), or (1, y, x) where all have alike.
+
+        GDAL's own masks know alpha bands of few types and places, and take twice the
+        time of a comparison.
+        """
+        chosen = [(self.indexes[band], self.bands[band]) for band in bands]
+        data = _told_data(dataset, chosen, part, pixels)
+        if self.alpha is not None:
+            shape = data.shape[1:]
+            data &= dataset.read(self.alpha, window=part, out_shape=shape) > 0
+        return data
 
     def _coarsest(self) -> tuple[int, int] | None:
         """The size of the smallest overview that is worth a look."""
@@ -207,24 +254,40 @@ def use(header: Header, options: SceneOptions) -> Raster:
     """
     name = shown(header.place)
     _check_bands(name, header.bands)
-    kept = [
-        (index, _overridden(band, options))
-        for index, band in enumerate(header.bands, start=1)
-        if band.role != "alpha"
-    ]
-    if not kept:
-        raise SceneError(f"{name} has no band but its alpha band; give another file")
-    indexes, bands = zip(*kept, strict=True)
+    indexes = _chosen(name, header.bands, options.numbers)
+    alphas = [at for at, b in enumerate(header.bands, start=1) if b.role == "alpha"]
     return Raster(
         place=header.place,
         driver=header.driver,
         georef=_georef(header, name, options),
         indexes=indexes,
-        bands=bands,
+        bands=tuple(_overridden(header.bands[at - 1], options) for at in indexes),
+        alpha=next((at for at in alphas if at not in indexes), None),
         overviews=header.overviews,
         taken=header.taken,
         seen=header.seen,
     )
+
+
+def _chosen(
+    name: str, bands: Sequence[BandHeader], numbers: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Choose the bands that are read, by number: all but alpha where none is given."""
+    if numbers and not all(1 <= number <= len(bands) for number in numbers):
+        raise SceneError(
+            f"{name} has {len(bands)} bands, counted from 1; --bands asks for "
+            f"{', '.join(map(str, numbers))}"
+        )
+    if len(set(numbers)) < len(numbers):
+        raise SceneError(
+            f"--bands names a band twice: {', '.join(map(str, numbers))}; each is "
+            f"read once"
+        )
+    measured = (at for at, b in enumerate(bands, start=1) if b.role != "alpha")
+    chosen = numbers or tuple(measured)
+    if not chosen:
+        raise SceneError(f"{name} has no band but its alpha band; give another file")
+    return chosen
 
 
 def _check_bands(name: str, bands: Sequence[BandHeader]) -> None:
@@ -343,29 +406,28 @@ def _pixels(
     return stacked
 
 
-def _has_data(
+def _told_data(
     dataset: rasterio.DatasetReader,
-    indexes: list[int],
+    bands: Sequence[tuple[int, BandHeader]],
     part: RasterioWindow | None,
     pixels: NDArray[np.generic],
-    bands: Sequence[BandHeader],
 ) -> NDArray[np.bool_]:
-    """Tell where each band has data, shape (band, y, x), or (1, y, x) where in all.
+    """Tell where bands, each with its number, have data by all but an alpha band.
 
-    Comparing whole numbers with a nodata value takes less than half the time that
-    GDAL takes to make masks.
+    Shape (band, y, x), or (1, y, x) where nothing tells bands apart.
     """
     numbers = np.issubdtype(pixels.dtype, np.floating)
-    masked = [i for i, band in zip(indexes, bands, strict=True) if band.masked]
-    if not (numbers or masked or any(band.nodata is not None for band in bands)):
+    masked = [row for row, (_, band) in enumerate(bands) if band.masked]
+    if not (numbers or masked or any(band.nodata is not None for _, band in bands)):
         return np.ones((1, *pixels.shape[1:]), np.bool_)
     data = _is_number(pixels) if numbers else np.ones(pixels.shape, np.bool_)
-    for row, band in enumerate(bands):
+    for row, (_, band) in enumerate(bands):
         if band.nodata is not None:
             data[row] &= pixels[row] != _as(band.nodata, pixels.dtype)
     if masked:
-        masks = dataset.read_masks(masked, window=part, out_shape=_shape(masked, data))
-        data[[indexes.index(i) for i in masked]] &= masks != 0
+        indexes = [bands[row][0] for row in masked]
+        shape = (len(masked), *data.shape[1:])
+        data[masked] &= dataset.read_masks(indexes, window=part, out_shape=shape) != 0
     return data
 
 
@@ -377,10 +439,6 @@ def _is_number(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
     """
     with np.errstate(over="ignore"):
         return np.isfinite(pixels.astype(np.float32, copy=False))
-
-
-def _shape(masked: list[int], data: NDArray[np.bool_]) -> tuple[int, ...]:
-    return (len(masked), *data.shape[1:])
 
 
 def _as(value: float, dtype: np.dtype[np.generic]) -> object:
