@@ -36,9 +36,7 @@ STAGING = ".geoseg-staging"
 REPORT = "run.json"
 """The record of a run's folder."""
 EARLIER = "earlier.json"
-"""What the record of an earlier run is called while that run is replaced."""
-_RECORDS = (REPORT, f"{STAGING}/{REPORT}", f"{STAGING}/{EARLIER}")
-"""Where a folder's checksums are; the last two while products are put in place."""
+"""What names of records of earlier runs end in while these are replaced."""
 _HEAD = 1 << 20
 """Bytes at a file's beginning in which a mark stands."""
 _LARGEST_RECORD = 1 << 26
@@ -199,6 +197,29 @@ def layer_origins(path: Path) -> dict[str, Origin]:
         return {}
 
 
+def check_not_inputs(products: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to replace what is to be read, by whatever name or link it is known.
+
+    Raises:
+        OutputError: A product is one of the inputs.
+
+    """
+    there = {_identity(path): path for path in products if path.exists()}
+    for path in inputs if there else ():
+        product = there.get(_identity(path)) if path.exists() else None
+        if product is not None:
+            also = "" if product == path else f" (it is the same file as {path})"
+            raise OutputError(
+                f"{product} is an input, and would be replaced by a product of the "
+                f"same name{also}; choose another output"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def mark_layer(database: sqlite3.Connection, layer: str) -> None:
     """Write in a GeoPackage who made a layer, and what it holds now."""
     digest = _layer_digest(database, layer)
@@ -210,8 +231,9 @@ def mark_layer(database: sqlite3.Connection, layer: str) -> None:
 
 def recorded(folder: Path) -> Iterator[Mapping[str, str]]:
     """Give the checksums that a folder's records have of its files, by their names."""
-    for name in _RECORDS:
-        told = _read_json(folder / name)
+    # Those in the staging folder are there while products are put in place.
+    for path in (folder / REPORT, *sorted((folder / STAGING).glob("*.json"))):
+        told = _read_json(path)
         sums = told.get("checksums") if "geoseg" in told else None
         if isinstance(sums, dict):
             yield sums
@@ -272,7 +294,9 @@ def _layer_digest(database: sqlite3.Connection, layer: str) -> str:
         )
     }
     quoted = '"' + layer.replace('"', '""') + '"'
-    queries = [(f"SELECT * FROM {quoted} ORDER BY rowid", ())] * (layer in tables)  # noqa: S608  # quoted
+    queries: list[tuple[str, tuple[str, ...]]] = []
+    if layer in tables:
+        queries.append((f"SELECT * FROM {quoted} ORDER BY rowid", ()))  # noqa: S608  # quoted
     if "layer_styles" in tables:
         styles = "SELECT * FROM layer_styles WHERE f_table_name = ? ORDER BY rowid"
         queries.append((styles, (layer,)))

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.aoi import read_aoi
+from geoseg.authorship import check_not_inputs, check_replaceable
 from geoseg.classes import plain_legend
+from geoseg.lock import locked_file
 from geoseg.mosaic import ClassMap, write_class_map
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons, will_compile
+from geoseg.vectorize.replacing import check_writable, replaced
 from geoseg.vectorize.units import area_in_pixels, length_in_pixels
-from geoseg.vectorize.writers import check_place, check_suffix, write_polygons
+from geoseg.vectorize.writers import check_place, suffix_of, write_polygons
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from geopandas import GeoDataFrame
 
     from geoseg.classes import Legend
@@ -76,6 +82,8 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     confidence: Path | str | None = None,
     clip_to: Path | str | None = None,
     raster: Path | str | None = None,
+    layer: str | None = None,
+    overwrite: bool = False,
     options: PolygonOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> GeoDataFrame:
@@ -91,6 +99,10 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             exact outline.
         raster: Where to write the map with small patches merged, as a GeoTIFF; its
             regions are those of the polygons before lines are straightened.
+        layer: The layer of a GeoPackage to write; its other layers stay. The whole
+            file where None.
+        overwrite: Whether a file, or a layer, may be replaced that geoseg did not
+            write, or that somebody has changed since.
         options: What is merged, straightened and left out.
         on_step: Called when the work begins, from the calling thread.
 
@@ -98,32 +110,59 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         The polygons that were written, in the map's CRS.
 
     Raises:
-        InputError: Something given cannot be used; nothing was written.
+        InputError: Something given cannot be used, or somebody's file would be lost;
+            nothing was written.
         DiskError: The file cannot be written.
 
     """
-    output = Path(output)
-    check_suffix(output)
-    source = ClassMap.open(Path(class_map), band=band)
-    check_place([output.suffix], source.georef)
-    legend = source.legend() or plain_legend(source.counts())
-    drawing = (options or PolygonOptions()).drawing(source.georef, legend)
-    area = clip_to and read_aoi(str(clip_to), source.georef).geometry
-    on_step(Step("vectorize", compiles=will_compile()))
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        frame = polygons(
-            source,
-            legend=legend,
-            confidence=None if confidence is None else ClassMap.open(Path(confidence)),
-            drawing=drawing,
-            map_blocks=pool.map,
-        )
-    if area:
-        frame = clip(frame, area)
-    if raster is not None:
-        _write_merged(source, Path(raster), drawing, legend)
-    write_polygons(frame, output, legend=legend)
+    output, merged = Path(output), None if raster is None else Path(raster)
+    inputs = [
+        Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
+    ]
+    with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
+        source = ClassMap.open(Path(class_map), band=band)
+        check_place([suffix_of(output)], source.georef)
+        legend = source.legend() or plain_legend(source.counts())
+        drawing = (options or PolygonOptions()).drawing(source.georef, legend)
+        area = clip_to and read_aoi(str(clip_to), source.georef).geometry
+        on_step(Step("vectorize", compiles=will_compile()))
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+            frame = polygons(
+                source,
+                legend=legend,
+                confidence=None
+                if confidence is None
+                else ClassMap.open(Path(confidence)),
+                drawing=drawing,
+                map_blocks=pool.map,
+            )
+        if area:
+            frame = clip(frame, area)
+        if merged is not None:
+            _write_merged(source, merged, drawing, legend)
+        write_polygons(frame, output, legend=legend, layer=layer)
     return frame
+
+
+@contextmanager
+def _claimed(
+    output: Path,
+    merged: Path | None,
+    inputs: Sequence[Path],
+    *,
+    layer: str | None,
+    overwrite: bool,
+) -> Iterator[None]:
+    """Keep others from writing the files of a call, and from losing what is there."""
+    outputs = [output] if merged is None else [output, merged]
+    check_not_inputs([*replaced(output), *outputs[1:]], inputs)
+    check_writable(output, layer=layer, overwrite=overwrite)
+    if merged is not None:
+        check_replaceable(merged, overwrite=overwrite)
+    with ExitStack() as locks:
+        for path in outputs:
+            locks.enter_context(locked_file(path))
+        yield
 
 
 def _write_merged(

@@ -19,8 +19,10 @@ ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 
 MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "errors": (0, "", ""),
-    "atomic": (1, "errors", ""),
     "authorship": (1, "errors", ""),  # whose a file is, told without GDAL
+    "atomic": (2, "authorship errors", ""),  # open databases are not replaced
+    "lock": (1, "errors", "filelock"),
+    "gdalpath": (1, "", ""),
     "grid": (1, "errors", ""),  # integers need no numpy
     "georef": (1, "errors", "affine pyproj"),
     "classes": (1, "errors", ""),
@@ -54,7 +56,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
     "vectorize": (
         3,
-        "errors atomic grid georef classes kernel",
+        "errors atomic authorship gdalpath grid georef classes kernel",
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
     "predict": (3, "errors classes lanes models stitch", "numpy torch"),
@@ -105,7 +107,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "atomic classes errors georef grid labels mosaic remote scene steps train",
         "geopandas numpy pyproj pystac rasterio shapely",
     ),
-    "vectors": (6, "aoi classes georef mosaic steps vectorize", "geopandas"),
+    "vectors": (
+        6,
+        "aoi authorship classes georef lock mosaic steps vectorize",
+        "geopandas",
+    ),
     # cluster, for blocks that are read on dask; vectorize reads lengths with units.
     "accuracy": (
         7,

@@ -49,6 +49,15 @@ def reporting(command: Command) -> Command:
     return command
 
 
+def overwriting(command: Command) -> Command:
+    """Add --overwrite."""
+    return click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Replace files, too, that geoseg did not write or somebody has changed.",
+    )(command)
+
+
 class _DiskPath(click.Path):
     """A path on a disk; of a URL, pathlib would make a folder named ``s3:``."""
 
@@ -58,7 +67,9 @@ class _DiskPath(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401  # the same
-        """Refuse a URL."""
+        """Refuse a URL, and nothing, which would be the folder one is in."""
+        if not str(value):
+            raise InputError("a path is empty; name a file or a folder")
         if "://" in str(value):
             raise InputError(
                 f"{value} is no path on a disk, which is what is needed here; copy "

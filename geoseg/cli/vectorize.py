@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.options import a_path, drawing, polygon_options, reporting
+from geoseg.cli.options import (
+    a_path,
+    drawing,
+    overwriting,
+    polygon_options,
+    reporting,
+)
 from geoseg.cli.screen import Screen, show_polygons
 
 if TYPE_CHECKING:
@@ -29,6 +35,10 @@ if TYPE_CHECKING:
 @click.option(
     "--write-raster", "raster", type=a_path, help="The map with small patches merged."
 )
+@click.option(
+    "--layer", help="Write this layer of a GeoPackage; its other layers stay."
+)
+@overwriting
 @drawing
 @reporting
 def command(

@@ -168,8 +168,6 @@ def _product(
             total = _gather(raster, georef, parts, bands)
             yield raster, target
             _check(target, total)
-            # Another map's names or statistics must not describe this one.
-            path.with_name(f"{path.name}.aux.xml").unlink(missing_ok=True)
     finally:
         for leftover in scratch.glob(f"{raster.name}*"):
             leftover.unlink()

@@ -97,8 +97,8 @@ def write_confusion(path: Path, confusion: Confusion) -> None:
     if confusion.reliability:
         sheet.reliability(panel, confusion.reliability)
     with atomic_file(path) as whole:
-        # The version of the software would be the only trace of time.
-        sheet.figure.savefig(whole, format="png", metadata={"Software": None})
+        # Known as ours by it; a version would be a trace of time.
+        sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
 
 
 class _Sheet:

@@ -96,7 +96,7 @@ def write_footprints(path: Path, footprints: Footprints) -> None:
     axes.set_xlabel(georef.crs.name, fontsize=8)
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
     with atomic_file(path) as whole:
-        figure.savefig(whole, format="png", metadata={"Software": None})
+        figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
 
 
 def _tile_lines(georef: Georef, step: int) -> list[list[tuple[float, float]]]:

@@ -107,8 +107,8 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     if ground.north is not None:
         sheet.north_arrow(ground.north)
     with atomic_file(path) as whole:
-        # The version of the software would be the only trace of time.
-        sheet.figure.savefig(whole, format="png", metadata={"Software": None})
+        # Known as ours by it; a version would be a trace of time.
+        sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
 
 
 def _read_image(

@@ -80,7 +80,7 @@ def draw_training(  # noqa: PLR0913  # what is shown, each by keyword
     figure.legend(
         handles=patches, loc="outside lower center", ncols=min(len(patches), 7)
     )
-    figure.savefig(path, metadata={"Software": None})
+    figure.savefig(path, metadata={"Software": "geoseg"})
 
 
 def _curves(axes: Axes, epochs: Sequence[Epoch], names: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ The rooms, in the order a map walks them:
 * `polygons` is the call that walks them all, as a `drawing` asks
 * `clip` cuts polygons to an area's outline
 * `writers` is the door for vectors; `geojson` and `style` prepare what they write
+* `replacing` keeps them from what somebody made
 
 `units` reads areas and lengths as people write them.
 """

@@ -7,6 +7,7 @@ fixed.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ import pyogrio
 import shapely
 
 from geoseg.atomic import atomic_file
+from geoseg.authorship import files_mark, mark_layer
 from geoseg.errors import DiskError, VectorError
+from geoseg.gdalpath import writable
 from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
@@ -65,7 +68,8 @@ _LINES = _Driver(
 _DRIVERS = {
     ".geojson": _LINES,  # put in brackets: twice as fast as GDAL's GeoJSON
     ".geojsonl": _LINES,
-    ".gpkg": _Driver("GPKG"),
+    # QGIS before 3.28 warns of later versions.
+    ".gpkg": _Driver("GPKG", {"VERSION": "1.3"}),
     ".fgb": _Driver("FlatGeobuf"),
     ".shp": _Driver(
         "ESRI Shapefile",
@@ -95,7 +99,9 @@ _ROW_GROUP = 65_536
 """Polygons in a row group of GeoParquet: what a reader can skip at once."""
 
 
-def write_polygons(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend) -> None:
+def write_polygons(
+    frame: gpd.GeoDataFrame, path: Path, *, legend: Legend, layer: str | None = None
+) -> None:
     """Write polygons to a file; its suffix chooses the format.
 
     In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
@@ -120,30 +126,58 @@ def write_polygons(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend) -> No
       a quarter of a screen's pixel; it needs at least one polygon.
 
     The style that shows the classes' colours in QGIS is written inside a
-    GeoPackage, and beside the file (``.qml``) in every other format.
+    GeoPackage, and beside the file (``.qml``) in every other format. Either also holds
+    checksums, by which `geoseg.authorship` knows the file.
 
     Args:
         frame: What `geoseg.vectorize.polygons.polygons` gives; it may be empty.
-        path: The file, replaced if it exists.
+        path: The file, replaced if it exists: see `replacing`.
         legend: The classes of the map.
+        layer: The layer of a GeoPackage to write or replace; others stay. The whole
+            file, with one layer of the file's name, where None.
 
     Raises:
         VectorError: The suffix is unknown, or the polygons do not fit the format.
         DiskError: The file cannot be written.
+        OutputError: Another program has the file open.
+
+    """
+    suffix = suffix_of(path)
+    with atomic_file(path) as partial:
+        if suffix == ".gpkg" and layer is not None and path.exists():
+            shutil.copyfile(path, partial)
+        with writable(partial, suffix) as plain:
+            if suffix == ".parquet":
+                _write_parquet(frame, plain)
+            elif suffix == ".geojson":
+                _write_collection(frame, plain, path.stem)
+            else:
+                _write_with_gdal(frame, plain, layer or path.stem)
+            if suffix == ".gpkg":
+                _add_style(plain, layer or path.stem, make_qml(legend))
+        if suffix != ".gpkg":
+            _write_style(path, partial, make_qml(legend))
+
+
+def _write_style(path: Path, partial: Path, qml: str) -> None:
+    """Write the style beside a file, with the checksums of the file's parts."""
+    style = path.with_suffix(".qml")
+    before = style.read_bytes().decode(errors="replace") if style.is_file() else ""
+    made = [each for each in partial.parent.iterdir() if each.stem == path.stem]
+    text = f"{qml}<!-- {files_mark(made, before)} -->\n"
+    partial.with_suffix(".qml").write_text(text, encoding="utf-8")
+
+
+def suffix_of(path: Path) -> str:
+    """Give the suffix of a format, whatever the case; ``.json`` is ``.geojson``.
+
+    Raises:
+        VectorError: It is of no known format; the message lists those known.
 
     """
     check_suffix(path)
-    with atomic_file(path) as partial:
-        if path.suffix == ".parquet":
-            _write_parquet(frame, partial)
-        elif path.suffix == ".geojson":
-            _write_collection(frame, partial)
-        else:
-            _write_with_gdal(frame, partial)
-        if path.suffix == ".gpkg":
-            _add_style(partial, make_qml(legend))
-        else:
-            partial.with_suffix(".qml").write_text(make_qml(legend), encoding="utf-8")
+    suffix = path.suffix.lower()
+    return ".geojson" if suffix == ".json" else suffix
 
 
 def check_suffix(path: Path) -> None:
@@ -153,7 +187,7 @@ def check_suffix(path: Path) -> None:
         VectorError: The suffix is unknown; the message lists those known.
 
     """
-    if path.suffix not in FORMATS.values():
+    if path.suffix.lower() not in {*FORMATS.values(), ".json"}:
         raise VectorError(
             f"{path} has no suffix of a vector format; "
             f"the suffixes are {', '.join(FORMATS.values())}"
@@ -177,11 +211,11 @@ def check_place(suffixes: Iterable[str], georef: Georef) -> None:
         )
 
 
-def _write_collection(frame: gpd.GeoDataFrame, path: Path) -> None:
+def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
     """Write one GeoJSON collection: lines of features with brackets around."""
     lines = path.with_suffix(".geojsonl")
-    _write_with_gdal(frame, lines)
-    name = json.dumps(path.stem, ensure_ascii=False)
+    _write_with_gdal(frame, lines, name)
+    name = json.dumps(name, ensure_ascii=False)
     head = f'{{"type": "FeatureCollection", "name": {name}, "features": [\n'
     with lines.open("rb") as source, path.open("wb") as target:
         target.write(head.encode())
@@ -194,8 +228,8 @@ def _write_collection(frame: gpd.GeoDataFrame, path: Path) -> None:
     lines.unlink()
 
 
-def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
-    """Write a file with the GDAL driver of its suffix."""
+def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+    """Write a layer with the GDAL driver of the file's suffix."""
     driver = _DRIVERS[path.suffix]
     options = dict(driver.options)
     if path.suffix == ".pmtiles":
@@ -214,7 +248,7 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path) -> None:
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(schema, batches),
                 path,
-                layer=path.stem,
+                layer=layer,
                 driver=driver.name,
                 geometry_name=frame.geometry.name,
                 geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=many),
@@ -318,13 +352,15 @@ def fixed_time() -> Iterator[None]:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
 
 
-def _add_style(path: Path, qml: str) -> None:
-    """Put a style in a GeoPackage, in the table where QGIS looks for one."""
-    layer = path.stem
+def _add_style(path: Path, layer: str, qml: str) -> None:
+    """Put a style in a GeoPackage, in the table where QGIS looks for one.
+
+    The mark that says who wrote the layer, and what, comes last.
+    """
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
             """
-            CREATE TABLE layer_styles (
+            CREATE TABLE IF NOT EXISTS layer_styles (
                 id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
                 f_table_catalog TEXT(256), f_table_schema TEXT(256),
                 f_table_name TEXT(256), f_geometry_column TEXT(256),
@@ -334,14 +370,17 @@ def _add_style(path: Path, qml: str) -> None:
             )
             """
         )
+        database.execute("DELETE FROM layer_styles WHERE f_table_name = ?", (layer,))
         database.execute(
             "INSERT INTO layer_styles VALUES "
-            "(1, '', '', ?, 'geom', ?, ?, '', TRUE, 'Colours of the classes', '', "
+            "(NULL, '', '', ?, 'geom', ?, ?, '', TRUE, 'Colours of the classes', '', "
             "'', ?)",
             (layer, layer, qml, _FIXED_TIME),
         )
         database.execute(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, last_change)"
+            "INSERT OR IGNORE INTO gpkg_contents "
+            "(table_name, data_type, identifier, last_change)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles', ?)",
             (_FIXED_TIME,),
         )
+        mark_layer(database, layer)

@@ -1,0 +1,77 @@
+"""Paths as GDAL's vector readers and writers take them.
+
+pyogrio reads ``!`` as the way into an archive and ``;`` as the end of a path, and so
+writes another file than the one that was named. Where a path has more than letters,
+digits and a few signs, GDAL is given one without, which leads to the same files.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PLAIN = re.compile(r"(?!/vsi)[\w./ +=@,()\[\]{}$&^~-]*[\w]")
+_ODD = re.compile(r"[^\w.-]")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[Path]:
+    """Give a path to a file, and to what is beside it, that GDAL takes as it is.
+
+    Args:
+        path: A file, or a folder that is read as one.
+
+    """
+    if _PLAIN.fullmatch(str(path.absolute())) or not path.exists():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="geoseg-") as place:
+        stem = _plain(path.stem)
+        for each in path.parent.glob(f"{glob.escape(path.stem)}*"):
+            rest = each.name.removeprefix(path.stem)
+            if each == path or rest.startswith("."):
+                Path(place, f"{stem}{rest}").symlink_to(each.absolute())
+        yield Path(place, f"{stem}{path.suffix}")
+
+
+@contextmanager
+def writable(path: Path, suffix: str) -> Iterator[Path]:
+    """Give a path that GDAL takes as it is, and rename what was written there.
+
+    Args:
+        path: The file that is wanted, in a folder that holds nothing else of its stem.
+        suffix: The suffix by which GDAL knows the format.
+
+    """
+    plain = f"{_plain(path.stem)}{suffix}"
+    whole = str(path.absolute())
+    if path.name == plain and _PLAIN.fullmatch(whole):
+        yield path
+    else:
+        with tempfile.TemporaryDirectory(prefix="geoseg-") as place:
+            folder = Path(place, "folder")
+            folder.symlink_to(path.parent.absolute(), target_is_directory=True)
+            yield folder / plain
+        _rename(path, plain)
+
+
+def _rename(path: Path, plain: str) -> None:
+    """Give what was written the name that is wanted, and its sidecars its stem."""
+    stem = Path(plain).stem
+    for made in list(path.parent.iterdir()):
+        if made.name == plain:
+            made.replace(path)
+        elif made.name.startswith(f"{stem}."):
+            made.replace(made.with_name(path.stem + made.name.removeprefix(stem)))
+
+
+def _plain(stem: str) -> str:
+    """Write a stem with nothing that could mean something else."""
+    return _ODD.sub("_", stem)[:100] or "file"
