@@ -5,7 +5,7 @@ What geoseg writes carries a mark, and where it can, a checksum of what it wrote
 * a run's folder has ``run.json`` with the SHA-256 of every product;
 * a GeoPackage says in the description of each layer who wrote it, and the SHA-256 of
   the layer's rows and styles, which stays the same when QGIS only looks at it;
-* a GeoTIFF has a tag, and GDAL notes in the file that somebody edited it;
+* a GeoTIFF has a tag, and one of classes the checksum in its ``.aux.xml``;
 * a PNG has a text of the software that drew it; JSON has a key ``geoseg``;
 * other vector files have a style beside them (``.qml``), points to be labelled their
   design (``.design.json``), which hold the checksums of the files that they belong to.
@@ -310,11 +310,12 @@ def _layer_digest(database: sqlite3.Connection, layer: str) -> str:
 
 def _sums_beside(path: Path) -> Iterator[str]:
     """Give the checksums that sidecars have of a file."""
-    style = path.with_suffix(".qml")
-    if style != path and style.is_file():
-        with style.open("rb") as file:
-            head = file.read(_HEAD).decode("utf-8", "replace")
-        if path.suffix in (sums := _files_in(head)):
+    for beside in (path.with_suffix(".qml"), path.with_name(f"{path.name}.aux.xml")):
+        if beside == path or not beside.is_file():
+            continue
+        with beside.open("rb") as file:
+            text = file.read(_LARGEST_RECORD).decode("utf-8", "replace")
+        if path.suffix in (sums := _files_in(text)):
             yield sums[path.suffix]
     design = _read_json(path.with_name(f"{path.name}.design.json"))
     if "geoseg" in design and isinstance(design.get("sha256"), str):

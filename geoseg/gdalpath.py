@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
+import string
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,17 @@ def writable(path: Path, suffix: str) -> Iterator[Path]:
             folder.symlink_to(path.parent.absolute(), target_is_directory=True)
             yield folder / plain
         _rename(path, plain)
+
+
+def layer_name(stem: str) -> str:
+    """Name a layer like its file: GDAL takes no sign at its beginning.
+
+    Example:
+        >>> layer_name("land cover"), layer_name("(land)"), layer_name("!")
+        ('land cover', 'land)', 'layer')
+
+    """
+    return stem.lstrip(string.punctuation.replace("_", "")) or "layer"
 
 
 def _rename(path: Path, plain: str) -> None:

@@ -53,7 +53,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         # pystac reads items.
         "affine numpy pyproj pystac rasterio",
     ),
-    "mosaic": (3, "errors atomic grid georef classes", "numpy pyproj rasterio"),
+    "mosaic": (
+        3,
+        "errors atomic authorship grid georef classes",
+        "numpy pyproj rasterio",
+    ),
     "vectorize": (
         3,
         "errors atomic authorship gdalpath grid georef classes kernel",
@@ -63,7 +67,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "tasks": (4, "errors grid georef lanes stitch plan journal layers", "numpy torch"),
     # A worker unpickles areas: no geopandas unless one is read from a file.
     # geopandas reads GeoParquet, for which most builds of GDAL lack the driver.
-    "aoi": (4, "errors grid georef", "geopandas numpy pyogrio pyproj shapely"),
+    "aoi": (4, "errors gdalpath grid georef", "geopandas numpy pyogrio pyproj shapely"),
     # aoi reads vector files, and says why one lies elsewhere.
     "labels": (
         5,
@@ -81,7 +85,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "evaluate": (5, "errors grid georef classes", "numpy"),
     "reference": (
         5,
-        "errors grid georef classes aoi mosaic vectorize",
+        "authorship errors gdalpath grid georef classes aoi mosaic vectorize",
         "geopandas numpy pyogrio pyproj shapely",
     ),
     "products": (

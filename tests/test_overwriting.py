@@ -22,6 +22,7 @@ from geoseg.aoi import read_aoi
 from geoseg.authorship import Origin, origin_of
 from geoseg.cli import main
 from geoseg.georef import Georef
+from geoseg.grid import Window
 from geoseg.labels import open_labels
 from geoseg.lock import locked_file
 from geoseg.mosaic import ClassMap
@@ -38,7 +39,7 @@ NAMES = [
     "!",
     "s3:x",
     "'\"`$(touch x)",
-    string.punctuation.replace("/", "").replace("|", ""),
+    string.punctuation.replace("/", ""),
     string.digits + " " + string.ascii_letters,
     "模型 été Ω\u0301 😀\u202e",
 ]
@@ -118,7 +119,7 @@ def test_the_merged_raster_replaces_no_raster_of_somebody(
     with rasterio.open(
         tmp_path / "tidy.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES"
     ) as dataset:
-        dataset.write(VALUES[0], 1)
+        dataset.write(VALUES[0, ::-1] + 1, 1)
     assert "somebody has changed it" in refuse(*flags, tmp_path / "tidy.tif")
 
 
@@ -188,10 +189,10 @@ def test_an_index_of_other_polygons_does_not_stay_beside_a_shapefile(tmp_path):
     shutil.copy(tmp_path / "far.qix", tmp_path / "a.qix")
     (tmp_path / "a.sbn").touch()
     (tmp_path / "a.sbx").touch()
-    middle = (399_975, 5_800_001, 399_976, 5_800_009)  # where two polygons are
+    middle = (399_975, 5_800_001, 399_976, 5_800_009)  # in a polygon
     assert len(geopandas.read_file(path, bbox=middle)) == 0
     write_polygons(small_frame(), path, legend=LEGEND)
-    assert len(geopandas.read_file(path, bbox=middle)) == 2
+    assert len(geopandas.read_file(path, bbox=middle)) == 1
     assert not {".qix", ".sbn", ".sbx"} & {p.suffix for p in tmp_path.glob("a.*")}
 
 
@@ -237,7 +238,7 @@ def test_the_file_that_is_named_is_made_and_no_other_changes(
     if suffix != ".pmtiles":
         assert read_aoi(str(path), plane).geometry.area == pytest.approx(1200, rel=1e-3)
         found = read_reference(path, plane, {"class 1": 1, "class 2": 2, "class 3": 3})
-        assert (found.read(plane.window) == VALUES[0]).all()
+        assert (found.read(Window(0, 0, 3, 4)) == VALUES[0]).all()
     if suffix not in {".pmtiles", ".parquet"}:
         assert set(open_labels(path).names) == {"class 1", "class 2", "class 3"}
 

@@ -18,6 +18,7 @@ import shapely
 from pyproj import CRS
 
 from geoseg.errors import AoiError, InputError, LabelsError
+from geoseg.gdalpath import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,7 +162,8 @@ def is_vector(place: Path | str, role: Role) -> bool:
     if _RASTER.search(_beginning(path, role)):
         return False
     try:
-        return len(pyogrio.list_layers(path)) > 0
+        with readable(path) as plain:
+            return len(pyogrio.list_layers(plain)) > 0
     except pyogrio.errors.DataSourceError:
         return False
 
@@ -226,11 +228,13 @@ def _from_gdal(path: Path, role: Role, wanted: str | None, choose: Choice) -> _R
     import pyogrio  # noqa: PLC0415 (the reason is above)
 
     try:
-        layer = _layer(path, role, wanted)
-        fields = [str(name) for name in pyogrio.read_info(path, layer=layer)["fields"]]
-        meta, _, shapes, values = pyogrio.raw.read(
-            path, layer=layer, columns=list(choose(fields))
-        )
+        with readable(path) as plain:
+            layers = [str(name) for name, kind in pyogrio.list_layers(plain) if kind]
+            layer = _layer(path, role, wanted, layers)
+            found = pyogrio.read_info(plain, layer=layer)["fields"]
+            meta, _, shapes, values = pyogrio.raw.read(
+                plain, layer=layer, columns=list(choose([str(name) for name in found]))
+            )
         crs = None if meta["crs"] is None else CRS.from_user_input(meta["crs"])
     except pyogrio.errors.DataSourceError as error:
         raise role.error(
@@ -252,7 +256,8 @@ def _from_parquet(path: Path, role: Role, wanted: str | None, choose: Choice) ->
     if wanted is not None:
         raise role.error(f"{path} has no layers; leave out '|layer={wanted}'")
     try:
-        frame = geopandas.read_parquet(path)
+        with readable(path) as plain:
+            frame = geopandas.read_parquet(plain)
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise role.error(
             f"the {role.noun} {path} is no GeoParquet that can be read "
@@ -263,10 +268,7 @@ def _from_parquet(path: Path, role: Role, wanted: str | None, choose: Choice) ->
     return np.asarray(frame.geometry), frame.crs, columns
 
 
-def _layer(path: Path, role: Role, wanted: str | None) -> str:
-    import pyogrio  # noqa: PLC0415 (as above)
-
-    layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind]
+def _layer(path: Path, role: Role, wanted: str | None, layers: Sequence[str]) -> str:
     if wanted is None and len(layers) == 1:
         return layers[0]
     if wanted in layers:

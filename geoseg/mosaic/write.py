@@ -16,6 +16,7 @@ import shutil
 from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import rasterio
@@ -26,6 +27,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.atomic import atomic_file
+from geoseg.authorship import files_mark
 from geoseg.classes import NODATA
 from geoseg.errors import ShapeError
 from geoseg.mosaic.legend import LEGEND_TAG, legend_to_json, with_classes_named
@@ -102,6 +104,7 @@ def write_class_map(
             dataset.set_band_description(1, "class")
         view = with_classes_named(raster, legend)
         rasterio.shutil.copy(view, target, overview_resampling="mode", **_COG)
+        _sign(target)
 
 
 def write_measures(  # noqa: PLR0913  # a product is that many things
@@ -143,6 +146,18 @@ def write_measures(  # noqa: PLR0913  # a product is that many things
         # takes four times as long.
         options = {**_COG, "level": 1, "overview_resampling": "average"}
         rasterio.shutil.copy(raster, target, **options)
+
+
+def _sign(path: Path) -> None:
+    """Add the raster's checksum to what GDAL keeps beside it: see `authorship`.
+
+    As metadata of a domain of its own it stays when other programs add statistics.
+    """
+    beside = path.with_name(f"{path.name}.aux.xml")
+    tree = ET.parse(beside)  # noqa: S314  # GDAL wrote it a moment ago
+    domain = ET.SubElement(tree.getroot(), "Metadata", domain="geoseg")
+    ET.SubElement(domain, "MDI", key="files").text = files_mark([path])
+    tree.write(beside, encoding="utf-8")
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,9 @@ import pyogrio
 import shapely
 from pyproj import CRS
 
+from geoseg.authorship import mark_layer
 from geoseg.errors import LabelsError
+from geoseg.gdalpath import layer_name, writable
 from geoseg.reference.pixels import are_on, no_overlap, pixels_at
 from geoseg.vectorize.writers import fixed_time
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from geoseg.georef import Georef
     from geoseg.reference.marks import Marks
 
-_POINT_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
+_POINT_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
 _WGS84 = CRS.from_epsg(4326)
 
 
@@ -90,7 +94,7 @@ def check_points_suffix(path: Path) -> None:
         LabelsError: Its suffix is another one.
 
     """
-    if path.suffix not in _POINT_DRIVERS:
+    if path.suffix.lower() not in _POINT_DRIVERS:
         raise LabelsError(
             f"points are written as {' or '.join(_POINT_DRIVERS)}, got {path}"
         )
@@ -99,21 +103,30 @@ def check_points_suffix(path: Path) -> None:
 def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
     """Write points to be labelled; the same points give the same bytes.
 
+    A GeoPackage is marked as ours, with a checksum of its rows: see `authorship`.
+
     Args:
         path: A ``.gpkg``, in the table's CRS, or a ``.geojson``, in degrees of WGS 84.
         table: Points with their columns; columns without a value are kept, as text.
 
     """
     check_points_suffix(path)
-    if path.suffix == ".geojson":
+    driver = _POINT_DRIVERS[path.suffix.lower()]
+    in_geopackage = driver == "GPKG"
+    if not in_geopackage:
         table = table.to_crs(_WGS84)
-    with fixed_time():
+    with fixed_time(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
             table.astype(
                 {name: "string" for name in table if table[name].isna().all()}
             ),
-            path,
-            layer=path.stem,
-            driver=_POINT_DRIVERS[path.suffix],
+            plain,
+            layer=layer_name(path.stem),
+            driver=driver,
             geometry_type="Point",
+            # QGIS before 3.28 warns of later versions.
+            dataset_options={"VERSION": "1.3"} if in_geopackage else None,
         )
+        if in_geopackage:
+            with closing(sqlite3.connect(plain)) as database, database:
+                mark_layer(database, layer_name(path.stem))

@@ -12,6 +12,7 @@ from geoseg.authorship import (
     origin_of,
 )
 from geoseg.errors import OutputError, VectorError
+from geoseg.gdalpath import layer_name
 from geoseg.vectorize.writers import suffix_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def check_writable(path: Path, *, layer: str | None, overwrite: bool) -> None:
         raise VectorError(
             f"{path.name} has no layers to choose from; give a .gpkg, or no layer"
         )
+    if layer is not None and layer_name(layer) != layer:
+        raise VectorError(f"a layer is named by a letter first, got {layer!r}")
     if layer is not None:
         check_idle(path)
         _check_layer(path, layer, overwrite=overwrite)
@@ -65,7 +68,7 @@ def replaced(path: Path) -> list[Path]:
 
 def _check_others(path: Path) -> None:
     """Refuse to take away other layers of a GeoPackage."""
-    others = sorted(set(layer_origins(path)) - {path.stem})
+    others = sorted(set(layer_origins(path)) - {layer_name(path.stem)})
     if others:
         raise OutputError(
             f"{path} would be replaced, and holds the layers {', '.join(others)}; keep "

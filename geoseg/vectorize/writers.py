@@ -21,7 +21,7 @@ import shapely
 from geoseg.atomic import atomic_file
 from geoseg.authorship import files_mark, mark_layer
 from geoseg.errors import DiskError, VectorError
-from geoseg.gdalpath import writable
+from geoseg.gdalpath import layer_name, writable
 from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
@@ -142,7 +142,7 @@ def write_polygons(
         OutputError: Another program has the file open.
 
     """
-    suffix = suffix_of(path)
+    suffix, layer_named = suffix_of(path), layer or layer_name(path.stem)
     with atomic_file(path) as partial:
         if suffix == ".gpkg" and layer is not None and path.exists():
             shutil.copyfile(path, partial)
@@ -152,9 +152,9 @@ def write_polygons(
             elif suffix == ".geojson":
                 _write_collection(frame, plain, path.stem)
             else:
-                _write_with_gdal(frame, plain, layer or path.stem)
+                _write_with_gdal(frame, plain, layer_named)
             if suffix == ".gpkg":
-                _add_style(plain, layer or path.stem, make_qml(legend))
+                _add_style(plain, layer_named, make_qml(legend))
         if suffix != ".gpkg":
             _write_style(path, partial, make_qml(legend))
 
