@@ -151,7 +151,7 @@ class Comparison:
         return sums
 
     def _accumulator(self) -> Accumulator:
-        return Accumulator(self.window, self.predictor.classes, self.predictor.device)
+        return Accumulator(self.window, self.predictor.planes, self.predictor.device)
 
     def _infer(self, view: Window) -> Tensor:
         """Class probabilities ``(class, y, x)`` of a window, also beyond the scene."""
@@ -179,7 +179,7 @@ class Comparison:
         before = torch.cuda.memory_allocated(device) if on_gpu else now_held()
         self._infer(Window(self.window.row, self.window.col, side, side))
         after = torch.cuda.max_memory_allocated(device) if on_gpu else most_held()
-        sums = 4 * self.predictor.classes * (len(self.blends) + 2)
+        sums = 4 * self.predictor.planes * (len(self.blends) + 2)
         return (after - before) / side**2 + sums
 
 

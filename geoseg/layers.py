@@ -65,17 +65,21 @@ class Layers:
 
         Args:
             scores: Complete scores, int32, shape ``(class, y, x)``, on any device.
+                Where there are twice as many planes as classes, the first half
+                decides the class, and all that is told of it is of the other.
             mask: True where a class is wanted, shape ``(y, x)``; 255 elsewhere.
 
         """
-        channel, percent = (plane.cpu().numpy() for plane in decide(scores))
+        told, refined = scores[-len(self.class_ids) :], scores[: -len(self.class_ids)]
+        decided = decide(refined, told) if len(refined) else decide(told)
+        channel, percent = (plane.cpu().numpy() for plane in decided)
         classes = np.array(self.class_ids, np.uint8)[channel]
         classes[percent < self.min_confidence] = UNKNOWN
         planes = [classes[None], percent[None]]
         if self.entropy:
-            planes.append(entropy(scores).cpu().numpy()[None])
+            planes.append(entropy(told).cpu().numpy()[None])
         if self.probabilities:
-            planes.append(probabilities(scores).cpu().numpy())
+            planes.append(probabilities(told).cpu().numpy())
         layers = np.where(mask, np.concatenate(planes), np.uint8(NODATA))
         return layers.tobytes()
 

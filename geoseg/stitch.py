@@ -179,11 +179,12 @@ def class_probabilities(logits: Tensor) -> Tensor:
     return result
 
 
-def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
+def decide(scores: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Choose each pixel's class: the greatest score, the lowest channel on a tie.
 
     Args:
         scores: Complete scores, int32, shape ``(class, y, x)``.
+        told: Other scores of the same shape, of which the winner's is told.
 
     Returns:
         The winning channel and its score in percent of certainty, rounded half
@@ -202,6 +203,9 @@ def decide(scores: Tensor) -> tuple[Tensor, Tensor]:
         for plane in part[:-1]:
             later &= plane != best
             channel[strip] += later
+        if told is not None:
+            chosen = channel[strip].to(torch.int64)[None]
+            best = told[:, strip].gather(0, chosen)[0]
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
         percent[strip] = hundredfold.bitwise_right_shift_(_SCORE_BITS)
     return channel, percent

@@ -68,8 +68,8 @@ class Predictor(Protocol):
         """The source's bands to read, in the order wanted."""
 
     @property
-    def classes(self) -> int:
-        """The number of classes."""
+    def planes(self) -> int:
+        """How many numbers a pixel has: one a class, or two where they are refined."""
 
     @property
     def batch(self) -> int:
@@ -90,7 +90,7 @@ class Predictor(Protocol):
     def __call__(
         self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
     ) -> torch.Tensor:
-        """Give the probabilities ``(tile, class, y, x)`` of a batch of tiles."""
+        """Give the probabilities ``(tile, plane, y, x)`` of a batch of tiles."""
 
 
 class Area(Protocol):
@@ -229,7 +229,7 @@ def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
 
 def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
     """Add strips and give the finished part; each has the same mask."""
-    shape = (job.predictor.classes, window.height, window.width)
+    shape = (job.predictor.planes, window.height, window.width)
     start = _padded(window.pixels)
     total = np.zeros(shape, np.int32)
     for data in files:
@@ -297,7 +297,7 @@ def _accumulate(
     """Send the tiles through the model, batch by batch, and add them up."""
     lattice, predictor = job.plan.lattice, job.predictor
     axes, size = (lattice.rows, lattice.cols), predictor.batch
-    sums = Accumulator(lattice.block_view(block), predictor.classes, predictor.device)
+    sums = Accumulator(lattice.block_view(block), predictor.planes, predictor.device)
 
     def add(batch: Sequence[Tile]) -> None:
         cuts = [pixels.tile(lattice.tile_view(t), job.source.georef) for t in batch]

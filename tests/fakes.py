@@ -70,7 +70,7 @@ class ContextPredictor:
     So a tile that is shifted, filled otherwise or weighted otherwise shows.
     """
 
-    classes: int = 3
+    planes: int = 3
     bands: tuple[int, ...] = (0, 1)
     batch: int = 2
     device: torch.device = CPU
@@ -85,7 +85,7 @@ class ContextPredictor:
         return np.stack(
             [
                 3 * np.sin((k + 1) * filled[0] * 5 + context) + k * filled[-1]
-                for k in range(self.classes)
+                for k in range(self.planes)
             ]
         )
 

@@ -62,7 +62,7 @@ class ConstantPredictor:
     """A model that takes no time."""
 
     bands: tuple[int, ...] = (0,)
-    classes: int = 2
+    planes: int = 2
     batch: int = 1
     device: torch.device = CPU
     lanes: int = 2
@@ -70,7 +70,7 @@ class ConstantPredictor:
 
     def __call__(self, pixels, valid):
         del valid
-        shape = (1, self.classes, *pixels.shape[-2:])
+        shape = (1, self.planes, *pixels.shape[-2:])
         return torch.full((1, 1, 1, 1), 0.5).expand(shape)
 
 

@@ -213,11 +213,20 @@ def test_a_map_is_refined_by_a_flag(tmp_path):
     for flags in ((), ("--crf",)):
         output = tmp_path / f"out{len(flags)}"
         given = ["segment", str(scene), "--tile", "96", "--overlap", "32", *flags]
-        result = CliRunner().invoke(main, [*given, "--quiet", "-o", str(output)])
+        given += ["--probabilities", "--quiet", "-o", str(output)]
+        result = CliRunner().invoke(main, given)
         assert result.exit_code == 0, result.output
-        with rasterio.open(output / "landcover.tif") as dataset:
-            maps[flags] = dataset.read(1)
+        maps[flags] = [
+            rasterio.open(output / f"{name}.tif").read()
+            for name in ("landcover", "confidence", "probabilities")
+        ]
         settings = json.loads((output / "run.json").read_text())["settings"]
         assert (settings["crf"] is None) == (not flags)
-    edges = {flags: (np.diff(each) != 0).sum() for flags, each in maps.items()}
+    edges = {flags: (np.diff(each[0][0]) != 0).sum() for flags, each in maps.items()}
     assert edges["--crf",] < edges[()]
+    (plain, _, before), (refined, sure, after) = maps.values()
+    np.testing.assert_array_equal(before, after)
+    ids = load_package("sentinel2-landcover").legend.ids
+    chosen = np.take_along_axis(after, np.searchsorted(ids, refined), axis=0)
+    np.testing.assert_allclose(sure / 100, chosen / 250, atol=0.0071)
+    assert (sure[refined != plain] < 60).all(), "the CRF wins where the model doubts"

@@ -40,7 +40,7 @@ def naive(source, predictor, *, tile, overlap, blend):
     mode = {"pad_width": pad, "mode": "reflect"}
     valid = np.pad(source.valid, **mode)
     values = np.stack([np.pad(band, **mode) for band in source.values])
-    total = np.zeros((predictor.classes, *valid.shape))
+    total = np.zeros((predictor.planes, *valid.shape))
     weight = np.zeros(valid.shape)
     starts = [
         range(-phase - half, length - half, step)

@@ -37,6 +37,7 @@ from geoseg.train.start import (
     load_encoder,
     new_network,
 )
+from geoseg.train.watch import Watch
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 QUICK = geoseg.TrainOptions(
@@ -115,7 +116,19 @@ def test_training_writes_a_whole_package_that_segments(scene, labels, tmp_path):
     arguments += ["--epochs", 2, "--steps", 3, "--batch", 2, "--learning-rate", 0.01]
     result = CliRunner().invoke(main, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["held_out"]["pixels"] > 0
+    told = json.loads(result.stdout)
+    assert told["held_out"]["pixels"] > 0
+    labelled = told["labelled_pixels"]
+    assert (
+        sum(each["held_out"] for each in labelled.values())
+        == (told["held_out"]["pixels"])
+    )
+    counts = labelled["dark"]
+    line = f"dark {counts['training']:,} ({counts['held_out']:,} held out), light "
+    assert f"labelled pixels: {line}" in " ".join(result.stderr.split())
+    assert f"taught by {told['begins_with']}" in result.stderr or (
+        told["begins_with"] is None and "begins at random" in result.stderr
+    )
     assert "epoch 2: loss" in result.stderr
     package = geoseg.load_package(output)
     assert [each.name for each in package.legend] == ["dark", "light"]
@@ -402,3 +415,18 @@ def test_training_never_reads_a_held_out_pixel():
     assert not (split.training_area(16) & split.test_area()).any()
     assert NODATA not in scheme_of(["a", "b"]).legend.ids
     assert filters_of([]) == []
+
+
+def test_a_training_says_how_long_it_takes_after_a_few_steps():
+    """The first step prepares much and is not counted: 9 s, then 2 s each."""
+    notes, course = [], SimpleNamespace(step=0, settings=SimpleNamespace(steps=306))
+    ticks = iter([9, 11, 13, 15, 17, 19])
+    lesson = SimpleNamespace(images=list, truth=lambda _: [], watched=())
+    watch = Watch(
+        lesson, 32, None, lambda step: notes.append(step.note), [], lambda: next(ticks)
+    )
+    for _ in range(8):
+        course.step += 1
+        watch.progress(course)
+    told = "about 10 min to go: 300 steps of 2 s, and a look at each epoch"
+    assert notes == ["", "", "", "", "", told, "", ""]

@@ -137,7 +137,7 @@ def segmenting(command: Command) -> Command:
             "--crf",
             is_flag=True,
             callback=_crf_options,
-            help="Refine probabilities along the image's edges: a fully connected CRF.",
+            help="Let classes follow the image's edges: a fully connected CRF.",
         ),
         click.option(
             "--tta",

@@ -124,6 +124,11 @@ def _told(trained: Trained) -> dict[str, object]:
             "f1": {each.name: None if v != v else v for each, v in f1},  # noqa: PLR0124  # NaN alone differs from itself
         },
         "epochs": len(trained.epochs),
+        "begins_with": trained.begins_with or None,
+        "labelled_pixels": {
+            each.name: {"training": each.training, "held_out": each.held_out}
+            for each in trained.labelled
+        },
         "warnings": list(trained.warnings),
     }
 

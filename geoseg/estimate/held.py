@@ -39,8 +39,8 @@ def block_bytes(setup: Setup) -> int:
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands, size = len(predictor.bands), np.dtype(setup.scene.dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
-    files = setup.layers.count + _strip_share(setup) * (4 * predictor.classes + 1)
-    return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.classes))
+    files = setup.layers.count + _strip_share(setup) * (4 * predictor.planes + 1)
+    return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))
 
 
 def product_bytes(setup: Setup) -> int:
@@ -74,4 +74,4 @@ def run_directory_bytes(setup: Setup) -> int:
     layers = setup.layers
     largest = max(band.stop - band.start for band in layers.bands.values())
     held = (layers.count + largest) * plan.area.pixels
-    return int(held + waiting * (4 * setup.predictor.classes + 1))
+    return int(held + waiting * (4 * setup.predictor.planes + 1))

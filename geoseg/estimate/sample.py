@@ -71,7 +71,8 @@ def _vertices(setup: Setup, view: Window) -> tuple[int, int]:
     shown = np.pad(valid, edge)[np.newaxis]
     batch = (predictor.batch, 1, 1)
     scores = predictor(np.tile(tile, (*batch, 1)), np.tile(shown, batch))[0]
-    classes = scores.argmax(dim=0).to("cpu").numpy().astype(np.uint8)
+    deciding = scores[: len(predictor.legend)]
+    classes = deciding.argmax(dim=0).to("cpu").numpy().astype(np.uint8)
     inside = valid & setup.aoi.mask(view)
     classes = np.where(inside, classes[: view.height, : view.width], NODATA)
     return count_vertices(classes), int(inside.sum())

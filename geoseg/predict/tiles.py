@@ -40,7 +40,12 @@ class TilePredictor:
     augmentation: Augmentation = "none"
     """Which views of a tile each member predicts."""
     crf: CrfOptions | None = None
-    """How the mean is refined by what the first member sees; None for not at all."""
+    """How the mean is refined by what the first member sees; None for not at all.
+
+    What a CRF has refined decides the class, but is far too sure of it: messages add up
+    as if each were evidence of its own. So the mean is told with it, of which
+    confidences are made.
+    """
 
     @classmethod
     def of(
@@ -77,9 +82,9 @@ class TilePredictor:
         return self.members[0].package.legend
 
     @property
-    def classes(self) -> int:
-        """The number of classes."""
-        return len(self.legend)
+    def planes(self) -> int:
+        """How many probabilities a pixel has: a class one, or two where refined."""
+        return len(self.legend) * (1 if self.crf is None else 2)
 
     @property
     def batch(self) -> int:
@@ -111,7 +116,8 @@ class TilePredictor:
             valid: True where a pixel has data, shape ``(tile, y, x)``.
 
         Returns:
-            Probabilities, float32, shape ``(tile, class, y, x)``, on the device.
+            Probabilities, float32, shape ``(tile, plane, y, x)``, on the device: a
+            plane a class; with a CRF first those that it refined, then the mean.
 
         Raises:
             RunError: A network gives values that are not numbers.
@@ -136,7 +142,8 @@ class TilePredictor:
             if self.crf is None:
                 return total
             data = _upload(valid, self.device)
-            return fully_connected_crf(total, seen, data, self.crf)
+            refined = fully_connected_crf(total, seen, data, self.crf)
+            return torch.cat([refined, total], dim=1)
 
 
 def _check_classes(packages: Sequence[ModelPackage]) -> None:

@@ -31,7 +31,7 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
         "test-time augmentation": predictor.augmentation,
-        "CRF": str(predictor.crf or "none"),
+        "CRF": f"{predictor.crf}, which decides alone" if predictor.crf else "none",
         **(
             {"onnxruntime": runtime_version()}
             if any(each.is_onnx for each in packages)

@@ -18,7 +18,7 @@ from geoseg.models.package import ModelPackage, load_package
 from geoseg.predict import resolve_compute
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.train.held_out import measure, predict_blocks
-from geoseg.train.lesson import Lesson, prepare_lesson
+from geoseg.train.lesson import ClassLabels, Lesson, prepare_lesson
 from geoseg.train.loop import Course, TrainSettings, carry_on
 from geoseg.train.options import TrainOptions
 from geoseg.train.picture import draw_training
@@ -27,7 +27,7 @@ from geoseg.train.start import begin
 from geoseg.train.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from geoseg.evaluate import Accuracy
@@ -46,6 +46,10 @@ class Trained:
     """What each epoch showed."""
     warnings: tuple[str, ...]
     """What was put right or left out, a sentence each."""
+    begins_with: str
+    """What the network had learned from before; empty where it began at random."""
+    labelled: tuple[ClassLabels, ...]
+    """How many labelled pixels each class has."""
 
     def figures(self) -> dict[str, float]:
         """Give the measures of held-out ground by name."""
@@ -100,6 +104,8 @@ def train(
     network, origin, warnings = begin(lesson.bands, lesson.legend, options)
     lesson = replace(lesson, warnings=(*lesson.warnings, *warnings))
     on_step(Step("prepare", warnings=lesson.warnings))
+    for note in _beforehand(lesson, origin):
+        on_step(Step("prepare", note=note))
     stride = tile_stride(network)
     if options.chip % stride:
         raise PlanError(
@@ -122,6 +128,12 @@ def train(
             ) from error
         best = record.best(course)
         return _finish(best.cpu(), card, lesson, record, stride)
+
+
+def _beforehand(lesson: Lesson, origin: str) -> Iterator[str]:
+    """Say what a training begins with."""
+    yield f"the network begins {f'taught by {origin}' if origin else 'at random'}"
+    yield f"labelled pixels: {', '.join(map(str, lesson.labelled))}"
 
 
 def _told(what: object) -> dict[str, str]:
@@ -211,7 +223,14 @@ def _finish(
         for image, split in zip(lesson.images(), lesson.held_out, strict=True)
     ]
     accuracy = measure(lesson.truth(lesson.held_out), found, lesson.legend)
-    done = Trained(load_package(folder), accuracy, record.epochs, lesson.warnings)
+    done = Trained(
+        load_package(folder),
+        accuracy,
+        record.epochs,
+        lesson.warnings,
+        begins_with=card.pretrained_source,
+        labelled=lesson.labelled,
+    )
     figures = {k: round(v, 4) for k, v in done.figures().items() if np.isfinite(v)}
     save_package(folder, network, replace(card, metrics=tuple(figures.items())))
     (folder / "accuracy.json").write_text(

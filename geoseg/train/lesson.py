@@ -40,6 +40,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassLabels:
+    """How much there is of a class to learn from and to measure on."""
+
+    name: str
+    """The class's name."""
+    training: int
+    """Labelled pixels that samples may show."""
+    held_out: int
+    """Labelled pixels of the held-out blocks."""
+
+    def __str__(self) -> str:
+        """Write it as a part of a sentence."""
+        return f"{self.name} {self.training:,} ({self.held_out:,} held out)"
+
+
+@dataclass(frozen=True, slots=True)
 class Lesson:
     """Scenes, labels and split, ready to be learned from."""
 
@@ -70,6 +86,21 @@ class Lesson:
         return sum(
             int((area & (ground.labels != NODATA)).sum())
             for ground, area in zip(self.grounds, self.areas, strict=True)
+        )
+
+    @property
+    def labelled(self) -> tuple[ClassLabels, ...]:
+        """How many labelled pixels each class has."""
+        learned, held_out = (
+            sum(
+                np.bincount(ground.labels[area], minlength=NODATA + 1)
+                for ground, area in zip(self.grounds, areas, strict=True)
+            )
+            for areas in (self.areas, [split.test_area() for split in self.held_out])
+        )
+        return tuple(
+            ClassLabels(each.name, int(learned[place]), int(held_out[place]))
+            for place, each in enumerate(self.legend)
         )
 
     def truth(self, splits: Sequence[Split]) -> list[NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,13 @@ from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.record import Epoch, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geoseg.train.lesson import Lesson
     from geoseg.train.loop import Course
+
+_TIMED = 5
+"""Steps after the first, which prepares much, that tell how long a training takes."""
 
 
 class Watch:
@@ -25,6 +31,7 @@ class Watch:
         record: Record,
         on_step: OnStep,
         epochs: list[Epoch],
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         """Begin.
 
@@ -34,15 +41,23 @@ class Watch:
             record: Where each epoch is kept.
             on_step: Who is told.
             epochs: Those that an interrupted training had.
+            clock: Tells seconds.
 
         """
         self.lesson, self.stride, self.record = lesson, stride, record
         self.on_step, self.epochs = on_step, epochs
+        self.clock, self.seconds = clock, list[float]()
         self.images, self.truth = lesson.images(), lesson.truth(lesson.watched)
 
     def progress(self, course: Course) -> None:
         """Tell how far the training is."""
-        self.on_step(Step("train", course.step, course.settings.steps))
+        total, note = course.settings.steps, ""
+        if len(self.seconds) <= _TIMED:
+            self.seconds.append(self.clock())
+            if len(self.seconds) > _TIMED:
+                step = (self.seconds[-1] - self.seconds[0]) / _TIMED
+                note = duration_told(step, total - course.step)
+        self.on_step(Step("train", course.step, total, note=note))
 
     def look(self, course: Course) -> bool:
         """Measure, keep, tell; True where nothing was gained for too long."""
@@ -68,3 +83,18 @@ class Watch:
         best = max(self.epochs, key=lambda each: each.mean_f1)
         patience = lesson.options.patience
         return bool(patience) and number - best.number >= patience
+
+
+def duration_told(step: float, steps: int) -> str:
+    """Say how long steps take, in seconds each; measuring after epochs comes on top.
+
+    Example:
+        >>> duration_told(3.1, 494)
+        'about 26 min to go: 494 steps of 3.1 s, and a look at each epoch'
+
+    """
+    minutes = step * steps / 60
+    long = f"{minutes:.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
+    return (
+        f"about {long} to go: {steps:,} steps of {step:.2g} s, and a look at each epoch"
+    )

@@ -40,11 +40,13 @@ def measure(class_map: Path, within: Path) -> dict[str, float]:
     """Hold a map against the sample's labels: the figures of a line of a table."""
     found = geoseg.evaluate(class_map, LABELS, within=within).evaluation
     assert found.boundaries is not None  # noqa: S101  # polygons have boundaries
+    assert found.calibration is not None  # noqa: S101  # confidences lie beside the map
     return {
         "overall accuracy": found.accuracy.overall,
         "mean IoU": found.accuracy.mean_iou,
         "mean F1": found.accuracy.mean_f1,
         "boundary F1": found.boundaries.mean_f1,
+        "calibration error": found.calibration.expected_error,
     }
 
 

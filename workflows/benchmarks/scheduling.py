@@ -81,7 +81,7 @@ class Nothing:
     """A model that gives every class the same."""
 
     bands: tuple[int, ...] = (0,)
-    classes: int = CHANNELS
+    planes: int = CHANNELS
     batch: int = 1
     device: torch.device = CPU
     lanes: int = 1
