@@ -91,13 +91,8 @@ class Lesson:
     @property
     def labelled(self) -> tuple[ClassLabels, ...]:
         """How many labelled pixels each class has."""
-        learned, held_out = (
-            sum(
-                np.bincount(ground.labels[area], minlength=NODATA + 1)
-                for ground, area in zip(self.grounds, areas, strict=True)
-            )
-            for areas in (self.areas, [split.test_area() for split in self.held_out])
-        )
+        learned = _count(self.grounds, self.areas)
+        held_out = _count(self.grounds, [each.test_area() for each in self.held_out])
         return tuple(
             ClassLabels(each.name, int(learned[place]), int(held_out[place]))
             for place, each in enumerate(self.legend)
@@ -225,9 +220,7 @@ def _check_training(
     grounds: Sequence[Ground], areas: Sequence[NDArray[np.bool_]], legend: Legend
 ) -> None:
     """Refuse classes that the split left without a pixel to learn from."""
-    counts = np.zeros(NODATA + 1, np.int64)
-    for ground, area in zip(grounds, areas, strict=True):
-        counts += np.bincount(ground.labels[area], minlength=NODATA + 1)
+    counts = _count(grounds, areas)
     missing = [each.name for place, each in enumerate(legend) if not counts[place]]
     if missing:
         raise LabelsError(
@@ -235,6 +228,16 @@ def _check_training(
             f"label more of it, merge it by --classes, or choose another --fold, a "
             f"smaller --block or --chip"
         )
+
+
+def _count(
+    grounds: Sequence[Ground], areas: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.int64]:
+    """Count the labelled pixels of some areas, a class each, shape ``(256,)``."""
+    counts = np.zeros(NODATA + 1, np.int64)
+    for ground, area in zip(grounds, areas, strict=True):
+        counts += np.bincount(ground.labels[area], minlength=NODATA + 1)
+    return counts
 
 
 def _digest(grounds: Sequence[Ground]) -> str:
