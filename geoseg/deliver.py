@@ -178,7 +178,7 @@ def _write_vectors(setup: Setup, client: Client) -> None:
         class_map,
         legend=legend,
         confidence=ClassMap.open(setup.products["confidence"]),
-        drawing=setup.options.polygons.drawing(class_map.georef, legend),
+        drawing=setup.options.polygons.drawing(legend),
         map_blocks=map_on(client),
     )
     if setup.options.clip:

@@ -12,6 +12,7 @@ import numpy as np
 
 from geoseg.errors import InputError, ModelError, SceneError
 from geoseg.grid import Window
+from geoseg.ground import unit_steps
 from geoseg.models.bands import BandMatch, match_bands
 from geoseg.models.choose import candidates, others
 from geoseg.models.package import ModelPackage
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.georef import Georef
     from geoseg.models.card import Card, InputBand
     from geoseg.scene import Needs, Scene, SceneOptions
 
@@ -151,20 +153,28 @@ def on_models_grid(options: SceneOptions, models: Models, scene: Scene) -> Scene
         How to read it; the same options where its pixels fit.
 
     Raises:
-        ModelError: Its CRS is not in metres, so that no grid of that size is at hand.
+        ModelError: Its grid was chosen by an example already.
 
     """
     misfits = [package for package, _ in models if misses_scale(package, scene)]
     if not misfits:
         return options
-    units = {axis.unit_name for axis in scene.georef.crs.axis_info}
-    if units != {"metre"} or options.like is not None:
+    if options.like is not None:
         raise ModelError(
-            f"--resample reads a scene on pixels of {misfits[0].gsd_m:g} m where its "
-            f"CRS is in metres and no --like says otherwise; give --crs and "
-            f"--resolution instead"
+            f"--resample reads a scene on pixels of {misfits[0].gsd_m:g} m where no "
+            f"--like says otherwise; leave one of both out"
         )
-    return replace(options, resolution=misfits[0].gsd_m)
+    return replace(options, resolution=_resolution(misfits[0].gsd_m, scene.georef))
+
+
+def _resolution(metres: float, plane: Georef) -> tuple[float, float]:
+    """Give the size of pixels in a CRS that have so many metres on the ground.
+
+    In three digits, so that 10 m are 10 m in UTM, whatever its scale factor.
+    """
+    x, y = plane.xy(row=plane.height / 2, col=plane.width / 2)
+    across, down = unit_steps(plane.crs, np.array([x]), np.array([y]))
+    return float(f"{metres / across[0]:.3g}"), float(f"{metres / down[0]:.3g}")
 
 
 def in_models_unit(models: Models, scene: Scene) -> Scene:

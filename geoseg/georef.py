@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from affine import Affine
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Transformer
 
 from geoseg.errors import GridError
+from geoseg.ground import Frame, Ground, GroundField, ground_at, is_on_earth
 
 _ON_GRID = 1e-6
 """How far, in pixels, an origin may lie off a multiple of the pixel size."""
@@ -96,7 +97,7 @@ class Georef:
 
         A local one, such as the grid of a building site, cannot.
         """
-        return self.crs.geodetic_crs is not None
+        return is_on_earth(self.crs)
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
@@ -153,30 +154,25 @@ class Georef:
         """The plane's extent in degrees of WGS 84 (edges are densified)."""
         return reproject_bounds(self.bounds, self.crs, CRS.from_epsg(4326))
 
-    def pixel_area_m2(self, row: int | None = None) -> float:
-        """The area of one pixel in square metres.
+    def ground(self) -> Ground:
+        """Measure the ground in the plane's middle."""
+        middle = {"col": self.width / 2, "row": self.height / 2}
+        return ground_at(self.crs, self.transform, **middle)
 
-        Projected CRS: planar area times the square of the CRS unit in metres, the
-        same everywhere. Geographic CRS: the geodesic area, on the CRS's ellipsoid,
-        of the pixel in the middle of a row, since pixels shrink towards the poles;
-        of the middle row where None.
-        """
-        if not self.crs.is_geographic:
-            metres = self.crs.axis_info[0].unit_conversion_factor
-            return abs(self.transform.determinant) * metres**2
-        row = self.height // 2 if row is None else row
-        col = self.width // 2
-        ring = [
-            self.xy(row=row + dr, col=col + dc)
-            for dr, dc in ((0, 0), (0, 1), (1, 1), (1, 0))
-        ]
-        geod = self.crs.get_geod() or Geod(ellps="WGS84")
-        xs, ys = zip(*ring, strict=True)
-        area, _ = geod.polygon_area_perimeter(xs, ys)
-        return abs(float(area))
+    def ground_field(self) -> GroundField:
+        """Measure the ground everywhere in the plane: u is a column, v is a row."""
+        whole = Frame(0, 0, self.width, self.height)
+        return GroundField(self.crs, self.transform, whole)
+
+    def pixel_area_m2(self) -> float:
+        """The area of the plane's middle pixel on the ground, in square metres."""
+        return self.ground().pixel_m2
 
     def gsd_m(self) -> float:
-        """The ground sample distance: metres a side of a square of the same area."""
+        """The ground sample distance: metres a side of a square of the same area.
+
+        That of the middle pixel, on the ground, whatever the unit of the CRS.
+        """
         return math.sqrt(self.pixel_area_m2())
 
 

@@ -22,7 +22,7 @@ from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons, will_compile
 from geoseg.vectorize.replacing import check_writable, replaced
-from geoseg.vectorize.units import area_in_pixels, length_in_pixels
+from geoseg.vectorize.units import read_area, read_length
 from geoseg.vectorize.writers import check_place, suffix_of, write_polygons
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
     from geoseg.classes import Legend
-    from geoseg.georef import Georef
 
 
 _MOST_THREADS = 4
@@ -45,7 +44,8 @@ class PolygonOptions:
 
     min_area: str = "0px"
     """The smallest patch to keep, such as ``0.5ha``, ``400m2`` or ``12px``; a smaller
-    one goes to the neighbour with which it shares the longest boundary."""
+    one goes to the neighbour with which it shares the longest boundary. Units but
+    pixels are on the ground, whatever the unit of the CRS."""
     simplify: str = "0px"
     """How far lines may move to become straighter, such as ``1.5px`` or ``15m``."""
     smooth: int = 0
@@ -57,16 +57,19 @@ class PolygonOptions:
     classes: tuple[str, ...] = ()
     """Names of the classes to draw; all where empty."""
 
-    def drawing(self, georef: Georef, legend: Legend) -> Drawing:
-        """Say the same in pixels and class ids of a map.
+    def drawing(self, legend: Legend) -> Drawing:
+        """Say the same in numbers and class ids of a map.
 
         Raises:
             InputError: A unit, number or class name means nothing.
 
         """
+        smallest, tolerance = read_area(self.min_area), read_length(self.simplify)
         return Drawing(
-            min_pixels=area_in_pixels(self.min_area, georef),
-            tolerance=length_in_pixels(self.simplify, georef),
+            min_pixels=smallest.pixels,
+            min_area_m2=smallest.ground,
+            tolerance=tolerance.pixels,
+            tolerance_m=tolerance.ground,
             smoothing=self.smooth,
             connectivity=self.connectivity,
             dissolve=self.dissolve,
@@ -123,7 +126,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         source = ClassMap.open(Path(class_map), band=band)
         check_place([suffix_of(output)], source.georef)
         legend = source.legend() or plain_legend(source.counts())
-        drawing = (options or PolygonOptions()).drawing(source.georef, legend)
+        drawing = (options or PolygonOptions()).drawing(legend)
         area = clip_to and read_aoi(str(clip_to), source.georef).geometry
         on_step(Step("vectorize", compiles=will_compile()))
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:

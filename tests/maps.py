@@ -13,6 +13,8 @@ from geoseg.grid import Window
 
 LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(6)))
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+FLAT = 'LOCAL_CS["a building site",UNIT["metre",1]]'
+"""A CRS that is nowhere on Earth, where what is drawn is as large as it is drawn."""
 
 
 @dataclass

@@ -24,7 +24,9 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "lock": (1, "errors", "filelock"),
     "gdalpath": (1, "", ""),
     "grid": (1, "errors", ""),  # integers need no numpy
-    "georef": (1, "errors", "affine pyproj"),
+    # What a step in a CRS is on Earth: below planes, which ask it.
+    "ground": (0, "", "affine numpy pyproj"),
+    "georef": (1, "errors ground", "affine pyproj"),
     "classes": (1, "errors", ""),
     "steps": (1, "", ""),
     "sensors": (1, "", ""),
@@ -49,7 +51,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "scene": (
         3,
-        "atomic errors fingerprint georef grid kernel remote sensors steps",
+        "atomic errors fingerprint georef grid ground kernel remote sensors steps",
         # pystac reads items.
         "affine numpy pyproj pystac rasterio",
     ),
@@ -60,7 +62,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     ),
     "vectorize": (
         3,
-        "errors atomic authorship gdalpath grid georef classes kernel",
+        "errors atomic authorship gdalpath grid georef ground classes kernel",
         "affine numpy numba pyproj shapely geopandas pyogrio pyarrow",
     ),
     "predict": (3, "errors classes lanes models stitch", "numpy torch"),
@@ -71,7 +73,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # aoi reads vector files, and says why one lies elsewhere.
     "labels": (
         5,
-        "aoi errors classes georef grid",
+        "aoi errors classes georef grid ground",
         "geopandas numpy pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.
@@ -127,7 +129,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "geopandas numpy",
     ),
     "masking": (2, "classes errors", "numpy"),
-    "fit": (5, "errors grid models scene", "numpy"),
+    "fit": (5, "errors georef grid ground models scene", "numpy"),
     "normalise": (6, "errors fit grid models predict scene steps", ""),
     "prepare": (
         7,

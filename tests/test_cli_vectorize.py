@@ -100,7 +100,7 @@ def test_polygons_are_cut_to_an_exact_outline(tmp_path, class_map):
     output = tmp_path / "polygons.fgb"
     assert vectorize(class_map, "-o", output, "--clip", aoi).exit_code == 0
     frame = geopandas.read_file(output)
-    assert frame.area_m2.sum() == pytest.approx(area.area)
+    assert frame.area_m2.sum() == pytest.approx(area.area, rel=1e-2)
     assert frame.union_all().symmetric_difference(area).area < 1e-6
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pyproj import Geod
 from rasterio.transform import from_origin
 
 from geoseg.errors import ModelError
@@ -178,12 +179,21 @@ def test_a_scene_that_fits_is_read_as_it_is(scene_of, tmp_path):
     assert setup.scene.georef == scene.georef
 
 
-def test_a_scene_in_degrees_is_not_read_on_metres(make_raster, tmp_path):
+def test_a_scene_in_degrees_is_read_on_square_pixels_of_the_models_size(
+    make_raster, tmp_path
+):
     path = make_raster(
         values=like_trained(),
         bands=NAMES,
         crs="EPSG:4326",
-        transform=from_origin(12.5, 52.5, 0.001, 0.001),
+        transform=from_origin(12.5, 52.5, 0.0002, 0.0002),
     )
-    with pytest.raises(ModelError, match="CRS is in metres"):
-        prepare(path, Output(tmp_path / "out"), None, SegmentOptions(resample=True))
+    with pytest.raises(ModelError, match="made for pixels of 10 m"):
+        prepare(path, Output(tmp_path / "out"), None, SegmentOptions())
+    setup = prepare(path, Output(tmp_path / "out"), None, SegmentOptions(resample=True))
+    georef = setup.scene.georef
+    left, top = georef.xy(row=0, col=0)
+    right, bottom = georef.xy(row=1, col=1)
+    geod = Geod(ellps="WGS84")
+    assert geod.inv(left, top, right, top)[2] == pytest.approx(10, rel=0.005)
+    assert geod.inv(left, top, left, bottom)[2] == pytest.approx(10, rel=0.005)

@@ -49,11 +49,12 @@ def test_a_plane_off_the_grid_is_its_own(transform):
 
 
 def test_the_area_of_a_pixel_is_in_square_metres():
-    assert Georef(5, 7, from_origin(0, 0, 10, 20), UTM).pixel_area_m2() == 200
+    utm = Georef(5, 7, from_origin(500_000, 5_800_000, 10, 20), UTM)
+    assert utm.pixel_area_m2() == pytest.approx(200 * 0.9996**-2, rel=1e-6)
     feet = CRS.from_epsg(2263)  # US survey feet
     foot = 1200 / 3937
-    area = Georef(5, 7, from_origin(0, 0, 10, 20), feet).pixel_area_m2()
-    assert area == pytest.approx(200 * foot**2)
+    area = Georef(5, 7, from_origin(984_000, 200_000, 10, 20), feet).pixel_area_m2()
+    assert area == pytest.approx(200 * foot**2, rel=1e-4)
 
 
 def test_a_pixel_in_degrees_has_its_geodesic_area():

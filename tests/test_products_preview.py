@@ -13,7 +13,6 @@ from geoseg.classes import LandClass, Legend
 from geoseg.georef import Georef
 from geoseg.grid import Window
 from geoseg.mosaic import write_class_map
-from geoseg.products.ground import ground_of
 from geoseg.products.page import Page
 from geoseg.products.preview import write_preview
 from geoseg.scene import open_scene
@@ -165,17 +164,17 @@ TURNED_LEFT = TURNED_LEFT @ Affine.scale(10, -10)
 )
 def test_north_is_where_the_meridian_goes(georef, degrees):
     """Angles are clockwise from the top of the picture."""
-    right, up = ground_of(georef).north
+    right, up = georef.ground().north
     angle = math.degrees(math.atan2(right, up))
     assert (angle - degrees + 180) % 360 - 180 == pytest.approx(0, abs=0.05)
     assert math.hypot(right, up) == pytest.approx(1)
 
 
 def test_pixels_are_measured_on_the_ground():
-    ground = ground_of(Georef(20, 30, Affine(10, 0, 499_900, 0, -20, 5_800_100), UTM33))
+    ground = Georef(20, 30, Affine(10, 0, 499_900, 0, -20, 5_800_100), UTM33).ground()
     assert ground.column_m == pytest.approx(10, rel=1e-3)
     assert ground.row_m == pytest.approx(20, rel=1e-3)
     degrees = Georef(20, 30, Affine(0.01, 0, 20, 0, -0.01, 60.1), CRS.from_epsg(4326))
-    at_sixty = ground_of(degrees)
+    at_sixty = degrees.ground()
     assert at_sixty.column_m == pytest.approx(558.0, rel=1e-3)  # half of the equator's
     assert at_sixty.row_m == pytest.approx(1114.1, rel=1e-3)

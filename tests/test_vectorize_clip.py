@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from maps import LEGEND, ArrayMap
+from maps import FLAT, LEGEND, ArrayMap
 from pyproj import CRS
 
 from geoseg.vectorize.clip import clip
@@ -17,7 +17,7 @@ ORIGIN = Affine(10, 0, 0, 0, -10, 370)
 def noise(tolerance=0.0):
     pixels = np.random.default_rng(11).integers(0, 4, (37, 53)).astype(np.uint8)
     drawing = Drawing(tolerance=tolerance)
-    return polygons(ArrayMap(pixels, ORIGIN), legend=LEGEND, drawing=drawing)
+    return polygons(ArrayMap(pixels, ORIGIN, FLAT), legend=LEGEND, drawing=drawing)
 
 
 RING = shapely.Point(260, 180).buffer(170) - shapely.Point(240, 190).buffer(60)
@@ -52,4 +52,4 @@ def test_what_only_touches_the_area_is_gone():
 def test_an_area_elsewhere_leaves_nothing():
     clipped = clip(noise(), shapely.box(-20, -20, -10, -10))
     assert len(clipped) == 0
-    assert clipped.crs == CRS.from_epsg(32633)
+    assert clipped.crs == CRS.from_user_input(FLAT)

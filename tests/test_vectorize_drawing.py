@@ -141,7 +141,7 @@ def test_an_island_of_one_pixel_keeps_its_shape():
     pixels = np.zeros((5, 7), np.uint8)
     pixels[2, 3] = 1
     frame = make(pixels, Drawing(tolerance=100))
-    assert frame.area_m2.tolist() == [3400, 100]
+    assert frame.area_m2.round(-1).tolist() == [3400, 100]
 
 
 def test_smoothing_cuts_the_corners_of_an_island():
@@ -150,7 +150,7 @@ def test_smoothing_cuts_the_corners_of_an_island():
     frame = make(pixels, Drawing(smoothing=1))
     island = frame.geometry[1]
     assert shapely.get_num_coordinates(island) == 9
-    assert frame.area_m2[1] == pytest.approx(900 - 4 * 7.5**2 / 2)
+    assert frame.area_m2[1] == pytest.approx(900 - 4 * 7.5**2 / 2, rel=1e-3)
     assert frame.pixel_count[1] == 9
 
 
@@ -160,7 +160,7 @@ def test_regions_that_touch_at_a_corner_are_one_where_asked():
     assert frame.class_id.tolist() == [0, 1, 2]
     assert frame.geom_type.tolist() == ["MultiPolygon", "MultiPolygon", "Polygon"]
     assert frame.pixel_count.tolist() == [2, 5, 2]
-    assert frame.area_m2.tolist() == [200, 500, 200]
+    assert frame.area_m2.round().tolist() == [200, 500, 200]
     assert frame.is_valid.all()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +21,21 @@ from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.mosaic import ClassMap
 from geoseg.reference import Points, read_reference
 from geoseg.steps import OnStep, Step, ignore_step
-from geoseg.vectorize.units import length_in_pixels
+from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geoseg.classes import Legend
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.georef import Georef
 
 CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
+_SQUARE = 0.01
+"""Sides that differ by a smaller share make a square pixel."""
+_UNEVEN = 0.01
+"""By which share the pixels of a map may differ in area without a word."""
 _WIDEST = 50
 """Pixels that boundaries may be apart at most: so much more is read around a block."""
 
@@ -115,10 +121,11 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     )
     sure, warnings = _confidence(source, confidence)
     estimates: StratifiedEstimates | None = None
+    pixel_area_m2 = source.georef.pixel_area_m2()
     with spread(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
-            tolerance = _tolerance(options.boundary_tolerance, source.georef)
+            tolerance, aspect = _tolerance(options.boundary_tolerance, source.georef)
             evaluation = evaluate_blocks(
                 source,
                 truth,
@@ -126,6 +133,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
                 confidence=sure,
                 inside=inside,
                 tolerance=tolerance,
+                aspect=aspect,
                 map_blocks=map_blocks,
             )
             more = (*truth.warnings, *of_boundaries(evaluation))
@@ -138,6 +146,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
                 *_about_area(source.georef),
                 *of_sample(estimates, legend, names),
             )
+            pixel_area_m2 = _mean_area(source, legend)
         else:
             at = Comparison(source, legend, sure, inside, map_blocks)
             evaluation, more = at.points(truth)
@@ -147,7 +156,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
         unit="points" if isinstance(truth, Points) else "pixels",
         evaluation=evaluation,
         estimates=estimates,
-        pixel_area_m2=source.georef.pixel_area_m2(),
+        pixel_area_m2=pixel_area_m2,
         warnings=(*warnings, *(area.warnings if area else ()), *more),
         products=product_paths(output),
     )
@@ -171,15 +180,25 @@ def _confidence(
     return None, (f"{sentence}: calibration is not measured",)
 
 
-def _tolerance(text: str, georef: Georef) -> float:
-    """Read the boundaries' tolerance, in pixels."""
-    tolerance = length_in_pixels(text, georef)
+def _tolerance(text: str, georef: Georef) -> tuple[float, float]:
+    """Read the boundaries' tolerance, in pixels, and how many columns make a row.
+
+    Metres are those on the ground, in hundredths of a pixel: 20 m are two pixels of
+    10 m in UTM, whatever its scale factor.
+    """
+    length, aspect = read_length(text), 1.0
+    tolerance = length.pixels
+    if length.ground:
+        ground = georef.ground()
+        tolerance = round(length.ground / math.sqrt(ground.pixel_m2), 2)
+        aspect = ground.row_m / ground.column_m
+        aspect = aspect if abs(aspect - 1) > _SQUARE else 1.0
     if tolerance > _WIDEST:
         raise LabelsError(
             f"boundaries that are {text} apart ({tolerance:.4g} pixels) do not agree; "
             f"the tolerance is at most {_WIDEST} pixels"
         )
-    return tolerance
+    return tolerance, aspect
 
 
 def _refuse_estimates(reference: Path | str, options: EvaluateOptions) -> None:
@@ -191,11 +210,20 @@ def _refuse_estimates(reference: Path | str, options: EvaluateOptions) -> None:
 
 
 def _about_area(georef: Georef) -> tuple[str, ...]:
-    if not georef.crs.is_geographic:
+    uneven = georef.ground_field().unevenness
+    if uneven < _UNEVEN:
         return ()
     return (
         (
-            "the map is in degrees, so that its pixels differ in area: hectares are "
-            "those of the pixel at its centre; for exact ones map in an equal-area CRS"
+            f"the map's pixels differ in area on the ground by up to {uneven:.1%}: "
+            f"hectares are those of pixels of the mean size; for exact ones map in an "
+            f"equal-area CRS"
         ),
     )
+
+
+def _mean_area(source: ClassMap, legend: Legend) -> float:
+    """Square metres of a pixel on the ground, on average of those that have a class."""
+    found = source.extents()
+    there = [found[each.id] for each in legend if each.id in found]
+    return sum(each.area_m2 for each in there) / sum(each.pixels for each in there)

@@ -36,7 +36,7 @@ class Assessment:
     estimates: StratifiedEstimates | None
     """What the sample says of the whole map; None where it was not asked to."""
     pixel_area_m2: float
-    """The area of one of the map's pixels."""
+    """The area of one of the map's pixels on the ground, on average."""
     products: Mapping[str, str]
     """Path of each file that holds the figures, by its name."""
     warnings: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 from io import TextIOWrapper
@@ -100,5 +101,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A name that the terminal's encoding lacks is no reason to stop.
             stream.reconfigure(errors="replace")
-    # What GDAL mutters on the way is raised, in our words.
+    # What GDAL and PROJ mutter on the way is raised, in our words. PROJ asks at its
+    # first use; GDAL's own copy of it mutters of each file in kilometres.
+    os.environ.setdefault("PROJ_DEBUG", "0")
     logging.getLogger("rasterio").addHandler(logging.NullHandler())

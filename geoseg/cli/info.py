@@ -85,7 +85,7 @@ def _facts(found: SceneDescription) -> list[tuple[str, str]]:
         members += f" and {found.files - len(found.members):,} more"
     nodata = "none declared" if found.nodata is None else f"{found.nodata:g}"
     return [
-        ("grid", f"{found.width:,} x {found.height:,} px of {found.gsd_m:.4g} m"),
+        ("grid", f"{found.width:,} x {found.height:,} px of {found.gsd_m:.3g} m"),
         ("CRS", found.crs),
         ("degrees", f"{left:.5f}, {bottom:.5f}, {right:.5f}, {top:.5f}"),
         ("pixels", f"{found.dtype}, nodata {nodata}"),
@@ -108,5 +108,5 @@ def _number(value: float | None) -> str:
 def _verdict(found: SceneDescription, fit: ModelFit) -> str:
     if fit.why_not:
         return f"{fit.model} does not fit: {fit.why_not}"
-    gsd = f"trained on {fit.model_gsd_m:g} m, the scene has {found.gsd_m:.4g} m"
+    gsd = f"trained on {fit.model_gsd_m:g} m, the scene has {found.gsd_m:.3g} m"
     return "; ".join([f"{fit.model} fits ({gsd})", *fit.notes])

@@ -98,6 +98,7 @@ class _Question:
     inside: Inside | None
     legend: Legend
     tolerance: float
+    aspect: float
 
 
 def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyword
@@ -108,6 +109,7 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
     confidence: ClassRaster | None = None,
     inside: Inside | None = None,
     tolerance: float = 2.0,
+    aspect: float = 1.0,
     block: int = BLOCK,
     map_blocks: BlockMap = map,
 ) -> Evaluation:
@@ -123,6 +125,7 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
         confidence: Confidences in percent on the same plane, 255 where there is none.
         inside: Where to compare; everywhere by default.
         tolerance: How far apart boundaries may be, in pixels.
+        aspect: How many columns are as long as a row, where that matters.
         block: Side of what is compared at a time, in pixels.
         map_blocks: What applies a function to every block, such as `map`.
 
@@ -131,8 +134,8 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
         ShapeError: A class id is not in the legend.
 
     """
-    question = _Question(class_map, confidence, inside, legend, tolerance)
-    blocks = _blocks(class_map.georef, reference, block, reach(tolerance))
+    question = _Question(class_map, confidence, inside, legend, tolerance, aspect)
+    blocks = _blocks(class_map.georef, reference, block, reach(tolerance, aspect))
     total: Evaluation | None = None
     for counted in map_blocks(partial(_evaluate_block, question), blocks):
         total = counted if total is None else _sum(total, counted)
@@ -187,6 +190,7 @@ def _evaluate_block(
             predicted,
             question.legend.ids,
             tolerance=question.tolerance,
+            aspect=question.aspect,
             inner=inner,
         ),
         calibration,

@@ -71,9 +71,9 @@ class Boundaries:
         )
 
 
-def reach(tolerance: float) -> int:
+def reach(tolerance: float, aspect: float = 1.0) -> int:
     """How many pixels around a block decide about the boundaries inside it."""
-    return math.floor(tolerance) + 1
+    return math.floor(tolerance * math.sqrt(max(aspect, 1 / aspect))) + 1
 
 
 def count_boundaries(
@@ -82,6 +82,7 @@ def count_boundaries(
     ids: tuple[int, ...],
     *,
     tolerance: float,
+    aspect: float = 1.0,
     inner: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> Boundaries:
     """Count boundary pixels, and those that have a counterpart.
@@ -94,11 +95,13 @@ def count_boundaries(
         predicted: The map's class ids, the same shape; 255 is nodata.
         ids: The classes, in the order of the counts.
         tolerance: In pixels, centre to centre, at least 0.
+        aspect: How many columns are as long as a row: the tolerance is then in sides
+            of a square of the same area.
         inner: The rows and columns whose pixels are counted.
 
     """
     unknown = (reference == NODATA) | (predicted == NODATA)
-    asked = ~widened(unknown, reach(tolerance))[inner]
+    asked = ~widened(unknown, reach(tolerance, aspect))[inner]
     counts = np.zeros((4, len(ids)), np.int64)
     edges = [_on_boundary(each) & ~unknown for each in (predicted, reference)]
     for channel, value in enumerate(ids):
@@ -112,7 +115,7 @@ def count_boundaries(
             ((on_map, on_reference), (on_reference, on_map))
         ):
             mine = own[inner] & asked
-            near = widened(other, tolerance)[inner]
+            near = widened(other, tolerance, aspect)[inner]
             counts[2 * row : 2 * row + 2, channel] = mine.sum(), (mine & near).sum()
     return Boundaries(tolerance, *counts)
 
@@ -128,8 +131,13 @@ def _on_boundary(classes: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return edge
 
 
-def widened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+def widened(
+    mask: NDArray[np.bool_], radius: float, aspect: float = 1.0
+) -> NDArray[np.bool_]:
     """Mark every pixel whose centre is within a radius of a marked one's.
+
+    Where ``aspect`` columns are as long as a row, the circle is an ellipse of pixels
+    with the same area.
 
     Example:
         >>> mask = np.zeros((1, 7), bool)
@@ -141,11 +149,12 @@ def widened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     height, width = mask.shape
     wide = np.zeros(mask.shape, bool)
     # Row by row of the disc: a run of columns is a difference of running sums.
-    reach = math.floor(radius)
+    down_radius = radius / math.sqrt(aspect)
+    reach = math.floor(radius * math.sqrt(aspect))
     sums = np.zeros((height, width + 2 * reach + 1), np.int32)
     np.cumsum(np.pad(mask, ((0, 0), (reach, reach))), axis=1, out=sums[:, 1:])
-    for down in range(min(reach, height - 1) + 1):
-        half = math.floor(math.sqrt(radius**2 - down**2))
+    for down in range(min(math.floor(down_radius), height - 1) + 1):
+        half = math.floor(aspect * math.sqrt(down_radius**2 - down**2))
         first, stop = reach - half, reach + half + 1
         run = sums[:, stop : stop + width] > sums[:, first : first + width]
         wide[down:] |= run[: height - down]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import geopandas
 import numpy as np
+import shapely
 from rasterio import features
 from shapely import STRtree, box
 
@@ -15,6 +16,7 @@ from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
 from geoseg.georef import Bounds
 from geoseg.grid import Window
+from geoseg.ground import unit_axes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,11 +135,37 @@ def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:
     if width == 0 or not thin.any():
         return shapes
     wide = shapes[thin]
-    metres = wide.estimate_utm_crs()
-    wide = wide.to_crs(metres).buffer(width / 2).to_crs(shapes.crs)
     shapes = shapes.copy()
-    shapes[thin] = wide
+    shapes[thin] = _buffered(wide.to_numpy(), wide.crs, width / 2)
     return shapes
+
+
+def _buffered(
+    shapes: NDArray[np.object_], crs: CRS, metres: float
+) -> NDArray[np.object_]:
+    """Give shapes a margin in metres on the ground where each of them is."""
+    centroids = shapely.centroid(shapes)
+    middles = np.stack([shapely.get_x(centroids), shapely.get_y(centroids)], axis=1)
+    to_ground = unit_axes(crs, middles[:, 0], middles[:, 1])
+    known = np.isfinite(to_ground).all(axis=(1, 2))  # the others are nowhere on Earth
+    middles, to_ground = middles[known], to_ground[known]
+    wide = shapely.buffer(_applied(to_ground, shapes[known], middles, 0), metres)
+    shapes = shapes.copy()
+    shapes[known] = _applied(np.linalg.inv(to_ground), wide, 0, middles)
+    return shapes
+
+
+def _applied(
+    axes: NDArray[np.float64],
+    shapes: NDArray[np.object_],
+    before: NDArray[np.float64] | int,
+    after: NDArray[np.float64] | int,
+) -> NDArray[np.object_]:
+    """Apply to each shape its own matrix, around a place that is moved to another."""
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    before, after = (np.broadcast_to(at, (len(shapes), 2)) for at in (before, after))
+    moved = np.einsum("pij,pj->pi", axes[owner], points - before[owner]) + after[owner]
+    return np.asarray(shapely.set_coordinates(shapes.copy(), moved))
 
 
 def rasterise_labels(

@@ -126,7 +126,7 @@ class ClassMap:
 
         Returns:
             An extent for each value that occurs, rising by value, nodata (255)
-            included. In degrees the area of a pixel is that of its row.
+            included. The area of a pixel is what it covers of the ground.
 
         Raises:
             SceneError: The file cannot be read.
@@ -136,23 +136,17 @@ class ClassMap:
         height, width = self.georef.height, self.georef.width
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
             for row in range(0, height, _SQUARE):
-                of_rows = self._row_areas(range(row, min(row + _SQUARE, height)))
+                rows = min(_SQUARE, height - row)
                 for col in range(0, width, _SQUARE):
-                    cols = min(_SQUARE, width - col)
-                    values = self.read(Window(row, col, len(of_rows), cols))
-                    found = _counts_by_row(values)
-                    counts += found.sum(axis=0)
-                    areas += of_rows @ found
+                    window = Window(row, col, rows, min(_SQUARE, width - col))
+                    values = self.read(window).ravel()
+                    counts += np.bincount(values, minlength=_VALUES)
+                    sizes = _pixel_areas(self.georef, window).ravel()
+                    areas += np.bincount(values, sizes, _VALUES)
         return {
             int(value): Extent(int(counts[value]), float(areas[value]))
             for value in np.flatnonzero(counts)
         }
-
-    def _row_areas(self, rows: range) -> NDArray[np.float64]:
-        """The area of a pixel of each row, in square metres."""
-        if not self.georef.crs.is_geographic:
-            return np.full(len(rows), self.georef.pixel_area_m2())
-        return np.array([self.georef.pixel_area_m2(row) for row in rows])
 
     def legend(self) -> Legend | None:
         """Read the legend that `write_class_map` left in the file; None if none.
@@ -176,9 +170,15 @@ def class_extents(path: Path) -> dict[int, Extent]:
     return ClassMap.open(path).extents()
 
 
-def _counts_by_row(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the pixels of each value in each row, shape ``(row, value)``."""
-    return np.stack([np.bincount(row, minlength=_VALUES) for row in values])
+def _pixel_areas(georef: Georef, window: Window) -> NDArray[np.float64]:
+    """Give the area of each pixel of a window on the ground, in square metres.
+
+    A square of pixels is asked about at its own nodes: in degrees and on Mercator's
+    maps pixels shrink towards the poles, in other CRSs to all sides.
+    """
+    field = georef.crop(window).ground_field()
+    rows, cols = np.arange(window.height) + 0.5, np.arange(window.width) + 0.5
+    return field.grid_areas(cols, rows)
 
 
 def _choose_band(dataset: DatasetReader, band: int | None) -> int:

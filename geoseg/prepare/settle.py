@@ -102,7 +102,7 @@ def prepare(  # what segment takes, and how much may be read
         masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
         legend = masking.legend
         _check_same_pixels(scene, mask_run.scene)
-    options.polygons.drawing(scene.georef, legend)
+    options.polygons.drawing(legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block

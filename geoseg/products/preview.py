@@ -16,7 +16,6 @@ from geoseg.atomic import atomic_file
 from geoseg.classes import NODATA
 from geoseg.grid import Window
 from geoseg.mosaic import ClassMap, class_extents
-from geoseg.products.ground import ground_of
 from geoseg.products.page import LegendRow, Page, Sheet
 from geoseg.products.report import ClassArea, class_areas
 
@@ -88,7 +87,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
 
     """
     plane = ClassMap.open(map_path).georef
-    ground = ground_of(plane)
+    ground = plane.ground()
     areas = class_areas(class_extents(map_path), legend)
     rows = _legend_rows(areas, legend)
     width_m = plane.width * ground.column_m

@@ -186,7 +186,7 @@ def _card(
         name=name,
         bands=("#1",),
         classes=("a", "b"),
-        gsd_m=first.georef.gsd_m(),
+        gsd_m=float(f"{first.georef.gsd_m():.3g}"),
         dtype=str(first.pixels.dtype),
         tile=options.tile,
         description=f"Land cover: {', '.join(c.name for c in lesson.legend)}.",

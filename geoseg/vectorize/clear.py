@@ -157,7 +157,7 @@ def straighten(
     vertices: NDArray[np.int32],
     offsets: NDArray[np.int64],
     index: tuple[NDArray[np.int32], NDArray[np.int64]],
-    measure: tuple[float, float, float],
+    measures: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Choose the vertices that each arc keeps.
 
@@ -165,8 +165,8 @@ def straighten(
         vertices: Rows and columns of vertices.
         offsets: Where each arc's begin.
         index: What `index_vertices` gives.
-        measure: The length of a step down and of one to the right, and the
-            square of the tolerance.
+        measures: For each arc the length of a step down and of one to the right, and
+            the square of the tolerance, shape ``(arc, 3)``.
 
     """
     keep = np.zeros(len(vertices), np.bool_)
@@ -174,6 +174,7 @@ def straighten(
     for arc in range(len(offsets) - 1):
         first, last = offsets[arc], offsets[arc + 1] - 1
         keep[first] = keep[last] = True
+        measure = measures[arc, 0], measures[arc, 1], measures[arc, 2]
         if (
             vertices[first, 0] == vertices[last, 0]
             and vertices[first, 1] == vertices[last, 1]
@@ -210,7 +211,7 @@ def divide(
     vertices: NDArray[np.int32],
     stretches: NDArray[np.int64],
     index: tuple[NDArray[np.int32], NDArray[np.int64]],
-    measure: tuple[float, float, float],
+    measures: NDArray[np.float64],
     keep: NDArray[np.bool_],
 ) -> None:
     """Divide arcs at their farthest vertices, and straighten both parts.
@@ -219,13 +220,14 @@ def divide(
         vertices: Rows and columns of vertices.
         stretches: First vertices of the arcs and those after the last ones.
         index: What `index_vertices` gives.
-        measure: As for `straighten`.
+        measures: As for `straighten`.
         keep: True for the vertices that are kept; changed.
 
     """
     waiting = np.empty(len(vertices), np.int64)
     for arc in range(stretches.shape[1]):
         first, last = stretches[0, arc], stretches[1, arc] - 1
+        measure = measures[arc, 0], measures[arc, 1], measures[arc, 2]
         far, _ = _find_farthest(vertices, first, last, measure)
         keep[far] = True
         _straighten_one(vertices, (first, far), index, measure, keep, waiting)

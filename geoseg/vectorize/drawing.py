@@ -17,8 +17,12 @@ class Drawing:
 
     min_pixels: float = 0
     """Patches of fewer pixels go to the neighbour with the longest boundary."""
+    min_area_m2: float = 0
+    """The same in square metres on the ground, instead."""
     tolerance: float = 0
     """How far lines may move to become straighter, in sides of a pixel."""
+    tolerance_m: float = 0
+    """The same in metres on the ground, instead."""
     smoothing: int = 0
     """How often corners are cut, after straightening (Chaikin's way), 0 to 4."""
     connectivity: int = 4
@@ -32,14 +36,8 @@ class Drawing:
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
-        if not self.min_pixels >= 0:
-            raise VectorError(
-                f"the smallest area to keep must not be negative, got {self.min_pixels}"
-            )
-        if not self.tolerance >= 0:
-            raise VectorError(
-                f"the tolerance of lines must not be negative, got {self.tolerance}"
-            )
+        _check("the smallest area to keep", self.min_pixels, self.min_area_m2)
+        _check("the tolerance of lines", self.tolerance, self.tolerance_m)
         if not 0 <= self.smoothing <= _MOST_SMOOTHING:
             raise VectorError(
                 f"corners can be cut 0 to {_MOST_SMOOTHING} times, got {self.smoothing}"
@@ -50,7 +48,14 @@ class Drawing:
                 f"got {self.connectivity}"
             )
 
-    @property
-    def keeps_pixels(self) -> bool:
-        """Whether polygons run along pixel sides, so that areas are exact."""
-        return self.tolerance == 0 and self.smoothing == 0
+
+def _check(what: str, pixels: float, ground: float) -> None:
+    """Refuse a size that is negative, or given in two units."""
+    for size in (pixels, ground):
+        if not size >= 0:
+            raise VectorError(f"{what} must not be negative, got {size}")
+    if pixels and ground:
+        raise VectorError(
+            f"{what} is given in pixels or on the ground, not both: got {pixels} px "
+            f"and {ground} in metres"
+        )

@@ -1,8 +1,12 @@
 """Areas and perimeters of polygons on the ground.
 
-In a projected CRS both are planar. In a geographic one they are on the CRS's
-ellipsoid, and a side is the straight line in longitude and latitude: the sides
-of pixels run along parallels, not along geodesics.
+Both are on the ellipsoid of the CRS, whatever its unit. A side is the straight line in
+the CRS, as it is drawn on a map: the sides of pixels run along parallels or grid lines,
+not along geodesics.
+
+An area is a sum over the sides of its rings (Green's theorem): of what lies on the
+ground between each side and the left edge of all polygons. Sizes on the ground change
+so slowly that they are interpolated between nodes: see `geoseg.ground.GroundField`.
 """
 
 from __future__ import annotations
@@ -11,10 +15,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+from affine import Affine
+
+from geoseg.ground import Frame, GroundField
+from geoseg.kernel import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
+
+_GAUSS = 0.5 / 3**0.5
+"""How far from the middle of a line the two points lie that stand for it: with them,
+what changes along it up to the third power is summed exactly."""
 
 
 def measure(
@@ -24,63 +36,126 @@ def measure(
 
     Args:
         polygons: Polygons or multipolygons in (x, y) of the CRS.
-        crs: Their CRS; without an ellipsoid of its own, WGS 84's is taken.
+        crs: Their CRS; in a local one, which is nowhere on Earth, the ground is flat.
 
     Returns:
         Areas in square metres and perimeters in metres (holes add to them).
 
     """
-    if crs.is_geographic:
-        return _on_ellipsoid(polygons, crs)
-    metres = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    return shapely.area(polygons) * metres**2, shapely.length(polygons) * metres
+    areas, perimeters = np.zeros((2, len(polygons)))
+    if shapely.is_empty(polygons).all():
+        return areas, perimeters
+    bounds = shapely.total_bounds(polygons)
+    field = GroundField(crs, Affine.identity(), Frame(*bounds.tolist()))
+    parts, owners = polygons, np.arange(len(polygons))
+    if (shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON).any():
+        parts, owners = shapely.get_parts(polygons, return_index=True)
+    rings, part_of = shapely.get_rings(parts, return_index=True)
+    points, ring_of = shapely.get_coordinates(rings, return_index=True)
+    inside, around = _measure_rings(
+        points - field.origin, ring_of, len(rings), field.cell, _with_swept(field)
+    )
+    is_shell = np.diff(part_of, prepend=-1) != 0
+    owner = owners[part_of]
+    np.add.at(areas, owner, np.where(is_shell, np.abs(inside), -np.abs(inside)))
+    np.add.at(perimeters, owner, around)
+    return areas, perimeters
 
 
-def _on_ellipsoid(
-    polygons: NDArray[np.object_], crs: CRS
+def _with_swept(field: GroundField) -> NDArray[np.float64]:
+    """Add what lies left of each node: square metres along a unit of y."""
+    area = field.nodes[3]
+    swept = np.zeros_like(area)
+    steps = (area[:, 1:] + area[:, :-1]) * (field.cell[0] / 2)
+    np.cumsum(steps, axis=1, out=swept[:, 1:])
+    return np.concatenate([field.nodes, swept[np.newaxis]])
+
+
+@kernel
+def _measure_rings(
+    points: NDArray[np.float64],
+    ring_of: NDArray[np.int64],
+    count: int,
+    cell: tuple[float, float],
+    nodes: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    radius, squared = _ellipsoid(crs)
-    radians = crs.axis_info[0].unit_conversion_factor if crs.axis_info else np.pi / 180
-    rings, owner = shapely.get_rings(polygons, return_index=True)
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    points = points * radians
-    same = ring[1:] == ring[:-1]
-    start, end = points[:-1][same], points[1:][same]
-    middle, step = (start + end) / 2, end - start
-    belt = (
-        _belt(start[:, 1], squared)
-        + 4 * _belt(middle[:, 1], squared)
-        + _belt(end[:, 1], squared)
-    ) / 6  # Simpson's rule; exact where a side runs along a parallel
-    side = owner[ring[1:][same]]
-    area = np.zeros(len(polygons))
-    np.add.at(area, side, -(radius**2) * belt * step[:, 0])
-    bend = 1 - squared * np.sin(middle[:, 1]) ** 2
-    east = step[:, 0] * np.cos(middle[:, 1]) * radius / np.sqrt(bend)
-    north = step[:, 1] * radius * (1 - squared) / bend**1.5
-    perimeter = np.zeros(len(polygons))
-    np.add.at(perimeter, side, np.hypot(east, north))
-    return np.abs(area), perimeter
+    """Measure rings.
 
+    Args:
+        points: Vertices from the first node on, shape ``(vertex, 2)``.
+        ring_of: The ring of each, in order.
+        count: The number of rings.
+        cell: How far apart nodes are.
+        nodes: Those of a field, and what lies left of each, shape ``(5, y, x)``.
 
-def _ellipsoid(crs: CRS) -> tuple[float, float]:
-    """Give the equatorial radius in metres and the squared eccentricity."""
-    ellipsoid = crs.ellipsoid
-    if ellipsoid is None:
-        return 6378137.0, 0.0066943799901413165
-    ratio = ellipsoid.semi_minor_metre / ellipsoid.semi_major_metre
-    return ellipsoid.semi_major_metre, 1 - ratio**2
+    Returns:
+        The area in each, with the sign of its direction, and its length.
 
-
-def _belt(latitude: NDArray[np.float64], squared: float) -> NDArray[np.float64]:
-    """Give the area from the equator to a parallel, a radian of longitude wide.
-
-    On an ellipsoid of equatorial radius 1, from the equal-area projections
-    (Snyder, Map Projections: A Working Manual, equation 3-12, halved).
     """
-    sine = np.sin(latitude)
-    if squared == 0:
-        return np.asarray(sine)
-    e = np.sqrt(squared)
-    bent = sine / (1 - squared * sine**2) + np.arctanh(e * sine) / e
-    return np.asarray((1 - squared) / 2 * bent)
+    areas, lengths = np.zeros(count), np.zeros(count)
+    for k in range(1, len(points)):
+        ring = ring_of[k]
+        if ring_of[k - 1] != ring:
+            continue
+        x, y = points[k - 1, 0], points[k - 1, 1]
+        dx, dy = points[k, 0] - x, points[k, 1] - y
+        # A line through several cells is one of several pieces.
+        pieces = 1 + int(max(abs(dx) / cell[0], abs(dy) / cell[1]))
+        dx, dy = dx / pieces, dy / pieces
+        for piece in range(pieces):
+            middle_x, middle_y = x + (piece + 0.5) * dx, y + (piece + 0.5) * dy
+            lengths[ring] += _length(middle_x, middle_y, dx, dy, cell, nodes)
+            if dy != 0:
+                for side in (-_GAUSS, _GAUSS):
+                    at_x, at_y = middle_x + side * dx, middle_y + side * dy
+                    areas[ring] += _left_of(at_x, at_y, cell, nodes) * dy / 2
+    return areas, lengths
+
+
+@kernel
+def _length(
+    x: float,
+    y: float,
+    dx: float,
+    dy: float,
+    cell: tuple[float, float],
+    nodes: NDArray[np.float64],
+) -> float:
+    """Metres of a step around a point."""
+    across, down, lean = 0.0, 0.0, 0.0
+    row, col, right, below = _place(x, y, cell, nodes)
+    for i in range(2):
+        for j in range(2):
+            weight = (below if i else 1 - below) * (right if j else 1 - right)
+            across += weight * nodes[0, row + i, col + j]
+            down += weight * nodes[1, row + i, col + j]
+            lean += weight * nodes[2, row + i, col + j]
+    across, down = across * dx, down * dy
+    square = across * across + down * down + 2 * lean * across * down
+    return float(np.sqrt(max(square, 0.0)))
+
+
+@kernel
+def _left_of(
+    x: float, y: float, cell: tuple[float, float], nodes: NDArray[np.float64]
+) -> float:
+    """Square metres between a point and the first nodes, along a unit of y."""
+    row, col, right, below = _place(x, y, cell, nodes)
+    total = 0.0
+    for i in range(2):
+        first, then = nodes[3, row + i, col], nodes[3, row + i, col + 1]
+        part = right * first + right * right / 2 * (then - first)
+        weight = below if i else 1 - below
+        total += weight * (nodes[4, row + i, col] + part * cell[0])
+    return total
+
+
+@kernel
+def _place(
+    x: float, y: float, cell: tuple[float, float], nodes: NDArray[np.float64]
+) -> tuple[int, int, float, float]:
+    """Find a point's cell (row, column), and how far in it the point is, 0 to 1."""
+    across, down = x / cell[0], y / cell[1]
+    col = min(max(int(across), 0), nodes.shape[2] - 2)
+    row = min(max(int(down), 0), nodes.shape[1] - 2)
+    return row, col, across - col, down - row

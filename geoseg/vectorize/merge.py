@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
 
+_SHARES = 1_000_000
+"""Areas are whole millionths of the smallest that is kept: sums without order."""
+_MANY_TIMES = 1_000_000
+"""How large a region needs to be to be as large as any."""
+
 
 def merge_small(
     network: Network, georef: Georef, drawing: Drawing
@@ -78,12 +83,30 @@ def _classes_after(
     network: Network, georef: Georef, drawing: Drawing
 ) -> NDArray[np.uint8]:
     """Find the class of every region after merging."""
-    if drawing.min_pixels <= 1:
+    if drawing.min_pixels <= 1 and not drawing.min_area_m2:
         return network.regions.classes
     patches = np.arange(len(network.regions.classes) + 1, dtype=np.int32)
     if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
         patches = group_by_corners(network)
-    return sieve(network, georef, drawing.min_pixels, patches)
+    sizes, minimum = _sizes(network, georef, drawing)
+    return sieve(network, georef, (sizes, minimum), patches)
+
+
+def _sizes(
+    network: Network, georef: Georef, drawing: Drawing
+) -> tuple[NDArray[np.int64], float]:
+    """Give the size of every region, and the smallest that is kept, in one unit.
+
+    On the ground a region's pixels are as large as its first one: where that matters,
+    the region is far larger than any smallest patch.
+    """
+    pixels = network.regions.pixels
+    if not drawing.min_area_m2:
+        return pixels, drawing.min_pixels
+    rows, cols = np.divmod(network.regions.firsts, georef.width)
+    areas = pixels * georef.ground_field().areas(cols + 0.5, rows + 0.5)
+    shares = np.minimum(areas / drawing.min_area_m2, _MANY_TIMES)
+    return np.rint(shares * _SHARES).astype(np.int64), _SHARES
 
 
 def _repaint(

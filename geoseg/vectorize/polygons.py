@@ -58,8 +58,8 @@ def polygons(
         row), with the columns ``class_id``, ``class_name``, ``area_m2``,
         ``perimeter_m`` (holes included), ``pixel_count``, ``mean_confidence``
         (percent; only with ``confidence``) and ``geometry`` in the map's CRS.
-        Areas are planar where the CRS is projected (pixel count times pixel
-        area, exactly), and on the CRS's ellipsoid where it is geographic.
+        Areas and perimeters are on the ground, on the CRS's ellipsoid, whatever
+        its unit.
         ``attrs["merged_pixels"]`` holds the pixels, by class name, of the patches
         that were too small and went to another class.
 
@@ -92,8 +92,8 @@ def _draw(network: Network, georef: Georef, drawing: Drawing) -> NDArray[np.obje
     """Draw every region, simplified and smoothed as asked."""
     arcs = chain(*network.pieces)
     rings = assemble(arcs)
-    if drawing.tolerance:
-        arcs = simplify(arcs, georef, drawing.tolerance)
+    if drawing.tolerance or drawing.tolerance_m:
+        arcs = simplify(arcs, georef, drawing)
     vertices, offsets = smooth(arcs, georef, drawing.smoothing)
     return draw(rings, vertices, offsets, georef.transform)
 

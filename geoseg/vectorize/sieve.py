@@ -31,14 +31,18 @@ _THOUSANDTHS = 1000
 
 
 def sieve(
-    network: Network, georef: Georef, minimum: float, groups: NDArray[np.int32]
+    network: Network,
+    georef: Georef,
+    measured: tuple[NDArray[np.int64], float],
+    groups: NDArray[np.int32],
 ) -> NDArray[np.uint8]:
     """Find the class of every region after merging those that are too small.
 
     Args:
         network: The map's regions and the pieces of lines between them.
         georef: The map's plane; the sides of its pixels may differ.
-        minimum: The number of pixels from which a patch is kept.
+        measured: The size of each region, and from which one a patch is kept: pixels,
+            or whole parts of an area.
         groups: The patch to which each face belongs, `OUTSIDE` first: its own,
             or one that several regions of a class make together.
 
@@ -46,8 +50,9 @@ def sieve(
         The class of each region; nodata if the patch had no other neighbour.
 
     """
+    of_regions, minimum = measured
     sizes = np.zeros(groups.max(initial=0) + 1, np.int64)
-    np.add.at(sizes, groups[1:], network.regions.pixels)
+    np.add.at(sizes, groups[1:], of_regions)
     classes = np.full(len(sizes), NODATA, np.uint8)
     classes[groups[1:]] = network.regions.classes
     lengths = _lengths(network.pieces, georef)
@@ -81,7 +86,7 @@ def _merge(
     Args:
         faces: The region left of each half-edge.
         lengths: The length of each piece.
-        sizes: Pixels of each region, `OUTSIDE` first; changed.
+        sizes: The size of each region, `OUTSIDE` first; changed.
         classes: Class of each region, `OUTSIDE` first; changed for those that
             took in others.
         minimum: The size from which a region is kept.

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from geoseg.georef import Georef
     from geoseg.vectorize.chain import Chains
+    from geoseg.vectorize.drawing import Drawing
 
 
-def simplify(arcs: Chains, georef: Georef, tolerance: float) -> Chains:
+def simplify(arcs: Chains, georef: Georef, drawing: Drawing) -> Chains:
     """Drop vertices of arcs that are close to the straight line without them.
 
     A closed arc keeps the vertex farthest from its start and, on both ways
@@ -30,33 +31,51 @@ def simplify(arcs: Chains, georef: Georef, tolerance: float) -> Chains:
     Args:
         arcs: Arcs along pixel sides.
         georef: The map's plane; the sides of its pixels may differ.
-        tolerance: How far a line may move, in the side of a square pixel of the
-            same area.
+        drawing: How far a line may move: in metres on the ground, or in the side of
+            a square pixel of the same area.
 
     Returns:
         The arcs with some of their vertices.
 
     """
-    t = georef.transform
-    step = np.hypot([t.b, t.a], [t.e, t.d])  # a row down, a column to the right
-    scale = step / np.sqrt(abs(t.determinant))
+    measures = _measures(arcs, georef, drawing)
     columns, starts = index_vertices(arcs.vertices, georef.height, georef.width)
     keep = straighten(
         arcs.vertices,
         arcs.offsets,
         (columns, starts),
-        (scale[0], scale[1], tolerance**2),
+        measures,
     )
     twins = _find_twins(arcs, keep)
     divide(
         arcs.vertices,
         arcs.offsets[np.stack([twins, twins + 1])],
         (columns, starts),
-        (scale[0], scale[1], tolerance**2),
+        measures[twins],
         keep,
     )
     kept = np.concatenate([[0], np.cumsum(keep)])
     return arcs._replace(vertices=arcs.vertices[keep], offsets=kept[arcs.offsets])
+
+
+def _measures(arcs: Chains, georef: Georef, drawing: Drawing) -> NDArray[np.float64]:
+    """Give each arc the lengths of a row and of a column, and the squared tolerance.
+
+    On the ground they are those at the arc's middle vertex, so that a line is moved as
+    far in the north of a map as in its south.
+    """
+    measures = np.empty((len(arcs.offsets) - 1, 3))
+    if drawing.tolerance_m:
+        middles = arcs.vertices[(arcs.offsets[:-1] + arcs.offsets[1:]) // 2]
+        rows, cols = middles.T.astype(np.float64)
+        measures[:, 1], measures[:, 0] = georef.ground_field().steps(cols, rows)
+        measures[:, 2] = drawing.tolerance_m**2
+    else:
+        t = georef.transform
+        steps = np.hypot([t.b, t.a], [t.e, t.d])  # a row down, a column to the right
+        measures[:, :2] = steps / np.sqrt(abs(t.determinant))
+        measures[:, 2] = drawing.tolerance**2
+    return measures
 
 
 def _find_twins(arcs: Chains, keep: NDArray[np.bool_]) -> NDArray[np.int64]:

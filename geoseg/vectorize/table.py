@@ -54,12 +54,11 @@ def tabulate(
         np.add.at(total, rows, part)
     classes = np.zeros(count, np.uint8)
     classes[rows] = regions.classes
-    drawn_area, perimeter = measure(geometry, georef.crs)
-    is_exact = drawing.keeps_pixels and not georef.crs.is_geographic
+    area, perimeter = measure(geometry, georef.crs)
     columns: dict[str, NDArray[Any]] = {  # each column has its own type
         "class_id": classes.astype(np.int32),
         "class_name": _names(legend)[classes],
-        "area_m2": pixels * georef.pixel_area_m2() if is_exact else drawn_area,
+        "area_m2": area,
         "perimeter_m": perimeter,
         "pixel_count": pixels,
         "mean_confidence": np.divide(

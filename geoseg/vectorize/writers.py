@@ -17,11 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyogrio
 import shapely
+from pyproj import CRS, Transformer
 
 from geoseg.atomic import atomic_file
 from geoseg.authorship import files_mark, mark_layer
 from geoseg.errors import DiskError, VectorError
 from geoseg.gdalpath import layer_name, writable
+from geoseg.ground import unit_areas
 from geoseg.vectorize.geojson import DECIMALS, to_lonlat
 from geoseg.vectorize.style import make_qml
 
@@ -86,7 +88,7 @@ _ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
 """The suffixes of formats that know no other coordinates than those on Earth."""
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
 _WORLD_PIXEL = 156_543.0
-"""Metres a pixel on the equator where a tile of 256 pixels is the world."""
+"""Units of Web Mercator a pixel where a tile of 256 pixels is the world."""
 _FINEST_ZOOM = 18
 _ZOOMS = 6
 """How many zoom levels there are above the finest."""
@@ -322,9 +324,20 @@ def _zooms(frame: gpd.GeoDataFrame, path: Path) -> dict[str, str]:
             f"{path.name} cannot be tiles of nothing, and there are no polygons; "
             f"every other format can be empty"
         )
-    side = float(np.sqrt((frame["area_m2"] / frame["pixel_count"]).median()))
+    metres = float(np.sqrt((frame["area_m2"] / frame["pixel_count"]).median()))
+    side = metres / _mercator_unit(frame)
     finest = int(np.clip(np.rint(np.log2(_WORLD_PIXEL / side)) - 2, 0, _FINEST_ZOOM))
     return {"MINZOOM": str(max(0, finest - _ZOOMS)), "MAXZOOM": str(finest)}
+
+
+def _mercator_unit(frame: gpd.GeoDataFrame) -> float:
+    """Metres of a unit of Web Mercator on the ground, in the middle of a frame."""
+    left, bottom, right, top = frame.total_bounds
+    web = CRS.from_epsg(3857)
+    way = Transformer.from_crs(frame.crs, web, always_xy=True)
+    x, y = way.transform([(left + right) / 2], [(bottom + top) / 2])
+    unit = float(np.sqrt(unit_areas(web, np.array(x), np.array(y)))[0])
+    return unit if np.isfinite(unit) else 1.0
 
 
 def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:

@@ -11,7 +11,9 @@ from affine import Affine
 from geoseg.errors import SceneError
 from geoseg.georef import Georef
 from geoseg.grid import Window
+from geoseg.ground import unit_areas
 from geoseg.scene.files.raster import parse_crs
+from geoseg.scene.grids.coordinates import mover
 from geoseg.scene.grids.warp import covered
 
 if TYPE_CHECKING:
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
     from geoseg.scene.options import SceneOptions
 
-_EARTH_M = 6_371_009.0
-"""Earth's mean radius in metres."""
-_DIGITS = 3
-"""Digits of a resolution that nobody named."""
 _MOST_PIXELS = 1 << 45
 """A grid of more pixels was not meant: the land of Earth has 2**40 of 10 m."""
 
@@ -134,7 +132,7 @@ def _crs(planes: Sequence[Georef], options: SceneOptions) -> CRS:
 def _resolution(
     planes: Sequence[Georef], crs: CRS, options: SceneOptions
 ) -> tuple[float, float]:
-    """The pixel size named, or that of the finest file, to three digits."""
+    """The pixel size named, or that of the finest file on the ground, in 3 digits."""
     if options.resolution is not None:
         named = options.resolution
         width, height = named if isinstance(named, tuple) else (named, named)
@@ -144,10 +142,35 @@ def _resolution(
                 f"{width:g} x {height:g}"
             )
         return width, height
-    side = min(plane.gsd_m() for plane in planes)
-    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    # A degree's conversion factor is in radians.
-    side /= unit * _EARTH_M if crs.is_geographic else unit
-    digits = _DIGITS - 1 - math.floor(math.log10(side))
-    rounded = float(np.round(side, digits))
+    finest, side = _finest(planes)
+    x, y = finest.xy(row=finest.height / 2, col=finest.width / 2)
+    there = mover(finest.crs, crs, None)(np.array([x]), np.array([y]))
+    unit = math.sqrt(unit_areas(crs, *there)[0])
+    if not 0 < unit < math.inf:
+        raise SceneError(
+            f"the files are nowhere in {crs.name}, so that it tells no size of pixels; "
+            f"choose another --crs"
+        )
+    rounded = float(f"{side / unit:.3g}")
     return rounded, rounded
+
+
+def _finest(planes: Sequence[Georef]) -> tuple[Georef, float]:
+    """Find the plane of the smallest pixels on the ground, and their side in metres."""
+    groups: list[tuple[CRS, list[Georef]]] = []
+    for plane in planes:
+        same = (m for crs, m in groups if crs is plane.crs or crs == plane.crs)
+        members = next(same, None)
+        if members is None:
+            groups.append((plane.crs, [plane]))
+        else:
+            members.append(plane)
+    found = []
+    for crs, members in groups:
+        middles = [p.xy(row=p.height / 2, col=p.width / 2) for p in members]
+        units = unit_areas(crs, *np.array(middles).T)
+        areas = units * [abs(plane.transform.determinant) for plane in members]
+        smallest = int(np.argmin(areas))
+        found.append((math.sqrt(areas[smallest]), members[smallest]))
+    side, finest = min(found, key=lambda each: each[0])
+    return finest, side

@@ -35,6 +35,8 @@ _MOST = 16_000_000
 """Pixels of the file that are held at a time."""
 _AS_LARGE = 1.05
 """Up to this, a pixel of the grid is no larger than one of the file."""
+_SAME = 1e-3
+"""Pixels of the grid by which a file's edge may pass one's edge and be on it."""
 _EDGE_POINTS = 65
 """Points of a file's edge, and of its inside, that say what it covers."""
 
@@ -91,8 +93,9 @@ def covered(plane: Georef, grid: Georef, around: float | None) -> Window | None:
         return None
     top, bottom = float(rows[known].min()), float(rows[known].max())
     left, right = float(cols[known].min()), float(cols[known].max())
-    # Between the points an edge may bulge by a little.
-    room = 2 + 0.01 * max(bottom - top, right - left)
+    # Between the points an edge may bulge by a little, but not where none is bent.
+    is_bent = plane.crs is not grid.crs and plane.crs != grid.crs
+    room = 2 + 0.01 * max(bottom - top, right - left) if is_bent else -_SAME
     return Window.between(
         (math.floor(top - room), math.ceil(bottom + room)),
         (math.floor(left - room), math.ceil(right + room)),
