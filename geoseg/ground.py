@@ -338,4 +338,4 @@ def _tangents(
 
 
 def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sqrt((vectors**2).sum(axis=-1))
+    return np.asarray(np.sqrt((vectors**2).sum(axis=-1)))

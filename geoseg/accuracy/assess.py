@@ -195,7 +195,7 @@ def _tolerance(text: str, georef: Georef) -> tuple[float, float]:
         aspect = aspect if abs(aspect - 1) > _SQUARE else 1.0
     if tolerance > _WIDEST:
         raise LabelsError(
-            f"boundaries that are {text} apart ({tolerance:.4g} pixels) do not agree; "
+            f"boundaries that are {text} apart ({tolerance:.3g} pixels) do not agree; "
             f"the tolerance is at most {_WIDEST} pixels"
         )
     return tolerance, aspect

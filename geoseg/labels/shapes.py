@@ -151,7 +151,8 @@ def _buffered(
     middles, to_ground = middles[known], to_ground[known]
     wide = shapely.buffer(_applied(to_ground, shapes[known], middles, 0), metres)
     shapes = shapes.copy()
-    shapes[known] = _applied(np.linalg.inv(to_ground), wide, 0, middles)
+    back = np.linalg.inv(to_ground).astype(np.float64)
+    shapes[known] = _applied(back, wide, 0, middles)
     return shapes
 
 

@@ -177,7 +177,8 @@ def _pixel_areas(georef: Georef, window: Window) -> NDArray[np.float64]:
     maps pixels shrink towards the poles, in other CRSs to all sides.
     """
     field = georef.crop(window).ground_field()
-    rows, cols = np.arange(window.height) + 0.5, np.arange(window.width) + 0.5
+    cols = np.arange(window.width, dtype=np.float64) + 0.5
+    rows = np.arange(window.height, dtype=np.float64) + 0.5
     return field.grid_areas(cols, rows)
 
 

@@ -122,7 +122,7 @@ def open_raster(
 
 def _grid_warnings(path: Path, own: Georef, georef: Georef) -> tuple[str, ...]:
     """Say that the grids differ; refuse one that is far too fine."""
-    sides = f"{own.gsd_m():.4g} m, the map's of {georef.gsd_m():.4g} m"
+    sides = f"{own.gsd_m():.3g} m, the map's of {georef.gsd_m():.3g} m"
     if own.gsd_m() * _FINEST < georef.gsd_m():
         raise LabelsError(
             f"the reference {path} has pixels of {sides}: bring it onto the map's "
