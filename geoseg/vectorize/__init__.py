@@ -14,6 +14,8 @@ The rooms, in the order a map walks them:
 * `table` puts polygons beside what is known of them; `measure` measures them
 * `polygons` is the call that walks them all, as a `drawing` asks
 * `clip` cuts polygons to an area's outline
+* `way` leads to longitude and latitude, where long sides `bend` and polygons are cut
+  and closed so that they lie on the `globe`
 * `writers` is the door for vectors; `geojson` and `style` prepare what they write
 * `replacing` keeps them from what somebody made
 

@@ -2,88 +2,110 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
+from geoseg.vectorize.bend import Reach, Rings, bend
 from geoseg.vectorize.clip import only_polygons
+from geoseg.vectorize.globe import DECIMALS, on_globe
+from geoseg.vectorize.way import WGS84, Way
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
 
-DECIMALS = 7
-"""Decimals of a degree: about a centimetre."""
-
-_HALF_TURN = 180.0
 _NOWHERE = (
     "some polygons lie where their CRS cannot be brought to longitude and latitude; "
     "GeoJSON has nothing else, so write another format"
 )
 
 
-def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Bring polygons to longitude and latitude, rounded and still valid.
+@dataclass(frozen=True, slots=True)
+class ToLonlat:
+    """What brings polygons of a map to longitude and latitude, rounded and valid.
 
-    Only vertices are moved; a side is straight between them in degrees. Rounded
-    polygons that would cross themselves are repaired. One that crosses the
-    antimeridian becomes two parts that meet there.
-
-    Raises:
-        VectorError: A polygon is so small that rounding leaves nothing of it,
-            or lies where WGS 84 has no coordinates for it.
-
+    A side that is straight in the CRS gets vertices until it is straight between them
+    in degrees, to a fiftieth of a pixel; the same ones in both of its neighbours. What
+    crosses the antimeridian becomes parts that meet there, and what lies around a pole
+    is closed along it. Rounded polygons that would cross themselves are repaired.
     """
-    try:
-        frame = frame.to_crs("EPSG:4326")
-    except RuntimeError as error:  # PROJ's: there is no way from one to the other
-        raise VectorError(f"{_NOWHERE} ({error})") from error
-    polygons = frame.geometry.to_numpy()
-    if not np.isfinite(shapely.get_coordinates(polygons)).all():
-        raise VectorError(_NOWHERE)
-    polygons = _cut_at_antimeridian(polygons)
-    return frame.set_geometry(_round(polygons), crs=frame.crs)
+
+    way: Way
+    """From the map's CRS to degrees."""
+    reach: Reach
+    """Which of the map's sides are short enough to stay as they are."""
+
+    @classmethod
+    def of(cls, frame: gpd.GeoDataFrame) -> ToLonlat:
+        """Prepare for the polygons of a map, some rows of which are brought at a time.
+
+        Raises:
+            VectorError: There is no way from their CRS to degrees.
+
+        """
+        polygons = frame.geometry.to_numpy()
+        bounds = shapely.total_bounds(polygons)
+        pixel = np.sqrt(np.median(shapely.area(polygons) / frame["pixel_count"]))
+        try:
+            way = Way.of(frame.crs, float(pixel), bounds)
+        except ProjError as error:
+            raise VectorError(f"{_NOWHERE} ({error})") from error
+        return cls(way, Reach.over(bounds, way))
+
+    def __call__(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Bring rows of the frame to degrees.
+
+        Raises:
+            VectorError: A polygon is so small that rounding leaves nothing of it,
+                or lies where WGS 84 has no coordinates for it.
+
+        """
+        polygons = frame.geometry.to_numpy()
+        return frame.set_geometry(self.polygons(polygons), crs=WGS84)
+
+    def polygons(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+        """Bring polygons and multipolygons to degrees; raises as the call does."""
+        parts, owner = shapely.get_parts(polygons, return_index=True)
+        _, points, (rings, ends) = shapely.to_ragged_array(parts, include_z=False)
+        shapes = bend(Rings(points, rings, ends), self.way, self.reach)
+        lonlat = self.way.lonlat(shapes.points)
+        if not np.isfinite(lonlat).all():
+            raise VectorError(_NOWHERE)
+        try:
+            found = on_globe(shapes, lonlat, self.way)
+        except shapely.errors.GEOSException as error:
+            raise VectorError(
+                f"a polygon cannot be drawn in longitude and latitude ({error}); write "
+                f"another format than GeoJSON"
+            ) from error
+        lost = shapely.is_empty(found)
+        if lost.any():
+            raise _too_small(parts[lost][0])
+        return _mend(_regroup(found, owner, polygons))
 
 
-def _cut_at_antimeridian(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Cut what spans more than half the globe, for it goes the other way round."""
-    west, _, east, _ = shapely.bounds(polygons).T
-    crossing = np.flatnonzero(east - west > _HALF_TURN)
-    if not crossing.size:
-        return polygons
-    polygons = polygons.copy()
-    polygons[crossing] = [_cut_one(polygon) for polygon in polygons[crossing]]
-    return polygons
+def _regroup(
+    found: NDArray[np.object_],
+    owner: NDArray[np.intp],
+    polygons: NDArray[np.object_],
+) -> NDArray[np.object_]:
+    """Make multipolygons of what were some, and of what has been cut."""
+    if len(found) == len(polygons):
+        return found
+    pieces, whole = shapely.get_parts(found, return_index=True)
+    gathered: NDArray[np.object_] = shapely.multipolygons(pieces, indices=owner[whole])
+    single = shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON
+    gathered[single] = found[single[owner]]
+    return gathered
 
 
-def _cut_one(polygon: shapely.Polygon) -> shapely.MultiPolygon:
-    """Cut a polygon whose longitudes jump between -180 and 180."""
-    unrolled = shapely.transform(polygon, _unroll)
-    halves = [
-        shapely.intersection(unrolled, shapely.box(0, -90, _HALF_TURN, 90)),
-        shapely.transform(
-            shapely.intersection(
-                unrolled, shapely.box(_HALF_TURN, -90, 2 * _HALF_TURN, 90)
-            ),
-            lambda points: points - [2 * _HALF_TURN, 0],
-        ),
-    ]
-    return only_polygons(shapely.union_all(halves))
-
-
-def _unroll(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count western longitudes on past 180 degrees."""
-    east, north = points.T
-    return np.stack([np.where(east < 0, east + 2 * _HALF_TURN, east), north], axis=1)
-
-
-def _round(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Round coordinates, and repair what rounding has broken."""
-    polygons = shapely.transform(
-        polygons, lambda points: np.round(points, DECIMALS) + 0.0
-    )
+def _mend(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Repair what rounding has broken."""
     broken = np.flatnonzero(~shapely.is_valid(polygons))
     polygons[broken] = [_repair(polygon) for polygon in polygons[broken]]
     return polygons
@@ -96,8 +118,12 @@ def _repair(polygon: shapely.Polygon) -> shapely.Polygon | shapely.MultiPolygon:
         shapely.transform(repaired, lambda points: np.round(points, DECIMALS))
     )
     if repaired.is_empty or not repaired.is_valid:
-        raise VectorError(
-            f"a polygon at {polygon.bounds[:2]} is smaller than GeoJSON's "
-            f"{DECIMALS} decimals can hold; write another format"
-        )
+        raise _too_small(polygon)
     return repaired
+
+
+def _too_small(polygon: shapely.Geometry) -> VectorError:
+    return VectorError(
+        f"a polygon at {polygon.bounds[:2]} is smaller than GeoJSON's "
+        f"{DECIMALS} decimals can hold; write another format"
+    )

@@ -24,17 +24,21 @@ from geoseg.authorship import files_mark, mark_layer
 from geoseg.errors import DiskError, VectorError
 from geoseg.gdalpath import layer_name, writable
 from geoseg.ground import unit_areas
-from geoseg.vectorize.geojson import DECIMALS, to_lonlat
+from geoseg.vectorize.geojson import ToLonlat
+from geoseg.vectorize.globe import DECIMALS
 from geoseg.vectorize.style import make_qml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+    from typing import TypeAlias
 
     import geopandas as gpd
 
     from geoseg.classes import Legend
     from geoseg.georef import Georef
+
+    _Prepare: TypeAlias = Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]
 
 FORMATS = {
     "geojson": ".geojson",
@@ -82,7 +86,7 @@ _DRIVERS = {
             "mean_confidence": "mean_conf",
         },
     ),
-    ".pmtiles": _Driver("PMTiles"),
+    ".pmtiles": _Driver("PMTiles", in_lonlat=True),  # which GDAL brings to Mercator
 }
 _ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
 """The suffixes of formats that know no other coordinates than those on Earth."""
@@ -109,7 +113,8 @@ def write_polygons(
     In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
     valid after rounding too:
 
-    * ``.geojson``: RFC 7946, one collection.
+    * ``.geojson``: RFC 7946, one collection, cut at the antimeridian and closed over
+      poles.
     * ``.geojsonl``: the same, a feature in each line, without a bracket around.
 
     In the polygons' CRS:
@@ -242,8 +247,10 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
     if driver.in_lonlat:
         frame = frame.assign(feature_id=np.arange(len(frame)))
     schema = _to_table(frame.iloc[:0]).schema
-    prepare = to_lonlat if driver.in_lonlat else _all_multi if many else _as_it_is
-    refusals: list[VectorError] = []
+    prepare: _Prepare = _all_multi if many else _as_it_is
+    if driver.in_lonlat and len(frame):
+        prepare = ToLonlat.of(frame)
+    refusals: list[Exception] = []
     batches = _batches(frame, schema, prepare, refusals)
     try:
         with fixed_time():
@@ -274,8 +281,8 @@ def _layer_type(*, in_lonlat: bool, many: bool) -> str:
 def _batches(
     frame: gpd.GeoDataFrame,
     schema: pa.Schema,
-    prepare: Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame],
-    refusals: list[VectorError],
+    prepare: _Prepare,
+    refusals: list[Exception],
 ) -> Iterator[pa.RecordBatch]:
     """Give a frame as Arrow batches, of which one at a time is in memory.
 
@@ -290,7 +297,7 @@ def _batches(
     for first in range(0, len(frame), _BATCH):
         try:
             part = prepare(frame.iloc[first : first + _BATCH])
-        except VectorError as error:
+        except Exception as error:
             refusals.append(error)
             raise
         yield from _to_table(part).cast(schema).to_batches()
