@@ -247,14 +247,39 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
         values = look_at(scene, match.indices)
         if values.shape[1] >= _ENOUGH:
             yield from _constant(package, scene, values)
-        if package.normalise == "scene":  # which suits any values
-            continue
-        wrong = _wrong_dtype(package, scene) or _wrong_values(package, values)
+        wrong = _wrong(package, scene, values)
         if wrong:
             yield (
                 f"{scene.place} {wrong}; the map is meaningless unless the scene's "
                 f"values are scaled alike"
             )
+
+
+def check_values(package: ModelPackage, bands: Sequence[int], scene: Scene) -> None:
+    """Refuse a scene whose values are nowhere near those that a model was trained on.
+
+    Args:
+        package: The model.
+        bands: For each of its bands the scene's, counted from 0.
+        scene: The scene.
+
+    Raises:
+        ModelError: They are not; says both ranges.
+
+    """
+    wrong = _wrong(package, scene, look_at(scene, bands))
+    if wrong:
+        raise ModelError(
+            f"{scene.place} {wrong}; a mask of it would be empty or everywhere: give "
+            f"the scene in the model's unit, or --force to take the mask all the same"
+        )
+
+
+def _wrong(package: ModelPackage, scene: Scene, values: NDArray[np.generic]) -> str:
+    """Say what of a scene's values does not suit a model; nothing mostly."""
+    if package.normalise == "scene":  # which suits any values
+        return ""
+    return _wrong_dtype(package, scene) or _wrong_values(package, values)
 
 
 def _wrong_dtype(package: ModelPackage, scene: Scene) -> str:
@@ -294,8 +319,11 @@ def _wrong_values(package: ModelPackage, values: NDArray[np.generic]) -> str:
     if values.shape[1] < _ENOUGH:
         return ""
     for band, seen in zip(package.bands, values, strict=True):
+        known = _trained_on(package, band)
+        if known is None:
+            continue
         low, high = np.percentile(seen, _QUARTILES).tolist()
-        least, greatest, about = _trained_on(package, band)
+        least, greatest, about = known
         span = greatest - least
         beyond = low > greatest + span or high > greatest + _BEYOND * span
         below = high < least - span
@@ -309,10 +337,17 @@ def _wrong_values(package: ModelPackage, values: NDArray[np.generic]) -> str:
     return ""
 
 
-def _trained_on(package: ModelPackage, band: InputBand) -> tuple[float, float, str]:
-    """Give the raw values that a model knows of a band, and how sure that is."""
+def _trained_on(
+    package: ModelPackage, band: InputBand
+) -> tuple[float, float, str] | None:
+    """Give the raw values that a model knows of a band, and how sure that is.
+
+    None where it says nothing of them: networks that normalise by themselves.
+    """
     if band.minimum is not None and band.maximum is not None:
         return band.minimum, band.maximum, "those from"
+    if (band.mean, band.std) == (0, 1):
+        return None
     mean = (band.mean - package.offset) / package.scale
     reach = _DEVIATIONS * band.std / package.scale
     return mean - reach, mean + reach, "about"

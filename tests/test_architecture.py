@@ -43,9 +43,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "output": (3, "atomic errors journal remote", ""),
     "models": (
         2,
-        "errors classes sensors",
+        "errors classes sensors steps",
         (
-            "huggingface_hub numpy onnxruntime pystac safetensors "
+            # onnx, and its protobuf: what a graph has ONNX Runtime read elsewhere.
+            "google huggingface_hub numpy onnx onnxruntime pystac safetensors "
             "segmentation_models_pytorch torch"
         ),
     ),

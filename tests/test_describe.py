@@ -80,7 +80,9 @@ def run(*words):
 def test_info_on_the_command_line_with_a_picture(sheets, tmp_path):
     plot = tmp_path / "footprints.png"
     result = run(sheets, "--model", "sentinel2-landcover", "--plot", plot)
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 2, result.stderr  # the model does not fit
+    assert "or train one: geoseg train SCENE --labels" in result.stdout
+    assert run(sheets).exit_code == 0
     assert "11.8% of the grid" in result.stdout
     assert "does not fit: the model needs the bands" in result.stdout
     with Image.open(plot) as picture:

@@ -76,6 +76,15 @@ def test_values_in_other_units_are_a_warning_with_both_ranges(
     assert re.search(found, warning)
 
 
+def test_no_range_is_doubted_where_none_was_declared(scene_of):
+    """A network that normalises by itself takes pixels as they are."""
+    bands = tuple(
+        replace(b, minimum=None, maximum=None, mean=0.0, std=1.0) for b in SHIPPED.bands
+    )
+    package = replace(SHIPPED, bands=bands, scale=1.0)
+    assert told(scene_of(like_trained()), package) == []
+
+
 def test_clouds_and_water_are_no_other_units(scene_of):
     values = like_trained()
     values[:, :, :20] = 14_000

@@ -100,6 +100,20 @@ def test_the_map_is_what_it_was_less_the_clouds(make_raster, models, tmp_path):
     assert not [path for path in (tmp_path / "out").iterdir() if path.is_dir()]
 
 
+def test_a_mask_of_other_values_is_refused_without_force(make_raster, models, tmp_path):
+    """Reflectances of 0 to 1 for a mask of integers: all would be clear."""
+    scene = make_raster(values=np.random.default_rng(5).random((3, 37, 53), np.float32))
+    given = ["segment", str(scene), "-o", str(tmp_path / "out"), "-q"]
+    given += ["--model", models[0], "--mask-model", models[1], "--mask-classes"]
+    refused = CliRunner().invoke(main, [*given, "cloud"])
+    assert refused.exit_code == 2
+    assert "but the model sky was trained on uint16" in refused.stderr
+    assert "or --force" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    forced = CliRunner().invoke(main, [*given, "cloud", "--force"])
+    assert forced.exit_code == 0, forced.stderr
+
+
 def test_clouds_can_be_a_class_of_their_own(make_raster, models, tmp_path):
     scene, (land, sky) = make_raster(), models
     given = ["--model", land, "--mask-model", sky, "--mask-classes", "cloud", "-q"]

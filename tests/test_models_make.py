@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
+import re
 import tarfile
 import zipfile
 
@@ -18,11 +20,14 @@ from safetensors.torch import save_file
 
 from geoseg.cli import main
 from geoseg.errors import InputError, ModelError, OutputError
+from geoseg.models.card import Artifact
 from geoseg.models.make import make_package, unpack_package
 from geoseg.models.network import load_network
-from geoseg.models.new import NewPackage
+from geoseg.models.new import NewPackage, describe
 from geoseg.models.package import load_package, sha256
 from geoseg.models.proof import validate_model
+from geoseg.models.stac_read import read_card
+from geoseg.models.stac_write import write_card
 
 SAID = {
     "name": "tiny",
@@ -201,13 +206,49 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
         ({"activation": "sigmoid"}, "two classes apart, not 3"),
         ({"architecture": "UNet"}, "geoseg loads .*Unet"),
         ({"encoder": None}, "give --architecture and --encoder"),
-        ({"name": "x"}, "a name begins with a letter"),
+        ({"name": " "}, "the model has no name"),
+        ({"name": "a\x1b[2Jb"}, "characters cannot be printed"),
+        ({"name": "长" * 86}, "255 bytes at most, .* has 258"),
     ],
 )
 def test_what_does_not_fit_the_weights_is_refused(weights, tmp_path, changes, says):
     with pytest.raises(InputError, match=says):
         make_package(weights, tmp_path / "new", NewPackage(**{**SAID, **changes}))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("模型", None),
+        ("my-model-", "my-model"),
+        ("modèle #1 100%", "modele -1 100"),
+        ("x", "model-x"),
+        ("2024", "model-2024"),
+        ("Wald & Wiesen (v2)", "Wald - Wiesen -v2"),
+        ("長" * 85, None),
+    ],
+)
+def test_a_model_may_be_called_what_people_call_a_folder(tmp_path, name, plain):
+    """The MLM extension's schema allows a few of ASCII's characters in its own name."""
+    card = describe(NewPackage(**{**SAID, "name": name}), "Unet", 0, 32)
+    item = write_card(card, None, Artifact("model.safetensors", None))
+    told = item["properties"]["mlm:name"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told)
+    assert plain in {told, None}
+    JsonSchemaSTACValidator().validate_core(item, STACObjectType.ITEM, "1.1.0")
+    again, _ = read_card(json.loads(json.dumps(item)), tmp_path)
+    assert again.name == name
+
+
+def test_a_package_can_be_read_by_whom_the_umask_says(weights, tmp_path):
+    before = os.umask(0o022)
+    try:
+        package = make_package(weights, tmp_path / "p", NewPackage(**SAID))
+    finally:
+        os.umask(before)
+    modes = {f.name: f.stat().st_mode & 0o777 for f in package.path.iterdir()}
+    assert set(modes.values()) == {0o644}
 
 
 def test_a_folder_with_something_in_it_is_left_alone(weights, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import re
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -15,7 +17,9 @@ from geoseg.models.field import inspect_model
 from geoseg.models.make import make_package
 from geoseg.models.network import load_network
 from geoseg.models.new import NewPackage
+from geoseg.models.onnx import OnnxNetwork
 from geoseg.models.package import load_package
+from geoseg.models.proof import validate_model
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.tiles import TilePredictor
 from geoseg.prepare import SegmentOptions
@@ -118,9 +122,12 @@ def test_the_predictor_does_not_care(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"bands": 2}, "disagree on the number of bands: 3 in mlm.json"),
-        ({"kernel": np.ones((3, 3, 1, 1), np.float32)}, "number of channels: 2"),
-        ({"side": 32}, "takes tiles of 32 x 32 pixels, and mlm.json says 16"),
+        ({"bands": 2}, "2, 's', 's'], and 3 bands are declared"),
+        (
+            {"kernel": np.ones((3, 3, 1, 1), np.float32)},
+            "gives 3 channels, and 2 classes are declared",
+        ),
+        ({"side": 32}, "takes tiles of 32 x 32 pixels, and 16 is declared"),
         ({"kernel": np.ones((2, 3, 3, 3), np.float32)}, "a score for every pixel"),
     ],
 )
@@ -131,18 +138,271 @@ def test_a_file_that_is_not_what_is_said_is_refused(tmp_path, changes, says):
     assert not (tmp_path / "p").exists()
 
 
-def test_a_file_that_refers_to_another_is_refused(tmp_path):
-    path = write_onnx(tmp_path / "m.onnx")
-    (tmp_path / "secret").write_bytes(WEIGHTS.tobytes())
-    onnx.save(
-        onnx.load(path),
-        path,
-        save_as_external_data=True,
-        location="secret",
-        size_threshold=0,
+def write_apart(path, location="m.onnx.data", content=None, **told):
+    """Write the same network with its weights in another file."""
+    graph = onnx.load(write_onnx(path))
+    _keep_apart(graph.graph.initializer[0], location, told)
+    path.write_bytes(graph.SerializeToString())
+    if content is not None:
+        (path.parent / location).write_bytes(content)
+    return path
+
+
+def _keep_apart(tensor, location, told=None):
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **(told or {})}.items():
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, str(value)
+
+
+def test_weights_in_a_file_beside_the_graph_come_into_the_package(
+    tmp_path, monkeypatch
+):
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    path = write_apart(
+        folder / "m.onnx", content=b"1234" + WEIGHTS.tobytes(), offset=4, length=24
     )
-    with pytest.raises(ModelError, match="from one file"):
+    package = make_package(path, tmp_path / "p", SAID)
+    assert {f.name for f in package.path.iterdir()} == {"model.onnx", "mlm.json"}
+    kept = onnx.load(package.weights, load_external_data=False).graph.initializer[0]
+    np.testing.assert_array_equal(numpy_helper.to_array(kept)[:, :, 0, 0], WEIGHTS)
+    # A file of the same name in the current folder, of other weights, changes nothing.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "m.onnx.data").write_bytes(b"1234" + (-WEIGHTS).tobytes())
+    monkeypatch.chdir(elsewhere)
+    pixels = torch.randn(1, 3, 16, 16)
+    expected = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS), pixels)
+    torch.testing.assert_close(load_network(package)(pixels), expected)
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [
+        ("../secret", "outside its own folder"),
+        ("link", "outside its own folder"),
+        ("/etc/hostname", "outside its own folder"),
+        ("gone.data", "is not there: copy that file beside it"),
+        ("", "is not there"),
+        ("*/_ORT_MEM_ADDR_/*", "is not there"),
+    ],
+)
+def test_a_graph_that_names_a_file_elsewhere_is_refused(tmp_path, location, says):
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(WEIGHTS.tobytes())
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = write_apart(folder / "m.onnx", location)
+    with pytest.raises(ModelError, match=says):
         make_package(path, tmp_path / "p", SAID)
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "told", [{"length": 25}, {"offset": 1}, {"offset": 99}, {"offset": "x"}]
+)
+def test_data_that_are_not_all_there_are_refused(tmp_path, told):
+    path = write_apart(tmp_path / "m.onnx", content=WEIGHTS.tobytes(), **told)
+    with pytest.raises(ModelError, match="'kernel'"):
+        make_package(path, tmp_path / "p", SAID)
+
+
+def test_more_than_one_file_can_hold_is_refused_before_it_is_read(tmp_path):
+    path = write_apart(tmp_path / "m.onnx")
+    with (tmp_path / "m.onnx.data").open("wb") as file:
+        file.truncate(2**31)  # sparse
+    with pytest.raises(
+        ModelError, match=r"2,147,483,647 at most; export it in float16"
+    ):
+        make_package(path, tmp_path / "p", SAID)
+
+
+def _in_a_branch(graph):
+    """Give a graph whose tensor is two functions deep, where few look."""
+    inner = helper.make_graph([], "inner", [], [])
+    inner.sparse_initializer.add().values.CopyFrom(graph.graph.initializer[0])
+    graph.functions.add().node.add().attribute.add().g.CopyFrom(inner)
+    graph.functions[0].node[0].attribute[0].type = onnx.AttributeProto.GRAPH
+    return graph.functions[0].node[0].attribute[0].g.sparse_initializer[0].values
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_onnx_runtime_is_given_no_graph_that_names_a_file(
+    tmp_path, monkeypatch, hidden
+):
+    package = make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "p", SAID)
+    graph = onnx.load(package.weights)
+    tensor = _in_a_branch(graph) if hidden else graph.graph.initializer[0]
+    _keep_apart(tensor, "m.onnx.data")
+    (tmp_path / "m.onnx.data").write_bytes(WEIGHTS.tobytes())
+    monkeypatch.chdir(tmp_path)  # where ONNX Runtime would find it
+    monkeypatch.setattr("onnxruntime.InferenceSession", None)
+    with pytest.raises(ModelError, match="1 of its tensors in other files"):
+        OnnxNetwork(graph.SerializeToString(), package, "model.onnx")
+
+
+def test_the_format_of_onnx_runtime_itself_is_refused(tmp_path):
+    graph = onnx.load(write_onnx(tmp_path / "m.onnx"))
+    graph.producer_name = "ORTM"  # it stands where that format's mark would
+    content = graph.SerializeToString()
+    assert content[4:8] == b"ORTM"
+    (tmp_path / "m.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match="not ONNX Runtime's own format"):
+        make_package(tmp_path / "m.onnx", tmp_path / "p", SAID)
+
+
+def write_outputs(path, outputs, side="s"):
+    """Write a file of several outputs: name to kernel and what follows it."""
+    steps, given, kernels = [], [], []
+    for name, (kernel, then, shape, dtype) in outputs.items():
+        kernels.append(numpy_helper.from_array(kernel, f"k{name}"))
+        raw = f"raw{name}" if then else name
+        steps.append(helper.make_node("Conv", ["in", f"k{name}"], [raw]))
+        if then:
+            steps.append(helper.make_node(then[0], [raw], [name], **then[1]))
+        given.append(helper.make_tensor_value_info(name, dtype, shape))
+    graph = helper.make_graph(
+        steps,
+        "several",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, side, side])],
+        given,
+        kernels,
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+KERNEL = WEIGHTS[:, :, None, None]
+FLOAT, OPEN = TensorProto.FLOAT, ["n", "c", "h", "w"]
+AUX = (np.ones((5, 3, 1, 1), np.float32), None, ["n", 5, "s", "s"], FLOAT)
+SMALL = (KERNEL, ("AveragePool", {"kernel_shape": [4, 4], "strides": [4, 4]}))
+IDS = (KERNEL, ("ArgMax", {"axis": 1}), ["n", 1, "s", "s"], TensorProto.INT64)
+MAIN = (KERNEL, None, ["n", 2, "s", "s"], FLOAT)
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"aux": AUX, "out": MAIN},
+        {"aux": (*SMALL, OPEN, FLOAT), "out": (KERNEL, None, OPEN, FLOAT)},
+        {"ids": IDS, "out": MAIN},
+    ],
+    ids=["other channels", "smaller, of no declared shape", "class ids"],
+)
+def test_of_several_outputs_the_one_that_fits_is_taken(tmp_path, outputs):
+    weights = write_outputs(tmp_path / "m.onnx", outputs)
+    package = make_package(weights, tmp_path / "p", SAID)
+    assert package.output_name == "out"
+    pixels = torch.randn(1, 3, 16, 16)
+    expected = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS), pixels)
+    torch.testing.assert_close(load_network(package)(pixels), expected)
+
+
+def test_where_several_outputs_fit_one_is_asked_for_by_name(tmp_path):
+    both = {"aux": (-KERNEL, *MAIN[1:]), "out": MAIN}
+    weights = write_outputs(tmp_path / "m.onnx", both)
+    with pytest.raises(ModelError, match="aux, out; say which with --output-name"):
+        make_package(weights, tmp_path / "p", SAID)
+    for name, sign in (("out", 1), ("aux", -1)):
+        said = replace(SAID, output_name=name)
+        package = make_package(weights, tmp_path / name, said)
+        pixels = torch.randn(1, 3, 16, 16)
+        expected = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS), pixels)
+        torch.testing.assert_close(load_network(package)(pixels), sign * expected)
+    with pytest.raises(ModelError, match="no output 'logits'; it has aux, out"):
+        make_package(weights, tmp_path / "p", replace(SAID, output_name="logits"))
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        IDS,
+        (KERNEL, ("ArgMax", {"axis": 1, "keepdims": 0}), ["n", "s", "s"], IDS[3]),
+        (KERNEL, ("Sign", {}), ["n", 2, "s", "s"], FLOAT),
+    ],
+    ids=["int64", "three dimensions", "floats"],
+)
+def test_a_network_that_gives_class_ids_is_told_so(tmp_path, ids):
+    weights = write_outputs(tmp_path / "m.onnx", {"out": ids})
+    with pytest.raises(ModelError, match=r"m\.onnx gives .*class ids.* without ArgMax"):
+        make_package(weights, tmp_path / "p", SAID)
+
+
+def test_a_batch_that_the_file_fixes_is_run_as_such(tmp_path):
+    weights = write_onnx(tmp_path / "m.onnx", batch=4)
+    package = make_package(weights, tmp_path / "p", SAID)
+    pixels = torch.randn(6, 3, 16, 16)
+    expected = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS), pixels)
+    torch.testing.assert_close(load_network(package)(pixels), expected)
+
+
+def test_channels_last_of_another_number_are_called_channels(tmp_path):
+    kernel = np.random.default_rng(3).normal(size=(9, 3, 1, 1)).astype(np.float32)
+    for side in ("s", 16):
+        weights = write_onnx(tmp_path / "m.onnx", last=True, kernel=kernel, side=side)
+        with pytest.raises(
+            ModelError, match="gives 9 channels, and 2 classes are decl"
+        ):
+            make_package(weights, tmp_path / "p", SAID)
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    weights = write_onnx(tmp_path / "m.onnx", kernel=KERNEL[:1])
+    said = replace(SAID, classes=("building",))
+    with pytest.raises(ModelError, match=r"every pixel of a map .* by a sigmoid"):
+        make_package(weights, tmp_path / "p", said)
+
+
+@pytest.mark.parametrize(
+    ("channels", "extra", "declared", "becomes", "warns"),
+    [
+        (2, "", None, "softmax", ""),
+        (2, "Softmax", None, "none", "was taken for probabilities"),
+        (1, "", None, "sigmoid", "one channel for two classes"),
+        (1, "Sigmoid", None, "none", "was taken for probabilities"),
+        (2, "Softmax", "softmax", "softmax", "more likely .* --activation none"),
+        (1, "Sigmoid", "sigmoid", "sigmoid", "more likely .* --activation none"),
+        (2, "Sigmoid", "softmax", "softmax", "in each of its 2 channels, as after"),
+        (2, "", "softmax", "softmax", ""),
+        (1, "", "sigmoid", "sigmoid", ""),
+    ],
+)
+def test_the_output_is_held_against_the_activation(
+    tmp_path, channels, extra, declared, becomes, warns
+):
+    then = {"Softmax": ("Softmax", {"axis": 1}), "Sigmoid": ("Sigmoid", {})}
+    shape = ["n", channels, "s", "s"]
+    kernel = KERNEL[:channels] + np.float32(0.25 * (warns[:2] == "in"))
+    outputs = {"out": (kernel, then.get(extra), shape, FLOAT)}
+    weights = write_outputs(tmp_path / "m.onnx", outputs)
+    told = []
+    package = make_package(
+        weights,
+        tmp_path / "p",
+        replace(SAID, activation=declared),
+        on_step=lambda step: told.extend(step.warnings),
+    )
+    assert package.activation == becomes
+    assert len(told) == bool(warns)
+    assert re.search(warns, " ".join(told))
+    if declared and warns:
+        assert told[0] in validate_model(package.path).doubts
+    pixels = torch.randn(1, 3, 16, 16)
+    logits = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS[:channels]), pixels)
+    truth = logits.softmax(1) if channels > 1 else logits.sigmoid()
+    if channels == 1:
+        truth = torch.cat((1 - truth, truth), 1)
+    if not (declared and warns):
+        torch.testing.assert_close(load_network(package)(pixels).softmax(1), truth)
+
+
+def test_what_is_wrong_is_said_of_the_users_own_file(tmp_path):
+    weights = write_onnx(tmp_path / "mine.onnx", kernel=np.ones((2, 3, 3, 3), "f4"))
+    with pytest.raises(ModelError, match=r"/mine\.onnx gives 14 x 14 pixels"):
+        make_package(weights, tmp_path / "p", SAID)
 
 
 def test_what_is_no_onnx_is_refused(tmp_path):

@@ -127,6 +127,37 @@ def test_the_fingerprint_changes_with_any_file(package):
     assert len({first, second, load_package(package).fingerprint}) == 3
 
 
+def test_more_bands_classes_or_tensors_than_any_model_has_are_refused(package):
+    """A hostile card is refused by its counts: work on it grew with their square."""
+    sound = json.loads((package / "mlm.json").read_text())
+    many = json.loads(json.dumps(sound))
+    listed = many["properties"]["mlm:input"][0]
+    bands = many["assets"]["model"]["bands"]
+    listed["bands"] = [f"b{i}" for i in range(1025)]
+    listed["value_scaling"] = listed["value_scaling"][:1] * 1025
+    bands[:] = [{**bands[0], "name": name} for name in listed["bands"]]
+    (package / "mlm.json").write_text(json.dumps(many))
+    with pytest.raises(ModelError, match="1,025 bands; geoseg takes 1,024 at most"):
+        load_package(package)
+    many = json.loads(json.dumps(sound))
+    classes = many["properties"]["mlm:output"][0]["classification:classes"]
+    classes[:] = classes * 100
+    (package / "mlm.json").write_text(json.dumps(many))
+    with pytest.raises(ModelError, match="300 classes; geoseg takes 255 at most"):
+        load_package(package)
+    many["properties"]["mlm:input"][0]["bands"] = ["band"] * 1_000_000
+    (package / "mlm.json").write_text(json.dumps(many))
+    with pytest.raises(ModelError, match="more than the 4,000,000 bytes"):
+        load_package(package)
+    (package / "mlm.json").write_text(json.dumps(sound))
+    tensors = {f"t{i}": {"shape": [], "data_offsets": [0, 0]} for i in range(100_001)}
+    content = json.dumps(tensors).encode()
+    path = package / "model.safetensors"
+    path.write_bytes(len(content).to_bytes(8, "little") + content)
+    with pytest.raises(ModelError, match="100,001 tensors; geoseg takes 100,000"):
+        load_package(package)
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ModelError, match=r"'sentinel3'.*sentinel2-landcover"):
         load_package("sentinel3")
@@ -173,6 +204,10 @@ def test_weights_with_bytes_too_many_are_refused(package):
         b'{"a": {"shape": 3, "data_offsets": [0, 0]}}',
         b'{"a": {"shape": [1], "data_offsets": [0]}}',
         b'{"a": {"shape": [1], "data_offsets": [0, "x"]}}',
+        b'{"a": {"shape": [1], "data_offsets": [0, 1e999]}}',
+        b'{"a": {"shape": [1e999], "data_offsets": [0, 4]}}',
+        b'{"a": {"shape": [1], "data_offsets": [0, NaN]}}',
+        b'{"a": {"shape": [1], "data_offsets": [0, 1' + b"0" * 5000 + b"]}}",
     ],
 )
 def test_a_header_that_makes_no_sense_is_refused(package, header):

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from geoseg import ModelFit, SceneDescription
 
 
+_UNFIT = 2
+"""The exit status where the model asked for cannot map the scene."""
+
+
 @click.command("info")
 @click.argument("scene", nargs=-1, required=True)
 @click.option("--model", help="Tell whether this model fits, and how.")
@@ -38,6 +42,8 @@ def command(
     \b
     For example:
       geoseg info sheets/ --model sentinel2-landcover --plot footprints.png
+
+    Exit status 2 where --model does not fit.
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.info(
@@ -54,6 +60,8 @@ def command(
         _show(found)
         if flags["plot"] is not None:
             show_line(escape(str(flags["plot"])))
+    if found.model is not None and found.model.why_not:
+        raise click.exceptions.Exit(_UNFIT)
 
 
 def _show(found: SceneDescription) -> None:

@@ -76,6 +76,11 @@ def segmenting(command: Command) -> Command:
             help="Give masked pixels a class of their own instead of nodata.",
         ),
         click.option(
+            "--force",
+            is_flag=True,
+            help="Mask although the scene's values are not the mask model's.",
+        ),
+        click.option(
             "--mask-classes",
             default="cloud,shadow",
             show_default=True,

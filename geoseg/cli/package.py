@@ -9,6 +9,7 @@ import click
 import geoseg
 from geoseg.cli.cards import card_of, show_json
 from geoseg.cli.options import a_path, reporting
+from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,8 +97,10 @@ def _metrics(
 @click.option(
     "--activation",
     type=click.Choice(["softmax", "sigmoid", "none"]),
-    help="What makes probabilities of the output [default: softmax].",
+    help="What makes probabilities of the output [default: what a trial shows].",
 )
+@click.option("--output-name", help="The ONNX output that is the scores, of several.")
+@click.option("--prefix", help="Which weights of several in a file: model_ema.")
 @click.option("--version", help="Of the weights [default: 1].")
 @click.option("--description", help="What the model is for.")
 @click.option("--license", help="Of the weights [default: other].")
@@ -134,14 +137,15 @@ def package_model(
     if source is None or (weights and from_checkpoint):
         raise click.UsageError("give either WEIGHTS or --from-checkpoint")
     given = {name: value for name, value in flags.items() if value not in {None, ()}}
-    given["name"] = given.get("name", output.absolute().name)
     given["bands"] = tuple(part for part in given["bands"].split(",") if part)
-    package = geoseg.make_package(
-        source,
-        output,
-        geoseg.NewPackage(**given),
-        pickled=from_checkpoint is not None,
-    )
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        package = geoseg.make_package(
+            source,
+            output,
+            geoseg.NewPackage(**given),
+            pickled=from_checkpoint is not None,
+            on_step=screen.show_step,
+        )
     _tell(package, quiet=quiet, as_json=as_json)
 
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _NEAR = {"nir": "nir08"}
 """What stands in for a band that a scene lacks: Landsat has the narrow near infrared
 alone, and models of several sensors take it for the wide one."""
+_ELSE = (
+    ", choose another model (geoseg models list), or train one: geoseg train SCENE "
+    "--labels LABELS -o my_model/"
+)
+"""What else to do where a scene lacks a model's bands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,8 @@ def match_bands(
         raise ModelError(
             f"the model needs the bands {_list(package.bands)}; the scene has "
             f"{', '.join(name or '(unnamed)' for name in names)} and lacks, or has "
-            f"twice, {_list(missing)}{_marked(alpha, len(names))}"
+            f"twice, {_list(missing)}{_marked(alpha, len(names))}; give it those "
+            f"bands{_ELSE}"
         )
     found = tuple(i for i in indices if i is not None)
     there.check(package.bands, found, "by its number")
@@ -104,7 +110,7 @@ def _unnamed(
         raise ModelError(
             f"the model needs {len(package.bands)} bands ({_list(package.bands)}), "
             f"the scene has {len(order)} without names{_marked(alpha, len(order))}; "
-            f"{advice}"
+            f"{advice}{_ELSE}"
         )
     there.check(package.bands, order, "in its order, since the scene names none,")
     return BandMatch(order, by_order=True)

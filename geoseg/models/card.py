@@ -28,6 +28,10 @@ extension's other forms want their figures there."""
 PADDING = "reflect"
 """What a network sees beyond a scene's rectangle: the scene, mirrored."""
 _ALL_PERCENT = 100
+MOST_BANDS = 1024
+"""Bands that a model may take: three times those of imaging spectrometers."""
+MOST_CLASSES = 255
+"""Classes that a map of bytes can have beside nodata."""
 TWO = 2
 """The classes of a network that gives the probability of one of them."""
 
@@ -101,6 +105,8 @@ class Card:
     """What makes probabilities of the network's output: ``softmax`` over a channel a
     class, ``sigmoid`` of one channel that stands for the second of two classes,
     ``none`` where the output is probabilities already, of either kind."""
+    output_name: str = ""
+    """Which output of an ONNX file is the scores; empty where the file tells."""
     channels: tuple[int, ...] = ()
     """The output channel of each class; empty where they come in the legend's order."""
     license: str = "Apache-2.0"
@@ -158,6 +164,14 @@ def check_card(card: Card) -> None:
             f"the ground sample distance is {card.gsd_m} m with a tolerance of "
             f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to below 1"
         )
+    if len(card.legend) < TWO:
+        (only,) = card.legend
+        raise ModelError(
+            f"{only.name} is its only class, so that every pixel of a map would be "
+            f"{only.name} with confidence 100; declare what is not, too, as the first "
+            f"of two classes: a network of one channel tells two apart by a sigmoid "
+            f"(--class other --class {only.name} --activation sigmoid)"
+        )
     if card.activation == "sigmoid" and len(card.legend) != TWO:
         raise ModelError(
             f"a sigmoid of one channel tells two classes apart, not {len(card.legend)}"
@@ -166,6 +180,17 @@ def check_card(card: Card) -> None:
         raise ModelError(
             f"{len(card.legend)} classes cannot have the channels {card.channels}"
         )
+
+
+def check_count(what: str, count: int, most: int) -> None:
+    """Refuse more of something than any model has.
+
+    Raises:
+        ModelError: There is more.
+
+    """
+    if count > most:
+        raise ModelError(f"it has {count:,} {what}; geoseg takes {most:,} at most")
 
 
 def _check_scaling(card: Card) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import torch
 from geoseg.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-_NESTS = ("state_dict", "model_state_dict", "model", "net", "weights")
-"""Where training scripts and frameworks keep the weights among other things."""
-_PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-"""What wrappers put before the names of tensors."""
+NESTED = "/"
+"""What stands between the names of dictionaries and those of the tensors in them."""
+_CODE = "/constants.pkl"
+"""What a TorchScript archive holds, and no file of `torch.save`."""
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
@@ -26,60 +28,70 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     names, so a file made to do harm is refused instead of run.
 
     Args:
-        path: The checkpoint: a state dict, or a dictionary with one in it.
+        path: The checkpoint: a state dict, or dictionaries with one in them.
 
     Returns:
-        Tensors by name, without the names of wrappers before them.
+        All tensors by name, that of one in a dictionary after the dictionary's:
+        ``state_dict/model.encoder.conv.weight``.
 
     Raises:
         ModelError: The file holds other things than tensors and plain containers, no
-            weights at all, or is no checkpoint.
+            tensors at all, or is no checkpoint.
 
     """
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; check the path")
+    if _is_script(path):
+        raise ModelError(
+            f"{path} is a TorchScript archive, code with its weights, and is not run; "
+            f"{_advice(path)}, or export the model as ONNX (torch.onnx.export)"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on formats older than its own
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} does not exist; check the path") from error
     except (UnpicklingError, AttributeError, ImportError) as error:
         raise ModelError(
             f"{path} holds more than tensors, or is no checkpoint, and is not read: "
-            f"where it was made, save the weights alone with "
-            f"torch.save(model.state_dict(), {path.name!r})"
+            f"{_advice(path)}"
         ) from error
     except (RuntimeError, ValueError, EOFError, OSError, LookupError) as error:
         raise ModelError(
             f"{path} is no checkpoint that torch can read ({_first_line(error)})"
         ) from error
-    return _without_prefix(_find_tensors(content, path))
+    tensors = dict(_flat(content, ""))
+    if not tensors:
+        raise ModelError(
+            f"{path} holds no state dict: neither tensors by name nor a dictionary of "
+            f"them; {_advice(path)}"
+        )
+    return tensors
 
 
-def _find_tensors(content: object, path: Path) -> dict[str, torch.Tensor]:
-    if isinstance(content, dict):
-        tensors = {
-            str(name): value
-            for name, value in content.items()
-            if isinstance(value, torch.Tensor)
-        }
-        if tensors and len(tensors) == len(content):
-            return tensors
-        for name in _NESTS:
-            if isinstance(content.get(name), dict):
-                return _find_tensors(content[name], path)
-    raise ModelError(
-        f"{path} holds no state dict: neither tensors by name nor a dictionary of them "
-        f"under {', '.join(_NESTS)}"
+def _is_script(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(_CODE) for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _advice(path: Path) -> str:
+    return (
+        f"where it was made, save the weights alone with "
+        f"torch.save(model.state_dict(), {path.name!r})"
     )
 
 
-def _without_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            return _without_prefix(
-                {name.removeprefix(prefix): value for name, value in tensors.items()}
-            )
-    return tensors
+def _flat(content: object, before: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Name all tensors in dictionaries, however deep (as deep as Python can nest)."""
+    if not isinstance(content, dict):
+        return
+    for name, value in content.items():
+        if isinstance(value, torch.Tensor):
+            yield f"{before}{name}", value
+        else:
+            yield from _flat(value, f"{before}{name}{NESTED}")
 
 
 def _first_line(error: Exception) -> str:

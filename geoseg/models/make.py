@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from geoseg.errors import ModelError, OutputError
+from geoseg.models.architectures import find_architecture
 from geoseg.models.archive import unpack_archive
-from geoseg.models.card import Artifact
+from geoseg.models.card import TWO, Artifact, check_card
 from geoseg.models.checkpoint import read_checkpoint
+from geoseg.models.layouts import find_tensors
 from geoseg.models.locate import CARD, CONFIG
+from geoseg.models.naming import check_name, name_of_folder
 from geoseg.models.network import (
     build_network,
-    fill_network,
+    check_activation,
+    check_stride,
     save_package,
     tile_stride,
     write_json,
 )
 from geoseg.models.new import NewPackage, describe
+from geoseg.models.onnx import OnnxNetwork
+from geoseg.models.onnx_file import read_whole
 from geoseg.models.package import ModelPackage, load_package, read_json, sha256
-from geoseg.models.proof import try_package
 from geoseg.models.stac_write import write_card
+from geoseg.models.trial import (
+    activation_of,
+    check_probabilities,
+    questions,
+    try_network,
+)
+from geoseg.steps import OnStep, Step, ignore_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +45,31 @@ if TYPE_CHECKING:
 
     import torch
 
+    from geoseg.models.card import Card
+
+_ONNX = "model.onnx"
+_DECIDED = {
+    "sigmoid": (
+        "the network has one channel for two classes: it was taken for the score of "
+        "the second, before a sigmoid; --activation says otherwise"
+    ),
+    "none": (
+        "what the network gives lies between 0 and 1 and was taken for probabilities, "
+        "as --activation none says; softmax or sigmoid if it is not"
+    ),
+}
+"""What is said where the output decided."""
 _ONNX_STRIDE = 32
 """What sides of an ONNX model's tiles are multiples of where nobody says."""
 
 
 def make_package(
-    weights: Path, output: Path, new: NewPackage, *, pickled: bool = False
+    weights: Path,
+    output: Path,
+    new: NewPackage,
+    *,
+    pickled: bool = False,
+    on_step: OnStep = ignore_step,
 ) -> ModelPackage:
     """Make a model package of bare weights, and prove that it can be used.
 
@@ -48,6 +80,8 @@ def make_package(
         new: What the weights do not say.
         pickled: The weights are a checkpoint (``.pt``, ``.pth``); it is read as
             tensors alone.
+        on_step: Called when it is made, with warnings of what was chosen, left out,
+            or is in doubt.
 
     Returns:
         The package.
@@ -57,14 +91,17 @@ def make_package(
         OutputError: The folder has something in it.
 
     """
+    new = replace(new, name=new.name or name_of_folder(output.absolute().name))
+    check_name(new.name)
     if not weights.is_file():
         raise ModelError(f"{weights} does not exist; check the path of the weights")
     with _new_folder(output) as folder:
         if not pickled and weights.suffix == ".onnx":
-            _write_onnx(weights, folder, new)
+            notes = _write_onnx(weights, folder, new)
         else:
-            _write_network(weights, folder, new, pickled=pickled)
-        try_package(load_package(folder))
+            notes = _write_network(weights, folder, new, pickled=pickled)
+        load_package(folder)
+    on_step(Step("prepare", warnings=notes))
     return load_package(output)
 
 
@@ -115,16 +152,65 @@ def _new_folder(output: Path) -> Iterator[Path]:
 
 def _write_network(
     weights: Path, folder: Path, new: NewPackage, *, pickled: bool
-) -> None:
-    tensors = read_checkpoint(weights) if pickled else _read_safetensors(weights)
-    config = _find_config(weights, new)
+) -> tuple[str, ...]:
+    """Write a package of a network of geoseg's; give what was noticed on the way."""
+    held = read_checkpoint(weights) if pickled else _read_safetensors(weights)
+    config = _find_config(weights, new, held)
     network = build_network(config)
     parameters = sum(tensor.numel() for tensor in network.parameters())
     architecture = f"{config['_model_class']} with a {config['encoder_name']} encoder"
     stride = new.stride or tile_stride(network)
     card = describe(new, architecture, parameters, stride)
-    fill_network(network, tensors, weights)
+    check_stride(card, network, weights)
+    check_activation(_open(card, new), config, weights)
+    found = find_tensors(held, network, weights, new.prefix)
+    network.load_state_dict(found.tensors)  # casts float16 to the network's float32
+    card, notes = _settle(network.eval(), card, new, weights)
     save_package(folder, network, card, half=False)
+    return (*found.notes, *notes)
+
+
+def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]:
+    """Write a package of an ONNX file, whole; give what was noticed on the way."""
+    content = read_whole(weights)
+    card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
+    network = OnnxNetwork(content, _open(card, new), str(weights))
+    card, notes = _settle(network.eval(), card, new, weights)
+    card = replace(card, output_name=network.output)
+    (folder / _ONNX).write_bytes(content)
+    artifact = Artifact(_ONNX, sha256(folder / _ONNX))
+    write_json(folder / CARD, write_card(card, None, artifact))
+    return notes
+
+
+def _open(card: Card, new: NewPackage) -> Card:
+    """Leave open what nobody said: of two classes there may be one channel or two."""
+    return card if new.activation else replace(card, activation="none")
+
+
+def _settle(
+    network: torch.nn.Module, card: Card, new: NewPackage, weights: Path
+) -> tuple[Card, tuple[str, ...]]:
+    """Hold what a network gives against what is said, or decide by it what is not."""
+    given = try_network(network, _open(card, new), str(weights))
+    if new.activation is None:
+        card = replace(card, activation=activation_of(given, card))
+        check_card(card)
+    check_probabilities(given, card)
+    notes = tuple(questions(given, card))
+    if new.activation is None and card.activation != "softmax":
+        notes += (_DECIDED[card.activation],)
+    return card, notes
+
+
+def _channels(new: NewPackage, held: dict[str, torch.Tensor]) -> int:
+    """Say how many channels a network has; of two classes, what the weights say."""
+    if new.activation == "sigmoid":
+        return 1
+    head = find_architecture({"_model_class": new.architecture}).classifier
+    sides = [len(tensor) for name, tensor in held.items() if name.endswith(head)]
+    is_one = new.activation != "softmax" and len(new.classes) == TWO and 1 in sides
+    return 1 if is_one else len(new.classes)
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -138,14 +224,16 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _find_config(weights: Path, new: NewPackage) -> dict[str, Any]:
+def _find_config(
+    weights: Path, new: NewPackage, held: dict[str, torch.Tensor]
+) -> dict[str, Any]:
     beside = weights.with_name(CONFIG)
     if new.architecture and new.encoder:
         return {
             "_model_class": new.architecture,
             "encoder_name": new.encoder,
             "in_channels": len(new.bands),
-            "classes": 1 if new.activation == "sigmoid" else len(new.classes),
+            "classes": _channels(new, held),
         }
     if new.config or beside.is_file():
         return read_json(new.config or beside)
@@ -153,10 +241,3 @@ def _find_config(weights: Path, new: NewPackage) -> dict[str, Any]:
         f"nothing says which network {weights} is for: give --architecture and "
         f"--encoder, or --config with the network's {CONFIG}"
     )
-
-
-def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> None:
-    shutil.copyfile(weights, folder / "model.onnx")
-    artifact = Artifact("model.onnx", sha256(folder / "model.onnx"))
-    card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
-    write_json(folder / CARD, write_card(card, None, artifact))

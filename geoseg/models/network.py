@@ -125,14 +125,25 @@ def load_network(package: ModelPackage) -> torch.nn.Module:
             tensor by tensor; or the package's stride is not the network's.
 
     """
+    return give_logits(load_bare(package), package)
+
+
+def load_bare(package: ModelPackage) -> torch.nn.Module:
+    """Load a package's network as `load_network` does, with its output as it is.
+
+    Raises:
+        ModelError: As there.
+
+    """
     if package.is_onnx:
-        return give_logits(OnnxNetwork(package.weights, package).eval(), package)
+        content = package.weights.read_bytes()
+        return OnnxNetwork(content, package, str(package.weights)).eval()
     config = read_json(package.path / CONFIG)
-    _check_activation(package, config)
+    check_activation(package, config, package.path)
     network = build_network(config)
-    _check_stride(package, tile_stride(network))
+    check_stride(package, network, package.path)
     load_weights(network, package.weights)
-    return give_logits(network.eval(), package)
+    return network.eval()
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:
@@ -146,18 +157,6 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path} cannot be read ({error})") from error
-    fill_network(network, tensors, path)
-
-
-def fill_network(
-    network: torch.nn.Module, tensors: dict[str, torch.Tensor], path: Path
-) -> None:
-    """Give a network the tensors that were read from a file.
-
-    Raises:
-        ModelError: They are not, name by name and shape by shape, the network's.
-
-    """
     wanted = network.state_dict()
     misfits = sorted(
         name
@@ -183,21 +182,33 @@ def _shapes(name: str, wanted: dict[str, Any], found: dict[str, Any]) -> str:
     return f": {tuple(wanted[name].shape)} wanted, {tuple(found[name].shape)} found"
 
 
-def _check_stride(package: ModelPackage, needed: int) -> None:
-    if package.stride % needed:
+def check_stride(card: Card, network: torch.nn.Module, place: Path) -> None:
+    """Refuse a stride that is not the network's.
+
+    Raises:
+        ModelError: It is not a multiple of that; the message names the place.
+
+    """
+    needed = tile_stride(network)
+    if card.stride % needed:
         raise ModelError(
-            f"{package.path / CARD} gives the stride {package.stride}, but the network "
-            f"needs tiles, and steps between them, that are multiples of {needed}"
+            f"{place}: the stride is said to be {card.stride}, but the network needs "
+            f"tiles, and steps between them, that are multiples of {needed}"
         )
 
 
-def _check_activation(package: ModelPackage, config: dict[str, Any]) -> None:
-    """Refuse a network that squashes its scores where they would be once more."""
+def check_activation(card: Card, config: dict[str, Any], place: Path) -> None:
+    """Refuse a network that squashes its scores where they would be once more.
+
+    Raises:
+        ModelError: They would; the message names the place.
+
+    """
     own = config.get("activation")
-    if own is not None and package.activation != "none":
+    if own is not None and card.activation != "none":
         raise ModelError(
-            f"{package.path / CONFIG} gives the network the activation {own!r}, and "
-            f"{CARD} {package.activation!r} on top of it; take out one of the two"
+            f"{place}: {CONFIG} gives the network the activation {own!r}, and "
+            f"{card.activation!r} is declared on top of it; take out one of the two"
         )
 
 
@@ -229,6 +240,8 @@ def save_package(
     }
     save_file(tensors, path / WEIGHTS, metadata={"format": "pt"})
     write_json(path / CONFIG, describe_network(network))
+    # safetensors lets its user alone read what it writes, whatever the umask.
+    (path / WEIGHTS).chmod((path / CONFIG).stat().st_mode)
     artifact = Artifact(WEIGHTS, sha256(path / WEIGHTS))
     write_json(path / CARD, write_card(card, training, artifact))
 

@@ -9,12 +9,16 @@ from geoseg.classes import LandClass, Legend
 from geoseg.errors import ModelError
 from geoseg.models.card import (
     GSD_TOLERANCE,
+    MOST_BANDS,
+    MOST_CLASSES,
     Activation,
     Card,
     InputBand,
     Normalise,
     check_card,
+    check_count,
 )
+from geoseg.models.naming import check_name
 from geoseg.sensors import SENTINEL2
 
 if TYPE_CHECKING:
@@ -41,8 +45,8 @@ _FIELDS = 3
 class NewPackage:
     """What weights alone do not say."""
 
-    name: str
-    """The model's name."""
+    name: str = ""
+    """The model's name; that of the package's folder where empty."""
     bands: tuple[str, ...]
     """For each band that the network takes its name, ``B02``, or name and common name,
     ``B02=blue``; or ``3``, ``#3`` or ``#3=red`` for a scene's third band whatever its
@@ -83,8 +87,14 @@ class NewPackage:
     """Pixels that neighbouring tiles share; about a quarter of a tile where None."""
     stride: int | None = None
     """What tiles are multiples of; the network's own where None."""
-    activation: Activation = "softmax"
-    """What makes probabilities of the network's output."""
+    activation: Activation | None = None
+    """What makes probabilities of the network's output; where None, what the output of
+    a tile of noise looks like."""
+    output_name: str = ""
+    """Which output of an ONNX file is the scores, where several may be."""
+    prefix: str | None = None
+    """What stands before the names of the tensors that are meant, such as
+    ``model_ema``, where a file holds several of one kind."""
     version: str = "1"
     """The version of these weights."""
     description: str = "A model for land cover."
@@ -112,6 +122,9 @@ def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -
         InputError: Classes that no legend can have.
 
     """
+    check_name(new.name)
+    check_count("bands", len(new.bands), MOST_BANDS)
+    check_count("classes", len(new.classes), MOST_CLASSES)
     legend, channels = _legend(new.classes)
     card = Card(
         name=new.name,
@@ -133,7 +146,8 @@ def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -
         stride=stride,
         gsd_m=new.gsd_m,
         gsd_tolerance=new.gsd_tolerance,
-        activation=new.activation,
+        activation=new.activation or "softmax",
+        output_name=new.output_name,
         license=new.license,
         trained_on=new.trained_on,
         metrics=new.metrics,

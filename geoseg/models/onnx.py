@@ -10,14 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from geoseg.errors import ModelError
+from geoseg.models.onnx_file import check_alone
+from geoseg.models.onnx_output import (
+    IMAGES,
+    LAST,
+    SECOND,
+    misfit,
+    names,
+    possible_outputs,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
     from geoseg.models.card import Card
+    from geoseg.models.onnx_output import Output
 
 _DTYPES: dict[str, type[np.floating[Any]]] = {
     "tensor(float)": np.float32,
@@ -28,10 +36,6 @@ _DTYPES: dict[str, type[np.floating[Any]]] = {
 _INEXACT = "ConvBNFusion"
 """Folding batch normalisation into convolutions: ONNX Runtime 1.32 loses digits there,
 and 0.2 % of the labels of a cloud mask changed, for no gain in speed."""
-_IMAGES = 4
-"""Dimensions of a batch of images: tile, band, row and column, in some order."""
-_BANDS_SECOND, _BANDS_LAST = 1, 3
-"""Where an image's bands stand in PyTorch, and where in TensorFlow."""
 _TO_LAST, _FROM_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -39,37 +43,43 @@ class OnnxNetwork(nn.Module):
     """An ONNX file that is called like a network of torch.
 
     It takes normalised pixels, shape ``(tile, band, y, x)``, of any dtype and on any
-    device, and gives what the file's first output is, float32, shape
+    device, and gives the output of the file that is the scores, float32, shape
     ``(tile, channel, y, x)``, on that device. ONNX Runtime computes it with as many
     threads as torch would use where it is first called; on a GPU if it is a build for
     GPUs, else on the CPU. It has no parameters of torch's: neither precision nor memory
     layout nor compilation change it.
     """
 
-    def __init__(self, path: Path, card: Card) -> None:
-        """Read the file and hold it against what is said of it.
+    def __init__(self, content: bytes, card: Card, name: str) -> None:
+        """Hold a file's content against what is said of it.
 
         Args:
-            path: The file. It is read whole, so that it cannot refer to others.
+            content: The file. It names no other, whatever ONNX Runtime would read.
             card: What is said of it.
+            name: What people call the file, for messages.
 
         Raises:
-            ModelError: ONNX Runtime is not installed or cannot read the file; the
-                file's inputs, bands, tile or channels are not what is said.
+            ModelError: ONNX Runtime is not installed or cannot read the file; it
+                keeps tensors in other files; its inputs, bands, tile or channels are
+                not what is said; several outputs may be the scores.
 
         """
         super().__init__()
-        self._path, self._card = path, card
-        self._content = path.read_bytes()
+        check_alone(content, name)
+        self._content, self._card, self._name = content, card, name
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
         session = self._session(torch.device("cpu"))
-        self._input = _only_input(session, path)
+        self._input = _only_input(session, name)
         self._dtype = _DTYPES[self._input.type]
-        bands, outputs = len(card.bands), session.get_outputs()[0].shape
-        self._bands_last = _last(self._input.shape, (bands,), "bands", path)
-        self._classes_last = _last(outputs, card.outputs, "channels", path)
-        _check_tile(self._input.shape, card.tile, path, last=self._bands_last)
+        self._bands_last = _bands_last(self._input.shape, len(card.bands), name)
+        _check_tile(self._input.shape, card.tile, name, last=self._bands_last)
+        self._output = self._choose_output(session)
+
+    @property
+    def output(self) -> str:
+        """The name of the output that is the scores."""
+        return self._output.name
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
     def forward(self, tiles: Tensor) -> Tensor:
@@ -79,40 +89,73 @@ class OnnxNetwork(nn.Module):
             ModelError: ONNX Runtime refuses the tiles, or gives other sizes.
 
         """
+        given = self._run(self._session(tiles.device), tiles, [self.output])[0]
+        sides = (tiles.shape[2], tiles.shape[3])
+        place = self._output.place(given.shape, sides, self._card)
+        if place is None:
+            reason = misfit(given.shape, sides, self._card, bands_last=self._bands_last)
+            raise ModelError(f"{self._name} {reason}")
+        if place == LAST:
+            given = given.transpose(_FROM_LAST)
+        return torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
+
+    def _choose_output(self, session: InferenceSession) -> Output:
+        """Find the scores among the outputs; where shapes leave it open, by a tile."""
+        listed = session.get_outputs()
+        last, card = self._bands_last, self._card
+        found = possible_outputs(listed, card, self._name, bands_last=last)
+        if len(found) > 1:
+            tile = torch.zeros(1, len(card.bands), card.tile, card.tile)
+            given = self._run(session, tile, [each.name for each in found])
+            sides = (card.tile, card.tile)
+            found = [
+                output
+                for output, scores in zip(found, given, strict=True)
+                if output.place(scores.shape, sides, card) is not None
+            ] or found
+        if len(found) > 1:
+            raise ModelError(
+                f"{self._name} has {len(found)} outputs that may be the scores, "
+                f"{names(found)}; say which with --output-name"
+            )
+        return found[0]
+
+    def _run(
+        self, session: InferenceSession, tiles: Tensor, outputs: list[str]
+    ) -> list[NDArray[np.float32]]:
+        """Run a batch, in pieces of the size that the file fixes, if it fixes one."""
         pixels = tiles.float().cpu().numpy().astype(self._dtype)
         if self._bands_last:
             pixels = np.ascontiguousarray(pixels.transpose(_TO_LAST))
-        one_by_one = self._input.shape[0] == 1
-        batches = np.split(pixels, len(pixels)) if one_by_one else [pixels]
-        session = self._session(tiles.device)
-        given = np.concatenate([self._run(session, batch) for batch in batches])
-        if self._classes_last:
-            given = given.transpose(_FROM_LAST)
-        if given.shape[2:] != tuple(tiles.shape[2:]):
-            raise ModelError(
-                f"{self._path} gives {given.shape[2]} x {given.shape[3]} pixels for a "
-                f"tile of {tiles.shape[2]} x {tiles.shape[3]}; geoseg needs a score "
-                f"for every pixel"
-            )
-        return torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
+        count, fixed = len(pixels), self._input.shape[0]
+        if not isinstance(fixed, int) or fixed < 1:
+            return self._run_batch(session, pixels, outputs)
+        short = -count % fixed  # the last piece is filled with its own last tile
+        pixels = np.concatenate([pixels, np.repeat(pixels[-1:], short, axis=0)])
+        pieces = np.split(pixels, len(pixels) // fixed)
+        given = [self._run_batch(session, piece, outputs) for piece in pieces]
+        return [np.concatenate(each)[:count] for each in zip(*given, strict=True)]
 
-    def _run(
-        self, session: InferenceSession, batch: NDArray[np.floating[Any]]
-    ) -> NDArray[np.float32]:
+    def _run_batch(
+        self,
+        session: InferenceSession,
+        batch: NDArray[np.floating[Any]],
+        outputs: list[str],
+    ) -> list[NDArray[np.float32]]:
         try:
-            given = session.run(None, {self._input.name: batch})[0]
+            given = session.run(outputs, {self._input.name: batch})
         except Exception as error:  # ONNX Runtime's errors have no other parent
             raise ModelError(
-                f"{self._path} does not take tiles of shape {batch.shape[1:]} "
+                f"{self._name} does not take tiles of shape {batch.shape[1:]} "
                 f"({_reason(error)})"
             ) from error
-        return np.asarray(given, dtype=np.float32)
+        return [np.asarray(each, dtype=np.float32) for each in given]
 
     def _session(self, device: torch.device) -> InferenceSession:
         """Open the file for a device, once."""
         with self._lock:
             if device.type not in self._sessions:
-                self._sessions[device.type] = _open(self._content, self._path, device)
+                self._sessions[device.type] = _open(self._content, self._name, device)
             return self._sessions[device.type]
 
 
@@ -123,13 +166,13 @@ def runtime_version() -> str:
     return str(onnxruntime.__version__)
 
 
-def _open(content: bytes, path: Path, device: torch.device) -> InferenceSession:
+def _open(content: bytes, name: str, device: torch.device) -> InferenceSession:
     try:
         # It is an extra, and slow to import.
         import onnxruntime  # noqa: PLC0415
     except ImportError as error:
         raise ModelError(
-            f"{path} needs ONNX Runtime, which is not installed: "
+            f"{name} needs ONNX Runtime, which is not installed: "
             f"pip install 'geoseg[onnx]'"
         ) from error
     options = onnxruntime.SessionOptions()
@@ -140,64 +183,56 @@ def _open(content: bytes, path: Path, device: torch.device) -> InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     there = onnxruntime.get_available_providers()
     wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
-    providers = [name for name in wanted if name in there] + ["CPUExecutionProvider"]
+    providers = [each for each in wanted if each in there] + ["CPUExecutionProvider"]
     try:
         return onnxruntime.InferenceSession(
             content, options, providers=providers, disabled_optimizers=[_INEXACT]
         )
     except Exception as error:
         raise ModelError(
-            f"{path} is no ONNX model that ONNX Runtime can load from one file "
-            f"({_reason(error)})"
+            f"{name} is no ONNX model that ONNX Runtime can load ({_reason(error)})"
         ) from error
 
 
-def _only_input(session: InferenceSession, path: Path) -> Any:  # noqa: ANN401  # its type has no name
+def _only_input(session: InferenceSession, name: str) -> Any:  # noqa: ANN401  # its type has no name
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
         found = ", ".join(f"{each.name}: {each.type}" for each in inputs)
         raise ModelError(
-            f"{path} must take one array of real numbers, the tiles; it takes {found}"
+            f"{name} must take one array of real numbers, the tiles; it takes {found}"
         )
-    if len(inputs[0].shape) != _IMAGES:
+    if len(inputs[0].shape) != IMAGES:
         raise ModelError(
-            f"{path} must take tiles of {_IMAGES} dimensions, its input has shape "
+            f"{name} must take tiles of {IMAGES} dimensions, its input has shape "
             f"{inputs[0].shape}"
         )
     return inputs[0]
 
 
-def _last(
-    shape: list[int | str | None], wanted: tuple[int, ...], what: str, path: Path
-) -> bool:
-    """Tell whether bands or channels come last; where a file leaves it open, second."""
-    if len(shape) != _IMAGES:
-        raise ModelError(
-            f"{path} must give scores of {_IMAGES} dimensions, a channel for each of "
-            f"its {what}; it has shape {shape}"
-        )
-    second, last = shape[_BANDS_SECOND], shape[_BANDS_LAST]
-    if second in wanted:
+def _bands_last(shape: list[int | str | None], bands: int, name: str) -> bool:
+    """Tell whether bands come last; where a file leaves it open, second."""
+    second, last = shape[SECOND], shape[LAST]
+    if second == bands:
         return False
-    if last in wanted:
+    if last == bands:
         return True
     if not isinstance(second, int):
         return False
     raise ModelError(
-        f"the files disagree on the number of {what}: "
-        f"{' or '.join(map(str, wanted))} in mlm.json, shape {shape} in {path.name}"
+        f"{name} takes tiles of shape {shape}, and {bands} bands are declared; "
+        f"declare one for each that it takes"
     )
 
 
 def _check_tile(
-    shape: list[int | str | None], tile: int, path: Path, *, last: bool
+    shape: list[int | str | None], tile: int, name: str, *, last: bool
 ) -> None:
     sides = shape[1:3] if last else shape[2:4]
     fixed = [side for side in sides if isinstance(side, int)]
     if any(side != tile for side in fixed):
         raise ModelError(
-            f"{path} takes tiles of {' x '.join(map(str, fixed))} pixels, and mlm.json "
-            f"says {tile}"
+            f"{name} takes tiles of {' x '.join(map(str, fixed))} pixels, and {tile} "
+            f"is declared; give --tile {fixed[0]}"
         )
 
 

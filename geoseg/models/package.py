@@ -49,6 +49,8 @@ __all__ = [
     "load_package",
 ]
 
+_LARGEST = 4_000_000
+"""Bytes of a file of JSON that are read: a thousand bands are a third of that."""
 _LENGTH = 8
 """Bytes that give a file's size, in the fingerprint."""
 
@@ -121,9 +123,16 @@ def read_json(path: Path) -> dict[str, Any]:
 
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_LARGEST + 1)
+        content = json.loads(text) if len(text) <= _LARGEST else None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: it is not JSON ({error})") from error
+    if len(text) > _LARGEST:
+        raise ModelError(
+            f"{path} has more than the {_LARGEST:,} bytes that geoseg reads of such a "
+            f"file, and far more than any model says of itself; make it anew"
+        )
     if not isinstance(content, dict):
         raise ModelError(f"{path} is damaged: it is JSON, but not an object")
     return content

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from geoseg.errors import ModelError, RunError
 from geoseg.models.locate import CARD
-from geoseg.models.network import load_network
+from geoseg.models.network import load_bare
 from geoseg.models.package import ModelPackage, load_package, read_json
 from geoseg.models.stac_read import read_card
+from geoseg.models.trial import check_probabilities, questions, try_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +23,8 @@ class Validation:
     package: ModelPackage
     """The model."""
     doubts: tuple[str, ...]
-    """What its card leaves out that a user may want, a sentence each."""
+    """What its card leaves out that a user may want, and what of its network's output
+    hardly goes with it, a sentence each."""
 
 
 def validate_model(model: Path | str) -> Validation:
@@ -40,8 +39,9 @@ def validate_model(model: Path | str) -> Validation:
 
     """
     package = load_package(model)
-    try_package(package)
-    return Validation(package, tuple(_doubts(package)))
+    given = try_network(load_bare(package), package, package.name)
+    check_probabilities(given, package)
+    return Validation(package, (*questions(given, package), *_doubts(package)))
 
 
 def _doubts(package: ModelPackage) -> Iterator[str]:
@@ -60,32 +60,4 @@ def _doubts(package: ModelPackage) -> Iterator[str]:
         yield (
             f"{CARD} does not say which values the bands had (statistics), so scenes "
             f"are held against mean and deviation alone"
-        )
-
-
-def try_package(package: ModelPackage) -> None:
-    """Put a tile of noise, as normalised pixels are, through a package's network.
-
-    Raises:
-        ModelError: It cannot be loaded, or gives something else than a number for
-            each class and pixel.
-
-    """
-    network = load_network(package)
-    shape = (1, len(package.bands), package.tile, package.tile)
-    expected = (1, len(package.legend), package.tile, package.tile)
-    try:
-        with torch.inference_mode():
-            given = network(torch.randn(shape, generator=torch.Generator()))
-    except RunError as error:
-        raise ModelError(str(error)) from error
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"{package.name} does not take a tile of shape {shape[1:]} ({error})"
-        ) from error
-    if tuple(given.shape) != expected or not given.isfinite().all():
-        raise ModelError(
-            f"{package.name} must give numbers of shape {expected[1:]} for a tile, and "
-            f"gives shape {tuple(given.shape[1:])}, of which "
-            f"{float(given.isfinite().float().mean()):.0%} are numbers"
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SLACK = 0.01
 """How far probabilities of a pixel may be from summing to 1."""
+_ROUNDED = 1e-3
+"""How far rounding, in half precision, may bring one above 1."""
 
 
 def give_logits(network: nn.Module, card: Card) -> nn.Module:
@@ -59,6 +61,19 @@ def to_logits(output: Tensor, card: Card) -> Tensor:
     elif card.activation == "sigmoid":
         output = torch.cat((torch.zeros_like(output), output), dim=1)
     return output[:, list(card.channels)] if card.channels else output
+
+
+def are_probabilities(output: Tensor) -> bool:
+    """Tell whether an output is within 0 and 1 and, of several channels, sums to 1.
+
+    Args:
+        output: Shape ``(tile, channel, y, x)``.
+
+    """
+    within = bool(output.min() >= 0) and bool(output.max() <= 1 + _ROUNDED)
+    if output.shape[1] == 1:
+        return within
+    return within and bool((output.sum(dim=1) - 1).abs().max() <= _SLACK)
 
 
 def _log(probabilities: Tensor) -> Tensor:

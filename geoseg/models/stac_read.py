@@ -6,6 +6,7 @@ well, where they have an ``mlm:input`` and an ``mlm:output`` that can be underst
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pystac
@@ -16,6 +17,8 @@ from geoseg.errors import InputError, ModelError
 from geoseg.models.card import (
     ACTIVATIONS,
     GSD_TOLERANCE,
+    MOST_BANDS,
+    MOST_CLASSES,
     PADDING,
     SCENE_STATISTICS,
     Artifact,
@@ -23,6 +26,7 @@ from geoseg.models.card import (
     InputBand,
     Normalise,
     check_card,
+    check_count,
 )
 
 if TYPE_CHECKING:
@@ -110,6 +114,7 @@ def _parse(
         activation=_one_of(
             "geoseg:activation", own.get("geoseg:activation", "softmax"), ACTIVATIONS
         ),
+        output_name=str(own.get("geoseg:output", "")),
         license=str(own.get("license", "other")),
         trained_on=str(own.get("geoseg:trained_on", "")),
         metrics=tuple(
@@ -145,6 +150,8 @@ def _bands(
     asset: pystac.Asset, taken: ModelInput, scale: float, offset: float
 ) -> tuple[tuple[InputBand, ...], str]:
     listed = asset.extra_fields["bands"]
+    check_count("bands", len(listed), MOST_BANDS)
+    check_count("bands", len(taken.properties["bands"]), MOST_BANDS)
     _check_once("the asset's bands", [str(band["name"]) for band in listed])
     described = {str(band["name"]): band for band in listed}
     scalings = taken.properties["value_scaling"]
@@ -236,6 +243,7 @@ def _maybe(value: float | None) -> float | None:
 
 def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
     """Order the classes by value; say which channel each has, where that changes it."""
+    check_count("classes", len(given.classes or ()), MOST_CLASSES)
     entries = [  # asked of the properties: pystac tells of a missing value without end
         LandClass(
             each.properties["value"], str(each.name), f"#{each.color_hint}".lower()
@@ -250,7 +258,7 @@ def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
 
 def _check_once(where: str, names: list[str]) -> None:
     """Refuse two bands of one name: one would get the other's statistics."""
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
     if twice:
         raise ValueError(f"{where} have {', '.join(twice)} more than once")
 

@@ -8,7 +8,6 @@ units of the raw pixels, as the extension asks, and are given scaled.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pystac
@@ -25,8 +24,8 @@ from pystac.extensions.mlm import (
 )
 from pystac.extensions.raster import DataType
 
-from geoseg.errors import ModelError
 from geoseg.models.card import PADDING, SCENE_STATISTICS, check_card
+from geoseg.models.naming import check_name, plain_name
 
 if TYPE_CHECKING:
     from geoseg.models.card import Artifact, Card, InputBand, Training
@@ -38,8 +37,6 @@ _EXTENSIONS = [
     "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
 ]
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]")
-"""The names that the extension's schema allows."""
 _KINDS = {
     ".safetensors": (
         "PyTorch",
@@ -84,15 +81,11 @@ def write_card(
 
     """
     check_card(card)
-    if not _NAME.fullmatch(card.name):
-        raise ModelError(
-            f"a model cannot be called {card.name!r}: a name begins with a letter, has "
-            f"three signs or more, and no others than letters, digits, . _ - and blanks"
-        )
+    check_name(card.name)
     framework = _KINDS[_suffix(artifact)][0]
     item = _item(card, training)
     MLMExtension.ext(item, add_if_missing=True).apply(
-        name=card.name,
+        name=plain_name(card.name),
         architecture=card.architecture,
         tasks=[TaskType.SEMANTIC_SEGMENTATION],
         framework=framework,
@@ -126,6 +119,7 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
             "geoseg:stride": card.stride,
             "geoseg:padding": PADDING,
             "geoseg:activation": card.activation,
+            **({"geoseg:output": card.output_name} if card.output_name else {}),
             "geoseg:trained_on": card.trained_on,
             "geoseg:metrics": dict(card.metrics),
             **({} if training else _ALWAYS),

@@ -79,6 +79,9 @@ class SegmentOptions:
     """Its classes that count."""
     mask_keep: bool = False
     """Give pixels that it masks a class of their own instead of nodata."""
+    force: bool = False
+    """Mask by a model to which the scene's values are nowhere near those that it was
+    trained on."""
     allow_missing: bool = False
     """Leave nodata where blocks fail, and list them in the report."""
     workers: int | None = None

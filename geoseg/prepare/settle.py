@@ -12,6 +12,7 @@ from geoseg.fit import (
     Models,
     bands_needed,
     check_scale,
+    check_values,
     doubts,
     in_models_unit,
     on_models_grid,
@@ -173,6 +174,7 @@ def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
         allow_missing=options.allow_missing,
         restart=options.restart,
         keep_parts=options.keep_parts,
+        force=options.force,
     )
 
 
@@ -188,7 +190,12 @@ def _mask_run(
     beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
     chosen = apart or options.below("mask")
-    return prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
+    run = prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
+    if not options.force:
+        for member in run.predictor.members:
+            bands = [run.predictor.bands[place] for place in member.places]
+            check_values(member.package, bands, run.scene)
+    return run
 
 
 def _check_same_pixels(scene: Scene, mask: Scene) -> None:

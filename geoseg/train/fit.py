@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from geoseg.errors import DeviceError, InputError, OutputError, PlanError
+from geoseg.models.naming import name_of_folder
 from geoseg.models.network import load_network, save_package, tile_stride
 from geoseg.models.new import NewPackage, describe
 from geoseg.models.package import ModelPackage, load_package
@@ -112,7 +112,7 @@ def train(
             f"samples of {options.chip} pixels do not suit this network; give --chip a "
             f"multiple of {stride}"
         )
-    card = _card(network, lesson, _model_name(output), origin)
+    card = _card(network, lesson, name_of_folder(output.absolute().name), origin)
     settings = settle(lesson)
     identity = {**lesson.identity, **_told(options), **_told(settings)}
     with Record.open(output, identity, options) as record:
@@ -201,13 +201,6 @@ def _card(
     return replace(
         card, bands=lesson.bands, legend=lesson.legend, pretrained_source=origin
     )
-
-
-def _model_name(output: Path) -> str:
-    """Make a model's name of its folder's, of signs that a name may have."""
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", output.absolute().name)
-    short = not name[:1].isalpha() or len(name) < 3  # noqa: PLR2004  the least of a STAC id
-    return f"model-{name}" if short else name
 
 
 def _finish(

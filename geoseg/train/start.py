@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from geoseg.errors import ModelError
 from geoseg.models.checkpoint import read_checkpoint
 from geoseg.models.hub import SCHEME, fetch
+from geoseg.models.layouts import plain_tensors
 from geoseg.models.network import (
     build_network,
     describe_network,
@@ -167,7 +168,7 @@ def suffix_reader(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         tensors: dict[str, torch.Tensor] = load_file(path)
         return tensors
-    return read_checkpoint(path)
+    return plain_tensors(read_checkpoint(path))
 
 
 def _widen(
