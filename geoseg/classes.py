@@ -36,6 +36,9 @@ class LandClass:
     colour: str
     """The colour on maps, ``#rrggbb``."""
 
+    value: int | None = None
+    """What a raster of another tool calls it, where that is told."""
+
     def __post_init__(self) -> None:
         """Refuse what a uint8 raster or a colour table cannot hold."""
         whole = isinstance(self.id, int) and not isinstance(self.id, bool)
@@ -50,6 +53,11 @@ class LandClass:
             raise InputError(
                 f"class {self.name!r} has colour {self.colour!r}; write it as #rrggbb"
             )
+
+    @property
+    def number(self) -> int:
+        """What people know it by: another tool's value, or else the id."""
+        return self.id if self.value is None else self.value
 
     @property
     def rgb(self) -> tuple[int, int, int]:

@@ -161,7 +161,7 @@ def _put_mask(
     if layer == "landcover":
         return setup.masking.classes(mask, found)
     own = layer == "confidence" and setup.masking.keep
-    instead = ClassMap.open(confidence).read(window) if own else None
+    instead = ClassMap.measures(confidence).read(window) if own else None
     return setup.masking.measures(mask, found, instead)
 
 
@@ -177,7 +177,7 @@ def _write_vectors(setup: Setup, client: Client) -> None:
     frame = polygons(
         class_map,
         legend=legend,
-        confidence=ClassMap.open(setup.products["confidence"]),
+        confidence=ClassMap.measures(setup.products["confidence"]),
         drawing=setup.options.polygons.drawing(legend),
         map_blocks=map_on(client),
     )

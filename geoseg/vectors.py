@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from geoseg.aoi import read_aoi
 from geoseg.authorship import check_not_inputs, check_replaceable
-from geoseg.classes import plain_legend
 from geoseg.lock import locked_file
 from geoseg.mosaic import ClassMap, write_class_map
 from geoseg.steps import OnStep, Step, ignore_step
@@ -93,7 +92,9 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     """Turn a class map into polygons that fit together without gaps.
 
     Args:
-        class_map: A raster of class ids, 0 to 254; nodata and 255 are no class.
+        class_map: A raster of at most 255 classes, whole numbers of any type; what it
+            declares as nodata, or masks, is no class. A file, a URL, a place in an
+            archive; ``classes.tif|band=2`` for one band of several.
         output: The vector file; its suffix chooses the format.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the same pixels, in percent; each polygon gets its
@@ -123,19 +124,19 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
     ]
     with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
-        source = ClassMap.open(Path(class_map), band=band)
+        source = ClassMap.open(class_map, band=band)
         check_place([suffix_of(output)], source.georef)
-        legend = source.legend() or plain_legend(source.counts())
+        legend = source.legend()
         drawing = (options or PolygonOptions()).drawing(legend)
         area = clip_to and read_aoi(str(clip_to), source.georef).geometry
-        on_step(Step("vectorize", compiles=will_compile()))
+        on_step(Step("vectorize", compiles=will_compile(), warnings=source.warnings))
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
             frame = polygons(
                 source,
                 legend=legend,
                 confidence=None
                 if confidence is None
-                else ClassMap.open(Path(confidence)),
+                else ClassMap.measures(confidence),
                 drawing=drawing,
                 map_blocks=pool.map,
             )
@@ -143,6 +144,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             frame = clip(frame, area)
         if merged is not None:
             _write_merged(source, merged, drawing, legend)
+        frame = _numbered(frame, legend)
         write_polygons(frame, output, legend=legend, layer=layer)
     return frame
 
@@ -166,6 +168,14 @@ def _claimed(
         for path in outputs:
             locks.enter_context(locked_file(path))
         yield
+
+
+def _numbered(frame: GeoDataFrame, legend: Legend) -> GeoDataFrame:
+    """Give classes the numbers that they have in the raster, where ids are others."""
+    if all(each.id == each.number for each in legend):
+        return frame
+    numbers = frame["class_id"].map({each.id: each.number for each in legend})
+    return frame.assign(class_id=numbers.astype("int64"))
 
 
 def _write_merged(

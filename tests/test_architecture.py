@@ -56,9 +56,10 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         # pystac reads items.
         "affine numpy pyproj pystac rasterio",
     ),
+    # Class rasters that people bring are opened like scenes.
     "mosaic": (
-        3,
-        "errors atomic authorship grid georef classes",
+        4,
+        "errors atomic authorship grid georef classes scene",
         "numpy pyproj rasterio",
     ),
     "vectorize": (
@@ -74,7 +75,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # aoi reads vector files, and says why one lies elsewhere.
     "labels": (
         5,
-        "aoi errors classes georef grid ground",
+        "aoi errors classes georef grid ground mosaic",
         "geopandas numpy pyproj rasterio shapely",
     ),
     # GDAL's version is one of those that all workers share; torch counts GPUs.

@@ -296,7 +296,7 @@ def test_what_cannot_be_a_reference_is_refused(tmp_path, class_map):
 def test_what_is_no_class_map_is_refused(tmp_path, make_raster):
     labels = squares(tmp_path / "labels.gpkg", [(0, 0, 9, 9, "wood")])
     scene = make_raster("scene.tif")
-    real = make_raster("real.tif", values=np.ones((1, 9, 9), np.float32))
+    real = make_raster("real.tif", values=np.full((1, 9, 9), 0.5, np.float32))
     for raster, words in (
         (scene, "has 3 bands; say which holds the classes"),
         (real, "a class raster is needed"),

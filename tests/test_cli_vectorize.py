@@ -118,7 +118,7 @@ def test_an_empty_map_gives_an_empty_file_with_the_columns(tmp_path, make_raster
 
 
 def test_a_raster_that_is_no_class_map(tmp_path, make_raster):
-    raster = make_raster(values=np.ones((1, 4, 5), np.float32))
+    raster = make_raster(values=np.full((1, 4, 5), 0.5, np.float32))
     assert "not whole numbers" in refuse(tmp_path, raster)
 
 

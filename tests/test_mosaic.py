@@ -335,12 +335,12 @@ def test_what_is_no_class_raster_is_refused(make_raster, tmp_path):
         ClassMap.open(make_raster(), band=4)
     with pytest.raises(SceneError, match=r"missing\.tif does not exist"):
         ClassMap.open(tmp_path / "missing.tif")
-    with pytest.raises(SceneError, match="holds float32, not whole numbers"):
-        ClassMap.open(make_raster(values=np.ones((1, 5, 7), np.float32)))
+    with pytest.raises(SceneError, match=r"float32 with fractions such as 0\.5, not"):
+        ClassMap.open(make_raster(values=np.full((1, 5, 7), 0.5, np.float32)))
     with pytest.raises(SceneError, match="no coordinate reference system"):
         ClassMap.open(make_raster(values=np.ones((1, 5, 7), np.uint8), crs=None))
     (tmp_path / "notes.tif").write_text("hello")
-    with pytest.raises(SceneError, match=r"cannot read the map .*notes\.tif"):
+    with pytest.raises(SceneError, match=r"notes\.tif cannot be opened as a raster"):
         ClassMap.open(tmp_path / "notes.tif")
 
 
@@ -353,10 +353,14 @@ def test_another_tools_class_raster_is_read_with_its_own_nodata(make_raster, dty
     assert class_map.counts() == {1: 1, 2: 1, 3: 2, 255: 2}
 
 
-def test_values_that_are_no_class_ids_are_refused(make_raster):
+def test_confidences_are_read_as_they_stand(make_raster):
     path = make_raster(values=np.array([[[1, 300]]], np.uint16), nodata=None)
     with pytest.raises(SceneError, match="holds values from 1 to 300"):
-        ClassMap.open(path).counts()
+        ClassMap.measures(path).counts()
+    path = make_raster(values=np.array([[[0, 100, 255]]], np.uint8), nodata=None)
+    assert ClassMap.measures(path).counts() == {0: 1, 100: 1, 255: 1}
+    with pytest.raises(SceneError, match="holds float32, not whole numbers"):
+        ClassMap.measures(make_raster(values=np.ones((1, 5, 7), np.float32)))
 
 
 def test_one_band_of_several_is_read(make_raster):

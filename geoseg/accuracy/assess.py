@@ -15,7 +15,6 @@ from geoseg.accuracy.workers import spread
 from geoseg.accuracy.write import product_paths, write_assessment
 from geoseg.aoi import read_aoi
 from geoseg.atomic import check_folder
-from geoseg.classes import plain_legend
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.mosaic import ClassMap
@@ -81,7 +80,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     """Measure how well a map agrees with a reference.
 
     Args:
-        class_map: A raster of class ids; nodata and 255 are no class.
+        class_map: A raster of classes, as `geoseg.polygonize` takes it.
         reference: Polygons, points or a class raster, in any CRS and on any grid.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the map's pixels, in percent; ``confidence.tif``
@@ -105,15 +104,16 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     options = options or EvaluateOptions()
     if output is not None:
         check_folder(Path(output))
-    source = ClassMap.open(Path(class_map), band=band)
+    source = ClassMap.open(class_map, band=band)
     on_step(Step("evaluate"))
-    legend = source.legend() or plain_legend(source.counts())
+    legend = source.legend()
     truth = read_reference(
-        Path(reference),
+        reference,
         source.georef,
         {each.name: each.id for each in legend},
         column=options.column,
         mapping=options.mapping,
+        numbers={str(each.number): each.id for each in legend},
     )
     area = None if within is None else read_aoi(Path(within), source.georef)
     inside = inside_of(
@@ -157,7 +157,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
         evaluation=evaluation,
         estimates=estimates,
         pixel_area_m2=pixel_area_m2,
-        warnings=(*warnings, *(area.warnings if area else ()), *more),
+        warnings=(*source.warnings, *warnings, *(area.warnings if area else ()), *more),
         products=product_paths(output),
     )
     write_assessment(assessment)
@@ -171,7 +171,7 @@ def _confidence(
     path = Path(given) if given is not None else source.path.with_name(CONFIDENCE)
     if given is None and (not path.exists() or path == source.path):
         return None, ()
-    raster = ClassMap.open(path)
+    raster = ClassMap.measures(path)
     if raster.georef.same_plane_as(source.georef):
         return raster, ()
     sentence = f"{path} does not have the pixels of the map {source.path}"

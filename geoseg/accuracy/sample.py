@@ -12,7 +12,7 @@ import numpy as np
 from geoseg.accuracy.design import design_path, design_text
 from geoseg.accuracy.workers import spread
 from geoseg.atomic import atomic_file, check_folder
-from geoseg.classes import NODATA, Legend, plain_legend
+from geoseg.classes import NODATA, Legend
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
 from geoseg.mosaic import ClassMap
@@ -83,7 +83,7 @@ def sample_points(
     kept beside them, in ``<output>.design.json``: who labels better does not know.
 
     Args:
-        class_map: A raster of class ids; nodata and 255 are no class.
+        class_map: A raster of classes, as `geoseg.polygonize` takes it.
         output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees.
         band: The band of the classes, counted from 1, where there are several.
         options: How many points, of which class.
@@ -100,7 +100,7 @@ def sample_points(
     options, output = options or SampleOptions(), Path(output)
     check_points_suffix(output)
     check_folder(output.parent)
-    source = ClassMap.open(Path(class_map), band=band)
+    source = ClassMap.open(class_map, band=band)
     on_step(Step("sample"))
     with spread(options.workers, options.scheduler) as map_blocks:
         counts = count_classes(source, map_blocks=map_blocks)
@@ -108,7 +108,7 @@ def sample_points(
         pixels[NODATA] = 0
         if not pixels.any():
             raise PlanError(f"{class_map} has no pixel with a class to draw from")
-        legend = source.legend() or plain_legend(np.flatnonzero(counts).tolist())
+        legend = source.legend()
         wanted = _allocation(pixels, legend, options)
         drawn = draw(source, wanted, counts, seed=options.seed, map_blocks=map_blocks)
     strata = tuple(

@@ -20,7 +20,10 @@ def card_of(package: ModelPackage) -> dict[str, Any]:
         **{name: value for name, value in told.items() if name not in left_out},
         "path": str(package.path),
         "weights": package.weights.name,
-        "classes": [asdict(each) for each in package.legend],
+        "classes": [
+            {"id": each.id, "name": each.name, "colour": each.colour}
+            for each in package.legend
+        ],
         "metrics": dict(package.metrics),
     }
 

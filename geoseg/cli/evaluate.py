@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 import geoseg
 from geoseg.cli.figures import show_assessment
-from geoseg.cli.options import a_path, pairs, reporting, spreading
+from geoseg.cli.options import a_path, a_place, pairs, reporting, spreading
 from geoseg.cli.screen import Screen
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command("evaluate")
-@click.argument("class_map", metavar="MAP", type=a_path)
+@click.argument("class_map", metavar="MAP", type=a_place)
 @click.option(
     "--reference",
-    type=a_path,
+    type=a_place,
     required=True,
     help="Polygons, points or a class raster, in any CRS.",
 )
@@ -64,7 +61,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--confidence",
-    type=a_path,
+    type=a_place,
     help="Raster of confidences in percent [default: confidence.tif beside MAP].",
 )
 @click.option(
@@ -74,8 +71,8 @@ if TYPE_CHECKING:
 @spreading
 @reporting
 def command(
-    class_map: Path,
-    reference: Path,
+    class_map: str,
+    reference: str,
     *,
     quiet: bool,
     as_json: bool,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from geoseg.cli.options import a_path, names
+from geoseg.cli.options import a_path, a_place, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
             ),
             click.option(
                 "--labels",
-                type=a_path,
+                type=a_place,
                 required=required,
                 help="Polygons, lines, points or a raster of classes, in any CRS.",
             ),

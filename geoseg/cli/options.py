@@ -81,6 +81,8 @@ class _DiskPath(click.Path):
 # Paths are checked by the library, so that Python and the command line give one
 # and the same sentence.
 a_path = _DiskPath(path_type=Path)
+a_place = click.Path()
+"""A raster that may also be a URL or a place in an archive, as text."""
 
 
 def tiling(command: Command) -> Command:

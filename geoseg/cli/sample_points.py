@@ -10,7 +10,7 @@ import click
 
 import geoseg
 from geoseg.cli.figures import show_strata
-from geoseg.cli.options import a_path, pairs, reporting, spreading
+from geoseg.cli.options import a_path, a_place, pairs, reporting, spreading
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _numbers(
 
 
 @click.command("sample-points")
-@click.argument("class_map", metavar="MAP", type=a_path)
+@click.argument("class_map", metavar="MAP", type=a_place)
 @click.option(
     "--output", "-o", type=a_path, required=True, help="Points: .gpkg or .geojson."
 )
@@ -67,7 +67,7 @@ def _numbers(
 @spreading
 @reporting
 def command(
-    class_map: Path,
+    class_map: str,
     output: Path,
     *,
     band: int | None,

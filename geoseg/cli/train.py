@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 @reporting
 def command(
     scenes: tuple[str, ...],
-    labels: Path,
+    labels: str,
     output: Path,
     *,
     quiet: bool,

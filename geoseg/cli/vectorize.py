@@ -9,6 +9,7 @@ import click
 import geoseg
 from geoseg.cli.options import (
     a_path,
+    a_place,
     drawing,
     overwriting,
     polygon_options,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("vectorize")
-@click.argument("class_map", type=a_path)
+@click.argument("class_map", type=a_place)
 @click.option(
     "--output",
     "-o",
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     help="Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles",
 )
 @click.option("--band", type=int, help="Band of the classes, where there are several.")
-@click.option("--confidence", type=a_path, help="Raster of confidences in percent.")
+@click.option("--confidence", type=a_place, help="Raster of confidences in percent.")
 @click.option("--clip", "clip_to", type=a_path, help="Cut to these polygons exactly.")
 @click.option(
     "--write-raster", "raster", type=a_path, help="The map with small patches merged."
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 @drawing
 @reporting
 def command(
-    class_map: Path,
+    class_map: str,
     output: Path,
     *,
     quiet: bool,

@@ -27,7 +27,7 @@ from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.train.chips import FOLDS
 from geoseg.train.folds import cut_scenes, sized
 from geoseg.train.ground import bands_named, choose_bands, find_bands, how_to_read
-from geoseg.train.scheme import check_scheme, read_scheme, scheme_of
+from geoseg.train.scheme import check_scheme, scheme_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def tile(
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
     on_step(Step("prepare"))
-    job = _prepare(scenes, None if labels is None else Path(labels), options)
+    job = _prepare(scenes, labels, options)
     on_step(Step("prepare", warnings=tuple(job.warnings)))
     with Ledger.open(output, job.identity, restart=options.restart) as ledger:
         for done, (source, _, window) in enumerate(job.chips):
@@ -124,7 +124,7 @@ def tile(
 
 
 def _prepare(
-    scenes: Sequence[Path | str], labels: Path | None, options: TileOptions
+    scenes: Sequence[Path | str], labels: Path | str | None, options: TileOptions
 ) -> _Job:
     """See what there is to cut, and refuse what cannot be used."""
     sources, options = _open(scenes, options)
@@ -140,8 +140,8 @@ def _prepare(
         chips = [(s, part, w) for s in sources for part, w in s.chips(options)]
         return _Job(sources, None, chips, identity, warnings, options)
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
-    warnings += [*marks.warnings, *check_scheme(scheme, marks.names)]
+    scheme = scheme_for(marks, options.classes)
+    warnings += [*marks.warnings, *check_scheme(scheme, marks.names, marks.also)]
     sources, left_out = _labelled(sources, marks, scheme, options)
     chips, digest = _labelled_chips(sources, scheme.legend, options)
     identity |= {"labels on chips": digest, "legend": repr(scheme)}

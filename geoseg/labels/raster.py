@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
-from rasterio.windows import Window as RasterioWindow
 
 from geoseg.classes import NODATA
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, SceneError
 from geoseg.grid import Window
+from geoseg.mosaic.placed import PlacedMap
+from geoseg.mosaic.read import open_labels_raster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,26 +19,41 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.classes import LandClass, Legend
     from geoseg.georef import Georef
+    from geoseg.mosaic import ClassMap
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRaster:
-    """A raster each of whose values is a class, named by the number."""
+    """A raster each of whose values is a class."""
 
-    path: Path
-    """The raster's file."""
-    names: tuple[str, ...]
-    """The values that occur, as text."""
-    warnings: tuple[str, ...] = ()
-    """What the user should know, a sentence each."""
+    source: ClassMap
+    """The raster."""
+    legend: Legend
+    """Its classes, with their numbers and colours there."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes by name, or by number where they have none."""
+        return tuple(_names(each)[0] for each in self.legend)
+
+    @property
+    def also(self) -> Mapping[str, tuple[str, ...]]:
+        """What else each class is called: by its number and by its colour."""
+        return {_names(each)[0]: _names(each)[1:] for each in self.legend}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, a sentence each."""
+        return self.source.warnings
 
     def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
-        """Give each pixel the value of the class at the nearest pixel of the raster.
+        """Give each pixel the value of the class at its centre in the raster.
 
         Args:
             georef: The pixel plane wanted.
-            values: The value of each class; others are left out.
+            values: The value of each class, by any of its names; others are left out.
 
         Returns:
             Shape ``(height, width)`` of the plane; 255 where there is no class.
@@ -53,47 +66,59 @@ class LabelRaster:
         burnt = placed.read(Window(0, 0, georef.height, georef.width))
         if (burnt == NODATA).all():
             raise LabelsError(
-                f"no labelled pixel of {self.path} lies in the scene, which covers "
-                f"{georef.bounds} (left, bottom, right, top in the scene's CRS)"
+                f"no labelled pixel of {self.source.raster.name} lies in the scene, "
+                f"which covers {georef.bounds} (left, bottom, right, top in the "
+                f"scene's CRS)"
             )
         return burnt
 
     def place(self, georef: Georef, values: Mapping[str, int]) -> PlacedRaster:
         """Lay the raster on a plane, to be read window by window."""
-        table = {int(name): values[name] for name in self.names if name in values}
-        return PlacedRaster(self.path, georef, table)
+        table = [NODATA] * (NODATA + 1)
+        for each in self.legend:
+            known = (values[name] for name in _names(each) if name in values)
+            table[each.id] = next(known, NODATA)
+        return PlacedRaster(PlacedMap(self.source, georef), tuple(table))
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedRaster:
     """A class raster on the pixels of a plane."""
 
-    path: Path
-    """The raster's file."""
-    georef: Georef
-    """The plane."""
-    table: Mapping[int, int]
-    """What each value of the raster becomes; others become 255."""
+    placed: PlacedMap
+    """The raster on the plane."""
+    table: tuple[int, ...]
+    """What each of its ids becomes, 0 to 255; 255 is none."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Find the classes of a window of the plane; 255 where there is none."""
-        where = RasterioWindow(window.col, window.row, window.width, window.height)
-        with (
-            rasterio.open(self.path) as dataset,
-            WarpedVRT(
-                dataset,
-                crs=self.georef.crs.to_wkt(),
-                transform=self.georef.transform,
-                width=self.georef.width,
-                height=self.georef.height,
-                resampling=Resampling.nearest,
-                tolerance=1e-6,  # of a pixel: its class is the same in any window
-                add_alpha=dataset.nodata is None,
-            ) as warped,
-        ):
-            found = warped.read(1, window=where)
-            there = warped.dataset_mask(window=where) > 0
-        burnt = np.full(found.shape, NODATA, np.uint8)
-        for value, becomes in self.table.items():
-            burnt[there & (found == value)] = becomes
-        return burnt
+        return np.asarray(self.table, np.uint8)[self.placed.read(window)]
+
+
+def open_label_raster(path: Path | str) -> LabelRaster:
+    """Open a raster of classes as labels.
+
+    Raises:
+        LabelsError: It is none.
+
+    """
+    try:
+        source = open_labels_raster(path)
+        legend = source.legend()
+    except SceneError as error:
+        raise LabelsError(
+            f"the file of labels {path} is no vector file, and no raster of classes: "
+            f"{error}"
+        ) from error
+    if source.values is not None and not source.values.found:
+        raise LabelsError(f"{path} is no raster of classes: all of it is nodata")
+    return LabelRaster(source, legend)
+
+
+def _names(each: LandClass) -> tuple[str, ...]:
+    """Give what a class is called: its name if it has one, its number, its colour."""
+    number = str(each.number)
+    names = dict.fromkeys((each.name, number, each.colour.lower()))
+    if each.name == f"class {number}":
+        del names[each.name]
+    return tuple(names)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
-
 from geoseg.aoi.files import LABELS, class_column, is_vector, read_layer
-from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
-from geoseg.labels.raster import LabelRaster
+from geoseg.labels.raster import LabelRaster, open_label_raster
 from geoseg.labels.shapes import Labels
+from geoseg.mosaic.read import must_be_raster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def open_labels(
@@ -39,9 +35,9 @@ def open_labels(
     """
     if not (math.isfinite(width) and width >= 0):
         raise LabelsError(f"lines cannot be {width} m wide; give 0 or more")
-    if is_vector(path, LABELS):
-        return read_labels(path, column=column, width=width)
-    return _open_raster(Path(path))
+    if must_be_raster(path) or not is_vector(path, LABELS):
+        return open_label_raster(path)
+    return read_labels(path, column=column, width=width)
 
 
 def read_labels(
@@ -79,23 +75,3 @@ def read_labels(
         width=width,
         warnings=(nameless,) * bool(given),
     )
-
-
-def _open_raster(path: Path) -> LabelRaster:
-    try:
-        with rasterio.open(path) as dataset:
-            placed, kind = dataset.crs is not None, dataset.dtypes[0]
-            found = np.unique(dataset.read(1, masked=True).compressed())
-    except RasterioError as error:
-        raise LabelsError(
-            f"{path} can be read neither as a vector file nor as a raster"
-        ) from error
-    if not placed:
-        raise LabelsError(f"{path} has no coordinate reference system; assign one")
-    whole = np.isfinite(found) & (found == np.round(found))
-    if not found.size or found.size > NODATA or not whole.all():
-        raise LabelsError(
-            f"{path} is no raster of classes: it holds {found.size} values of "
-            f"{kind}; at most {NODATA} whole numbers are needed"
-        )
-    return LabelRaster(path, tuple(str(int(value)) for value in found))

@@ -44,6 +44,16 @@ class Labels:
     warnings: tuple[str, ...] = ()
     """What was left out when they were read, a sentence each."""
 
+    @property
+    def also(self) -> Mapping[str, tuple[str, ...]]:
+        """What else classes are called: shapes know one name of each."""
+        return {}
+
+    @property
+    def legend(self) -> None:
+        """Shapes have neither ids nor colours."""
+        return
+
     def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give each pixel the value of the class that its centre lies in.
 

@@ -8,10 +8,10 @@ the class that its centre lies in, whatever the grid of the reference.
 * `polygons`, `raster` and `points` are those kinds; `marks` is what the first and the
   last begin as
 * `classes` finds the map's class of each of the reference's
-* `pixels` goes from pixels to places on the ground and back, and says what overlaps
+* `pixels` says what overlaps
 """
 
-from geoseg.reference.pixels import places
+from geoseg.mosaic.placed import places
 from geoseg.reference.points import Points, check_points_suffix, write_points
 from geoseg.reference.read import read_reference
 

@@ -16,7 +16,10 @@ _MOST_LISTED = 20
 
 
 def match_classes(
-    found: Iterable[str], classes: Mapping[str, int], mapping: Mapping[str, str]
+    found: Iterable[str],
+    classes: Mapping[str, int],
+    mapping: Mapping[str, str],
+    numbers: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Find the map's class of each class of a reference, by name or by id.
 
@@ -24,6 +27,7 @@ def match_classes(
         found: The reference's classes.
         classes: Names and ids of the map's.
         mapping: As in `read_reference`.
+        numbers: The same.
 
     Returns:
         An id for each; 255 for those that are left out.
@@ -38,7 +42,7 @@ def match_classes(
         True
 
     """
-    matched = counterparts(found, classes, mapping)
+    matched = counterparts(found, classes, mapping, numbers)
     strange = [name for name, value in matched.items() if value is None]
     if strange:
         raise other_classes(matched, strange, tuple(classes))
@@ -46,11 +50,16 @@ def match_classes(
 
 
 def counterparts(
-    found: Iterable[str], classes: Mapping[str, int], mapping: Mapping[str, str]
+    found: Iterable[str],
+    classes: Mapping[str, int],
+    mapping: Mapping[str, str],
+    numbers: Mapping[str, int] | None = None,
 ) -> dict[str, int | None]:
     """Find the same as `match_classes`; None for a class without a counterpart."""
     names = sorted(found)
-    known = {**{str(value): value for value in classes.values()}, **classes, "": NODATA}
+    if numbers is None:
+        numbers = {str(value): value for value in classes.values()}
+    known = {**numbers, **classes, "": NODATA}
     for name, target in mapping.items():
         if name not in names:
             raise LabelsError(

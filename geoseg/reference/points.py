@@ -15,7 +15,8 @@ from pyproj import CRS
 from geoseg.authorship import mark_layer
 from geoseg.errors import LabelsError
 from geoseg.gdalpath import layer_name, writable
-from geoseg.reference.pixels import are_on, no_overlap, pixels_at
+from geoseg.mosaic.placed import are_on, pixels_at
+from geoseg.reference.pixels import no_overlap
 from geoseg.vectorize.writers import fixed_time
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError, SceneError
-from geoseg.grid import Window
-from geoseg.mosaic import ClassMap
+from geoseg.mosaic.placed import PlacedMap
+from geoseg.mosaic.read import open_labels_raster
 from geoseg.reference.classes import counterparts, other_classes
-from geoseg.reference.pixels import are_on, may_overlap, no_overlap, pixels_at, places
+from geoseg.reference.pixels import may_overlap, no_overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.classes import Legend
     from geoseg.georef import Georef
+    from geoseg.grid import Window
+    from geoseg.mosaic import ClassMap
 
 _FINEST = 8
 """How many pixels of a reference a map's pixel may be wide: at its centre one alone is
@@ -37,11 +40,12 @@ class LabelRaster:
     source: ClassMap
     """The raster."""
     ids: tuple[int, ...]
-    """The map's class id of each value, 0 to 255; 255 is none, -1 is unheard of."""
+    """The map's class id of each id of the raster, 0 to 255; 255 is none, -1 is
+    unheard of."""
     names: tuple[str, ...]
-    """The name of each value, 0 to 254, in the raster's own legend, or its digits."""
+    """The name of each id of the raster, 0 to 254; empty where it has no such class."""
     known: tuple[str, ...]
-    """The names of the map's classes, for the sentence about a value without one."""
+    """The names of the map's classes, for the sentence about another."""
     warnings: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
 
@@ -57,37 +61,25 @@ class LabelRaster:
             LabelsError: The raster holds a class that the map does not know.
 
         """
-        rows, cols = self._pixels(window)
-        there = are_on(self.source.georef, rows, cols)
-        values = np.full(there.shape, NODATA, np.uint8)
-        if there.any():
-            rows, cols = rows[there], cols[there]
-            part = Window.between(
-                (int(rows.min()), int(rows.max()) + 1),
-                (int(cols.min()), int(cols.max()) + 1),
-            )
-            values[there] = self.source.read(part)[rows - part.row, cols - part.col]
+        values = PlacedMap(self.source, self.georef).read(window)
         ids = np.asarray(self.ids, np.int16)[values]
         if (ids < 0).any():
-            found = [self.names[v] for v in self.source.counts() if v != NODATA]
-            strange = [self.names[v] for v in np.unique(values[ids < 0])]
-            raise other_classes(found, strange, self.known)
+            strange = [self.names[value] for value in np.unique(values[ids < 0])]
+            raise other_classes(filter(None, self.names), strange, self.known)
         return ids.astype(np.uint8)
-
-    def _pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Find the raster's pixels at the centres of a window's, shape ``(y, x)``."""
-        col, row = np.meshgrid(
-            np.arange(window.width) + window.col + 0.5,
-            np.arange(window.height) + window.row + 0.5,
-        )
-        x, y = places(self.georef, row, col)
-        return pixels_at(self.source.georef, x, y, self.georef.crs)
 
 
 def open_raster(
-    path: Path, georef: Georef, classes: Mapping[str, int], mapping: Mapping[str, str]
+    path: Path | str,
+    georef: Georef,
+    classes: Mapping[str, int],
+    mapping: Mapping[str, str],
+    numbers: Mapping[str, int] | None = None,
 ) -> LabelRaster:
     """Open a class raster that lies on the map, and match its classes.
+
+    A class is known by its name, its number and, where it is a colour, by that. Those
+    that do not occur near the map may be in the mapping, too.
 
     Raises:
         LabelsError: It is none, lies elsewhere, has classes that the map has not, or
@@ -95,7 +87,7 @@ def open_raster(
 
     """
     try:
-        source = ClassMap.open(path)
+        source = open_labels_raster(path, near=georef)
         legend = source.legend()
     except SceneError as error:
         raise LabelsError(
@@ -104,23 +96,36 @@ def open_raster(
     own = source.georef
     if not may_overlap(own.bounds, own.crs, georef):
         raise no_overlap(path, own.bounds, own.crs, georef)
-    names = tuple(map(str, range(NODATA)))
-    if legend is not None:
-        named = {land_class.id: land_class.name for land_class in legend}
-        names = tuple(named.get(value, str(value)) for value in range(NODATA))
-    matched = counterparts(names, classes, mapping)
-    ids = (-1 if (value := matched[name]) is None else value for name in names)
+    called = _called(legend, mapping)
+    absent = {name: name for name in mapping if name not in called.values()}
+    numbered = {name: name for name in absent if name.lstrip("-").isdecimal()}
+    matched = counterparts([*called.values(), *numbered], classes, mapping, numbers)
+    ids = [-1] * NODATA
+    for value, name in called.items():
+        found = matched[name]
+        ids[value] = -1 if found is None else found
     return LabelRaster(
         georef,
         source,
         (*ids, NODATA),
-        names,
+        tuple(called.get(value, "") for value in range(NODATA)),
         tuple(classes),
-        _grid_warnings(path, own, georef),
+        (*source.warnings, *_grid_warnings(path, own, georef)),
     )
 
 
-def _grid_warnings(path: Path, own: Georef, georef: Georef) -> tuple[str, ...]:
+def _called(legend: Legend, mapping: Mapping[str, str]) -> dict[int, str]:
+    """Call each class by its name, or by its number where that is what is known."""
+    called = {}
+    for each in legend:
+        number = str(each.number)
+        is_plain = each.name in {f"class {number}", number}
+        by_number = is_plain or (number in mapping and each.name not in mapping)
+        called[each.id] = number if by_number else each.name
+    return called
+
+
+def _grid_warnings(path: Path | str, own: Georef, georef: Georef) -> tuple[str, ...]:
     """Say that the grids differ; refuse one that is far too fine."""
     sides = f"{own.gsd_m():.3g} m, the map's of {georef.gsd_m():.3g} m"
     if own.gsd_m() * _FINEST < georef.gsd_m():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import shapely
 from geoseg.aoi.files import REFERENCE, Layer, class_column, is_vector, read_layer
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
+from geoseg.mosaic.read import must_be_raster
 from geoseg.reference.classes import match_classes
 from geoseg.reference.marks import Marks
 from geoseg.reference.points import NAMES, Points, points_of
@@ -19,6 +19,7 @@ from geoseg.reference.raster import LabelRaster, open_raster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from geoseg.georef import Georef
 
@@ -33,6 +34,7 @@ def read_reference(
     *,
     column: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    numbers: Mapping[str, int] | None = None,
 ) -> Reference:
     """Read what a map is to be compared with.
 
@@ -47,17 +49,19 @@ def read_reference(
         mapping: The map's class of a class of the reference, by name or id; an
             empty one leaves that class out. Classes that are not mentioned are
             called the same on both sides.
+        numbers: The ids of the map's classes by the numbers that people know them by,
+            as text; the ids themselves where None.
 
     Raises:
         LabelsError: The file cannot be used, shows other ground, or has classes
             that the map does not know.
 
     """
-    if not is_vector(path, REFERENCE):
-        return open_raster(Path(path), georef, classes, mapping or {})
+    if must_be_raster(path) or not is_vector(path, REFERENCE):
+        return open_raster(path, georef, classes, mapping or {}, numbers)
     layer, chosen = _read_layer(path, column)
     names = [text or "" for text in layer.texts(chosen)]
-    ids = match_classes({name for name in names if name}, classes, mapping or {})
+    ids = match_classes(set(filter(None, names)), classes, mapping or {}, numbers)
     values = np.array([ids.get(name, NODATA) for name in names], np.uint8)
     marks = Marks(path, layer, names, values)
     kinds = set(shapely.get_type_id(layer.shapes).tolist())

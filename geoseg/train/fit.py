@@ -63,7 +63,7 @@ class Trained:
 
 def train(
     scenes: Sequence[Path | str],
-    labels: Path,
+    labels: Path | str,
     output: Path,
     *,
     options: TrainOptions | None = None,

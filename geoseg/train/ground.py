@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.classes import Legend
     from geoseg.georef import Georef
     from geoseg.models.card import Card, InputBand
     from geoseg.scene import Needs, Scene
@@ -30,6 +31,16 @@ class Burnable(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """The labels that occur."""
+        ...
+
+    @property
+    def also(self) -> Mapping[str, tuple[str, ...]]:
+        """What else the labels are called, in the order in which that counts."""
+        ...
+
+    @property
+    def legend(self) -> Legend | None:
+        """The labels as classes with ids and colours, where they have some."""
         ...
 
     @property

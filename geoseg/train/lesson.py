@@ -25,7 +25,7 @@ from geoseg.train.ground import (
     read_ground,
     statistics,
 )
-from geoseg.train.scheme import Scheme, check_scheme, read_scheme, scheme_of
+from geoseg.train.scheme import Scheme, check_scheme, scheme_for
 from geoseg.train.supply import Supply
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Lesson:
 
 
 def prepare_lesson(
-    scenes: Sequence[Path | str], labels: Path, options: TrainOptions
+    scenes: Sequence[Path | str], labels: Path | str, options: TrainOptions
 ) -> Lesson:
     """Read scenes and labels, split them, and see whether they can be learned from.
 
@@ -120,8 +120,8 @@ def prepare_lesson(
 
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    scheme = read_scheme(options.classes) if options.classes else scheme_of(marks.names)
-    warnings = [*marks.warnings, *check_scheme(scheme, marks.names)]
+    scheme = scheme_for(marks, options.classes)
+    warnings = [*marks.warnings, *check_scheme(scheme, marks.names, marks.also)]
     needs = bands_named(options.bands)
     opened: Sequence[Scene] = [
         open_scene(scene, how_to_read(options.bands), needs=needs) for scene in scenes

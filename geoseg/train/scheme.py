@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
@@ -11,9 +12,10 @@ from geoseg.classes import NODATA, LandClass, Legend, plain_legend
 from geoseg.errors import InputError, LabelsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+_COLOUR = re.compile("#[0-9a-f]{6}")
 _FIELDS = {"name", "id", "colour", "merge"}
 
 
@@ -25,6 +27,43 @@ class Scheme:
     """The classes, by rising id."""
     channels: tuple[tuple[str, int], ...]
     """Pairs of a label and the place in the legend of the class that it means."""
+
+
+class Named(Protocol):
+    """Labels, as far as they are called something."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels that occur."""
+        ...
+
+    @property
+    def legend(self) -> Legend | None:
+        """The labels as classes with ids and colours, where they have some."""
+        ...
+
+
+def scheme_for(labels: Named, classes: Path | None) -> Scheme:
+    """Read classes from a file, or take the labels' own.
+
+    Raises:
+        LabelsError: There are no such classes.
+
+    """
+    if classes is not None:
+        return read_scheme(classes)
+    if labels.legend is None:
+        return scheme_of(labels.names)
+    if all(_COLOUR.fullmatch(name) for name in labels.names):
+        raise LabelsError(
+            f"the labels are colours, red, green and blue: {', '.join(labels.names)}; "
+            f"say by --classes which class each is, as in {{name: water, colour: "
+            f"'{labels.names[0]}'}}, or name the one band that holds classes, as in "
+            f"'labels.tif|band=1'"
+        )
+    return Scheme(
+        labels.legend, tuple((name, place) for place, name in enumerate(labels.names))
+    )
 
 
 def scheme_of(labels: Iterable[str]) -> Scheme:
@@ -59,7 +98,8 @@ def read_scheme(path: Path) -> Scheme:
     The file holds a list, or ``classes:`` with a list. Each item has a ``name``
     and may have an ``id`` (0, 1, 2 ... in their order where none has one), a
     ``colour`` (``#rrggbb``) and ``merge``, a list of the labels that mean it,
-    beside its own name and, unless another class merges it, the id that it was given.
+    beside its own name and, unless another class merges them, the id and the colour
+    that it was given.
     Labels that are mentioned nowhere are not learned.
 
     Raises:
@@ -88,20 +128,26 @@ def read_scheme(path: Path) -> Scheme:
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise LabelsError(f"{path} gives these labels to two classes: {twice}")
-    by_id = [
-        (str(land_class.id), place)
-        for place, (land_class, entry) in enumerate(classes)
-        if "id" in entry and str(land_class.id) not in labels
-    ]
-    return Scheme(legend, (*pairs, *by_id))
+    more = {
+        label: place
+        for key in ("colour", "id")
+        for place, (_, entry) in enumerate(classes)
+        if key in entry and (label := str(entry[key]).lower()) not in labels
+    }
+    return Scheme(legend, (*pairs, *more.items()))
 
 
-def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
+def check_scheme(
+    scheme: Scheme,
+    names: tuple[str, ...],
+    also: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[str]:
     """Hold classes against the labels that there are.
 
     Args:
         scheme: The classes.
         names: The labels.
+        also: What else they are called.
 
     Returns:
         A warning if some labels mean no class.
@@ -111,8 +157,9 @@ def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
 
     """
     known = {label for label, _ in scheme.channels}
-    there = set(names)
-    if not known & there:
+    there, also = set(names), also or {}
+    lost = sorted(name for name in there if not known & {name, *also.get(name, ())})
+    if len(lost) == len(there):
         raise LabelsError(
             f"--classes knows {sorted(known)}, the labels are {sorted(there)}; name "
             f"those in merge, or choose another --class-field"
@@ -122,7 +169,6 @@ def check_scheme(scheme: Scheme, names: tuple[str, ...]) -> list[str]:
             f"there is one class, {scheme.legend.classes[0].name!r}, and nothing to "
             f"tell it from; label other ground, too"
         )
-    lost = sorted(there - known)
     left_out = f"labels that no class mentions are left out: {', '.join(lost)}"
     return [left_out] * bool(lost) + _twins(scheme, there)
 

@@ -26,7 +26,7 @@ def make_qml(legend: Legend) -> str:
             categories,
             "category",
             symbol=str(position),
-            value=str(land_class.id),
+            value=str(land_class.number),
             label=land_class.name,
             type="long",
             render="true",

@@ -259,7 +259,7 @@ def use(header: Header, options: SceneOptions) -> Raster:
     return Raster(
         place=header.place,
         driver=header.driver,
-        georef=_georef(header, name, options),
+        georef=georef_of(header, options.assume_crs),
         indexes=indexes,
         bands=tuple(_overridden(header.bands[at - 1], options) for at in indexes),
         alpha=next((at for at in alphas if at not in indexes), None),
@@ -313,7 +313,21 @@ def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
     return replace(band, nodata=value, masked=band.masked and not band.long_nodata)
 
 
-def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
+def georef_of(
+    header: Header, assume_crs: str | None = None, *, can_assume: bool = True
+) -> Georef:
+    """Give a file's plane on Earth, or refuse one that has none.
+
+    Args:
+        header: The file's.
+        assume_crs: The CRS of a file that names none.
+        can_assume: Whether whoever named the file could have given one.
+
+    Raises:
+        SceneError: It has no place on Earth, or names a CRS that makes no sense.
+
+    """
+    name = shown(header.place)
     if header.transform == _IDENTITY:
         raise SceneError(f"{name} {_UNPLACED[header.placed_by]}")
     if not all(map(math.isfinite, header.transform)):
@@ -321,10 +335,12 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
             f"{name} has a geotransform that holds no finite numbers; give it a place "
             f"on Earth, for instance with gdal_translate -a_ullr"
         )
-    if not header.wkt and options.assume_crs is None:
+    if not header.wkt and assume_crs is None:
         raise SceneError(
             f"{name} has no coordinate reference system; assign one, for instance: "
-            f"rio edit-info --crs EPSG:32633 {name}, or say it with --assume-crs"
+            f"rio edit-info --crs EPSG:32633 {name}"
+            + ", or say it with --assume-crs"
+            * can_assume
         )
     if header.wkt:
         try:
@@ -335,7 +351,7 @@ def _georef(header: Header, name: str, options: SceneOptions) -> Georef:
                 f"assign it anew, for instance: rio edit-info --crs EPSG:32633 {name}"
             ) from error
     else:
-        crs = parse_crs(str(options.assume_crs), "--assume-crs")
+        crs = parse_crs(str(assume_crs), "--assume-crs")
     return Georef(header.height, header.width, Affine(*header.transform), crs)
 
 
