@@ -80,7 +80,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     """Measure how well a map agrees with a reference.
 
     Args:
-        class_map: A raster of classes, as `geoseg.polygonize` takes it.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it.
         reference: Polygons, points or a class raster, in any CRS and on any grid.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the map's pixels, in percent; ``confidence.tif``

@@ -83,7 +83,7 @@ def sample_points(
     kept beside them, in ``<output>.design.json``: who labels better does not know.
 
     Args:
-        class_map: A raster of classes, as `geoseg.polygonize` takes it.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it.
         output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees.
         band: The band of the classes, counted from 1, where there are several.
         options: How many points, of which class.
