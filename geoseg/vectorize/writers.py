@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyogrio
 import shapely
 from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
 
 from geoseg.atomic import atomic_file
 from geoseg.authorship import files_mark, mark_layer
@@ -29,7 +30,7 @@ from geoseg.vectorize.globe import DECIMALS
 from geoseg.vectorize.style import make_qml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from typing import TypeAlias
 
@@ -201,12 +202,12 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def check_place(suffixes: Iterable[str], georef: Georef) -> None:
-    """Refuse formats in degrees or of the web for a map that is nowhere on Earth.
+def check_place(suffixes: Collection[str], georef: Georef) -> None:
+    """Refuse formats that cannot tell where a map is.
 
     Raises:
-        VectorError: One of the suffixes needs longitude and latitude, and the CRS has
-            no way to them.
+        VectorError: One of the suffixes needs longitude and latitude, or ESRI's WKT,
+            and the CRS has none.
 
     """
     needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
@@ -216,6 +217,20 @@ def check_place(suffixes: Iterable[str], georef: Georef) -> None:
             f"{georef.crs.name!r} is a local one that has none; write .gpkg, .fgb, "
             f".parquet or .shp instead, or give the scene a CRS on Earth"
         )
+    if ".shp" in suffixes and not _has_esri_wkt(georef.crs):
+        raise VectorError(
+            f".shp keeps its CRS as ESRI's WKT, and the CRS {georef.crs.name!r} has no "
+            f"ESRI WKT, so that nobody could tell where the polygons are; write .gpkg, "
+            f".fgb or .parquet instead, or map in another CRS"
+        )
+
+
+def _has_esri_wkt(crs: CRS) -> bool:
+    try:
+        crs.to_wkt("WKT1_ESRI")
+    except CRSError:
+        return False
+    return True
 
 
 def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
