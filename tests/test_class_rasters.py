@@ -168,7 +168,9 @@ def test_a_vrt_reads_no_file_that_nobody_named(tmp_path):
     path = inside / "m.tif"
     path.write_text(text)
     for opened in (ClassMap.open, open_labels):
-        with pytest.raises(InputError, match="in no folder that you named"):
+        with pytest.raises(
+            InputError, match=r"in no folder that you named; save its pix"
+        ):
             opened(path)
     with pytest.raises(LabelsError, match="in no folder that you named"):
         read_reference(path, PLANE, {"a": 1})

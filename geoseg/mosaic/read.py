@@ -41,6 +41,9 @@ _BAND = re.compile(r"(?P<file>.*)\|band=(?P<band>[0-9]+)", re.DOTALL)
 _SPARE = 0.1
 """What is looked at beyond a plane's edges, as a share of its longer side."""
 
+_ADVICE = "save its pixels as a file of their own, for instance with gdal_translate"
+"""What to do about a class raster that refers to files which nobody named."""
+
 _VALUES = NODATA + 1
 """How many values a byte can have."""
 
@@ -319,7 +322,8 @@ def _looked_at(file: str) -> Raster:
     path = file_of(place)
     if path is not None and not path.exists():
         raise SceneError(f"{file} does not exist; check the raster's path")
-    header = read_header(place, None if path is None else [path.parent])
+    # Without a folder that was named, nothing that refers to other files is opened.
+    header = read_header(place, [] if path is None else [path.parent], _ADVICE)
     kept = [
         (index, each)
         for index, each in enumerate(header.bands, start=1)

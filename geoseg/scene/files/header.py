@@ -19,7 +19,7 @@ from geoseg.remote import as_url, without_secrets
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, reason
 from geoseg.scene.files.formats import choose_part, lacking
 from geoseg.scene.files.places import file_of
-from geoseg.scene.files.references import allowed_drivers
+from geoseg.scene.files.references import ALLOW, allowed_drivers
 from geoseg.scene.files.servers import check_ranges
 
 if TYPE_CHECKING:
@@ -111,12 +111,15 @@ def shown(place: str | Path) -> str:
     return str(place) if url is None else without_secrets(url)
 
 
-def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
+def read_header(
+    place: str, roots: Sequence[Path] | None = None, advice: str = ALLOW
+) -> Header:
     """Read a raster's header.
 
     Args:
         place: A file in GDAL's words.
         roots: The folders that the file may refer to; None for any place at all.
+        advice: What to do about a file that refers to others.
 
     Raises:
         SceneError: It is missing, out of reach, no raster, or refers to files that
@@ -126,7 +129,7 @@ def read_header(place: str, roots: Sequence[Path] | None = None) -> Header:
     file = file_of(place)
     check_ranges(place)
     seen = take_fingerprint(place if file is None else file)
-    drivers = None if roots is None else allowed_drivers(place, roots)
+    drivers = None if roots is None else allowed_drivers(place, roots, advice)
     try:
         with opened_once(place, drivers) as dataset:
             if not dataset.count:

@@ -48,13 +48,20 @@ _PLAIN = frozenset(("vrtdataset", "relativetovrt", "subdataset", "datasettype"))
 """Names that look like it and do not."""
 
 
-def allowed_drivers(place: str, roots: Sequence[Path]) -> list[str]:
+ALLOW = "if you trust the file, say so with --allow-external-references"
+"""What to do about a scene's file that refers to others."""
+
+
+def allowed_drivers(
+    place: str, roots: Sequence[Path], advice: str = ALLOW
+) -> list[str]:
     """Look at a file on a disk and name the drivers that may open it.
 
     Args:
         place: The file.
         roots: The folders that the user named, or named a file of: what a VRT refers
             to must lie in one of them.
+        advice: What to do about a file that is refused.
 
     Raises:
         SceneError: It refers to something else, or runs code.
@@ -64,12 +71,12 @@ def allowed_drivers(place: str, roots: Sequence[Path]) -> list[str]:
     if path.suffix.lower() == _VRT and not path.is_file():
         raise SceneError(
             f"{without_secrets(place)} is a VRT on a server or in an archive, where "
-            f"geoseg cannot see beforehand what it reads; copy it to a disk, or say "
-            f"--allow-external-references if you trust it"
+            f"geoseg cannot see beforehand what it reads; copy it to a disk, or "
+            f"{advice}"
         )
     if not path.is_file() or not _refers(path):
         return _safe_drivers()
-    _check(path, [root.resolve() for root in roots], depth=0)
+    _check(path, [root.resolve() for root in roots], advice)
     return ["VRT"]
 
 
@@ -90,10 +97,10 @@ def _refers(path: Path) -> bool:
     return any(mark in beginning for mark in _MARKS)
 
 
-def _check(path: Path, roots: list[Path], *, depth: int) -> None:
+def _check(path: Path, roots: list[Path], advice: str, depth: int = 0) -> None:
     if depth > _DEEPEST:
         raise SceneError(f"{path} refers to VRTs in VRTs without end; flatten it")
-    for name, value, relative in _references(_parsed(path)):
+    for name, value, relative in _references(_parsed(path, advice)):
         if not value.strip():
             continue
         target = path.parent / value if relative else Path(value)
@@ -101,11 +108,10 @@ def _check(path: Path, roots: list[Path], *, depth: int) -> None:
         if _is_name(value) or not any(resolved.is_relative_to(r) for r in roots):
             raise SceneError(
                 f"{path} makes geoseg read {value!r} ({name}), which is in no folder "
-                f"that you named; if you trust the file, say so with "
-                f"--allow-external-references"
+                f"that you named; {advice}"
             )
         if resolved.is_file() and _refers(resolved):
-            _check(resolved, roots, depth=depth + 1)
+            _check(resolved, roots, advice, depth + 1)
 
 
 def _is_name(value: str) -> bool:
@@ -113,15 +119,15 @@ def _is_name(value: str) -> bool:
     return bool(re.match(r"\s*(<|[A-Za-z0-9_+]{2,}:|/vsi)", value))
 
 
-def _parsed(path: Path) -> ET.Element:
+def _parsed(path: Path, advice: str) -> ET.Element:
     """Parse a VRT, if it is one."""
     text = path.read_bytes()
     if len(text) > _LONGEST:
         raise SceneError(f"{path} is too long for a VRT ({len(text):,} bytes)")
     if b"<VRTDataset" not in text[:_SNIFFED]:
         raise SceneError(
-            f"{path} stands for other files or a service; geoseg opens such a file "
-            f"with --allow-external-references only"
+            f"{path} stands for other files or a service, which geoseg does not "
+            f"follow by itself; {advice}"
         )
     return parse_xml(text, path, "VRT")
 
