@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from geoseg.atomic import scratch_folder
+from geoseg.atomic import atomic_file, checksums, left_over, scratch_folder, staged
 from geoseg.classes import NODATA
 from geoseg.cluster import map_on
 from geoseg.engine import parts
@@ -49,23 +50,37 @@ def deliver(  # all that a report tells of
 ) -> Report:
     """Write all products of an area from a run's finished parts; the report is last.
 
+    They are made beside what an earlier run left, and replace all of it at once.
+
     Raises:
         DiskError: The disk is full or cannot be written.
 
     """
-    with clock("raster"):
-        on_step(Step("raster"))
-        _write_rasters(setup, journal)
-    with clock("vectorize"):
-        on_step(Step("vectorize", compiles=will_compile()))
-        _write_vectors(setup, client)
-    with clock("preview"):
-        on_step(Step("preview"))
-        _write_preview(setup)
-    report = _report(setup, counts, clock.seconds)
-    write_report(setup.products["report"], report)
+    with staged(setup.output.folder) as folder:
+        made = setup.made_in(folder)
+        with clock("raster"):
+            on_step(Step("raster"))
+            _write_rasters(made, journal)
+            if setup.feature is None:
+                deliver_mask(setup, folder)
+        with clock("vectorize"):
+            on_step(Step("vectorize", compiles=will_compile()))
+            _write_vectors(made, client)
+        with clock("preview"):
+            on_step(Step("preview"))
+            _write_preview(made)
+        report = _report(setup, made, counts, clock.seconds)
+        write_report(made.products["report"], report)
     setup.output.publish()
     return report
+
+
+def deliver_mask(setup: Setup, folder: Path) -> None:
+    """Copy the mask of a run, where there is one, to where it is a product."""
+    for path in () if setup.mask_run is None else setup.mask_run.mask_files:
+        with atomic_file(folder / path.name) as whole:
+            for each in path.parent.glob(f"{path.name}*"):
+                shutil.copyfile(each, whole.with_name(each.name))
 
 
 def finished_report(setup: Setup) -> Report | None:
@@ -77,7 +92,7 @@ def finished_report(setup: Setup) -> Report | None:
         and not setup.options.restart
         and report.identity == setup.plan.identity
         and report.settings == _settings(setup)
-        and setup.output.holds(setup.products.values())
+        and setup.output.holds(report.checksums)
     )
     return report if same else None
 
@@ -87,6 +102,7 @@ def _settings(setup: Setup) -> dict[str, Any]:
     models = [str(model) for model in setup.options.models]
     place = setup.options.run_dir and without_secrets(setup.options.run_dir)
     settings = {**asdict(setup.options), "model": models, "run_dir": place}
+    del settings["overwrite"]  # what was lost before does not change the map
     written: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return written
 
@@ -207,8 +223,12 @@ def _named(setup: Setup) -> str:
     return ", ".join(f"{each.name} {each.version}" for each in setup.packages)
 
 
-def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report:
-    found = class_extents(setup.products["landcover"])
+def _report(
+    setup: Setup, made: Setup, counts: Progress, seconds: dict[str, float]
+) -> Report:
+    """Tell of a run whose products are made, and not yet in place."""
+    found = class_extents(made.products["landcover"])
+    _, kept = left_over(setup.output.folder, made.output.folder)
     return Report(
         geoseg=version("geoseg"),
         settings=_settings(setup),
@@ -246,7 +266,17 @@ def _report(setup: Setup, counts: Progress, seconds: dict[str, float]) -> Report
         versions={name: version(name) for name in _TOLD},
         mask=_mask_told(setup),
         identity=dict(setup.plan.identity),
-        warnings=[*setup.warnings, *counts.failures, *_emptiness(found)],
+        checksums=checksums(made.output.folder),
+        warnings=[
+            *setup.warnings,
+            *counts.failures,
+            *_emptiness(found),
+            *(
+                f"{name} is of an earlier run, and stays because somebody has changed "
+                f"it since"
+                for name in kept
+            ),
+        ],
     )
 
 

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.atomic import check_folder
+from geoseg.authorship import REPORT, check_replaceable, checksum
 from geoseg.errors import DiskError, OutputError
 from geoseg.journal.bucket import Bucket
+from geoseg.journal.lease import Lease
+from geoseg.lock import locked_folder
 from geoseg.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 RUN_DIRECTORY = ".geoseg"
-REPORT = "run.json"
-"""The last product."""
+MASKS = ".geoseg-masks-made"
+"""The hidden folder in which a mask is, until it is a product."""
 _WEB = frozenset(("http", "https"))
 """Addresses that nothing can be written to."""
 
@@ -48,9 +51,13 @@ class Output:
             place: A folder, or the URL of one in an object store.
 
         Raises:
-            OutputError: It is the address of a web server.
+            OutputError: It is empty, or the address of a web server.
 
         """
+        if not str(place):
+            raise OutputError(
+                "the output is empty; name a folder, or write . for the one you are in"
+            )
         url = as_url(place)
         if url is None:
             return cls(Path(str(place).removeprefix("file://")))
@@ -87,16 +94,29 @@ class Output:
         if self.url is None:
             check_folder(self.folder)
 
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Prove that a store can be written; leave nothing in the temporary folder.
+    def check_products(self, products: Iterable[Path], *, overwrite: bool) -> None:
+        """Refuse to replace what somebody made in a folder, or changed since.
 
         Raises:
-            OutputError: The store cannot be reached or written.
+            OutputError: Something would be lost.
 
         """
         if self.url is None:
-            yield
+            for path in products:
+                check_replaceable(path, overwrite=overwrite)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep others from writing there; leave nothing in the temporary folder.
+
+        Raises:
+            OutputError: Another process is writing there, or the store cannot be
+                reached or written.
+
+        """
+        if self.url is None:
+            with locked_folder(self.folder):
+                yield
             return
         bucket, probe = Bucket(self.url), f"{RUN_DIRECTORY}-check"
         try:
@@ -108,9 +128,11 @@ class Output:
             ) from error
         except DiskError as error:  # nothing has been done yet
             raise OutputError(str(error)) from error
+        lease = Lease(Bucket(f"{self.url}/{RUN_DIRECTORY}-lock"))
         try:
             yield
         finally:
+            lease.release()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def publish(self) -> None:
@@ -144,9 +166,14 @@ class Output:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / REPORT).write_bytes(content)
 
-    def holds(self, products: Iterable[Path]) -> bool:
-        """Tell whether products are there."""
+    def holds(self, checksums: Mapping[str, str]) -> bool:
+        """Tell whether products are there, and on a disk whether they are the same.
+
+        Args:
+            checksums: The SHA-256 of each file, by its name.
+
+        """
         if self.url is None:
-            return all(path.exists() for path in products)
-        there = {name for name, _ in Bucket(self.url).list()}
-        return {str(path.relative_to(self.folder)) for path in products} <= there
+            paths = {self.folder / name: told for name, told in checksums.items()}
+            return all(p.is_file() and checksum(p) == told for p, told in paths.items())
+        return checksums.keys() <= {name for name, _ in Bucket(self.url).list()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING
 from geoseg.aoi import read_features
 from geoseg.clock import Clock
 from geoseg.cluster import dashboard_of, default_workers, open_client
-from geoseg.deliver import deliver, finished_report, write_mask
+from geoseg.deliver import deliver, deliver_mask, finished_report, write_mask
 from geoseg.engine import Progress, run
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.journal.journal import Journal, open_journal
 from geoseg.output import Output
-from geoseg.prepare import SegmentOptions, Setup, prepare
+from geoseg.prepare import SegmentOptions, Setup, check_products, prepare
 from geoseg.several import named_apart
 from geoseg.steps import OnStep, Step, ignore_step
 from geoseg.tasks import Job, tasks_at_once
@@ -120,6 +121,9 @@ def segment_features(  # what segment takes, and the field
         )
     setup = _prepare(scene, place, aoi, options, clock, on_step)
     features = read_features(str(aoi), field, setup.scene.georef)
+    parts = {name: setup.cut_to(area, name) for name, area in features.items()}
+    for part in parts.values():
+        check_products(part.output, scene, str(aoi), options)
     told = tuple(w for area in features.values() for w in area.warnings)
     on_step(Step("prepare", warnings=told))
     reports: dict[str, Report] = {}
@@ -130,9 +134,9 @@ def segment_features(  # what segment takes, and the field
         _masked(setup, client, clock, on_step),
     ):
         counts = _infer(setup, journal, client, clock, on_step)
-        for name, area in features.items():
+        deliver_mask(setup, place.folder)
+        for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
-            part = setup.cut_to(area, name)
             reports[name] = deliver(
                 part, journal, client, counts, clock.copy(), ignore_step
             )
@@ -182,13 +186,14 @@ def segment_each(
         )
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    with place.claimed(), _client(list(setups.values()), on_step) as client:
+    with _client(list(setups.values()), on_step) as client:
         for name, setup in setups.items():
             on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
             try:
-                reports[name] = finished_report(setup) or _finish(
-                    setup, client, clocks[name], on_step
-                )
+                with setup.output.claimed():
+                    reports[name] = finished_report(setup) or _finish(
+                        setup, client, clocks[name], on_step
+                    )
             except (DiskError, DeviceError):
                 raise  # no other scene can do better
             except RunError as error:
@@ -263,6 +268,7 @@ def _masked(
             _infer(mask, journal, client, clock.copy(), tell)
             write_mask(mask, journal)
         yield
+        shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
         _close(mask, journal)
 
 

@@ -40,7 +40,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "plan": (2, "errors grid georef", ""),
     "journal": (2, "errors remote", "filelock"),
     # A store is reached as the journal reaches it.
-    "output": (3, "atomic errors journal remote", ""),
+    "output": (3, "atomic authorship errors journal lock remote", ""),
     "models": (
         2,
         "errors classes sensors steps",
@@ -101,7 +101,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "train": (
         6,
         (
-            "atomic classes errors evaluate fit georef grid labels models predict "
+            "atomic classes errors evaluate fit georef grid labels lock models predict "
             "scene steps"
         ),
         (
@@ -112,7 +112,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # What train splits, as files: its own writers for thousands of small rasters.
     "export": (
         7,
-        "atomic classes errors georef grid labels mosaic remote scene steps train",
+        "atomic classes errors georef grid labels lock mosaic remote scene steps train",
         "geopandas numpy pyproj pystac rasterio shapely",
     ),
     "vectors": (
@@ -124,9 +124,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "accuracy": (
         7,
         (
-            "errors atomic authorship grid georef classes steps mosaic vectorize aoi "
-            "cluster "
-            "evaluate reference products train"
+            "aoi atomic authorship classes cluster errors evaluate georef grid lock "
+            "mosaic products reference steps train vectorize"
         ),
         "geopandas numpy",
     ),
@@ -136,8 +135,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "prepare": (
         7,
         (
-            "errors output remote classes fit grid journal layers masking normalise "
-            "stitch steps plan models scene vectorize predict aoi vectors"
+            "aoi authorship classes errors fit grid journal layers masking models "
+            "normalise output plan predict remote scene steps stitch vectorize vectors"
         ),
         "",
     ),

@@ -54,6 +54,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "products",
         "versions",
         "identity",
+        "checksums",
         "mask",
         "warnings",
     ]

@@ -12,9 +12,8 @@ from geoseg.accuracy.at_points import Comparison
 from geoseg.accuracy.cautions import of_boundaries, of_sample
 from geoseg.accuracy.where import inside_of, split_of
 from geoseg.accuracy.workers import spread
-from geoseg.accuracy.write import product_paths, write_assessment
+from geoseg.accuracy.write import check_products, product_paths, write_assessment
 from geoseg.aoi import read_aoi
-from geoseg.atomic import check_folder
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.mosaic import ClassMap
@@ -74,6 +73,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     confidence: Path | str | None = None,
     within: Path | str | None = None,
     output: Path | str | None = None,
+    overwrite: bool = False,
     options: EvaluateOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> Assessment:
@@ -89,6 +89,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
             compared, such as blocks that were held out of a training.
         output: A folder for ``accuracy.json`` and ``confusion.png``; none is written
             where none is given.
+        overwrite: Whether files of these names may be replaced that geoseg did not
+            write.
         options: Columns, classes, tolerance, and where to compute.
         on_step: Called when the work begins, from the calling thread.
 
@@ -102,8 +104,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
 
     """
     options = options or EvaluateOptions()
-    if output is not None:
-        check_folder(Path(output))
+    read = (class_map, reference, confidence, within)
+    check_products(output, read, overwrite=overwrite)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("evaluate"))
     legend = source.legend()

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class Assessment:
     def to_json(self) -> str:
         """Write all figures as JSON; what is no number is null."""
         document = {
+            "geoseg": version("geoseg"),
             "map": self.class_map,
             "reference": self.reference,
             "unit": self.unit,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.atomic import atomic_file
+from geoseg.aoi import split_layer
+from geoseg.atomic import atomic_file, check_folder
+from geoseg.authorship import check_not_inputs, check_replaceable
+from geoseg.lock import locked_folder
 from geoseg.products.confusion import Confusion, write_confusion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from geoseg.accuracy.assessment import Assessment
 
@@ -22,19 +25,45 @@ def product_paths(folder: Path | str | None) -> dict[str, str]:
     return {name: str(Path(folder, file)) for name, file in names.items()}
 
 
+def check_products(
+    folder: Path | str | None, inputs: Iterable[Path | str | None], *, overwrite: bool
+) -> None:
+    """Refuse to lose what is in a folder, and what is read.
+
+    Args:
+        folder: Where figures go; None for nowhere.
+        inputs: Files that are read; None for one that is not given.
+        overwrite: Whether files of somebody's may be replaced.
+
+    Raises:
+        OutputError: A product would replace an input or a file of somebody's.
+
+    """
+    if folder is None:
+        return
+    check_folder(Path(folder))
+    products = [Path(path) for path in product_paths(folder).values()]
+    read = (split_layer(place)[0] for place in inputs if place is not None)
+    check_not_inputs(products, read)
+    for path in products:
+        check_replaceable(path, overwrite=overwrite)
+
+
 def write_assessment(assessment: Assessment) -> None:
-    """Write those of an assessment's products that are named, each whole or not at all.
+    """Write an assessment's products, where some are named: together or not at all.
 
     Raises:
         DiskError: A file cannot be written.
+        OutputError: Another process is writing there.
 
     """
     products = assessment.products
-    if "figures" in products:
-        with atomic_file(Path(products["figures"])) as whole:
+    if products:
+        figures = Path(products["figures"])
+        with locked_folder(figures.parent), atomic_file(figures) as whole:
             whole.write_text(assessment.to_json() + "\n", encoding="utf-8")
-    if "plot" in products:
-        write_confusion(Path(products["plot"]), _confusion(assessment))
+            plot = whole.with_name(Path(products["plot"]).name)
+            write_confusion(plot, _confusion(assessment))
 
 
 def _confusion(assessment: Assessment) -> Confusion:

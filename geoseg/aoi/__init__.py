@@ -8,6 +8,7 @@
 """
 
 from geoseg.aoi.area import Aoi, whole_scene
+from geoseg.aoi.files import split_layer
 from geoseg.aoi.read import read_aoi, read_features
 
-__all__ = ["Aoi", "read_aoi", "read_features", "whole_scene"]
+__all__ = ["Aoi", "read_aoi", "read_features", "split_layer", "whole_scene"]

@@ -8,7 +8,14 @@ import click
 
 import geoseg
 from geoseg.cli.figures import show_assessment
-from geoseg.cli.options import a_path, a_place, pairs, reporting, spreading
+from geoseg.cli.options import (
+    a_path,
+    a_place,
+    overwriting,
+    pairs,
+    reporting,
+    spreading,
+)
 from geoseg.cli.screen import Screen
 
 
@@ -68,6 +75,7 @@ from geoseg.cli.screen import Screen
     "--output", "-o", type=a_path, help="Directory for accuracy.json and confusion.png."
 )
 @click.option("--band", type=int, help="Band of the classes, where there are several.")
+@overwriting
 @spreading
 @reporting
 def command(
@@ -86,7 +94,8 @@ def command(
       geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
     """
     given = {
-        name: flags.pop(name) for name in ("band", "confidence", "output", "within")
+        name: flags.pop(name)
+        for name in ("band", "confidence", "output", "overwrite", "within")
     }
     options = geoseg.EvaluateOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:

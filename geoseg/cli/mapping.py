@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import geoseg
-from geoseg.cli.options import computing, names, tiling
+from geoseg.cli.options import computing, names, overwriting, tiling
 from geoseg.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def mapping_into(*, required: bool) -> Callable[[Command], Command]:
 def segmenting(command: Command) -> Command:
     """Add a scene and the flags of `geoseg.SegmentOptions`."""
     for add in (
+        overwriting,
         click.option(
             "--keep-parts", is_flag=True, help="Keep the run directory at the end."
         ),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.atomic import check_folder
 from geoseg.errors import DiskError, GeosegError, InputError, ResumeError
+from geoseg.lock import locked_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,30 +60,38 @@ class Ledger:
         """Open what an interrupted export left, or begin.
 
         Raises:
-            OutputError: The output cannot be a folder.
+            OutputError: The output cannot be a folder, or another export is under way.
             ResumeError: What is there is of another export.
             DiskError: The body could not write.
 
         """
         check_folder(output)
         ledger = cls(output)
+        with locked_file(output), ledger._taken_up(identity, restart=restart):
+            yield ledger
+
+    @contextmanager
+    def _taken_up(
+        self, identity: Mapping[str, str], *, restart: bool
+    ) -> Iterator[None]:
+        """Hold the folder, and leave in it what is worth keeping."""
         if restart:
-            shutil.rmtree(ledger.folder, ignore_errors=True)
-        ledger.check(identity)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.check(identity)
         try:
             for kind in ("images", "masks"):
-                (ledger.content / kind).mkdir(parents=True, exist_ok=True)
+                (self.content / kind).mkdir(parents=True, exist_ok=True)
             text = json.dumps(dict(identity))
-            (ledger.folder / _IDENTITY).write_text(text, encoding="utf-8")
-            yield ledger
+            (self.folder / _IDENTITY).write_text(text, encoding="utf-8")
+            yield
         except InputError:
-            ledger.drop()  # it would come to the same end again
+            self.drop()  # it would come to the same end again
             raise
         except GeosegError:
             raise
         except OSError as error:
             raise DiskError(
-                f"cannot write {ledger.folder}: {error.strerror or error}; make room "
+                f"cannot write {self.folder}: {error.strerror or error}; make room "
                 f"or access there and run the same command again"
             ) from error
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.authorship import REPORT
 from geoseg.errors import InputError
 from geoseg.scene import SceneOptions
+from geoseg.vectorize.replacing import replaced
+from geoseg.vectorize.writers import FORMATS
 from geoseg.vectors import PolygonOptions
 
 if TYPE_CHECKING:
@@ -95,6 +98,8 @@ class SegmentOptions:
     ``.geoseg`` in the output directory where None."""
     restart: bool = False
     """Throw away what an unfinished run left in the run directory."""
+    overwrite: bool = False
+    """Replace products, too, that geoseg did not write or that somebody has changed."""
     keep_parts: bool = False
     """Keep the run directory when the products are complete."""
 
@@ -104,6 +109,20 @@ class SegmentOptions:
         if isinstance(self.model, str | Path):
             return (self.model,)
         return tuple(self.model)
+
+    @property
+    def product_names(self) -> tuple[str, ...]:
+        """The names of all files that a run with these options writes."""
+        measures = {"entropy": self.entropy, "probabilities": self.probabilities}
+        masks = ("mask", "mask_confidence") if self.mask_model is not None else ()
+        wanted = (name for name, is_wanted in measures.items() if is_wanted)
+        vectors = (Path(f"landcover{FORMATS[name]}") for name in self.formats)
+        return (
+            *(f"{name}.tif" for name in ("landcover", "confidence", *wanted, *masks)),
+            *dict.fromkeys(each.name for path in vectors for each in replaced(path)),
+            "preview.png",
+            REPORT,
+        )
 
     def below(self, name: str) -> SegmentOptions:
         """Give the same for one of several runs, with a run directory of its own."""

@@ -31,6 +31,7 @@ from geoseg.predict import (
     probe,
     resolve_compute,
 )
+from geoseg.prepare.claim import check_products
 from geoseg.prepare.identity import (
     identify_compute,
     identify_input,
@@ -72,6 +73,7 @@ def prepare(  # what segment takes, and how much may be read
     """
     _check_formats(options.formats)
     output.check()
+    check_products(output, inputs, aoi_given, options)
     scene, models = open_fitting(
         options.models,
         lambda needs: open_scene(inputs, options.scene, on_step, needs),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from geoseg.authorship import REPORT
 from geoseg.layers import Layers
-from geoseg.output import REPORT
+from geoseg.output import MASKS, Output
 from geoseg.vectorize.writers import FORMATS
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from geoseg.classes import Legend
     from geoseg.masking import Masking
     from geoseg.models.package import ModelPackage
-    from geoseg.output import Output
     from geoseg.plan import Plan
     from geoseg.predict import TilePredictor
     from geoseg.prepare.options import SegmentOptions
@@ -50,6 +50,10 @@ class Setup:
     feature: str | None = None
     """The feature of the run's area that this is; None for all of it."""
 
+    def made_in(self, folder: Path) -> Setup:
+        """Give the same run with products that are made in another folder."""
+        return replace(self, output=Output(folder))
+
     def cut_to(self, area: Aoi, feature: str) -> Setup:
         """Give what one feature of the run's area is to become."""
         output = self.output.below(feature)
@@ -74,8 +78,11 @@ class Setup:
 
     @property
     def mask_files(self) -> tuple[Path, Path]:
-        """What this run leaves where it makes a mask: classes, and confidence."""
-        folder = self.output.folder
+        """What this run leaves where it makes a mask: classes, and confidence.
+
+        They are there while maps are made with them; then they become products.
+        """
+        folder = self.output.folder / MASKS
         return folder / "mask.tif", folder / "mask_confidence.tif"
 
     @property
@@ -100,11 +107,12 @@ class Setup:
         vectors = {
             name: folder / f"landcover{FORMATS[name]}" for name in self.options.formats
         }
-        masks = ("mask", "mask_confidence")
         made = () if self.mask_run is None else self.mask_run.mask_files
+        # Features of an area share the mask: it lies above their folders.
+        above = folder if self.feature is None else folder.parent
         return {
             **{name: folder / f"{name}.tif" for name in self.layers.bands},
-            **dict(zip(masks, made, strict=False)),
+            **{path.stem: above / path.name for path in made},
             **vectors,
             "preview": folder / "preview.png",
             "report": folder / REPORT,

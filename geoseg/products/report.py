@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.atomic import atomic_file
@@ -72,6 +72,8 @@ class Report:
     """Versions of Python and of the libraries that shape the result."""
     identity: Mapping[str, str]
     """Every input and setting that changes pixels, as a resume compares them."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file of the products, by its name."""
     mask: Mapping[str, Json] | None = None
     """The model that masked, and how many pixels of each class; None without one."""
     warnings: Sequence[str] = ()

@@ -19,9 +19,9 @@ The rooms, in the order that an image comes together:
 """
 
 from geoseg.scene.bundles.bundle import Needs
-from geoseg.scene.files.places import Inputs
+from geoseg.scene.files.places import Inputs, files_named
 from geoseg.scene.image import Scene
 from geoseg.scene.opening import open_scene
 from geoseg.scene.options import SceneOptions
 
-__all__ = ["Inputs", "Needs", "Scene", "SceneOptions", "open_scene"]
+__all__ = ["Inputs", "Needs", "Scene", "SceneOptions", "files_named", "open_scene"]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from geoseg.atomic import check_folder
 from geoseg.errors import DeviceError, InputError, OutputError, PlanError
+from geoseg.lock import locked_file
 from geoseg.models.naming import name_of_folder
 from geoseg.models.network import load_network, save_package, tile_stride
 from geoseg.models.new import NewPackage, describe
@@ -86,11 +88,24 @@ def train(
         The package and its figures.
 
     Raises:
-        InputError: Something given cannot be used; nothing was written.
+        InputError: Something given cannot be used, or another training is under way
+            there; nothing was written.
         TrainingError: The loss, a gradient or the output is no number.
 
     """
-    options = options or TrainOptions()
+    check_folder(output)
+    with locked_file(output):
+        return _train(scenes, labels, output, options or TrainOptions(), on_step)
+
+
+def _train(
+    scenes: Sequence[Path | str],
+    labels: Path,
+    output: Path,
+    options: TrainOptions,
+    on_step: OnStep,
+) -> Trained:
+    """Train into a folder that nobody else writes."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
     if options.tensorboard and find_spec("tensorboard") is None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from geoseg.atomic import atomic_file, check_folder
+from geoseg.atomic import atomic_file
 from geoseg.errors import DiskError, GeosegError, ResumeError, TrainingError
 
 if TYPE_CHECKING:
@@ -82,11 +82,9 @@ class Record:
         """Open what an interrupted training left, or begin.
 
         Raises:
-            OutputError: The output cannot be a folder.
             ResumeError: What is there is of another training.
 
         """
-        check_folder(output)
         record = cls(output, identity, choose=options.patience > 0)
         record.tensorboard = options.tensorboard
         if options.restart:

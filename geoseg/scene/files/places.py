@@ -90,6 +90,18 @@ def list_places(inputs: Iterable[Path | str]) -> Named:
     return Named(tuple(places), tuple(map(Path, roots)))
 
 
+def files_named(inputs: Inputs) -> list[Path]:
+    """List the files on a disk that a user names; none of them is opened.
+
+    Raises:
+        SceneError: Something named is not there, or holds no raster.
+
+    """
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    places = list_places(each for each in given if as_url(each) is None).places
+    return [file for file in map(file_of, places) if file is not None]
+
+
 def folder_of(file: Path | str) -> str:
     """The absolute folder of a file; paths that are objects take ten times as long."""
     return os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120  # so it says
