@@ -100,7 +100,7 @@ def train(
 
 def _train(
     scenes: Sequence[Path | str],
-    labels: Path,
+    labels: Path | str,
     output: Path,
     options: TrainOptions,
     on_step: OnStep,
