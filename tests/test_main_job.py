@@ -174,7 +174,7 @@ def test_the_report_says_what_came_out(out, land_cover, package):
     for area in report["class_areas"]:
         pixels = int((land_cover == area["id"]).sum())
         assert area["pixels"] == pixels
-        assert area["area_ha"] == pytest.approx(pixels / 100)
+        assert area["area_ha"] == pytest.approx(pixels / 100, rel=1e-3)
     assert report["nodata_pixels"] == (land_cover == NODATA).sum()
     assert report["models"][0]["fingerprint"] == package.fingerprint
     assert report["tiles"]["inferred"] > 0
