@@ -20,6 +20,7 @@ from geoseg.normalise import tell
 from geoseg.products.preview import write_preview
 from geoseg.products.report import Report, class_areas, read_report, write_report
 from geoseg.remote import without_secrets
+from geoseg.sensors import find_rgb
 from geoseg.steps import OnStep, Step
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.polygons import polygons, will_compile
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from geoseg.grid import Window
     from geoseg.journal.journal import Journal
     from geoseg.mosaic import Extent
+    from geoseg.predict import TilePredictor
     from geoseg.prepare import Setup
+    from geoseg.scene import Scene
 
 
 def deliver(  # all that a report tells of
@@ -204,19 +207,33 @@ def _write_vectors(setup: Setup, client: Client) -> None:
 
 
 def _write_preview(setup: Setup) -> None:
-    names = [band.common_name for band in setup.package.bands]
-    known = all(colour in names for colour in ("red", "green", "blue"))
-    chosen = [names.index(c) for c in ("red", "green", "blue")] if known else [0, 0, 0]
-    red, green, blue = (setup.predictor.bands[index] for index in chosen)
     write_preview(
         setup.products["preview"],
         scene=setup.scene,
-        rgb=(red, green, blue),
+        rgb=shown_bands(setup.scene, setup.predictor),
         map_path=setup.products["landcover"],
         legend=setup.legend,
         title=f"Land cover of {setup.scene.name}",
         attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
     )
+
+
+def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, int, int]:
+    """Choose the bands of a scene that a picture shows red, green and blue.
+
+    By the scene's own names and colours, else by those of the first model's bands, else
+    the first three; one alone is shown grey.
+    """
+    found = find_rgb(scene.bands, scene.common_names)
+    if found is not None:
+        return found
+    member = predictor.members[0]
+    bands = member.package.bands
+    of_model = find_rgb([b.name for b in bands], [b.common_name for b in bands])
+    if of_model is not None:
+        red, green, blue = (predictor.bands[member.places[i]] for i in of_model)
+        return red, green, blue
+    return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
 
 def _named(setup: Setup) -> str:

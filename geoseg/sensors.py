@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SENTINEL2 = re.compile(r"b0*(\d+)(a?)")
 SENTINEL2 = {
@@ -57,6 +61,24 @@ def colour_of(name: str) -> str:
     """
     name = plain(name)
     return name if name in _COLOURS.values() else _COLOURS.get(name, "")
+
+
+def find_rgb(
+    names: Sequence[str], commons: Sequence[str]
+) -> tuple[int, int, int] | None:
+    """Find the red, green and blue band, counted from 0; None where one is not known.
+
+    Args:
+        names: The bands' own names, empty where one has none.
+        commons: Their common names, likewise.
+
+    """
+    known, _ = common_names([plain(name) for name in names])
+    each = zip(names, commons, known, strict=True)
+    told = [plain(common) or of_name or plain(name) for name, common, of_name in each]
+    if not {"red", "green", "blue"} <= set(told):
+        return None
+    return told.index("red"), told.index("green"), told.index("blue")
 
 
 def common_names(names: list[str]) -> tuple[list[str], str]:

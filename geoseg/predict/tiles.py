@@ -11,7 +11,7 @@ from torch import Tensor
 from geoseg.errors import ModelError
 from geoseg.models.crf import CrfOptions, fully_connected_crf
 from geoseg.predict.compute import Compute, memory_told
-from geoseg.predict.member import Member
+from geoseg.predict.member import Member, load_member
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,6 +131,10 @@ class TilePredictor:
         with torch.inference_mode():
             raw = _upload(pixels, self.device).to(torch.float32)
             unseen = None if valid.all() else _upload(~valid, self.device)
+            # All are loaded before one is used: while torch follows a network to fold
+            # it, those that other threads call fail.
+            for member in self.members:
+                load_member(member.package, self.compute)
             first, *others = self.members
             seen = first.normalise(raw, unseen)
             total = first.predict(seen, self.augmentation, self.compute)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from geoseg.sensors import SENTINEL2, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from geoseg.scene.bundles.bundle import Bundle, Offer
 
@@ -71,7 +71,41 @@ def with_offsets(bundle: Bundle, properties: Mapping[str, Any]) -> Bundle:
             if baseline is not None
             else ""
         ),
-        notes=(*bundle.notes, *([note] if twice else [])),
+        notes=(
+            *bundle.notes,
+            *([note] if twice else []),
+            *_contradictions(bundle, baseline, properties),
+        ),
+    )
+
+
+def _contradictions(
+    bundle: Bundle, baseline: float | None, properties: Mapping[str, Any]
+) -> Iterator[str]:
+    """Name what an item says of its offset that cannot be true together."""
+    if baseline is None:
+        return
+    declared = {
+        offer.offset
+        for offer in bundle.offers
+        if is_reflectance(offer) and offer.offset is not None
+    }
+    kept = next((name for name in _APPLIED if properties.get(name) is False), None)
+    added = next((offset for offset in declared if offset), None)
+    if baseline < _SINCE and added is not None:
+        told = (
+            f"the offset {added:g}, and its processing baseline {baseline:05.2f} none"
+        )
+    elif baseline >= _SINCE and kept and 0.0 in declared:
+        told = (
+            f"the offset 0, and its processing baseline {baseline:05.2f} with {kept} "
+            f"false that of {_OFFSET:g}"
+        )
+    else:
+        return
+    yield (
+        f"its metadata contradict themselves: its bands declare {told}; what the bands "
+        f"declare was used (--radiometry raw takes numbers as they are)"
     )
 
 
