@@ -10,7 +10,7 @@ from geoseg.deliver import shown_bands
 from geoseg.lanes import in_lanes
 from geoseg.models.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
-from geoseg.predict.member import _load
+from geoseg.predict.member import Member, _load
 from geoseg.scene.bundles.bundle import Bundle, Offer
 from geoseg.scene.bundles.sentinel2 import with_offsets
 
@@ -96,3 +96,26 @@ def test_lanes_give_the_same_bits_each_time_beside_pixels_that_are_infinite(
         _load.cache_clear()
         in_lanes(work, range(4), device=predictor.device, lanes=2, threads=1)
     assert [len(each) for each in found] == [1, 1, 1, 1]
+
+
+def test_all_models_are_loaded_before_one_is_used(tmp_path, monkeypatch):
+    # While torch follows a network, to fold it, calls of others fail in all threads.
+    names = ("B02", "B03", "B04")
+    networks = [build("Unet", "resnet18", SHALLOW, bands=3, seed=s) for s in (0, 1)]
+    packages = [
+        save(tmp_path / f"model-{at}", network, bands=names)
+        for at, network in enumerate(networks)
+    ]
+    compute = resolve_compute("cpu", "float32")
+    predictor = TilePredictor.of([(p, (0, 1, 2)) for p in packages], compute)
+    loaded, predict = [], Member.predict
+
+    def watched(*arguments):
+        loaded.append(_load.cache_info().currsize)
+        return predict(*arguments)
+
+    monkeypatch.setattr(Member, "predict", watched)
+    _load.cache_clear()
+    pixels = np.ones((1, 3, 64, 64), np.float32)
+    predictor(pixels, np.ones((1, 64, 64), bool))
+    assert loaded == [2, 2]
