@@ -144,8 +144,8 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         8,
         (
             "atomic classes clock cluster engine grid journal layers mosaic normalise "
-            "prepare products remote scene steps vectorize"
-        ),
+            "predict prepare products remote scene sensors steps vectorize"
+        ),  # a picture's red, green and blue are the scene's, or its models'
         "distributed numpy",  # the type of the client that it hands on
     ),
     "run": (
