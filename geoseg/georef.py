@@ -6,8 +6,9 @@ Pass a `Georef`, never a loose ``(transform, crs, height, width)``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol
 
 from affine import Affine
 from pyproj import CRS, Transformer
@@ -15,6 +16,11 @@ from pyproj import CRS, Transformer
 from geoseg.errors import GridError
 from geoseg.ground import Frame, Ground, GroundField, ground_at, is_on_earth
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TURN = 360.0
+"""Degrees of longitude once round the Earth."""
 _ON_GRID = 1e-6
 """How far, in pixels, an origin may lie off a multiple of the pixel size."""
 
@@ -151,8 +157,26 @@ class Georef:
         )
 
     def lonlat_bounds(self) -> Bounds:
-        """The plane's extent in degrees of WGS 84 (edges are densified)."""
-        return reproject_bounds(self.bounds, self.crs, CRS.from_epsg(4326))
+        """The plane's extent in degrees of WGS 84 (edges are densified).
+
+        From -180 to 180 all round a pole; left is greater than right across the
+        antimeridian, as in GeoJSON (RFC 7946) and STAC.
+        """
+        found = reproject_bounds(self.bounds, self.crs, CRS.from_epsg(4326))
+        if not self.crs.is_geographic or self.crs.is_derived:
+            return found
+        # Longitudes of a plane in degrees may go on beyond 180: PROJ leaves them so, or
+        # loses count of them.
+        degree = math.degrees(self.crs.axis_info[0].unit_conversion_factor)
+        width = (self.bounds.right - self.bounds.left) * degree
+        bottom, top = max(found.bottom, -90.0), min(found.top, 90.0)
+        if width >= _TURN - _ON_GRID * width / self.width:
+            return Bounds(-_TURN / 2, bottom, _TURN / 2, top)
+        if -_TURN / 2 <= found.left < found.right <= _TURN / 2:
+            return Bounds(found.left, bottom, found.right, top)
+        left = (found.left + _TURN / 2) % _TURN - _TURN / 2
+        right = left + width
+        return Bounds(left, bottom, right - _TURN * (right > _TURN / 2), top)
 
     def ground(self) -> Ground:
         """Measure the ground in the plane's middle."""
@@ -174,6 +198,52 @@ class Georef:
         That of the middle pixel, on the ground, whatever the unit of the CRS.
         """
         return math.sqrt(self.pixel_area_m2())
+
+
+def lonlat_boxes(bounds: Bounds) -> tuple[Bounds, ...]:
+    """Cut bounds in degrees at the antimeridian, where they cross it."""
+    if bounds.left <= bounds.right:
+        return (bounds,)
+    east = replace(bounds, right=_TURN / 2)
+    west = replace(bounds, left=-_TURN / 2)
+    return east, west
+
+
+def lonlat_union(bounds: Iterable[Bounds]) -> Bounds:
+    """Give the narrowest bounds in degrees that hold others, at least one.
+
+    Like them they may cross the antimeridian.
+    """
+    boxes = sorted(
+        (box for each in bounds for box in lonlat_boxes(each)),
+        key=lambda box: box.left,
+    )
+    bottom, top = min(b.bottom for b in boxes), max(b.top for b in boxes)
+    reached = list(accumulate((box.right for box in boxes), max))
+    after = [*(box.left for box in boxes[1:]), boxes[0].left + _TURN]
+    gaps = [left - right for left, right in zip(after, reached, strict=True)]
+    widest = gaps.index(max(gaps))
+    left, right = boxes[(widest + 1) % len(boxes)].left, reached[widest]
+    return Bounds(left, bottom, right, top)
+
+
+def lonlat_outline(bounds: Bounds) -> dict[str, Any]:
+    """Draw bounds in degrees as a GeoJSON geometry, of two parts across 180 degrees."""
+    rings = [
+        [
+            [
+                [box.left, box.bottom],
+                [box.right, box.bottom],
+                [box.right, box.top],
+                [box.left, box.top],
+                [box.left, box.bottom],
+            ]
+        ]
+        for box in lonlat_boxes(bounds)
+    ]
+    if len(rings) == 1:
+        return {"type": "Polygon", "coordinates": rings[0]}
+    return {"type": "MultiPolygon", "coordinates": rings}
 
 
 def reproject_bounds(bounds: Bounds, source: CRS, target: CRS) -> Bounds:

@@ -112,7 +112,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     # What train splits, as files: its own writers for thousands of small rasters.
     "export": (
         7,
-        "atomic classes errors georef grid labels lock mosaic remote scene steps train",
+        # vectorize brings outlines of chips to degrees.
+        (
+            "atomic classes errors georef grid labels lock mosaic remote scene steps "
+            "train vectorize"
+        ),
         "geopandas numpy pyproj pystac rasterio shapely",
     ),
     "vectors": (

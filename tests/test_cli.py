@@ -232,6 +232,16 @@ def test_a_format_in_degrees_for_a_scene_nowhere_on_earth(
     assert "'site grid' is a local one" in words
 
 
+def test_tiles_of_a_scene_over_a_pole_are_refused_before_inference(
+    tmp_path, small_scene
+):
+    with rasterio.open(small_scene, "r+") as dataset:
+        dataset.crs = rasterio.crs.CRS.from_epsg(3413)
+        dataset.transform = rasterio.transform.from_origin(-300, 300, 10, 10)
+    words = refuse(tmp_path, small_scene, "--format", "pmtiles")
+    assert "Web Mercator, which ends at 85.05 degrees" in words
+
+
 def test_a_scene_nowhere_on_earth_has_a_map(tmp_path, building_site):
     output = tmp_path / "out"
     result = geoseg_cli("segment", building_site, "-o", output, "--format", "gpkg")

@@ -11,11 +11,12 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import CRS
+from pyproj import CRS, Transformer
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 from rasterio.features import rasterize
 from rasterio.windows import Window as RasterioWindow
@@ -457,3 +458,37 @@ def test_numbers_that_are_none_stop_an_export_and_nothing_is_left(
     with pytest.raises(SceneError, match="no data where chips are"):
         geoseg.tile([empty], tmp_path / "chips", options=QUICK)
     assert leftovers(tmp_path) == []
+
+
+def test_chips_across_the_antimeridian_have_an_outline_on_each_side(
+    make_raster, tmp_path
+):
+    values = np.random.default_rng(1).integers(1, 9, (1, 20, 40), np.uint8)
+    across = Affine(0.1, 0, 178, 0, -0.1, 10)
+    first = make_raster(
+        "a.tif", values=values, bands=("x",), transform=across, crs="EPSG:4326"
+    )
+    to_utm = Transformer.from_crs(4326, 32601, always_xy=True)
+    x, y = to_utm.transform(180, 63)
+    zone = Affine(100, 0, x - 1000, 0, -100, y)
+    second = make_raster(
+        "b.tif", values=values, bands=("x",), transform=zone, crs="EPSG:32601"
+    )
+    output = tmp_path / "chips"
+    options = replace(QUICK, chip=20, stac=True)
+    geoseg.tile([first, second], output, options=options)
+    table = geopandas.read_parquet(output / "chips.parquet").set_index("id")
+    shapes = {}
+    for path in (output / "images").glob("*_*.json"):
+        item = json.loads(path.read_text())
+        shapes[item["id"]] = shapely.from_geojson(json.dumps(item["geometry"]))
+        crosses = item["id"] == "b_000000_000000"
+        assert (item["bbox"][0] > item["bbox"][2]) == crosses
+    assert shapes["a_000000_000000"].equals(shapely.box(178, 8, 180, 10))
+    assert shapes["a_000000_000020"].equals(shapely.box(-180, 8, -178, 10))
+    for shape in (shapes["b_000000_000000"], table.geometry["b_000000_000000"]):
+        assert shape.geom_type == "MultiPolygon"
+        assert shape.area < 0.01
+    collection = json.loads((output / "images" / "collection.json").read_text())
+    [[west, _, east, _]] = collection["extent"]["spatial"]["bbox"]
+    assert (west, east) == pytest.approx((178, -178))

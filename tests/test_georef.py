@@ -1,8 +1,10 @@
 """A pixel plane on Earth."""
 
+import json
 import math
 
 import pytest
+import shapely
 from affine import Affine
 from pyproj import CRS
 from rasterio.transform import from_origin
@@ -10,7 +12,7 @@ from rasterio.windows import Window as RasterioWindow
 from rasterio.windows import transform as window_transform
 
 from geoseg.errors import GridError
-from geoseg.georef import Georef
+from geoseg.georef import Bounds, Georef, lonlat_outline, lonlat_union
 from geoseg.grid import Window
 
 UTM = CRS.from_epsg(32633)
@@ -70,6 +72,43 @@ def test_extent_in_degrees():
     ).lonlat_bounds()
     assert bounds.left == pytest.approx(15)
     assert 52 < bounds.bottom < bounds.top < 53
+
+
+@pytest.mark.parametrize(
+    ("epsg", "transform", "degrees"),
+    [
+        (4326, from_origin(179, 10, 0.2, 1), (179, -179)),
+        (4326, from_origin(205, 10, 0.2, 1), (-155, -153)),
+        (4326, from_origin(-181, 10, 0.2, 1), (179, -179)),
+        (4326, from_origin(-100, 10, 21, 1), (-100, 110)),
+        (4326, from_origin(0, 10, 36, 1), (-180, 180)),
+        (4326, from_origin(-180, 10, 36, 1), (-180, 180)),
+        (4807, from_origin(-100, 10, 40, 1), (-180, 180)),  # 400 grads are a turn
+        (3413, from_origin(-500, 500, 100, 100), (-180, 180)),
+    ],
+)
+def test_extents_across_the_antimeridian_go_from_east_to_west(epsg, transform, degrees):
+    bounds = Georef(10, 10, transform, CRS.from_epsg(epsg)).lonlat_bounds()
+    assert (bounds.left, bounds.right) == pytest.approx(degrees, abs=1e-6)
+
+
+def test_bounds_in_degrees_are_joined_by_the_shorter_way():
+    fiji = Bounds(177, -19, -179, -16)
+    samoa = Bounds(-173, -15, -171, -13)
+    assert lonlat_union([samoa, fiji]) == Bounds(177, -19, -171, -13)
+    assert lonlat_union([fiji]) == fiji
+    assert lonlat_union([samoa, Bounds(-172, -14, -170, -13)]).left == -173
+    assert lonlat_union([Bounds(-180, 60, 180, 90), samoa]) == Bounds(
+        -180, -15, 180, 90
+    )
+
+
+def test_an_outline_across_the_antimeridian_has_a_part_on_each_side():
+    shape = shapely.from_geojson(json.dumps(lonlat_outline(Bounds(179, 0, -178, 2))))
+    parts = shapely.MultiPolygon(
+        [shapely.box(179, 0, 180, 2), shapely.box(-180, 0, -178, 2)]
+    )
+    assert shape.equals(parts)
 
 
 def test_planes_are_the_same_only_if_every_pixel_is(plane):

@@ -14,14 +14,15 @@ import pytest
 import shapely
 from affine import Affine
 from maps import ArrayMap
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 
 from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.errors import DiskError, VectorError
+from geoseg.georef import Georef
 from geoseg.vectorize import writers
 from geoseg.vectorize.polygons import Drawing, polygons
 from geoseg.vectorize.style import make_qml
-from geoseg.vectorize.writers import FORMATS, write_polygons
+from geoseg.vectorize.writers import _DRIVERS, FORMATS, check_place, write_polygons
 
 LEGEND = Legend(
     (
@@ -240,6 +241,51 @@ def test_tiles_show_the_polygons_near_their_place(tmp_path):
     ours = frame.to_crs(back.crs).union_all()
     # A tile of zoom 12 is 9784 m, in 4096 steps of 2.4 m.
     assert back.buffer(0).union_all().hausdorff_distance(ours) < 2 * 2.4
+
+
+def test_tiles_across_the_antimeridian_show_what_is_there_and_no_band(tmp_path):
+    to_utm = Transformer.from_crs(4326, 32601, always_xy=True)
+    x, y = to_utm.transform(180, 63)
+    transform = Affine(1000, 0, x - 4300, 0, -1000, y)
+    frame = make_frame(np.zeros((7, 11), np.uint8), transform, "EPSG:32601")
+    path = tmp_path / "landcover.pmtiles"
+    write_polygons(frame, path, legend=LEGEND)
+    back = gpd.read_file(path).to_crs(4326)
+    assert set(back.feature_id) == {0}
+    east, north = to_utm.transform(
+        *np.meshgrid(x - 4300 + np.arange(500, 11_000, 1000), y - 3500),
+        direction="INVERSE",
+    )
+    shape = back.buffer(0).union_all()
+    assert shapely.contains_xy(shape, east, north).all()
+    assert not shapely.contains_xy(shape, [0.0, 170, -170], [62.97] * 3).any()
+
+
+def test_no_polygon_is_lost_in_tiles_without_a_word(tmp_path, monkeypatch):
+    path = tmp_path / "landcover.pmtiles"
+    monkeypatch.setitem(_DRIVERS[TILES].options, "MAX_FEATURES", "10")
+    with pytest.raises(VectorError, match=r"show \d+ of [\d,]+ polygons.*room"):
+        write_polygons(make_frame(), path, legend=LEGEND)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        (3413, Affine(100_000, 0, -400_000, 0, -100_000, 400_000)),
+        (4326, Affine(1, 0, 10, 0, -1, 88)),
+        (3031, Affine(100_000, 0, -400_000, 0, -100_000, 400_000)),
+    ],
+)
+def test_tiles_beyond_the_ends_of_mercator_are_refused_before_anything_is_made(
+    crs, transform
+):
+    plane = Georef(8, 8, transform, CRS.from_epsg(crs))
+    with pytest.raises(VectorError, match=r"pmtiles is in Web Mercator.*85\.05"):
+        check_place([".gpkg", ".pmtiles"], plane)
+    check_place([".geojson"], plane)
+    world = Affine(40075016.68557849 / 8, 0, -20037508.342789244, 0, -5e6, 2e7)
+    check_place([".pmtiles"], Georef(8, 8, world, CRS.from_epsg(3857)))
 
 
 def test_tiles_of_nothing_are_refused(tmp_path):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pystac
 
+from geoseg.georef import lonlat_outline, lonlat_union
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -65,17 +67,10 @@ def write_catalog(
 
 def _item(chip: Chip, box: Bounds, legend: Legend | None) -> pystac.Item:
     """Describe a chip's image, or with a legend its mask."""
-    ring = [
-        [box.left, box.bottom],
-        [box.right, box.bottom],
-        [box.right, box.top],
-        [box.left, box.top],
-        [box.left, box.bottom],
-    ]
     epsg = chip.georef.crs.to_epsg()
     item = pystac.Item(
         id=chip.name if legend is None else f"{chip.name}-mask",
-        geometry={"type": "Polygon", "coordinates": [ring]},
+        geometry=lonlat_outline(box),
         bbox=[box.left, box.bottom, box.right, box.top],
         datetime=None,
         properties={
@@ -155,18 +150,14 @@ def _add_labels(item: pystac.Item, chip: Chip, legend: Legend) -> None:
 
 
 def _collection(title: str, kind: str, boxes: list[Bounds]) -> pystac.Collection:
-    whole = [
-        min(box.left for box in boxes),
-        min(box.bottom for box in boxes),
-        max(box.right for box in boxes),
-        max(box.top for box in boxes),
-    ]
+    whole = lonlat_union(boxes)
     open_ended: list[datetime | None] = [None, None]
     collection = pystac.Collection(
         id=kind,
         description=f"The {kind} of {title}.",
         extent=pystac.Extent(
-            pystac.SpatialExtent([whole]), pystac.TemporalExtent([open_ended])
+            pystac.SpatialExtent([[whole.left, whole.bottom, whole.right, whole.top]]),
+            pystac.TemporalExtent([open_ended]),
         ),
         license="other",
     )

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import geopandas
+import shapely
 from pyproj import CRS
-from shapely import Polygon
+
+from geoseg.vectorize.geojson import ToLonlat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,15 +67,22 @@ def write_table(path: Path, chips: Sequence[Chip], legend: Legend | None) -> Non
     crs = shared
     if any(chip.georef.crs != shared for chip in chips):
         crs = CRS.from_epsg(4326)
-    shapes = [Polygon(chip.georef.corners) for chip in chips]
+    shapes = [shapely.Polygon(chip.georef.corners) for chip in chips]
     if crs is not shared:
-        shapes = [
-            geopandas.GeoSeries([shape], crs=chip.georef.crs).to_crs(crs).iloc[0]
-            for shape, chip in zip(shapes, chips, strict=True)
-        ]
+        shapes = [_in_degrees(chip.georef) for chip in chips]
     rows = [_row(chip, legend) for chip in chips]
     frame = geopandas.GeoDataFrame(rows, geometry=shapes, crs=crs)
     frame.to_parquet(path, index=False, schema_version="1.1.0")
+
+
+def _in_degrees(georef: Georef) -> shapely.Geometry:
+    """Draw a plane's outline in degrees, cut at the antimeridian."""
+    frame = geopandas.GeoDataFrame(
+        {"pixel_count": [georef.height * georef.width]},
+        geometry=[shapely.Polygon(georef.corners)],
+        crs=georef.crs,
+    )
+    return ToLonlat.of(frame)(frame).geometry.iloc[0]
 
 
 def _row(chip: Chip, legend: Legend | None) -> dict[str, Any]:

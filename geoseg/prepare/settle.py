@@ -84,7 +84,6 @@ def prepare(  # what segment takes, and how much may be read
             needs = bands_needed([package for package, _ in models])
             scene = open_scene(inputs, on_grid, on_step, needs)
     check_scale(models, scene)
-    check_place([FORMATS[name] for name in options.formats], scene.georef)
     package = models[0][0]
     scene = in_models_unit(models, scene)
     if options.clip and aoi_given is None:
@@ -93,6 +92,7 @@ def prepare(  # what segment takes, and how much may be read
     aoi = _within_bounds(
         scene, read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
     )
+    check_place([FORMATS[name] for name in options.formats], georef.crop(aoi.window))
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))

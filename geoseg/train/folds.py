@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from geoseg.errors import PlanError
+from geoseg.georef import lonlat_boxes
 from geoseg.train.chips import Split, covered
 
 if TYPE_CHECKING:
@@ -104,9 +106,10 @@ def _meet(one: Georef, other: Georef) -> bool:
     """Tell whether two planes share ground."""
     if not (one.is_on_earth and other.is_on_earth):
         return False
-    a, b = one.lonlat_bounds(), other.lonlat_bounds()
-    return (
+    boxes = (lonlat_boxes(plane.lonlat_bounds()) for plane in (one, other))
+    return any(
         a.left < b.right and b.left < a.right and a.bottom < b.top and b.bottom < a.top
+        for a, b in product(*boxes)
     )
 
 

@@ -7,6 +7,7 @@ fixed.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
@@ -94,6 +95,8 @@ _ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
 _WORLD_PIXEL = 156_543.0
 """Units of Web Mercator a pixel where a tile of 256 pixels is the world."""
+_LAST_LATITUDE = 85.0512
+"""Degrees north and south, beyond which Web Mercator has no tiles."""
 _FINEST_ZOOM = 18
 _ZOOMS = 6
 """How many zoom levels there are above the finest."""
@@ -131,7 +134,9 @@ def write_polygons(
     In Web Mercator, as map tiles for the web, lines coarser in coarser ones:
 
     * ``.pmtiles``: vector tiles down to the zoom at which a pixel of the map is
-      a quarter of a screen's pixel; it needs at least one polygon.
+      a quarter of a screen's pixel; it needs at least one polygon, and none beyond
+      85.05 degrees north and south. ``feature_id`` is the same in all tiles that show
+      a part of a polygon.
 
     The style that shows the classes' colours in QGIS is written inside a
     GeoPackage, and beside the file (``.qml``) in every other format. Either also holds
@@ -207,7 +212,7 @@ def check_place(suffixes: Collection[str], georef: Georef) -> None:
 
     Raises:
         VectorError: One of the suffixes needs longitude and latitude, or ESRI's WKT,
-            and the CRS has none.
+            and the CRS has none; or Web Mercator, and the map goes on beyond its ends.
 
     """
     needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
@@ -223,6 +228,9 @@ def check_place(suffixes: Collection[str], georef: Georef) -> None:
             f"ESRI WKT, so that nobody could tell where the polygons are; write .gpkg, "
             f".fgb or .parquet instead, or map in another CRS"
         )
+    if ".pmtiles" in suffixes:
+        bounds = georef.lonlat_bounds()
+        _check_mercator(bounds.bottom, bounds.top)
 
 
 def _has_esri_wkt(crs: CRS) -> bool:
@@ -231,6 +239,15 @@ def _has_esri_wkt(crs: CRS) -> bool:
     except CRSError:
         return False
     return True
+
+
+def _check_mercator(south: float, north: float) -> None:
+    if max(north, -south) > _LAST_LATITUDE and math.isfinite(north - south):
+        raise VectorError(
+            f".pmtiles is in Web Mercator, which ends at 85.05 degrees north and "
+            f"south, and the map reaches from {south:.6g} to {north:.6g}; write "
+            f"another format, or map an area that ends before"
+        )
 
 
 def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
@@ -284,6 +301,20 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
         if refusals:
             raise refusals[0] from error
         raise DiskError(f"cannot write {path.name}: {error}") from error
+    if path.suffix == ".pmtiles":
+        _count_tiled(path, len(frame))
+
+
+def _count_tiled(path: Path, count: int) -> None:
+    """Refuse tiles that lack some of the polygons, as GDAL makes of a great many."""
+    _, table = pyogrio.read_arrow(path, columns=["feature_id"], read_geometry=False)
+    found = len(table["feature_id"].unique())
+    if found != count:
+        raise VectorError(
+            f"{path.name} would show {found:,} of {count:,} polygons: a tile has no "
+            f"room for more; merge small ones (a smallest area to keep), straighten "
+            f"lines, or write another format"
+        )
 
 
 def _layer_type(*, in_lonlat: bool, many: bool) -> str:
