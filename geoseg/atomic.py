@@ -19,6 +19,7 @@ from geoseg.authorship import (
     STAGING,
     Origin,
     check_idle,
+    check_names,
     checksum,
     origin_of,
     recorded,
@@ -268,10 +269,11 @@ def check_folder(folder: Path) -> None:
     """Refuse what cannot become a directory with files in it, and make nothing.
 
     Raises:
-        OutputError: It has the name of a file; it, or what is above it, is a file or
-            cannot be written.
+        OutputError: It has the name of a file, or one that is too long; it, or what is
+            above it, is a file or cannot be written.
 
     """
+    check_names(folder)
     if folder.suffix.lower() in _FILE_NAMES and not folder.exists():
         raise OutputError(
             f"the output is a folder, which gets several files, and {folder} is the "

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -50,6 +51,11 @@ _TIFF_EDITED = b"KNOWN_INCOMPATIBLE_EDITION=YES"
 """What GDAL writes at the head of a COG when it changes the file."""
 _CONTENT = re.compile(r"geoseg \S+, content (?P<digest>[0-9a-f]{64})")
 _FILES = re.compile(r"geoseg \S+, files(?P<files>(?: \.[\w.]+=[0-9a-f]{64})+)")
+LONGEST_NAME = 240
+"""Bytes of the name of an output: file systems take 255, and unfinished work lies
+beside it under a longer one."""
+_LONGEST_FOLDER = 255
+"""Bytes of a name of a folder above it."""
 _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database that somebody has open, or had when it died."""
 
@@ -150,15 +156,37 @@ _WHY = {
 }
 
 
+def check_names(path: Path) -> None:
+    """Refuse names that no file system takes, before anything asks one about them.
+
+    Args:
+        path: A file or folder that is to be written.
+
+    Raises:
+        OutputError: Its name, or that of a folder above it, is too long.
+
+    """
+    for name in path.parts:
+        most = LONGEST_NAME if name == path.name else _LONGEST_FOLDER
+        size = len(os.fsencode(name))
+        if size > most:
+            raise OutputError(
+                f"the name {name[:30]}... has {size} bytes, and an output's may have "
+                f"{most}; choose a shorter one"
+            )
+
+
 def check_idle(path: Path) -> None:
     """Refuse a SQLite database, such as a GeoPackage, that another program has open.
 
     Replaced under that program, the file would be damaged by what it still writes.
 
     Raises:
-        OutputError: Somebody has it open, or died while it had.
+        OutputError: Somebody has it open, or died while it had; or its name is too
+            long.
 
     """
+    check_names(path)
     for suffix in _BESIDE:
         beside = path.with_name(f"{path.name}{suffix}")
         if beside.exists():
@@ -201,10 +229,14 @@ def check_not_inputs(products: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Refuse to replace what is to be read, by whatever name or link it is known.
 
     Raises:
-        OutputError: A product is one of the inputs.
+        OutputError: A product is one of the inputs, or its name is too long.
 
     """
-    there = {_identity(path): path for path in products if path.exists()}
+    there = {}
+    for path in products:
+        check_names(path)
+        if path.exists():
+            there[_identity(path)] = path
     for path in inputs if there else ():
         product = there.get(_identity(path)) if path.exists() else None
         if product is not None:

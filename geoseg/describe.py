@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.aoi import read_aoi
+from geoseg.atomic import check_folder
+from geoseg.authorship import check_names
 from geoseg.errors import ModelError
 from geoseg.fit import bands_needed, find_bands
 from geoseg.grid import Window
@@ -151,6 +153,9 @@ def info(  # noqa: PLR0913  # each is a question of its own
         RunError: The picture cannot be written.
 
     """
+    if plot is not None:
+        check_names(plot)
+        check_folder(plot.parent)
     for package in [None] if model is None else candidates(model):
         opened = open_scene(scene, options, on_step, _needs(package))
         fit = None if package is None else _fit(package, opened, str(model))

@@ -43,7 +43,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
     "output": (3, "atomic authorship errors journal lock remote", ""),
     "models": (
         2,
-        "errors classes sensors steps",
+        "authorship errors classes sensors steps",
         (
             # onnx, and its protobuf: what a graph has ONNX Runtime read elsewhere.
             "google huggingface_hub numpy onnx onnxruntime pystac safetensors "
@@ -161,7 +161,11 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
         "distributed",  # the same
     ),
     "clock": (1, "", ""),
-    "describe": (8, "aoi errors fit grid models products scene steps", "numpy"),
+    "describe": (
+        8,
+        "aoi atomic authorship errors fit grid models products scene steps",
+        "numpy",
+    ),
     # What a process may hold: psutil knows the machine's, dask a container's limit.
     "memory": (1, "", "distributed psutil"),
     "compare": (

@@ -12,6 +12,7 @@ import numpy as np
 from geoseg.accuracy.design import design_path, design_text
 from geoseg.accuracy.workers import spread
 from geoseg.atomic import atomic_file, check_folder
+from geoseg.authorship import check_names
 from geoseg.classes import NODATA, Legend
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
@@ -99,6 +100,7 @@ def sample_points(
     """
     options, output = options or SampleOptions(), Path(output)
     check_points_suffix(output)
+    check_names(output)
     check_folder(output.parent)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("sample"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoseg.atomic import check_folder
 from geoseg.classes import NODATA
 from geoseg.errors import LabelsError, OutputError, SceneError
 from geoseg.export.catalog import write_catalog
@@ -109,6 +110,7 @@ def tile(
 
     """
     options, output = options or TileOptions(), Path(output)
+    check_folder(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
     on_step(Step("prepare"))

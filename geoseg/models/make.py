@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from geoseg.authorship import check_names
 from geoseg.errors import ModelError, OutputError
 from geoseg.models.architectures import find_architecture
 from geoseg.models.archive import unpack_archive
@@ -92,6 +93,7 @@ def make_package(
 
     """
     new = replace(new, name=new.name or name_of_folder(output.absolute().name))
+    check_names(output)
     check_name(new.name)
     if not weights.is_file():
         raise ModelError(f"{weights} does not exist; check the path of the weights")
@@ -129,6 +131,7 @@ def unpack_package(archive: Path, output: Path) -> ModelPackage:
 @contextmanager
 def _new_folder(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside the output that becomes it when all went well."""
+    check_names(output)
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
     workshop = output.with_name(f".{output.name}.tmp")

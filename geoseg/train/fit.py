@@ -13,7 +13,7 @@ import torch
 from geoseg.atomic import check_folder
 from geoseg.errors import DeviceError, InputError, OutputError, PlanError
 from geoseg.lock import locked_file
-from geoseg.models.naming import name_of_folder
+from geoseg.models.naming import check_name, name_of_folder
 from geoseg.models.network import load_network, save_package, tile_stride
 from geoseg.models.new import NewPackage, describe
 from geoseg.models.package import ModelPackage, load_package
@@ -93,9 +93,13 @@ def train(
         TrainingError: The loss, a gradient or the output is no number.
 
     """
+    options = options or TrainOptions()
     check_folder(output)
+    check_name(name_of_folder(output.absolute().name))
+    if options.tensorboard is not None:
+        check_folder(options.tensorboard)
     with locked_file(output):
-        return _train(scenes, labels, output, options or TrainOptions(), on_step)
+        return _train(scenes, labels, output, options, on_step)
 
 
 def _train(
