@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -96,6 +97,17 @@ def test_numbers_are_learned_as_files_declare_them(scene, labels, make_raster):
     other = make_raster("b.tif", values=values, bands=("B02", "B03"), transform=PLANE)
     with pytest.raises(SceneError, match=r"a\.tif declares scale.*b\.tif none"):
         prepare_lesson([stored, other], labels, QUICK)
+
+
+@pytest.mark.parametrize("name", ["模型", "my-model-", "modèle #1 100%", "ab"])
+def test_a_model_is_called_what_its_folder_is(scene, labels, tmp_path, name):
+    """Whatever people call it: it was refused after the last epoch."""
+    options = replace(QUICK, epochs=1, steps=1)
+    trained = geoseg.train([scene], labels, tmp_path / name, options=options)
+    assert trained.package.name == name
+    assert geoseg.load_package(tmp_path / name).name == name
+    told = json.loads((tmp_path / name / "mlm.json").read_text())["properties"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told["mlm:name"])
 
 
 def test_training_writes_a_whole_package_that_segments(scene, labels, tmp_path):

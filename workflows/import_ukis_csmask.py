@@ -137,6 +137,7 @@ def convert(
         encoder=ENCODER,
         bands=tuple(f"{name}={name}" for name in bands),
         classes=("clear:0:#9cc284", "cloud:1:#f2f2f2", "shadow:2:#4d4d66"),
+        activation="softmax",
         mean=tuple(mean),
         std=tuple(std),
         scale=scale,
