@@ -14,6 +14,7 @@ from affine import Affine
 from click.testing import CliRunner
 from pyproj import CRS
 from rasterio.control import GroundControlPoint
+from web import served
 
 import geoseg
 from geoseg.cli import main
@@ -340,3 +341,27 @@ def test_a_reference_is_looked_at_near_the_map_only(tmp_path):
     far[:, 3000:] = np.arange(1000)  # too many for a class raster, and far away
     reference = read_reference(save(tmp_path / "far.tif", far), PLANE, {"a": 1, "b": 2})
     np.testing.assert_array_equal(reference.read(WHOLE), far[:5, :7])
+
+
+def test_a_map_on_a_server_is_read_and_one_that_names_others_is_not(tmp_path):
+    values = classes([11, 311], "uint16")
+    save(tmp_path / "clc.tif", values)
+    with served(tmp_path) as (address, server):
+        found = ClassMap.open(f"{address}/clc.tif").counts()
+        assert found == {0: (values == 11).sum(), 1: (values == 311).sum()}
+        out = tmp_path / "clc.geojson"
+        result = run("vectorize", f"{address}/clc.tif", "-o", out)
+        assert result.exit_code == 0, result.stderr
+        (tmp_path / "m.tif").write_text(
+            '<VRTDataset rasterXSize="7" rasterYSize="5"><SRS>EPSG:32633</SRS>'
+            "<GeoTransform>400000,10,0,5800000,0,-10</GeoTransform>"
+            '<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>'
+            f"/vsicurl/{address}/clc.tif</SourceFilename></SimpleSource>"
+            "</VRTRasterBand></VRTDataset>"
+        )
+        with pytest.raises(SceneError, match="cannot be opened as a raster"):
+            ClassMap.open(f"{address}/m.tif")
+        asked = server.requests
+        with pytest.raises(SceneError, match="in no folder that you named"):
+            ClassMap.open(tmp_path / "m.tif")
+        assert server.requests == asked
