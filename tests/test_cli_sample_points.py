@@ -39,7 +39,7 @@ def fill_in(path, truth, **changes):
     frame["reference"] = [NAMES[truth[int(row), int(col)]] for col, row in places]
     for column, value in changes.items():
         frame.loc[: value[0] - 1, column] = value[1]
-    frame.to_file(path)
+    frame.to_file(path, layer="points")
     return path
 
 
@@ -126,6 +126,131 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path, class_map):
         sample(class_map, output, "-n", "60", "--minimum", "5", "--seed", seed)
         files.append(output.read_bytes())
     assert files[0] == files[1] != files[2]
+
+
+def test_the_same_draw_is_the_same_bytes_whatever_the_files_name(tmp_path, class_map):
+    for suffix in (".gpkg", ".geojson"):
+        files = []
+        for name in ("a", "another name"):
+            output = tmp_path / f"{name}{suffix}"
+            sample(class_map, output, "-n", "60", "--minimum", "5")
+            design = output.with_name(f"{output.name}.design.json")
+            files.append((output.read_bytes(), design.read_bytes()))
+        assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("name", ["work.gpkg", "work.geojson"])
+def test_labels_are_kept_where_their_points_are_drawn_again(tmp_path, class_map, name):
+    output = tmp_path / name
+    sample(class_map, output, "-n", "60", "--minimum", "10")
+    with rasterio.open(class_map) as dataset:
+        truth = dataset.read(1)
+    fill_in(output, truth)
+    frame = geopandas.read_file(output)
+    frame.loc[50:, "reference"] = None
+    frame["note"] = ["wet" if number == 2 else None for number in range(60)]
+    frame.to_file(output, layer="points")
+    strata = sample(class_map, output, "-n", "300", "--minimum", "20")
+    assert sum(each["labelled"] for each in strata) == 50
+    after = geopandas.read_file(output)
+    assert len(after) == 300
+    assert after["id"].tolist() == list(range(1, 301))
+    ground = after.to_crs("EPSG:32633").geometry
+    places = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
+    true = [NAMES[truth[int(row), int(col)]] for col, row in places]
+    labelled = after["reference"].notna()
+    assert labelled.sum() == 50
+    assert (after["reference"][labelled] == np.array(true)[labelled]).all()
+    (wet,) = np.flatnonzero(after["note"].notna())
+    assert ground.iloc[wet].distance(
+        frame.to_crs("EPSG:32633").geometry.iloc[2]
+    ) == pytest.approx(0, abs=1e-3)
+
+
+def test_labels_that_would_be_lost_and_files_of_others_are_left_alone(
+    tmp_path, class_map
+):
+    output = tmp_path / "work.gpkg"
+    sample(class_map, output, "-n", "60", "--minimum", "10")
+    with rasterio.open(class_map) as dataset:
+        fill_in(output, dataset.read(1))
+    before = output.read_bytes()
+    for flags in (("-n", "30"), ("-n", "60", "--seed", "1")):
+        arguments = ("sample-points", class_map, "-o", output, "--minimum", "5")
+        sentence = refuse(tmp_path, *arguments, *flags)
+        assert "of the 60 labelled points of" in sentence
+        assert "their labels would be lost" in sentence
+    (tmp_path / "work.gpkg.design.json").unlink()
+    sentence = refuse(tmp_path, *arguments, "-n", "60")
+    assert "would be replaced" in sentence
+    assert output.read_bytes() == before
+
+
+@pytest.fixture
+def stripes(tmp_path):
+    """Three stripes from west to east; half of the last column is in none of them."""
+    values = np.repeat(np.repeat([[4, 7, 9]], 120, axis=0), 34, axis=1)[:, :100]
+    values[::2, -1] = 255
+    path = write(tmp_path / "strata.tif", values.astype(np.uint8))
+    names = {4: "west", 7: "middle", 9: "east"}
+    legend = [{"id": i, "name": n, "colour": "#336699"} for i, n in names.items()]
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(GEOSEG_LEGEND=json.dumps(legend))
+    return path, values
+
+
+def test_strata_that_are_not_the_maps_classes(tmp_path, class_map, stripes):
+    strata, stratum = stripes
+    with rasterio.open(class_map) as dataset:
+        mapped = dataset.read(1)
+    truth = np.where(np.indices(mapped.shape)[0] < 30, 2, mapped)
+    sampled = (mapped != 255) & (stratum != 255)
+    sizes = [int((stratum[sampled] == value).sum()) for value in (4, 7, 9)]
+    output = tmp_path / "points.gpkg"
+    drawn = sample(
+        class_map, output, "-n", "240", "--minimum", "60", "--strata", strata
+    )
+    assert [each["name"] for each in drawn] == ["west", "middle", "east"]
+    assert [each["pixels"] for each in drawn] == sizes
+    frame = geopandas.read_file(fill_in(output, truth))
+    done = call(
+        "evaluate", class_map, "--reference", output, "--strata", strata, "--json"
+    )
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert "60 pixels of the map lie in no stratum" in found["warnings"][0]
+    # Stehman (2014): an indicator's means in the strata, weighted by their pixels.
+    places = [~CORNER @ (point.x, point.y) for point in frame.geometry]
+    at = np.array([stratum[int(row), int(col)] for col, row in places])
+    is_lake = frame["reference"].to_numpy() == "lake"
+    means = [is_lake[at == value].mean() for value in (4, 7, 9)]
+    lake = found["stratified"]["classes"][2]
+    assert lake["area_pixels"] == pytest.approx(np.dot(means, sizes))
+    assert lake["mapped_pixels"] == (mapped[sampled] == 2).sum()
+    low, high = lake["area_pixels_interval"]
+    assert low < (truth[sampled] == 2).sum() < high
+
+
+def test_a_sample_of_other_strata_is_told_from_one_of_classes(
+    tmp_path, class_map, stripes
+):
+    strata, stratum = stripes
+    output = tmp_path / "points.gpkg"
+    sample(class_map, output, "-n", "90", "--minimum", "30", "--strata", strata)
+    with rasterio.open(class_map) as dataset:
+        fill_in(output, dataset.read(1))
+
+    def refused(*flags):
+        flags = ("--reference", output, "--stratified", *flags)
+        return refuse(tmp_path, "evaluate", class_map, *flags)
+
+    assert "give them as strata" in refused()
+    turned = write(tmp_path / "turned.tif", stratum[:, ::-1].astype(np.uint8))
+    with rasterio.open(strata) as dataset, rasterio.open(turned, "r+") as other:
+        other.update_tags(GEOSEG_LEGEND=dataset.tags()["GEOSEG_LEGEND"])
+    assert "in another stratum than there is" in refused("--strata", turned)
+    small = write(tmp_path / "small.tif", stratum[1:].astype(np.uint8))
+    assert "strata lie on the map's own pixels" in refused("--strata", small)
 
 
 def test_allocations(tmp_path, class_map):

@@ -7,6 +7,8 @@
 * `write` leaves figures and a picture in a folder
 * `where` is in which part of a map it is measured
 * `sample` draws points, class by class, for somebody to label
+* `strata` are within what it draws: the map's classes, or another raster's values
+* `carry` keeps the labels of an earlier draw
 * `design` remembers in which class of the map each point was drawn
 * `workers` says who reads the blocks
 """

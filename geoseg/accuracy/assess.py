@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.accuracy.assessment import Assessment
 from geoseg.accuracy.at_points import Comparison
-from geoseg.accuracy.cautions import of_boundaries, of_sample
+from geoseg.accuracy.cautions import of_boundaries, of_sample, of_strata
+from geoseg.accuracy.strata import Population
 from geoseg.accuracy.where import inside_of, split_of
 from geoseg.accuracy.workers import spread
 from geoseg.accuracy.write import check_products, product_paths, write_assessment
@@ -72,6 +73,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     band: int | None = None,
     confidence: Path | str | None = None,
     within: Path | str | None = None,
+    strata: Path | str | None = None,
     output: Path | str | None = None,
     overwrite: bool = False,
     options: EvaluateOptions | None = None,
@@ -87,6 +89,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
             beside the map where none is given and it is there.
         within: A vector file of polygons, in any CRS: only what is in them is
             compared, such as blocks that were held out of a training.
+        strata: The raster within whose values a sample was drawn, where these were
+            not the map's classes: the points are such a sample.
         output: A folder for ``accuracy.json`` and ``confusion.png``; none is written
             where none is given.
         overwrite: Whether files of these names may be replaced that geoseg did not
@@ -104,7 +108,9 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
 
     """
     options = options or EvaluateOptions()
-    read = (class_map, reference, confidence, within)
+    if strata is not None:
+        options = replace(options, stratified=True)
+    read = (class_map, reference, confidence, within, strata)
     check_products(output, read, overwrite=overwrite)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("evaluate"))
@@ -141,12 +147,12 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
             more = (*truth.warnings, *of_boundaries(evaluation))
         elif options.stratified:
             at = Comparison(source, legend, sure, inside, map_blocks)
-            evaluation = at.sample(Path(reference), truth)
-            estimates = at.estimates(evaluation)
-            names = [each.name for each in legend]
+            sampled = at.sample(Path(reference), truth, Population.of(source, strata))
+            evaluation, estimates = sampled.evaluation, sampled.estimates
             more = (
                 *_about_area(source.georef),
-                *of_sample(estimates, legend, names),
+                *of_strata(sampled.unsampled),
+                *of_sample(estimates, legend, sampled.strata),
             )
             pixel_area_m2 = _mean_area(source, legend)
         else:

@@ -32,6 +32,15 @@ def of_boundaries(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
+def of_strata(unsampled: int) -> Iterator[str]:
+    """Say of how many pixels no sample can tell."""
+    if unsampled:
+        yield (
+            f"{unsampled:,} pixels of the map lie in no stratum: no point could be "
+            f"drawn there, and all estimates are of the others"
+        )
+
+
 def of_sample(
     estimates: StratifiedEstimates, legend: Legend, strata: Sequence[str]
 ) -> Iterator[str]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import geopandas
 import numpy as np
 
+from geoseg.accuracy.carry import LABELS, NAMES, Column, carry_over
 from geoseg.accuracy.design import design_path, design_text
+from geoseg.accuracy.strata import Population
 from geoseg.accuracy.workers import spread
 from geoseg.atomic import atomic_file, check_folder
 from geoseg.authorship import check_names
@@ -55,18 +57,20 @@ class SampleOptions:
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A class of the map, and what was drawn of it."""
+    """A class of the map, or another stratum, and what was drawn of it."""
 
     id: int
-    """The class's value in the map."""
+    """Its value in the raster."""
     name: str
-    """The class's name."""
+    """Its name."""
     pixels: int
     """How many pixels it has."""
     share: float
     """Part of the pixels that have a class, 0 to 1."""
     points: int
     """How many points were drawn of it."""
+    labelled: int = 0
+    """How many of them had a label already, which was kept."""
 
 
 def sample_points(
@@ -74,6 +78,7 @@ def sample_points(
     output: Path | str,
     *,
     band: int | None = None,
+    strata: Path | str | None = None,
     options: SampleOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> tuple[Stratum, ...]:
@@ -85,16 +90,21 @@ def sample_points(
 
     Args:
         class_map: A raster of classes, as `geoseg.vectorize` takes it.
-        output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees.
+        output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees. Where an
+            earlier sample is there, labels of points that are drawn again are kept.
         band: The band of the classes, counted from 1, where there are several.
+        strata: A raster on the map's pixels within whose values points are drawn,
+            instead of the map's classes; where it has nodata, none are.
         options: How many points, of which class.
         on_step: Called when the work begins, from the calling thread.
 
     Returns:
-        The classes of the map that have a pixel, with the points of each.
+        The classes of the map, or the strata, that have a pixel, with the points of
+        each.
 
     Raises:
-        InputError: Something given cannot be used; nothing was written.
+        InputError: Something given cannot be used, or labels that are there would be
+            lost; nothing was written.
         DiskError: The files cannot be written.
 
     """
@@ -104,41 +114,52 @@ def sample_points(
     check_folder(output.parent)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("sample"))
+    population = Population.of(source, strata)
     with spread(options.workers, options.scheduler) as map_blocks:
-        counts = count_classes(source, map_blocks=map_blocks)
+        counts = count_classes(population, map_blocks=map_blocks)
         pixels = counts.copy()
         pixels[NODATA] = 0
         if not pixels.any():
-            raise PlanError(f"{class_map} has no pixel with a class to draw from")
-        legend = source.legend()
+            raise PlanError(
+                f"{class_map} has no pixel with a {population.noun} to draw from"
+            )
+        legend = population.legend()
         wanted = _allocation(pixels, legend, options)
-        drawn = draw(source, wanted, counts, seed=options.seed, map_blocks=map_blocks)
-    strata = tuple(
+        drawn = draw(
+            population, wanted, counts, seed=options.seed, map_blocks=map_blocks
+        )
+    columns = carry_over(output, drawn, source.georef)
+    labelled = np.array([bool(label) for label in columns[LABELS]], bool)
+    kept = np.bincount(drawn.ids[labelled], minlength=len(pixels))
+    found = tuple(
         Stratum(
             each.id,
             each.name,
             int(pixels[each.id]),
             float(pixels[each.id] / pixels.sum()),
             int(wanted[each.id]),
+            int(kept[each.id]),
         )
         for each in legend
         if pixels[each.id]
     )
     with atomic_file(output) as whole:
-        write_points(whole, _table(drawn, source.georef))
-        names = {each.id: each.name for each in strata}
+        write_points(whole, _table(drawn, columns, source.georef))
+        names = {each.id: each.name for each in found}
         text = design_text(
+            whole,
             {
                 "map": str(class_map),
+                "strata": None if strata is None else str(strata),
                 "allocation": options.allocation,
                 "minimum": options.minimum,
                 "seed": options.seed,
             },
-            [asdict(each) for each in strata],
+            [asdict(each) for each in found],
             {str(i): names[value] for i, value in enumerate(drawn.ids.tolist(), 1)},
         )
         design_path(whole).write_text(text, encoding="utf-8")
-    return strata
+    return found
 
 
 def _allocation(
@@ -148,7 +169,7 @@ def _allocation(
     nameless = sorted(set(np.flatnonzero(pixels).tolist()) - set(legend.ids))
     if nameless:
         raise InputError(
-            f"the map has pixels of class {', '.join(map(str, nameless))}, which its "
+            f"there are pixels of class {', '.join(map(str, nameless))}, which the "
             f"legend does not name; it names {', '.join(map(str, legend.ids))}"
         )
     if options.expected and options.allocation != "neyman":
@@ -185,14 +206,15 @@ def _deviations(
     return deviations
 
 
-def _table(drawn: Drawn, georef: Georef) -> geopandas.GeoDataFrame:
-    """List the points with their ids and an empty column for the true class."""
+def _table(
+    drawn: Drawn, columns: Mapping[str, Column], georef: Georef
+) -> geopandas.GeoDataFrame:
+    """List the points with their names and a column for the true class."""
     x, y = places(
         georef, drawn.rows.astype(np.float64) + 0.5, drawn.cols.astype(np.float64) + 0.5
     )
-    count = len(drawn.ids)
     return geopandas.GeoDataFrame(
-        {"id": np.arange(1, count + 1), "reference": [None] * count},
+        {NAMES: np.arange(1, len(drawn.ids) + 1), **columns},
         geometry=geopandas.points_from_xy(x, y),
         crs=georef.crs,
     )

@@ -61,6 +61,11 @@ from geoseg.cli.screen import Screen
     help="Estimate areas and accuracies from points of geoseg sample-points.",
 )
 @click.option(
+    "--strata",
+    type=a_path,
+    help="Raster within whose values the points were drawn [default: MAP's classes].",
+)
+@click.option(
     "--boundary-tolerance",
     default="2px",
     show_default=True,
@@ -93,10 +98,8 @@ def command(
       geoseg evaluate out/landcover.tif --reference labels.gpkg -o accuracy/
       geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
     """
-    given = {
-        name: flags.pop(name)
-        for name in ("band", "confidence", "output", "overwrite", "within")
-    }
+    names = ("band", "confidence", "output", "overwrite", "strata", "within")
+    given = {name: flags.pop(name) for name in names}
     options = geoseg.EvaluateOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         assessment = geoseg.evaluate(

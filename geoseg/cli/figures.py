@@ -152,11 +152,12 @@ def _estimates(assessment: Assessment, estimates: StratifiedEstimates) -> Table:
 def show_strata(strata: Sequence[Stratum], output: Path) -> None:
     """Show how many points were drawn of each class, and where they are."""
     table = Table("class", title="Points to label", title_justify="left")
-    for heading in ("pixels", "share", "points"):
+    kept = any(each.labelled for each in strata)
+    for heading in ("pixels", "share", "points", *(["labelled already"] * kept)):
         table.add_column(heading, justify="right")
     for each in strata:
         counts = (f"{each.pixels:,}", f"{100 * each.share:.1f} %", f"{each.points:,}")
-        table.add_row(escape(each.name), *counts)
+        table.add_row(escape(each.name), *counts, *([f"{each.labelled:,}"] * kept))
     show(table)
     show_line(escape(str(output)))
 

@@ -63,6 +63,11 @@ def _numbers(
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another draw."
 )
+@click.option(
+    "--strata",
+    type=a_path,
+    help="Raster within whose values to draw, instead of MAP's classes.",
+)
 @click.option("--band", type=int, help="Band of the classes, where there are several.")
 @spreading
 @reporting
@@ -71,6 +76,7 @@ def command(
     output: Path,
     *,
     band: int | None,
+    strata: Path | None,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SampleOptions
@@ -83,16 +89,22 @@ def command(
 
     Fill in the column 'reference', then geoseg evaluate --stratified tells how good the
     map is and how much there is of each class. The map's class at each point is kept in
-    a file beside the points, so that who labels does not see it.
+    a file beside the points, so that who labels does not see it. Labels that are in the
+    file already are kept where their points are drawn again, else nothing is written.
     """
     options = geoseg.SampleOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        strata = geoseg.sample_points(
-            class_map, output, band=band, options=options, on_step=screen.show_step
+        found = geoseg.sample_points(
+            class_map,
+            output,
+            band=band,
+            strata=strata,
+            options=options,
+            on_step=screen.show_step,
         )
     if as_json:
-        rows = [asdict(each) for each in strata]
+        rows = [asdict(each) for each in found]
         result = {"output": str(output), "classes": rows}
         click.echo(json.dumps(result, indent=2, ensure_ascii=False))
     elif not quiet:
-        show_strata(strata, output)
+        show_strata(found, output)

@@ -59,6 +59,21 @@ def count_classes(
     return total
 
 
+def count_pairs(
+    raster: ClassRaster,
+    other: ClassRaster,
+    *,
+    block: int = BLOCK,
+    map_blocks: BlockMap = map,
+) -> NDArray[np.int64]:
+    """Count the pixels of each pair of values of two rasters, shape ``(256, 256)``."""
+    total = np.zeros((VALUES, VALUES), np.int64)
+    task = partial(_count_pairs_block, raster, other)
+    for counts in map_blocks(task, _windows(raster, block)):
+        total += counts
+    return total
+
+
 def allocate(
     points: int,
     shares: NDArray[np.float64],
@@ -187,6 +202,14 @@ def _windows(raster: ClassRaster, size: int) -> Iterator[Window]:
 
 def _count_block(raster: ClassRaster, window: Window) -> NDArray[np.int64]:
     return np.bincount(raster.read(window).ravel(), minlength=VALUES)
+
+
+def _count_pairs_block(
+    raster: ClassRaster, other: ClassRaster, window: Window
+) -> NDArray[np.int64]:
+    cells = raster.read(window).astype(np.int64) * VALUES + other.read(window)
+    counts = np.bincount(cells.ravel(), minlength=VALUES**2)
+    return counts.reshape(VALUES, VALUES)
 
 
 def _draw_block(

@@ -14,7 +14,7 @@ from pyproj import CRS
 
 from geoseg.authorship import mark_layer
 from geoseg.errors import LabelsError
-from geoseg.gdalpath import layer_name, writable
+from geoseg.gdalpath import writable
 from geoseg.mosaic.placed import are_on, pixels_at
 from geoseg.reference.pixels import no_overlap
 from geoseg.vectorize.writers import fixed_time
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from geoseg.reference.marks import Marks
 
 _POINT_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
+_LAYER = "points"
+"""Whatever the file's name is, so that the same points are the same bytes."""
 _WGS84 = CRS.from_epsg(4326)
 
 
@@ -122,7 +124,7 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
                 {name: "string" for name in table if table[name].isna().all()}
             ),
             plain,
-            layer=layer_name(path.stem),
+            layer=_LAYER,
             driver=driver,
             geometry_type="Point",
             # QGIS before 3.28 warns of later versions.
@@ -130,4 +132,4 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
         )
         if in_geopackage:
             with closing(sqlite3.connect(plain)) as database, database:
-                mark_layer(database, layer_name(path.stem))
+                mark_layer(database, _LAYER)
