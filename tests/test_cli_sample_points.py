@@ -9,6 +9,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from test_cli_evaluate import CORNER, NAMES, call, points, refuse, write
 
 MATRIX = ((66, 0, 5, 4), (0, 55, 8, 12), (1, 0, 153, 11), (2, 1, 9, 313))
@@ -49,7 +50,7 @@ def test_the_worked_example_of_olofsson(tmp_path):
     In an equal-area CRS, so that 30 m are 30 m.
     """
     values = np.repeat(np.arange(4), PIXELS).astype(np.uint8).reshape(2500, 4000)
-    thirty = CORNER @ CORNER.scale(3)
+    thirty = Affine(30, 0, 4_000_000, 0, -30, 3_200_000)  # of equal area
     with rasterio.open(
         tmp_path / "change.tif", "w", driver="GTiff", dtype="uint8", count=1,
         height=2500, width=4000, crs="EPSG:3035", transform=thirty, nodata=255,
