@@ -15,10 +15,23 @@ from geoseg.classes import NODATA
 from geoseg.cluster import map_on
 from geoseg.engine import parts
 from geoseg.layers import SHARE_ONE
-from geoseg.mosaic import ClassMap, class_extents, write_class_map, write_measures
+from geoseg.mosaic import (
+    ClassMap,
+    class_extents,
+    class_means,
+    write_class_map,
+    write_measures,
+)
 from geoseg.normalise import tell
 from geoseg.products.preview import write_preview
-from geoseg.products.report import Report, class_areas, read_report, write_report
+from geoseg.products.report import (
+    Report,
+    class_areas,
+    doubts,
+    mean_confidence,
+    read_report,
+    write_report,
+)
 from geoseg.remote import without_secrets
 from geoseg.sensors import find_rgb
 from geoseg.steps import OnStep, Step
@@ -246,6 +259,9 @@ def _report(
     """Tell of a run whose products are made, and not yet in place."""
     found = class_extents(made.products["landcover"])
     _, kept = left_over(setup.output.folder, made.output.folder)
+    percent = class_means(made.products["landcover"], made.products["confidence"])
+    confidences = {value: mean / 100 for value, mean in percent.items()}
+    areas = class_areas(found, setup.legend, confidences)
     return Report(
         geoseg=version("geoseg"),
         settings=_settings(setup),
@@ -275,7 +291,7 @@ def _report(
             "outside": setup.plan.skipped,
         },
         timings_s=seconds,
-        class_areas=class_areas(found, setup.legend),
+        class_areas=areas,
         nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
         products={
             name: setup.output.place(path) for name, path in setup.products.items()
@@ -284,10 +300,12 @@ def _report(
         mask=_mask_told(setup),
         identity=dict(setup.plan.identity),
         checksums=checksums(made.output.folder),
+        confidence=mean_confidence(areas),
         warnings=[
             *setup.warnings,
             *counts.failures,
             *_emptiness(found),
+            *doubts(areas),
             *(
                 f"{name} is of an earlier run, and stays because somebody has changed "
                 f"it since"

@@ -131,7 +131,7 @@ MAY_IMPORT = {  # room: (layer, rooms of geoseg, third-party packages)
             "aoi atomic authorship classes cluster errors evaluate georef grid lock "
             "mosaic products reference steps train vectorize"
         ),
-        "geopandas numpy",
+        "geopandas numpy shapely",  # labels of an earlier draw, by their places
     ),
     "masking": (2, "classes errors", "numpy"),
     "fit": (5, "errors georef grid ground models scene", "numpy"),

@@ -2,14 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from geoseg.errors import DiskError, InputError
-from geoseg.mosaic import Extent
+from geoseg.mosaic import Extent, class_means
 from geoseg.products.report import (
     ClassArea,
     Report,
     class_areas,
+    doubts,
     read_report,
     write_report,
 )
@@ -56,6 +58,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "identity",
         "checksums",
         "mask",
+        "confidence",
         "warnings",
     ]
     assert read["scene"]["path"] == "scène.tif"
@@ -67,6 +70,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
             "pixels": 10,
             "area_ha": 0.1,
             "share": 1.0,
+            "confidence": None,
         }
     ]
     assert read["warnings"] == ["a polygon was repaired"]
@@ -115,3 +119,37 @@ def test_a_report_is_read_back_whole_or_not_at_all(tmp_path):
     assert read_report(path) == written
     path.write_text('{"geoseg": "0.0.1"}')
     assert read_report(path) is None
+
+
+def test_a_map_of_which_the_model_is_not_sure_is_doubted():
+    def said(*rows):
+        return list(
+            doubts(
+                [
+                    ClassArea(i, name, "#1f78b4", pixels, 1.0, pixels / 100, sure)
+                    for i, (name, pixels, sure) in enumerate(rows)
+                ]
+            )
+        )
+
+    assert said(("water", 40, 0.9), ("wood", 58, 0.8), ("snow", 2, 0.3)) == []
+    (doubt,) = said(("shrub", 62, 0.45), ("wood", 38, 0.9))
+    assert "by 62 % on the mean (shrub, 62 % of the map, by 45 %)" in doubt
+    (doubt,) = said(("water", 50, 0.6), ("a", 4, 0.1), ("b", 46, 0.6))
+    assert "by 58 % on the mean: it may not know" in doubt
+    assert said(("water", 0, None)) == []
+
+
+def test_means_of_classes_leave_nodata_out(make_raster):
+    random = np.random.default_rng(0)
+    classes = random.choice([1, 4, 255], (1, 1100, 37)).astype(np.uint8)
+    sure = random.choice([10, 60, 100, 255], (1, 1100, 37)).astype(np.uint8)
+    paths = [
+        make_raster(name, values=values, nodata=255)
+        for name, values in (("map.tif", classes), ("confidence.tif", sure))
+    ]
+    means = class_means(*paths)
+    assert list(means) == [1, 4]
+    for value, mean in means.items():
+        there = (classes == value) & (sure != 255)
+        assert mean == pytest.approx(sure[there].mean())

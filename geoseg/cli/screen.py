@@ -143,13 +143,20 @@ def _areas_of_all(reports: dict[str, Report]) -> Table:
 
 def _areas(report: Report) -> Table:
     table = Table("class", "", title="Land cover", title_justify="left")
-    for heading in ("area (ha)", "share"):
+    for heading in ("area (ha)", "share", "confidence"):
         table.add_column(heading, justify="right")
     for area in report.class_areas:
-        share = f"{100 * area.share:.1f} %"
+        share, sure = f"{100 * area.share:.1f} %", _sureness(area.confidence)
         patch = swatch(area.colour)
-        table.add_row(escape(area.name), patch, f"{area.area_ha:,.1f}", share)
+        table.add_row(escape(area.name), patch, f"{area.area_ha:,.1f}", share, sure)
+    if report.confidence is not None:
+        table.add_section()
+        table.add_row("all", "", "", "", _sureness(report.confidence))
     return table
+
+
+def _sureness(confidence: float | None) -> str:
+    return "" if confidence is None else f"{100 * confidence:.0f} %"
 
 
 def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:

@@ -9,13 +9,14 @@
 * `windows` says our windows in rasterio's words
 """
 
-from geoseg.mosaic.read import ClassMap, Extent, class_extents
+from geoseg.mosaic.read import ClassMap, Extent, class_extents, class_means
 from geoseg.mosaic.write import write_class_map, write_measures
 
 __all__ = [
     "ClassMap",
     "Extent",
     "class_extents",
+    "class_means",
     "write_class_map",
     "write_measures",
 ]

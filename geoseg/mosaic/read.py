@@ -261,6 +261,34 @@ def _own_legend(name: str, text: str) -> Legend:
         ) from error
 
 
+def class_means(path: Path, measure: Path) -> dict[int, float]:
+    """Give the mean of a raster's values over the pixels of each class of a map.
+
+    Args:
+        path: The map.
+        measure: A raster of bytes on its pixels; what is 255 does not count.
+
+    Returns:
+        A mean for each value of the map that has such a pixel; nodata has none.
+
+    """
+    classes, values = ClassMap.open(path), ClassMap.open(measure)
+    pairs = np.zeros((_VALUES, _VALUES), np.int64)
+    height, width = classes.georef.height, classes.georef.width
+    for row in range(0, height, _SQUARE):
+        for col in range(0, width, _SQUARE):
+            square = min(_SQUARE, height - row), min(_SQUARE, width - col)
+            window = Window(row, col, *square)
+            cells = classes.read(window).astype(np.int64) * _VALUES
+            cells += values.read(window)
+            pairs += np.bincount(cells.ravel(), minlength=_VALUES**2).reshape(
+                _VALUES, _VALUES
+            )
+    pairs[NODATA] = pairs[:, NODATA] = 0
+    counts, sums = pairs.sum(axis=1), pairs @ np.arange(_VALUES)
+    return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
+
+
 def class_extents(path: Path) -> dict[int, Extent]:
     """Measure how much ground each value of a map covers: see `ClassMap.extents`."""
     return ClassMap.open(path).extents()

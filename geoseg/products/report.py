@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.atomic import atomic_file
-from geoseg.classes import NODATA, Legend
+from geoseg.classes import NODATA, UNKNOWN, Legend
 from geoseg.errors import InputError
 from geoseg.mosaic import Extent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Json: TypeAlias = (
@@ -21,6 +21,10 @@ Json: TypeAlias = (
 """What a report's free fields may hold."""
 
 _HECTARE_M2 = 10_000
+_SURE = 0.6
+"""A mean confidence below this is told as a doubt."""
+_MUCH = 0.05
+"""The share of a map from which on a class's confidence is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class ClassArea:
     """Area in hectares: pixels times the area of one."""
     share: float
     """Part of the pixels that have a class, 0 to 1."""
+    confidence: float | None = None
+    """The mean confidence of its pixels, 0 to 1; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ class Report:
     """The SHA-256 of each file of the products, by its name."""
     mask: Mapping[str, Json] | None = None
     """The model that masked, and how many pixels of each class; None without one."""
+    confidence: float | None = None
+    """The mean confidence of the map, 0 to 1; None where it has no class."""
     warnings: Sequence[str] = ()
     """What the user should know, a sentence each."""
 
@@ -89,12 +97,17 @@ class Report:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def class_areas(extents: Mapping[int, Extent], legend: Legend) -> tuple[ClassArea, ...]:
+def class_areas(
+    extents: Mapping[int, Extent],
+    legend: Legend,
+    confidences: Mapping[int, float] | None = None,
+) -> tuple[ClassArea, ...]:
     """Turn what each value of a map covers into areas and shares.
 
     Args:
         extents: What each value covers; nodata is left out.
         legend: The classes; one without pixels gets a row of zeros.
+        confidences: The mean confidence of each value's pixels, 0 to 1.
 
     Returns:
         A row a class, in the order of the legend. Shares are of the ground
@@ -130,9 +143,41 @@ def class_areas(extents: Mapping[int, Extent], legend: Legend) -> tuple[ClassAre
                 extent.pixels,
                 area_ha=extent.area_m2 / _HECTARE_M2,
                 share=extent.area_m2 / total if total else 0.0,
+                confidence=(confidences or {}).get(land_class.id),
             )
         )
     return tuple(rows)
+
+
+def mean_confidence(areas: Sequence[ClassArea]) -> float | None:
+    """Give the mean confidence of all pixels, 0 to 1; None where there is none."""
+    known = [each for each in areas if each.confidence is not None]
+    pixels = sum(each.pixels for each in known)
+    if not pixels:
+        return None
+    return sum(each.pixels * (each.confidence or 0.0) for each in known) / pixels
+
+
+def doubts(areas: Sequence[ClassArea]) -> Iterator[str]:
+    """Say where a model is so unsure that it may not know the ground."""
+    mean = mean_confidence(areas)
+    if mean is None:
+        return
+    unsure = [
+        f"{each.name}, {100 * each.share:.0f} % of the map, by {100 * sure:.0f} %"
+        for each in areas
+        if (sure := each.confidence) is not None
+        and each.id != UNKNOWN
+        and each.share >= _MUCH
+        and sure < _SURE
+    ]
+    if mean < _SURE or unsure:
+        of = f" ({'; '.join(unsure)})" if unsure else ""
+        yield (
+            f"the model is sure of its classes by {100 * mean:.0f} % on the mean{of}: "
+            f"it may not know this ground; look at the preview, and hold the map "
+            f"against labels (geoseg evaluate) before it is used"
+        )
 
 
 def write_report(path: Path, report: Report) -> None:
