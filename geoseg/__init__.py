@@ -12,98 +12,97 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from geoseg.accuracy import (
-        Assessment,
-        EvaluateOptions,
-        SampleOptions,
-        Stratum,
-        evaluate,
-        sample_points,
-    )
-    from geoseg.describe import ModelFit, SceneDescription, info
+    from geoseg.diagnose.forecast import Forecast, plan, plan_each
+    from geoseg.diagnose.info import ModelFit, SceneDescription, info
+    from geoseg.diagnose.verify import Agreement, Verification, VerifyOptions, verify
     from geoseg.errors import GeosegError, InputError, RunError
-    from geoseg.estimate import Forecast, plan, plan_each
+    from geoseg.evaluate.assessment import Assessment
     from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
-    from geoseg.export.job import ExportedTiles, tile
-    from geoseg.export.options import TileOptions
-    from geoseg.models.crf import CrfOptions, fully_connected_crf
-    from geoseg.models.field import Inspection, ReceptiveField, inspect_model
-    from geoseg.models.hub import cached_models
-    from geoseg.models.installed import installed_models, models_folder
-    from geoseg.models.make import make_package, unpack_package
-    from geoseg.models.new import NewPackage
-    from geoseg.models.package import ModelPackage, known_models, load_package
-    from geoseg.models.proof import Validation, validate_model
-    from geoseg.models.survey import Surveyed, list_architectures
-    from geoseg.prepare import SegmentOptions
-    from geoseg.products.report import Report
-    from geoseg.run import segment, segment_each, segment_features
+    from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
+    from geoseg.models.networks.receptive_field import (
+        Inspection,
+        ReceptiveField,
+        inspect_model,
+    )
+    from geoseg.models.networks.survey import Surveyed, list_architectures
+    from geoseg.models.package.hub import cached_models
+    from geoseg.models.package.installed import installed_models, models_folder
+    from geoseg.models.package.make import make_package, unpack_package
+    from geoseg.models.package.new import NewPackage
+    from geoseg.models.package.package import ModelPackage, known_models, load_package
+    from geoseg.models.package.validate import Validation, validate_model
+    from geoseg.progress import Step
+    from geoseg.report.report import Report
+    from geoseg.run.assess import EvaluateOptions, evaluate
+    from geoseg.run.options import SegmentOptions
+    from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
+    from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import SceneOptions
-    from geoseg.steps import Step
-    from geoseg.train.fit import Trained, train
+    from geoseg.train.chips.export import ExportedTiles, tile
+    from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
-    from geoseg.vectors import PolygonOptions, vectorize
-    from geoseg.verify import Agreement, Verification, VerifyOptions, verify
+    from geoseg.train.train import Trained, train
+    from geoseg.vectorize.polygonize import PolygonOptions, vectorize
 
     __version__: str
 
 _HOMES = {
-    "Agreement": "geoseg.verify",
-    "Assessment": "geoseg.accuracy",
-    "CrfOptions": "geoseg.models.crf",
+    "Agreement": "geoseg.diagnose.verify",
+    "Assessment": "geoseg.evaluate.assessment",
+    "CrfOptions": "geoseg.models.networks.crf",
     "Estimate": "geoseg.evaluate.intervals",
-    "EvaluateOptions": "geoseg.accuracy",
-    "ExportedTiles": "geoseg.export.job",
-    "Forecast": "geoseg.estimate",
+    "EvaluateOptions": "geoseg.run.assess",
+    "ExportedTiles": "geoseg.train.chips.export",
+    "Forecast": "geoseg.diagnose.forecast",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
-    "Inspection": "geoseg.models.field",
-    "ModelFit": "geoseg.describe",
-    "ModelPackage": "geoseg.models.package",
-    "NewPackage": "geoseg.models.new",
-    "PolygonOptions": "geoseg.vectors",
-    "ReceptiveField": "geoseg.models.field",
-    "Report": "geoseg.products.report",
+    "Inspection": "geoseg.models.networks.receptive_field",
+    "ModelFit": "geoseg.diagnose.info",
+    "ModelPackage": "geoseg.models.package.package",
+    "NewPackage": "geoseg.models.package.new",
+    "PolygonOptions": "geoseg.vectorize.polygonize",
+    "ReceptiveField": "geoseg.models.networks.receptive_field",
+    "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
-    "SampleOptions": "geoseg.accuracy",
-    "SceneDescription": "geoseg.describe",
+    "SampleOptions": "geoseg.run.sample_points",
+    "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.scene",
-    "SegmentOptions": "geoseg.prepare",
-    "Step": "geoseg.steps",
+    "SegmentOptions": "geoseg.run.options",
+    "Step": "geoseg.progress",
     "StratifiedEstimates": "geoseg.evaluate.stratified",
-    "Stratum": "geoseg.accuracy",
-    "Surveyed": "geoseg.models.survey",
-    "TileOptions": "geoseg.export.options",
+    "Stratum": "geoseg.run.sample_points",
+    "Surveyed": "geoseg.models.networks.survey",
+    "TileOptions": "geoseg.train.chips.options",
     "TrainOptions": "geoseg.train.options",
-    "Trained": "geoseg.train.fit",
-    "Validation": "geoseg.models.proof",
-    "Verification": "geoseg.verify",
-    "VerifyOptions": "geoseg.verify",
-    "cached_models": "geoseg.models.hub",
-    "evaluate": "geoseg.accuracy",
-    "fully_connected_crf": "geoseg.models.crf",
-    "info": "geoseg.describe",
-    "inspect_model": "geoseg.models.field",
-    "installed_models": "geoseg.models.installed",
-    "known_models": "geoseg.models.package",
-    "list_architectures": "geoseg.models.survey",
-    "load_package": "geoseg.models.package",
-    "make_package": "geoseg.models.make",
-    "models_folder": "geoseg.models.installed",
-    "plan": "geoseg.estimate",
-    "plan_each": "geoseg.estimate",
-    "sample_points": "geoseg.accuracy",
-    "segment": "geoseg.run",
-    "segment_each": "geoseg.run",
-    "segment_features": "geoseg.run",
+    "Trained": "geoseg.train.train",
+    "Validation": "geoseg.models.package.validate",
+    "Verification": "geoseg.diagnose.verify",
+    "VerifyOptions": "geoseg.diagnose.verify",
+    "cached_models": "geoseg.models.package.hub",
+    "evaluate": "geoseg.run.assess",
+    "fully_connected_crf": "geoseg.models.networks.crf",
+    "info": "geoseg.diagnose.info",
+    "inspect_model": "geoseg.models.networks.receptive_field",
+    "installed_models": "geoseg.models.package.installed",
+    "known_models": "geoseg.models.package.package",
+    "list_architectures": "geoseg.models.networks.survey",
+    "load_package": "geoseg.models.package.package",
+    "make_package": "geoseg.models.package.make",
+    "models_folder": "geoseg.models.package.installed",
+    "plan": "geoseg.diagnose.forecast",
+    "plan_each": "geoseg.diagnose.forecast",
+    "sample_points": "geoseg.run.sample_points",
+    "segment": "geoseg.run.segment",
+    "segment_each": "geoseg.run.segment",
+    "segment_features": "geoseg.run.segment",
     "stratified_estimates": "geoseg.evaluate.stratified",
-    "tile": "geoseg.export.job",
-    "train": "geoseg.train.fit",
-    "unpack_package": "geoseg.models.make",
-    "validate_model": "geoseg.models.proof",
-    "vectorize": "geoseg.vectors",
-    "verify": "geoseg.verify",
+    "tile": "geoseg.train.chips.export",
+    "train": "geoseg.train.train",
+    "unpack_package": "geoseg.models.package.make",
+    "validate_model": "geoseg.models.package.validate",
+    "vectorize": "geoseg.vectorize.polygonize",
+    "verify": "geoseg.diagnose.verify",
 }
 """The module that each public name comes from."""
 

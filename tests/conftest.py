@@ -12,8 +12,8 @@ from affine import Affine
 from hypothesis import settings
 from pyproj import CRS
 
-from geoseg.classes import LandClass, Legend
-from geoseg.georef import Georef
+from geoseg.geo.geobox import Georef
+from geoseg.geo.legend import LandClass, Legend
 
 settings.register_profile("steady", deadline=None)  # a busy machine fails no test
 settings.load_profile("steady")

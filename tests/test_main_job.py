@@ -16,9 +16,9 @@ from rasterio.features import geometry_mask
 from rio_cogeo.cogeo import cog_validate
 
 import geoseg
-from geoseg.labels import rasterise_labels, read_labels
+from geoseg.geo.splits import Split
+from geoseg.overlay.labels import rasterise_labels, read_labels
 from geoseg.scene import open_scene
-from geoseg.train.chips import Split
 
 SAMPLE = Path(__file__).parent.parent / "sample_aoi"
 SCENE, AOI = SAMPLE / "scene.tif", SAMPLE / "aoi.geojson"

@@ -40,9 +40,9 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 import geoseg
-from geoseg.models.bands import match_bands
+from geoseg.models.band_match import match_bands
 from geoseg.predict.compute import resolve_compute
-from geoseg.predict.tiles import TilePredictor
+from geoseg.predict.predictor import TilePredictor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

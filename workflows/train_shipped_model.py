@@ -23,19 +23,20 @@ import torch
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 
-from geoseg.classes import NODATA, LandClass, Legend
 from geoseg.evaluate import Accuracy, total
-from geoseg.labels import rasterise_labels, read_labels
-from geoseg.models.card import Card, InputBand, Training
-from geoseg.models.network import load_network, save_package
-from geoseg.models.package import load_package
+from geoseg.geo.legend import NODATA, LandClass, Legend
+from geoseg.geo.splits import FOLDS, Split
+from geoseg.models.networks.network import load_network, save_package
+from geoseg.models.package.card import Card, InputBand, Training
+from geoseg.models.package.package import load_package
+from geoseg.overlay.labels import rasterise_labels, read_labels
 from geoseg.scene import open_scene
-from geoseg.train.chips import FOLDS, Chips, Split
 from geoseg.train.ground import Ground, choose_bands, statistics
 from geoseg.train.held_out import measure, predict_blocks
-from geoseg.train.loop import TrainSettings, train
-from geoseg.train.start import find_encoder, load_encoder, new_network
-from geoseg.train.supply import Supply
+from geoseg.train.initial import find_encoder, load_encoder, new_network
+from geoseg.train.sampler import Supply
+from geoseg.train.samples import Chips
+from geoseg.train.trainer import TrainSettings, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -349,7 +350,7 @@ All five folds pooled, each predicted by the network that did not see it:
 
 {minutes:.0f} minutes on two CPU cores for all five folds and baselines, seeded.
 Chips of {chip} pixels, flips and quarter turns, cross-entropy and Dice over labelled
-pixels, with these settings (`geoseg.train.loop` says what each means):
+pixels, with these settings (`geoseg.train.trainer` says what each means):
 
     {settings}
 

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
 from geoseg.evaluate.boundary import Boundaries, count_boundaries, reach
 from geoseg.evaluate.calibration import Calibration, count_confidences
 from geoseg.evaluate.confusion import Accuracy, compare
-from geoseg.grid import Window
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
 
 BLOCK = 1024
 """Side of a block in pixels: two of a Cloud Optimized GeoTIFF's."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
+from geoseg.geo.legend import NODATA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA, UNKNOWN
+from geoseg.geo.legend import NODATA, UNKNOWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

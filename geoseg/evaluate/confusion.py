@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import ShapeError
+from geoseg.geo.legend import NODATA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
+    from geoseg.geo.legend import Legend
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def compare(
         ShapeError: The shapes differ, or an id is not in the legend.
 
     Example:
-        >>> from geoseg.classes import LandClass, Legend
+        >>> from geoseg.geo.legend import LandClass, Legend
         >>> land, sea = LandClass(0, "land", "#885522"), LandClass(3, "sea", "#0000ff")
         >>> reference = np.array([[0, 0, 3, 255]], np.uint8)
         >>> predicted = np.array([[0, 3, 3, 3]], np.uint8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.evaluate.blocks import BLOCK, BlockMap, ClassRaster
-from geoseg.grid import Window
+from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import PlanError
 from geoseg.evaluate.blocks import BLOCK, BlockMap, ClassRaster
-from geoseg.grid import Window
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,10 +13,10 @@ from geoseg.predict.compute import (
     Precision,
     resolve_compute,
 )
-from geoseg.predict.member import Member
+from geoseg.predict.loaded_model import Member
+from geoseg.predict.predictor import TilePredictor
 from geoseg.predict.probe import probe, try_lanes
-from geoseg.predict.symmetry import AUGMENTATIONS, Augmentation
-from geoseg.predict.tiles import TilePredictor
+from geoseg.predict.views import AUGMENTATIONS, Augmentation
 
 __all__ = [
     "AUGMENTATIONS",

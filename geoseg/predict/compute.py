@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from geoseg.errors import DeviceError, InputError
-from geoseg.lanes import share_cores
+from geoseg.predict.streams import share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

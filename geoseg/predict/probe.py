@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import DeviceError, GeosegError, ModelError
-from geoseg.lanes import in_lanes
+from geoseg.predict.streams import in_lanes
 
 if TYPE_CHECKING:
-    from geoseg.predict.tiles import TilePredictor
+    from geoseg.predict.predictor import TilePredictor
 
 
 def probe(predictor: TilePredictor, tile: int) -> TilePredictor:

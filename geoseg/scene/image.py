@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import SceneError
-from geoseg.grid import Window
+from geoseg.geo.windows import Window
 from geoseg.scene.files.datasets import at_once, settled
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.raster import use
-from geoseg.scene.sheets import blank_picture, waves
+from geoseg.scene.members import blank_picture, waves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from geoseg.fingerprint import Fingerprint
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.scene.files.raster import Raster
+    from geoseg.scene.members import Sheet
     from geoseg.scene.options import SceneOptions
     from geoseg.scene.quality import Quality
-    from geoseg.scene.sheets import Sheet
+    from geoseg.storage.fingerprint import Fingerprint
 
 
 @dataclass(frozen=True)  # without slots: where sheets lie is kept once it is known

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.scene.files.raster import Raster
+    from geoseg.scene.members import Sheet
     from geoseg.scene.options import Rule
-    from geoseg.scene.sheets import Sheet
 
 _DATE = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)(.*)")
 _AT_ONCE = 8

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.atomic import atomic_file
 from geoseg.errors import OutputError
-from geoseg.grid import Window
+from geoseg.geo.windows import Window
+from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene.files.index import cache_folder
-from geoseg.scene.files.references import is_safe
-from geoseg.scene.tally import Tally
-from geoseg.steps import OnStep, Step, ignore_step
+from geoseg.scene.histograms import Tally
+from geoseg.storage.raster_references import is_safe
+from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

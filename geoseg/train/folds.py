@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 
 from geoseg.errors import PlanError
-from geoseg.georef import lonlat_boxes
-from geoseg.train.chips import Split, covered
+from geoseg.geo.geobox import lonlat_boxes
+from geoseg.geo.splits import Split, covered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.train.options import GroundOptions
 
     Options = TypeVar("Options", bound=GroundOptions)

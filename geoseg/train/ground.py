@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import LabelsError
-from geoseg.fit import bands_needed
-from geoseg.fit import find_bands as find_in
-from geoseg.models.new import NewPackage, describe
+from geoseg.geo.legend import NODATA
+from geoseg.models.compatibility import bands_needed
+from geoseg.models.compatibility import find_bands as find_in
+from geoseg.models.package.new import NewPackage, describe
 from geoseg.scene import SceneOptions
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
-    from geoseg.georef import Georef
-    from geoseg.models.card import Card, InputBand
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+    from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Needs, Scene
 
 

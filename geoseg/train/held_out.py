@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from geoseg.classes import NODATA
 from geoseg.errors import TrainingError
 from geoseg.evaluate import Accuracy, compare, total
+from geoseg.geo.legend import NODATA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
-    from geoseg.train.chips import Split
+    from geoseg.geo.legend import Legend
+    from geoseg.geo.splits import Split
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ import torch
 from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss
 from torch.nn import functional
 
-from geoseg.classes import NODATA
+from geoseg.geo.legend import NODATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from geoseg.classes import NODATA
 from geoseg.errors import VectorError
-from geoseg.grid import Window
-from geoseg.kernel import kernel
+from geoseg.geo.kernel import kernel
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 from geoseg.vectorize.arcs import Arcs, mark_corners, trace
 from geoseg.vectorize.regions import label_pixels
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
 
 _SMALLEST = 2
 """The smallest block: lines on a block's edge are one piece for each pixel."""

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.vectorize.measure import measure
 
 if TYPE_CHECKING:
     import geopandas as gpd
-
-_AREAL = 2
-"""The dimension of what has an area."""
 
 
 def clip(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
@@ -44,12 +42,3 @@ def clip(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
     for column, values in zip(("area_m2", "perimeter_m"), measured, strict=True):
         clipped.iloc[cut, clipped.columns.get_loc(column)] = values
     return clipped[kept].reset_index(drop=True)
-
-
-def only_polygons(
-    geometry: shapely.Geometry,
-) -> shapely.Polygon | shapely.MultiPolygon:
-    """Drop the lines and points of a geometry."""
-    parts = shapely.get_parts(shapely.get_parts(geometry))
-    parts = parts[shapely.get_dimensions(parts) == _AREAL]
-    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(list(parts))

@@ -6,7 +6,7 @@ not along geodesics.
 
 An area is a sum over the sides of its rings (Green's theorem): of what lies on the
 ground between each side and the left edge of all polygons. Sizes on the ground change
-so slowly that they are interpolated between nodes: see `geoseg.ground.GroundField`.
+so slowly that they are interpolated between nodes: see `geoseg.geo.ground.GroundField`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import shapely
 from affine import Affine
 
-from geoseg.ground import Frame, GroundField
-from geoseg.kernel import kernel
+from geoseg.geo.ground import Frame, GroundField
+from geoseg.geo.kernel import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

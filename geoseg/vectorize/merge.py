@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
-from geoseg.grid import Window
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 from geoseg.vectorize.blocks import Block, cut, label_block
 from geoseg.vectorize.network import trace_map
 from geoseg.vectorize.recolour import group_by_corners, recolour
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.vectorize.blocks import BlockMap, ClassRaster
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import VectorError
-from geoseg.kernel import is_kept
+from geoseg.geo.kernel import is_kept
 from geoseg.vectorize.blocks import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
 

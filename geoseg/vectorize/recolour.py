@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
+from geoseg.geo.legend import NODATA
 from geoseg.vectorize.blocks import Regions
 from geoseg.vectorize.network import Network
 from geoseg.vectorize.regions import join_labels

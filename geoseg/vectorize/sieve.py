@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.classes import NODATA
-from geoseg.kernel import kernel
+from geoseg.geo.kernel import kernel
+from geoseg.geo.legend import NODATA
 from geoseg.vectorize.regions import OUTSIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.vectorize.chain import Pieces
     from geoseg.vectorize.network import Network
 

@@ -17,7 +17,7 @@ from geoseg.vectorize.clear import ENDS, divide, index_vertices, straighten
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.drawing import Drawing
 

@@ -18,7 +18,7 @@ from geoseg.vectorize.clear import QUARTERS, cut_corners, index_vertices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
     from geoseg.vectorize.chain import Chains
 
 

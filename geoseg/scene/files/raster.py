@@ -17,7 +17,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
-from geoseg.georef import Georef
+from geoseg.geo.geobox import Georef
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.header import BandHeader, Header, shown
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import rasterio
     from numpy.typing import NDArray
 
-    from geoseg.fingerprint import Fingerprint
-    from geoseg.grid import Window
+    from geoseg.geo.windows import Window
     from geoseg.scene.options import SceneOptions
+    from geoseg.storage.fingerprint import Fingerprint
 
 _COARSE = 256
 """An overview has at least so many pixels a side to be of use."""

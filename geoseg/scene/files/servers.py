@@ -10,8 +10,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request
 
 from geoseg.errors import SceneError
-from geoseg.fingerprint import request_headers
-from geoseg.remote import as_url, ask, without_secrets
+from geoseg.storage.fingerprint import request_headers
+from geoseg.storage.remote import as_url, ask, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

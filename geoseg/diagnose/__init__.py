@@ -1,0 +1,7 @@
+"""What can be said before a map is made, and of tiling itself.
+
+* `info` is what geoseg sees in imagery
+* `forecast` is what a run will cost, measured by `trial_tiles`, `empty_tiles` and
+  `resources`
+* `verify` measures what tiling changes, with `comparison`
+"""

@@ -1,0 +1,200 @@
+"""What a run will cost, before it is begun: plan().
+
+Counts come from the plan, by arithmetic. Memory is what this process has held once the
+model has predicted, plus what blocks in flight, products and polygons add. Time is
+extrapolated from tiles that are sent through this model on this device for two seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from tempfile import gettempdir
+from typing import TYPE_CHECKING
+
+from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
+from geoseg.diagnose.resources import (
+    block_bytes,
+    polygon_bytes,
+    product_bytes,
+    run_directory_bytes,
+)
+from geoseg.diagnose.trial_tiles import seconds_per_tile, vertices_per_pixel
+from geoseg.errors import InputError
+from geoseg.overlay.aoi import read_features
+from geoseg.predict.normalise import bytes_to_measure, estimated
+from geoseg.run.cluster.memory import most_held, still_free
+from geoseg.run.options import SegmentOptions
+from geoseg.run.resolve import prepare
+from geoseg.run.scene_names import named_apart
+from geoseg.storage.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from geoseg.scene import Inputs
+
+_WRITTEN_PX_S = 20e6
+"""Pixels a second that are stitched and written, as measured on two cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run is going to do, take and leave."""
+
+    scene_pixels: int
+    """Pixels of the scene."""
+    map_pixels: int
+    """Pixels of the output rasters: the AOI's box, or its features' boxes."""
+    tiles: int
+    """Tiles that touch the AOI."""
+    tiles_outside: int
+    """Tiles of the scene that do not touch it: skipped, exactly so many."""
+    tiles_empty: int | None
+    """Tiles that touch the AOI and hold no data, which are skipped too; None where
+    that is not known without reading the scene."""
+    tiles_empty_is_exact: bool
+    """Whether the scene was read for it, or only its overviews."""
+    blocks: int
+    """Blocks that are worked on one by one."""
+    block_side: int
+    """Side of a block in pixels, without what it shares with its neighbours."""
+    overlap_cost: float
+    """How many pixels the model sees for each of the tiles' cores."""
+    peak_memory_bytes: int
+    """What this process holds at most."""
+    polygons_memory_bytes: int
+    """The part of it that is for polygons, if the map is like a few of its tiles."""
+    worker_memory_bytes: int | None
+    """What each worker process holds at most; None where there are none."""
+    free_memory_bytes: int
+    """What this process may still take now, beside what it has."""
+    run_directory_bytes: int
+    """What the run directory holds at most, until the products are complete."""
+    rasters_bytes: int
+    """Size of all rasters at most; compression makes them smaller."""
+    seconds_per_tile: float
+    """Measured, on this device."""
+    statistics_bytes: int
+    """What is read first, where a model is normalised by the scene's own statistics
+    and these are not known yet; 0 else. The time for it is not counted."""
+    seconds: float
+    """Time until the rasters are written, by one process."""
+    device: str
+    """What computes."""
+    precision: str
+    """What it computes in."""
+    reason: str
+    """Why the precision is what it is."""
+
+    def to_json(self) -> str:
+        """Write the forecast as one JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def plan(
+    scene: Inputs,
+    output: Path | str | None = None,
+    *,
+    aoi: Path | str | None = None,
+    field: str | None = None,
+    options: SegmentOptions | None = None,
+    exact: bool = False,
+) -> Forecast:
+    """Tell what `geoseg.segment` with the same arguments will cost; map nothing.
+
+    Args:
+        scene: Rasters with the bands that the model needs: files, folders, patterns,
+            lists, URLs; several become one mosaic.
+        output: The directory for the products; nothing is written. It is not looked at
+            where None.
+        aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
+        field: What names the area's features, where each is to have a map of its own,
+            as `geoseg.segment_features` takes it.
+        options: Model, formats, tiles, device and so on.
+        exact: Read the scene to count the tiles without data, instead of
+            estimating them from its overviews.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    area = None if aoi is None else str(aoi)
+    if field is not None and area is None:
+        raise InputError("--per-feature needs the features of an --aoi")
+    options, place = options or SegmentOptions(), Output.of(output or gettempdir())
+    setup = prepare(scene, place, area, options, measured_by=estimated)
+    empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
+    for_each = seconds_per_tile(setup)
+    polygons = polygon_bytes(setup, vertices_per_pixel(setup))
+    inferring = most_held() + block_bytes(setup)
+    elsewhere = bool(setup.options.workers or setup.options.scheduler)
+    here = most_held() if elsewhere else inferring
+    laid, axis = setup.plan, setup.plan.lattice.rows
+    mapped = laid.area.pixels
+    if area is not None and field is not None:
+        features = read_features(area, field, setup.scene.georef)
+        mapped = sum(feature.window.pixels for feature in features.values())
+    inferred = laid.tiles - (empty or 0)
+    compute = setup.predictor.compute
+    return Forecast(
+        scene_pixels=laid.georef.height * laid.georef.width,
+        map_pixels=mapped,
+        tiles=laid.tiles,
+        tiles_outside=laid.skipped,
+        tiles_empty=empty,
+        tiles_empty_is_exact=exact,
+        blocks=len(laid.blocks),
+        block_side=axis.block * axis.step,
+        overlap_cost=(axis.tile / axis.step) ** 2,
+        peak_memory_bytes=here + product_bytes(setup) + polygons,
+        polygons_memory_bytes=polygons,
+        worker_memory_bytes=inferring if elsewhere else None,
+        free_memory_bytes=still_free(),
+        run_directory_bytes=run_directory_bytes(setup),
+        rasters_bytes=setup.layers.count * mapped,
+        seconds_per_tile=for_each,
+        statistics_bytes=bytes_to_measure(setup.predictor, setup.scene),
+        seconds=inferred * for_each + mapped / _WRITTEN_PX_S,
+        device=compute.device,
+        precision=compute.precision,
+        reason=compute.reason,
+    )
+
+
+def plan_each(
+    scenes: Sequence[Path | str],
+    output: Path | str | None = None,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    exact: bool = False,
+) -> dict[str, Forecast]:
+    """Tell what `geoseg.segment_each` with the same arguments will cost.
+
+    Args:
+        scenes: The scenes, each as `geoseg.segment` takes one.
+        output: The directory for the scenes' folders; nothing is written.
+        aoi: The area, as `geoseg.segment` takes it; it lies on every scene.
+        options: Model, formats, tiles, device and so on.
+        exact: Read the scenes to count the tiles without data.
+
+    Returns:
+        What each scene will cost, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    options, folder = (
+        options or SegmentOptions(),
+        str(output or gettempdir()).rstrip("/"),
+    )
+    forecasts = {}
+    for name, scene in named_apart(scenes).items():
+        chosen = options.below(name)
+        forecasts[name] = plan(
+            scene, f"{folder}/{name}", aoi=aoi, options=chosen, exact=exact
+        )
+    return forecasts

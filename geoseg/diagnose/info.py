@@ -1,0 +1,309 @@
+"""What geoseg sees in imagery, before anything is mapped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import ModelError
+from geoseg.geo.windows import Window
+from geoseg.models.compatibility import bands_needed, find_bands
+from geoseg.models.package.other_names import candidates, others
+from geoseg.overlay.aoi import read_aoi
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.report.footprints import Footprints, write_footprints
+from geoseg.scene import open_scene
+from geoseg.scene.statistics import bytes_to_read, measure
+from geoseg.storage.authorship import check_names
+from geoseg.storage.staging import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.scene import Inputs, Needs, Scene, SceneOptions
+
+_LOOK = 512
+"""Side of the picture that values are estimated from, in pixels."""
+_MOST_PIXELS = 1 << 28
+"""A larger scene without overviews is not read for an estimate."""
+_SPOT, _SPOTS = 64, 16
+"""Side in pixels of what is read of it instead, and how many such windows a side."""
+_COVER = 2048
+"""Side of the grid on which overlaps and gaps are counted, in cells."""
+_LISTED = 10
+"""Members of a mosaic that are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class BandValues:
+    """What a band holds."""
+
+    name: str
+    """Its name; an empty string where it has none."""
+    smallest: float | None = None
+    """The smallest valid value seen; None where none was."""
+    largest: float | None = None
+    """The largest."""
+    mean: float | None = None
+    """The mean, where all pixels were read."""
+    std: float | None = None
+    """Their standard deviation, where all were."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit:
+    """Whether a model can map a scene."""
+
+    model: str
+    """The model's name."""
+    why_not: str
+    """What is missing; an empty string where it fits."""
+    bands: dict[str, str]
+    """For each of its bands, the scene's: its name, or its number from 1."""
+    model_gsd_m: float
+    """The ground sample distance that it was trained on, in metres."""
+    notes: tuple[str, ...] = ()
+    """What would be taken for granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneDescription:
+    """What ``geoseg info`` tells."""
+
+    name: str
+    """What people call the scene."""
+    crs: str
+    """Its CRS."""
+    width: int
+    """Columns."""
+    height: int
+    """Rows."""
+    transform: tuple[float, ...]
+    """The affine transform, row by row."""
+    bounds: tuple[float, float, float, float]
+    """Left, bottom, right, top in units of the CRS."""
+    lonlat_bounds: tuple[float, float, float, float]
+    """The same in degrees of WGS 84."""
+    gsd_m: float
+    """Ground sample distance in metres."""
+    dtype: str
+    """The pixels' type."""
+    nodata: float | None
+    """The value that means "no data"."""
+    bands: tuple[BandValues, ...]
+    """Its bands, in order."""
+    alpha: int | None
+    """The number, in the first file, of the band that hides pixels where it is 0; None
+    where there is none."""
+    nodata_share: float
+    """Share of pixels without data, 0 to 1."""
+    exact: bool
+    """Whether all pixels were read; else values and shares are estimated from a
+    picture of 512 pixels a side, whose averages hide extremes."""
+    files: int
+    """How many files it is made of."""
+    members: tuple[str, ...]
+    """The first of them."""
+    overlap_share: float
+    """Share of the ground that several members cover, 0 to 1."""
+    gap_share: float
+    """Share of the grid's rectangle that no member covers."""
+    model: ModelFit | None
+    """Whether the model asked for fits."""
+    warnings: tuple[str, ...]
+    """What was put right or taken for granted, a sentence each."""
+
+    def to_json(self) -> str:
+        """Write it as one JSON object."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+
+
+def info(  # noqa: PLR0913  # each is a question of its own
+    scene: Inputs,
+    *,
+    options: SceneOptions | None = None,
+    model: str | Path | None = None,
+    aoi: Path | str | None = None,
+    plot: Path | None = None,
+    exact: bool = False,
+    on_step: OnStep = ignore_step,
+) -> SceneDescription:
+    """Tell what geoseg sees in a scene; map nothing.
+
+    Args:
+        scene: Files, folders, patterns, lists or URLs, as `geoseg.segment` takes them.
+        options: How to read them.
+        model: A model that is to map it: whether it fits, and how.
+        aoi: An area of interest for the picture.
+        plot: A PNG to draw: footprints of the members, the AOI, and, for a model, the
+            grid of its tiles.
+        exact: Read all pixels for values and shares, instead of a coarse look.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Raises:
+        InputError: Something given cannot be used.
+        RunError: The picture cannot be written.
+
+    """
+    if plot is not None:
+        check_names(plot)
+        check_folder(plot.parent)
+    for package in [None] if model is None else candidates(model):
+        opened = open_scene(scene, options, on_step, _needs(package))
+        fit = None if package is None else _fit(package, opened, str(model))
+        if fit is None or not fit.why_not:
+            break
+    area = None if aoi is None else read_aoi(aoi, opened.georef)
+    on_step(Step("look"))
+    bands, share = _read_values(opened, on_step) if exact else _look(opened)
+    cover = _cover(opened)
+    georef = opened.georef
+    if plot is not None:
+        footprints = Footprints(
+            georef=georef,
+            members=tuple(sheet.window for sheet in opened.sheets),
+            area=None if area is None else area.geometry,
+            tiles=None if package is None else (package.tile, package.overlap),
+            title=f"Footprints of {opened.name}",
+        )
+        write_footprints(plot, footprints)
+    bounds, lonlat = georef.bounds, georef.lonlat_bounds()
+    return SceneDescription(
+        name=opened.name,
+        crs=georef.crs.to_string(),
+        width=georef.width,
+        height=georef.height,
+        transform=tuple(georef.transform)[:6],
+        bounds=(bounds.left, bounds.bottom, bounds.right, bounds.top),
+        lonlat_bounds=(lonlat.left, lonlat.bottom, lonlat.right, lonlat.top),
+        gsd_m=georef.gsd_m(),
+        dtype=opened.dtype,
+        nodata=opened.nodata,
+        bands=tuple(bands),
+        alpha=opened.alpha,
+        nodata_share=share,
+        exact=exact,
+        files=len(opened.rasters),
+        members=tuple(raster.name for raster in opened.rasters[:_LISTED]),
+        overlap_share=float((cover > 1).mean()),
+        gap_share=float((cover == 0).mean()),
+        model=fit,
+        warnings=(*opened.warnings, *(() if area is None else area.warnings)),
+    )
+
+
+def _needs(package: ModelPackage | None) -> Needs | None:
+    """Choose a model's bands, or all where it does not find them: that is told then."""
+    if package is None:
+        return None
+    needed = bands_needed([package])
+
+    def choose(names: tuple[str, ...], commons: tuple[str, ...]) -> Sequence[int]:
+        try:
+            return needed(names, commons)
+        except ModelError:
+            return range(len(names))
+
+    return choose
+
+
+def _look(scene: Scene) -> tuple[list[BandValues], float]:
+    """Estimate values, and the share without data, from a coarse picture.
+
+    Where that would read a large scene whole, for want of overviews, windows spread
+    over it are read instead.
+    """
+    height, width = scene.georef.height, scene.georef.width
+    has_overviews = all(raster.overviews for raster in scene.rasters)
+    if has_overviews or scene.window.pixels <= _MOST_PIXELS:
+        shape = (min(height, _LOOK), min(width, _LOOK))
+        picture = scene.picture(scene.window, range(len(scene.bands)), shape)
+    else:
+        picture = _spots(scene)
+    masked = np.ma.getmaskarray(picture)
+    bands = [
+        BandValues(name, float(band.min()), float(band.max()))
+        if band.count()
+        else BandValues(name)
+        for name, band in zip(scene.bands, picture, strict=True)
+    ]
+    return bands, float(masked.any(axis=0).mean())
+
+
+def _spots(scene: Scene) -> np.ma.MaskedArray:
+    """Read windows in equal steps over a scene, (band, y, x); invalid is masked."""
+    rows, cols = (
+        np.linspace(0, side - min(side, _SPOT), _SPOTS, dtype=int).tolist()
+        for side in (scene.georef.height, scene.georef.width)
+    )
+    height, width = min(scene.georef.height, _SPOT), min(scene.georef.width, _SPOT)
+    found = []
+    for row, col in product(dict.fromkeys(rows), dict.fromkeys(cols)):
+        window = Window(row, col, height, width)
+        pixels, valid = scene.read(window, range(len(scene.bands)))
+        hidden = np.broadcast_to(~valid, pixels.shape)
+        found.append(np.ma.MaskedArray(pixels, mask=hidden))
+    picture: np.ma.MaskedArray = np.ma.concatenate(found, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
+    return picture
+
+
+def _read_values(scene: Scene, on_step: OnStep) -> tuple[list[BandValues], float]:
+    """Read all pixels; what was found before is kept in the user's cache."""
+    found = measure(scene, range(len(scene.bands)), on_step=on_step)
+    bands = [
+        BandValues(name, each.smallest, each.largest, each.mean, each.std)
+        if each.pixels
+        else BandValues(name)
+        for name, each in zip(scene.bands, found, strict=True)
+    ]
+    share = max(each.pixels for each in found) / scene.window.pixels
+    return bands, 1 - share
+
+
+def _cover(scene: Scene) -> NDArray[np.int32]:
+    """Count the members over each cell of a coarse grid, shape (y, x)."""
+    georef = scene.georef
+    shape = (min(georef.height, _COVER), min(georef.width, _COVER))
+    scales = (shape[0] / georef.height, shape[1] / georef.width)
+    cover = np.zeros(shape, np.int32)
+    for sheet in scene.sheets:
+        part = sheet.window.intersection(scene.window)
+        if part is not None:
+            rows, cols = (
+                slice(round(start * scale), max(round(stop * scale), 1))
+                for (start, stop), scale in zip(
+                    (part.rows, part.cols), scales, strict=True
+                )
+            )
+            cover[rows, cols] += 1
+    return cover
+
+
+def _fit(package: ModelPackage, scene: Scene, named: str) -> ModelFit:
+    try:
+        match = find_bands(package, scene)
+    except ModelError as error:
+        return ModelFit(package.name, str(error), bands={}, model_gsd_m=package.gsd_m)
+    found = {
+        band.name: scene.bands[index] or f"band {index + 1}"
+        for band, index in zip(package.bands, match.indices, strict=True)
+    }
+    by_order = ("bands have no names: taken in the model's order",) * match.by_order
+    size = bytes_to_read(scene, match.indices)
+    reads = f"normalised by the scene's own statistics, for which {size:,} bytes of it "
+    by_scene = (f"{reads}are read before a map",) * (package.normalise == "scene")
+    return ModelFit(
+        model=package.name,
+        why_not="",
+        bands=found,
+        model_gsd_m=package.gsd_m,
+        notes=(*by_order, *match.notes, *by_scene, *others(named, package)),
+    )

@@ -1,0 +1,242 @@
+"""Networks of any framework, as ONNX files that ONNX Runtime computes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from geoseg.errors import ModelError
+from geoseg.models.networks.onnx_file import check_alone
+from geoseg.models.networks.onnx_output import (
+    IMAGES,
+    LAST,
+    SECOND,
+    misfit,
+    names,
+    possible_outputs,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+
+    from geoseg.models.networks.onnx_output import Output
+    from geoseg.models.package.card import Card
+
+_DTYPES: dict[str, type[np.floating[Any]]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}
+"""The types of inputs that can be given."""
+_INEXACT = "ConvBNFusion"
+"""Folding batch normalisation into convolutions: ONNX Runtime 1.32 loses digits there,
+and 0.2 % of the labels of a cloud mask changed, for no gain in speed."""
+_TO_LAST, _FROM_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
+
+
+class OnnxNetwork(nn.Module):
+    """An ONNX file that is called like a network of torch.
+
+    It takes normalised pixels, shape ``(tile, band, y, x)``, of any dtype and on any
+    device, and gives the output of the file that is the scores, float32, shape
+    ``(tile, channel, y, x)``, on that device. ONNX Runtime computes it with as many
+    threads as torch would use where it is first called; on a GPU if it is a build for
+    GPUs, else on the CPU. It has no parameters of torch's: neither precision nor memory
+    layout nor compilation change it.
+    """
+
+    def __init__(self, content: bytes, card: Card, name: str) -> None:
+        """Hold a file's content against what is said of it.
+
+        Args:
+            content: The file. It names no other, whatever ONNX Runtime would read.
+            card: What is said of it.
+            name: What people call the file, for messages.
+
+        Raises:
+            ModelError: ONNX Runtime is not installed or cannot read the file; it
+                keeps tensors in other files; its inputs, bands, tile or channels are
+                not what is said; several outputs may be the scores.
+
+        """
+        super().__init__()
+        check_alone(content, name)
+        self._content, self._card, self._name = content, card, name
+        self._sessions: dict[str, InferenceSession] = {}
+        self._lock = threading.Lock()
+        session = self._session(torch.device("cpu"))
+        self._input = _only_input(session, name)
+        self._dtype = _DTYPES[self._input.type]
+        self._bands_last = _bands_last(self._input.shape, len(card.bands), name)
+        _check_tile(self._input.shape, card.tile, name, last=self._bands_last)
+        self._output = self._choose_output(session)
+
+    @property
+    def output(self) -> str:
+        """The name of the output that is the scores."""
+        return self._output.name
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Compute a batch of tiles.
+
+        Raises:
+            ModelError: ONNX Runtime refuses the tiles, or gives other sizes.
+
+        """
+        given = self._run(self._session(tiles.device), tiles, [self.output])[0]
+        sides = (tiles.shape[2], tiles.shape[3])
+        place = self._output.place(given.shape, sides, self._card)
+        if place is None:
+            reason = misfit(given.shape, sides, self._card, bands_last=self._bands_last)
+            raise ModelError(f"{self._name} {reason}")
+        if place == LAST:
+            given = given.transpose(_FROM_LAST)
+        return torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
+
+    def _choose_output(self, session: InferenceSession) -> Output:
+        """Find the scores among the outputs; where shapes leave it open, by a tile."""
+        listed = session.get_outputs()
+        last, card = self._bands_last, self._card
+        found = possible_outputs(listed, card, self._name, bands_last=last)
+        if len(found) > 1:
+            tile = torch.zeros(1, len(card.bands), card.tile, card.tile)
+            given = self._run(session, tile, [each.name for each in found])
+            sides = (card.tile, card.tile)
+            found = [
+                output
+                for output, scores in zip(found, given, strict=True)
+                if output.place(scores.shape, sides, card) is not None
+            ] or found
+        if len(found) > 1:
+            raise ModelError(
+                f"{self._name} has {len(found)} outputs that may be the scores, "
+                f"{names(found)}; say which with --output-name"
+            )
+        return found[0]
+
+    def _run(
+        self, session: InferenceSession, tiles: Tensor, outputs: list[str]
+    ) -> list[NDArray[np.float32]]:
+        """Run a batch, in pieces of the size that the file fixes, if it fixes one."""
+        pixels = tiles.float().cpu().numpy().astype(self._dtype)
+        if self._bands_last:
+            pixels = np.ascontiguousarray(pixels.transpose(_TO_LAST))
+        count, fixed = len(pixels), self._input.shape[0]
+        if not isinstance(fixed, int) or fixed < 1:
+            return self._run_batch(session, pixels, outputs)
+        short = -count % fixed  # the last piece is filled with its own last tile
+        pixels = np.concatenate([pixels, np.repeat(pixels[-1:], short, axis=0)])
+        pieces = np.split(pixels, len(pixels) // fixed)
+        given = [self._run_batch(session, piece, outputs) for piece in pieces]
+        return [np.concatenate(each)[:count] for each in zip(*given, strict=True)]
+
+    def _run_batch(
+        self,
+        session: InferenceSession,
+        batch: NDArray[np.floating[Any]],
+        outputs: list[str],
+    ) -> list[NDArray[np.float32]]:
+        try:
+            given = session.run(outputs, {self._input.name: batch})
+        except Exception as error:  # ONNX Runtime's errors have no other parent
+            raise ModelError(
+                f"{self._name} does not take tiles of shape {batch.shape[1:]} "
+                f"({_reason(error)})"
+            ) from error
+        return [np.asarray(each, dtype=np.float32) for each in given]
+
+    def _session(self, device: torch.device) -> InferenceSession:
+        """Open the file for a device, once."""
+        with self._lock:
+            if device.type not in self._sessions:
+                self._sessions[device.type] = _open(self._content, self._name, device)
+            return self._sessions[device.type]
+
+
+def runtime_version() -> str:
+    """Name the version of ONNX Runtime; a build for GPUs has the same."""
+    import onnxruntime  # noqa: PLC0415  # it is an extra, and slow to import
+
+    return str(onnxruntime.__version__)
+
+
+def _open(content: bytes, name: str, device: torch.device) -> InferenceSession:
+    try:
+        # It is an extra, and slow to import.
+        import onnxruntime  # noqa: PLC0415
+    except ImportError as error:
+        raise ModelError(
+            f"{name} needs ONNX Runtime, which is not installed: "
+            f"pip install 'geoseg[onnx]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.use_deterministic_compute = True
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 4  # its warnings are raised, in our words
+    # Idle threads that spin would take the cores of those that decode and write.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    there = onnxruntime.get_available_providers()
+    wanted = ["CUDAExecutionProvider"] if device.type == "cuda" else []
+    providers = [each for each in wanted if each in there] + ["CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(
+            content, options, providers=providers, disabled_optimizers=[_INEXACT]
+        )
+    except Exception as error:
+        raise ModelError(
+            f"{name} is no ONNX model that ONNX Runtime can load ({_reason(error)})"
+        ) from error
+
+
+def _only_input(session: InferenceSession, name: str) -> Any:  # noqa: ANN401  # its type has no name
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _DTYPES:
+        found = ", ".join(f"{each.name}: {each.type}" for each in inputs)
+        raise ModelError(
+            f"{name} must take one array of real numbers, the tiles; it takes {found}"
+        )
+    if len(inputs[0].shape) != IMAGES:
+        raise ModelError(
+            f"{name} must take tiles of {IMAGES} dimensions, its input has shape "
+            f"{inputs[0].shape}"
+        )
+    return inputs[0]
+
+
+def _bands_last(shape: list[int | str | None], bands: int, name: str) -> bool:
+    """Tell whether bands come last; where a file leaves it open, second."""
+    second, last = shape[SECOND], shape[LAST]
+    if second == bands:
+        return False
+    if last == bands:
+        return True
+    if not isinstance(second, int):
+        return False
+    raise ModelError(
+        f"{name} takes tiles of shape {shape}, and {bands} bands are declared; "
+        f"declare one for each that it takes"
+    )
+
+
+def _check_tile(
+    shape: list[int | str | None], tile: int, name: str, *, last: bool
+) -> None:
+    sides = shape[1:3] if last else shape[2:4]
+    fixed = [side for side in sides if isinstance(side, int)]
+    if any(side != tile for side in fixed):
+        raise ModelError(
+            f"{name} takes tiles of {' x '.join(map(str, fixed))} pixels, and {tile} "
+            f"is declared; give --tile {fixed[0]}"
+        )
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ONNX Runtime says."""
+    text = str(error).strip()
+    return text.splitlines()[0].strip().rstrip(".") if text else type(error).__name__

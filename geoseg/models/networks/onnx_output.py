@@ -1,0 +1,155 @@
+"""Which output of an ONNX file is the scores, and in which order its sides come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geoseg.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onnxruntime import NodeArg
+
+    from geoseg.models.package.card import Card
+
+    Shape = Sequence[int | str | None]
+
+IMAGES = 4
+"""Dimensions of a batch of images: tile, band, row and column, in some order."""
+SECOND, LAST = 1, 3
+"""Where an image's bands stand in PyTorch, and where in TensorFlow."""
+_SCORES = frozenset(("tensor(float)", "tensor(float16)", "tensor(double)"))
+"""The types that scores may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output that may be the scores."""
+
+    name: str
+    """Its name in the graph."""
+    places: tuple[int, ...]
+    """Where its channels may stand, as far as its declared shape says: `SECOND`, `LAST`
+    or either."""
+
+    def place(
+        self, shape: tuple[int, ...], sides: tuple[int, int], card: Card
+    ) -> int | None:
+        """Tell where the channels of what it gave stand; None where it is no scores."""
+        return next(
+            (
+                place
+                for place in self.places
+                if len(shape) == IMAGES
+                and shape[place] in card.outputs
+                and _sides(shape, place) == sides
+            ),
+            None,
+        )
+
+
+def possible_outputs(
+    listed: Sequence[NodeArg], card: Card, name: str, *, bands_last: bool
+) -> list[Output]:
+    """Find the outputs that may be scores, as far as their declared shapes say.
+
+    Args:
+        listed: The outputs of the file.
+        card: What is said of it; where that names an output, no other counts.
+        name: What people call the file.
+        bands_last: Whether its input has the bands last.
+
+    Raises:
+        ModelError: None may be; says why the likeliest is not.
+
+    """
+    if card.output_name:
+        chosen = [each for each in listed if each.name == card.output_name]
+        if not chosen:
+            raise ModelError(
+                f"{name} has no output {card.output_name!r}; it has {names(listed)}"
+            )
+        listed = chosen
+    found = [
+        Output(each.name, places)
+        for each in listed
+        if (places := _places(each, card, bands_last=bands_last))
+    ]
+    if not found:
+        others = f" (it has the outputs {names(listed)})" * (len(listed) > 1)
+        reason = _why_not(listed[0], card, bands_last=bands_last)
+        raise ModelError(f"{name} {reason}{others}")
+    return found
+
+
+def names(listed: Sequence[NodeArg] | Sequence[Output]) -> str:
+    """Name outputs in a sentence."""
+    return ", ".join(each.name for each in listed)
+
+
+def _places(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]:
+    """Say where the channels of an output may stand, likelier first; () for nowhere."""
+    shape = output.shape
+    if output.type not in _SCORES or len(shape) != IMAGES:
+        return ()
+    possible = [
+        place
+        for place in (SECOND, LAST)
+        if _may_be(shape[place], card.outputs)
+        and all(_may_be(side, (card.tile,)) for side in _sides(shape, place))
+    ]
+    told = [place for place in possible if isinstance(shape[place], int)]
+    likely = LAST if bands_last else SECOND
+    return tuple(sorted(told or possible, key=lambda place: place != likely))
+
+
+def _may_be(side: int | str | None, wanted: tuple[int, ...]) -> bool:
+    return not isinstance(side, int) or side in wanted
+
+
+def _sides(shape: Shape, place: int) -> tuple[int | str | None, ...]:
+    """Give the sides that are not the channels: rows and columns."""
+    return tuple(shape[1:3] if place == LAST else shape[2:4])
+
+
+def _why_not(output: NodeArg, card: Card, *, bands_last: bool) -> str:
+    shape = output.shape
+    if output.type not in _SCORES or len(shape) == IMAGES - 1:
+        return class_ids(f"{output.type.removeprefix('tensor')} of shape {shape}")
+    if len(shape) != IMAGES:
+        return (
+            f"must give scores of {IMAGES} dimensions, a channel for each class; "
+            f"{output.name} has shape {shape}"
+        )
+    return misfit(shape, (card.tile, card.tile), card, bands_last=bands_last)
+
+
+def class_ids(found: str) -> str:
+    """Say that classes come out where scores are needed."""
+    return (
+        f"gives {found}: class ids, not scores; geoseg blends tiles by the score of "
+        f"each class: export it without ArgMax"
+    )
+
+
+def misfit(
+    shape: Shape, sides: tuple[int, int], card: Card, *, bands_last: bool
+) -> str:
+    """Say what of an output's shape is not as it must be."""
+    likely = LAST if bands_last else SECOND
+    fitting = [place for place in (SECOND, LAST) if _sides(shape, place) == sides]
+    place = next((p for p in fitting if p == likely), fitting[0] if fitting else likely)
+    if not _may_be(shape[place], card.outputs):
+        wanted = " or ".join(map(str, card.outputs))
+        return (
+            f"gives {shape[place]} channels, and {len(card.legend)} classes are "
+            f"declared, which are {wanted} with the activation {card.activation}; "
+            f"declare a class for each channel"
+        )
+    rows, cols = _sides(shape, place)
+    return (
+        f"gives {rows} x {cols} pixels for a tile of {sides[0]} x {sides[1]}; "
+        f"geoseg needs a score for every pixel"
+    )

@@ -1,0 +1,250 @@
+"""What a model package says of its model: bands, scaling, classes, tiles, training.
+
+`geoseg.models.package.mlm_read` and `geoseg.models.package.mlm_write` keep it in ``mlm.json``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+from geoseg.errors import ModelError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from geoseg.geo.legend import Legend
+
+Activation = Literal["softmax", "sigmoid", "none"]
+ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+Normalise = Literal["training", "scene"]
+NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
+GSD_TOLERANCE = 0.25
+"""How far a scene's ground sample distance may be from a model's, as a share."""
+SCENE_STATISTICS = "geoseg:scene-statistics"
+"""The format of a band's scaling in the item where each scene's own pixels decide: the
+extension's other forms want their figures there."""
+PADDING = "reflect"
+"""What a network sees beyond a scene's rectangle: the scene, mirrored."""
+_ALL_PERCENT = 100
+MOST_BANDS = 1024
+"""Bands that a model may take: three times those of imaging spectrometers."""
+MOST_CLASSES = 255
+"""Classes that a map of bytes can have beside nodata."""
+TWO = 2
+"""The classes of a network that gives the probability of one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputBand:
+    """A band that a network takes."""
+
+    name: str
+    """The sensor's name for it, such as ``B02``."""
+    common_name: str
+    """The name that sensors share, such as ``blue``; empty where there is none."""
+    mean: float
+    """Mean of the scaled pixels that the network was trained on; 0 where each scene's
+    own mean is taken."""
+    std: float
+    """Standard deviation of those pixels, above zero; 1 where each scene's own is."""
+    index: int | None = None
+    """The scene's band that it is, counted from 1, whatever its name; None where names
+    decide."""
+    minimum: float | None = None
+    """The least raw pixel that it was trained on, if known."""
+    maximum: float | None = None
+    """The greatest raw pixel that it was trained on, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What ``mlm.json`` says about a model."""
+
+    name: str
+    """The model's name, the item's id."""
+    version: str
+    """The version of the weights."""
+    description: str
+    """What the model is for, in a sentence or two."""
+    architecture: str
+    """The network's family and encoder."""
+    parameters: int
+    """The number of its parameters; 0 where it is not known."""
+    pretrained_source: str
+    """What its first weights had learned from; empty where nothing."""
+    bands: tuple[InputBand, ...]
+    """The bands it takes, in its order."""
+    scale: float
+    """What raw pixels are multiplied with."""
+    dtype: str
+    """The numpy dtype of raw pixels."""
+    legend: Legend
+    """The classes, by rising id."""
+    tile: int
+    """Side of a tile in pixels."""
+    overlap: int
+    """Pixels shared by neighbouring tiles."""
+    stride: int
+    """Tiles, and tiles less their overlap, are multiples of this."""
+    gsd_m: float
+    """Ground sample distance in metres."""
+    gsd_tolerance: float = GSD_TOLERANCE
+    """How far, as a share of it, a scene's may be from that."""
+    offset: float = 0.0
+    """What is added to raw pixels after they were multiplied."""
+    normalise: Normalise = "training"
+    """Whose statistics normalise pixels: those of the pixels trained on, which stand
+    with the bands, or those of each ``scene`` itself."""
+    percentiles: tuple[float, float] | None = None
+    """Between which of a scene's percentiles a band is stretched to 0..1 and clipped,
+    before the band's mean is taken off; None where the scene's mean and deviation do
+    all of it, or the training's."""
+    activation: Activation = "softmax"
+    """What makes probabilities of the network's output: ``softmax`` over a channel a
+    class, ``sigmoid`` of one channel that stands for the second of two classes,
+    ``none`` where the output is probabilities already, of either kind."""
+    output_name: str = ""
+    """Which output of an ONNX file is the scores; empty where the file tells."""
+    channels: tuple[int, ...] = ()
+    """The output channel of each class; empty where they come in the legend's order."""
+    license: str = "Apache-2.0"
+    """The licence of the weights, as SPDX writes it, or ``other``."""
+    trained_on: str = ""
+    """What the network was trained on, in words."""
+    metrics: tuple[tuple[str, float], ...] = ()
+    """How well it did on data it was not trained on: pairs of measure and value."""
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """How many channels the network may have."""
+        classes = len(self.legend)
+        if self.activation == "softmax":
+            return (classes,)
+        if self.activation == "sigmoid":
+            return (1,)
+        return (1, classes) if classes == TWO else (classes,)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a model was trained on; it places the item in space and time."""
+
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north in degrees of WGS 84."""
+    acquired: datetime
+    """When the image was taken, with a time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The file that holds a network's weights."""
+
+    file: str
+    """Its name, in the package's folder."""
+    sha256: str | None
+    """What the checksum of its bytes must be; None where the item has none."""
+
+
+def check_card(card: Card) -> None:
+    """Refuse what no model can have.
+
+    Raises:
+        ModelError: Scaling or statistics that cannot be applied; tile, overlap and
+            stride that do not fit together; an activation that does not go with the
+            classes.
+
+    """
+    _check_scaling(card)
+    _check_statistics(card)
+    _check_lattice(card.tile, card.overlap, card.stride)
+    if not (0 < card.gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
+        raise ModelError(
+            f"the ground sample distance is {card.gsd_m} m with a tolerance of "
+            f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to below 1"
+        )
+    if len(card.legend) < TWO:
+        (only,) = card.legend
+        raise ModelError(
+            f"{only.name} is its only class, so that every pixel of a map would be "
+            f"{only.name} with confidence 100; declare what is not, too, as the first "
+            f"of two classes: a network of one channel tells two apart by a sigmoid "
+            f"(--class other --class {only.name} --activation sigmoid)"
+        )
+    if card.activation == "sigmoid" and len(card.legend) != TWO:
+        raise ModelError(
+            f"a sigmoid of one channel tells two classes apart, not {len(card.legend)}"
+        )
+    if card.channels and sorted(card.channels) != list(range(len(card.legend))):
+        raise ModelError(
+            f"{len(card.legend)} classes cannot have the channels {card.channels}"
+        )
+
+
+def check_count(what: str, count: int, most: int) -> None:
+    """Refuse more of something than any model has.
+
+    Raises:
+        ModelError: There is more.
+
+    """
+    if count > most:
+        raise ModelError(f"it has {count:,} {what}; geoseg takes {most:,} at most")
+
+
+def _check_scaling(card: Card) -> None:
+    if not 0 < card.scale < math.inf:
+        raise ModelError(f"its scale is {card.scale}, not above 0")
+    if not math.isfinite(card.offset):
+        raise ModelError(f"its offset is {card.offset}, which is no number")
+    for band in card.bands:
+        if not (math.isfinite(band.mean) and 0 < band.std < math.inf):
+            raise ModelError(
+                f"band {band.name} has mean {band.mean} and "
+                f"standard deviation {band.std}, which must be above 0"
+            )
+        if band.index is not None and band.index < 1:
+            raise ModelError(
+                f"band {band.name} has index {band.index}; bands are counted from 1"
+            )
+
+
+def _check_statistics(card: Card) -> None:
+    """Refuse statistics of a scene beside others that would do the same."""
+    if card.percentiles is not None:
+        if card.normalise != "scene":
+            raise ModelError(
+                "percentiles are those of a scene, but pixels are to be normalised by "
+                "the statistics of the training; leave out one of both"
+            )
+        low, high = card.percentiles
+        if not 0 <= low < high <= _ALL_PERCENT:
+            raise ModelError(
+                f"the percentiles are {low:g} and {high:g}; they must rise, from 0 to "
+                f"100"
+            )
+    elif card.normalise == "scene":
+        named = [band.name for band in card.bands if (band.mean, band.std) != (0, 1)]
+        if named:
+            raise ModelError(
+                f"band {named[0]} has a mean and a deviation of its own, but pixels "
+                f"are to be normalised by those of each scene; leave out one of both"
+            )
+
+
+def _check_lattice(tile: int, overlap: int, stride: int) -> None:
+    legal = (
+        stride > 0
+        and tile > 0
+        and 0 <= overlap <= tile // 2
+        and overlap % 2 == 0
+        and tile % stride == 0
+        and (tile - overlap) % stride == 0
+    )
+    if not legal:
+        raise ModelError(
+            f"tile {tile}, overlap {overlap} and stride {stride} do not "
+            f"fit: tile and tile less overlap are multiples of the stride, the overlap "
+            f"is even and at most half a tile"
+        )

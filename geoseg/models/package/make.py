@@ -1,0 +1,246 @@
+"""A package made of bare weights, and what one has to say about them."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from geoseg.errors import ModelError, OutputError
+from geoseg.models.networks.architectures import find_architecture
+from geoseg.models.networks.network import (
+    build_network,
+    check_activation,
+    check_stride,
+    save_package,
+    tile_stride,
+    write_json,
+)
+from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.networks.onnx_file import read_whole
+from geoseg.models.package.archive import unpack_archive
+from geoseg.models.package.card import TWO, Artifact, check_card
+from geoseg.models.package.layouts import find_tensors
+from geoseg.models.package.locate import CARD, CONFIG
+from geoseg.models.package.mlm_write import write_card
+from geoseg.models.package.naming import check_name, name_of_folder
+from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.package import ModelPackage, load_package, read_json, sha256
+from geoseg.models.package.pickled import read_checkpoint
+from geoseg.models.package.trial import (
+    activation_of,
+    check_probabilities,
+    questions,
+    try_network,
+)
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.storage.authorship import check_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+    from geoseg.models.package.card import Card
+
+_ONNX = "model.onnx"
+_DECIDED = {
+    "sigmoid": (
+        "the network has one channel for two classes: it was taken for the score of "
+        "the second, before a sigmoid; --activation says otherwise"
+    ),
+    "none": (
+        "what the network gives lies between 0 and 1 and was taken for probabilities, "
+        "as --activation none says; softmax or sigmoid if it is not"
+    ),
+}
+"""What is said where the output decided."""
+_ONNX_STRIDE = 32
+"""What sides of an ONNX model's tiles are multiples of where nobody says."""
+
+
+def make_package(
+    weights: Path,
+    output: Path,
+    new: NewPackage,
+    *,
+    pickled: bool = False,
+    on_step: OnStep = ignore_step,
+) -> ModelPackage:
+    """Make a model package of bare weights, and prove that it can be used.
+
+    Args:
+        weights: A safetensors file with the tensors of one of geoseg's networks, an
+            ONNX file of any network, or a pickled checkpoint.
+        output: The package's folder, which must not exist or be empty.
+        new: What the weights do not say.
+        pickled: The weights are a checkpoint (``.pt``, ``.pth``); it is read as
+            tensors alone.
+        on_step: Called when it is made, with warnings of what was chosen, left out,
+            or is in doubt.
+
+    Returns:
+        The package.
+
+    Raises:
+        ModelError: The weights cannot be read, or do not fit what is said of them.
+        OutputError: The folder has something in it.
+
+    """
+    new = replace(new, name=new.name or name_of_folder(output.absolute().name))
+    check_names(output)
+    check_name(new.name)
+    if not weights.is_file():
+        raise ModelError(f"{weights} does not exist; check the path of the weights")
+    with _new_folder(output) as folder:
+        if not pickled and weights.suffix == ".onnx":
+            notes = _write_onnx(weights, folder, new)
+        else:
+            notes = _write_network(weights, folder, new, pickled=pickled)
+        load_package(folder)
+    on_step(Step("prepare", warnings=notes))
+    return load_package(output)
+
+
+def unpack_package(archive: Path, output: Path) -> ModelPackage:
+    """Make a package's folder of an archive with a package in it.
+
+    Args:
+        archive: A zip or tar file.
+        output: The package's folder, which must not exist or be empty.
+
+    Raises:
+        ModelError: The archive cannot be unpacked, has paths that leave the folder,
+            or holds no sound package.
+        OutputError: The folder has something in it.
+
+    """
+    if not archive.is_file():
+        raise ModelError(f"{archive} does not exist; check the archive's path")
+    with _new_folder(output) as folder:
+        unpack_archive(archive, folder)
+        load_package(folder)
+    return load_package(output)
+
+
+@contextmanager
+def _new_folder(output: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the output that becomes it when all went well."""
+    check_names(output)
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise OutputError(f"{output} exists; choose another folder, or remove it first")
+    workshop = output.with_name(f".{output.name}.tmp")
+    try:
+        shutil.rmtree(workshop, ignore_errors=True)
+        workshop.mkdir(parents=True)
+        yield workshop
+        if output.exists():
+            output.rmdir()
+        workshop.replace(output)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(
+            f"{output} cannot be written ({error.strerror or error}); choose another "
+            f"folder"
+        ) from error
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _write_network(
+    weights: Path, folder: Path, new: NewPackage, *, pickled: bool
+) -> tuple[str, ...]:
+    """Write a package of a network of geoseg's; give what was noticed on the way."""
+    held = read_checkpoint(weights) if pickled else _read_safetensors(weights)
+    config = _find_config(weights, new, held)
+    network = build_network(config)
+    parameters = sum(tensor.numel() for tensor in network.parameters())
+    architecture = f"{config['_model_class']} with a {config['encoder_name']} encoder"
+    stride = new.stride or tile_stride(network)
+    card = describe(new, architecture, parameters, stride)
+    check_stride(card, network, weights)
+    check_activation(_open(card, new), config, weights)
+    found = find_tensors(held, network, weights, new.prefix)
+    network.load_state_dict(found.tensors)  # casts float16 to the network's float32
+    card, notes = _settle(network.eval(), card, new, weights)
+    save_package(folder, network, card, half=False)
+    return (*found.notes, *notes)
+
+
+def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]:
+    """Write a package of an ONNX file, whole; give what was noticed on the way."""
+    content = read_whole(weights)
+    card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
+    network = OnnxNetwork(content, _open(card, new), str(weights))
+    card, notes = _settle(network.eval(), card, new, weights)
+    card = replace(card, output_name=network.output)
+    (folder / _ONNX).write_bytes(content)
+    artifact = Artifact(_ONNX, sha256(folder / _ONNX))
+    write_json(folder / CARD, write_card(card, None, artifact))
+    return notes
+
+
+def _open(card: Card, new: NewPackage) -> Card:
+    """Leave open what nobody said: of two classes there may be one channel or two."""
+    return card if new.activation else replace(card, activation="none")
+
+
+def _settle(
+    network: torch.nn.Module, card: Card, new: NewPackage, weights: Path
+) -> tuple[Card, tuple[str, ...]]:
+    """Hold what a network gives against what is said, or decide by it what is not."""
+    given = try_network(network, _open(card, new), str(weights))
+    if new.activation is None:
+        card = replace(card, activation=activation_of(given, card))
+        check_card(card)
+    check_probabilities(given, card)
+    notes = tuple(questions(given, card))
+    if new.activation is None and card.activation != "softmax":
+        notes += (_DECIDED[card.activation],)
+    return card, notes
+
+
+def _channels(new: NewPackage, held: dict[str, torch.Tensor]) -> int:
+    """Say how many channels a network has; of two classes, what the weights say."""
+    if new.activation == "sigmoid":
+        return 1
+    head = find_architecture({"_model_class": new.architecture}).classifier
+    sides = [len(tensor) for name, tensor in held.items() if name.endswith(head)]
+    is_one = new.activation != "softmax" and len(new.classes) == TWO and 1 in sides
+    return 1 if is_one else len(new.classes)
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{path} is no safetensors file ({error}); a pickled checkpoint is "
+            f"converted with --from-checkpoint"
+        ) from error
+    return tensors
+
+
+def _find_config(
+    weights: Path, new: NewPackage, held: dict[str, torch.Tensor]
+) -> dict[str, Any]:
+    beside = weights.with_name(CONFIG)
+    if new.architecture and new.encoder:
+        return {
+            "_model_class": new.architecture,
+            "encoder_name": new.encoder,
+            "in_channels": len(new.bands),
+            "classes": _channels(new, held),
+        }
+    if new.config or beside.is_file():
+        return read_json(new.config or beside)
+    raise ModelError(
+        f"nothing says which network {weights} is for: give --architecture and "
+        f"--encoder, or --config with the network's {CONFIG}"
+    )

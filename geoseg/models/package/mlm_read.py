@@ -1,0 +1,290 @@
+"""A model's metadata read from a STAC item with the Machine Learning Model extension.
+
+`geoseg.models.package.mlm_write` says where what stands. Items that others wrote are read as
+well, where they have an ``mlm:input`` and an ``mlm:output`` that can be understood.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pystac
+from pystac.extensions.mlm import MLMExtension, ModelInput, ModelOutput
+
+from geoseg.errors import InputError, ModelError
+from geoseg.geo.legend import LandClass, Legend
+from geoseg.models.package.card import (
+    ACTIVATIONS,
+    GSD_TOLERANCE,
+    MOST_BANDS,
+    MOST_CLASSES,
+    PADDING,
+    SCENE_STATISTICS,
+    Artifact,
+    Card,
+    InputBand,
+    Normalise,
+    check_card,
+    check_count,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DAMAGE = (
+    # What pystac raises on an item that is not what it should be has no one parent.
+    pystac.STACError,
+    pystac.STACTypeError,
+    pystac.RequiredPropertyMissing,
+    pystac.ExtensionNotImplemented,
+    pystac.ExtensionTypeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+)
+Word = TypeVar("Word", bound=str)
+_MODEL_ROLE = "mlm:model"
+_SHA256 = "1220"
+"""What begins a multihash of SHA-256: its code, and its length of 32 bytes."""
+
+
+def read_card(content: dict[str, Any], path: Path) -> tuple[Card, Artifact]:
+    """Read a model's metadata from the content of ``mlm.json``.
+
+    Args:
+        content: The file as parsed JSON.
+        path: Where it came from, for messages.
+
+    Returns:
+        What it says of the model, and which file holds the weights.
+
+    Raises:
+        ModelError: It is not a STAC item with the extension, something needed is
+            missing, or bands, classes and shapes in it disagree.
+
+    """
+    try:
+        card, artifact, shapes = _parse(content)
+        _check_shapes(card, *shapes)
+        check_card(card)
+    except _DAMAGE as error:
+        raise ModelError(
+            f"{path} is damaged: it is no STAC item with the mlm extension that "
+            f"geoseg can use ({type(error).__name__}: {error})"
+        ) from error
+    except (InputError, ValueError, OverflowError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
+    return card, artifact
+
+
+def _parse(
+    content: dict[str, Any],
+) -> tuple[Card, Artifact, tuple[list[int], list[int]]]:
+    item = pystac.Item.from_dict(content, migrate=False)
+    extension = MLMExtension.ext(item)
+    (taken,), (given,) = extension.input, extension.output
+    asset = _model_asset(item)
+    own = item.properties
+    scale, offset = float(own["geoseg:scale"]), float(own.get("geoseg:offset", 0))
+    bands, dtype = _bands(asset, taken, scale, offset)
+    normalise, percentiles = _statistics(taken.properties["value_scaling"])
+    legend, channels = _classes(given)
+    card = Card(
+        name=item.id,
+        version=str(own["version"]),
+        description=str(own["description"]),
+        architecture=extension.architecture,
+        parameters=int(extension.total_parameters or 0),
+        pretrained_source=str(extension.pretrained_source or ""),
+        bands=bands,
+        scale=scale,
+        offset=offset,
+        normalise=normalise,
+        percentiles=percentiles,
+        dtype=dtype,
+        legend=legend,
+        channels=channels,
+        tile=_whole("the input's side", taken.input.shape[-1]),
+        overlap=_whole("geoseg:overlap", own["geoseg:overlap"]),
+        stride=_whole("geoseg:stride", own["geoseg:stride"]),
+        gsd_m=float(own["gsd"]),
+        gsd_tolerance=float(own.get("geoseg:gsd_tolerance", GSD_TOLERANCE)),
+        activation=_one_of(
+            "geoseg:activation", own.get("geoseg:activation", "softmax"), ACTIVATIONS
+        ),
+        output_name=str(own.get("geoseg:output", "")),
+        license=str(own.get("license", "other")),
+        trained_on=str(own.get("geoseg:trained_on", "")),
+        metrics=tuple(
+            (str(name), float(value))
+            for name, value in own.get("geoseg:metrics", {}).items()
+        ),
+    )
+    _one_of("geoseg:padding", own.get("geoseg:padding", PADDING), (PADDING,))
+    return card, _artifact(asset), (taken.input.shape, given.result.shape)
+
+
+def _model_asset(item: pystac.Item) -> pystac.Asset:
+    models = [a for a in item.assets.values() if _MODEL_ROLE in (a.roles or ())]
+    if len(models) != 1:
+        raise ValueError(
+            f"it needs one asset with the role {_MODEL_ROLE}, and has {len(models)}"
+        )
+    return models[0]
+
+
+def _artifact(asset: pystac.Asset) -> Artifact:
+    checksum = asset.extra_fields.get("file:checksum")
+    if checksum is not None and not str(checksum).startswith(_SHA256):
+        raise ValueError(
+            f"file:checksum of its weights is {checksum}; geoseg checks those of "
+            f"SHA-256, which begin with {_SHA256}"
+        )
+    known = None if checksum is None else str(checksum).removeprefix(_SHA256)
+    return Artifact(asset.href.removeprefix("./"), known)
+
+
+def _bands(
+    asset: pystac.Asset, taken: ModelInput, scale: float, offset: float
+) -> tuple[tuple[InputBand, ...], str]:
+    listed = asset.extra_fields["bands"]
+    check_count("bands", len(listed), MOST_BANDS)
+    check_count("bands", len(taken.properties["bands"]), MOST_BANDS)
+    _check_once("the asset's bands", [str(band["name"]) for band in listed])
+    described = {str(band["name"]): band for band in listed}
+    scalings = taken.properties["value_scaling"]
+    names = [str(name) for name in taken.properties["bands"]]
+    _check_once("the input's bands", names)
+    if len(names) != len(scalings):
+        raise ValueError(
+            f"its input has {len(names)} bands ({', '.join(names)}), and scalings for "
+            f"{len(scalings)}"
+        )
+    bands = tuple(
+        _band(name, described[name], scaling, (scale, offset))
+        for name, scaling in zip(names, scalings, strict=True)
+    )
+    (dtype,) = {str(described[name]["data_type"]) for name in names}
+    return bands, dtype
+
+
+def _band(
+    name: str,
+    described: dict[str, Any],
+    scaling: dict[str, Any],
+    scaled: tuple[float, float],
+) -> InputBand:
+    mean, std = _normal(scaling, *scaled)
+    index = described.get("geoseg:index")
+    statistics = described.get("statistics", {})
+    return InputBand(
+        name=name,
+        common_name=str(described.get("eo:common_name", "")),
+        mean=mean,
+        std=std,
+        index=None if index is None else _whole("geoseg:index", index),
+        minimum=_maybe(statistics.get("minimum")),
+        maximum=_maybe(statistics.get("maximum")),
+    )
+
+
+def _normal(
+    scaling: dict[str, Any], scale: float, offset: float
+) -> tuple[float, float]:
+    """Read the mean and the deviation of a band's scaled pixels."""
+    kind = _one_of(
+        "a value_scaling's type", scaling["type"], ("z-score", "min-max", "processing")
+    )
+    if kind == "processing":
+        told = scaling["expression"]
+        return float(told.get("mean", 0)), float(told.get("stddev", 1))
+    if kind == "z-score":
+        centre, spread = float(scaling["mean"]), float(scaling["stddev"])
+    else:
+        centre = float(scaling["minimum"])
+        spread = float(scaling["maximum"]) - centre
+    return centre * scale + offset, spread * scale
+
+
+def _statistics(
+    scalings: list[dict[str, Any]],
+) -> tuple[Normalise, tuple[float, float] | None]:
+    """Read whose statistics normalise; the same must do for all bands."""
+    first, *others = [_whose(scaling) for scaling in scalings]
+    if any(other != first for other in others):
+        raise ValueError(
+            "some bands are normalised by other statistics than others; geoseg takes "
+            "those of the training or those of the scene, the same for all bands"
+        )
+    return first
+
+
+def _whose(
+    scaling: dict[str, Any],
+) -> tuple[Normalise, tuple[float, float] | None]:
+    if scaling["type"] != "processing":
+        return "training", None
+    what = "the format of a value_scaling that is a processing"
+    _one_of(what, scaling["format"], (SCENE_STATISTICS,))
+    told = scaling["expression"]
+    if _one_of("its type", told["type"], ("z-score", "min-max")) == "z-score":
+        return "scene", None
+    if told["clip"] is not True:
+        raise ValueError("bands stretched between percentiles are clipped, not so here")
+    low, high = told["percentiles"]
+    return "scene", (float(low), float(high))
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
+    """Order the classes by value; say which channel each has, where that changes it."""
+    check_count("classes", len(given.classes or ()), MOST_CLASSES)
+    entries = [  # asked of the properties: pystac tells of a missing value without end
+        LandClass(
+            each.properties["value"], str(each.name), f"#{each.color_hint}".lower()
+        )
+        for each in given.classes or ()
+    ]
+    channels = sorted(range(len(entries)), key=lambda channel: entries[channel].id)
+    legend = Legend(tuple(entries[channel] for channel in channels))
+    in_order = channels == list(range(len(entries)))
+    return legend, () if in_order else tuple(channels)
+
+
+def _check_once(where: str, names: list[str]) -> None:
+    """Refuse two bands of one name: one would get the other's statistics."""
+    twice = sorted(name for name, times in Counter(names).items() if times > 1)
+    if twice:
+        raise ValueError(f"{where} have {', '.join(twice)} more than once")
+
+
+def _whole(what: str, value: object) -> int:
+    """Take a whole number; neither true, which Python counts as 1, nor 32.5."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{what} must be a whole number, got {value!r}")  # noqa: TRY004  # what a file says is a value
+    return value
+
+
+def _one_of(what: str, value: object, known: tuple[Word, ...]) -> Word:
+    for word in known:
+        if word == value:
+            return word
+    raise ValueError(f"{what} is {value!r}; geoseg knows {', '.join(known)}")
+
+
+def _check_shapes(card: Card, taken: list[int], given: list[int]) -> None:
+    """Hold the shapes the item gives against the bands and classes it lists."""
+    if list(taken[1:]) != [len(card.bands), card.tile, card.tile]:
+        raise ModelError(
+            f"it lists {len(card.bands)} bands, but its input has shape {taken}"
+        )
+    if list(given[2:]) != [card.tile, card.tile] or given[1] not in card.outputs:
+        raise ModelError(
+            f"it lists {len(card.legend)} classes with the activation "
+            f"{card.activation}, but its output has shape {given}"
+        )

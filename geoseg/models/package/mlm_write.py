@@ -1,0 +1,237 @@
+"""A model's metadata written as a STAC item with the Machine Learning Model extension.
+
+The extension has no word for a tile's overlap and the stride it must obey, for the
+activation, or for the scale of the pixels apart from their statistics; these are kept
+in properties that begin with ``geoseg:``. Means and deviations stand in the item in
+units of the raw pixels, as the extension asks, and are given scaled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pystac
+from pystac.extensions.classification import Classification
+from pystac.extensions.mlm import (
+    InputStructure,
+    MLMExtension,
+    ModelInput,
+    ModelOutput,
+    ResultStructure,
+    TaskType,
+    ValueScaling,
+    ValueScalingType,
+)
+from pystac.extensions.raster import DataType
+
+from geoseg.models.package.card import PADDING, SCENE_STATISTICS, check_card
+from geoseg.models.package.naming import check_name, plain_name
+
+if TYPE_CHECKING:
+    from geoseg.models.package.card import Artifact, Card, InputBand, Training
+
+_EXTENSIONS = [
+    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v1.1.0/schema.json",
+    "https://stac-extensions.github.io/version/v1.2.0/schema.json",
+    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+]
+_KINDS = {
+    ".safetensors": (
+        "PyTorch",
+        "application/vnd.safetensors",
+        "safetensors.torch.save_file",
+    ),
+    ".onnx": ("ONNX", "application/octet-stream; application=onnx", "onnx"),
+}
+"""For each suffix of weights the framework, the media type and the artifact's type."""
+_SHA256 = "1220"
+"""What begins a multihash of SHA-256: its code, and its length of 32 bytes."""
+_NORMALISED = {
+    "training": "Raw pixels; the z-score normalises them.",
+    "scene": "Raw pixels, normalised by the statistics of the scene that they are of.",
+}
+_ACTIVATED = {
+    "softmax": "Scores of the classes, before the softmax.",
+    "sigmoid": "The score of the second class, before the sigmoid.",
+    "none": "Probabilities.",
+}
+_ALWAYS = {
+    "start_datetime": "1900-01-01T00:00:00Z",
+    "end_datetime": "9999-12-31T23:59:59Z",
+}
+"""The time of an item that is about no time, as the extension's authors write it."""
+
+
+def write_card(
+    card: Card, training: Training | None, artifact: Artifact
+) -> dict[str, Any]:
+    """Write a model's metadata as a STAC item, ready to be stored as JSON.
+
+    `geoseg.models.package.mlm_read.read_card` of the result gives card and artifact again.
+
+    Args:
+        card: What there is to say.
+        training: Where and when it was trained; the whole world at any time if None.
+        artifact: The file with the weights.
+
+    Raises:
+        ModelError: The card says what no model can have.
+
+    """
+    check_card(card)
+    check_name(card.name)
+    framework = _KINDS[_suffix(artifact)][0]
+    item = _item(card, training)
+    MLMExtension.ext(item, add_if_missing=True).apply(
+        name=plain_name(card.name),
+        architecture=card.architecture,
+        tasks=[TaskType.SEMANTIC_SEGMENTATION],
+        framework=framework,
+        total_parameters=card.parameters or None,
+        pretrained=bool(card.pretrained_source),
+        pretrained_source=card.pretrained_source or None,
+        input=[_input(card)],
+        output=[_output(card)],
+    )
+    item.add_asset("model", _asset(card, artifact))
+    return item.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def _item(card: Card, training: Training | None) -> pystac.Item:
+    west, south, east, north = training.bounds if training else (-180, -90, 180, 90)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return pystac.Item(
+        id=card.name,
+        geometry={"type": "Polygon", "coordinates": [ring]},
+        bbox=[west, south, east, north],
+        datetime=training.acquired if training else None,
+        properties={
+            "description": card.description,
+            "version": card.version,
+            "gsd": card.gsd_m,
+            "license": card.license,
+            "geoseg:gsd_tolerance": card.gsd_tolerance,
+            "geoseg:scale": card.scale,
+            "geoseg:offset": card.offset,
+            "geoseg:overlap": card.overlap,
+            "geoseg:stride": card.stride,
+            "geoseg:padding": PADDING,
+            "geoseg:activation": card.activation,
+            **({"geoseg:output": card.output_name} if card.output_name else {}),
+            "geoseg:trained_on": card.trained_on,
+            "geoseg:metrics": dict(card.metrics),
+            **({} if training else _ALWAYS),
+        },
+        stac_extensions=list(_EXTENSIONS),
+    )
+
+
+def _input(card: Card) -> ModelInput:
+    taken = ModelInput.create(
+        name="scene",
+        description=_NORMALISED[card.normalise],
+        bands=[band.name for band in card.bands],
+        input=InputStructure.create(
+            shape=[-1, len(card.bands), card.tile, card.tile],
+            dim_order=["batch", "bands", "height", "width"],
+            data_type=DataType.FLOAT32,
+        ),
+    )
+    # The extension has one scaling a band; pystac's class holds a single one.
+    taken.properties["value_scaling"] = [_scaling(card, band) for band in card.bands]
+    return taken
+
+
+def _scaling(card: Card, band: InputBand) -> dict[str, Any]:
+    """Write how a band is normalised: in figures, or in words for a scene's own."""
+    if card.normalise == "training":
+        return ValueScaling.create(
+            ValueScalingType.Z_SCORE,
+            mean=_short((band.mean - card.offset) / card.scale),
+            stddev=_short(band.std / card.scale),
+        ).to_dict()
+    told: dict[str, Any] = {"type": str(ValueScalingType.Z_SCORE)}
+    if card.percentiles is not None:
+        told = {
+            "type": str(ValueScalingType.MIN_MAX),
+            "percentiles": list(card.percentiles),
+            "clip": True,
+            "mean": band.mean,
+            "stddev": band.std,
+        }
+    return {
+        "type": str(ValueScalingType.PROCESSING),
+        "format": SCENE_STATISTICS,
+        "expression": told,
+    }
+
+
+def _short(value: float) -> float:
+    """Ten digits: more than float32 holds, and none of float64's last ones."""
+    return float(f"{value:.10g}")
+
+
+def _output(card: Card) -> ModelOutput:
+    channels = card.channels or range(len(card.legend))
+    in_channel_order = sorted(zip(channels, card.legend, strict=True))
+    given = 1 if card.activation == "sigmoid" else len(card.legend)
+    return ModelOutput.create(
+        name="land cover",
+        description=_ACTIVATED[card.activation],
+        tasks=[TaskType.SEMANTIC_SEGMENTATION],
+        result=ResultStructure.create(
+            shape=[-1, given, card.tile, card.tile],
+            dim_order=["batch", "class", "height", "width"],
+            data_type=DataType.FLOAT32,
+        ),
+        classes=[
+            Classification.create(
+                value=each.id, name=each.name, color_hint=each.colour[1:].upper()
+            )
+            for _, each in in_channel_order
+        ],
+    )
+
+
+def _asset(card: Card, artifact: Artifact) -> pystac.Asset:
+    _, media_type, artifact_type = _KINDS[_suffix(artifact)]
+    sums = {"file:checksum": _SHA256 + artifact.sha256} if artifact.sha256 else {}
+    return pystac.Asset(
+        href=f"./{artifact.file}",
+        media_type=media_type,
+        roles=["mlm:model", "mlm:weights"],
+        extra_fields={
+            "mlm:artifact_type": artifact_type,
+            **sums,
+            "bands": [_band(band, card.dtype) for band in card.bands],
+            # The same in the words of STAC 1.0: the extension's schema looks for bands
+            # here, or in the item's properties, where STAC 1.1 has none.
+            "raster:bands": [
+                {
+                    "name": band.name,
+                    "data_type": card.dtype,
+                    "scale": card.scale,
+                    "offset": card.offset,
+                }
+                for band in card.bands
+            ],
+        },
+    )
+
+
+def _band(band: InputBand, dtype: str) -> dict[str, Any]:
+    seen = {"minimum": band.minimum, "maximum": band.maximum}
+    statistics = {name: value for name, value in seen.items() if value is not None}
+    return {
+        "name": band.name,
+        **({"eo:common_name": band.common_name} if band.common_name else {}),
+        **({"geoseg:index": band.index} if band.index is not None else {}),
+        "data_type": dtype,
+        **({"statistics": statistics} if statistics else {}),
+    }
+
+
+def _suffix(artifact: Artifact) -> str:
+    return "." + artifact.file.rpartition(".")[2]

@@ -1,0 +1,1 @@
+"""What people draw, on a scene's pixels: areas of interest, labels, references."""

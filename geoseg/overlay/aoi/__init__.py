@@ -1,0 +1,14 @@
+"""Areas of interest: what somebody gives, brought onto the pixels of a scene.
+
+* `files` reads vector files, those of labels and references too
+* `given` reads what somebody gives: such a file, WKT or a bounding box
+* `place` repairs it and brings it into the scene's CRS
+* `area` says which pixels are in
+* `read` does all three, for one area or for each feature
+"""
+
+from geoseg.overlay.aoi.area import Aoi, whole_scene
+from geoseg.overlay.aoi.read import read_aoi, read_features
+from geoseg.storage.vectors.read import split_layer
+
+__all__ = ["Aoi", "read_aoi", "read_features", "split_layer", "whole_scene"]

@@ -1,0 +1,138 @@
+"""What somebody gives as an area of interest: a vector file, WKT or a bounding box."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from geoseg.errors import AoiError
+from geoseg.storage.vectors.read import AREA, read_layer, split_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_WGS84 = CRS.from_epsg(4326)
+_IN_CRS = re.compile(r"(?:(?P<crs>[^;|]+);)?\s*(?P<text>.*)", re.DOTALL)
+_WKT = re.compile(r"(MULTI)?POLYGON\b|GEOMETRYCOLLECTION\b", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_BOX = re.compile(rf"{_NUMBER}(\s*,\s*{_NUMBER}){{3}}")
+_LONGEST_NAME = 60
+_TURN = 360.0
+"""Degrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Shapes as they were given."""
+
+    name: str
+    """What to call them in a message."""
+    shapes: NDArray[np.object_]
+    """The geometries."""
+    crs: CRS
+    """What their coordinates mean."""
+    labels: tuple[str | None, ...] = ()
+    """Each shape's value of the field asked for."""
+
+
+def read_given(area: str, field: str | None = None) -> Given:
+    """Read an area of interest from wherever it is.
+
+    Args:
+        area: The path of a vector file that GDAL knows, ``file.gpkg|layer=name`` for
+            one layer of several; or WKT; or a bounding box ``west,south,east,north``.
+            The last two are in WGS 84, or in the CRS before a semicolon:
+            ``EPSG:32633;400000,5800000,401000,5801000``.
+        field: A field whose values tell the features of a file apart.
+
+    Raises:
+        AoiError: There is no such file, layer or field, or it makes no sense.
+
+    """
+    stripped = area.strip()
+    parts = _IN_CRS.fullmatch(stripped)
+    text = parts["text"] if parts else ""
+    is_box, is_wkt = _BOX.fullmatch(text), _WKT.match(text)
+    if not (is_box or is_wkt):
+        return _read_file(area, field)
+    if field is not None:
+        raise AoiError(
+            f"only features of a file can be told apart, by {field!r} or another "
+            f"field; a bounding box and WKT are one area"
+        )
+    crs = _crs(parts["crs"]) if parts and parts["crs"] else _WGS84
+    shape = _box(text, crs) if is_box else _from_wkt(text)
+    shorter = stripped[:_LONGEST_NAME] + "..." * (len(stripped) > _LONGEST_NAME)
+    return Given(shorter, np.array([shape]), crs)
+
+
+def _crs(text: str) -> CRS:
+    try:
+        return CRS.from_user_input(re.sub(r"^SRID=", "EPSG:", text.strip()))
+    except CRSError as error:
+        raise AoiError(
+            f"{text.strip()!r} is no CRS; give an authority's code, as EPSG:32633"
+        ) from error
+
+
+def _from_wkt(text: str) -> shapely.Geometry:
+    try:
+        return shapely.from_wkt(text)
+    except shapely.errors.GEOSException as error:
+        raise AoiError(
+            f"the area of interest is no valid WKT ({error}); a polygon begins and "
+            f"ends at the same point: POLYGON ((x y, x y, x y, x y))"
+        ) from error
+
+
+def _box(text: str, crs: CRS) -> shapely.Geometry:
+    """Draw a bounding box; one that crosses the antimeridian has two parts."""
+    west, south, east, north = (float(number) for number in text.split(","))
+    if south >= north or west == east:
+        raise AoiError(f"the bounding box {text} is empty; give west,south,east,north")
+    if not crs.is_geographic:
+        if west > east:
+            raise AoiError(
+                f"the bounding box {text} ends west of where it begins; give "
+                f"west,south,east,north"
+            )
+        return shapely.box(west, south, east, north)
+    if max(abs(south), abs(north)) > _TURN / 4 or max(abs(west), abs(east)) > _TURN:
+        raise AoiError(
+            f"the bounding box {text} is not in degrees; give its CRS, with "
+            f"--bbox-crs EPSG:32633 or before it, as EPSG:32633;{text}"
+        )
+    if west < east:
+        return shapely.box(west, south, east, north)
+    return shapely.MultiPolygon(
+        [
+            shapely.box(west, south, _TURN / 2, north),
+            shapely.box(-_TURN / 2, south, east, north),
+        ]
+    )
+
+
+def _read_file(area: str, field: str | None) -> Given:
+    path, _ = split_layer(area)
+    if ";" in area and not path.exists():
+        raise AoiError(
+            f"{area!r} is neither a file nor, after its CRS, a bounding box "
+            f"(west,south,east,north) or a polygon as WKT"
+        )
+
+    def choose(columns: Sequence[str]) -> Sequence[str]:
+        if field is None or field in columns:
+            return [field] if field else []
+        there = ", ".join(columns) or "no fields at all"
+        raise AoiError(f"the area of interest {path} has no field {field!r}: {there}")
+
+    found = read_layer(area, AREA, choose)
+    return Given(area, found.shapes, found.crs, found.texts(field) if field else ())

@@ -1,0 +1,127 @@
+"""Areas of interest from what somebody gives: one for all of it, or one a feature."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import AoiError
+from geoseg.overlay.aoi.area import Aoi, footprint, window_of
+from geoseg.overlay.aoi.given import Given, read_given
+from geoseg.overlay.aoi.reproject import placed_on, united
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg.geo.geobox import Georef
+
+_NEGLIGIBLE = 0.0005
+"""A smaller share of the area may lie outside the scene without a warning."""
+_HALF_TURN = 180
+"""Degrees."""
+_UNSAFE = re.compile(r"[^\w .()+-]|^\.+|[. ]+$")
+"""What not every disk takes in the name of a folder."""
+
+
+def read_aoi(area: Path | str, georef: Georef) -> Aoi:
+    """Read what somebody gives as one area on a scene.
+
+    Any format and CRS that GDAL knows; GeoJSON without a CRS is WGS 84, as its
+    standard says. Edges are densified before they are reprojected. Overlapping
+    polygons are united; points and lines are left out with a warning.
+
+    Args:
+        area: A vector file, one of its layers, WKT or a bounding box, as
+            `geoseg.overlay.aoi.given.read_given` takes them.
+        georef: The scene's plane.
+
+    Returns:
+        The area, in the scene's CRS.
+
+    Raises:
+        AoiError: The file is missing, no vector file, or has no usable
+            polygon, no CRS, or none that overlaps the scene.
+
+    """
+    return _on_scene(read_given(str(area)), georef)
+
+
+def read_features(area: str, field: str, georef: Georef) -> dict[str, Aoi]:
+    """Read each feature of a vector file as an area of its own on a scene.
+
+    Features of one name are one area. Those that are not on the scene are left out,
+    and the warnings of the first area say so.
+
+    Args:
+        area: A vector file, or one of its layers.
+        field: The field with the features' names.
+        georef: The scene's plane.
+
+    Returns:
+        The areas by their names, which a folder can have.
+
+    Raises:
+        AoiError: There is no such field, a feature has no name, two names differ in
+            characters only that no folder can have, or no feature is on the scene.
+
+    """
+    given = read_given(area, field)
+    areas: dict[str, Aoi] = {}
+    missed: dict[str, AoiError] = {}
+    for label, shapes in _by_label(given, field).items():
+        part = Given(f"{given.name} ({label})", shapes, given.crs)
+        try:
+            areas[label] = _on_scene(part, georef)
+        except AoiError as error:
+            missed[label] = error
+    if not areas:
+        raise next(iter(missed.values()), AoiError(f"{given.name} has no feature"))
+    if missed:
+        first = next(iter(areas))
+        told = tuple(f"left out {label}: {why}" for label, why in missed.items())
+        areas[first] = areas[first].told(told)
+    return areas
+
+
+def _on_scene(given: Given, georef: Georef) -> Aoi:
+    name = given.name
+    area, warnings = united(name, given.shapes)
+    west, _, east, _ = area.bounds
+    if given.crs.is_geographic and _HALF_TURN < east - west < 2 * _HALF_TURN:
+        warnings.append(
+            f"{name}: the area spans {east - west:.0f} degrees; if it is to cross the "
+            f"antimeridian, cut it there, as GeoJSON's standard (RFC 7946) says"
+        )
+    area = placed_on(georef, name, area, given.crs)
+    window = window_of(area, georef)
+    if window is None:
+        raise AoiError(
+            f"no pixel of the scene has its centre in the area {name}; "
+            f"draw an area larger than a pixel ({georef.gsd_m():.3g} m)"
+        )
+    outside = 1 - area.intersection(footprint(georef)).area / area.area
+    if outside > _NEGLIGIBLE:
+        warnings.append(f"{name}: {outside:.1%} of the area lies outside the scene")
+    return Aoi(area, georef, window, tuple(warnings))
+
+
+def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:
+    """Gather the shapes of each name, in the order in which names come."""
+    nameless = sum(label is None for label in given.labels)
+    if nameless:
+        raise AoiError(
+            f"{given.name}: {nameless} of {len(given.labels)} features have no "
+            f"{field!r}; each needs one to name its map"
+        )
+    labels = np.array(given.labels, object)
+    folders: dict[str, str] = {}
+    for label in dict.fromkeys(given.labels):
+        folder = _UNSAFE.sub("_", str(label))
+        if folders.setdefault(folder, str(label)) != label:
+            raise AoiError(
+                f"{given.name}: {folders[folder]!r} and {label!r} would share the "
+                f"folder {folder!r}; rename one"
+            )
+    return {folder: given.shapes[labels == label] for folder, label in folders.items()}

@@ -1,0 +1,77 @@
+"""Reference labels (polygons, lines, points, rasters) brought onto a scene."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from geoseg.errors import LabelsError
+from geoseg.overlay.labels.label_raster import LabelRaster, open_label_raster
+from geoseg.overlay.labels.shapes import Labels
+from geoseg.raster.read import must_be_raster
+from geoseg.storage.vectors.read import LABELS, class_column, is_vector, read_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def open_labels(
+    path: Path | str, *, column: str | None = None, width: float = 0.0
+) -> Labels | LabelRaster:
+    """Read labels of any kind: a vector file, or a raster of classes.
+
+    Args:
+        path: Any file that GDAL knows, with a CRS; ``file.gpkg|layer=name`` for one
+            layer of several.
+        column: The attribute of a vector file that holds the class names; ``class``,
+            ``reference`` or ``class_name`` where it is not given.
+        width: How wide lines are, in metres; 0 for one pixel.
+
+    Raises:
+        LabelsError: The file is missing, unreadable, has no CRS, no such column
+            or nothing that is labelled.
+
+    """
+    if not (math.isfinite(width) and width >= 0):
+        raise LabelsError(f"lines cannot be {width} m wide; give 0 or more")
+    if must_be_raster(path) or not is_vector(path, LABELS):
+        return open_label_raster(path)
+    return read_labels(path, column=column, width=width)
+
+
+def read_labels(
+    path: Path | str, *, column: str | None = None, width: float = 0.0
+) -> Labels:
+    """Read labelled shapes from a vector file.
+
+    Features without a geometry or without a class are left out; blanks around a name
+    do not count, and collections are taken apart. Arguments are those of `open_labels`.
+
+    Raises:
+        LabelsError: The file is missing, unreadable, has no CRS, no such column
+            or no labelled shape.
+
+    """
+    chosen = ""
+
+    def choose(columns: Sequence[str]) -> Sequence[str]:
+        nonlocal chosen
+        chosen = class_column(path, LABELS, column, columns)
+        return [chosen]
+
+    layer = read_layer(path, LABELS, choose)
+    given = sum(name is None for name in layer.texts(chosen))
+    layer = layer.apart()
+    names = layer.texts(chosen)
+    named = [(s, n) for s, n in zip(layer.shapes, names, strict=True) if n]
+    if not named:
+        raise LabelsError(f"{path} holds no shape that has a {chosen!r}; fill it in")
+    nameless = f"{path}: left out {given} features that have no {chosen!r}"
+    return Labels(
+        shapes=tuple(shape for shape, _ in named),
+        names=tuple(name for _, name in named),
+        crs=layer.crs,
+        width=width,
+        warnings=(nameless,) * bool(given),
+    )

@@ -1,0 +1,208 @@
+"""Labelled shapes, burned onto pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import geopandas
+import numpy as np
+import shapely
+from rasterio import features
+from shapely import STRtree, box
+
+from geoseg.errors import LabelsError
+from geoseg.geo.geobox import Bounds
+from geoseg.geo.ground import unit_axes
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+from geoseg.overlay.aoi.reproject import suspicion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from pyproj import CRS
+    from shapely import Geometry
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Shapes on the ground, each with the name of its class."""
+
+    shapes: tuple[Geometry, ...]
+    """Polygons, lines and points, in units of the CRS."""
+    names: tuple[str, ...]
+    """The class name of each shape."""
+    crs: CRS
+    """The coordinate reference system of the shapes."""
+    width: float = 0.0
+    """How wide lines are on the ground, in metres; 0 for one pixel."""
+    warnings: tuple[str, ...] = ()
+    """What was left out when they were read, a sentence each."""
+
+    @property
+    def also(self) -> Mapping[str, tuple[str, ...]]:
+        """What else classes are called: shapes know one name of each."""
+        return {}
+
+    @property
+    def legend(self) -> None:
+        """Shapes have neither ids nor colours."""
+        return
+
+    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+        """Give each pixel the value of the class that its centre lies in.
+
+        Lines have their width; without one they label the pixels that they pass
+        through, as points always do. Where shapes overlap, the later one wins.
+
+        Args:
+            georef: The pixel plane wanted.
+            values: The value of each class; shapes of other classes are left out.
+
+        Returns:
+            Shape ``(height, width)`` of the plane; 255 where no shape says anything.
+
+        Raises:
+            LabelsError: No shape touches the plane.
+
+        """
+        whole = Window(0, 0, georef.height, georef.width)
+        return self.place(georef, values).read(whole)
+
+    def place(self, georef: Georef, values: Mapping[str, int]) -> PlacedShapes:
+        """Bring the shapes into a plane's CRS, to be burned window by window.
+
+        Arguments and errors are those of `burn`.
+        """
+        wanted = [place for place, name in enumerate(self.names) if name in values]
+        shapes = geopandas.GeoSeries([self.shapes[i] for i in wanted], crs=self.crs)
+        given = Bounds(*shapes.total_bounds.tolist())
+        shapes = _widened(shapes, self.width).to_crs(georef.crs)
+        edges = georef.bounds
+        frame = box(edges.left, edges.bottom, edges.right, edges.top)
+        if not shapes.intersects(frame).any():
+            raise LabelsError(self._elsewhere(georef, given, shapes))
+        codes = [values[self.names[i]] for i in wanted]
+        return PlacedShapes(georef, shapes.to_numpy(), np.array(codes, np.uint8))
+
+    def _elsewhere(
+        self, georef: Georef, given: Bounds, shapes: geopandas.GeoSeries
+    ) -> str:
+        """Say where scene and labels are; in the labels' CRS if the scene's fails."""
+        there = Bounds(*shapes.total_bounds.tolist())
+        theirs = f"{there} (left, bottom, right, top in the scene's CRS)"
+        if not np.isfinite(shapes.total_bounds).all():
+            theirs = f"{given} in their own CRS ({self.crs.name})"
+        return (
+            f"no label lies in the scene: the scene covers {georef.bounds}, the "
+            f"labels {theirs}{suspicion(given, self.crs)}"
+        )
+
+
+class PlacedShapes:
+    """Shapes in the CRS of a plane, and a tree to find those of a window."""
+
+    def __init__(
+        self, georef: Georef, shapes: NDArray[np.object_], values: NDArray[np.uint8]
+    ) -> None:
+        """Plant the tree.
+
+        Args:
+            georef: The plane.
+            shapes: The shapes in its CRS; of two that overlap, the later one wins.
+            values: The value of each.
+
+        """
+        self.georef, self._shapes, self._values = georef, shapes, values
+        self._tree = STRtree(shapes)
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Burn the shapes of a window of the plane; 255 where there is none."""
+        part = self.georef.crop(window)
+        edges = part.bounds
+        frame = box(edges.left, edges.bottom, edges.right, edges.top)
+        found = np.sort(self._tree.query(frame))
+        if not found.size:
+            return np.full((window.height, window.width), NODATA, np.uint8)
+        burnt: NDArray[np.uint8] = features.rasterize(
+            zip(self._shapes[found], self._values[found].tolist(), strict=True),
+            out_shape=(window.height, window.width),
+            transform=part.transform,
+            fill=NODATA,
+            dtype="uint8",
+        )
+        return burnt
+
+
+def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:
+    """Make lines as wide as they are on the ground."""
+    thin = shapes.geom_type.isin(("LineString", "LinearRing", "MultiLineString"))
+    if width == 0 or not thin.any():
+        return shapes
+    wide = shapes[thin]
+    shapes = shapes.copy()
+    shapes[thin] = _buffered(wide.to_numpy(), wide.crs, width / 2)
+    return shapes
+
+
+def _buffered(
+    shapes: NDArray[np.object_], crs: CRS, metres: float
+) -> NDArray[np.object_]:
+    """Give shapes a margin in metres on the ground where each of them is."""
+    centroids = shapely.centroid(shapes)
+    middles = np.stack([shapely.get_x(centroids), shapely.get_y(centroids)], axis=1)
+    to_ground = unit_axes(crs, middles[:, 0], middles[:, 1])
+    known = np.isfinite(to_ground).all(axis=(1, 2))  # the others are nowhere on Earth
+    middles, to_ground = middles[known], to_ground[known]
+    wide = shapely.buffer(_applied(to_ground, shapes[known], middles, 0), metres)
+    shapes = shapes.copy()
+    back = np.linalg.inv(to_ground).astype(np.float64)
+    shapes[known] = _applied(back, wide, 0, middles)
+    return shapes
+
+
+def _applied(
+    axes: NDArray[np.float64],
+    shapes: NDArray[np.object_],
+    before: NDArray[np.float64] | int,
+    after: NDArray[np.float64] | int,
+) -> NDArray[np.object_]:
+    """Apply to each shape its own matrix, around a place that is moved to another."""
+    points, owner = shapely.get_coordinates(shapes, return_index=True)
+    before, after = (np.broadcast_to(at, (len(shapes), 2)) for at in (before, after))
+    moved = np.einsum("pij,pj->pi", axes[owner], points - before[owner]) + after[owner]
+    return np.asarray(shapely.set_coordinates(shapes.copy(), moved))
+
+
+def rasterise_labels(
+    labels: Labels, georef: Georef, legend: Legend
+) -> NDArray[np.uint8]:
+    """Give each pixel the class id of the shape that its centre lies in.
+
+    Args:
+        labels: The shapes, in any CRS.
+        georef: The pixel plane wanted.
+        legend: Where class names get their ids.
+
+    Returns:
+        Class ids, shape ``(height, width)`` of the plane; 255 where no shape
+        says anything.
+
+    Raises:
+        LabelsError: A class is not in the legend, or no shape touches the
+            plane.
+
+    """
+    ids = {land_class.name: land_class.id for land_class in legend}
+    unknown = sorted(set(labels.names) - ids.keys())
+    if unknown:
+        raise LabelsError(
+            f"the labels have classes {unknown}, the legend has {list(ids)}; "
+            f"rename them to agree"
+        )
+    return labels.burn(georef, ids)

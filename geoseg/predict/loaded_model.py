@@ -1,0 +1,151 @@
+"""One network at work: raw pixels of its bands in, class probabilities out."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import astuple, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from geoseg.errors import RunError
+from geoseg.models.networks.batch_norm import fold_batch_norm
+from geoseg.models.networks.network import load_network
+from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.package.scaling import Measured, scalings
+from geoseg.predict.stitch import class_probabilities
+from geoseg.predict.views import VIEWS, Augmentation
+
+if TYPE_CHECKING:
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.predict.compute import Compute
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model package among those of a predictor, most often the only one.
+
+    The network is loaded where and when it is first used, once a process.
+    """
+
+    package: ModelPackage
+    """The model."""
+    places: tuple[int, ...]
+    """For each of its bands, the place among the bands that the predictor reads."""
+    measured: Measured = ()
+    """What the scene's own statistics say of its bands, where they normalise."""
+
+    def normalise(self, pixels: Tensor, unseen: Tensor | None) -> Tensor:
+        """Take its bands and bring them to what the network was trained on.
+
+        Args:
+            pixels: Float32, shape ``(tile, band, y, x)``; not changed.
+            unseen: True where a pixel has no data, shape ``(tile, y, x)``: there it
+                gets each band's mean, which is 0; None where all have data.
+
+        """
+        scaling = _scaling(self.package, self.measured, pixels.device)
+        if self.places != tuple(range(pixels.shape[1])):
+            pixels = pixels[:, list(self.places)]
+        normal = (pixels * scaling.gain).sub_(scaling.offset)
+        if scaling.limits is not None:
+            normal.clamp_(*scaling.limits)
+        return normal if unseen is None else normal.masked_fill_(unseen[:, None], 0.0)
+
+    def predict(self, normal: Tensor, views: Augmentation, how: Compute) -> Tensor:
+        """Give the mean of the probabilities over the views of normalised tiles.
+
+        Returns:
+            Float32, shape ``(tile, class, y, x)``.
+
+        Raises:
+            RunError: The network gives values that are not numbers.
+
+        """
+        network = load_member(self.package, how)
+        precision = getattr(torch, how.precision)
+        tiles = normal.to(precision, memory_format=torch.channels_last)
+        first, *others = VIEWS[views]
+        total = class_probabilities(network(first.show(tiles)))
+        for view in others:
+            total += view.undo(class_probabilities(network(view.show(tiles))))
+        if others:
+            total /= len(VIEWS[views])
+        if not total.sum().isfinite():
+            exact = how.precision == "float32"
+            advice = "its weights are damaged" if exact else "try --precision float32"
+            raise RunError(
+                f"model {self.package.name} gave values that are not numbers at "
+                f"precision {how.precision}; {advice}"
+            )
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """How a model's bands are normalised, on its device."""
+
+    gain: Tensor
+    """What raw pixels are multiplied with, shape ``(1, band, 1, 1)``."""
+    offset: Tensor
+    """What is then taken off, of the same shape."""
+    limits: tuple[Tensor, Tensor] | None
+    """The least and the most that there is then, of the same shape; None for no end."""
+
+
+@cache
+def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Scaling:
+    bands = scalings(package, measured)
+    figures = torch.tensor([astuple(band) for band in bands], dtype=torch.float32)
+    gain, offset, least, most = figures.to(on).T[:, None, :, None, None]
+    is_clipped = bool(least.isfinite().any())
+    return _Scaling(gain, offset, (least, most) if is_clipped else None)
+
+
+_loading = threading.Lock()
+
+
+def load_member(package: ModelPackage, how: Compute) -> nn.Module:
+    """Load a network to its device, once a process, whichever thread comes first.
+
+    Returns:
+        It, in eval mode; it takes normalised tiles and gives scores in float32.
+
+    Raises:
+        ModelError: Its tensors do not fit its configuration.
+
+    """
+    with _loading:
+        return _load(package, how)
+
+
+@cache
+def _load(package: ModelPackage, how: Compute) -> nn.Module:
+    torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
+    torch.backends.cudnn.deterministic = True
+    device = torch.device(how.device)
+    precision = getattr(torch, how.precision)
+    network = load_network(package)
+    fold_batch_norm(network)
+    network = network.to(device, precision).to(memory_format=torch.channels_last)
+    _keep_head_in_float32(network)
+    if how.compiled:
+        network.compile(dynamic=False)
+    return network
+
+
+def _keep_head_in_float32(network: nn.Module) -> None:
+    """Compute the last layers in float32: bfloat16 logits tie on many pixels.
+
+    Every architecture has its scores from its ``segmentation_head`` and nothing after.
+    """
+    if isinstance(network, OnnxNetwork):  # has its own precision throughout
+        return
+    head = network.get_submodule("segmentation_head").float()
+
+    def widen(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(value.float() for value in inputs)
+
+    head.register_forward_pre_hook(widen)

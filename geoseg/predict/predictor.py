@@ -1,0 +1,173 @@
+"""The predictor of a run: one model or several, one answer for each tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from geoseg.errors import ModelError
+from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
+from geoseg.predict.compute import Compute, memory_told
+from geoseg.predict.loaded_model import Member, load_member
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from geoseg.geo.legend import Legend
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.predict.views import Augmentation
+
+
+@dataclass(frozen=True, slots=True)
+class TilePredictor:
+    """Models on a device; cheap to send to a worker.
+
+    Networks are loaded where and when the first batch comes, once a process.
+    """
+
+    members: tuple[Member, ...]
+    """The models, at least one, whose probabilities are averaged."""
+    bands: tuple[int, ...]
+    """The scene's bands, counted from 0, that are read: all that some member needs."""
+    compute: Compute
+    """Device, precision and batch size."""
+    augmentation: Augmentation = "none"
+    """Which views of a tile each member predicts."""
+    crf: CrfOptions | None = None
+    """How the mean is refined by what the first member sees; None for not at all.
+
+    What a CRF has refined decides the class, but is far too sure of it: messages add up
+    as if each were evidence of its own. So the mean is told with it, of which
+    confidences are made.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        models: Sequence[tuple[ModelPackage, tuple[int, ...]]],
+        compute: Compute,
+        augmentation: Augmentation = "none",
+        crf: CrfOptions | None = None,
+    ) -> TilePredictor:
+        """Make a predictor of models and, for each, its bands in the scene.
+
+        Args:
+            models: Each model with the scene's band, counted from 0, for each of its
+                bands.
+            compute: Device, precision and batch size.
+            augmentation: Which views of a tile each model predicts.
+            crf: How the mean of their probabilities is refined; None for not at all.
+
+        Raises:
+            ModelError: The models do not have the same classes.
+
+        """
+        _check_classes([package for package, _ in models])
+        read = tuple(dict.fromkeys(band for _, bands in models for band in bands))
+        members = tuple(
+            Member(package, tuple(read.index(band) for band in bands))
+            for package, bands in models
+        )
+        return cls(members, read, compute, augmentation, crf)
+
+    @property
+    def legend(self) -> Legend:
+        """The classes, in the order of the probabilities."""
+        return self.members[0].package.legend
+
+    @property
+    def planes(self) -> int:
+        """How many probabilities a pixel has: a class one, or two where refined."""
+        return len(self.legend) * (1 if self.crf is None else 2)
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in a batch."""
+        return self.compute.batch
+
+    @property
+    def device(self) -> torch.device:
+        """Where the probabilities are."""
+        return torch.device(self.compute.device)
+
+    @property
+    def lanes(self) -> int:
+        """How many batches a process computes side by side."""
+        return self.compute.lanes
+
+    @property
+    def threads(self) -> int:
+        """The threads that an operation of a lane uses on a CPU."""
+        return self.compute.threads
+
+    def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        """Predict a batch of tiles.
+
+        Invalid pixels are shown to the networks as each band's mean.
+
+        Args:
+            pixels: As the scene gives them, shape ``(tile, band, y, x)``.
+            valid: True where a pixel has data, shape ``(tile, y, x)``.
+
+        Returns:
+            Probabilities, float32, shape ``(tile, plane, y, x)``, on the device: a
+            plane a class; with a CRF first those that it refined, then the mean.
+
+        Raises:
+            RunError: A network gives values that are not numbers.
+            DeviceError: The device ran out of memory.
+
+        """
+        with memory_told(self.compute):
+            return self._predict(pixels, valid)
+
+    def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        with torch.inference_mode():
+            raw = _upload(pixels, self.device).to(torch.float32)
+            unseen = None if valid.all() else _upload(~valid, self.device)
+            # All are loaded before one is used: while torch follows a network to fold
+            # it, those that other threads call fail.
+            for member in self.members:
+                load_member(member.package, self.compute)
+            first, *others = self.members
+            seen = first.normalise(raw, unseen)
+            total = first.predict(seen, self.augmentation, self.compute)
+            for member in others:
+                normal = member.normalise(raw, unseen)
+                total += member.predict(normal, self.augmentation, self.compute)
+            if others:
+                total /= len(self.members)
+            if self.crf is None:
+                return total
+            data = _upload(valid, self.device)
+            refined = fully_connected_crf(total, seen, data, self.crf)
+            return torch.cat([refined, total], dim=1)
+
+
+def _check_classes(packages: Sequence[ModelPackage]) -> None:
+    """Hold ids and names of the classes, which are in order, against each other."""
+    first, *others = (_list(package.legend) for package in packages)
+    for package, classes in zip(packages[1:], others, strict=True):
+        if classes != first:
+            raise ModelError(
+                f"models whose probabilities are averaged need the same classes: "
+                f"{packages[0].name} has {first}; {package.name} has {classes}"
+            )
+
+
+def _list(legend: Legend) -> str:
+    return ", ".join(f"{each.id} {each.name}" for each in legend)
+
+
+def _upload(values: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Bring an array to a device as it is, which moves the fewest bytes."""
+    tensor = torch.from_numpy(values)
+    if device.type == "cuda":  # from pinned memory a copy does not stop the stream
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -1,0 +1,420 @@
+"""Class rasters, of geoseg and of other tools, window by window: the one reader."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+
+from geoseg.errors import SceneError
+from geoseg.geo.geobox import reproject_bounds
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+from geoseg.raster.class_names import LEGEND_TAG, legend_from_json
+from geoseg.raster.names import Told, told_by
+from geoseg.raster.rasterio_windows import check_inside
+from geoseg.raster.values import Values, list_values
+from geoseg.scene.files.datasets import opened_once
+from geoseg.scene.files.header import read_header
+from geoseg.scene.files.paths import file_of, gdal_place
+from geoseg.scene.files.raster import Raster, georef_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+_CACHE = 64 << 20
+"""Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
+_SQUARE = 1024
+"""Side of what is read at a time while a map is counted: whole blocks of a COG."""
+
+
+_BAND = re.compile(r"(?P<file>.*)\|band=(?P<band>[0-9]+)", re.DOTALL)
+_SPARE = 0.1
+"""What is looked at beyond a plane's edges, as a share of its longer side."""
+
+_ADVICE = "save its pixels as a file of their own, for instance with gdal_translate"
+"""What to do about a class raster that refers to files which nobody named."""
+
+_VALUES = NODATA + 1
+"""How many values a byte can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much ground something covers."""
+
+    pixels: int
+    """In pixels."""
+    area_m2: float
+    """In square metres."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassMap:
+    """A class raster, whoever made it, on a disk or elsewhere.
+
+    Safe to share between threads and to pickle: it holds no open file.
+    """
+
+    raster: Raster
+    """The raster's file, and the band that holds the classes."""
+    values: Values | None = None
+    """The values that mean a class; None where they are ids as they stand."""
+
+    @classmethod
+    def open(
+        cls, place: Path | str, *, band: int | None = None, near: Georef | None = None
+    ) -> ClassMap:
+        """Look at a class raster: whole numbers, with a CRS.
+
+        What the file declares as nodata, or masks, is no class, and neither is what is
+        no finite number. A class is every other value, 255 too. But for a map of
+        geoseg's own the values are listed, window by window.
+
+        Args:
+            place: The raster's file, a URL, or a place in an archive, in GDAL's words;
+                ``classes.tif|band=2`` for one band of several.
+            band: Its band, counted from 1; needed only where there are several.
+            near: A plane; of a far larger raster only the ground about it is looked at.
+
+        Raises:
+            SceneError: The file is missing, no raster, or another kind of one.
+
+        """
+        file, named = split_band(place)
+        raster = _raster(file, named if band is None else band)
+        return cls.of(raster, near)
+
+    @classmethod
+    def of(cls, raster: Raster, near: Georef | None = None) -> ClassMap:
+        """Take bands of a file that was looked at; as `open` otherwise."""
+        plain = cls(raster)
+        if plain.is_bytes and raster.bands[0].nodata == NODATA:
+            return plain
+        area = around(near, raster.georef)
+        parts = (plain.read_raw(window) for window in squares(area))
+        return cls(raster, list_values(raster.name, parts))
+
+    @classmethod
+    def measures(cls, place: Path | str) -> ClassMap:
+        """Look at a raster of small numbers, such as confidences in percent.
+
+        They are read as they stand; 255 means none.
+
+        Raises:
+            SceneError: It is missing, or no such raster.
+
+        """
+        raster = _raster(str(place), None)
+        if np.dtype(raster.bands[0].dtype).kind not in "iu":
+            raise SceneError(
+                f"{raster.name} holds {raster.bands[0].dtype}, not whole numbers, "
+                f"which are needed here"
+            )
+        return cls(raster)
+
+    @property
+    def path(self) -> Path:
+        """The raster's file."""
+        return Path(self.raster.place)
+
+    @property
+    def georef(self) -> Georef:
+        """Its pixel plane."""
+        return self.raster.georef
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether a byte of the file is a value."""
+        return len(self.raster.bands) == 1 and self.raster.bands[0].dtype == "uint8"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Ask about values that look as if they were meant as no data."""
+        fills = self.values.fills if self.values and not self.is_coloured else ()
+        return tuple(
+            f"{self.raster.name} holds {value} and does not declare it as nodata, so "
+            f"it is taken for a class; does it mean no data? Then declare it: "
+            f"gdal_edit.py -a_nodata {value} {self.raster.name}"
+            for value in fills
+        )
+
+    @property
+    def is_coloured(self) -> bool:
+        """Whether classes are colours, red, green and blue, of three bands."""
+        return len(self.raster.bands) == len("rgb")
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read the ids of a window of the plane, shape (y, x); 255 is no class.
+
+        Raises:
+            GridError: The window reaches outside the plane.
+            SceneError: The file cannot be read (any more), or holds a value that
+                it had not, or that is no class id.
+
+        """
+        pixels, valid = self.read_raw(window)
+        if self.values is not None:
+            return self.values.to_ids(self.raster.name, pixels, valid)
+        if pixels.dtype != np.uint8:
+            pixels = np.where(valid, pixels, pixels.dtype.type(0))
+            if not 0 <= pixels.min() <= pixels.max() < NODATA:
+                raise SceneError(
+                    f"{self.raster.name} holds values from {pixels.min()} to "
+                    f"{pixels.max()}; 0 to {NODATA - 1} are needed here"
+                )
+        return np.where(valid, pixels, NODATA).astype(np.uint8, copy=False)
+
+    def read_raw(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read the values of a window as they stand, and where they are a class.
+
+        Colours are one number, 0xrrggbb. Shapes are (y, x).
+        """
+        check_inside(self.georef, window)
+        pixels, valid = self.raster.read(window, range(len(self.raster.bands)))
+        if self.is_coloured:
+            red, green, blue = pixels.astype(np.int32)
+            everywhere = np.logical_and.reduce(valid, axis=0)
+            return (red << 16) | (green << 8) | blue, everywhere
+        return pixels[0], valid[0]
+
+    def counts(self) -> dict[int, int]:
+        """Count the pixels of each value, square by square.
+
+        Returns:
+            Pixels of each value that occurs, rising by value, nodata (255) included.
+
+        Raises:
+            SceneError: The file cannot be read.
+
+        """
+        return {value: extent.pixels for value, extent in self.extents().items()}
+
+    def extents(self) -> dict[int, Extent]:
+        """Measure how much ground each value covers, square by square.
+
+        Returns:
+            An extent for each value that occurs, rising by value, nodata (255)
+            included. The area of a pixel is what it covers of the ground.
+
+        Raises:
+            SceneError: The file cannot be read.
+
+        """
+        counts, areas = np.zeros(_VALUES, np.int64), np.zeros(_VALUES)
+        height, width = self.georef.height, self.georef.width
+        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+            for row in range(0, height, _SQUARE):
+                rows = min(_SQUARE, height - row)
+                for col in range(0, width, _SQUARE):
+                    window = Window(row, col, rows, min(_SQUARE, width - col))
+                    values = self.read(window).ravel()
+                    counts += np.bincount(values, minlength=_VALUES)
+                    sizes = _pixel_areas(self.georef, window).ravel()
+                    areas += np.bincount(values, sizes, _VALUES)
+        return {
+            int(value): Extent(int(counts[value]), float(areas[value]))
+            for value in np.flatnonzero(counts)
+        }
+
+    def legend(self) -> Legend:
+        """Name the classes of the raster, and give them colours.
+
+        The legend is the one that `write_class_map` left in the file, if it did; else
+        names and colours are those of an attribute table, category names or a palette,
+        as far as there are some, for the values that occur.
+
+        Raises:
+            SceneError: The legend is there but damaged.
+
+        """
+        with opened_once(self.raster.place, [self.raster.driver]) as dataset:
+            text = dataset.tags().get(LEGEND_TAG)
+            told = None if text else told_by(dataset, self.raster.indexes[0])
+        if told is None:
+            own = _own_legend(self.raster.name, text)
+            if self.values is None or set(self.values.found) <= set(own.ids):
+                return own
+            told = Told({c.id: c.name for c in own}, {c.id: c.colour for c in own})
+        values = self.values or Values(tuple(v for v in self.counts() if v != NODATA))
+        if self.is_coloured:
+            colours = {value: f"#{value:06x}" for value in values.found}
+            told = Told(colours, colours)
+        return told.legend(values.found, values.ids)
+
+
+def _own_legend(name: str, text: str) -> Legend:
+    try:
+        return legend_from_json(text)
+    except (TypeError, ValueError) as error:
+        raise SceneError(
+            f"the tag {LEGEND_TAG} of {name} holds no legend: {error}"
+        ) from error
+
+
+def class_means(path: Path, measure: Path) -> dict[int, float]:
+    """Give the mean of a raster's values over the pixels of each class of a map.
+
+    Args:
+        path: The map.
+        measure: A raster of bytes on its pixels; what is 255 does not count.
+
+    Returns:
+        A mean for each value of the map that has such a pixel; nodata has none.
+
+    """
+    classes, values = ClassMap.open(path), ClassMap.open(measure)
+    pairs = np.zeros((_VALUES, _VALUES), np.int64)
+    height, width = classes.georef.height, classes.georef.width
+    for row in range(0, height, _SQUARE):
+        for col in range(0, width, _SQUARE):
+            square = min(_SQUARE, height - row), min(_SQUARE, width - col)
+            window = Window(row, col, *square)
+            cells = classes.read(window).astype(np.int64) * _VALUES
+            cells += values.read(window)
+            pairs += np.bincount(cells.ravel(), minlength=_VALUES**2).reshape(
+                _VALUES, _VALUES
+            )
+    pairs[NODATA] = pairs[:, NODATA] = 0
+    counts, sums = pairs.sum(axis=1), pairs @ np.arange(_VALUES)
+    return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
+
+
+def class_extents(path: Path) -> dict[int, Extent]:
+    """Measure how much ground each value of a map covers: see `ClassMap.extents`."""
+    return ClassMap.open(path).extents()
+
+
+def _pixel_areas(georef: Georef, window: Window) -> NDArray[np.float64]:
+    """Give the area of each pixel of a window on the ground, in square metres.
+
+    A square of pixels is asked about at its own nodes: in degrees and on Mercator's
+    maps pixels shrink towards the poles, in other CRSs to all sides.
+    """
+    field = georef.crop(window).ground_field()
+    cols = np.arange(window.width, dtype=np.float64) + 0.5
+    rows = np.arange(window.height, dtype=np.float64) + 0.5
+    return field.grid_areas(cols, rows)
+
+
+def split_band(place: Path | str) -> tuple[str, int | None]:
+    """Split a file from the number of its band.
+
+    Example:
+        >>> split_band("classes.tif|band=2")
+        ('classes.tif', 2)
+
+    """
+    parts = _BAND.fullmatch(str(place))
+    return (parts["file"], int(parts["band"])) if parts else (str(place), None)
+
+
+def must_be_raster(place: Path | str) -> bool:
+    """Tell whether a place is a raster's for sure: one with a band, or not on a disk.
+
+    Vector files are read on a disk only.
+    """
+    file, band = split_band(place)
+    return band is not None or gdal_place(file).startswith("/vsi")
+
+
+def open_labels_raster(place: Path | str, *, near: Georef | None = None) -> ClassMap:
+    """Open a class raster whose classes may also be the colours of three bands.
+
+    Arguments and errors are those of `ClassMap.open`.
+    """
+    file, band = split_band(place)
+    raster = _looked_at(file)
+    unnamed = all(each.dtype == "uint8" and not each.name for each in raster.bands)
+    if band is None and len(raster.bands) == len("rgb") and unnamed:
+        return ClassMap.of(raster, near)
+    return ClassMap.of(_with_band(raster, band), near)
+
+
+def _raster(file: str, band: int | None) -> Raster:
+    return _with_band(_looked_at(file), band)
+
+
+def _looked_at(file: str) -> Raster:
+    """Look at a raster's header: all bands but those that say where it has data."""
+    place = gdal_place(file)
+    path = file_of(place)
+    if path is not None and not path.exists():
+        raise SceneError(f"{file} does not exist; check the raster's path")
+    # Without a folder that was named, nothing that refers to other files is opened.
+    header = read_header(place, [] if path is None else [path.parent], _ADVICE)
+    kept = [
+        (index, each)
+        for index, each in enumerate(header.bands, start=1)
+        if each.role != "alpha"
+    ]
+    if not kept or any(each.dtype.startswith("complex") for _, each in kept):
+        raise SceneError(f"{file} has no band of whole numbers, which classes are")
+    indexes, bands = zip(*kept, strict=True)
+    count = len(header.bands)
+    return Raster(
+        place=place,
+        driver=header.driver,
+        georef=georef_of(header, can_assume=False),
+        indexes=indexes,
+        bands=bands,
+        alpha=next((at for at in range(1, count + 1) if at not in indexes), None),
+        overviews=(),
+        taken=header.taken,
+        seen=header.seen,
+    )
+
+
+def _with_band(raster: Raster, band: int | None) -> Raster:
+    if band is None and len(raster.bands) > 1:
+        raise SceneError(
+            f"{raster.name} has {len(raster.bands)} bands; say which holds the "
+            f"classes: '{raster.name}|band={raster.indexes[0]}', or --band 1 to "
+            f"{raster.indexes[-1]} where the command has it"
+        )
+    if band is not None and band not in raster.indexes:
+        raise SceneError(
+            f"{raster.name} has no band {band}; it has {raster.indexes[0]} to "
+            f"{raster.indexes[-1]}"
+        )
+    place = 0 if band is None else raster.indexes.index(band)
+    return replace(
+        raster, indexes=(raster.indexes[place],), bands=(raster.bands[place],)
+    )
+
+
+def squares(area: Window) -> Iterator[Window]:
+    """Cut an area into squares that are read at a time."""
+    for row in range(*area.rows, _SQUARE):
+        for col in range(*area.cols, _SQUARE):
+            height, width = area.rows[1] - row, area.cols[1] - col
+            yield Window(row, col, min(_SQUARE, height), min(_SQUARE, width))
+
+
+def around(near: Georef | None, own: Georef) -> Window:
+    """Find the part of a plane about another one; all of it where none is given."""
+    whole = Window(0, 0, own.height, own.width)
+    if near is None:
+        return whole
+    there = reproject_bounds(near.bounds, near.crs, own.crs)
+    edges = np.array([there.left, there.bottom, there.right, there.top])
+    if not np.isfinite(edges).all() or there.left > there.right:
+        return whole
+    back = ~own.transform
+    corners = [back @ (x, y) for x in edges[::2] for y in edges[1::2]]
+    cols, rows = zip(*corners, strict=True)
+    spare = _SPARE * max(max(cols) - min(cols), max(rows) - min(rows)) + 2
+    part = Window.between(
+        (int(min(rows) - spare), int(max(rows) + spare) + 1),
+        (int(min(cols) - spare), int(max(cols) + spare) + 1),
+    )
+    return part.intersection(whole) or whole

@@ -1,0 +1,192 @@
+"""A picture of a map beside its image, for a slide.
+
+Rasters are read at the resolution of the picture, from overviews where there
+are some: the size of the scene does not matter for memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+from geoseg.raster import ClassMap, class_extents
+from geoseg.report.report import ClassArea, class_areas
+from geoseg.report.slide import LegendRow, Page, Sheet
+from geoseg.storage.staging import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+_STRETCH = 2, 98
+"""The percentiles of a band that become black and white."""
+
+_PALE = 0.65
+"""How far the image is faded to white where the map has no class."""
+
+_MOST_ROWS = 14
+"""Legend lines that fit a slide; smaller classes are then counted together."""
+
+_HECTARES_A_KM2 = 100
+
+_SOME_HECTARES = 100
+"""Below this, areas are given with two decimals."""
+
+_MANY_HECTARES = 10_000
+"""From here on areas are given in square kilometres."""
+
+
+class Image(Protocol):
+    """What is shown beside the map; `geoseg.scene.Scene` is one."""
+
+    @property
+    def georef(self) -> Georef:
+        """Its pixel plane."""
+
+    def picture(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Show bands of a window at so many rows and columns, ``(band, y, x)``."""
+
+
+def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyword)
+    path: Path,
+    *,
+    scene: Image,
+    rgb: tuple[int, int, int],
+    map_path: Path,
+    legend: Legend,
+    title: str,
+    attribution: str = "",
+) -> None:
+    """Draw the image and the map in its class colours, and save them as PNG.
+
+    The same inputs give the same bytes.
+
+    Args:
+        path: The PNG to write, at most 2000 x 1125 pixels.
+        scene: The image; it is cropped to the map.
+        rgb: Which of its bands, counted from 0, are shown red, green and blue.
+        map_path: The class map, on pixels of the image.
+        legend: Names and colours of its classes.
+        title: The heading.
+        attribution: Whose data this is, in small print.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    plane = ClassMap.open(map_path).georef
+    ground = plane.ground()
+    areas = class_areas(class_extents(map_path), legend)
+    rows = _legend_rows(areas, legend)
+    width_m = plane.width * ground.column_m
+    page = Page.around(width_m / (plane.height * ground.row_m), len(rows))
+
+    sheet = Sheet(page)
+    sheet.heading(title, attribution)
+    classes = _read_map(map_path, page.pixels)
+    unmapped = classes == NODATA
+    size = classes.shape[0], classes.shape[1]
+    image = _stretched(_read_image(scene, rgb, plane, size), unmapped)
+    sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
+    sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
+    sheet.legend("Classes", rows)
+    sheet.scale_bar(width_m / page.panel[0])
+    if ground.north is not None:
+        sheet.north_arrow(ground.north)
+    with atomic_file(path) as whole:
+        # Known as ours by it; a version would be a trace of time.
+        sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
+
+
+def _read_image(
+    scene: Image, rgb: tuple[int, int, int], plane: Georef, shape: tuple[int, int]
+) -> np.ma.MaskedArray:
+    """Read the plane's part of an image, shape (3, y, x), invalid pixels masked."""
+    col, row = (~scene.georef.transform @ plane.transform) @ (0, 0)
+    window = Window(round(row), round(col), plane.height, plane.width)
+    return scene.picture(window, rgb, shape)
+
+
+def _stretched(
+    picture: np.ma.MaskedArray, unmapped: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Spread each band over 0 to 255, shape (y, x, band); invalid is white.
+
+    The mapped pixels decide, so that a cloud beside the area does not darken it.
+    """
+    bands = []
+    for band in picture:
+        mapped = np.ma.masked_where(unmapped, band).compressed()
+        low, high = np.percentile(mapped, _STRETCH) if mapped.size else (0, 1)
+        grey = (band.astype(np.float64) - low) / max(high - low, 1e-12)
+        bands.append(np.clip(grey, 0, 1).filled(1.0))
+    return (np.stack(bands, axis=-1) * 255).round().astype(np.uint8)
+
+
+def _paled(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Fade an image, shape (y, x, band), where a mask (y, x) is True."""
+    faded = image.copy()
+    faded[where] = np.round(image[where] * (1 - _PALE) + 255 * _PALE)
+    return faded
+
+
+def _read_map(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a map at up to this many rows and columns, by the most frequent class."""
+    with rasterio.open(path) as dataset:
+        classes: NDArray[np.uint8] = dataset.read(
+            1,
+            out_shape=(min(shape[0], dataset.height), min(shape[1], dataset.width)),
+            resampling=Resampling.mode,
+        )
+    return classes
+
+
+def _coloured(classes: NDArray[np.uint8], legend: Legend) -> NDArray[np.uint8]:
+    """Give class ids, shape (y, x), their colours (y, x, band); nodata is white."""
+    table = np.full((256, 3), 255, np.uint8)
+    for land_class in legend:
+        table[land_class.id] = land_class.rgb
+    return np.asarray(table[classes])
+
+
+def _legend_rows(areas: Sequence[ClassArea], legend: Legend) -> list[LegendRow]:
+    """List the classes that occur, in the order of the legend."""
+    present = [area for area in areas if area.pixels]
+    largest = sorted(present, key=lambda area: -area.pixels)
+    shown, rest = largest[:_MOST_ROWS], largest[_MOST_ROWS:]
+    most = largest[0].area_ha if largest else 0.0
+
+    def row(colour: str, name: str, *together: ClassArea) -> LegendRow:
+        share = sum(area.share for area in together)
+        hectares = sum(area.area_ha for area in together)
+        return LegendRow(colour, name, f"{share:.1%}", _area_text(hectares, most))
+
+    rows = [row(legend.by_id(a.id).colour, a.name, a) for a in present if a in shown]
+    if rest:
+        rows.append(row("#ffffff", f"{len(rest)} smaller classes", *rest))
+    return rows
+
+
+def _area_text(hectares: float, most: float) -> str:
+    """Write an area in the unit, and with the decimals, that suit the largest.
+
+    Example:
+        >>> [_area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0)]
+        ['1234.56 ha', '1,234.6 ha', '12.3 km²']
+
+    """
+    if most >= _MANY_HECTARES:
+        return f"{hectares / _HECTARES_A_KM2:,.1f} km²"
+    return f"{hectares:,.1f} ha" if most >= _SOME_HECTARES else f"{hectares:.2f} ha"

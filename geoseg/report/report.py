@@ -1,0 +1,201 @@
+"""The final report of a run: what ran on what, how long, and what came out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from geoseg.errors import InputError
+from geoseg.geo.legend import NODATA, UNKNOWN, Legend
+from geoseg.raster import Extent
+from geoseg.storage.staging import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+Json: TypeAlias = (
+    "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+)
+"""What a report's free fields may hold."""
+
+_HECTARE_M2 = 10_000
+_SURE = 0.6
+"""A mean confidence below this is told as a doubt."""
+_MUCH = 0.05
+"""The share of a map from which on a class's confidence is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassArea:
+    """How much of a map is one class."""
+
+    id: int
+    """The class's value in the map."""
+    name: str
+    """The class's name."""
+    colour: str
+    """The class's colour on maps, ``#rrggbb``."""
+    pixels: int
+    """Number of pixels."""
+    area_ha: float
+    """Area in hectares: pixels times the area of one."""
+    share: float
+    """Part of the pixels that have a class, 0 to 1."""
+    confidence: float | None = None
+    """The mean confidence of its pixels, 0 to 1; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What ``run.json`` holds. Keys come in the order of the fields."""
+
+    geoseg: str
+    """The version of geoseg."""
+    settings: Mapping[str, Json]
+    """The settings of the command, after defaults were filled in."""
+    scene: Mapping[str, Json]
+    """The input image: path, size in bytes, CRS, width, height, bands."""
+    aoi: Mapping[str, Json] | None
+    """The area of interest; None for the whole scene."""
+    models: Sequence[Mapping[str, Json]]
+    """Each model: name, version, fingerprint; and, where it is normalised by the
+    scene's own statistics, these for each band."""
+    compute: Mapping[str, Json]
+    """Device, precision, threads, and why they were chosen."""
+    tiles: Mapping[str, int]
+    """How many were inferred, and how many not, by the reason."""
+    timings_s: Mapping[str, float]
+    """Seconds that each step took."""
+    class_areas: Sequence[ClassArea]
+    """Area of each class of the legend."""
+    nodata_pixels: int
+    """Pixels of the map that have no class."""
+    products: Mapping[str, str]
+    """Path of each product, by its name."""
+    versions: Mapping[str, str]
+    """Versions of Python and of the libraries that shape the result."""
+    identity: Mapping[str, str]
+    """Every input and setting that changes pixels, as a resume compares them."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file of the products, by its name."""
+    mask: Mapping[str, Json] | None = None
+    """The model that masked, and how many pixels of each class; None without one."""
+    confidence: float | None = None
+    """The mean confidence of the map, 0 to 1; None where it has no class."""
+    warnings: Sequence[str] = ()
+    """What the user should know, a sentence each."""
+
+    def to_json(self) -> str:
+        """Write the report as JSON, indented, keys in the order of the fields.
+
+        Raises:
+            ValueError: A number is infinite or not a number.
+
+        """
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def class_areas(
+    extents: Mapping[int, Extent],
+    legend: Legend,
+    confidences: Mapping[int, float] | None = None,
+) -> tuple[ClassArea, ...]:
+    """Turn what each value of a map covers into areas and shares.
+
+    Args:
+        extents: What each value covers; nodata is left out.
+        legend: The classes; one without pixels gets a row of zeros.
+        confidences: The mean confidence of each value's pixels, 0 to 1.
+
+    Returns:
+        A row a class, in the order of the legend. Shares are of the ground
+        that has a class and sum to 1, or are all 0 where none has.
+
+    Raises:
+        InputError: The map holds a value that is no class of the legend.
+
+    Example:
+        >>> from geoseg.geo.legend import LandClass
+        >>> legend = Legend((LandClass(1, "water", "#0000ff"),))
+        >>> (water,) = class_areas({1: Extent(250, 25_000.0)}, legend)
+        >>> water.pixels, water.area_ha, water.share
+        (250, 2.5, 1.0)
+
+    """
+    strange = sorted(set(extents) - set(legend.ids) - {NODATA})
+    if strange:
+        raise InputError(
+            f"the map holds {strange}, but the classes of its legend are "
+            f"{list(legend.ids)}; give the legend that the map was made with"
+        )
+    nothing = Extent(0, 0.0)
+    total = sum(extents.get(i, nothing).area_m2 for i in legend.ids)
+    rows = []
+    for land_class in legend:
+        extent = extents.get(land_class.id, nothing)
+        rows.append(
+            ClassArea(
+                land_class.id,
+                land_class.name,
+                land_class.colour,
+                extent.pixels,
+                area_ha=extent.area_m2 / _HECTARE_M2,
+                share=extent.area_m2 / total if total else 0.0,
+                confidence=(confidences or {}).get(land_class.id),
+            )
+        )
+    return tuple(rows)
+
+
+def mean_confidence(areas: Sequence[ClassArea]) -> float | None:
+    """Give the mean confidence of all pixels, 0 to 1; None where there is none."""
+    known = [each for each in areas if each.confidence is not None]
+    pixels = sum(each.pixels for each in known)
+    if not pixels:
+        return None
+    return sum(each.pixels * (each.confidence or 0.0) for each in known) / pixels
+
+
+def doubts(areas: Sequence[ClassArea]) -> Iterator[str]:
+    """Say where a model is so unsure that it may not know the ground."""
+    mean = mean_confidence(areas)
+    if mean is None:
+        return
+    unsure = [
+        f"{each.name}, {100 * each.share:.0f} % of the map, by {100 * sure:.0f} %"
+        for each in areas
+        if (sure := each.confidence) is not None
+        and each.id != UNKNOWN
+        and each.share >= _MUCH
+        and sure < _SURE
+    ]
+    if mean < _SURE or unsure:
+        of = f" ({'; '.join(unsure)})" if unsure else ""
+        yield (
+            f"the model is sure of its classes by {100 * mean:.0f} % on the mean{of}: "
+            f"it may not know this ground; look at the preview, and hold the map "
+            f"against labels (geoseg evaluate) before it is used"
+        )
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report as a JSON file, whole or not at all.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    with atomic_file(path) as whole:
+        whole.write_text(report.to_json() + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> Report | None:
+    """Read a report back; None where there is none, or one of another version."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        areas = tuple(ClassArea(**area) for area in fields.pop("class_areas"))
+        return Report(**fields, class_areas=areas)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,237 @@
+"""A map and a reference on disk to figures: evaluate()."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import LabelsError, SceneError
+from geoseg.evaluate.assessment import Assessment
+from geoseg.evaluate.at_points import Comparison
+from geoseg.evaluate.blocks import evaluate_blocks
+from geoseg.evaluate.cautions import of_boundaries, of_sample, of_strata
+from geoseg.evaluate.masks import inside_of, split_of
+from geoseg.evaluate.products import check_products, product_paths, write_assessment
+from geoseg.evaluate.strata import Population
+from geoseg.overlay.aoi import read_aoi
+from geoseg.overlay.reference import Points, read_reference
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.raster import ClassMap
+from geoseg.run.spread import spread
+from geoseg.vectorize.units import read_length
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geoseg.evaluate.stratified import StratifiedEstimates
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+CONFIDENCE = "confidence.tif"
+"""The confidences that `geoseg segment` leaves beside its map."""
+_SQUARE = 0.01
+"""Sides that differ by a smaller share make a square pixel."""
+_UNEVEN = 0.01
+"""By which share the pixels of a map may differ in area without a word."""
+_WIDEST = 50
+"""Pixels that boundaries may be apart at most: so much more is read around a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateOptions:
+    """How a map is compared with a reference."""
+
+    column: str | None = None
+    """The column of a vector reference that holds the classes; ``class`` or
+    ``reference`` where none is given."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """The map's class for classes of the reference that are called otherwise; an
+    empty one leaves the class out."""
+    held_out: str | None = None
+    """The fold, such as ``0/5``, whose blocks alone are compared: those that a training
+    with that fold held out has not seen. Blocks are counted from the map's first pixel,
+    so it takes a map of the whole scene of the training."""
+    held_out_block: int = 256
+    """The side of those blocks in pixels."""
+    boundary_tolerance: str = "2px"
+    """How far apart boundaries may be and agree, such as ``2px`` or ``20m``."""
+    stratified: bool = False
+    """Whether the points are a sample that was drawn within the map's classes, and
+    areas are to be estimated from it."""
+    workers: int = 0
+    """Worker processes to start; with 0 this one does it all."""
+    scheduler: str | None = None
+    """The address of a dask scheduler to work on, instead."""
+
+
+def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
+    class_map: Path | str,
+    reference: Path | str,
+    *,
+    band: int | None = None,
+    confidence: Path | str | None = None,
+    within: Path | str | None = None,
+    strata: Path | str | None = None,
+    output: Path | str | None = None,
+    overwrite: bool = False,
+    options: EvaluateOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> Assessment:
+    """Measure how well a map agrees with a reference.
+
+    Args:
+        class_map: A raster of classes, as `geoseg.vectorize` takes it.
+        reference: Polygons, points or a class raster, in any CRS and on any grid.
+        band: The band of the classes, counted from 1, where there are several.
+        confidence: A raster on the map's pixels, in percent; ``confidence.tif``
+            beside the map where none is given and it is there.
+        within: A vector file of polygons, in any CRS: only what is in them is
+            compared, such as blocks that were held out of a training.
+        strata: The raster within whose values a sample was drawn, where these were
+            not the map's classes: the points are such a sample.
+        output: A folder for ``accuracy.json`` and ``confusion.png``; none is written
+            where none is given.
+        overwrite: Whether files of these names may be replaced that geoseg did not
+            write.
+        options: Columns, classes, tolerance, and where to compute.
+        on_step: Called when the work begins, from the calling thread.
+
+    Returns:
+        All figures. Memory depends on the reference's polygons or points, not on the
+        size of the map.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        DiskError: A file cannot be written.
+
+    """
+    options = options or EvaluateOptions()
+    if strata is not None:
+        options = replace(options, stratified=True)
+    read = (class_map, reference, confidence, within, strata)
+    check_products(output, read, overwrite=overwrite)
+    source = ClassMap.open(class_map, band=band)
+    on_step(Step("evaluate"))
+    legend = source.legend()
+    truth = read_reference(
+        reference,
+        source.georef,
+        {each.name: each.id for each in legend},
+        column=options.column,
+        mapping=options.mapping,
+        numbers={str(each.number): each.id for each in legend},
+    )
+    area = None if within is None else read_aoi(Path(within), source.georef)
+    inside = inside_of(
+        area, split_of(options.held_out, options.held_out_block, source.georef)
+    )
+    sure, warnings = _confidence(source, confidence)
+    estimates: StratifiedEstimates | None = None
+    pixel_area_m2 = source.georef.pixel_area_m2()
+    with spread(options.workers, options.scheduler) as map_blocks:
+        if not isinstance(truth, Points):
+            _refuse_estimates(reference, options)
+            tolerance, aspect = _tolerance(options.boundary_tolerance, source.georef)
+            evaluation = evaluate_blocks(
+                source,
+                truth,
+                legend,
+                confidence=sure,
+                inside=inside,
+                tolerance=tolerance,
+                aspect=aspect,
+                map_blocks=map_blocks,
+            )
+            more = (*truth.warnings, *of_boundaries(evaluation))
+        elif options.stratified:
+            at = Comparison(source, legend, sure, inside, map_blocks)
+            sampled = at.sample(Path(reference), truth, Population.of(source, strata))
+            evaluation, estimates = sampled.evaluation, sampled.estimates
+            more = (
+                *_about_area(source.georef),
+                *of_strata(sampled.unsampled),
+                *of_sample(estimates, legend, sampled.strata),
+            )
+            pixel_area_m2 = _mean_area(source, legend)
+        else:
+            at = Comparison(source, legend, sure, inside, map_blocks)
+            evaluation, more = at.points(truth)
+    assessment = Assessment(
+        class_map=str(class_map),
+        reference=str(reference),
+        unit="points" if isinstance(truth, Points) else "pixels",
+        evaluation=evaluation,
+        estimates=estimates,
+        pixel_area_m2=pixel_area_m2,
+        warnings=(*source.warnings, *warnings, *(area.warnings if area else ()), *more),
+        products=product_paths(output),
+    )
+    write_assessment(assessment)
+    return assessment
+
+
+def _confidence(
+    source: ClassMap, given: Path | str | None
+) -> tuple[ClassMap | None, tuple[str, ...]]:
+    """Open the confidences, those beside the map if they are of it."""
+    path = Path(given) if given is not None else source.path.with_name(CONFIDENCE)
+    if given is None and (not path.exists() or path == source.path):
+        return None, ()
+    raster = ClassMap.measures(path)
+    if raster.georef.same_plane_as(source.georef):
+        return raster, ()
+    sentence = f"{path} does not have the pixels of the map {source.path}"
+    if given is not None:
+        raise SceneError(f"{sentence}; give the confidences that were made with it")
+    return None, (f"{sentence}: calibration is not measured",)
+
+
+def _tolerance(text: str, georef: Georef) -> tuple[float, float]:
+    """Read the boundaries' tolerance, in pixels, and how many columns make a row.
+
+    Metres are those on the ground, in hundredths of a pixel: 20 m are two pixels of
+    10 m in UTM, whatever its scale factor.
+    """
+    length, aspect = read_length(text), 1.0
+    tolerance = length.pixels
+    if length.ground:
+        ground = georef.ground()
+        tolerance = round(length.ground / math.sqrt(ground.pixel_m2), 2)
+        aspect = ground.row_m / ground.column_m
+        aspect = aspect if abs(aspect - 1) > _SQUARE else 1.0
+    if tolerance > _WIDEST:
+        raise LabelsError(
+            f"boundaries that are {text} apart ({tolerance:.3g} pixels) do not agree; "
+            f"the tolerance is at most {_WIDEST} pixels"
+        )
+    return tolerance, aspect
+
+
+def _refuse_estimates(reference: Path | str, options: EvaluateOptions) -> None:
+    if options.stratified:
+        raise LabelsError(
+            f"a stratified estimate needs points that were drawn within the map's "
+            f"classes (geoseg sample-points draws them), but {reference} covers ground"
+        )
+
+
+def _about_area(georef: Georef) -> tuple[str, ...]:
+    uneven = georef.ground_field().unevenness
+    if uneven < _UNEVEN:
+        return ()
+    return (
+        (
+            f"the map's pixels differ in area on the ground by up to {uneven:.1%}: "
+            f"hectares are those of pixels of the mean size; for exact ones map in an "
+            f"equal-area CRS"
+        ),
+    )
+
+
+def _mean_area(source: ClassMap, legend: Legend) -> float:
+    """Square metres of a pixel on the ground, on average of those that have a class."""
+    found = source.extents()
+    there = [found[each.id] for each in legend if each.id in found]
+    return sum(each.area_m2 for each in there) / sum(each.pixels for each in there)

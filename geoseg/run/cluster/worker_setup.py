@@ -1,0 +1,222 @@
+"""The workers of a run, which get its job once and prove that they can do it.
+
+A worker gets the job when a run begins or, where it joins late or comes back after a
+crash, when it starts. It proves at once that it has the same libraries, sees the same
+scene and can write the run directory; one that does not is refused by name before
+anything is inferred.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import version
+from itertools import count
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
+
+import rasterio
+from distributed import WorkerPlugin, get_worker
+
+from geoseg.errors import ClusterError, GeosegError
+from geoseg.run.cluster.gpus import GPU, gpu_id, share
+from geoseg.storage.remote import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from distributed import Client, Future, Scheduler, Worker
+
+    from geoseg.run.tasks import Job
+
+_SAME = ("geoseg", "numpy", "rasterio", "torch")
+"""The libraries that every worker has in the client's version, beside GDAL."""
+
+Given = TypeVarTuple("Given")
+Result = TypeVar("Result")
+
+
+class _Crew(WorkerPlugin):
+    """What a worker keeps of a run: the job, and what it lacks for it."""
+
+    def __init__(self, job: Job, versions: Mapping[str, str]) -> None:
+        """Carry a job to the workers, and the settings that reach its files."""
+        self.job = job
+        self.lack = ""
+        self._versions = versions
+        self._settings = settings()
+        self._before: dict[str, str | None] = {}
+
+    def setup(self, worker: Worker) -> None:
+        """Prove, on the worker, that it can do the job."""
+        for name, value in self._settings.items():
+            if os.environ.get(name) != value:
+                self._before[name] = os.environ.get(name)
+                os.environ[name] = value
+        self.lack = _other_versions(library_versions(), self._versions)
+        if self.lack:
+            return
+        try:
+            self.job.source.check()
+            self.job.store.check()
+        except (GeosegError, OSError) as error:
+            self.lack = f"{error} (seen from {worker.address})"
+
+    def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
+        """Leave the worker's settings as they were."""
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class Enlisted:
+    """The workers of a client that a job goes to: use `enlist`."""
+
+    def __init__(self, client: Client, name: str, job: Job) -> None:
+        """Take workers that carry a job under a name."""
+        self._client, self._name = client, name
+        self._on_gpus = job.predictor.device.type == "cuda"
+        self._share = share(job.at_once)
+        self._submitted = count()
+
+    @property
+    def members(self) -> list[str]:
+        """Their addresses now: of a job on GPUs, those that declare one, if any do."""
+        if self._client.status != "running":  # the scheduler is gone
+            return []
+        with_gpu = self._with_gpu()
+        return with_gpu or list(self._client.nthreads())
+
+    @property
+    def count(self) -> int:
+        """How many workers there are now; 0 where the scheduler is gone."""
+        return len(self.members)
+
+    def submit(
+        self,
+        task: Callable[[Job, *Given], Result],
+        *args: *Given,
+        retries: int,
+    ) -> Future[Result]:
+        """Hand a task to some worker; a failed one is tried again."""
+        # Keys of one name are one group to dask, which remembers every group of a run.
+        key = (self._name, next(self._submitted))
+        return self._client.submit(
+            _work,
+            self._name,
+            task,
+            *args,
+            key=key,
+            retries=retries,
+            resources={GPU: self._share} if self._declared else None,
+        )
+
+    @cached_property
+    def _declared(self) -> bool:
+        """Whether a GPU is to be asked for: no worker may have declared one."""
+        return bool(self._with_gpu())
+
+    def _with_gpu(self) -> list[str]:
+        if not self._on_gpus:
+            return []
+        resources = self._client.run_on_scheduler(_resources)
+        return [worker for worker, names in resources.items() if GPU in names]
+
+
+def _resources(dask_scheduler: Scheduler) -> dict[str, list[str]]:
+    """Tell, on the scheduler, what each worker declares. dask fills it in."""
+    return {w.address: list(w.resources) for w in dask_scheduler.workers.values()}
+
+
+@contextmanager
+def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
+    """Give a job to all workers of a client, once they have proved themselves.
+
+    Raises:
+        ClusterError: A worker lacks something, or shares its GPU with another; the
+            message names who and what.
+
+    """
+    name = f"geoseg-{secrets.token_hex(8)}"
+    crew = Enlisted(client, name, job)
+    members = crew.members
+    versions = library_versions()
+    answers = client.run(library_versions, workers=members, on_error="return")
+    _refuse(
+        {
+            worker: str(found)
+            if isinstance(found, BaseException)
+            else _other_versions(found, versions)
+            for worker, found in answers.items()
+        }
+    )
+    if job.predictor.device.type == "cuda" and len(members) > 1:
+        _refuse_sharing(client.run(gpu_id, workers=members))
+    client.register_plugin(_Crew(job, versions), name=name)
+    try:
+        _refuse(client.run(_lack, name, workers=members))
+        yield crew
+    finally:
+        if client.status == "running":
+            client.unregister_worker_plugin(name)
+
+
+def _refuse_sharing(gpus: Mapping[str, str]) -> None:
+    """Refuse workers that would compute on one GPU without knowing of each other."""
+    owners: dict[str, str] = {}
+    for worker, gpu in sorted(gpus.items()):
+        if gpu in owners:
+            raise ClusterError(
+                f"workers {owners[gpu]} and {worker} would share {gpu}; start one "
+                f"worker for each GPU, as 'dask cuda worker' does"
+            )
+        owners[gpu] = worker
+
+
+def library_versions() -> dict[str, str]:
+    """Name the versions that decide what a pixel becomes."""
+    found = {name: version(name) for name in _SAME}
+    return {**found, "GDAL": rasterio.__gdal_version__}
+
+
+def _other_versions(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    differences = [
+        f"{name} {found.get(name, 'nothing')} instead of {wanted[name]}"
+        for name in wanted
+        if found.get(name) != wanted[name]
+    ]
+    return f"it has {', '.join(differences)}" if differences else ""
+
+
+def _refuse(lacks: Mapping[str, str]) -> None:
+    """Raise an error if any worker lacks anything."""
+    for worker, lack in sorted(lacks.items()):
+        if lack:
+            raise ClusterError(
+                f"worker {worker} cannot take part: {lack}; every worker needs the "
+                f"same libraries, the scene and the run directory"
+            )
+
+
+def _lack(name: str, dask_worker: Worker) -> str:
+    """Tell, on a worker, what it lacks. dask fills in the worker, by its name."""
+    return cast("_Crew", dask_worker.plugins[name]).lack
+
+
+def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Result:
+    """Do a task on a worker.
+
+    An error goes home without what it was raised from, for its message says that: the
+    errors of GDAL do not survive the way, and all would become the text of its repr.
+    """
+    worker = get_worker()
+    crew = cast("_Crew", worker.plugins[name])
+    _refuse({worker.address: crew.lack})
+    try:
+        return task(crew.job, *args)
+    except GeosegError as error:
+        error.__cause__ = error.__context__ = None
+        raise

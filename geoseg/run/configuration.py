@@ -1,0 +1,119 @@
+"""A run that is settled, and has not begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from geoseg.predict.layers import Layers
+from geoseg.storage.authorship import REPORT
+from geoseg.storage.output import MASKS, Output
+from geoseg.storage.vectors.write import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg.geo.legend import Legend
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.overlay.aoi import Aoi
+    from geoseg.predict import TilePredictor
+    from geoseg.run.masking import Masking
+    from geoseg.run.options import SegmentOptions
+    from geoseg.run.plan import Plan
+    from geoseg.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything of a run that is settled before it begins."""
+
+    scene: Scene
+    """The raster to segment."""
+    aoi: Aoi
+    """Where the map is wanted."""
+    aoi_given: str | None
+    """What was given as the AOI; None for the whole scene."""
+    output: Output
+    """Where the products go."""
+    options: SegmentOptions
+    """What was asked for."""
+    predictor: TilePredictor
+    """The model, on its device."""
+    plan: Plan
+    """What is to be done."""
+    warnings: tuple[str, ...]
+    """What was put right or assumed, a sentence each."""
+    masking: Masking | None = None
+    """What the mask does to the map; None without a mask."""
+    mask_run: Setup | None = None
+    """The run that makes the mask."""
+    feature: str | None = None
+    """The feature of the run's area that this is; None for all of it."""
+
+    def made_in(self, folder: Path) -> Setup:
+        """Give the same run with products that are made in another folder."""
+        return replace(self, output=Output(folder))
+
+    def cut_to(self, area: Aoi, feature: str) -> Setup:
+        """Give what one feature of the run's area is to become."""
+        output = self.output.below(feature)
+        return replace(self, aoi=area, output=output, feature=feature)
+
+    @property
+    def packages(self) -> tuple[ModelPackage, ...]:
+        """The models' packages."""
+        return tuple(member.package for member in self.predictor.members)
+
+    @property
+    def package(self) -> ModelPackage:
+        """The first model's package, which decides where several could."""
+        return self.packages[0]
+
+    @property
+    def legend(self) -> Legend:
+        """The classes of the map."""
+        if self.masking is not None:
+            return self.masking.legend
+        return self.options.legend_of(self.package)
+
+    @property
+    def mask_files(self) -> tuple[Path, Path]:
+        """What this run leaves where it makes a mask: classes, and confidence.
+
+        They are there while maps are made with them; then they become products.
+        """
+        folder = self.output.folder / MASKS
+        return folder / "mask.tif", folder / "mask_confidence.tif"
+
+    @property
+    def layers(self) -> Layers:
+        """What is kept of the scores, a raster each."""
+        return Layers(
+            self.package.legend.ids,
+            min_confidence=self.options.min_confidence,
+            entropy=self.options.entropy,
+            probabilities=self.options.probabilities,
+        )
+
+    @property
+    def run_directory(self) -> str | Path:
+        """Where unfinished work is kept: a directory, or the URL of an object store."""
+        return self.options.run_directory(self.output)
+
+    @property
+    def products(self) -> dict[str, Path]:
+        """Each product's file where it is made, by the product's name."""
+        folder = self.output.folder
+        vectors = {
+            name: folder / f"landcover{FORMATS[name]}" for name in self.options.formats
+        }
+        made = () if self.mask_run is None else self.mask_run.mask_files
+        # Features of an area share the mask: it lies above their folders.
+        above = folder if self.feature is None else folder.parent
+        return {
+            **{name: folder / f"{name}.tif" for name in self.layers.bands},
+            **{path.stem: above / path.name for path in made},
+            **vectors,
+            "preview": folder / "preview.png",
+            "report": folder / REPORT,
+        }

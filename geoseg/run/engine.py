@@ -1,0 +1,417 @@
+"""Walk the plan block by block.
+
+Blocks go to the workers through a window of a few in flight. When the blocks
+that share a seam are done, the seam's merge goes in before the next block, so
+that strips do not pile up. Workers send back receipts, never pixels; this
+process alone writes the journal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
+from geoseg.geo.tiling import Block, Piece
+from geoseg.predict.layers import unpack_part
+from geoseg.run.cluster import enlist
+from geoseg.run.journal.journal import Entry
+from geoseg.run.tasks import infer_block, merge_seams, piece_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
+    from distributed import Client, Future
+    from numpy.typing import NDArray
+
+    from geoseg.geo.windows import Window
+    from geoseg.run.cluster import Enlisted
+    from geoseg.run.journal.journal import Journal
+    from geoseg.run.journal.store import Receipt, Store
+    from geoseg.run.plan import Plan
+    from geoseg.run.tasks import Done, Job
+
+_WAITING = 1
+"""Tasks handed to a process beside those under way, so that none waits for us."""
+_SEAMS = 8
+"""Seams merged in one task at most: a finished block sets free up to eight, and a task
+costs dask milliseconds."""
+_AHEAD = 3
+"""Parts that are read before they are wanted."""
+_PATIENCE_S = 5.0
+"""Seconds without a result after which we look whether any worker is left."""
+_RETRIES = 2
+"""How often dask tries a failed task again, elsewhere where it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, counting what it resumes."""
+
+    blocks_planned: int
+    """Blocks of the plan."""
+    tiles_planned: int
+    """Tiles of the plan."""
+    blocks: int = 0
+    """Finished blocks."""
+    inferred: int = 0
+    """Tiles that went through the model."""
+    empty: int = 0
+    """Tiles that touch the AOI but hold no valid pixel of it."""
+    resumed: int = 0
+    """Blocks that an earlier, unfinished run had done."""
+    failures: tuple[str, ...] = ()
+    """What is missing and why, a sentence each, where that was allowed."""
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of finished blocks."""
+        return self.inferred + self.empty
+
+
+def run(
+    job: Job,
+    journal: Journal,
+    client: Client,
+    on_progress: Callable[[Progress], None],
+    *,
+    allow_missing: bool = False,
+) -> Progress:
+    """Do what is left of a plan.
+
+    Every task that can finish does, even where another fails.
+
+    Args:
+        job: What is to be done.
+        journal: What has been done; finished tasks are added.
+        client: Who does it.
+        on_progress: Called when a block is done.
+        allow_missing: Leave out what failed, and name it in the result, where at
+            least one block is there.
+
+    Returns:
+        The counts of the whole run.
+
+    Raises:
+        ClusterError: A worker cannot take part; nothing was done.
+        DiskError: The disk is full or cannot be written.
+        DeviceError: The device ran out of memory.
+        BlockError: A block or seam failed; the first one's cause is chained.
+        RunError: No worker is left.
+
+    """
+    done = _what_lasts(job.plan, journal)
+    walk = _Walk(job.plan, journal, done, on_progress)
+    with enlist(client, job) as workers:
+        failures = walk.finish(workers, job.at_once + _WAITING)
+    if failures and not (allow_missing and walk.progress.blocks):
+        raise failures[0]
+    return replace(walk.progress, failures=tuple(map(str, failures)))
+
+
+def parts(
+    plan: Plan, journal: Journal, bands: slice, *, within: Window | None = None
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Read back the finished parts of a run.
+
+    Args:
+        plan: The run's plan.
+        journal: The run's journal. A piece that no task finished is left out; `run`
+            has named it.
+        bands: Which bands of the parts, as `geoseg.predict.layers.Layers.bands` tells.
+        within: Where they are wanted, in scene pixels; parts elsewhere are not read.
+
+    Yields:
+        A part's window, in scene pixels, and its
+        values, shape ``(band, y, x)``, in the order in which they were finished. Parts
+        do not overlap.
+
+    """
+    wanted = (
+        (receipt, window)
+        for entry in journal.entries()
+        for receipt in entry.receipts
+        if (window := _part_window(plan, receipt))
+        and (within is None or window.intersection(within))
+    )
+    for window, data in _read_ahead(journal.store, wanted):
+        yield window, unpack_part(data, window)[bands]
+
+
+def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
+    """The scene pixels of a part; None of a strip."""
+    piece, sharer = piece_of(receipt.name)
+    return plan.output(piece) if sharer is None else None
+
+
+def _read_ahead(
+    store: Store, wanted: Iterable[tuple[Receipt, Window]]
+) -> Iterator[tuple[Window, bytes]]:
+    """Read files in this order, some at a time: each may be a call of a server."""
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as threads:
+        waiting: deque[tuple[Window, ThreadFuture[bytes]]] = deque()
+        for receipt, window in wanted:
+            waiting.append((window, threads.submit(store.read, receipt)))
+            if len(waiting) > _AHEAD:
+                first, data = waiting.popleft()
+                yield first, data.result()
+        for window, data in waiting:
+            yield window, data.result()
+
+
+_Work: TypeAlias = "Block | tuple[Piece, ...]"
+"""What is handed to a worker at a time: a block, or seams to merge."""
+
+
+class _Marks:
+    """Which places of a plan are done, in a byte for each: nothing that grows."""
+
+    def __init__(self, rows: int, cols: int) -> None:
+        self._cols, self._flags = cols, bytearray(rows * cols)
+
+    def __contains__(self, place: Block | Piece) -> bool:
+        return self._flags[place.row * self._cols + place.col] == 1
+
+    def add(self, place: Block | Piece) -> None:
+        self._flags[place.row * self._cols + place.col] = 1
+
+
+class _Finished:
+    """What is finished of a plan, and the strips that wait for their merge."""
+
+    def __init__(self, plan: Plan) -> None:
+        rows, cols = plan.lattice.rows.blocks, plan.lattice.cols.blocks
+        self.blocks = _Marks(rows, cols)
+        self.seams = _Marks(2 * rows - 1, 2 * cols - 1)
+        self.strips: dict[Piece, dict[Block, Receipt]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def add(self, entry: Entry) -> None:
+        """Note a finished task."""
+        kind, row, col = entry.task.split()
+        if kind == "block":
+            self.blocks.add(Block(int(row), int(col)))
+            self.counts.update(entry.notes, blocks=1)
+        else:
+            self.seams.add(Piece(int(row), int(col)))
+
+    def keep_strips(self, entry: Entry) -> list[Receipt]:
+        """Keep the strips that a task left; give those that came too late."""
+        late = []
+        for receipt in entry.receipts:
+            piece, sharer = piece_of(receipt.name)
+            if sharer is None:
+                continue
+            if piece in self.seams:
+                late.append(receipt)
+            else:
+                self.strips.setdefault(piece, {})[sharer] = receipt
+        return late
+
+
+class _Walk:
+    """One run's way through its plan: what is left, and what a result sets free."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        done: _Finished,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._plan, self._journal, self._done = plan, journal, done
+        self._on_progress = on_progress
+        self._failures: list[BlockError] = []
+        self._blocks = (block for block in plan.blocks if block not in done.blocks)
+        self._seams = deque(piece for piece in done.strips if self._is_ready(piece))
+        self.progress = Progress(
+            blocks_planned=len(plan.blocks),
+            tiles_planned=plan.tiles,
+            blocks=done.counts["blocks"],
+            inferred=done.counts["inferred"],
+            empty=done.counts["empty"],
+            resumed=done.counts["blocks"],
+        )
+
+    def finish(self, workers: Enlisted, in_flight: int) -> list[BlockError]:
+        """Run every task that is not in the journal; return those that failed.
+
+        So many are handed to each process at a time.
+        """
+        room = in_flight * workers.count
+        results: SimpleQueue[Future[Any]] = SimpleQueue()
+        work: dict[Future[Any], _Work] = {}
+
+        def hand_out() -> None:
+            while len(work) < room and (task := self._next()):
+                future = self._submit(workers, task)
+                work[future] = task
+                future.add_done_callback(results.put)
+
+        self._on_progress(self.progress)
+        hand_out()
+        while work:
+            ended = _next_results(results, workers)
+            self._settle([(work.pop(future), future) for future in ended], workers)
+            hand_out()
+        return self._failures
+
+    def _next(self) -> _Work | None:
+        """Take seams first: their strips take room until they are merged."""
+        if len(self._seams) < _SEAMS and (block := next(self._blocks, None)):
+            return block
+        count = min(len(self._seams), _SEAMS)
+        return tuple(self._seams.popleft() for _ in range(count)) or None
+
+    def _submit(self, workers: Enlisted, work: _Work) -> Future[Any]:
+        if isinstance(work, Block):
+            return workers.submit(infer_block, work, retries=_RETRIES)
+        strips = [list(self._done.strips[piece].values()) for piece in work]
+        seams = list(zip(work, strips, strict=True))
+        return workers.submit(merge_seams, seams, retries=_RETRIES)
+
+    def _settle(
+        self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Enlisted
+    ) -> None:
+        """Note finished work in the journal, all at once, or why it failed."""
+        finished: list[tuple[_Work, Sequence[Done]]] = []
+        try:
+            for work, future in ended:
+                try:
+                    done = _result(future, workers)
+                except (DiskError, DeviceError, ClusterError):
+                    raise  # no other task can do better
+                except CancelledError as error:
+                    raise _no_worker() from error
+                except Exception as error:  # noqa: BLE001  # the task boundary: any cause
+                    self._failures.append(self._failure(work, error))
+                else:
+                    finished.append(
+                        (work, (done,) if isinstance(work, Block) else done)
+                    )
+        finally:
+            self._note(finished)
+
+    def _note(self, finished: Sequence[tuple[_Work, Sequence[Done]]]) -> None:
+        """Write down what is finished; then only may the strips of merged seams go."""
+        entries = [
+            (place, Entry(_task(place), done.receipts, done.counts))
+            for work, results in finished
+            for place, done in zip(_places(work), results, strict=True)
+        ]
+        if not entries:
+            return
+        self._journal.record(*(entry for _, entry in entries))
+        merged: list[Receipt] = []
+        for place, entry in entries:
+            self._done.add(entry)
+            if isinstance(place, Block):
+                merged += self._done.keep_strips(entry)
+                self._finish_block(place, entry.notes)
+            else:
+                merged += self._done.strips.pop(place).values()
+        self._journal.store.remove(merged)
+
+    def _finish_block(self, block: Block, counts: Mapping[str, int]) -> None:
+        self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
+        self.progress = replace(
+            self.progress,
+            blocks=self.progress.blocks + 1,
+            inferred=self.progress.inferred + counts["inferred"],
+            empty=self.progress.empty + counts["empty"],
+        )
+        self._on_progress(self.progress)
+
+    def _is_ready(self, piece: Piece) -> bool:
+        """Whether a piece is a seam, unmerged, and all its strips are there."""
+        strips = self._done.strips.get(piece, {})
+        return bool(strips) and len(strips) == len(self._plan.sharers(piece))
+
+    def _failure(self, work: _Work, error: Exception) -> BlockError:
+        lattice = self._plan.lattice
+        task = work if isinstance(work, Block) else work[0]
+        window = (
+            lattice.block_view(task)
+            if isinstance(task, Block)
+            else lattice.piece_window(task)
+        )
+        bounds = self._plan.georef.crop(window).bounds
+        failure = BlockError(
+            f"{_task(task)} failed (rows {window.rows[0]}-{window.rows[1]}, columns "
+            f"{window.cols[0]}-{window.cols[1]}; {bounds} in the scene's CRS): {error}"
+        )
+        failure.__cause__ = error
+        return failure
+
+
+def _next_results(
+    results: SimpleQueue[Future[Any]], workers: Enlisted
+) -> list[Future[Any]]:
+    """Wait for a task to end, as long as a worker could end it; take all that have."""
+    while True:
+        try:
+            ended = [results.get(timeout=_PATIENCE_S)]
+        except Empty:
+            if not workers.count:
+                raise _no_worker() from None
+        else:
+            return ended + [results.get() for _ in range(results.qsize())]
+
+
+def _result(future: Future[Any], workers: Enlisted) -> Any:  # noqa: ANN401  # any task's
+    """Fetch what a task gave; where its worker died with it, another does it anew."""
+    while True:
+        try:
+            return future.result(timeout=_PATIENCE_S)
+        except TimeoutError:
+            if future.status == "error":  # the task's own
+                raise
+            if not workers.count:
+                raise _no_worker() from None
+
+
+def _no_worker() -> RunError:
+    return RunError(
+        "no worker is left, or the scheduler is gone; start them again and run the "
+        "same command: it carries on from what is finished"
+    )
+
+
+def _places(work: _Work) -> Sequence[Block | Piece]:
+    return (work,) if isinstance(work, Block) else work
+
+
+def _task(task: Block | Piece) -> str:
+    """Name a task in the journal."""
+    kind = "block" if isinstance(task, Block) else "seam"
+    return f"{kind} {task.row} {task.col}"
+
+
+def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
+    """Read the journal, and count as unfinished each task whose files did not last.
+
+    A merged seam's strips are gone, so where its part is lost, the blocks that
+    share it are done anew.
+    """
+    done = _Finished(plan)
+    for entry in journal.entries():
+        done.add(entry)
+    lasts = journal.store.survey()
+    lost: set[str] = set()
+    for entry in journal.entries():
+        late = set(done.keep_strips(entry))
+        for receipt in entry.receipts:
+            if receipt in late or lasts(receipt):
+                continue
+            piece, sharer = piece_of(receipt.name)
+            sharers = plan.sharers(piece) if sharer is None else []
+            lost.update((entry.task, *map(_task, sharers)))
+    if not lost:
+        return done
+    journal.forget(lost)
+    return _what_lasts(plan, journal)

@@ -1,0 +1,67 @@
+"""The identity of a run: every input and setting that changes pixels, in words.
+
+A resume compares it, and names what differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from geoseg.models.networks.onnx import runtime_version
+
+if TYPE_CHECKING:
+    from geoseg.overlay.aoi import Aoi
+    from geoseg.predict import Compute, TilePredictor
+    from geoseg.run.configuration import Setup
+    from geoseg.run.masking import Masking
+    from geoseg.scene import Scene
+
+
+def identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
+    """Tell what is mapped, and where."""
+    area = hashlib.blake2b(aoi.geometry.wkb, digest_size=16)
+    return {**scene.identity(), "area of interest": area.hexdigest()}
+
+
+def identify_models(predictor: TilePredictor) -> dict[str, str]:
+    """Tell what predicts."""
+    packages = [member.package for member in predictor.members]
+    return {
+        "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
+        "test-time augmentation": predictor.augmentation,
+        "CRF": f"{predictor.crf}, which decides alone" if predictor.crf else "none",
+        **(
+            {"onnxruntime": runtime_version()}
+            if any(each.is_onnx for each in packages)
+            else {}
+        ),
+    }
+
+
+def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
+    """Tell by what a scene's own statistics normalise; nothing where they do not."""
+    measured = [member.measured for member in predictor.members]
+    return {"statistics": repr(measured)} if any(measured) else {}
+
+
+def identify_compute(compute: Compute) -> dict[str, str]:
+    """Tell how numbers are computed."""
+    return {
+        "device": compute.device,
+        "precision": compute.precision,
+        "batch": str(compute.batch),
+        "threads": str(compute.threads),
+        "compiled": str(compute.compiled),
+        "geoseg": version("geoseg"),
+        "torch": version("torch"),
+    }
+
+
+def identify_mask(masking: Masking | None, mask_run: Setup | None) -> dict[str, str]:
+    """Tell what masks the map; nothing without a mask."""
+    if masking is None or mask_run is None:
+        return {}
+    package = mask_run.package
+    return {"mask": f"{package.name} {package.fingerprint} {masking.values}"}

@@ -1,0 +1,234 @@
+"""A run directory on a disk.
+
+Each file is written under another name and renamed, and counts only once the journal,
+a file of lines, names it. So whatever instant a run is killed at, what the journal
+lists is whole. Nothing is forced to the disk: after a power cut a file may lack its
+content in spite of its line, and its checksum says so when the run is resumed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from geoseg.errors import DiskError, OutputError, ResumeError, RunError
+from geoseg.run.journal.store import IDENTITY, Receipt, check_content, receipt_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from io import FileIO
+    from pathlib import Path
+
+_JOURNAL, _LOCK = "journal.jsonl", "geoseg.storage.lock"
+_UNFINISHED = ".tmp"
+"""How the names of files end that are being written."""
+_process, _number = secrets.token_hex(8), count()
+"""They make the names of unfinished files unique, on a shared disk, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStore:
+    """The files of a run directory on a disk that all processes share."""
+
+    directory: Path
+    """Where the files are."""
+
+    def check(self) -> None:
+        """Prove that this process sees the run directory and can write it."""
+        if not (self.directory / IDENTITY).exists():
+            raise OutputError(
+                f"the run directory {self.directory} is not there; workers need a "
+                f"disk that they share with the client"
+            )
+        self.remove([self.write(f"check-{secrets.token_hex(8)}", b"")])
+
+    def write(self, name: str, data: bytes) -> Receipt:
+        """Write a file whole or not at all."""
+        target = os.path.join(self.directory, name)  # noqa: PTH118  # thousands a second
+        temporary = f"{target}.{_process}-{next(_number)}{_UNFINISHED}"
+        try:
+            create_file(temporary, data)
+            os.replace(temporary, target)  # noqa: PTH105  # the same
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(temporary)  # noqa: PTH108  # the same
+            raise _trouble(self.directory, error) from error
+        return receipt_for(name, data)
+
+    def read(self, receipt: Receipt) -> bytes:
+        """Read a file back and check it."""
+        path = self.directory / receipt.name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RunError(
+                f"{path} is gone; run the same command again: what is missing is "
+                f"computed anew"
+            ) from error
+        check_content(str(path), data, receipt)
+        return data
+
+    def survey(self) -> Callable[[Receipt], bool]:
+        """Give what tells of a file whether it is there and is what was written."""
+        return self.holds
+
+    def holds(self, receipt: Receipt) -> bool:
+        """Tell whether a file is there and is what was written."""
+        try:
+            self.read(receipt)
+        except RunError:
+            return False
+        return True
+
+    def remove(self, receipts: Iterable[Receipt]) -> None:
+        """Remove files; those that are gone already are no error."""
+        for receipt in receipts:
+            (self.directory / receipt.name).unlink(missing_ok=True)
+
+
+class DiskLog:
+    """The journal of a run directory on a disk: a file of lines, and a lock."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take a run directory, made where it does not exist.
+
+        Raises:
+            OutputError: It cannot be written, or holds what no run has put there.
+            ResumeError: A live process is using it.
+
+        """
+        try:
+            self._made = [p for p in directory.parents if not p.exists()]
+            directory.mkdir(parents=True, exist_ok=True)
+            _refuse_others(directory)
+            self._lock = FileLock(directory / _LOCK)
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ResumeError(
+                f"{directory} is in use by a running process; wait for it or choose "
+                f"another output directory"
+            ) from error
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(
+                f"{directory} cannot be written ({error.strerror}); choose another "
+                f"output directory"
+            ) from error
+        self.store = DiskStore(directory)
+        self._directory, self._path = directory, directory / _JOURNAL
+        self._file: FileIO | None = None
+        for leftover in directory.glob(f"*{_UNFINISHED}"):  # of a process that died
+            leftover.unlink()
+        self._cut_off_rest()
+
+    @property
+    def place(self) -> str:
+        """Where the run directory is."""
+        return str(self._directory)
+
+    def identity(self) -> bytes | None:
+        """What says whose run it is."""
+        path = self._directory / IDENTITY
+        return path.read_bytes() if path.exists() else None
+
+    def sign(self, identity: bytes) -> None:
+        """Throw away what there is, and say whose run it is from now on."""
+        self._close()
+        # What says so goes first: without it, nothing counts of what a kill leaves.
+        (self._directory / IDENTITY).unlink(missing_ok=True)
+        for path in self._directory.iterdir():
+            if path.name != _LOCK:
+                path.unlink()
+        self.store.write(IDENTITY, identity)
+
+    def lines(self) -> Iterator[bytes]:
+        """Give the journal's lines, oldest first."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                yield from file
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Add lines, in one write."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        try:
+            if self._file is None:
+                self._file = self._path.open("ab", buffering=0)
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise _trouble(self._directory, error) from error
+
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Put other lines in place of all, by a rename."""
+        self._close()
+        temporary = self._path.with_name(f"{_JOURNAL}{_UNFINISHED}")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in lines)
+            temporary.replace(self._path)
+        except OSError as error:
+            raise _trouble(self._directory, error) from error
+
+    def release(self) -> None:
+        """Let others have the run directory."""
+        self._close()
+        self._lock.release()
+
+    def discard(self) -> None:
+        """Remove the run directory, let go of it, and leave no empty folder."""
+        self.release()
+        shutil.rmtree(self._directory)
+        with suppress(OSError):  # one that is not empty: it holds products
+            for folder in self._made:
+                folder.rmdir()
+
+    def _cut_off_rest(self) -> None:
+        """Cut off a last line that a kill cut short."""
+        if self._path.exists():
+            with self._path.open("rb+") as file:
+                whole = sum(len(line) for line in file if line.endswith(b"\n"))
+                file.truncate(whole)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _refuse_others(directory: Path) -> None:
+    """Refuse to take a directory, and in the end remove it, that is no run's."""
+    found = {path.name for path in directory.iterdir()}
+    if found and not found & {_LOCK, IDENTITY}:
+        raise OutputError(
+            f"{directory} holds files that are no run's, such as {min(found)}; a run "
+            f"directory begins empty, and is removed at the end"
+        )
+
+
+def create_file(path: str, data: bytes) -> None:
+    """Make a file, in as few calls of the system as there can be."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
+
+
+def _trouble(directory: Path, error: OSError) -> DiskError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = "is full" if full else f"cannot be written ({error.strerror})"
+    return DiskError(
+        f"the disk of {directory} {what}; make room and run the same command again: "
+        f"it carries on from what is finished"
+    )

@@ -1,0 +1,265 @@
+"""A run directory on an object store: ``s3://bucket/prefix`` and whatever fsspec knows.
+
+There is no rename here, nor a file to add lines to. So each file is an object under a
+name that no other has, and counts only once an object of the journal names it, with its
+checksum. The journal is a row of small, numbered objects, one for each batch of tasks;
+sixty-four of them are put together into one, so that they stay few and each line is
+written twice in all. An object appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from geoseg.errors import DiskError, OutputError, RunError
+from geoseg.run.journal.store import IDENTITY, Receipt, check_content, receipt_for
+from geoseg.storage.bucket import Bucket
+from geoseg.storage.lease import OWNER, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_TOGETHER = 64
+"""Journal objects that are put together into one."""
+_LINES = 4096
+"""Lines of an object when the whole journal is written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """The files of a run directory on an object store."""
+
+    bucket: Bucket
+    """Where they are."""
+
+    def check(self) -> None:
+        """Prove that this process sees the run directory and can write it."""
+        try:
+            self.bucket.get(IDENTITY)
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"the run directory {self.bucket} is not there; do the workers reach "
+                f"the same store?"
+            ) from error
+        self.remove([self.write("check", b"")])
+
+    def write(self, name: str, data: bytes) -> Receipt:
+        """Write a file whole or not at all."""
+        receipt = replace(receipt_for(name, data), version=secrets.token_hex(8))
+        self.bucket.put(_key(receipt), data)
+        return receipt
+
+    def read(self, receipt: Receipt) -> bytes:
+        """Read a file back and check it; one that is damaged is removed."""
+        place = f"{self.bucket}/{_key(receipt)}"
+        try:
+            data = self.bucket.get(_key(receipt))
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{place} is gone; run the same command again: what is missing is "
+                f"computed anew"
+            ) from error
+        try:
+            check_content(place, data, receipt)
+        except RunError:
+            self.remove([receipt])  # or a resume, which reads nothing, would keep it
+            raise
+        return data
+
+    def survey(self) -> Callable[[Receipt], bool]:
+        """List the objects once; the store itself guards what they hold.
+
+        Of each the hash of name and size is kept, eight bytes.
+        """
+        listed = (hash(found) for found in self.bucket.list("files"))
+        known = array("q", sorted(listed))
+
+        def holds(receipt: Receipt) -> bool:
+            wanted = hash((_key(receipt), receipt.size))
+            index = bisect_left(known, wanted)
+            return index < len(known) and known[index] == wanted
+
+        return holds
+
+    def remove(self, receipts: Iterable[Receipt]) -> None:
+        """Remove files; those that are gone already are no error."""
+        self.bucket.remove(map(_key, receipts))
+
+
+class ObjectLog:
+    """The journal of a run directory on an object store: a row of objects, a lease."""
+
+    def __init__(self, url: str) -> None:
+        """Take a run directory.
+
+        Raises:
+            OutputError: It cannot be reached or written, or holds what no run has put
+                there.
+            ResumeError: A live process is using it.
+
+        """
+        self._bucket = Bucket(url.rstrip("/"))
+        self.store = ObjectStore(self._bucket)
+        try:
+            _refuse_others(self._bucket)
+            self._lease = Lease(self._bucket)
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"{self._bucket} cannot be written ({error}); make the bucket first, "
+                f"or choose another run directory"
+            ) from error
+        except DiskError as error:  # nothing has been done yet
+            raise OutputError(str(error)) from error
+        self._series = ""
+        self._next = 0
+        self._recent: list[bytes] = []
+
+    @property
+    def place(self) -> str:
+        """Where the run directory is."""
+        return str(self._bucket)
+
+    def identity(self) -> bytes | None:
+        """What says whose run it is."""
+        told = _told(self._bucket)
+        if told is None:
+            return None
+        self._series = told["journal"]
+        names = self._objects()
+        self._next = names[-1][1] + 1 if names else 0
+        return told["identity"].encode()
+
+    def sign(self, identity: bytes) -> None:
+        """Throw away what there is, and say whose run it is from now on."""
+        # What says so goes first: without it, nothing counts of what a kill leaves.
+        self._bucket.remove([IDENTITY])
+        names = (name for name, _ in self._bucket.list() if name != OWNER)
+        self._bucket.remove(names)
+        self._begin_series()
+        self._tell(identity)
+
+    def lines(self) -> Iterator[bytes]:
+        """Give the journal's lines, oldest first."""
+        for data in self._bucket.get_all(name for name, _ in self._objects()):
+            yield from data.splitlines()
+
+    def append(self, lines: Iterable[str]) -> None:
+        """Add lines, as one object more."""
+        data = "".join(f"{line}\n" for line in lines).encode()
+        self._create(_name(self._series, self._next, self._next), data)
+        self._next += 1
+        self._recent.append(data)
+        if len(self._recent) == _TOGETHER:
+            self._put_together()
+
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Put other lines in place of all: a new row, which counts once it is told."""
+        told = _told(self._bucket)
+        old, rest = self._series, iter(lines)
+        some = list(islice(rest, _LINES))  # they may be read from the old row
+        self._begin_series()
+        while some:
+            self.append(some)
+            some = list(islice(rest, _LINES))
+        self._tell(told["identity"].encode() if told else b"")
+        self._bucket.remove(name for name, _ in self._bucket.list(f"journal/{old}"))
+
+    def release(self) -> None:
+        """Let others have the run directory."""
+        self._lease.release()
+
+    def discard(self) -> None:
+        """Remove the run directory, and let go of it."""
+        self._bucket.remove([IDENTITY])
+        self._bucket.remove(name for name, _ in self._bucket.list() if name != OWNER)
+        self.release()
+
+    def _begin_series(self) -> None:
+        self._series, self._next, self._recent = secrets.token_hex(4), 0, []
+
+    def _tell(self, identity: bytes) -> None:
+        told = {"journal": self._series, "identity": identity.decode()}
+        self._bucket.put(IDENTITY, json.dumps(told).encode())
+
+    def _create(self, name: str, data: bytes) -> None:
+        """Write an object of the journal; that nobody else has is the proof of a lock.
+
+        A connection that broke may have hidden that it was written: it is ours then.
+        """
+        try:
+            self._bucket.create(name, data)
+        except FileExistsError as error:
+            if self._bucket.get(name) != data:
+                raise RunError(
+                    f"another process has taken over the run in {self._bucket}; let it "
+                    f"finish, or stop it and run the same command again"
+                ) from error
+
+    def _put_together(self) -> None:
+        """Make one object of the last ones; a kill in between leaves both: no harm."""
+        first, last = self._next - len(self._recent), self._next - 1
+        self._create(_name(self._series, first, last), b"".join(self._recent))
+        self._bucket.remove(_name(self._series, n, n) for n in range(first, self._next))
+        self._recent = []
+
+    def _objects(self) -> list[tuple[str, int]]:
+        """Name the journal's objects in order, and the last number of each.
+
+        One whose numbers another has, too, is left out.
+        """
+        found = []
+        for name, _ in self._bucket.list(f"journal/{self._series}"):
+            first, last = map(int, name.rpartition("/")[2].split("-"))
+            found.append((first, -last, name))
+        chosen: list[tuple[str, int]] = []
+        for first, minus_last, name in sorted(found):
+            if not chosen or first > chosen[-1][1]:
+                chosen.append((name, -minus_last))
+        return chosen
+
+
+def read_identity(url: str) -> bytes | None:
+    """Read, without taking it, whose run a place holds; None where none is.
+
+    Raises:
+        OutputError: It cannot be reached.
+
+    """
+    try:
+        told = _told(Bucket(url.rstrip("/")))
+    except DiskError as error:  # nothing has been done yet
+        raise OutputError(str(error)) from error
+    return told["identity"].encode() if told else None
+
+
+def _told(bucket: Bucket) -> dict[str, str] | None:
+    try:
+        told: dict[str, str] = json.loads(bucket.get(IDENTITY))
+    except FileNotFoundError:
+        return None
+    return told
+
+
+def _refuse_others(bucket: Bucket) -> None:
+    """Refuse to take a place, and in the end empty it, that is no run's."""
+    names = [name for name, _ in islice(bucket.list(), 1000)]
+    ours = ("files/", "journal/", IDENTITY, OWNER)
+    if others := [name for name in names if not name.startswith(ours)]:
+        raise OutputError(
+            f"{bucket} holds objects that are no run's, such as {others[0]}; a run "
+            f"directory begins empty, and is removed at the end"
+        )
+
+
+def _key(receipt: Receipt) -> str:
+    return f"files/{receipt.name}.{receipt.version}"
+
+
+def _name(series: str, first: int, last: int) -> str:
+    return f"journal/{series}/{first:012}-{last:012}"

@@ -1,0 +1,282 @@
+"""Settle everything of a run before it begins; refuse here what cannot be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from geoseg.errors import InputError
+from geoseg.geo.tiling import Lattice, check_tile
+from geoseg.models.compatibility import (
+    Models,
+    bands_needed,
+    check_scale,
+    check_values,
+    doubts,
+    in_models_unit,
+    on_models_grid,
+    open_fitting,
+)
+from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
+from geoseg.predict import (
+    AUGMENTATIONS,
+    Compute,
+    TilePredictor,
+    probe,
+    resolve_compute,
+)
+from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.run.claim import check_products
+from geoseg.run.configuration import Setup
+from geoseg.run.identity import (
+    identify_compute,
+    identify_input,
+    identify_mask,
+    identify_models,
+    identify_statistics,
+)
+from geoseg.run.journal.journal import identity_of
+from geoseg.run.masking import plan_masking
+from geoseg.run.options import SegmentOptions
+from geoseg.run.plan import lay_tiles, make_plan
+from geoseg.scene import Scene, open_scene
+from geoseg.scene.statistics import measure
+from geoseg.storage.output import RUN_DIRECTORY, Output
+from geoseg.storage.remote import without_secrets
+from geoseg.storage.vectors.write import FORMATS, check_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg.scene import Inputs
+
+
+def prepare(  # what segment takes, and how much may be read
+    inputs: Inputs,
+    output: Output,
+    aoi_given: str | None,
+    options: SegmentOptions,
+    on_step: OnStep = ignore_step,
+    *,
+    measured_by: Measure = measure,
+) -> Setup:
+    """Check everything and plan the run; write nothing.
+
+    A scene is read whole where a model is normalised by its statistics, or as far as
+    `measured_by` does.
+
+    Raises:
+        InputError: Something given cannot be used.
+
+    """
+    _check_formats(options.formats)
+    output.check()
+    check_products(output, inputs, aoi_given, options)
+    scene, models = open_fitting(
+        options.models,
+        lambda needs: open_scene(inputs, options.scene, on_step, needs),
+    )
+    if options.resample:
+        on_grid = on_models_grid(options.scene, models, scene)
+        if on_grid != options.scene:
+            needs = bands_needed([package for package, _ in models])
+            scene = open_scene(inputs, on_grid, on_step, needs)
+    check_scale(models, scene)
+    package = models[0][0]
+    scene = in_models_unit(models, scene)
+    if options.clip and aoi_given is None:
+        raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
+    georef = scene.georef
+    aoi = _within_bounds(
+        scene, read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
+    )
+    check_place([FORMATS[name] for name in options.formats], georef.crop(aoi.window))
+    tile = package.tile if options.tile is None else options.tile
+    overlap = package.overlap if options.overlap is None else options.overlap
+    check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
+    legend = options.legend_of(package)
+    masking, mask_run = None, None
+    if options.mask_model is not None:
+        own = _mask_options(options, scene)
+        mask_run = _mask_run(inputs, output, aoi_given, own, on_step, measured_by)
+        mask, keep = mask_run.package.legend, options.mask_keep
+        masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
+        legend = masking.legend
+        _check_same_pixels(scene, mask_run.scene)
+    options.polygons.drawing(legend)
+    predictor = _predictor(options, models, tile)
+    lattice = lay_tiles(
+        scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
+    )
+    lattice, kept = _keep_blocks(lattice, options.run_directory(output), options)
+    reading = warn_of_reading(predictor, scene, aoi.window)
+    if reading:
+        on_step(Step("prepare", warnings=reading))
+    predictor = by_scene(predictor, scene, on_step, measured_by)
+    plan = make_plan(
+        scene.georef,
+        lattice,
+        area=aoi.window,
+        touches=aoi.touches,
+        identity={
+            **identify_input(scene, aoi),
+            **identify_models(predictor),
+            **identify_statistics(predictor),
+            **identify_mask(masking, mask_run),
+            "tile": str(tile),
+            "overlap": str(overlap),
+            "blend": options.blend,
+            "block": str(lattice.rows.block),
+            "minimum confidence": str(options.min_confidence),
+            "entropy": str(options.entropy),
+            "probabilities": str(options.probabilities),
+            **identify_compute(predictor.compute),
+        },
+    )
+    return Setup(
+        scene=scene,
+        aoi=aoi,
+        aoi_given=aoi_given,
+        output=output,
+        options=options,
+        predictor=predictor,
+        plan=plan,
+        warnings=tuple(
+            dict.fromkeys(
+                (
+                    *scene.warnings,
+                    *aoi.warnings,
+                    *doubts(models, scene),
+                    *reading,
+                    *kept,
+                    *(() if mask_run is None else mask_run.warnings),
+                )
+            )
+        ),
+        masking=masking,
+        mask_run=mask_run,
+    )
+
+
+def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
+    """Say how the mask is made: by its own model and tiles, on the map's own pixels."""
+    return replace(
+        SegmentOptions(model=options.mask_model or ""),
+        scene=scene.options,
+        run_dir=options.run_dir,
+        blend=options.blend,
+        device=options.device,
+        precision=options.precision,
+        batch=options.batch,
+        compile=options.compile,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        allow_missing=options.allow_missing,
+        restart=options.restart,
+        keep_parts=options.keep_parts,
+        force=options.force,
+    )
+
+
+def _mask_run(
+    inputs: Inputs,
+    output: Output,
+    aoi_given: str | None,
+    options: SegmentOptions,
+    on_step: OnStep,
+    measured_by: Measure,
+) -> Setup:
+    """Settle the run that makes the mask; its parts lie beside the map's."""
+    beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
+    apart = replace(options, run_dir=beside) if options.run_dir is None else None
+    chosen = apart or options.below("mask")
+    run = prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
+    if not options.force:
+        for member in run.predictor.members:
+            bands = [run.predictor.bands[place] for place in member.places]
+            check_values(member.package, bands, run.scene)
+    return run
+
+
+def _check_same_pixels(scene: Scene, mask: Scene) -> None:
+    """Refuse a mask on other pixels: its model takes other files of an item."""
+    if mask.georef != scene.georef:
+        raise InputError(
+            f"the mask's model takes bands of {mask.georef.gsd_m():.3g} m, the map's "
+            f"those of {scene.georef.gsd_m():.3g} m; choose pixels for both with "
+            f"--resolution or --like"
+        )
+
+
+def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:
+    """Map no more than the scene's bounds; the model still sees what is around."""
+    if scene.area is None:
+        return aoi
+    inside = aoi.within(scene.area)
+    if inside is None:
+        raise InputError("the area of interest and --bounds have no pixel in common")
+    return inside
+
+
+def _keep_blocks(
+    lattice: Lattice, run_directory: str | Path, options: SegmentOptions
+) -> tuple[Lattice, list[str]]:
+    """Lay the blocks that an unfinished run began with; its files are theirs.
+
+    They never show in the result, so that another wish is no reason to refuse it.
+    """
+    wanted = str(lattice.rows.block)
+    begun = {} if options.restart else identity_of(run_directory)
+    block = begun.get("block", wanted)
+    if block == wanted:
+        return lattice, []
+    rows, cols = (
+        replace(axis, block=int(block)) for axis in (lattice.rows, lattice.cols)
+    )
+    place = without_secrets(run_directory)
+    warning = (
+        f"the unfinished run in {place} keeps its blocks of {block} x {block} "
+        f"tiles instead of {wanted} x {wanted}; the map is the same (--restart would "
+        f"begin again)"
+    )
+    return Lattice(rows, cols), [warning]
+
+
+def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredictor:
+    if options.tta not in AUGMENTATIONS:
+        raise InputError(
+            f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
+        )
+    matched = [(package, match.indices) for package, match in models]
+    is_onnx = any(package.is_onnx for package, _ in models)
+    compute = _compute(options, is_onnx=is_onnx)
+    predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
+    return probe(predictor, tile)
+
+
+def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
+    if options.batch is not None and options.batch < 1:
+        raise InputError(f"a batch has at least one tile, got {options.batch}")
+    if is_onnx and options.precision not in {"auto", "float32"}:
+        raise InputError(
+            f"an ONNX model has a precision of its own and is given float32; leave "
+            f"out --precision {options.precision}"
+        )
+    return resolve_compute(
+        options.device,
+        "float32" if is_onnx else options.precision,
+        batch=options.batch,
+        compiled=options.compile,
+        processes=options.workers or 1,
+    )
+
+
+def _check_formats(formats: tuple[str, ...]) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise InputError(
+            f"unknown vector format: {', '.join(unknown) or 'none given'}; "
+            f"those known are {', '.join(FORMATS)}"
+        )

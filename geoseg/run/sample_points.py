@@ -1,0 +1,220 @@
+"""A map on disk to points to label: sample_points()."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import geopandas
+import numpy as np
+
+from geoseg.errors import InputError, PlanError
+from geoseg.evaluate.carried_labels import LABELS, NAMES, Column, carry_over
+from geoseg.evaluate.sample_design import design_path, design_text
+from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
+from geoseg.evaluate.strata import Population
+from geoseg.geo.legend import NODATA, Legend
+from geoseg.overlay.reference import check_points_suffix, places, write_points
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.raster import ClassMap
+from geoseg.run.spread import spread
+from geoseg.storage.authorship import check_names
+from geoseg.storage.staging import atomic_file, check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import Georef
+
+Allocation = Literal["proportional", "neyman", "equal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleOptions:
+    """How points are shared among the classes of a map."""
+
+    points: int = 500
+    """How many in all."""
+    allocation: Allocation = "proportional"
+    """``proportional`` to the classes' pixels; ``equal``; or ``neyman``: to the pixels
+    times the standard deviation that is expected of being right, which gives the most
+    exact overall accuracy."""
+    minimum: int = 50
+    """How many each class gets at least, or all its pixels where it has fewer."""
+    expected: Mapping[str, float] = field(default_factory=dict)
+    """For ``neyman``: the user's accuracy that is expected of each class by its name,
+    more than 0 and less than 1."""
+    seed: int = 0
+    """Another seed draws another sample."""
+    workers: int = 0
+    """Worker processes to start; with 0 this one does it all."""
+    scheduler: str | None = None
+    """The address of a dask scheduler to work on, instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """A class of the map, or another stratum, and what was drawn of it."""
+
+    id: int
+    """Its value in the raster."""
+    name: str
+    """Its name."""
+    pixels: int
+    """How many pixels it has."""
+    share: float
+    """Part of the pixels that have a class, 0 to 1."""
+    points: int
+    """How many points were drawn of it."""
+    labelled: int = 0
+    """How many of them had a label already, which was kept."""
+
+
+def sample_points(
+    class_map: Path | str,
+    output: Path | str,
+    *,
+    band: int | None = None,
+    strata: Path | str | None = None,
+    options: SampleOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> tuple[Stratum, ...]:
+    """Draw points within each class of a map, for somebody to say what is there.
+
+    The points lie at centres of pixels, in an order that tells nothing of their class,
+    with an empty column ``reference`` to fill in. Which class the map has at each is
+    kept beside them, in ``<output>.design.json``: who labels better does not know.
+
+    Args:
+        class_map: A raster of classes, as `geoseg.vectorize` takes it.
+        output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees. Where an
+            earlier sample is there, labels of points that are drawn again are kept.
+        band: The band of the classes, counted from 1, where there are several.
+        strata: A raster on the map's pixels within whose values points are drawn,
+            instead of the map's classes; where it has nodata, none are.
+        options: How many points, of which class.
+        on_step: Called when the work begins, from the calling thread.
+
+    Returns:
+        The classes of the map, or the strata, that have a pixel, with the points of
+        each.
+
+    Raises:
+        InputError: Something given cannot be used, or labels that are there would be
+            lost; nothing was written.
+        DiskError: The files cannot be written.
+
+    """
+    options, output = options or SampleOptions(), Path(output)
+    check_points_suffix(output)
+    check_names(output)
+    check_folder(output.parent)
+    source = ClassMap.open(class_map, band=band)
+    on_step(Step("sample"))
+    population = Population.of(source, strata)
+    with spread(options.workers, options.scheduler) as map_blocks:
+        counts = count_classes(population, map_blocks=map_blocks)
+        pixels = counts.copy()
+        pixels[NODATA] = 0
+        if not pixels.any():
+            raise PlanError(
+                f"{class_map} has no pixel with a {population.noun} to draw from"
+            )
+        legend = population.legend()
+        wanted = _allocation(pixels, legend, options)
+        drawn = draw(
+            population, wanted, counts, seed=options.seed, map_blocks=map_blocks
+        )
+    columns = carry_over(output, drawn, source.georef)
+    labelled = np.array([bool(label) for label in columns[LABELS]], bool)
+    kept = np.bincount(drawn.ids[labelled], minlength=len(pixels))
+    found = tuple(
+        Stratum(
+            each.id,
+            each.name,
+            int(pixels[each.id]),
+            float(pixels[each.id] / pixels.sum()),
+            int(wanted[each.id]),
+            int(kept[each.id]),
+        )
+        for each in legend
+        if pixels[each.id]
+    )
+    with atomic_file(output) as whole:
+        write_points(whole, _table(drawn, columns, source.georef))
+        names = {each.id: each.name for each in found}
+        text = design_text(
+            whole,
+            {
+                "map": str(class_map),
+                "strata": None if strata is None else str(strata),
+                "allocation": options.allocation,
+                "minimum": options.minimum,
+                "seed": options.seed,
+            },
+            [asdict(each) for each in found],
+            {str(i): names[value] for i, value in enumerate(drawn.ids.tolist(), 1)},
+        )
+        design_path(whole).write_text(text, encoding="utf-8")
+    return found
+
+
+def _allocation(
+    pixels: NDArray[np.int64], legend: Legend, options: SampleOptions
+) -> NDArray[np.int64]:
+    """Share the points among values 0 to 255."""
+    nameless = sorted(set(np.flatnonzero(pixels).tolist()) - set(legend.ids))
+    if nameless:
+        raise InputError(
+            f"there are pixels of class {', '.join(map(str, nameless))}, which the "
+            f"legend does not name; it names {', '.join(map(str, legend.ids))}"
+        )
+    if options.expected and options.allocation != "neyman":
+        raise PlanError(
+            f"expected accuracies are for the allocation 'neyman', not for "
+            f"{options.allocation!r}"
+        )
+    shares = pixels.astype(np.float64)
+    if options.allocation == "equal":
+        shares = np.ones(pixels.shape)
+    elif options.allocation == "neyman":
+        shares = pixels * _deviations(pixels, legend, options.expected)
+    return allocate(options.points, shares, pixels=pixels, minimum=options.minimum)
+
+
+def _deviations(
+    pixels: NDArray[np.int64], legend: Legend, expected: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Give each value the standard deviation of being right, sqrt(U (1 - U))."""
+    deviations = np.ones(pixels.shape)
+    for name, accuracy in expected.items():
+        if not 0 < accuracy < 1:
+            raise PlanError(
+                f"the accuracy expected of {name!r} must be more than 0 and less than "
+                f"1, got {accuracy:g}"
+            )
+        deviations[legend.by_name(name).id] = (accuracy * (1 - accuracy)) ** 0.5
+    missing = [c.name for c in legend if pixels[c.id] and c.name not in expected]
+    if missing:
+        raise PlanError(
+            f"the allocation 'neyman' needs the accuracy expected of each class; that "
+            f"of {', '.join(missing)} is missing (0.8, say, where nothing is known)"
+        )
+    return deviations
+
+
+def _table(
+    drawn: Drawn, columns: Mapping[str, Column], georef: Georef
+) -> geopandas.GeoDataFrame:
+    """List the points with their names and a column for the true class."""
+    x, y = places(
+        georef, drawn.rows.astype(np.float64) + 0.5, drawn.cols.astype(np.float64) + 0.5
+    )
+    return geopandas.GeoDataFrame(
+        {NAMES: np.arange(1, len(drawn.ids) + 1), **columns},
+        geometry=geopandas.points_from_xy(x, y),
+        crs=georef.crs,
+    )

@@ -1,0 +1,309 @@
+"""Compose the rooms into jobs: segment(), of features and of several scenes, too."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from geoseg.errors import DeviceError, DiskError, InputError, RunError
+from geoseg.overlay.aoi import read_features
+from geoseg.progress import Clock, OnStep, Step, ignore_step
+from geoseg.run.claim import check_products
+from geoseg.run.cluster import dashboard_of, default_workers, open_client
+from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mask
+from geoseg.run.engine import Progress, run
+from geoseg.run.journal.journal import Journal, open_journal
+from geoseg.run.options import SegmentOptions
+from geoseg.run.resolve import prepare
+from geoseg.run.scene_names import named_apart
+from geoseg.run.tasks import Job, tasks_at_once
+from geoseg.storage.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from distributed import Client
+
+    from geoseg.report.report import Report
+    from geoseg.run.configuration import Setup
+    from geoseg.scene import Inputs
+
+
+def segment(
+    scene: Inputs,
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> Report:
+    """Turn a scene into a land-cover map: rasters, polygons, preview and report.
+
+    The output directory gets ``landcover.tif`` (class ids, nodata 255),
+    ``confidence.tif`` (percent, nodata 255), ``landcover.<format>``,
+    ``preview.png`` and ``run.json``. An unfinished run is taken up where it
+    stopped when the same call is made again.
+
+    Args:
+        scene: Rasters with the bands that the model needs: files, folders, patterns,
+            lists, URLs; several become one mosaic.
+        output: The directory for the products, made where it does not exist; or a
+            place in an object store, ``s3://bucket/folder``, where all of them appear
+            when they are whole.
+        aoi: What to map no more than: a vector file of polygons in any CRS, one
+            of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
+            ``west,south,east,north``; the last two in WGS 84, or in the CRS before
+            a semicolon (``EPSG:32633;...``). The whole scene where None.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What ``run.json`` holds.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: Something failed on the way; the same call resumes.
+
+    Example:
+        >>> import geoseg
+        >>> report = geoseg.segment(
+        ...     "scene.tif", "out", aoi="aoi.geojson"
+        ... )  # doctest: +SKIP
+
+    """
+    options = options or SegmentOptions()
+    clock = Clock()
+    place = Output.of(output)
+    setup = _prepare(scene, place, aoi, options, clock, on_step)
+    with place.claimed(), _client([setup], on_step) as client:
+        return _finish(setup, client, clock, on_step)
+
+
+def segment_features(  # what segment takes, and the field
+    scene: Inputs,
+    output: Path | str,
+    *,
+    aoi: Path | str,
+    field: str,
+    options: SegmentOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> dict[str, Report]:
+    """Make a map of each feature of an area of interest, in one run.
+
+    The run is one over all features, so a tile that several share is inferred once;
+    each feature's map is what `segment` gives for that feature alone, in a folder of
+    its own in the output directory.
+
+    Args:
+        scene: What to map, as `segment` takes it.
+        output: The directory for the features' folders.
+        aoi: A vector file of polygons, or one of its layers.
+        field: The field whose values name the features; those of one name are one.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What each feature's ``run.json`` holds, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: Something failed on the way; the same call resumes.
+
+    """
+    options = options or SegmentOptions()
+    clock = Clock()
+    place = Output.of(output)
+    if options.mask_model is not None and place.url is not None:
+        raise InputError(
+            "maps of features with a mask go to a disk only, and not to an object "
+            "store; give a folder, or leave out the mask model"
+        )
+    setup = _prepare(scene, place, aoi, options, clock, on_step)
+    features = read_features(str(aoi), field, setup.scene.georef)
+    parts = {name: setup.cut_to(area, name) for name, area in features.items()}
+    for part in parts.values():
+        check_products(part.output, scene, str(aoi), options)
+    told = tuple(w for area in features.values() for w in area.warnings)
+    on_step(Step("prepare", warnings=told))
+    reports: dict[str, Report] = {}
+    with (
+        place.claimed(),
+        _client([setup], on_step) as client,
+        _journal(setup) as journal,
+        _masked(setup, client, clock, on_step),
+    ):
+        counts = _infer(setup, journal, client, clock, on_step)
+        deliver_mask(setup, place.folder)
+        for name, part in parts.items():
+            on_step(Step("features", done=len(reports), total=len(features)))
+            reports[name] = deliver(
+                part, journal, client, counts, clock.copy(), ignore_step
+            )
+        _close(setup, journal)
+    return reports
+
+
+def segment_each(
+    scenes: Sequence[Path | str],
+    output: Path | str,
+    *,
+    aoi: Path | str | None = None,
+    options: SegmentOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> dict[str, Report]:
+    """Map independent scenes one after the other, with the model loaded once.
+
+    Each is a run of its own, in a folder of the output directory that is named like
+    the scene. All are checked before the first begins; one that fails on the way does
+    not stop the others; one that is done already, with the same inputs and settings,
+    is not done again.
+
+    Args:
+        scenes: The scenes, each as `segment` takes one.
+        output: The directory for the scenes' folders.
+        aoi: The area of interest, as `segment` takes it; it lies on every scene.
+        options: Model, formats, tiles, device and so on.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What each scene's ``run.json`` holds, by the name of its folder.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: A scene failed on the way; the others are done, and the same call
+            resumes.
+
+    """
+    options = options or SegmentOptions()
+    setups, clocks = {}, {}
+    place = Output.of(output)
+    for name, scene in named_apart(scenes).items():
+        clocks[name] = Clock()
+        chosen = options.below(name)
+        setups[name] = _prepare(
+            scene, place.below(name), aoi, chosen, clocks[name], on_step
+        )
+    reports: dict[str, Report] = {}
+    failures: dict[str, RunError] = {}
+    with _client(list(setups.values()), on_step) as client:
+        for name, setup in setups.items():
+            on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
+            try:
+                with setup.output.claimed():
+                    reports[name] = finished_report(setup) or _finish(
+                        setup, client, clocks[name], on_step
+                    )
+            except (DiskError, DeviceError):
+                raise  # no other scene can do better
+            except RunError as error:
+                failures[name] = error
+    if failures:
+        told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        raise RunError(
+            f"{len(failures)} of {len(setups)} scenes failed, the others are done "
+            f"({told}); run the same command again to finish them"
+        ) from next(iter(failures.values()))
+    return reports
+
+
+def _prepare(  # what segment takes
+    scene: Inputs,
+    output: Output,
+    aoi: Path | str | None,
+    options: SegmentOptions,
+    clock: Clock,
+    on_step: OnStep,
+) -> Setup:
+    with clock("prepare"):
+        area = None if aoi is None else str(aoi)
+        setup = prepare(scene, output, area, options, on_step)
+    on_step(Step("prepare", warnings=setup.warnings))
+    return setup
+
+
+@contextmanager
+def _client(setups: Sequence[Setup], on_step: OnStep) -> Iterator[Client]:
+    """Open the client of some jobs with one model and the same options."""
+    threads = tasks_at_once(remote=any(setup.scene.is_remote for setup in setups))
+    setup = setups[0]
+    options, device = setup.options, setup.predictor.compute.device
+    workers = default_workers(device) if options.workers is None else options.workers
+    with open_client(
+        workers, options.scheduler, device=device, threads=threads
+    ) as client:
+        on_step(Step("prepare", dashboard=dashboard_of(client)))
+        yield client
+
+
+def _journal(setup: Setup) -> AbstractContextManager[Journal]:
+    place, identity = setup.run_directory, setup.plan.identity
+    return open_journal(place, identity, restart=setup.options.restart)
+
+
+def _finish(setup: Setup, client: Client, clock: Clock, on_step: OnStep) -> Report:
+    """Run what is left of a setup, and write its products."""
+    with _journal(setup) as journal, _masked(setup, client, clock, on_step):
+        counts = _infer(setup, journal, client, clock, on_step)
+        report = deliver(setup, journal, client, counts, clock, on_step)
+        _close(setup, journal)
+    return report
+
+
+@contextmanager
+def _masked(
+    setup: Setup, client: Client, clock: Clock, on_step: OnStep
+) -> Iterator[None]:
+    """Make the mask first, where there is one; its parts go when the map is there."""
+    mask = setup.mask_run
+    if mask is None:
+        yield
+        return
+
+    def tell(step: Step) -> None:
+        on_step(replace(step, name="mask"))
+
+    with _journal(mask) as journal:
+        with clock("mask"):
+            _infer(mask, journal, client, clock.copy(), tell)
+            write_mask(mask, journal)
+        yield
+        shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
+        _close(mask, journal)
+
+
+def _close(setup: Setup, journal: Journal) -> None:
+    if not setup.options.keep_parts:
+        journal.discard()
+
+
+def _infer(
+    setup: Setup, journal: Journal, client: Client, clock: Clock, on_step: OnStep
+) -> Progress:
+    job = Job(
+        plan=setup.plan,
+        source=setup.scene,
+        predictor=setup.predictor,
+        area=setup.aoi,
+        blend=setup.options.blend,
+        layers=setup.layers,
+        store=journal.store,
+        at_once=tasks_at_once(remote=setup.scene.is_remote),
+    )
+
+    def tell(progress: Progress) -> None:
+        on_step(
+            Step(
+                "infer",
+                done=progress.tiles,
+                total=progress.tiles_planned,
+                resumed_blocks=progress.resumed,
+                blocks=progress.blocks_planned,
+            )
+        )
+
+    allow = setup.options.allow_missing
+    with clock("infer"):
+        return run(job, journal, client, tell, allow_missing=allow)

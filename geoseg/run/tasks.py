@@ -1,0 +1,340 @@
+"""What a worker does: infer a block, merge a seam.
+
+A block is read once, each of its tiles goes through the model once, and all that
+is left are files in the run directory: *parts*, the finished classes and
+confidence of pixels that the block alone decides, and *strips*, the partial
+scores of pixels that it shares with its neighbours. A seam is merged from the
+strips of the blocks that share it. So nothing waits in memory for a neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Semaphore
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from geoseg.geo.tiling import Block, Piece
+from geoseg.geo.windows import Window, reflect
+from geoseg.predict.stitch import Accumulator, Blend, tile_weights
+from geoseg.predict.streams import in_lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.tiling import Tile
+    from geoseg.predict.layers import Layers
+    from geoseg.run.journal.store import Receipt, Store
+    from geoseg.run.plan import Plan
+
+
+THREADS = 3
+"""Tasks of one process at a time: one reads, one has the device, one writes."""
+_AHEAD = 3
+"""As many more read where that is waiting for a network: answers come after tens of
+milliseconds, in which two cores do a near-free model's work on a block of 1 Mpx."""
+
+
+def tasks_at_once(*, remote: bool) -> int:
+    """How many tasks of a process are under way where a scene is read from."""
+    return THREADS + (_AHEAD if remote else 0)
+
+
+class Source(Protocol):
+    """What a block is read from; `geoseg.scene.Scene` is one."""
+
+    @property
+    def georef(self) -> Georef:
+        """The pixel plane."""
+
+    def check(self) -> None:
+        """Raise an error where this process does not see the source."""
+
+    def read(
+        self, window: Window, bands: tuple[int, ...]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read pixels ``(band, y, x)`` and their valid mask ``(y, x)``."""
+
+
+class Predictor(Protocol):
+    """What predicts tiles; `geoseg.predict.TilePredictor` is one."""
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """The source's bands to read, in the order wanted."""
+
+    @property
+    def planes(self) -> int:
+        """How many numbers a pixel has: one a class, or two where they are refined."""
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in a batch."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the probabilities are."""
+
+    @property
+    def lanes(self) -> int:
+        """How many batches a process computes side by side."""
+
+    @property
+    def threads(self) -> int:
+        """The threads that an operation of a lane uses on a CPU."""
+
+    def __call__(
+        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
+    ) -> torch.Tensor:
+        """Give the probabilities ``(tile, plane, y, x)`` of a batch of tiles."""
+
+
+class Area(Protocol):
+    """Where the map is wanted; `geoseg.overlay.aoi.Aoi` is one."""
+
+    def touches(self, window: Window) -> bool:
+        """Whether the window may hold pixels of the area."""
+
+    def mask(self, window: Window) -> NDArray[np.bool_]:
+        """Which pixels of the window are in the area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a worker needs for any task of a run."""
+
+    plan: Plan
+    """What is to be done."""
+    source: Source
+    """Where pixels come from."""
+    predictor: Predictor
+    """What predicts."""
+    area: Area
+    """Where the map is wanted."""
+    blend: Blend
+    """How overlapping tiles share a pixel."""
+    layers: Layers
+    """What is kept of the scores."""
+    store: Store
+    """The files of the run directory."""
+    at_once: int = THREADS
+    """How many tasks of a process are under way: see `tasks_at_once`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A finished task."""
+
+    receipts: tuple[Receipt, ...]
+    """The files that it left."""
+    inferred: int = 0
+    """Tiles that went through the model."""
+    empty: int = 0
+    """Tiles that touch the AOI but hold no valid pixel of it."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the journal notes of it."""
+        return {"inferred": self.inferred, "empty": self.empty}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """What was read for a block, indexed by scene pixels."""
+
+    window: Window
+    """Where it was read."""
+    values: NDArray[np.generic]
+    """As the scene gives them, shape ``(band, y, x)``."""
+    valid: NDArray[np.bool_]
+    """True where a pixel has data, shape ``(y, x)``."""
+
+    def tile(
+        self, view: Window, scene: Georef
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Cut out what the model sees of a tile: beyond the scene, its reflection."""
+        if self.window.contains(view):
+            part = view.relative_to(self.window).slices()
+            return self.values[(slice(None), *part)], self.valid[part]
+        rows, cols = (
+            np.array(reflect(start, stop, length)) - first
+            for start, stop, length, first in (
+                (*view.rows, scene.height, self.window.row),
+                (*view.cols, scene.width, self.window.col),
+            )
+        )
+        rows = rows[:, np.newaxis]
+        return self.values[:, rows, cols], self.valid[rows, cols]
+
+
+def part_name(piece: Piece) -> str:
+    """Name the file of a finished piece."""
+    return f"part-{piece.row}-{piece.col}"
+
+
+def strip_name(piece: Piece, block: Block) -> str:
+    """Name the file of a block's share in a piece."""
+    return f"strip-{piece.row}-{piece.col}-{block.row}-{block.col}"
+
+
+def piece_of(name: str) -> tuple[Piece, Block | None]:
+    """Read the name of a part or a strip: the piece, and whose share it is.
+
+    Example:
+        >>> piece_of("part-0-1")
+        (Piece(row=0, col=1), None)
+        >>> piece_of(strip_name(Piece(0, 1), Block(0, 2)))
+        (Piece(row=0, col=1), Block(row=0, col=2))
+
+    """
+    _, row, col, *block = name.split("-")
+    return Piece(int(row), int(col)), Block(*map(int, block)) if block else None
+
+
+def infer_block(job: Job, block: Block) -> Done:
+    """Read and infer a block; leave its parts and strips.
+
+    Memory: the block's pixels, and four bytes a class and pixel for its scores.
+    """
+    lattice = job.plan.lattice
+    touched = [
+        t for t in lattice.tiles(block) if job.area.touches(lattice.tile_view(t))
+    ]
+    pixels = _read(job, [lattice.tile_view(tile) for tile in touched])
+    wanted = _wanted(job, lattice.block_view(block), pixels)
+    tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
+    with _computing:
+        sums = _accumulate(job, block, tiles, pixels)
+        files = _finish(job, block, sums, wanted)
+    receipts = [job.store.write(name, data) for name, data in files.items()]
+    return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
+
+
+def merge_seams(
+    job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
+) -> tuple[Done, ...]:
+    """Add the strips of each piece and leave the finished parts."""
+    return tuple(_merge_seam(job, piece, strips) for piece, strips in seams)
+
+
+def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
+    window = job.plan.output(piece)
+    files = [job.store.read(receipt) for receipt in strips]
+    return Done((job.store.write(part_name(piece), _add(job, window, files)),))
+
+
+def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
+    """Add strips and give the finished part; each has the same mask."""
+    shape = (job.predictor.planes, window.height, window.width)
+    start = _padded(window.pixels)
+    total = np.zeros(shape, np.int32)
+    for data in files:
+        total += np.frombuffer(data, np.int32, offset=start).reshape(shape)
+    mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape[1:])
+    return job.layers.pack(torch.from_numpy(total), mask)
+
+
+_computing = Semaphore(2)
+"""The blocks of a process that compute at a time; others read and write meanwhile. Two,
+so that no lane waits for the last tile of a block, and their scores fit the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which pixels of a block are to get a class: valid ones of the AOI."""
+
+    window: Window
+    """The block's view."""
+    mask: NDArray[np.bool_]
+    """True where a class is wanted, shape ``(y, x)``."""
+
+    def any_in(self, view: Window) -> bool:
+        """Whether a tile has such a pixel."""
+        seen = view.intersection(self.window)
+        return seen is not None and bool(self.within(seen).any())
+
+    def within(self, window: Window) -> NDArray[np.bool_]:
+        """The mask of a window inside the block's view."""
+        return self.mask[window.relative_to(self.window).slices()]
+
+
+def _read(job: Job, views: Sequence[Window]) -> _Pixels:
+    """Read, in one window, all scene pixels that some tiles show."""
+    scene = job.source.georef
+    rows = {r for v in views for r in _ends(*v.rows, scene.height)}
+    cols = {c for v in views for c in _ends(*v.cols, scene.width)}
+    window = Window.between((min(rows), max(rows) + 1), (min(cols), max(cols) + 1))
+    values, valid = job.source.read(window, job.predictor.bands)
+    return _Pixels(window, values, valid)
+
+
+def _ends(start: int, stop: int, length: int) -> tuple[int, int]:
+    """The first and the last scene pixel of a range that may reach outside."""
+    if start >= 0 and stop <= length:
+        return start, stop - 1
+    inside = reflect(start, stop, length)
+    return min(inside), max(inside)
+
+
+def _wanted(job: Job, view: Window, pixels: _Pixels) -> _Wanted:
+    """Tiles that were not read touch no pixel of the AOI, so what is read suffices."""
+    mask = np.zeros((view.height, view.width), np.bool_)
+    seen = view.intersection(pixels.window)
+    if seen is not None:
+        inside = job.area.mask(seen)
+        valid = pixels.valid[seen.relative_to(pixels.window).slices()]
+        mask[seen.relative_to(view).slices()] = inside & valid
+    return _Wanted(view, mask)
+
+
+def _accumulate(
+    job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels
+) -> Accumulator:
+    """Send the tiles through the model, batch by batch, and add them up."""
+    lattice, predictor = job.plan.lattice, job.predictor
+    axes, size = (lattice.rows, lattice.cols), predictor.batch
+    sums = Accumulator(lattice.block_view(block), predictor.planes, predictor.device)
+
+    def add(batch: Sequence[Tile]) -> None:
+        cuts = [pixels.tile(lattice.tile_view(t), job.source.georef) for t in batch]
+        cuts += cuts[-1:] * (size - len(cuts))  # every batch has the same shape
+        values, valid = (np.stack(layer) for layer in zip(*cuts, strict=True))
+        for tile, scores in zip(batch, predictor(values, valid), strict=False):
+            weights = tile_weights(axes, tile, job.blend)
+            sums.add(scores, lattice.tile_view(tile), weights)
+
+    batches = [tiles[start : start + size] for start in range(0, len(tiles), size)]
+    lanes, threads = predictor.lanes, predictor.threads
+    in_lanes(add, batches, device=predictor.device, lanes=lanes, threads=threads)
+    return sums
+
+
+def _finish(
+    job: Job, block: Block, sums: Accumulator, wanted: _Wanted
+) -> dict[str, bytes]:
+    """Turn a block's scores into the files that it leaves."""
+    files = {}
+    for piece in job.plan.shown(block):
+        window = job.plan.output(piece)
+        scores, mask = sums.scores(window), wanted.within(window)
+        if job.plan.sharers(piece) == [block]:
+            files[part_name(piece)] = job.layers.pack(scores, mask)
+        else:
+            files[strip_name(piece, block)] = _strip(scores, mask)
+    return files
+
+
+def _strip(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
+    """The mask, a byte a pixel, then the scores, four bytes a class and pixel."""
+    fill = bytes(_padded(mask.size) - mask.size)
+    return mask.tobytes() + fill + scores.cpu().contiguous().numpy().tobytes()
+
+
+def _padded(size: int) -> int:
+    """Round up to whole int32, which must lie at multiples of four bytes."""
+    return -(-size // 4) * 4

@@ -1,0 +1,158 @@
+"""What all scenes begin with: headers that are read, one grid, and no sheets yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from geoseg.errors import SceneError
+from geoseg.progress import OnStep, ignore_step
+from geoseg.scene.files.header import Header, read_header
+from geoseg.scene.files.index import read_headers
+from geoseg.scene.files.paths import list_places
+from geoseg.scene.files.raster import use
+from geoseg.scene.image import Scene
+from geoseg.scene.items.safe_product import as_product_says, check_unpacked
+from geoseg.scene.quality import find_quality, is_quality
+from geoseg.scene.warp.chosen_grid import bounds_window, choose_grid, is_chosen
+from geoseg.scene.warp.common_grid import common_grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.scene.files.header import BandHeader
+    from geoseg.scene.files.raster import Raster
+    from geoseg.scene.members import Sheet
+    from geoseg.scene.options import SceneOptions
+
+    Found = TypeVar("Found")
+
+
+def read_all(
+    places: Sequence[str],
+    roots: Sequence[Path],
+    options: SceneOptions,
+    on_step: OnStep = ignore_step,
+    *,
+    beyond: bool = True,
+) -> list[Header | SceneError]:
+    """Read headers, each with what its product says of it; errors stand for others.
+
+    Args:
+        places: Files in GDAL's words.
+        roots: The folders that VRTs may refer to.
+        options: Whether they may refer to others, too.
+        on_step: Called as files are read.
+        beyond: Whether to ask products on servers for what they say.
+
+    """
+    within = None if options.allow_external_references else roots
+    found = read_headers(places, partial(_read, roots=within), on_step)
+    complete = partial(_completed, beyond=beyond, raw=options.radiometry == "raw")
+    return [complete(h) if isinstance(h, Header) else h for h in found]
+
+
+def _completed(header: Header, *, beyond: bool, raw: bool) -> Header | SceneError:
+    try:
+        return as_product_says(header, beyond=beyond)
+    except SceneError as error:
+        return header if raw else error
+
+
+def _read(place: str, roots: Sequence[Path] | None) -> Header:
+    check_unpacked(place)
+    return read_header(place, roots)
+
+
+def readable(
+    found: Iterable[Found | SceneError], options: SceneOptions
+) -> tuple[list[Found], list[str]]:
+    """Leave out what cannot be read, where that is allowed.
+
+    Returns:
+        The rest, and what was left out, a sentence each.
+
+    Raises:
+        SceneError: Something cannot be read.
+
+    """
+    good, bad = [], []
+    for each in found:
+        if isinstance(each, SceneError):
+            bad.append(each)
+        else:
+            good.append(each)
+    if bad and not (options.skip_unreadable and good):
+        more = f"; nor can {len(bad) - 1} others" if len(bad) > 1 else ""
+        advice = "; --skip-unreadable leaves such files out" if good else ""
+        raise SceneError(f"{bad[0]}{more}{advice}") from bad[0]
+    return good, [f"left out: {error}" for error in bad]
+
+
+def one_raster(
+    place: str, options: SceneOptions, flag: str, numbers: tuple[int, ...] = ()
+) -> Raster:
+    """Open the one raster that a flag names, or some of its bands.
+
+    Raises:
+        SceneError: It is none, or there are several.
+
+    """
+    named = list_places([place])
+    headers, _ = readable(read_all(named.places, named.roots, options), options)
+    if len(headers) > 1:
+        raise SceneError(f"{flag} names one raster, but {place} are {len(headers)}")
+    return use(headers[0], replace(options, numbers=numbers))
+
+
+def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> Georef:
+    """Find the files' own grid, or make the one that the user chose.
+
+    Bands of classes take the nearest pixels and have no say where there are others.
+    """
+    measured = [each for each in rasters if not _holds_classes(each)] or rasters
+    if not is_chosen(options):
+        return common_grid(measured)
+    like = options.like
+    plane = None if like is None else one_raster(like, options, "--like").georef
+    return choose_grid([raster.georef for raster in measured], options, plane)
+
+
+def _holds_classes(raster: Raster) -> bool:
+    return all(is_quality(band.name) for band in raster.bands)
+
+
+def make_scene(
+    name: str,
+    place: str,
+    grid: Georef,
+    bands: Sequence[BandHeader],
+    options: SceneOptions,
+) -> Scene:
+    """Make a scene that has no sheets yet."""
+    names, bounds = tuple(band.name for band in bands), options.bounds
+    masked = bool(options.mask)
+    measured = [b.dtype for b in bands if masked or not is_quality(b.name)]
+    return Scene(
+        name=name,
+        place=place,
+        georef=grid,
+        bands=names,
+        dtype=str(np.result_type(*(measured or [band.dtype for band in bands]))),
+        sheets=(),
+        options=options,
+        area=None if bounds is None else bounds_window(grid, bounds),
+        masks=find_quality(options.mask, names),
+    )
+
+
+def some(sheets: Sequence[Sheet], options: SceneOptions) -> tuple[Sheet, ...]:
+    """Refuse a scene without a sheet."""
+    if not sheets:
+        raise SceneError(f"no file lies on {options.like}; choose another --like")
+    return tuple(sheets)

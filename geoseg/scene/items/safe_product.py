@@ -1,0 +1,140 @@
+"""Sentinel-2 products: the files of a ``.SAFE`` folder as a bundle.
+
+GDAL has a driver for them, whose subdatasets are one for each resolution. Files are
+taken by name here instead: so bands of a product are found like those of a STAC item,
+only the files needed are opened, and what `MTD_MSIL1C.xml` or `MTD_MSIL2A.xml` says of
+numbers holds for one of its JP2s that a user names alone, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import SceneError
+from geoseg.scene.items.documents import read_bytes
+from geoseg.scene.items.safe_metadata import IMAGE, Product, understand
+from geoseg.storage.remote import as_url, without_secrets
+
+if TYPE_CHECKING:
+    from geoseg.scene.files.header import Header
+    from geoseg.scene.items.item import Bundle
+
+_METADATA = ("MTD_MSIL2A.xml", "MTD_MSIL1C.xml")
+_ABOVE = 5
+"""How far above one of its images a product's metadata may lie."""
+_PACKED = re.compile(
+    r"^SENTINEL2_L|S2[A-D]_MSI[^/]*\.zip$|^/vsi(zip|tar|gzip|7z|rar)/.*S2[A-D]_MSI"
+)
+"""How GDAL names a part of a product, and what is in archives of products."""
+_BEYOND = re.compile(r"(.*/S2[A-D]_MSI(L1C|L2A)_[^/]*\.SAFE)(?:/|$)")
+"""A product's folder, on a server or an object store."""
+
+
+def read_product(place: str) -> list[Bundle] | None:
+    """Read a product by its folder or its metadata; None where a place is neither.
+
+    Raises:
+        SceneError: Its metadata cannot be read.
+
+    """
+    folder, _, name = place.rstrip("/").rpartition("/")
+    if as_url(place) is not None:
+        found = _BEYOND.fullmatch(
+            f"{folder}/{name}" if name not in _METADATA else folder
+        )
+        return list(_beyond(found).bundles) if found else None
+    path = Path(place)
+    if name in _METADATA and path.is_file():
+        return list(_on_disk(path).bundles)
+    if name.lower().endswith(".safe") and path.is_dir():
+        there = [path / name for name in _METADATA if (path / name).is_file()]
+        return list(_on_disk(there[0]).bundles) if there else None
+    return None
+
+
+def check_unpacked(place: str) -> None:
+    """Refuse a product in an archive, and GDAL's own words for parts of a product.
+
+    Raises:
+        SceneError: It is one; its metadata would not be looked at.
+
+    """
+    if _PACKED.search(place):
+        raise SceneError(
+            f"{place} is a Sentinel-2 product as GDAL's driver reads it, without the "
+            f"offset that its metadata tell; unpack it, and give its .SAFE folder"
+        )
+
+
+def as_product_says(header: Header, *, beyond: bool = True) -> Header:
+    """Complete the header of an image that lies in its product.
+
+    Nothing changes where it lies elsewhere, or where its product does not list it.
+
+    Args:
+        header: The image's.
+        beyond: Whether metadata on servers and object stores are read, too.
+
+    Raises:
+        SceneError: It lies in a product whose metadata cannot be read.
+
+    """
+    stem = without_secrets(header.place).removesuffix(".jp2")
+    if IMAGE.search(stem) is None or len(header.bands) != 1:
+        return header
+    if not beyond and as_url(header.place) is not None:
+        return header
+    product, place = _product_of(header.place)
+    offer = None if product is None else product.offers.get(place)
+    if offer is None:
+        return header
+    band = header.bands[0]
+    own = (band.scale, band.offset)
+    scale, offset = own if offer.scale is None else (offer.scale, offer.offset or 0.0)
+    named = replace(
+        band,
+        name=band.name or offer.name,
+        scale=scale,
+        offset=offset,
+        nodata=offer.nodata,
+    )
+    return replace(header, bands=(named,))
+
+
+def _product_of(place: str) -> tuple[Product | None, str]:
+    """Find the product that an image lies in, and the image's place there."""
+    if as_url(place) is not None:
+        found = _BEYOND.match(place)
+        return (_beyond(found) if found else None), place.partition("?")[0]
+    path = Path(place).resolve()
+    for folder in path.parents[1 : _ABOVE + 1]:
+        for name in _METADATA:
+            if (folder / name).is_file():
+                return _on_disk(folder / name), str(path)
+    return None, place
+
+
+def _on_disk(path: Path) -> Product:
+    path = path.resolve()
+    return _read(str(path.parent), path.name, path.stat().st_mtime_ns)
+
+
+def _beyond(found: re.Match[str]) -> Product:
+    return _read(found[1], f"MTD_MSI{found[2]}.xml", 0)
+
+
+@lru_cache(maxsize=256)
+def _read(folder: str, name: str, _: int) -> Product:
+    """Read metadata once, as long as a file on a disk is not changed."""
+    place = f"{folder}/{name}"
+    try:
+        return understand(read_bytes(place), folder, without_secrets(place))
+    except SceneError as error:
+        raise SceneError(
+            f"{error}; a product's metadata are needed to know what its numbers mean, "
+            f"if they are not to be taken as they are: --radiometry raw"
+        ) from error

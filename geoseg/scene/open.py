@@ -1,0 +1,127 @@
+"""The way in: what a user names becomes one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import SceneError
+from geoseg.geo.band_names import colour_of
+from geoseg.progress import OnStep, ignore_step
+from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
+from geoseg.scene.files.header import shown
+from geoseg.scene.files.paths import list_places
+from geoseg.scene.files.raster import use
+from geoseg.scene.layout import Laid, find_bundles, lay_bundles
+from geoseg.scene.members import Sheet, lay
+from geoseg.scene.mosaic import in_order, match_names
+from geoseg.scene.options import SceneOptions
+from geoseg.scene.stacked_bands import open_named_bands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from geoseg.scene.files.header import Header
+    from geoseg.scene.files.paths import Inputs, Named
+    from geoseg.scene.files.raster import Raster
+    from geoseg.scene.image import Scene
+    from geoseg.scene.items.item import Needs
+
+
+def open_scene(
+    inputs: Inputs,
+    options: SceneOptions | None = None,
+    on_step: OnStep = ignore_step,
+    needs: Needs | None = None,
+) -> Scene:
+    """Read the headers of what a scene is made of; no pixel.
+
+    Several files become one image, a mosaic, where they lie on one grid and have the
+    same bands.
+
+    Args:
+        inputs: Raster files, folders of them, patterns such as ``sheets/*.tif``, text
+            files with a path a line, STAC items, Sentinel-2 products, or URLs; one or
+            several.
+        options: How to read it.
+        on_step: Called as headers are read, where there are many.
+        needs: Chooses bands of items and products, whose bands are in many files, by
+            their number, given all names and common names. All where None; a raster
+            always comes with all of its bands.
+
+    Raises:
+        SceneError: A file is missing, is no raster, has no place on Earth or holds
+            pixels that are no measurements; or files do not fit together.
+
+    """
+    options = options or SceneOptions()
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if options.bands and given:
+        raise SceneError(
+            "bands are named with --band, and a scene beside them; give one of both"
+        )
+    if options.bands and options.numbers:
+        raise SceneError(
+            "--band and --bands are given; write --band NAME=FILE:NUMBER for a band of "
+            "a file by number"
+        )
+    if options.bands:
+        return open_named_bands(options)
+    if not given:
+        raise SceneError("no scene is given; name a raster, a folder, or several")
+    named = list_places(given)
+    found = find_bundles(named)
+    if all(isinstance(each, str) for each in found):
+        laid = _lay_rasters(named, options, on_step)
+    elif options.numbers:
+        raise SceneError(
+            "--bands takes bands of rasters by number, and a STAC item or a product "
+            "has its bands in several files; they are known by name"
+        )
+    else:
+        laid = lay_bundles(found, named, options, needs, on_step)
+    sheets = in_order(some(laid.sheets, options), options.mosaic)
+    name = Path(shown(given[0])).name if len(given) == 1 else f"{len(sheets)} files"
+    made = make_scene(
+        name, ", ".join(map(shown, given)), laid.grid, laid.bands, options
+    )
+    return replace(made, sheets=tuple(sheets), warnings=laid.warnings)
+
+
+def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
+    """Lay files with the same bands on one grid."""
+    found = read_all(named.places, named.roots, options, on_step)
+    headers, left_out = readable(found, options)
+    rasters = [use(header, options) for header in headers]
+    places = match_names(rasters)
+    grid = find_grid(rasters, options)
+    sheets = [
+        Sheet((layer,), tuple((0, band) for band in bands), layer.window)
+        for raster, bands in zip(rasters, places, strict=True)
+        if (layer := lay(raster, grid, options.resampling))
+    ]
+    told = (*left_out, *_needless(headers, options), *_other_colours(rasters))
+    return Laid(grid, rasters[0].bands, tuple(sheets), told)
+
+
+def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]:
+    """Say what of the options has no effect, against what somebody may expect."""
+    if options.assume_crs is not None and all(header.wkt for header in headers):
+        yield (
+            "--assume-crs is not used: every file names its CRS; where it is a wrong "
+            "one, write another into the file, for instance with rio edit-info --crs"
+        )
+
+
+def _other_colours(rasters: Sequence[Raster]) -> Iterator[str]:
+    """Name the first band that is called by one colour, and marked as another."""
+    for raster in rasters:
+        for number, band in zip(raster.indexes, raster.bands, strict=True):
+            named = colour_of(band.name)
+            if named and band.colour and named != band.colour:
+                yield (
+                    f"{raster.name} calls its band {number} {band.name}, and its "
+                    f"colour interpretation is {band.colour}; the name is believed"
+                )
+                return

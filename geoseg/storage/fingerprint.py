@@ -1,0 +1,147 @@
+"""What tells one input file from another, or from itself after a change.
+
+A resumed run must know that its inputs are what they were. Hashing 40 GB would take
+minutes, so a file is known by its place, its size, when it was changed (on a server:
+its ETag) and a hash of its first bytes, where a raster's header is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request
+
+from geoseg.errors import SceneError
+from geoseg.storage.remote import as_url, ask, file_system, read_from, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_HEADER = 64 * 1024
+"""Bytes that are hashed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """One file as it is now."""
+
+    path: str
+    """Where it is: an absolute path, or a URL without user, password or query."""
+    size: int
+    """Its size in bytes; -1 where a server does not say."""
+    changed: str
+    """When it was changed, or the ETag that a server gives it."""
+    header: str
+    """A hash of its first 64 KiB; of a folder's, of what is in it."""
+
+
+def take_fingerprint(place: Path | str) -> Fingerprint:
+    """Look at a file, a URL (``https://``, ``s3://``, ...) or a path of GDAL's.
+
+    At most one small read; a file's pixels are not looked at. Of a folder that is one
+    raster, names, sizes and times of all files are.
+
+    Raises:
+        SceneError: It is gone or cannot be read; the message names it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     _ = file.write(b"pixels"), file.flush()
+        ...     take_fingerprint(file.name).size
+        6
+
+    """
+    url = as_url(place)
+    if url is None:
+        path = Path(str(place).removeprefix("file://"))
+        return _of_folder(path) if path.is_dir() else _of_file(path)
+    name = without_secrets(url)
+    with read_from(url, "AWS_PROFILE or GDAL_HTTP_BEARER"):
+        if url.startswith(("http://", "https://")):
+            return _of_address(url, name)
+        return _of_object(url, name)
+
+
+def _of_file(path: Path) -> Fingerprint:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            header = file.read(_HEADER)
+    except OSError as error:
+        raise SceneError(f"{path} cannot be read ({error.strerror})") from error
+    changed = str(status.st_mtime_ns)
+    return Fingerprint(str(path.resolve()), status.st_size, changed, _hash(header))
+
+
+def _of_folder(folder: Path) -> Fingerprint:
+    """Look at all files of a folder that is one raster, such as a Zarr store."""
+    listed: list[tuple[str, int, int]] = []
+    try:
+        for above, _, names in os.walk(folder):
+            for name in names:
+                path = os.path.join(above, name)  # noqa: PTH118  # a million of them
+                status = os.stat(path)  # noqa: PTH116  # the same
+                listed.append((path, status.st_size, status.st_mtime_ns))
+    except OSError as error:
+        raise SceneError(f"{folder} cannot be read ({error.strerror})") from error
+    inside = sorted((os.path.relpath(path, folder), *told) for path, *told in listed)
+    size = sum(size for _, size, _ in listed)
+    changed = str(max((changed for *_, changed in listed), default=0))
+    return Fingerprint(
+        str(folder.resolve()), size, changed, _hash(repr(inside).encode())
+    )
+
+
+def _of_address(url: str, name: str) -> Fingerprint:
+    """One request tells all; a server that knows no ranges is hung up on."""
+    wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(request_headers(os.environ))}
+    request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
+    with ask(request) as answer:
+        header = answer.read(_HEADER)
+        whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        length = whole or answer.headers.get("Content-Length", "")
+        changed = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+    size = int(length) if length.isdigit() else -1
+    return Fingerprint(name, size, changed or "", _hash(header))
+
+
+def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give the headers that GDAL is told to send, from its settings."""
+    for line in environment.get("GDAL_HTTP_HEADERS", "").splitlines():
+        name, _, value = line.partition(":")
+        yield name.strip(), value.strip()
+    if bearer := environment.get("GDAL_HTTP_BEARER"):
+        yield "Authorization", f"Bearer {bearer}"
+    elif user := environment.get("GDAL_HTTP_USERPWD"):
+        yield "Authorization", f"Basic {b64encode(user.encode()).decode()}"
+
+
+def _of_object(url: str, name: str) -> Fingerprint:
+    system, path = file_system(url)
+    told = system.info(path)
+    if told["type"] == "directory":
+        return _of_objects(name, system.find(path, detail=True))
+    header = system.cat_file(path, start=0, end=_HEADER)
+    return Fingerprint(name, int(told["size"]), _mark(told), _hash(header))
+
+
+def _of_objects(name: str, found: Mapping[str, Mapping[str, Any]]) -> Fingerprint:
+    """Look at all objects of a folder that is one raster."""
+    inside = [(path, told["size"], _mark(told)) for path, told in sorted(found.items())]
+    size = sum(size for _, size, _ in inside)
+    return Fingerprint(name, size, "", _hash(repr(inside).encode()))
+
+
+def _mark(told: Mapping[str, Any]) -> str:
+    """What a store says of an object that changes when the object does."""
+    marks = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
+    return next((str(told[mark]) for mark in marks if told.get(mark)), "")
+
+
+def _hash(header: bytes) -> str:
+    return hashlib.blake2b(header, digest_size=16).hexdigest()

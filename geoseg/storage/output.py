@@ -1,0 +1,179 @@
+"""Where a run's products go: a folder on this disk, or an object store.
+
+Products for a store are made in a temporary folder and brought there when all of them
+are whole. The report, `run.json`, goes last and is taken away first: where it is, all
+that it names is there and belongs to it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from geoseg.errors import DiskError, OutputError
+from geoseg.storage.authorship import REPORT, check_replaceable, checksum
+from geoseg.storage.bucket import Bucket
+from geoseg.storage.lease import Lease
+from geoseg.storage.lock import locked_folder
+from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.staging import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+RUN_DIRECTORY = ".geoseg"
+MASKS = ".geoseg-masks-made"
+"""The hidden folder in which a mask is, until it is a product."""
+_WEB = frozenset(("http", "https"))
+"""Addresses that nothing can be written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a run's products go."""
+
+    folder: Path
+    """Where they are made: where they stay, or from where they go to a store."""
+    url: str | None = None
+    """The place in an object store; None on a disk."""
+
+    @classmethod
+    def of(cls, place: Path | str) -> Output:
+        """Take a place as it was given.
+
+        Args:
+            place: A folder, or the URL of one in an object store.
+
+        Raises:
+            OutputError: It is empty, or the address of a web server.
+
+        """
+        if not str(place):
+            raise OutputError(
+                "the output is empty; name a folder, or write . for the one you are in"
+            )
+        url = as_url(place)
+        if url is None:
+            return cls(Path(str(place).removeprefix("file://")))
+        if urlsplit(url).scheme.lower() in _WEB:
+            raise OutputError(
+                f"maps are written to a disk or an object store, such as "
+                f"s3://bucket/folder, and not to {without_secrets(url)}"
+            )
+        made_in = Path(tempfile.gettempdir(), f"geoseg-{secrets.token_hex(8)}")
+        return cls(made_in, url.rstrip("/"))
+
+    def below(self, name: str) -> Output:
+        """Give a folder in it, for one of several maps."""
+        url = None if self.url is None else f"{self.url}/{name}"
+        return Output(self.folder / name, url)
+
+    def run_directory(self, name: str = RUN_DIRECTORY) -> str | Path:
+        """Say where unfinished work is kept unless it is said otherwise."""
+        return self.folder / name if self.url is None else f"{self.url}/{name}"
+
+    def place(self, path: Path) -> str:
+        """Say where a product is in the end."""
+        if self.url is None:
+            return str(path)
+        return without_secrets(f"{self.url}/{path.relative_to(self.folder)}")
+
+    def check(self) -> None:
+        """Refuse what cannot become a folder on a disk; make nothing.
+
+        Raises:
+            OutputError: It, or what is above it, is a file or cannot be written.
+
+        """
+        if self.url is None:
+            check_folder(self.folder)
+
+    def check_products(self, products: Iterable[Path], *, overwrite: bool) -> None:
+        """Refuse to replace what somebody made in a folder, or changed since.
+
+        Raises:
+            OutputError: Something would be lost.
+
+        """
+        if self.url is None:
+            for path in products:
+                check_replaceable(path, overwrite=overwrite)
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep others from writing there; leave nothing in the temporary folder.
+
+        Raises:
+            OutputError: Another process is writing there, or the store cannot be
+                reached or written.
+
+        """
+        if self.url is None:
+            with locked_folder(self.folder):
+                yield
+            return
+        bucket, probe = Bucket(self.url), f"{RUN_DIRECTORY}-check"
+        try:
+            bucket.put(probe, b"")
+            bucket.remove([probe])
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"{bucket} cannot be written ({error}); make the bucket first"
+            ) from error
+        except DiskError as error:  # nothing has been done yet
+            raise OutputError(str(error)) from error
+        lease = Lease(Bucket(f"{self.url}/{RUN_DIRECTORY}-lock"))
+        try:
+            yield
+        finally:
+            lease.release()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def publish(self) -> None:
+        """Bring all products to the store, the report last; nothing to do on a disk.
+
+        Raises:
+            DiskError: The store cannot be written; what came there is removed.
+
+        """
+        if self.url is None:
+            return
+        bucket = Bucket(self.url)
+        made = [path.relative_to(self.folder) for path in self.folder.rglob("*")]
+        names = [str(path) for path in made if (self.folder / path).is_file()]
+        names.sort(key=lambda name: (name == REPORT, name))
+        bucket.remove([REPORT])
+        try:
+            for name in names:
+                bucket.upload(self.folder / name, name)
+        except DiskError:
+            with suppress(DiskError):
+                bucket.remove(names)
+            raise
+
+    def fetch_report(self) -> None:
+        """Bring the report of a run that is done from the store, where there is one."""
+        if self.url is None:
+            return
+        with suppress(FileNotFoundError):
+            content = Bucket(self.url).get(REPORT)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / REPORT).write_bytes(content)
+
+    def holds(self, checksums: Mapping[str, str]) -> bool:
+        """Tell whether products are there, and on a disk whether they are the same.
+
+        Args:
+            checksums: The SHA-256 of each file, by its name.
+
+        """
+        if self.url is None:
+            paths = {self.folder / name: told for name, told in checksums.items()}
+            return all(p.is_file() and checksum(p) == told for p, told in paths.items())
+        return checksums.keys() <= {name for name, _ in Bucket(self.url).list()}

@@ -1,0 +1,129 @@
+"""Polygons as RFC 7946 wants them: in degrees of WGS 84, with seven decimals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from pyproj.exceptions import ProjError
+
+from geoseg.errors import VectorError
+from geoseg.storage.vectors.bent_sides import Reach, Rings, bend
+from geoseg.storage.vectors.globe import DECIMALS, on_globe
+from geoseg.storage.vectors.polygons import only_polygons
+from geoseg.storage.vectors.way import WGS84, Way
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from numpy.typing import NDArray
+
+_NOWHERE = (
+    "some polygons lie where their CRS cannot be brought to longitude and latitude; "
+    "GeoJSON has nothing else, so write another format"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ToLonlat:
+    """What brings polygons of a map to longitude and latitude, rounded and valid.
+
+    A side that is straight in the CRS gets vertices until it is straight between them
+    in degrees, to a fiftieth of a pixel; the same ones in both of its neighbours. What
+    crosses the antimeridian becomes parts that meet there, and what lies around a pole
+    is closed along it. Rounded polygons that would cross themselves are repaired.
+    """
+
+    way: Way
+    """From the map's CRS to degrees."""
+    reach: Reach
+    """Which of the map's sides are short enough to stay as they are."""
+
+    @classmethod
+    def of(cls, frame: gpd.GeoDataFrame) -> ToLonlat:
+        """Prepare for the polygons of a map, some rows of which are brought at a time.
+
+        Raises:
+            VectorError: There is no way from their CRS to degrees.
+
+        """
+        polygons = frame.geometry.to_numpy()
+        bounds = shapely.total_bounds(polygons)
+        pixel = np.sqrt(np.median(shapely.area(polygons) / frame["pixel_count"]))
+        try:
+            way = Way.of(frame.crs, float(pixel), bounds)
+        except ProjError as error:
+            raise VectorError(f"{_NOWHERE} ({error})") from error
+        return cls(way, Reach.over(bounds, way))
+
+    def __call__(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Bring rows of the frame to degrees.
+
+        Raises:
+            VectorError: A polygon is so small that rounding leaves nothing of it,
+                or lies where WGS 84 has no coordinates for it.
+
+        """
+        polygons = frame.geometry.to_numpy()
+        return frame.set_geometry(self.polygons(polygons), crs=WGS84)
+
+    def polygons(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+        """Bring polygons and multipolygons to degrees; raises as the call does."""
+        parts, owner = shapely.get_parts(polygons, return_index=True)
+        _, points, (rings, ends) = shapely.to_ragged_array(parts, include_z=False)
+        shapes = bend(Rings(points, rings, ends), self.way, self.reach)
+        lonlat = self.way.lonlat(shapes.points)
+        if not np.isfinite(lonlat).all():
+            raise VectorError(_NOWHERE)
+        try:
+            found = on_globe(shapes, lonlat, self.way)
+        except shapely.errors.GEOSException as error:
+            raise VectorError(
+                f"a polygon cannot be drawn in longitude and latitude ({error}); write "
+                f"another format than GeoJSON"
+            ) from error
+        lost = shapely.is_empty(found)
+        if lost.any():
+            raise _too_small(parts[lost][0])
+        return _mend(_regroup(found, owner, polygons))
+
+
+def _regroup(
+    found: NDArray[np.object_],
+    owner: NDArray[np.intp],
+    polygons: NDArray[np.object_],
+) -> NDArray[np.object_]:
+    """Make multipolygons of what were some, and of what has been cut."""
+    if len(found) == len(polygons):
+        return found
+    pieces, whole = shapely.get_parts(found, return_index=True)
+    gathered: NDArray[np.object_] = shapely.multipolygons(pieces, indices=owner[whole])
+    single = shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON
+    gathered[single] = found[single[owner]]
+    return gathered
+
+
+def _mend(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Repair what rounding has broken."""
+    broken = np.flatnonzero(~shapely.is_valid(polygons))
+    polygons[broken] = [_repair(polygon) for polygon in polygons[broken]]
+    return polygons
+
+
+def _repair(polygon: shapely.Polygon) -> shapely.Polygon | shapely.MultiPolygon:
+    """Make a rounded polygon valid on the grid of what can be written."""
+    repaired = shapely.set_precision(shapely.make_valid(polygon), 10.0**-DECIMALS)
+    repaired = only_polygons(
+        shapely.transform(repaired, lambda points: np.round(points, DECIMALS))
+    )
+    if repaired.is_empty or not repaired.is_valid:
+        raise _too_small(polygon)
+    return repaired
+
+
+def _too_small(polygon: shapely.Geometry) -> VectorError:
+    return VectorError(
+        f"a polygon at {polygon.bounds[:2]} is smaller than GeoJSON's "
+        f"{DECIMALS} decimals can hold; write another format"
+    )

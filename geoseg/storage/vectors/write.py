@@ -1,0 +1,452 @@
+"""The door for vectors: polygons to files, complete or not at all.
+
+The same polygons give the same bytes, so times that a format would store are
+fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyogrio
+import shapely
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+from geoseg.errors import DiskError, VectorError
+from geoseg.geo.ground import unit_areas
+from geoseg.storage.authorship import files_mark, mark_layer
+from geoseg.storage.gdal_paths import layer_name, writable
+from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.globe import DECIMALS
+from geoseg.storage.vectors.lonlat import ToLonlat
+from geoseg.storage.vectors.qgis_style import make_qml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+    from typing import TypeAlias
+
+    import geopandas as gpd
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+    _Prepare: TypeAlias = Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]
+
+FORMATS = {
+    "geojson": ".geojson",
+    "geojsonl": ".geojsonl",
+    "gpkg": ".gpkg",
+    "fgb": ".fgb",
+    "parquet": ".parquet",
+    "shp": ".shp",
+    "pmtiles": ".pmtiles",
+}
+"""The formats that can be written, and the suffix by which each is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """How GDAL writes a format."""
+
+    name: str
+    """GDAL's name for it."""
+    options: dict[str, str] = field(default_factory=dict)
+    """What differs from the driver's defaults."""
+    in_lonlat: bool = False
+    """Whether the format has no other coordinates than degrees of WGS 84."""
+    short_names: dict[str, str] = field(default_factory=dict)
+    """New names for columns whose names are too long for it."""
+
+
+_LINES = _Driver(
+    "GeoJSONSeq",
+    {"COORDINATE_PRECISION": str(DECIMALS), "ID_FIELD": "feature_id"},
+    in_lonlat=True,
+)
+_DRIVERS = {
+    ".geojson": _LINES,  # put in brackets: twice as fast as GDAL's GeoJSON
+    ".geojsonl": _LINES,
+    # QGIS before 3.28 warns of later versions.
+    ".gpkg": _Driver("GPKG", {"VERSION": "1.3"}),
+    ".fgb": _Driver("FlatGeobuf"),
+    ".shp": _Driver(
+        "ESRI Shapefile",
+        {"DBF_DATE_LAST_UPDATE": "2000-01-01"},
+        short_names={
+            "perimeter_m": "perim_m",
+            "pixel_count": "pixels",
+            "mean_confidence": "mean_conf",
+        },
+    ),
+    ".pmtiles": _Driver("PMTiles", in_lonlat=True),  # which GDAL brings to Mercator
+}
+_ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
+"""The suffixes of formats that know no other coordinates than those on Earth."""
+_FIXED_TIME = "2000-01-01T00:00:00.000Z"
+_WORLD_PIXEL = 156_543.0
+"""Units of Web Mercator a pixel where a tile of 256 pixels is the world."""
+_LAST_LATITUDE = 85.0512
+"""Degrees north and south, beyond which Web Mercator has no tiles."""
+_FINEST_ZOOM = 18
+_ZOOMS = 6
+"""How many zoom levels there are above the finest."""
+_CHUNK = 1 << 22
+"""Bytes of a file in memory at once."""
+_BATCH = 32_768
+"""Polygons that are on their way to GDAL at once."""
+_WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
+_ROW_GROUP = 65_536
+"""Polygons in a row group of GeoParquet: what a reader can skip at once."""
+
+
+def write_polygons(
+    frame: gpd.GeoDataFrame, path: Path, *, legend: Legend, layer: str | None = None
+) -> None:
+    """Write polygons to a file; its suffix chooses the format.
+
+    In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
+    valid after rounding too:
+
+    * ``.geojson``: RFC 7946, one collection, cut at the antimeridian and closed over
+      poles.
+    * ``.geojsonl``: the same, a feature in each line, without a bracket around.
+
+    In the polygons' CRS:
+
+    * ``.gpkg``: GeoPackage with a spatial index.
+    * ``.fgb``: FlatGeobuf with a spatial index; features in its order.
+    * ``.parquet``: GeoParquet 1.1 with a covering box for each polygon, rows in
+      Hilbert order.
+    * ``.shp``: Shapefile, of several files, at most 2 GB each. Its names have ten
+      letters at most, so that columns are called ``perim_m``, ``pixels`` and
+      ``mean_conf``.
+
+    In Web Mercator, as map tiles for the web, lines coarser in coarser ones:
+
+    * ``.pmtiles``: vector tiles down to the zoom at which a pixel of the map is
+      a quarter of a screen's pixel; it needs at least one polygon, and none beyond
+      85.05 degrees north and south. ``feature_id`` is the same in all tiles that show
+      a part of a polygon.
+
+    The style that shows the classes' colours in QGIS is written inside a
+    GeoPackage, and beside the file (``.qml``) in every other format. Either also holds
+    checksums, by which `geoseg.storage.authorship` knows the file.
+
+    Args:
+        frame: What `geoseg.vectorize.polygons.polygons` gives; it may be empty.
+        path: The file, replaced if it exists: see `replacing`.
+        legend: The classes of the map.
+        layer: The layer of a GeoPackage to write or replace; others stay. The whole
+            file, with one layer of the file's name, where None.
+
+    Raises:
+        VectorError: The suffix is unknown, or the polygons do not fit the format.
+        DiskError: The file cannot be written.
+        OutputError: Another program has the file open.
+
+    """
+    suffix, layer_named = suffix_of(path), layer or layer_name(path.stem)
+    with atomic_file(path) as partial:
+        if suffix == ".gpkg" and layer is not None and path.exists():
+            shutil.copyfile(path, partial)
+        with writable(partial, suffix) as plain:
+            if suffix == ".parquet":
+                _write_parquet(frame, plain)
+            elif suffix == ".geojson":
+                _write_collection(frame, plain, path.stem)
+            else:
+                _write_with_gdal(frame, plain, layer_named)
+            if suffix == ".gpkg":
+                _add_style(plain, layer_named, make_qml(legend))
+        if suffix != ".gpkg":
+            _write_style(path, partial, make_qml(legend))
+
+
+def _write_style(path: Path, partial: Path, qml: str) -> None:
+    """Write the style beside a file, with the checksums of the file's parts."""
+    style = path.with_suffix(".qml")
+    before = style.read_bytes().decode(errors="replace") if style.is_file() else ""
+    made = [each for each in partial.parent.iterdir() if each.stem == path.stem]
+    text = f"{qml}<!-- {files_mark(made, before)} -->\n"
+    partial.with_suffix(".qml").write_text(text, encoding="utf-8")
+
+
+def suffix_of(path: Path) -> str:
+    """Give the suffix of a format, whatever the case; ``.json`` is ``.geojson``.
+
+    Raises:
+        VectorError: It is of no known format; the message lists those known.
+
+    """
+    check_suffix(path)
+    suffix = path.suffix.lower()
+    return ".geojson" if suffix == ".json" else suffix
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a file whose suffix is of no known format.
+
+    Raises:
+        VectorError: The suffix is unknown; the message lists those known.
+
+    """
+    if path.suffix.lower() not in {*FORMATS.values(), ".json"}:
+        raise VectorError(
+            f"{path} has no suffix of a vector format; "
+            f"the suffixes are {', '.join(FORMATS.values())}"
+        )
+
+
+def check_place(suffixes: Collection[str], georef: Georef) -> None:
+    """Refuse formats that cannot tell where a map is.
+
+    Raises:
+        VectorError: One of the suffixes needs longitude and latitude, or ESRI's WKT,
+            and the CRS has none; or Web Mercator, and the map goes on beyond its ends.
+
+    """
+    needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
+    if needy and not georef.is_on_earth:
+        raise VectorError(
+            f"{', '.join(needy)} needs longitude and latitude, and the CRS "
+            f"{georef.crs.name!r} is a local one that has none; write .gpkg, .fgb, "
+            f".parquet or .shp instead, or give the scene a CRS on Earth"
+        )
+    if ".shp" in suffixes and not _has_esri_wkt(georef.crs):
+        raise VectorError(
+            f".shp keeps its CRS as ESRI's WKT, and the CRS {georef.crs.name!r} has no "
+            f"ESRI WKT, so that nobody could tell where the polygons are; write .gpkg, "
+            f".fgb or .parquet instead, or map in another CRS"
+        )
+    if ".pmtiles" in suffixes:
+        bounds = georef.lonlat_bounds()
+        _check_mercator(bounds.bottom, bounds.top)
+
+
+def _has_esri_wkt(crs: CRS) -> bool:
+    try:
+        crs.to_wkt("WKT1_ESRI")
+    except CRSError:
+        return False
+    return True
+
+
+def _check_mercator(south: float, north: float) -> None:
+    if max(north, -south) > _LAST_LATITUDE and math.isfinite(north - south):
+        raise VectorError(
+            f".pmtiles is in Web Mercator, which ends at 85.05 degrees north and "
+            f"south, and the map reaches from {south:.6g} to {north:.6g}; write "
+            f"another format, or map an area that ends before"
+        )
+
+
+def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
+    """Write one GeoJSON collection: lines of features with brackets around."""
+    lines = path.with_suffix(".geojsonl")
+    _write_with_gdal(frame, lines, name)
+    name = json.dumps(name, ensure_ascii=False)
+    head = f'{{"type": "FeatureCollection", "name": {name}, "features": [\n'
+    with lines.open("rb") as source, path.open("wb") as target:
+        target.write(head.encode())
+        waiting = b""
+        while chunk := source.read(_CHUNK):
+            target.write(waiting.replace(b"\n", b",\n"))
+            waiting = chunk
+        target.write(waiting.removesuffix(b"\n").replace(b"\n", b",\n"))
+        target.write(b"\n]}\n")
+    lines.unlink()
+
+
+def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+    """Write a layer with the GDAL driver of the file's suffix."""
+    driver = _DRIVERS[path.suffix]
+    options = dict(driver.options)
+    if path.suffix == ".pmtiles":
+        options |= _zooms(frame, path)
+    types = shapely.get_type_id(frame.geometry.array)
+    many = bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
+    frame = frame.rename(columns=driver.short_names)
+    if driver.in_lonlat:
+        frame = frame.assign(feature_id=np.arange(len(frame)))
+    schema = _to_table(frame.iloc[:0]).schema
+    prepare: _Prepare = _all_multi if many else _as_it_is
+    if driver.in_lonlat and len(frame):
+        prepare = ToLonlat.of(frame)
+    refusals: list[Exception] = []
+    batches = _batches(frame, schema, prepare, refusals)
+    try:
+        with fixed_time():
+            pyogrio.write_arrow(
+                pa.RecordBatchReader.from_batches(schema, batches),
+                path,
+                layer=layer,
+                driver=driver.name,
+                geometry_name=frame.geometry.name,
+                geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=many),
+                crs="EPSG:4326" if driver.in_lonlat else frame.crs.to_wkt(),
+                encoding="UTF-8",
+                **options,
+            )
+    except RuntimeError as error:  # GDAL's own, or that a batch was refused
+        if refusals:
+            raise refusals[0] from error
+        raise DiskError(f"cannot write {path.name}: {error}") from error
+    if path.suffix == ".pmtiles":
+        _count_tiled(path, len(frame))
+
+
+def _count_tiled(path: Path, count: int) -> None:
+    """Refuse tiles that lack some of the polygons, as GDAL makes of a great many."""
+    _, table = pyogrio.read_arrow(path, columns=["feature_id"], read_geometry=False)
+    found = len(table["feature_id"].unique())
+    if found != count:
+        raise VectorError(
+            f"{path.name} would show {found:,} of {count:,} polygons: a tile has no "
+            f"room for more; merge small ones (a smallest area to keep), straighten "
+            f"lines, or write another format"
+        )
+
+
+def _layer_type(*, in_lonlat: bool, many: bool) -> str:
+    """Name the type that a layer's geometries have in common."""
+    if in_lonlat:
+        return "Unknown"  # GeoJSON mixes them, and names each
+    return "MultiPolygon" if many else "Polygon"
+
+
+def _batches(
+    frame: gpd.GeoDataFrame,
+    schema: pa.Schema,
+    prepare: _Prepare,
+    refusals: list[Exception],
+) -> Iterator[pa.RecordBatch]:
+    """Give a frame as Arrow batches, of which one at a time is in memory.
+
+    Args:
+        frame: The polygons.
+        schema: The schema of every batch.
+        prepare: What is done with some of the rows before they are written.
+        refusals: Filled with the error if that fails: GDAL, which asks for the
+            batches, would not pass it on.
+
+    """
+    for first in range(0, len(frame), _BATCH):
+        try:
+            part = prepare(frame.iloc[first : first + _BATCH])
+        except Exception as error:
+            refusals.append(error)
+            raise
+        yield from _to_table(part).cast(schema).to_batches()
+
+
+def _to_table(frame: gpd.GeoDataFrame) -> pa.Table:
+    """Turn a frame into an Arrow table, geometries as well-known binary."""
+    table = pa.Table.from_pandas(
+        frame.drop(columns=frame.geometry.name), preserve_index=False
+    )
+    binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
+    return table.append_column(
+        pa.field(frame.geometry.name, pa.binary(), metadata=_WELL_KNOWN_BINARY), binary
+    )
+
+
+def _as_it_is(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    return frame
+
+
+def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Turn polygons among multipolygons into multipolygons of one."""
+    parts, owners = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
+    return frame.set_geometry(shapely.multipolygons(parts, indices=owners))
+
+
+def _zooms(frame: gpd.GeoDataFrame, path: Path) -> dict[str, str]:
+    """Choose the zoom levels of tiles that show the map's pixels."""
+    if not len(frame):
+        raise VectorError(
+            f"{path.name} cannot be tiles of nothing, and there are no polygons; "
+            f"every other format can be empty"
+        )
+    metres = float(np.sqrt((frame["area_m2"] / frame["pixel_count"]).median()))
+    side = metres / _mercator_unit(frame)
+    finest = int(np.clip(np.rint(np.log2(_WORLD_PIXEL / side)) - 2, 0, _FINEST_ZOOM))
+    return {"MINZOOM": str(max(0, finest - _ZOOMS)), "MAXZOOM": str(finest)}
+
+
+def _mercator_unit(frame: gpd.GeoDataFrame) -> float:
+    """Metres of a unit of Web Mercator on the ground, in the middle of a frame."""
+    left, bottom, right, top = frame.total_bounds
+    web = CRS.from_epsg(3857)
+    way = Transformer.from_crs(frame.crs, web, always_xy=True)
+    x, y = way.transform([(left + right) / 2], [(bottom + top) / 2])
+    unit = float(np.sqrt(unit_areas(web, np.array(x), np.array(y)))[0])
+    return unit if np.isfinite(unit) else 1.0
+
+
+def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:
+    """Write GeoParquet, neighbours on the ground in the same row group."""
+    if len(frame):
+        frame = frame.iloc[np.argsort(frame.hilbert_distance(), kind="stable")]
+    frame.to_parquet(
+        path,
+        index=False,
+        compression="zstd",
+        schema_version="1.1.0",
+        write_covering_bbox=True,
+        row_group_size=_ROW_GROUP,
+    )
+
+
+@contextmanager
+def fixed_time() -> Iterator[None]:
+    """Have GDAL write one moment, not now, as the time of the last change."""
+    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _FIXED_TIME})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+
+
+def _add_style(path: Path, layer: str, qml: str) -> None:
+    """Put a style in a GeoPackage, in the table where QGIS looks for one.
+
+    The mark that says who wrote the layer, and what, comes last.
+    """
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            """
+            CREATE TABLE IF NOT EXISTS layer_styles (
+                id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+                f_table_catalog TEXT(256), f_table_schema TEXT(256),
+                f_table_name TEXT(256), f_geometry_column TEXT(256),
+                styleName TEXT(30), styleQML TEXT, styleSLD TEXT,
+                useAsDefault BOOLEAN, description TEXT, owner TEXT(30),
+                ui TEXT(30), update_time DATETIME
+            )
+            """
+        )
+        database.execute("DELETE FROM layer_styles WHERE f_table_name = ?", (layer,))
+        database.execute(
+            "INSERT INTO layer_styles VALUES "
+            "(NULL, '', '', ?, 'geom', ?, ?, '', TRUE, 'Colours of the classes', '', "
+            "'', ?)",
+            (layer, layer, qml, _FIXED_TIME),
+        )
+        database.execute(
+            "INSERT OR IGNORE INTO gpkg_contents "
+            "(table_name, data_type, identifier, last_change)"
+            " VALUES ('layer_styles', 'attributes', 'layer_styles', ?)",
+            (_FIXED_TIME,),
+        )
+        mark_layer(database, layer)

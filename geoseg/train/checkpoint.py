@@ -1,0 +1,183 @@
+"""What a training leaves on disk: its state, so that it can carry on; then a package.
+
+All is in a hidden folder beside the output until the package is whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from geoseg.errors import DiskError, GeosegError, ResumeError, TrainingError
+from geoseg.storage.staging import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from geoseg.train.options import TrainOptions
+    from geoseg.train.trainer import Course
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What an epoch showed."""
+
+    number: int
+    """Counted from 1."""
+    step: int
+    """Steps taken so far."""
+    loss: float
+    """The mean loss of its steps."""
+    learning_rate: float
+    """At its last step."""
+    overall: float
+    """Overall accuracy on the blocks that are watched."""
+    mean_f1: float
+    """Mean F1 there."""
+    mean_iou: float
+    """Mean IoU there."""
+
+    def told(self) -> str:
+        """Write it in a line."""
+        return (
+            f"epoch {self.number}: loss {self.loss:.3f}, held-out overall accuracy "
+            f"{self.overall:.3f}, mean F1 {self.mean_f1:.3f}, mean IoU "
+            f"{self.mean_iou:.3f}"
+        )
+
+
+class Record:
+    """The folder of a training under way."""
+
+    def __init__(self, output: Path, identity: dict[str, str], *, choose: bool) -> None:
+        """Name the places; nothing is made yet.
+
+        Args:
+            output: Where the package is to appear.
+            identity: What decides the weights.
+            choose: Keep the best epoch, not the last.
+
+        """
+        self.output, self.identity, self.choose = output, identity, choose
+        self.folder = output.with_name(f".{output.name}.training")
+        self.package = self.folder / "package"
+        self.tensorboard: Path | None = None
+        self.epochs: tuple[Epoch, ...] = ()
+        self._best: dict[str, Any] | None = None
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, output: Path, identity: dict[str, str], options: TrainOptions
+    ) -> Iterator[Self]:
+        """Open what an interrupted training left, or begin.
+
+        Raises:
+            ResumeError: What is there is of another training.
+
+        """
+        record = cls(output, identity, choose=options.patience > 0)
+        record.tensorboard = options.tensorboard
+        if options.restart:
+            shutil.rmtree(record.folder, ignore_errors=True)
+        record.check()
+        try:
+            record.folder.mkdir(parents=True, exist_ok=True)
+            yield record
+        except TrainingError:
+            # It would come to the same end again: nothing is worth keeping.
+            shutil.rmtree(record.folder, ignore_errors=True)
+            raise
+        except GeosegError:
+            raise
+        except OSError as error:
+            raise DiskError(
+                f"cannot write {record.folder}: {error.strerror or error}; make room "
+                f"or access there and run the same command again"
+            ) from error
+
+    def check(self) -> None:
+        """Refuse to carry on another training.
+
+        Raises:
+            ResumeError: Something differs; the message says what.
+
+        """
+        path = self.folder / "identity.json"
+        if not path.exists():
+            return
+        before = json.loads(path.read_text(encoding="utf-8"))
+        differs = sorted(
+            key
+            for key in before.keys() | self.identity.keys()
+            if before.get(key) != self.identity.get(key)
+        )
+        if differs:
+            raise ResumeError(
+                f"{self.folder} holds an interrupted training with another "
+                f"{', '.join(differs)}; give the same again, or --restart"
+            )
+
+    def restore(self, course: Course) -> list[Epoch]:
+        """Bring a course to where the interrupted one was; give its epochs."""
+        path = self.folder / "state.pt"
+        if not path.exists():
+            return []
+        kept = torch.load(path, map_location=course.settings.device, weights_only=True)
+        course.restore(kept["course"])
+        self._best = kept["best"]
+        self.epochs = tuple(Epoch(**each) for each in kept["epochs"])
+        return list(self.epochs)
+
+    def keep(self, course: Course, epochs: list[Epoch]) -> None:
+        """Keep where a course is, whole or not at all."""
+        self.epochs = tuple(epochs)
+        best = max(epochs, key=lambda each: each.mean_f1)
+        if self.choose and best is epochs[-1]:
+            self._best = deepcopy(course.averaged.state_dict())
+        with atomic_file(self.folder / "identity.json") as path:
+            path.write_text(json.dumps(self.identity), encoding="utf-8")
+        with atomic_file(self.folder / "state.pt") as path:
+            told = [asdict(each) for each in epochs]
+            kept = {"course": course.state(), "best": self._best, "epochs": told}
+            torch.save(kept, path)
+        if self.tensorboard:
+            write_scalars(self.tensorboard, epochs[-1])
+
+    def best(self, course: Course) -> torch.nn.Module:
+        """Give the network that is kept: the best one's weights, or the last one's."""
+        network = course.averaged
+        if self._best is not None:
+            network.load_state_dict(self._best)
+        return network
+
+    def deliver(self) -> None:
+        """Let the package appear, and throw the rest away."""
+        with (self.package / "training.csv").open(
+            "w", newline="", encoding="utf-8"
+        ) as file:
+            writer = csv.DictWriter(file, [field.name for field in fields(Epoch)])
+            writer.writeheader()
+            writer.writerows(asdict(each) for each in self.epochs)
+        if self.output.exists():
+            self.output.rmdir()
+        self.package.replace(self.output)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_scalars(folder: Path, epoch: Epoch) -> None:
+    """Write an epoch's figures for TensorBoard."""
+    from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  # an extra
+
+    with SummaryWriter(str(folder)) as writer:
+        for name in ("loss", "learning_rate", "overall", "mean_f1", "mean_iou"):
+            writer.add_scalar(name, getattr(epoch, name), epoch.step)

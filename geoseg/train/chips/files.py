@@ -1,0 +1,120 @@
+"""A chip's files: its pixels and its classes, as GeoTIFFs."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+from rasterio.crs import CRS
+
+from geoseg.geo.legend import NODATA
+from geoseg.raster.class_names import LEGEND_TAG, legend_to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import Georef
+    from geoseg.geo.legend import Legend
+
+_COMPRESSED = {"driver": "GTiff", "compress": "DEFLATE", "interleave": "band"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all images of a scene's chips have in common."""
+
+    bands: tuple[str, ...]
+    """Each band's name."""
+    dtype: str
+    """Of the pixels."""
+    nodata: float | None
+    """The value without data; None where a mask says what has some."""
+    scales: tuple[float, ...]
+    """What raw pixels of each band are multiplied by, as the scene declares it."""
+    offsets: tuple[float, ...]
+    """What is added then."""
+
+
+def write_image(
+    path: Path,
+    pixels: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+    georef: Georef,
+    look: Look,
+) -> None:
+    """Write a chip's pixels as they are in the scene.
+
+    What is no number beside a nodata value becomes that value. Where pixels without
+    data are not told by a nodata value alone, the file has a mask of its own.
+
+    Args:
+        path: The file.
+        pixels: Shape ``(band, y, x)``.
+        valid: Where they count, shape ``(y, x)``.
+        georef: The chip's plane.
+        look: Names and units.
+
+    """
+    kind = np.dtype(look.dtype)
+    if kind.kind == "f" and look.nodata is not None and np.isfinite(look.nodata):
+        pixels = np.where(np.isfinite(pixels), pixels, pixels.dtype.type(look.nodata))
+    profile = {
+        **_profile(georef, len(pixels), look.dtype),
+        "nodata": look.nodata,
+        "predictor": 3 if kind.kind == "f" else 2,
+    }
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **profile) as dataset,
+    ):
+        dataset.write(pixels)
+        dataset.scales, dataset.offsets = look.scales, look.offsets
+        for band, name in enumerate(look.bands, start=1):
+            dataset.set_band_description(band, name)
+        if not valid.all() and not _told(pixels, valid, look.nodata):
+            dataset.write_mask(valid)
+
+
+def write_mask(
+    path: Path, classes: NDArray[np.uint8], georef: Georef, legend: Legend
+) -> None:
+    """Write a chip's class ids, shape ``(y, x)``, with their colours and names."""
+    profile = {**_profile(georef, 1, "uint8"), "nodata": NODATA}
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write(classes, 1)
+        dataset.write_colormap(1, legend.colormap())
+        dataset.update_tags(**{LEGEND_TAG: legend_to_json(legend)})
+        dataset.set_band_description(1, "class")
+
+
+def _told(
+    pixels: NDArray[np.generic], valid: NDArray[np.bool_], nodata: float | None
+) -> bool:
+    """Whether a nodata value alone says where there is no data."""
+    if nodata is None:
+        return False
+    missing = np.isnan(pixels) if np.isnan(nodata) else pixels == nodata
+    return bool((missing.any(axis=0) == ~valid).all())
+
+
+def _profile(georef: Georef, count: int, dtype: str) -> dict[str, object]:
+    return {
+        **_COMPRESSED,
+        "height": georef.height,
+        "width": georef.width,
+        "count": count,
+        "dtype": dtype,
+        "crs": _crs(georef.crs.to_wkt()),
+        "transform": georef.transform,
+        "blockysize": georef.height,  # one strip a band: a chip is read whole
+    }
+
+
+@functools.cache
+def _crs(wkt: str) -> CRS:
+    return CRS.from_wkt(wkt)

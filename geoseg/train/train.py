@@ -1,0 +1,270 @@
+"""From scenes and labels to a model package: `train`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from geoseg.errors import DeviceError, InputError, OutputError, PlanError
+from geoseg.models.networks.network import load_network, save_package, tile_stride
+from geoseg.models.package.naming import check_name, name_of_folder
+from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.predict import resolve_compute
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.storage.lock import locked_file
+from geoseg.storage.staging import check_folder
+from geoseg.train.checkpoint import Epoch, Record
+from geoseg.train.curves import draw_training
+from geoseg.train.dataset import ClassLabels, Lesson, prepare_lesson
+from geoseg.train.held_out import measure, predict_blocks
+from geoseg.train.initial import begin
+from geoseg.train.options import TrainOptions
+from geoseg.train.trainer import Course, TrainSettings, carry_on
+from geoseg.train.validation import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from geoseg.evaluate import Accuracy
+    from geoseg.models.package.card import Card
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came out of a training."""
+
+    package: ModelPackage
+    """The package that was written."""
+    accuracy: Accuracy
+    """On the held-out blocks, of the stored weights."""
+    epochs: tuple[Epoch, ...]
+    """What each epoch showed."""
+    warnings: tuple[str, ...]
+    """What was put right or left out, a sentence each."""
+    begins_with: str
+    """What the network had learned from before; empty where it began at random."""
+    labelled: tuple[ClassLabels, ...]
+    """How many labelled pixels each class has."""
+
+    def figures(self) -> dict[str, float]:
+        """Give the measures of held-out ground by name."""
+        accuracy = self.accuracy
+        return {
+            "overall accuracy": accuracy.overall,
+            "mean F1": accuracy.mean_f1,
+            "mean IoU": accuracy.mean_iou,
+        }
+
+
+def train(
+    scenes: Sequence[Path | str],
+    labels: Path | str,
+    output: Path,
+    *,
+    options: TrainOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> Trained:
+    """Train a network on labelled scenes and write a model package.
+
+    A fifth of the ground is held out in square blocks, and the package says how well
+    the network did there. A training that was killed carries on from its last epoch
+    when the same call is made again, and ends with the same weights.
+
+    Args:
+        scenes: Rasters, each a scene of its own; held in memory.
+        labels: Polygons, lines, points or a raster of classes, in any CRS.
+        output: The package's folder, which must not exist or be empty.
+        options: How to train.
+        on_step: Called after each step.
+
+    Returns:
+        The package and its figures.
+
+    Raises:
+        InputError: Something given cannot be used, or another training is under way
+            there; nothing was written.
+        TrainingError: The loss, a gradient or the output is no number.
+
+    """
+    options = options or TrainOptions()
+    check_folder(output)
+    check_name(name_of_folder(output.absolute().name))
+    if options.tensorboard is not None:
+        check_folder(options.tensorboard)
+    with locked_file(output):
+        return _train(scenes, labels, output, options, on_step)
+
+
+def _train(
+    scenes: Sequence[Path | str],
+    labels: Path | str,
+    output: Path,
+    options: TrainOptions,
+    on_step: OnStep,
+) -> Trained:
+    """Train into a folder that nobody else writes."""
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output} exists; choose another folder, or remove it first")
+    if options.tensorboard and find_spec("tensorboard") is None:
+        raise InputError(
+            "TensorBoard's files need its package; pip install 'geoseg[tensorboard]', "
+            "or read the figures in training.csv"
+        )
+    on_step(Step("prepare"))
+    lesson = prepare_lesson(scenes, labels, options)
+    options = lesson.options
+    network, origin, warnings = begin(lesson.bands, lesson.legend, options)
+    lesson = replace(lesson, warnings=(*lesson.warnings, *warnings))
+    on_step(Step("prepare", warnings=lesson.warnings))
+    for note in _beforehand(lesson, origin):
+        on_step(Step("prepare", note=note))
+    stride = tile_stride(network)
+    if options.chip % stride:
+        raise PlanError(
+            f"samples of {options.chip} pixels do not suit this network; give --chip a "
+            f"multiple of {stride}"
+        )
+    card = _card(network, lesson, name_of_folder(output.absolute().name), origin)
+    settings = settle(lesson)
+    identity = {**lesson.identity, **_told(options), **_told(settings)}
+    with Record.open(output, identity, options) as record:
+        course = Course(network, settings)
+        watch = Watch(lesson, stride, record, on_step, record.restore(course))
+        try:
+            carry_on(course, lesson.supply, watch.progress, watch.look)
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"{settings.device} ran out of memory with {options.batch} chips of "
+                f"{options.chip} pixels in a batch; begin anew with --restart and a "
+                f"smaller --batch or --chip"
+            ) from error
+        best = record.best(course)
+        return _finish(best.cpu(), card, lesson, record, stride)
+
+
+def _beforehand(lesson: Lesson, origin: str) -> Iterator[str]:
+    """Say what a training begins with."""
+    yield f"the network begins {f'taught by {origin}' if origin else 'at random'}"
+    yield f"labelled pixels: {', '.join(map(str, lesson.labelled))}"
+
+
+def _told(what: object) -> dict[str, str]:
+    """Write the fields of options as text; what changes no weight is left out."""
+    outside = {"restart", "tensorboard", "epoch"}
+    fields = asdict(what)  # type: ignore[call-overload]  # a dataclass of either kind
+    return {k: repr(v) for k, v in fields.items() if k not in outside}
+
+
+def settle(lesson: Lesson) -> TrainSettings:
+    """Settle what the options leave open: steps, precision, and what hangs on them.
+
+    Raises:
+        InputError: The device or precision asked for is not to be had here.
+
+    """
+    options = lesson.options
+    compute = resolve_compute(options.device, options.precision)
+    shown = options.batch * options.chip**2
+    epoch = options.steps or int(np.clip(lesson.pixels // shown, 25, 200))
+    steps = epoch * options.epochs
+    return TrainSettings(
+        seed=options.seed,
+        steps=steps,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        warmup=min(50, steps // 10),
+        weight_decay=options.weight_decay,
+        # Weights of the first steps are forgotten in a short training, too.
+        average=min(0.99, max(1 - 5 / steps, 0)),
+        precision=compute.precision,
+        loss=options.loss,
+        schedule=options.schedule,
+        jitter=options.jitter,
+        device=compute.device,
+        epoch=epoch,
+    )
+
+
+def _card(
+    network: torch.nn.Module,
+    lesson: Lesson,
+    name: str,
+    origin: str,
+) -> Card:
+    """Describe the model; figures come later."""
+    options = lesson.options
+    first = lesson.grounds[0]
+    new = NewPackage(
+        name=name,
+        bands=("#1",),
+        classes=("a", "b"),
+        gsd_m=float(f"{first.georef.gsd_m():.3g}"),
+        dtype=str(first.pixels.dtype),
+        tile=options.tile,
+        description=f"Land cover: {', '.join(c.name for c in lesson.legend)}.",
+        trained_on=(
+            f"{', '.join(ground.name for ground in lesson.grounds)}; blocks of "
+            f"{options.block} pixels, fold {options.fold} held out"
+        ),
+    )
+    kind = f"{type(network).__name__} with a {network.config['encoder_name']} encoder"  # type: ignore[index]  # smp has no types
+    parameters = sum(each.numel() for each in network.parameters())
+    card = describe(new, kind, parameters, tile_stride(network))
+    return replace(
+        card, bands=lesson.bands, legend=lesson.legend, pretrained_source=origin
+    )
+
+
+def _finish(
+    network: torch.nn.Module, card: Card, lesson: Lesson, record: Record, stride: int
+) -> Trained:
+    """Store the network, measure what was stored, and let it appear."""
+    network = network.float().eval()
+    folder = record.package
+    save_package(folder, network, card)
+    stored = load_network(load_package(folder))
+    found = [
+        predict_blocks(stored, image, split, stride)
+        for image, split in zip(lesson.images(), lesson.held_out, strict=True)
+    ]
+    accuracy = measure(lesson.truth(lesson.held_out), found, lesson.legend)
+    done = Trained(
+        load_package(folder),
+        accuracy,
+        record.epochs,
+        lesson.warnings,
+        begins_with=card.pretrained_source,
+        labelled=lesson.labelled,
+    )
+    figures = {k: round(v, 4) for k, v in done.figures().items() if np.isfinite(v)}
+    save_package(folder, network, replace(card, metrics=tuple(figures.items())))
+    (folder / "accuracy.json").write_text(
+        json.dumps(
+            {
+                **figures,
+                "classes": [each.name for each in lesson.legend],
+                "confusion": accuracy.matrix.tolist(),
+            },
+            indent=2,
+        )
+        + "\n",
+        encoding="utf-8",
+    )
+    draw_training(
+        folder / "training.png",
+        epochs=record.epochs,
+        grounds=lesson.grounds,
+        splits=lesson.held_out,
+        found=found,
+        legend=lesson.legend,
+        bands=lesson.bands,
+    )
+    record.deliver()
+    return replace(done, package=load_package(record.output))

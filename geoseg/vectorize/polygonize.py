@@ -1,0 +1,194 @@
+"""A class map on disk to polygons on disk: vectorize()."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.overlay.aoi import read_aoi
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.raster import ClassMap, write_class_map
+from geoseg.storage.authorship import check_not_inputs, check_replaceable
+from geoseg.storage.lock import locked_file
+from geoseg.storage.vectors.replacing import check_writable, replaced
+from geoseg.storage.vectors.write import check_place, suffix_of, write_polygons
+from geoseg.vectorize.clip import clip
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.merge import merged_blocks
+from geoseg.vectorize.polygons import polygons, will_compile
+from geoseg.vectorize.units import read_area, read_length
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from geopandas import GeoDataFrame
+
+    from geoseg.geo.legend import Legend
+
+
+_MOST_THREADS = 4
+"""Blocks that are read and traced at a time, each in some 70 MB: what comes after them
+takes one thread, and as long as four take for the blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolygonOptions:
+    """How polygons are drawn; by default, every pixel's side as it is."""
+
+    min_area: str = "0px"
+    """The smallest patch to keep, such as ``0.5ha``, ``400m2`` or ``12px``; a smaller
+    one goes to the neighbour with which it shares the longest boundary. Units but
+    pixels are on the ground, whatever the unit of the CRS."""
+    simplify: str = "0px"
+    """How far lines may move to become straighter, such as ``1.5px`` or ``15m``."""
+    smooth: int = 0
+    """How often corners are cut, after straightening (Chaikin's way), 0 to 4."""
+    connectivity: int = 4
+    """Whether pixels that touch at a corner only are one region (8) or two (4)."""
+    dissolve: bool = False
+    """One multipolygon for each class instead of a polygon for each region."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes to draw; all where empty."""
+
+    def drawing(self, legend: Legend) -> Drawing:
+        """Say the same in numbers and class ids of a map.
+
+        Raises:
+            InputError: A unit, number or class name means nothing.
+
+        """
+        smallest, tolerance = read_area(self.min_area), read_length(self.simplify)
+        return Drawing(
+            min_pixels=smallest.pixels,
+            min_area_m2=smallest.ground,
+            tolerance=tolerance.pixels,
+            tolerance_m=tolerance.ground,
+            smoothing=self.smooth,
+            connectivity=self.connectivity,
+            dissolve=self.dissolve,
+            classes=frozenset(legend.by_name(name).id for name in self.classes) or None,
+        )
+
+
+def vectorize(  # noqa: PLR0913  # five files, each named by its caller
+    class_map: Path | str,
+    output: Path | str,
+    *,
+    band: int | None = None,
+    confidence: Path | str | None = None,
+    clip_to: Path | str | None = None,
+    raster: Path | str | None = None,
+    layer: str | None = None,
+    overwrite: bool = False,
+    options: PolygonOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> GeoDataFrame:
+    """Turn a class map into polygons that fit together without gaps.
+
+    Args:
+        class_map: A raster of at most 255 classes, whole numbers of any type; what it
+            declares as nodata, or masks, is no class. A file, a URL, a place in an
+            archive; ``classes.tif|band=2`` for one band of several.
+        output: The vector file; its suffix chooses the format.
+        band: The band of the classes, counted from 1, where there are several.
+        confidence: A raster on the same pixels, in percent; each polygon gets its
+            mean where it is given.
+        clip_to: A vector file of polygons, in any CRS; the polygons are cut to its
+            exact outline.
+        raster: Where to write the map with small patches merged, as a GeoTIFF; its
+            regions are those of the polygons before lines are straightened.
+        layer: The layer of a GeoPackage to write; its other layers stay. The whole
+            file where None.
+        overwrite: Whether a file, or a layer, may be replaced that geoseg did not
+            write, or that somebody has changed since.
+        options: What is merged, straightened and left out.
+        on_step: Called when the work begins, from the calling thread.
+
+    Returns:
+        The polygons that were written, in the map's CRS.
+
+    Raises:
+        InputError: Something given cannot be used, or somebody's file would be lost;
+            nothing was written.
+        DiskError: The file cannot be written.
+
+    """
+    output, merged = Path(output), None if raster is None else Path(raster)
+    inputs = [
+        Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
+    ]
+    with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
+        source = ClassMap.open(class_map, band=band)
+        check_place([suffix_of(output)], source.georef)
+        legend = source.legend()
+        drawing = (options or PolygonOptions()).drawing(legend)
+        area = clip_to and read_aoi(str(clip_to), source.georef).geometry
+        on_step(Step("vectorize", compiles=will_compile(), warnings=source.warnings))
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+            frame = polygons(
+                source,
+                legend=legend,
+                confidence=None
+                if confidence is None
+                else ClassMap.measures(confidence),
+                drawing=drawing,
+                map_blocks=pool.map,
+            )
+        if area:
+            frame = clip(frame, area)
+        if merged is not None:
+            _write_merged(source, merged, drawing, legend)
+        frame = _numbered(frame, legend)
+        write_polygons(frame, output, legend=legend, layer=layer)
+    return frame
+
+
+@contextmanager
+def _claimed(
+    output: Path,
+    merged: Path | None,
+    inputs: Sequence[Path],
+    *,
+    layer: str | None,
+    overwrite: bool,
+) -> Iterator[None]:
+    """Keep others from writing the files of a call, and from losing what is there."""
+    outputs = [output] if merged is None else [output, merged]
+    check_not_inputs([*replaced(output), *outputs[1:]], inputs)
+    check_writable(output, layer=layer, overwrite=overwrite)
+    if merged is not None:
+        check_replaceable(merged, overwrite=overwrite)
+    with ExitStack() as locks:
+        for path in outputs:
+            locks.enter_context(locked_file(path))
+        yield
+
+
+def _numbered(frame: GeoDataFrame, legend: Legend) -> GeoDataFrame:
+    """Give classes the numbers that they have in the raster, where ids are others."""
+    if all(each.id == each.number for each in legend):
+        return frame
+    numbers = frame["class_id"].map({each.id: each.number for each in legend})
+    return frame.assign(class_id=numbers.astype("int64"))
+
+
+def _write_merged(
+    source: ClassMap, target: Path, drawing: Drawing, legend: Legend
+) -> None:
+    """Write the map as the polygons show it, before lines are straightened."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        write_class_map(
+            target,
+            source.georef,
+            merged_blocks(source, drawing),
+            legend=legend,
+            tags={"GEOSEG_VERSION": version("geoseg")},
+            scratch=Path(scratch),
+        )

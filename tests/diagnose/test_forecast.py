@@ -1,0 +1,88 @@
+"""A forecast says what the run then does."""
+
+import json
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+from rasterio.transform import from_origin
+from shapely import box
+
+import geoseg
+from geoseg.cli import main
+
+SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+
+
+@pytest.fixture
+def half_scene(make_raster):
+    """Make a scene whose right half has no data."""
+    values = np.random.default_rng(0).integers(1, 4000, (10, 300, 700), np.uint16)
+    values[:, :, 330:] = 0
+    place = from_origin(300_000, 5_900_000, 10, 10)
+    return make_raster(values=values, bands=SENTINEL, transform=place)
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
+
+
+def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_path):
+    options = geoseg.SegmentOptions(block=2)
+    expected = geoseg.plan(half_scene, tmp_path / "out", options=options, exact=True)
+    assert not (tmp_path / "out").exists()
+    assert expected.tiles_empty
+    report = geoseg.segment(half_scene, tmp_path / "out", options=options)
+    assert report.tiles["empty"] == expected.tiles_empty
+    assert report.tiles["inferred"] == expected.tiles - expected.tiles_empty
+    assert report.tiles["outside"] == expected.tiles_outside
+    assert expected.seconds > expected.seconds_per_tile > 0
+
+
+def test_overviews_give_an_estimate_and_without_them_there_is_none(
+    half_scene, tmp_path
+):
+    before = geoseg.plan(half_scene, tmp_path)
+    assert before.tiles_empty is None
+    with rasterio.open(half_scene, "r+") as dataset:
+        dataset.build_overviews([2, 4], rasterio.enums.Resampling.nearest)
+    after = geoseg.plan(half_scene, tmp_path)
+    exact = geoseg.plan(half_scene, tmp_path, exact=True)
+    assert after.tiles_empty == exact.tiles_empty
+    assert (after.tiles_empty_is_exact, exact.tiles_empty_is_exact) == (False, True)
+
+
+def test_the_command_line_shows_the_forecast(half_scene, tmp_path):
+    arguments = ["plan", str(half_scene), "-o", str(tmp_path / "out")]
+    shown = CliRunner().invoke(main, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "not known (no overviews; --exact reads the scene)" in shown.output
+    result = CliRunner().invoke(main, [*arguments, "--exact", "--json"])
+    forecast = json.loads(result.stdout)
+    assert forecast["tiles"] > forecast["tiles_empty"] > 0
+    assert forecast["map_pixels"] == 300 * 700
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_path):
+    with rasterio.open(half_scene) as dataset:
+        place, crs = dataset.transform, dataset.crs
+    boxes = []
+    for row, col in ((10, 20), (200, 500)):
+        left, top = place @ (col, row)
+        right, bottom = place @ (col + 40, row + 30)
+        boxes.append(box(left, bottom, right, top))
+    table = geopandas.GeoDataFrame({"name": ["a", "b"]}, geometry=boxes, crs=crs)
+    area = tmp_path / "area.gpkg"
+    table.to_file(area)
+    arguments = ["plan", str(half_scene), "--aoi", str(area), "--json"]
+    told = CliRunner().invoke(main, [*arguments, "--per-feature", "name"])
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["map_pixels"] == 2 * 30 * 40
+    both = CliRunner().invoke(main, [*arguments, "--per-feature", "name", "--each"])
+    assert both.exit_code == 2
+    alone = CliRunner().invoke(main, ["plan", str(half_scene), "--per-feature", "name"])
+    assert "--per-feature needs the features of an --aoi" in alone.stderr

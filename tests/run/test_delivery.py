@@ -1,0 +1,249 @@
+"""A folder that says it is whole holds one run, and nothing that it reads is lost."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import rasterio
+from click.testing import CliRunner
+from paths import ROOT
+from shapely.geometry import box
+
+import geoseg
+from geoseg.cli import main
+from geoseg.errors import DiskError, OutputError
+from geoseg.storage import staging as atomic
+from geoseg.storage.authorship import EARLIER, STAGING, Origin, checksum, origin_of
+from geoseg.storage.lock import locked_folder
+
+SCENE = ROOT / "sample_aoi" / "scene.tif"
+FLAGS = ("--tile", "64", "--overlap", "32")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Give a corner of the sample."""
+    path = tmp_path_factory.mktemp("small") / "small.tif"
+    with rasterio.open(SCENE) as dataset:
+        profile = {**dataset.profile, "height": 70, "width": 90}
+        window = rasterio.windows.Window(0, 0, 90, 70)
+        with rasterio.open(path, "w", **profile) as copy:
+            copy.write(dataset.read(window=window))
+            copy.descriptions = dataset.descriptions
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(small, tmp_path_factory):
+    """Give a folder with a finished run: never changed by a test."""
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    done = segment(small, "-o", folder, "--format", "geojson", "--format", "gpkg")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.fixture
+def out(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "out")
+
+
+def segment(*arguments):
+    everything = ["segment", *map(str, arguments), *FLAGS]
+    return CliRunner().invoke(main, everything)
+
+
+def refuse(*arguments):
+    result = segment(*arguments)
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+def content(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_the_record_has_the_checksum_of_every_file(whole):
+    told = json.loads((whole / "run.json").read_text())
+    files = {p.name for p in whole.iterdir()} - {"run.json"}
+    assert set(told["checksums"]) == files
+    assert {name: checksum(whole / name) for name in files} == told["checksums"]
+    assert all(origin_of(whole / name) is Origin.OURS for name in files)
+    assert not any(name.startswith(".") for name in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("landcover.gpkg", ["--format", "gpkg"]),
+        ("landcover.qml", []),
+        ("landcover.tif", []),
+        ("run.json", []),
+        ("preview.png", []),
+    ],
+)
+def test_a_file_made_by_hand_stays_in_the_folder(small, tmp_path, name, flags):
+    (tmp_path / name).write_bytes(b"somebody's")
+    told = refuse(small, "-o", tmp_path, *flags)
+    assert f"{name} would be replaced, and geoseg did not write it" in told
+    assert content(tmp_path) == {name: b"somebody's"}
+
+
+def test_a_product_that_somebody_changed_stays_unless_it_may_go(small, out):
+    with (out / "landcover.geojson").open("a") as file:
+        file.write(" ")
+    assert "somebody has changed it since" in refuse(small, "-o", out)
+    assert segment(small, "-o", out, "--overwrite").exit_code == 0
+    assert origin_of(out / "landcover.geojson") is Origin.OURS
+
+
+def test_what_an_earlier_run_left_goes_or_is_told_of(small, out):
+    (out / "landcover.gpkg").write_bytes(b"changed")
+    mine = out / "notes.txt"
+    mine.write_text("somebody's")
+    assert segment(small, "-o", out, "--format", "fgb").exit_code == 0
+    told = json.loads((out / "run.json").read_text())
+    assert not (out / "landcover.geojson").exists()
+    assert (out / "landcover.gpkg").read_bytes() == b"changed"
+    assert mine.read_text() == "somebody's"
+    (warning,) = (w for w in told["warnings"] if "landcover.gpkg" in w)
+    assert "is of an earlier run" in warning
+    assert "landcover.gpkg" not in told["checksums"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_scene_is_not_replaced_by_its_map(small, tmp_path, link):
+    scene = tmp_path / "confidence.tif"
+    if link:
+        scene.symlink_to(shutil.copy(small, tmp_path / "scene.tif"))
+        given = tmp_path / "scene.tif"
+    else:
+        given = shutil.copy(small, scene)
+    before = given.read_bytes()
+    told = refuse(given, "-o", tmp_path, "--overwrite")
+    assert "confidence.tif is an input" in told
+    assert given.read_bytes() == before
+    assert refuse(tmp_path, "-o", tmp_path, "--overwrite")
+
+
+def test_an_area_is_not_replaced_by_polygons(small, tmp_path):
+    area = tmp_path / "landcover.geojson"
+    area.write_text('{"type": "Polygon", "coordinates": []}')
+    told = refuse(small, "--aoi", area, "-o", tmp_path, "--overwrite")
+    assert "landcover.geojson is an input" in told
+
+
+def test_a_map_of_a_map_is_refused_into_the_same_folder(out):
+    assert "is an input" in refuse(out / "landcover.tif", "-o", out)
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("", "the output is empty"),
+        ("map.tif", "map.tif is the name of one; write map instead"),
+        ("Map.GPKG", "Map.GPKG is the name of one; write Map instead"),
+    ],
+)
+def test_an_output_that_is_no_folder_is_refused(
+    small, tmp_path, monkeypatch, output, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refuse(small, "-o", output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_run_into_one_folder_is_refused_with_who_writes_there(small, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        told = refuse(small, "-o", tmp_path / "out", "--run-dir", tmp_path / "run")
+    assert f"is being written by process {os.getpid()}" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_done_already_means_the_same_files(small, tmp_path, monkeypatch):
+    geoseg.segment_each([small], tmp_path)
+    monkeypatch.setattr("geoseg.run.segment.run", _fail)
+    geoseg.segment_each([small], tmp_path)
+    path = tmp_path / "small" / "landcover.tif"
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    options = geoseg.SegmentOptions(overwrite=True)
+    with pytest.raises(AssertionError, match="inferred again"):
+        geoseg.segment_each([small], tmp_path, options=options)
+
+
+def _fail(*_, **__):
+    raise AssertionError("inferred again")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing is tidied."""
+
+
+@pytest.mark.parametrize("moves", range(1, 8))
+def test_a_kill_between_products_leaves_no_record_and_the_next_run_ends_well(
+    small, out, monkeypatch, moves
+):
+    replace, done = Path.replace, []
+
+    def counted(self, target):
+        if STAGING in self.parts and Path(target).parent == out:
+            done.append(target)
+            if len(done) == moves:
+                raise Killed
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", counted)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, formats=("geojson",))
+    with pytest.raises(Killed):
+        geoseg.segment(small, out, options=options)
+    assert not (out / "run.json").exists()
+    monkeypatch.setattr(Path, "replace", replace)
+    report = geoseg.segment(small, out, options=options)
+    assert {p.name for p in out.iterdir()} == {*report.checksums, "run.json"}
+    assert not (out / "landcover.gpkg").exists()
+    assert {n: checksum(out / n) for n in report.checksums} == dict(report.checksums)
+
+
+def test_a_full_disk_leaves_the_earlier_run_as_it_was(small, out, monkeypatch):
+    before = content(out)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("geoseg.run.deliver.write_preview", full)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, min_confidence=30)
+    with pytest.raises(DiskError, match="No space left"):
+        geoseg.segment(small, out, options=options)
+    assert content(out) == before
+    assert not (out / STAGING).exists()
+
+
+def test_staged_files_come_together_and_their_record_last(tmp_path):
+    (tmp_path / "old.txt").write_text("old")
+    told = {"geoseg": "1", "checksums": {"old.txt": checksum(tmp_path / "old.txt")}}
+    (tmp_path / "run.json").write_text(json.dumps(told))
+    with atomic.staged(tmp_path) as folder:
+        (folder / "new.txt").write_text("new")
+        (folder / "run.json").write_text("{}")
+        assert {p.name for p in tmp_path.iterdir()} == {"old.txt", "run.json", STAGING}
+    assert {p.name for p in tmp_path.iterdir()} == {"new.txt", "run.json"}
+    assert EARLIER not in str(list(tmp_path.iterdir()))
+
+
+def test_features_with_a_folder_of_somebody_are_refused(small, tmp_path):
+    with rasterio.open(small) as dataset:
+        left, bottom, right, top = dataset.bounds
+        crs = dataset.crs
+    import geopandas  # noqa: PLC0415  # one test needs it
+
+    area = tmp_path / "fields.gpkg"
+    geopandas.GeoDataFrame(
+        {"name": ["a"]}, geometry=[box(left, bottom, right, top)], crs=crs
+    ).to_file(area)
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "a" / "landcover.tif").write_text("somebody's")
+    with pytest.raises(OutputError, match="geoseg did not write it"):
+        geoseg.segment_features(small, tmp_path / "out", aoi=area, field="name")

@@ -1,0 +1,264 @@
+"""Processes that die, disks that fill, files that rot: same bytes, or a sentence."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from fakes import ArraySource, ContextPredictor
+from jobs import do, make_job, make_scene, whole
+from killed_run import SlowPredictor, killed_job
+from paths import SUPPORT
+
+from geoseg.errors import BlockError, ClusterError, DiskError, RunError
+from geoseg.run.cluster import open_client
+from geoseg.run.engine import run
+from geoseg.run.journal.journal import open_journal
+from geoseg.scene import open_scene
+
+pytestmark = pytest.mark.slow  # worker processes take seconds to start
+
+
+@pytest.fixture(scope="module")
+def here():
+    with open_client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes with a scheduler, as a stranger would have started them."""
+    with LocalCluster(
+        n_workers=2, threads_per_worker=3, processes=True, dashboard_address=":0"
+    ) as opened:
+        yield opened
+
+
+@pytest.fixture
+def processes(cluster):
+    with open_client(scheduler=cluster.scheduler_address) as client:
+        client.wait_for_workers(2)
+        yield client
+
+
+def test_worker_processes_never_show(here, processes, tmp_path):
+    expected, _ = do(killed_job(tmp_path / "0", ContextPredictor()), here)
+    two, _ = do(killed_job(tmp_path / "2", ContextPredictor()), processes)
+    assert np.array_equal(expected, two)
+    for workers in (1, 4):
+        with open_client(workers) as client:
+            job = killed_job(tmp_path / f"{workers}", ContextPredictor())
+            assert np.array_equal(expected, do(job, client)[0])
+
+
+@dataclass
+class UnsteadyPredictor(ContextPredictor):
+    """Takes its time as it likes, so blocks finish in any order."""
+
+    seed: int = 0
+
+    def __call__(self, pixels, valid):
+        time.sleep(hash((self.seed, pixels.tobytes())) % 10 / 500)
+        return super().__call__(pixels, valid)
+
+
+def test_the_order_in_which_blocks_finish_never_shows(here, processes, tmp_path):
+    expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
+    for seed in range(2):
+        job = killed_job(tmp_path / f"{seed}", UnsteadyPredictor(seed=seed))
+        assert np.array_equal(expected, do(job, processes)[0])
+
+
+def test_a_worker_that_is_killed_does_not_show(here, processes, tmp_path):
+    expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
+    job = killed_job(tmp_path / "b", SlowPredictor())
+    victims = iter(processes.run(os.getpid).values())
+
+    def kill_one(progress):
+        if progress.blocks == 5:
+            os.kill(next(victims), signal.SIGKILL)
+
+    with open_journal(job.store.directory, job.plan.identity) as journal:
+        progress = run(job, journal, processes, kill_one)
+    assert next(victims, None) is not None
+    assert progress.tiles == job.plan.tiles
+    resumed, progress = do(job, here)
+    assert progress.resumed == progress.blocks
+    assert np.array_equal(expected, resumed)
+
+
+def test_without_any_worker_the_run_stops_and_can_be_resumed(
+    here, tmp_path, monkeypatch
+):
+    expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
+    monkeypatch.setattr("geoseg.run.engine._PATIENCE_S", 0.3)
+    job = killed_job(tmp_path / "b", SlowPredictor())
+    with LocalCluster(n_workers=1, processes=True, dashboard_address=":0") as cluster:
+
+        def dismiss(progress):
+            if progress.blocks == 3:
+                cluster.scale(0)
+
+        with (
+            open_client(scheduler=cluster.scheduler_address) as client,
+            open_journal(job.store.directory, job.plan.identity) as journal,
+            pytest.raises(RunError, match=r"no worker is left.*carries on"),
+        ):
+            run(job, journal, client, dismiss)
+        with (
+            pytest.raises(ClusterError, match="has no worker; start some"),
+            open_client(scheduler=cluster.scheduler_address),
+        ):
+            pass
+    resumed, progress = do(job, here)
+    assert progress.resumed >= 3
+    assert np.array_equal(expected, resumed)
+
+
+def test_a_run_killed_twenty_times_ends_with_the_same_bytes(here, tmp_path):
+    expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
+    script = SUPPORT.joinpath("killed_run.py")
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), str(tmp_path), "20", "1"]
+    subprocess.run(command, check=True, env=one_thread)
+    assert np.array_equal(expected, np.load(tmp_path / "map.npy"))
+    journal = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    tasks = [json.loads(line)["task"] for line in journal]
+    assert len(tasks) == len(set(tasks))
+    assert not list((tmp_path / "run").glob("*.tmp"))
+
+
+@pytest.fixture
+def mute():
+    """A port that takes calls and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+BAD_ADDRESSES = ["tcp://127.0.0.1:9", "tcp://[", "carrier-pigeon://coop", "tcp://a:b"]
+
+
+@pytest.mark.parametrize("address", [*BAD_ADDRESSES, "mute"])
+def test_a_scheduler_that_does_not_answer_is_refused(address, monkeypatch, mute):
+    monkeypatch.setattr("geoseg.run.cluster.scheduler._ANSWER_S", 1)
+    with (
+        pytest.raises(ClusterError, match="no dask scheduler answers at"),
+        open_client(scheduler=mute if address == "mute" else address),
+    ):
+        pass
+
+
+def test_a_worker_is_no_scheduler(processes):
+    worker = next(iter(processes.nthreads()))
+    with (
+        pytest.raises(ClusterError, match="is no dask scheduler but a worker"),
+        open_client(scheduler=worker),
+    ):
+        pass
+
+
+def test_no_client_is_made_that_is_bound_to_fail(monkeypatch):
+    """One would hold a lock that the next client's loop needs, were it collected."""
+    monkeypatch.setattr("geoseg.run.cluster.scheduler._ANSWER_S", 0.2)
+    monkeypatch.setattr("geoseg.run.cluster.scheduler.Client", None)
+    for address in BAD_ADDRESSES:
+        with pytest.raises(ClusterError), open_client(scheduler=address):
+            pass
+
+
+@dataclass
+class HereSource(ArraySource):
+    """A scene that only one process sees."""
+
+    home: int = 0
+
+    def check(self):
+        if os.getpid() != self.home:
+            raise OSError("scene.tif does not exist")
+
+
+def test_a_worker_without_the_scene_is_refused_by_name(processes, tmp_path):
+    scene = make_scene(1)
+    source = HereSource(scene.values, scene.valid, home=os.getpid())
+    job = make_job(source, whole(source), ContextPredictor(), tmp_path)
+    with pytest.raises(
+        ClusterError, match=r"worker tcp://\S+ cannot take part: scene\.tif does not"
+    ):
+        do(job, processes)
+
+
+def test_a_worker_that_does_not_share_the_disk_is_refused(processes, tmp_path):
+    job = killed_job(tmp_path / "a", ContextPredictor())
+    elsewhere = replace(job.store, directory=tmp_path / "elsewhere")
+    with (
+        open_journal(job.store.directory, job.plan.identity) as journal,
+        pytest.raises(ClusterError, match=r"elsewhere is not there.*they share"),
+    ):
+        run(replace(job, store=elsewhere), journal, processes, lambda _: None)
+
+
+def test_a_worker_with_another_library_is_refused(processes, tmp_path, monkeypatch):
+    monkeypatch.setattr("rasterio.__gdal_version__", "99.1")
+    with pytest.raises(ClusterError, match=r"it has GDAL \d\S+ instead of 99\.1"):
+        do(killed_job(tmp_path, ContextPredictor()), processes)
+
+
+@contextmanager
+def small_disk(path, size):
+    """Mount a file system of a few bytes, where that is allowed."""
+    path.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
+    done = subprocess.run(["mount", *options], check=False, capture_output=True)
+    if done.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield path
+    finally:
+        # Lazily: a task of the failed run may still have a file open.
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_a_run_to_resume(here, tmp_path):
+    expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        job = killed_job(disk / "run", ContextPredictor())
+        with pytest.raises(DiskError, match=r"is full; make room and run the same"):
+            do(job, here)
+        subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True)
+        resumed, progress = do(job, here)
+    assert progress.resumed > 0
+    assert np.array_equal(expected, resumed)
+
+
+def test_a_corrupt_block_of_the_source_is_named_and_the_rest_is_done(
+    here, make_raster, tmp_path
+):
+    values = np.random.default_rng(0).integers(1, 255, (2, 160, 160), np.uint8)
+    options = {"tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate"}
+    path = make_raster(values=values, bands=("B02", "B03"), **options)
+    source = open_scene(path)
+    area = whole(ArraySource(values, np.ones((160, 160), bool)))
+    job = make_job(source, area, ContextPredictor(), tmp_path / "run", tile=32)
+    expected, _ = do(replace_directory(job, tmp_path / "a"), here)
+
+    sound = path.read_bytes()
+    middle = len(sound) // 2
+    path.write_bytes(sound[:middle] + b"\0" * 400 + sound[middle + 400 :])
+    with pytest.raises(BlockError, match=r"block \d \d failed .*scene\.tif cannot be"):
+        do(job, here)
+    path.write_bytes(sound)
+    resumed, progress = do(job, here)
+    assert 0 < progress.resumed < progress.blocks
+    assert np.array_equal(expected, resumed)
+
+
+def replace_directory(job, directory):
+    return replace(job, store=replace(job.store, directory=directory))

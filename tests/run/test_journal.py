@@ -1,0 +1,140 @@
+"""The run directory: whole files, one owner, the same run or none."""
+
+import pytest
+
+from geoseg.errors import ClusterError, OutputError, ResumeError, RunError
+from geoseg.run.journal.disk import DiskStore
+from geoseg.run.journal.journal import Entry, identity_of, open_journal
+from geoseg.run.journal.store import Receipt
+
+IDENTITY = {"model": "a", "tile": "256"}
+
+
+def tasks(journal):
+    return [entry.task for entry in journal.entries()]
+
+
+def test_a_task_is_done_once_it_is_recorded(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        receipt = journal.store.write("part-0-0", b"pixels")
+        assert tasks(journal) == []
+        done = Entry("block 0 0", (receipt,), {"inferred": 4})
+        journal.record(done)
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert list(journal.entries()) == [done]
+        assert journal.store.read(receipt) == b"pixels"
+
+
+def test_a_journal_line_that_a_kill_cut_short_does_not_count(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 2"))
+        assert tasks(journal) == ["block 0 0", "block 0 2"]
+
+
+def test_a_journal_line_that_a_power_cut_emptied_does_not_count(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+    path = tmp_path / "journal.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(bytes(20) + whole[20:])
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 1"]
+
+
+def test_forgotten_tasks_are_not_done(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(*(Entry(f"block 0 {col}") for col in range(4)))
+        journal.forget({"block 0 1", "block 0 2"})
+        journal.record(Entry("block 0 1"))
+        assert tasks(journal) == ["block 0 0", "block 0 3", "block 0 1"]
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 0", "block 0 3", "block 0 1"]
+
+
+def test_a_directory_with_other_files_is_no_run_directory(tmp_path):
+    (tmp_path / "thesis.odt").write_text("years of work")
+    with pytest.raises(OutputError, match=r"no run's, such as thesis\.odt"):
+        open_journal(tmp_path, IDENTITY, restart=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.odt"]
+
+
+def test_a_damaged_identity_is_refused(tmp_path):
+    open_journal(tmp_path, IDENTITY).__exit__()
+    (tmp_path / "identity.json").write_text("{")
+    with pytest.raises(ResumeError, match="identity is damaged; use --restart"):
+        open_journal(tmp_path, IDENTITY)
+    open_journal(tmp_path, IDENTITY, restart=True).__exit__()
+
+
+def test_another_run_is_refused_naming_what_differs(tmp_path):
+    open_journal(tmp_path, IDENTITY).__exit__()
+    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*--restart"):
+        open_journal(tmp_path, {**IDENTITY, "tile": "512"})
+    with pytest.raises(ResumeError, match=r"aoi was not set, is b\.geojson"):
+        open_journal(tmp_path, {**IDENTITY, "aoi": "b.geojson"})
+
+
+def test_restart_throws_away_the_other_run(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+    with open_journal(tmp_path, {"model": "b"}, restart=True) as journal:
+        assert tasks(journal) == []
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_directory_in_use_is_refused(tmp_path):
+    with (
+        open_journal(tmp_path, IDENTITY),
+        pytest.raises(ResumeError, match="in use by a running process"),
+    ):
+        open_journal(tmp_path, IDENTITY)
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        open_journal(tmp_path / "file" / "run", IDENTITY)
+
+
+def test_a_file_that_changed_is_not_read(tmp_path):
+    store = DiskStore(tmp_path)
+    receipt = store.write("part", b"pixels")
+    assert store.holds(receipt)
+    (tmp_path / "part").write_bytes(b"pixelz")
+    assert not store.holds(receipt)
+    with pytest.raises(RunError, match="part is damaged"):
+        store.read(receipt)
+    assert not store.holds(Receipt("other", 1, 0))
+
+
+def test_a_discarded_run_leaves_nothing(tmp_path):
+    journal = open_journal(tmp_path / "run", IDENTITY)
+    journal.discard()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_url_is_a_directory(tmp_path):
+    open_journal(f"file://{tmp_path}/run", IDENTITY).__exit__()
+    assert identity_of(tmp_path / "run") == IDENTITY
+    assert identity_of(f"file://{tmp_path}/run") == IDENTITY
+
+
+def test_a_refused_run_leaves_no_folder_behind(tmp_path):
+    """Not even those around the run directory, but for those that were there."""
+    with (
+        pytest.raises(ClusterError),
+        open_journal(tmp_path / "all" / "out" / ".geoseg", {"model": "a"}),
+    ):
+        raise ClusterError("worker 1 cannot take part")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    with (
+        pytest.raises(ClusterError),
+        open_journal(tmp_path / "out" / ".geoseg", {"model": "a"}),
+    ):
+        raise ClusterError("worker 1 cannot take part")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -1,0 +1,193 @@
+"""A run directory on an object store: whole files, one owner, the same run or none."""
+
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+from object_store import keys_refused, make_bucket, object_store
+
+from geoseg.errors import InputError, OutputError, ResumeError, RunError
+from geoseg.run.journal import objects
+from geoseg.run.journal.journal import Entry, identity_of, open_journal
+from geoseg.storage import lease
+from geoseg.storage.bucket import Bucket
+
+pytestmark = pytest.mark.usefixtures("server")
+
+IDENTITY = {"model": "a", "tile": "256"}
+_numbers = count()
+
+
+@pytest.fixture(scope="module", name="server")
+def _server():
+    with object_store() as settings, pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        make_bucket(settings, "runs")
+        yield settings
+
+
+@pytest.fixture
+def place(monkeypatch):
+    monkeypatch.setattr(lease, "_BEAT_S", 0.05)
+    monkeypatch.setattr(lease, "_LEASE_S", 0.3)
+    return f"s3://runs/{next(_numbers)}"
+
+
+def names(place):
+    return [name for name, _ in Bucket(place).list()]
+
+
+def tasks(journal):
+    return [entry.task for entry in journal.entries()]
+
+
+def test_a_task_is_done_once_it_is_recorded(place):
+    with open_journal(place, IDENTITY) as journal:
+        receipt = journal.store.write("part-0-0", b"pixels")
+        assert tasks(journal) == []
+        done = Entry("block 0 0", (receipt,), {"inferred": 4})
+        journal.record(done)
+    assert identity_of(place) == IDENTITY
+    with open_journal(place, IDENTITY) as journal:
+        assert list(journal.entries()) == [done]
+        assert journal.store.read(receipt) == b"pixels"
+        assert journal.store.survey()(receipt)
+        journal.record(Entry("block 0 1"))
+        assert tasks(journal) == ["block 0 0", "block 0 1"]
+
+
+def test_a_file_that_was_written_again_is_another(place):
+    with open_journal(place, IDENTITY) as journal:
+        first, second = (journal.store.write("part", b"pixels") for _ in range(2))
+        assert first != second
+        journal.store.remove([first])
+        holds = journal.store.survey()
+        assert holds(second)
+        assert not holds(first)
+        with pytest.raises(RunError, match=r"part\.\w+ is gone"):
+            journal.store.read(first)
+        journal.store.remove([first])
+
+
+def test_a_damaged_file_is_not_kept(place):
+    with open_journal(place, IDENTITY) as journal:
+        receipt = journal.store.write("part", b"pixels")
+        Bucket(place).put(f"files/part.{receipt.version}", b"pixelz")
+        with pytest.raises(RunError, match="is damaged"):
+            journal.store.read(receipt)
+        assert not journal.store.survey()(receipt)
+
+
+def test_a_long_journal_stays_few_objects(place, monkeypatch):
+    monkeypatch.setattr(objects, "_TOGETHER", 4)
+    written = [f"block 0 {n}" for n in range(11)]
+    with open_journal(place, IDENTITY) as journal:
+        for task in written:
+            journal.record(Entry(task))
+        assert len([n for n in names(place) if n.startswith("journal/")]) == 2 + 3
+    with open_journal(place, IDENTITY) as journal:
+        assert tasks(journal) == written
+        journal.record(Entry("block 1 0"))
+        journal.forget({"block 0 3", "block 0 9"})
+        written = [t for t in written if t not in {"block 0 3", "block 0 9"}]
+        assert tasks(journal) == [*written, "block 1 0"]
+        journal.record(Entry("block 0 3"))
+    with open_journal(place, IDENTITY) as journal:
+        assert tasks(journal) == [*written, "block 1 0", "block 0 3"]
+    assert len([n for n in names(place) if n.startswith("journal/")]) == 2
+
+
+def test_a_kill_while_journal_objects_are_put_together_does_no_harm(place, monkeypatch):
+    monkeypatch.setattr(objects, "_TOGETHER", 3)
+    with open_journal(place, IDENTITY) as journal, monkeypatch.context() as patch:
+        patch.setattr(Bucket, "remove", lambda *_: None)
+        for n in range(4):
+            journal.record(Entry(f"block 0 {n}"))
+    with open_journal(place, IDENTITY) as journal:
+        assert tasks(journal) == [f"block 0 {n}" for n in range(4)]
+
+
+def test_another_run_is_refused_and_restart_throws_it_away(place):
+    with open_journal(place, IDENTITY) as journal:
+        journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*--restart"):
+        open_journal(place, {**IDENTITY, "tile": "512"})
+    with open_journal(place, {"model": "b"}, restart=True) as journal:
+        assert tasks(journal) == []
+    assert names(place) == ["identity.json"]
+
+
+def test_a_discarded_run_leaves_nothing(place):
+    journal = open_journal(place, IDENTITY)
+    journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+    journal.discard()
+    assert names(place) == []
+
+
+def test_a_place_in_use_is_refused_and_one_left_behind_is_taken(place):
+    with (
+        open_journal(place, IDENTITY),
+        pytest.raises(ResumeError, match=rf"in use by process {os.getpid()} on "),
+    ):
+        open_journal(place, IDENTITY)
+    for owner in ({"host": "elsewhere", "process": 1}, {"host": "x", "process": 2}):
+        Bucket(place).put("owner.json", json.dumps(owner).encode())
+        open_journal(place, IDENTITY).__exit__()
+
+
+def test_the_owner_that_slept_too_long_is_stopped(place):
+    sleeper = open_journal(place, IDENTITY)
+    sleeper.record(Entry("block 0 0"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lease, "_is_gone", lambda _: True)
+        with open_journal(place, IDENTITY) as journal:
+            journal.record(Entry("block 0 1"))
+            with pytest.raises(RunError, match="another process has taken over"):
+                sleeper.record(Entry("block 0 2"))
+            assert tasks(journal) == ["block 0 0", "block 0 1"]
+    sleeper.__exit__()
+
+
+def test_of_many_who_create_an_object_one_succeeds(place):
+    bucket, start = Bucket(place), threading.Barrier(4)
+
+    def attempt(n):
+        start.wait()
+        try:
+            bucket.create("one", str(n).encode())
+        except FileExistsError:
+            return None
+        return n
+
+    with ThreadPoolExecutor(4) as threads:
+        won = [n for n in threads.map(attempt, range(4)) if n is not None]
+    assert [bucket.get("one").decode()] == [str(n) for n in won]
+
+
+def test_a_bucket_that_is_not_there_is_refused():
+    with pytest.raises(OutputError, match=r"s3://nowhere/run cannot be .*bucket"):
+        open_journal("s3://nowhere/run", IDENTITY)
+
+
+def test_a_bucket_that_may_not_be_used_is_refused(server):
+    with keys_refused(server), pytest.raises(OutputError) as refused:
+        open_journal("s3://runs/denied", IDENTITY)
+    assert str(refused.value).startswith("s3://runs/denied cannot be used (")
+    assert "AWS_PROFILE" in str(refused.value)
+    assert server["AWS_SECRET_ACCESS_KEY"] not in str(refused.value)
+
+
+def test_a_place_with_other_objects_is_no_run_directory(place):
+    Bucket(place).put("thesis.odt", b"years of work")
+    with pytest.raises(OutputError, match=r"no run's, such as thesis\.odt"):
+        open_journal(place, IDENTITY, restart=True)
+    assert names(place) == ["thesis.odt"]
+
+
+def test_an_unknown_kind_of_store_is_refused():
+    with pytest.raises(InputError, match="pigeon://coop/run cannot be reached"):
+        open_journal("pigeon://coop/run", IDENTITY)

@@ -1,0 +1,13 @@
+"""The benchmark of scheduling still runs: figures of it are quoted."""
+
+import runpy
+
+from paths import ROOT
+
+SCRIPT = ROOT / "workflows" / "benchmarks" / "scheduling.py"
+
+
+def test_the_benchmark_walks_all_blocks(tmp_path):
+    points = runpy.run_path(str(SCRIPT))["walk"](25, tmp_path)
+    assert points[-1].blocks >= 25
+    assert points[-1].seconds > 0

@@ -1,0 +1,144 @@
+"""Scenes on a web server: with ranges, without, slow, and failing now and then."""
+
+import socket
+from itertools import combinations
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sheets import cut_sheets, sample, write_raster
+from web import served
+
+from geoseg.errors import SceneError
+from geoseg.geo.windows import Window
+from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene.members import waves
+
+PROFILE = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give two rasters beside each other."""
+    pixels, transform, names = sample((0, 256), (0, 320))
+    for number, col in enumerate((0, 160)):
+        place = transform @ transform.translation(col, 0)
+        part = pixels[:, :, col : col + 160]
+        path = tmp_path / f"{number}.tif"
+        write_raster(path, part, place, names=names, **PROFILE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("fault", [{}, {"delay": 0.03}, {"fail_every": 10}], ids=str)
+def test_a_scene_on_a_server_is_what_it_is_on_a_disk(folder, fault):
+    paths = sorted(folder.glob("*.tif"))
+    known = open_scene(paths)
+    expected = known.read(known.window, (2, 0))
+    with served(folder, **fault) as (address, _):
+        scene = open_scene([f"{address}/{path.name}" for path in paths])
+        assert scene.georef == known.georef
+        for found, there in zip(
+            scene.read(scene.window, (2, 0)), expected, strict=True
+        ):
+            assert np.array_equal(found, there)
+        assert address in scene.identity()["scene"] or len(scene.sheets) > 1
+
+
+@pytest.mark.parametrize("fault", [{"delay": 0.05}, {"fail_every": 10}], ids=str)
+def test_sheets_on_a_server_are_read_at_once_and_are_what_they_are_on_a_disk(
+    tmp_path, fault
+):
+    paths = sorted(cut_sheets(tmp_path, rows=2, cols=3, side=200).iterdir())
+    known = open_scene(paths)
+    with served(tmp_path, **fault) as (address, server):
+        scene = open_scene([f"{address}/{path.name}" for path in paths])
+        assert scene.is_remote
+        server.most = 0
+        windows = scene.window, Window(140, 150, 190, 311)
+        for window in windows:
+            for found, there in zip(
+                scene.read(window, (2, 0)), known.read(window, (2, 0)), strict=True
+            ):
+                assert np.array_equal(found, there)
+        assert server.most > 1 or "delay" not in fault
+
+
+def test_bands_on_a_server_are_read_at_once(tmp_path):
+    pixels, transform, names = sample((0, 300), (0, 400))
+    for name, band in zip(names, pixels, strict=True):
+        write_raster(tmp_path / f"{name}.tif", band[np.newaxis], transform)
+    with served(tmp_path, delay=0.05) as (address, server):
+        bands = tuple((name, f"{address}/{name}.tif") for name in names)
+        scene = open_scene([], SceneOptions(bands=bands))
+        server.most = 0
+        assert np.array_equal(scene.read(scene.window, (2, 0, 1))[0], pixels[[2, 0, 1]])
+        assert server.most == len(names)
+
+
+@st.composite
+def layouts(draw):
+    """Draw windows of sheets, which may lie over one another."""
+    side = st.integers(1, 40)
+    place = st.integers(0, 80)
+    window = st.builds(Window, place, place, side, side)
+    return [SimpleNamespace(window=w) for w in draw(st.lists(window, max_size=12))]
+
+
+@given(sheets=layouts())
+def test_sheets_that_are_read_at_once_share_no_pixel_and_keep_their_order(sheets):
+    seen = Window(20, 30, 60, 50)
+    groups = waves(sheets, seen)
+    place = {id(s): number for number, group in enumerate(groups) for s in group}
+    assert sorted(place) == sorted(id(sheet) for sheet in sheets)
+    for (first, one), (second, other) in combinations(enumerate(sheets), 2):
+        shared = one.window.intersection(other.window)
+        if shared and shared.intersection(seen):
+            assert first < second
+            assert place[id(one)] < place[id(other)]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_the_status_of_a_server_that_fails_later_is_told(folder, status):
+    with served(folder) as (address, server):
+        scene = open_scene([f"{address}/0.tif", f"{address}/1.tif"])
+        server.status = status
+        with pytest.raises(SceneError, match=rf"/0\.tif answers {status} .*rows 0-256"):
+            scene.read(scene.window, (0, 1, 2))
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_the_status_of_a_refusal_is_told(folder, status):
+    with (
+        served(folder, status=status) as (address, _),
+        pytest.raises(
+            SceneError, match=rf"/0\.tif answers {status} .*check the address"
+        ),
+    ):
+        open_scene(f"{address}/0.tif")
+
+
+def test_a_server_that_is_not_there_is_named():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(SceneError, match=rf"{port}/a\.tif does not answer"):
+        open_scene(f"http://127.0.0.1:{port}/a.tif")
+
+
+def test_a_server_that_gives_whole_files_only_is_refused(folder):
+    with (
+        served(folder, ranges=False) as (address, _),
+        pytest.raises(SceneError, match=r"ignores range requests.*download the file"),
+    ):
+        open_scene(f"{address}/0.tif")
+
+
+def test_secrets_of_an_address_are_not_shown(folder):
+    with (
+        served(folder, status=404) as (address, _),
+        pytest.raises(SceneError) as refused,
+    ):
+        open_scene(f"{address}/0.tif?sig=secret")
+    assert "secret" not in str(refused.value)

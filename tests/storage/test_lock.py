@@ -1,0 +1,120 @@
+"""Two writers never share an output: the second is refused, and hears who writes."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import geoseg
+from geoseg.cli import main
+from geoseg.errors import OutputError
+from geoseg.storage.lock import locked_file, locked_folder
+
+HOLD = """
+import pathlib, sys, time
+from geoseg.storage.lock import locked_file, locked_folder
+with getattr(sys.modules["geoseg.storage.lock"], sys.argv[1])(pathlib.Path(sys.argv[2])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def hold():
+    """Start another process that holds a lock; give its number."""
+    started = []
+
+    def start(kind, path):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, kind, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in started:
+        process.communicate("")
+
+
+@pytest.mark.parametrize("lock", [locked_file, locked_folder])
+def test_the_second_is_refused_and_the_lock_goes_with_its_process(tmp_path, hold, lock):
+    place = tmp_path / "new" / "out"
+    holder = hold(lock.__name__, place)
+    said = rf"out is being written by process {holder.pid}\b.* on "
+    with pytest.raises(OutputError, match=said), lock(place):
+        pass
+    holder.kill()
+    holder.wait()
+    with lock(place):
+        pass
+    assert not [p for p in (tmp_path / "new").rglob("*") if p.is_file()]
+
+
+def test_a_lock_leaves_no_folder_that_it_made(tmp_path):
+    with locked_file(tmp_path / "a" / "b" / "map.gpkg"):
+        assert (tmp_path / "a" / "b").is_dir()
+    with locked_folder(tmp_path / "c" / "d"):
+        assert (tmp_path / "c" / "d").is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_at_a_time_holds_a_lock_that_comes_and_goes(tmp_path):
+    script = (
+        "import os, pathlib, sys\n"
+        "from geoseg.errors import OutputError\n"
+        "from geoseg.storage.lock import locked_file\n"
+        "place, alone = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
+        "held = 0\n"
+        "while held < 60:\n"
+        "    try:\n"
+        "        with locked_file(place):\n"
+        "            os.close(os.open(alone, os.O_CREAT | os.O_EXCL))\n"
+        "            alone.unlink()\n"
+        "            held += 1\n"
+        "    except OutputError:\n"
+        "        pass\n"
+    )
+    words = [sys.executable, "-c", script, tmp_path / "out", tmp_path / "alone"]
+    both = [subprocess.Popen(words) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "command", [["train", "--labels", "labels.gpkg"], ["tile"]], ids=["train", "tile"]
+)
+def test_a_second_training_or_export_is_refused_at_once(tmp_path, make_raster, command):
+    scene = make_raster(values=np.ones((2, 64, 64), np.float32), bands=("B02", "B03"))
+    with locked_file(tmp_path / "out"):
+        words = [command[0], scene, *command[1:], "-o", tmp_path / "out"]
+        result = CliRunner().invoke(main, [str(word) for word in words])
+    assert result.exit_code == 2
+    assert f"is being written by process {os.getpid()}" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_figures_of_somebody_are_kept_and_a_second_evaluation_is_refused(
+    tmp_path, make_raster
+):
+    values = np.array([[[1, 2], [2, 1]]], np.uint8)
+    first = make_raster("map.tif", values=values, nodata=255)
+    other = make_raster("truth.tif", values=values, nodata=255)
+    out = tmp_path / "out"
+    with (
+        locked_folder(out),
+        pytest.raises(OutputError, match=f"written by process {os.getpid()}"),
+    ):
+        geoseg.evaluate(first, other, output=out)
+    for _ in range(2):
+        geoseg.evaluate(first, other, output=out)
+    (out / "confusion.png").write_bytes(b"my own picture")
+    with pytest.raises(OutputError, match=r"confusion\.png would be replaced"):
+        geoseg.evaluate(first, other, output=out)
+    geoseg.evaluate(first, other, output=out, overwrite=True)
+    assert {p.name for p in out.iterdir()} == {"accuracy.json", "confusion.png"}
