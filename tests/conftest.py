@@ -12,7 +12,7 @@ from affine import Affine
 from hypothesis import settings
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 
 settings.register_profile("steady", deadline=None)  # a busy machine fails no test
@@ -37,7 +37,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 def plane(request):
     """Give a plane of 37 x 53 pixels in UTM, north-up and then rotated."""
     transform = NORTH_UP if request.param == "north-up" else ROTATED
-    return Georef(37, 53, transform, CRS.from_epsg(32633))
+    return GeoBox(37, 53, transform, CRS.from_epsg(32633))
 
 
 @pytest.fixture

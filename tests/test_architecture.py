@@ -1,9 +1,10 @@
 """The one-way street: what each room of geoseg may import.
 
 ARCHITECTURE.md tells the same in words. A room is a module or a package of
-`geoseg/`. It imports from rooms that stand above it in the table and from the third-party
-packages named beside it, and from nothing else; imports for type checking count too. A new
-import that the table lacks wants a reason, here and in ARCHITECTURE.md.
+`geoseg/`. It imports from rooms that stand above it in the table and from the
+third-party packages named beside it, and from nothing else; imports for type checking
+count too. A new import that the table lacks wants a reason, here and in
+ARCHITECTURE.md.
 """
 
 import ast
@@ -28,7 +29,10 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "scene": ("errors progress geo storage", "affine numpy pyproj pystac rasterio"),
     "models": (
         "errors progress geo storage scene",
-        "google huggingface_hub numpy onnx onnxruntime pystac safetensors segmentation_models_pytorch torch",
+        (
+            "google huggingface_hub numpy onnx onnxruntime pystac safetensors "
+            "segmentation_models_pytorch torch"
+        ),
     ),
     "raster": ("errors geo storage scene", "numpy pyproj rasterio"),
     "predict": ("errors progress geo scene models", "numpy torch"),
@@ -43,12 +47,18 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "evaluate": ("errors geo storage raster overlay", "matplotlib numpy shapely"),
     "run": (
-        "errors progress geo storage scene models raster predict overlay report vectorize evaluate",
+        (
+            "errors progress geo storage scene models raster predict overlay report "
+            "vectorize evaluate"
+        ),
         "dask dask_cuda distributed filelock geopandas numpy psutil rasterio torch",
     ),
     "train": (
         "errors progress geo storage scene models raster predict overlay evaluate",
-        "geopandas matplotlib numpy pyproj pystac rasterio safetensors segmentation_models_pytorch shapely torch torchvision yaml",
+        (
+            "geopandas matplotlib numpy pyproj pystac rasterio safetensors "
+            "segmentation_models_pytorch shapely torch torchvision yaml"
+        ),
     ),
     "diagnose": (
         "errors progress geo storage scene models predict overlay report run",
@@ -121,7 +131,7 @@ def test_a_module_imports_only_what_the_table_allows(module):
 
 
 def runtime_imports(module):
-    """List the full names of what a module imports when it runs, type checking apart."""
+    """List the full names of what a module imports when it runs."""
     tree = ast.parse((GEOSEG / module).read_text(encoding="utf-8"))
     checking = {
         id(inner)

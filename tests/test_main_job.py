@@ -17,7 +17,7 @@ from rio_cogeo.cogeo import cog_validate
 
 import geoseg
 from geoseg.geo.splits import Split
-from geoseg.overlay.labels import rasterise_labels, read_labels
+from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.scene import open_scene
 
 SAMPLE = Path(__file__).parent.parent / "sample_aoi"
@@ -198,10 +198,10 @@ def test_the_map_beats_the_majority_class_on_held_out_blocks(tmp_path, package):
     output = tmp_path / "whole"
     geoseg.segment(SCENE, output)
     scene = open_scene(SCENE)
-    reference = rasterise_labels(
-        read_labels(SAMPLE / "labels.gpkg"), scene.georef, package.legend
+    reference = rasterize_labels(
+        read_labels(SAMPLE / "labels.gpkg"), scene.geobox, package.legend
     )
-    held_out = Split(scene.georef.height, scene.georef.width, fold=0).test_area()
+    held_out = Split(scene.geobox.height, scene.geobox.width, fold=0).test_area()
     counted = held_out & (reference != NODATA)
     with rasterio.open(output / "landcover.tif") as dataset:
         predicted = dataset.read(1)[counted]

@@ -3,10 +3,11 @@
     python workflows/same_products.py OLD NEW [--json figures.json]
 
 OLD and NEW are folders that hold `geoseg/`; both run in this Python's environment, each
-job in a folder of its own under a temporary one. What a rebuilding must not change: class
-maps, confidences and polygons of a plain run, an area of interest, views with a CRF, an
-ensemble, a mask model and a mosaic on another grid, polygons drawn anew from a map, and the
-weights of a seeded training. You learn which product differs, and the exit status is 1.
+job in a folder of its own under a temporary one. What a rebuilding must not change:
+class maps, confidences and polygons of a plain run, an area of interest, views with a
+CRF, an ensemble, a mask model and a mosaic on another grid, polygons drawn anew from a
+map, and the weights of a seeded training.
+You learn which product differs, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MAPS = ["landcover.tif", "confidence.tif", "landcover.geojson"]
 
 
 def jobs(folder: Path) -> dict[str, tuple[list[list[str]], list[str]]]:
-    """List the jobs: a name, commands with their output's folder left to `{out}`, products."""
+    """List the jobs: commands with `{out}` for the output's folder, and products."""
     west, east = halves(folder)
     twin = str(folder / "twin")
     segment = ["segment", SCENE, "-o", "{out}"]
@@ -63,8 +64,8 @@ def jobs(folder: Path) -> dict[str, tuple[list[list[str]], list[str]]]:
             ["tidy.geojson"],
         ),
         "training": (
-            [["train", SCENE, "--labels", LABELS, "--class-field", "class", "-o", "{out}",
-              "--epochs", "1", "--steps", "3", "--encoder-weights", "none"]],
+            [["train", SCENE, "--labels", LABELS, "--class-field", "class", "-o",
+              "{out}", "--epochs", "1", "--steps", "3", "--encoder-weights", "none"]],
             ["model.safetensors"],
         ),
     }  # fmt: skip
@@ -103,7 +104,7 @@ def digests(checkout: Path, folder: Path, only: list[str]) -> dict[str, str]:
         out = folder / name.replace(" ", "-")
         for command in commands:
             words = [word.replace("{out}", str(out)) for word in command]
-            subprocess.run(
+            subprocess.run(  # noqa: S603  # our own command line
                 [sys.executable, "-m", "geoseg", *words, "--quiet"],
                 env=environment,
                 cwd=folder,

@@ -29,12 +29,12 @@ from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.networks.network import load_network, save_package
 from geoseg.models.package.card import Card, InputBand, Training
 from geoseg.models.package.package import load_package
-from geoseg.overlay.labels import rasterise_labels, read_labels
+from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.scene import open_scene
 from geoseg.train.ground import Ground, choose_bands, statistics
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import find_encoder, load_encoder, new_network
-from geoseg.train.sampler import Supply
+from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
 
@@ -119,11 +119,11 @@ def read_sample(folder: Path) -> Sample:
     scene = open_scene(folder / "scene.tif")
     places = tuple(scene.bands.index(band) for band in BANDS)
     pixels, valid = scene.read(scene.window, places)
-    path, plane = folder / "labels.gpkg", scene.georef
-    labels = rasterise_labels(read_labels(path), plane, LEGEND)
+    path, plane = folder / "labels.gpkg", scene.geobox
+    labels = rasterize_labels(read_labels(path), plane, LEGEND)
     objects = read_labels(path, column="osm_class")
     maker = ["image" if name in FROM_IMAGE else "people" for name in objects.names]
-    drawn = rasterise_labels(replace(objects, names=tuple(maker)), plane, MAKERS)
+    drawn = rasterize_labels(replace(objects, names=tuple(maker)), plane, MAKERS)
     scaled = (pixels * SCALE).astype(np.float32)
     ground = Ground("sample", plane, scaled, valid, labels)
     return Sample(ground, drawn == MAKERS.by_name("people").id)
@@ -140,7 +140,7 @@ def one_fold(fold: int) -> Fold:
     image = ground.normalised(bands)
     chips = Chips.of(image, ground.labels, split.training_corners(CHIP))
     network = imagenet_unet(SETTINGS.seed)
-    network = train(network, Supply.of([chips]), SETTINGS, reporter(f"fold {fold}"))
+    network = train(network, Sampler.of([chips]), SETTINGS, reporter(f"fold {fold}"))
     with tempfile.TemporaryDirectory() as folder:
         target = PACKAGE if fold == SHIPPED_FOLD else Path(folder)
         save_package(target, network, card_of(network, bands), trained_on(ground))
@@ -228,7 +228,7 @@ def card_of(network: torch.nn.Module, bands: tuple[InputBand, ...]) -> Card:
 
 def trained_on(ground: Ground) -> Training:
     """Say where and when the scene was taken."""
-    bounds = ground.georef.lonlat_bounds()
+    bounds = ground.geobox.lonlat_bounds()
     edges = (bounds.left, bounds.bottom, bounds.right, bounds.top)
     return Training(
         bounds=tuple(round(edge, 6) for edge in edges),

@@ -41,7 +41,7 @@ def command(
 
     \b
     For example:
-      geoseg info sheets/ --model sentinel2-landcover --plot footprints.png
+      geoseg info members/ --model sentinel2-landcover --plot footprints.png
 
     Exit status 2 where --model does not fit.
     """

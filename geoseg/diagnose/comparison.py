@@ -77,7 +77,7 @@ class Comparison:
 
     def run(self, tile: int, overlap: int, on_step: OnStep) -> Iterator[Difference]:
         """Infer in both ways, each tile once for all blends, and compare."""
-        lattice = lay_tiles(self.scene.georef, self.window, tile=tile, overlap=overlap)
+        lattice = lay_tiles(self.scene.geobox, self.window, tile=tile, overlap=overlap)
         on_step(Step("whole"))
         whole = self._in_one_piece(lattice)
         for blend, tiled in self._in_tiles(lattice, on_step).items():
@@ -203,8 +203,8 @@ def _read(
     scene: Scene, view: Window, bands: tuple[int, ...]
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """Read a window that may reach outside the scene, which is mirrored there."""
-    rows = np.array(reflect(*view.rows, scene.georef.height))
-    cols = np.array(reflect(*view.cols, scene.georef.width))
+    rows = np.array(reflect(*view.rows, scene.geobox.height))
+    cols = np.array(reflect(*view.cols, scene.geobox.width))
     inside = Window.between(
         (int(rows.min()), int(rows.max()) + 1), (int(cols.min()), int(cols.max()) + 1)
     )

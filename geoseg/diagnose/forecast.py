@@ -124,22 +124,22 @@ def plan(
     if field is not None and area is None:
         raise InputError("--per-feature needs the features of an --aoi")
     options, place = options or SegmentOptions(), Output.of(output or gettempdir())
-    setup = prepare(scene, place, area, options, measured_by=estimated)
-    empty = empty_tiles(setup) if exact else estimated_empty_tiles(setup)
-    for_each = seconds_per_tile(setup)
-    polygons = polygon_bytes(setup, vertices_per_pixel(setup))
-    inferring = most_held() + block_bytes(setup)
-    elsewhere = bool(setup.options.workers or setup.options.scheduler)
+    config = prepare(scene, place, area, options, measured_by=estimated)
+    empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
+    for_each = seconds_per_tile(config)
+    polygons = polygon_bytes(config, vertices_per_pixel(config))
+    inferring = most_held() + block_bytes(config)
+    elsewhere = bool(config.options.workers or config.options.scheduler)
     here = most_held() if elsewhere else inferring
-    laid, axis = setup.plan, setup.plan.lattice.rows
+    laid, axis = config.plan, config.plan.lattice.rows
     mapped = laid.area.pixels
     if area is not None and field is not None:
-        features = read_features(area, field, setup.scene.georef)
+        features = read_features(area, field, config.scene.geobox)
         mapped = sum(feature.window.pixels for feature in features.values())
     inferred = laid.tiles - (empty or 0)
-    compute = setup.predictor.compute
+    compute = config.predictor.compute
     return Forecast(
-        scene_pixels=laid.georef.height * laid.georef.width,
+        scene_pixels=laid.geobox.height * laid.geobox.width,
         map_pixels=mapped,
         tiles=laid.tiles,
         tiles_outside=laid.skipped,
@@ -148,14 +148,14 @@ def plan(
         blocks=len(laid.blocks),
         block_side=axis.block * axis.step,
         overlap_cost=(axis.tile / axis.step) ** 2,
-        peak_memory_bytes=here + product_bytes(setup) + polygons,
+        peak_memory_bytes=here + product_bytes(config) + polygons,
         polygons_memory_bytes=polygons,
         worker_memory_bytes=inferring if elsewhere else None,
         free_memory_bytes=still_free(),
-        run_directory_bytes=run_directory_bytes(setup),
-        rasters_bytes=setup.layers.count * mapped,
+        run_directory_bytes=run_directory_bytes(config),
+        rasters_bytes=config.layers.count * mapped,
         seconds_per_tile=for_each,
-        statistics_bytes=bytes_to_measure(setup.predictor, setup.scene),
+        statistics_bytes=bytes_to_measure(config.predictor, config.scene),
         seconds=inferred * for_each + mapped / _WRITTEN_PX_S,
         device=compute.device,
         precision=compute.precision,

@@ -161,30 +161,30 @@ def info(  # noqa: PLR0913  # each is a question of its own
         fit = None if package is None else _fit(package, opened, str(model))
         if fit is None or not fit.why_not:
             break
-    area = None if aoi is None else read_aoi(aoi, opened.georef)
+    area = None if aoi is None else read_aoi(aoi, opened.geobox)
     on_step(Step("look"))
     bands, share = _read_values(opened, on_step) if exact else _look(opened)
     cover = _cover(opened)
-    georef = opened.georef
+    geobox = opened.geobox
     if plot is not None:
         footprints = Footprints(
-            georef=georef,
-            members=tuple(sheet.window for sheet in opened.sheets),
+            geobox=geobox,
+            members=tuple(member.window for member in opened.members),
             area=None if area is None else area.geometry,
             tiles=None if package is None else (package.tile, package.overlap),
             title=f"Footprints of {opened.name}",
         )
         write_footprints(plot, footprints)
-    bounds, lonlat = georef.bounds, georef.lonlat_bounds()
+    bounds, lonlat = geobox.bounds, geobox.lonlat_bounds()
     return SceneDescription(
         name=opened.name,
-        crs=georef.crs.to_string(),
-        width=georef.width,
-        height=georef.height,
-        transform=tuple(georef.transform)[:6],
+        crs=geobox.crs.to_string(),
+        width=geobox.width,
+        height=geobox.height,
+        transform=tuple(geobox.transform)[:6],
         bounds=(bounds.left, bounds.bottom, bounds.right, bounds.top),
         lonlat_bounds=(lonlat.left, lonlat.bottom, lonlat.right, lonlat.top),
-        gsd_m=georef.gsd_m(),
+        gsd_m=geobox.gsd_m(),
         dtype=opened.dtype,
         nodata=opened.nodata,
         bands=tuple(bands),
@@ -221,7 +221,7 @@ def _look(scene: Scene) -> tuple[list[BandValues], float]:
     Where that would read a large scene whole, for want of overviews, windows spread
     over it are read instead.
     """
-    height, width = scene.georef.height, scene.georef.width
+    height, width = scene.geobox.height, scene.geobox.width
     has_overviews = all(raster.overviews for raster in scene.rasters)
     if has_overviews or scene.window.pixels <= _MOST_PIXELS:
         shape = (min(height, _LOOK), min(width, _LOOK))
@@ -242,9 +242,9 @@ def _spots(scene: Scene) -> np.ma.MaskedArray:
     """Read windows in equal steps over a scene, (band, y, x); invalid is masked."""
     rows, cols = (
         np.linspace(0, side - min(side, _SPOT), _SPOTS, dtype=int).tolist()
-        for side in (scene.georef.height, scene.georef.width)
+        for side in (scene.geobox.height, scene.geobox.width)
     )
-    height, width = min(scene.georef.height, _SPOT), min(scene.georef.width, _SPOT)
+    height, width = min(scene.geobox.height, _SPOT), min(scene.geobox.width, _SPOT)
     found = []
     for row, col in product(dict.fromkeys(rows), dict.fromkeys(cols)):
         window = Window(row, col, height, width)
@@ -270,12 +270,12 @@ def _read_values(scene: Scene, on_step: OnStep) -> tuple[list[BandValues], float
 
 def _cover(scene: Scene) -> NDArray[np.int32]:
     """Count the members over each cell of a coarse grid, shape (y, x)."""
-    georef = scene.georef
-    shape = (min(georef.height, _COVER), min(georef.width, _COVER))
-    scales = (shape[0] / georef.height, shape[1] / georef.width)
+    geobox = scene.geobox
+    shape = (min(geobox.height, _COVER), min(geobox.width, _COVER))
+    scales = (shape[0] / geobox.height, shape[1] / geobox.width)
     cover = np.zeros(shape, np.int32)
-    for sheet in scene.sheets:
-        part = sheet.window.intersection(scene.window)
+    for member in scene.members:
+        part = member.window.intersection(scene.window)
         if part is not None:
             rows, cols = (
                 slice(round(start * scale), max(round(stop * scale), 1))

@@ -14,7 +14,7 @@ import numpy as np
 from geoseg.run.tasks import THREADS, tasks_at_once
 
 if TYPE_CHECKING:
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
 
 _LATER = 340_000_000
 """Bytes of what comes after inference: the vectorizer's kernels, which the first run on
@@ -28,50 +28,50 @@ _FOR_VERTEX = 240
 measured on maps of 1 to 17 Mpx, and half as much is for what the sample missed."""
 
 
-def block_bytes(setup: Setup) -> int:
+def block_bytes(config: RunConfig) -> int:
     """What blocks in flight hold: all their pixels, and the scores of two.
 
     Pixels are held twice while they are read, once by GDAL. Where they come through a
     network, blocks are read ahead.
     """
-    at_once = tasks_at_once(remote=setup.scene.is_remote)
-    plan, predictor = setup.plan, setup.predictor
+    at_once = tasks_at_once(remote=config.scene.is_remote)
+    plan, predictor = config.plan, config.predictor
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
-    bands, size = len(predictor.bands), np.dtype(setup.scene.dtype).itemsize
+    bands, size = len(predictor.bands), np.dtype(config.scene.dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
-    files = setup.layers.count + _strip_share(setup) * (4 * predictor.planes + 1)
+    files = config.layers.count + _strip_share(config) * (4 * predictor.planes + 1)
     return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))
 
 
-def product_bytes(setup: Setup) -> int:
+def product_bytes(config: RunConfig) -> int:
     """What the process that writes the products takes beside polygons."""
-    traced = min(setup.plan.area.pixels, THREADS * _TRACED)
+    traced = min(config.plan.area.pixels, THREADS * _TRACED)
     return _LATER + traced * _FOR_TRACED
 
 
-def polygon_bytes(setup: Setup, vertices_per_pixel: float) -> int:
+def polygon_bytes(config: RunConfig, vertices_per_pixel: float) -> int:
     """What polygons take, which are drawn at once for the whole map."""
-    return int(setup.plan.area.pixels * vertices_per_pixel * _FOR_VERTEX)
+    return int(config.plan.area.pixels * vertices_per_pixel * _FOR_VERTEX)
 
 
-def _strip_share(setup: Setup) -> float:
+def _strip_share(config: RunConfig) -> float:
     """The part of a block's pixels that it shares with its neighbours."""
-    axis = setup.plan.lattice.rows
-    if len(setup.plan.blocks) == 1:
+    axis = config.plan.lattice.rows
+    if len(config.plan.blocks) == 1:
         return 0.0
     side = axis.block * axis.step
     return 1 - ((side - axis.overlap) / (side + axis.overlap)) ** 2
 
 
-def run_directory_bytes(setup: Setup) -> int:
-    """Parts, the uncompressed raster that the product is made from, and strips.
+def run_directory_bytes(config: RunConfig) -> int:
+    """Parts, the uncompressed raster that the product is made from, and partials.
 
     Strips wait for the next row of blocks: about one row of them is there.
     """
-    plan, axis = setup.plan, setup.plan.lattice.rows
+    plan, axis = config.plan, config.plan.lattice.rows
     rows = min(axis.block * axis.step, plan.area.height)
-    waiting = rows * plan.area.width * _strip_share(setup)
-    layers = setup.layers
+    waiting = rows * plan.area.width * _strip_share(config)
+    layers = config.layers
     largest = max(band.stop - band.start for band in layers.bands.values())
     held = (layers.count + largest) * plan.area.pixels
-    return int(held + waiting * (4 * setup.predictor.planes + 1))
+    return int(held + waiting * (4 * config.predictor.planes + 1))

@@ -13,14 +13,14 @@ import numpy as np
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.predict import try_lanes
+from geoseg.predict import try_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
 
 MEASURED_S = 2.0
 """Seconds that the model is measured for."""
@@ -28,44 +28,44 @@ _TILES = 9
 """Tiles of the scene that are looked at."""
 
 
-def seconds_per_tile(setup: Setup) -> float:
+def seconds_per_tile(config: RunConfig) -> float:
     """Seconds that a tile takes in the model, the first round not counted."""
-    predictor, side = setup.predictor, setup.plan.lattice.rows.tile
-    try_lanes(predictor, side, dtype=setup.scene.dtype)
+    predictor, side = config.predictor, config.plan.lattice.rows.tile
+    try_streams(predictor, side, dtype=config.scene.dtype)
     started, rounds = time.perf_counter(), 0
     while time.perf_counter() - started < MEASURED_S:
-        try_lanes(predictor, side, dtype=setup.scene.dtype)
+        try_streams(predictor, side, dtype=config.scene.dtype)
         rounds += 1
     seconds = (time.perf_counter() - started) / rounds
-    return seconds / (predictor.batch * predictor.lanes)
+    return seconds / (predictor.batch * predictor.streams)
 
 
-def vertices_per_pixel(setup: Setup) -> float:
+def vertices_per_pixel(config: RunConfig) -> float:
     """Vertices that polygons of the map would have for each of its pixels.
 
     Estimated from a few tiles; 0 where none of them holds data in the area.
     """
-    found = [_vertices(setup, view) for view in _views(setup)]
+    found = [_vertices(config, view) for view in _views(config)]
     pixels = sum(size for _, size in found)
     return sum(count for count, _ in found) / pixels if pixels else 0.0
 
 
-def _views(setup: Setup) -> Iterator[Window]:
+def _views(config: RunConfig) -> Iterator[Window]:
     """Windows of tiles spread over the area, inside the scene."""
-    plan = setup.plan
-    scene = Window(0, 0, plan.georef.height, plan.georef.width)
+    plan = config.plan
+    scene = Window(0, 0, plan.geobox.height, plan.geobox.width)
     blocks = sorted(plan.blocks)
     for block in blocks[:: -(-len(blocks) // _TILES)]:
         tiles = plan.lattice.tiles(block)
         view = plan.lattice.tile_view(tiles[len(tiles) // 2]).intersection(scene)
-        if view is not None and setup.aoi.touches(view):
+        if view is not None and config.aoi.touches(view):
             yield view
 
 
-def _vertices(setup: Setup, view: Window) -> tuple[int, int]:
+def _vertices(config: RunConfig, view: Window) -> tuple[int, int]:
     """Count the vertices of a tile's map, and its pixels."""
-    predictor, side = setup.predictor, setup.plan.lattice.rows.tile
-    pixels, valid = setup.scene.read(view, predictor.bands)
+    predictor, side = config.predictor, config.plan.lattice.rows.tile
+    pixels, valid = config.scene.read(view, predictor.bands)
     edge = [(0, side - view.height), (0, side - view.width)]
     tile = np.pad(pixels, [(0, 0), *edge], mode="edge")[np.newaxis]
     shown = np.pad(valid, edge)[np.newaxis]
@@ -73,7 +73,7 @@ def _vertices(setup: Setup, view: Window) -> tuple[int, int]:
     scores = predictor(np.tile(tile, (*batch, 1)), np.tile(shown, batch))[0]
     deciding = scores[: len(predictor.legend)]
     classes = deciding.argmax(dim=0).to("cpu").numpy().astype(np.uint8)
-    inside = valid & setup.aoi.mask(view)
+    inside = valid & config.aoi.mask(view)
     classes = np.where(inside, classes[: view.height, : view.width], NODATA)
     return count_vertices(classes), int(inside.sum())
 

@@ -203,21 +203,21 @@ def _agreements(
 
 def _place(scene: Scene, options: VerifyOptions) -> tuple[Window, Aoi]:
     """The window to compare, and the area in which its pixels count."""
-    georef = scene.georef
+    geobox = scene.geobox
     if options.aoi is not None:
         if options.window is not None:
             raise InputError("give a window or an AOI, not both")
-        area = read_aoi(options.aoi, georef)
+        area = read_aoi(options.aoi, geobox)
         return area.window, area
     if options.window is None:
-        height, width = min(georef.height, _SIDE), min(georef.width, _SIDE)
-        top, left = (georef.height - height) // 2, (georef.width - width) // 2
-        return Window(top, left, height, width), whole_scene(georef)
-    window, plane = Window(*options.window), Window(0, 0, georef.height, georef.width)
+        height, width = min(geobox.height, _SIDE), min(geobox.width, _SIDE)
+        top, left = (geobox.height - height) // 2, (geobox.width - width) // 2
+        return Window(top, left, height, width), whole_scene(geobox)
+    window, plane = Window(*options.window), Window(0, 0, geobox.height, geobox.width)
     if not plane.contains(window):
         raise InputError(
             f"the window's rows {window.rows[0]}-{window.rows[1]} and columns "
             f"{window.cols[0]}-{window.cols[1]} are not all in the scene, which has "
-            f"{georef.height} rows and {georef.width} columns; take one inside it"
+            f"{geobox.height} rows and {geobox.width} columns; take one inside it"
         )
-    return window, whole_scene(georef)
+    return window, whole_scene(geobox)

@@ -67,7 +67,7 @@ class Comparison:
         _refuse_unlabelled(points)
         ids = points.ids
         if self.area is not None:
-            mask = MaskRaster(self.area, self.source.georef)
+            mask = MaskRaster(self.area, self.source.geobox)
             inside = look_up(mask, points.rows, points.cols, map_blocks=self.map_blocks)
             ids = np.where(inside, ids, NODATA).astype(np.uint8)
         predicted = look_up(

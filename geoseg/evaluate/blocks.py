@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 BLOCK = 1024
@@ -37,7 +37,7 @@ class ClassRaster(Protocol):
     """A raster of one byte a pixel that can be read window by window."""
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """The plane of its pixels."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
@@ -135,7 +135,7 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
 
     """
     question = _Question(class_map, confidence, inside, legend, tolerance, aspect)
-    blocks = _blocks(class_map.georef, reference, block, reach(tolerance, aspect))
+    blocks = _blocks(class_map.geobox, reference, block, reach(tolerance, aspect))
     total: Evaluation | None = None
     for counted in map_blocks(partial(_evaluate_block, question), blocks):
         total = counted if total is None else _sum(total, counted)
@@ -148,12 +148,12 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
 
 
 def _blocks(
-    georef: Georef, reference: Reference, size: int, margin: int
+    geobox: GeoBox, reference: Reference, size: int, margin: int
 ) -> Iterator[tuple[Window, Window, WindowReader]]:
     """List windows with what to read around them, where the reference has anything."""
-    plane = Window(0, 0, georef.height, georef.width)
+    plane = Window(0, 0, geobox.height, geobox.width)
     for row, col in product(
-        range(0, georef.height, size), range(0, georef.width, size)
+        range(0, geobox.height, size), range(0, geobox.width, size)
     ):
         around = Window(row, col, size, size).intersection(plane)
         wide = Window(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.evaluate.sampling import Drawn
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.storage.vectors.read import Layer
 
 NAMES, LABELS = "id", "reference"
@@ -28,13 +28,13 @@ _NAMED = 5
 Column = list[str | None]
 
 
-def carry_over(output: Path, drawn: Drawn, georef: Georef) -> Mapping[str, Column]:
+def carry_over(output: Path, drawn: Drawn, geobox: GeoBox) -> Mapping[str, Column]:
     """Give what people wrote at points that are drawn again, in the draw's order.
 
     Args:
         output: Where the points are going to be written; what is there is read.
         drawn: The new draw.
-        georef: The map's plane.
+        geobox: The map's plane.
 
     Returns:
         The columns of the points, but for their names, the labels first; a value is
@@ -60,7 +60,7 @@ def carry_over(output: Path, drawn: Drawn, georef: Georef) -> Mapping[str, Colum
             f"{LABELS!r}; give another name"
         )
     x, y = shapely.get_coordinates(layer.shapes).T
-    rows, cols = pixels_at(georef, x, y, layer.crs)
+    rows, cols = pixels_at(geobox, x, y, layer.crs)
     again = {
         pixel: index
         for index, pixel in enumerate(

@@ -87,21 +87,21 @@ def write_confusion(path: Path, confusion: Confusion) -> None:
     wide = max(wide + _MARGIN, _NARROWEST)
     lower = max(side, _PANEL) if confusion.reliability else side
     high = _TOP + lower + _BELOW + _MARGIN
-    sheet = _Sheet(wide, high)
-    sheet.headings(confusion.title, confusion.figures)
-    sheet.cells(matrix[np.ix_(shown, shown)])
-    sheet.accuracies(
+    member = _Member(wide, high)
+    member.headings(confusion.title, confusion.figures)
+    member.cells(matrix[np.ix_(shown, shown)])
+    member.accuracies(
         confusion.producers[shown], confusion.users[shown], matrix.sum(axis=1)[shown]
     )
-    sheet.names(classes, confusion.unit)
+    member.names(classes, confusion.unit)
     if confusion.reliability:
-        sheet.reliability(panel, confusion.reliability)
+        member.reliability(panel, confusion.reliability)
     with atomic_file(path) as whole:
         # Known as ours by it; a version would be a trace of time.
-        sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
+        member.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
 
 
-class _Sheet:
+class _Member:
     """A page that is being drawn."""
 
     def __init__(self, wide: float, high: float) -> None:

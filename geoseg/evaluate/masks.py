@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.evaluate.blocks import Inside
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.windows import Window
 
 
@@ -24,13 +24,13 @@ def inside_of(*parts: Inside | None) -> Inside | None:
     return _All(given) if given else None
 
 
-def split_of(fold: str | None, block: int, georef: Georef) -> Split | None:
+def split_of(fold: str | None, block: int, geobox: GeoBox) -> Split | None:
     """Cut a map into blocks as a training cuts its scene.
 
     Args:
         fold: The held-out fold, such as ``0/5``; None where none is.
         block: Side of a block in pixels.
-        georef: The map's plane, of the whole scene.
+        geobox: The map's plane, of the whole scene.
 
     Raises:
         PlanError: There is no such fold, or no such block.
@@ -45,7 +45,7 @@ def split_of(fold: str | None, block: int, georef: Georef) -> Split | None:
         )
     if block < 1:
         raise PlanError(f"held-out blocks need at least one pixel a side, got {block}")
-    return Split(georef.height, georef.width, int(number), block)
+    return Split(geobox.height, geobox.width, int(number), block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class MaskRaster:
     """An area as a raster: 1 inside, 0 outside."""
 
     area: Inside
-    georef: Georef
+    geobox: GeoBox
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read a window, shape ``(y, x)``."""

@@ -38,7 +38,7 @@ def look_up(
 
     """
     values = np.empty(rows.shape, np.uint8)
-    plane = Window(0, 0, raster.georef.height, raster.georef.width)
+    plane = Window(0, 0, raster.geobox.height, raster.geobox.width)
     blocks = _blocks(plane, rows, cols, block)
     for points, found in map_blocks(partial(_look_up_block, raster), blocks):
         values[points] = found

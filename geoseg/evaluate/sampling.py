@@ -180,7 +180,7 @@ def draw(
         slack *= 2
     index, ids, numbers = index[chosen], ids[chosen], numbers[chosen]
     order = np.lexsort((index, _mixed(numbers)))
-    rows, cols = np.divmod(index[order], raster.georef.width)
+    rows, cols = np.divmod(index[order], raster.geobox.width)
     return Drawn(rows, cols, ids[order])
 
 
@@ -195,7 +195,7 @@ def _limits(
 
 
 def _windows(raster: ClassRaster, size: int) -> Iterator[Window]:
-    height, width = raster.georef.height, raster.georef.width
+    height, width = raster.geobox.height, raster.geobox.width
     for row, col in product(range(0, height, size), range(0, width, size)):
         yield Window(row, col, min(size, height - row), min(size, width - col))
 
@@ -219,7 +219,7 @@ def _draw_block(
     values = raster.read(window)
     rows = np.arange(window.height, dtype=np.int64)[:, np.newaxis] + window.row
     cols = np.arange(window.width, dtype=np.int64) + window.col
-    index = rows * raster.georef.width + cols
+    index = rows * raster.geobox.width + cols
     numbers = _numbers(seed, index)
     candidates = numbers <= limits[values]
     return index[candidates], values[candidates], numbers[candidates]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
 
@@ -42,7 +42,7 @@ class Population:
         if strata is None:
             return cls(source, None)
         raster = ClassMap.open(strata)
-        if not raster.georef.same_plane_as(source.georef):
+        if not raster.geobox.same_plane_as(source.geobox):
             raise SceneError(
                 f"strata lie on the map's own pixels, but those of {strata} are not "
                 f"those of {source.path}; bring them there, say with gdalwarp -r near "
@@ -51,9 +51,9 @@ class Population:
         return cls(source, raster)
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """The map's plane."""
-        return self.source.georef
+        return self.source.geobox
 
     @property
     def noun(self) -> str:

@@ -1,6 +1,6 @@
 """A pixel plane on Earth: shape, transform and CRS as one value.
 
-Pass a `Georef`, never a loose ``(transform, crs, height, width)``.
+Pass a `GeoBox`, never a loose ``(transform, crs, height, width)``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Georef:
+class GeoBox:
     """A pixel plane: ``height`` x ``width`` pixels placed on Earth."""
 
     height: int
@@ -139,16 +139,16 @@ class Georef:
         x, y = self.transform @ (col, row)
         return x, y
 
-    def crop(self, window: Rectangle) -> Georef:
+    def crop(self, window: Rectangle) -> GeoBox:
         """Take the plane of a window, which may reach outside this one.
 
         The pixels keep their size and place to the last bit that floating
         point allows: the origin is this transform applied to whole pixels.
         """
         origin = Affine.translation(window.col, window.row)
-        return Georef(window.height, window.width, self.transform @ origin, self.crs)
+        return GeoBox(window.height, window.width, self.transform @ origin, self.crs)
 
-    def same_plane_as(self, other: Georef) -> bool:
+    def same_plane_as(self, other: GeoBox) -> bool:
         """Tell whether both planes have the same pixels on the same ground."""
         return (
             (self.height, self.width) == (other.height, other.width)

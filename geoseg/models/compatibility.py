@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Needs, Scene, SceneOptions
 
@@ -119,7 +119,7 @@ def find_bands(card: Card, scene: Scene) -> BandMatch:
 
 def misses_scale(package: ModelPackage, scene: Scene) -> bool:
     """Tell whether a scene's pixels are larger or smaller than a model takes."""
-    found = scene.georef.gsd_m()
+    found = scene.geobox.gsd_m()
     return abs(found - package.gsd_m) > package.gsd_m * package.gsd_tolerance
 
 
@@ -136,7 +136,7 @@ def check_scale(models: Models, scene: Scene) -> None:
             raise ModelError(
                 f"the model {package.name} was made for pixels of {package.gsd_m:g} m "
                 f"({package.gsd_m - slack:.3g} to {package.gsd_m + slack:.3g}), and "
-                f"those of {scene.place} have {scene.georef.gsd_m():.3g} m; read it on "
+                f"those of {scene.place} have {scene.geobox.gsd_m():.3g} m; read it on "
                 f"pixels of the model's size with --resample, or use another model"
             )
 
@@ -164,10 +164,10 @@ def on_models_grid(options: SceneOptions, models: Models, scene: Scene) -> Scene
             f"--resample reads a scene on pixels of {misfits[0].gsd_m:g} m where no "
             f"--like says otherwise; leave one of both out"
         )
-    return replace(options, resolution=_resolution(misfits[0].gsd_m, scene.georef))
+    return replace(options, resolution=_resolution(misfits[0].gsd_m, scene.geobox))
 
 
-def _resolution(metres: float, plane: Georef) -> tuple[float, float]:
+def _resolution(metres: float, plane: GeoBox) -> tuple[float, float]:
     """Give the size of pixels in a CRS that have so many metres on the ground.
 
     In three digits, so that 10 m are 10 m in UTM, whatever its scale factor.
@@ -219,11 +219,11 @@ def check_scaled(read: Iterable[tuple[Scene, Sequence[int]]]) -> None:
     """
     told: dict[bool, tuple[str, str]] = {}
     for scene, bands in read:
-        for sheet, index in product(scene.sheets, bands):
-            band = sheet.band(index)
+        for member, index in product(scene.members, bands):
+            band = member.band(index)
             is_plain = (band.scale, band.offset) == (1.0, 0.0)
             told.setdefault(
-                is_plain, (sheet.name, scene.bands[index] or f"{index + 1}")
+                is_plain, (member.name, scene.bands[index] or f"{index + 1}")
             )
     if len(told) > 1:
         scaled, plain = told[False], told[True]
@@ -378,8 +378,8 @@ def spread_windows(scene: Scene) -> list[Window]:
     """Give a few small windows spread over a scene."""
     return [
         Window(row, col, height, width)
-        for row, height in _spread(scene.georef.height)
-        for col, width in _spread(scene.georef.width)
+        for row, height in _spread(scene.geobox.height)
+        for col, width in _spread(scene.geobox.width)
     ]
 
 

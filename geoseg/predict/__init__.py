@@ -13,9 +13,9 @@ from geoseg.predict.compute import (
     Precision,
     resolve_compute,
 )
-from geoseg.predict.loaded_model import Member
+from geoseg.predict.loaded_model import LoadedModel
 from geoseg.predict.predictor import TilePredictor
-from geoseg.predict.probe import probe, try_lanes
+from geoseg.predict.probe import probe, try_streams
 from geoseg.predict.views import AUGMENTATIONS, Augmentation
 
 __all__ = [
@@ -25,10 +25,10 @@ __all__ = [
     "Augmentation",
     "Compute",
     "Device",
-    "Member",
+    "LoadedModel",
     "Precision",
     "TilePredictor",
     "probe",
     "resolve_compute",
-    "try_lanes",
+    "try_streams",
 ]

@@ -21,7 +21,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 _BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
 """Tiles in a batch: on a CPU one at a time was the fastest that was tried."""
-_LANES = {"cuda": 2, "mps": 1}
+_STREAMS = {"cuda": 2, "mps": 1}
 """Batches side by side: on a CUDA device one copies while the other computes."""
 
 
@@ -37,7 +37,7 @@ class Compute:
     """Tiles in a batch; a last, smaller one is filled up, never cut."""
     threads: int
     """Threads that one operation uses on a CPU."""
-    lanes: int
+    streams: int
     """Batches that a process computes side by side."""
     reason: str
     """Why the precision is what it is."""
@@ -76,12 +76,12 @@ def resolve_compute(
             "float16 is not for CPUs; use --precision bfloat16, float32 or auto"
         )
     size = _BATCH[chosen] if batch is None else batch
-    lanes, threads = share_cores(processes)
+    streams, threads = share_cores(processes)
     if compiled:  # torch compiles for one caller that has all threads
-        lanes, threads = 1, lanes * threads
+        streams, threads = 1, streams * threads
     elif chosen != "cpu":
-        lanes = _LANES[chosen]
-    return Compute(chosen, name, size, threads, lanes, reason, compiled)
+        streams = _STREAMS[chosen]
+    return Compute(chosen, name, size, threads, streams, reason, compiled)
 
 
 def _choose_device(device: Device) -> str:

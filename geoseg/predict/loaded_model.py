@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class LoadedModel:
     """A model package among those of a predictor, most often the only one.
 
     The network is loaded where and when it is first used, once a process.
@@ -64,7 +64,7 @@ class Member:
             RunError: The network gives values that are not numbers.
 
         """
-        network = load_member(self.package, how)
+        network = load_model(self.package, how)
         precision = getattr(torch, how.precision)
         tiles = normal.to(precision, memory_format=torch.channels_last)
         first, *others = VIEWS[views]
@@ -107,7 +107,7 @@ def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Sc
 _loading = threading.Lock()
 
 
-def load_member(package: ModelPackage, how: Compute) -> nn.Module:
+def load_model(package: ModelPackage, how: Compute) -> nn.Module:
     """Load a network to its device, once a process, whichever thread comes first.
 
     Returns:

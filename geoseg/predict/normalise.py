@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoseg.geo.windows import Window
     from geoseg.models.package.card import Card
     from geoseg.models.package.scaling import Measured
-    from geoseg.predict import Member, TilePredictor
+    from geoseg.predict import LoadedModel, TilePredictor
 
 Measure = Callable[
     [Scene, Sequence[int], Sequence[float], OnStep], tuple[BandStatistics, ...]
@@ -113,7 +113,7 @@ def warn_of_reading(
     return (told,)
 
 
-def tell(member: Member) -> dict[str, dict[str, dict[str, float]]]:
+def tell(member: LoadedModel) -> dict[str, dict[str, dict[str, float]]]:
     """Tell for each band of a model what the scene said; nothing where it did not."""
     if not member.measured:
         return {}
@@ -147,7 +147,7 @@ def _asking(predictor: TilePredictor) -> str:
 
 
 def _measured(
-    member: Member,
+    member: LoadedModel,
     found: Sequence[BandStatistics],
     percentiles: Sequence[float],
     scene: Scene,

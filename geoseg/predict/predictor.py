@@ -11,7 +11,7 @@ from torch import Tensor
 from geoseg.errors import ModelError
 from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
 from geoseg.predict.compute import Compute, memory_told
-from geoseg.predict.loaded_model import Member, load_member
+from geoseg.predict.loaded_model import LoadedModel, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ class TilePredictor:
     Networks are loaded where and when the first batch comes, once a process.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[LoadedModel, ...]
     """The models, at least one, whose probabilities are averaged."""
     bands: tuple[int, ...]
     """The scene's bands, counted from 0, that are read: all that some member needs."""
@@ -71,7 +71,7 @@ class TilePredictor:
         _check_classes([package for package, _ in models])
         read = tuple(dict.fromkeys(band for _, bands in models for band in bands))
         members = tuple(
-            Member(package, tuple(read.index(band) for band in bands))
+            LoadedModel(package, tuple(read.index(band) for band in bands))
             for package, bands in models
         )
         return cls(members, read, compute, augmentation, crf)
@@ -97,13 +97,13 @@ class TilePredictor:
         return torch.device(self.compute.device)
 
     @property
-    def lanes(self) -> int:
+    def streams(self) -> int:
         """How many batches a process computes side by side."""
-        return self.compute.lanes
+        return self.compute.streams
 
     @property
     def threads(self) -> int:
-        """The threads that an operation of a lane uses on a CPU."""
+        """The threads that an operation of a stream uses on a CPU."""
         return self.compute.threads
 
     def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
@@ -134,7 +134,7 @@ class TilePredictor:
             # All are loaded before one is used: while torch follows a network to fold
             # it, those that other threads call fail.
             for member in self.members:
-                load_member(member.package, self.compute)
+                load_model(member.package, self.compute)
             first, *others = self.members
             seen = first.normalise(raw, unseen)
             total = first.predict(seen, self.augmentation, self.compute)

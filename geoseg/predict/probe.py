@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import DeviceError, GeosegError, ModelError
-from geoseg.predict.streams import in_lanes
+from geoseg.predict.streams import in_streams
 
 if TYPE_CHECKING:
     from geoseg.predict.predictor import TilePredictor
@@ -19,7 +19,7 @@ def probe(predictor: TilePredictor, tile: int) -> TilePredictor:
 
     Done before a run begins, since a batch's shape can change the last bits of its
     results. A CPU's memory is no matter of batches: there one is tried, and not
-    one in each lane.
+    one in each stream.
 
     Args:
         predictor: The predictor with the batch that one would like.
@@ -31,10 +31,10 @@ def probe(predictor: TilePredictor, tile: int) -> TilePredictor:
         DeviceError: Not even one tile fits.
 
     """
-    lanes = 1 if predictor.compute.device == "cpu" else predictor.lanes
+    streams = 1 if predictor.compute.device == "cpu" else predictor.streams
     while True:
         try:
-            _try(predictor, tile, lanes)
+            _try(predictor, tile, streams)
         except DeviceError:
             if predictor.batch == 1:
                 raise
@@ -44,9 +44,9 @@ def probe(predictor: TilePredictor, tile: int) -> TilePredictor:
             return predictor
 
 
-def _try(predictor: TilePredictor, tile: int, lanes: int) -> None:
+def _try(predictor: TilePredictor, tile: int, streams: int) -> None:
     try:
-        try_lanes(predictor, tile, lanes=lanes)
+        try_streams(predictor, tile, streams=streams)
     except GeosegError:
         raise
     except (RuntimeError, AssertionError, ValueError, LookupError) as error:
@@ -57,28 +57,28 @@ def _try(predictor: TilePredictor, tile: int, lanes: int) -> None:
         ) from error
 
 
-def try_lanes(
+def try_streams(
     predictor: TilePredictor,
     tile: int,
     *,
     dtype: str = "float32",
-    lanes: int | None = None,
+    streams: int | None = None,
 ) -> None:
-    """Predict a batch of ones in each lane at once, and wait for all.
+    """Predict a batch of ones in each stream at once, and wait for all.
 
     Args:
         predictor: What predicts.
         tile: Side of a tile in pixels.
         dtype: The pixels' numpy dtype.
-        lanes: In how many; the predictor's where None.
+        streams: In how many; the predictor's where None.
 
     """
     shape = (predictor.batch, len(predictor.bands), tile, tile)
     pixels, valid = np.ones(shape, dtype), np.ones((shape[0], tile, tile), bool)
-    in_lanes(
+    in_streams(
         lambda _: predictor(pixels, valid),
-        range(predictor.lanes if lanes is None else lanes),
+        range(predictor.streams if streams is None else streams),
         device=predictor.device,
-        lanes=predictor.lanes,
+        streams=predictor.streams,
         threads=predictor.threads,
     )

@@ -1,10 +1,10 @@
-"""Lanes: the threads of a process that send tiles through the model side by side.
+"""Streams: the threads of a process that send tiles through the model side by side.
 
-On a CPU a lane computes with few threads of its own, since one operation that all
+On a CPU a stream computes with few threads of its own, since one operation that all
 cores share waits at its end for the slowest of them, and longer where a core is busy
-decoding: a ResNet-18 U-Net took 50 ms a tile in two lanes of one thread, and 64 to 72
-in one lane of two. On a GPU each lane has its own stream, so that one copies while
-the other computes. Lanes never show in the result: each batch is computed in one.
+decoding: a ResNet-18 U-Net took 50 ms a tile in two streams of one thread, and 64 to 72
+in one stream of two. On a GPU each stream has its own stream, so that one copies while
+the other computes. Streams never show in the result: each batch is computed in one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 CORES = torch.get_num_threads()
-"""Threads that torch found fit for this process, before a lane asked for fewer."""
-MOST_LANES = 8
+"""Threads that torch found fit for this process, before a stream asked for fewer."""
+MOST_STREAMS = 8
 """More hold more tiles in memory than they gain."""
 _IS_GLIBC = platform.libc_ver()[0] == "glibc"
 _M_ARENA_MAX, _HEAPS = -8, 2
@@ -33,18 +33,18 @@ _M_ARENA_MAX, _HEAPS = -8, 2
 
 
 def share_cores(processes: int = 1) -> tuple[int, int]:
-    """Give the lanes of one of several processes, and the threads of a lane."""
+    """Give the streams of one of several processes, and the threads of a stream."""
     cores = max(CORES // processes, 1)
-    lanes = min(cores, MOST_LANES)
-    return lanes, cores // lanes
+    streams = min(cores, MOST_STREAMS)
+    return streams, cores // streams
 
 
-def in_lanes(
+def in_streams(
     work: Callable[[Item], object],
     items: Iterable[Item],
     *,
     device: torch.device,
-    lanes: int,
+    streams: int,
     threads: int,
 ) -> None:
     """Do some work on each item, in any order, and wait until it is done.
@@ -53,14 +53,14 @@ def in_lanes(
         work: What to do; it waits for the device before it shares what it made.
         items: What to do it on.
         device: Where it computes.
-        lanes: How many items at a time, over all that this process computes.
+        streams: How many items at a time, over all that this process computes.
         threads: Threads that one operation uses on a CPU.
 
     Raises:
         Exception: What `work` raises first; items that wait are left out.
 
     """
-    pool = _pool(lanes, threads)
+    pool = _pool(streams, threads)
     futures = [pool.submit(_in_stream, work, item, device) for item in items]
     try:
         for future in futures:
@@ -71,7 +71,7 @@ def in_lanes(
 
 
 @cache
-def _pool(lanes: int, threads: int) -> ThreadPoolExecutor:
+def _pool(streams: int, threads: int) -> ThreadPoolExecutor:
     _share_heaps()
 
     def begin() -> None:
@@ -79,7 +79,7 @@ def _pool(lanes: int, threads: int) -> ThreadPoolExecutor:
         # Scores of a confident model are often denormal: four times as slow.
         torch.set_flush_denormal(True)
 
-    return ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=begin)
+    return ThreadPoolExecutor(streams, thread_name_prefix="stream", initializer=begin)
 
 
 def _share_heaps() -> None:

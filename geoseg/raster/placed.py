@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.raster.read import ClassMap
 
 _SIDE = 1024
@@ -30,7 +30,7 @@ class PlacedMap:
 
     source: ClassMap
     """The raster."""
-    georef: Georef
+    geobox: GeoBox
     """The plane."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
@@ -42,7 +42,7 @@ class PlacedMap:
 
     def _parts(self, window: Window) -> Iterator[Window]:
         """Cut a window so that what is read of a finer raster stays small."""
-        finer = self.georef.gsd_m() / self.source.georef.gsd_m()
+        finer = self.geobox.gsd_m() / self.source.geobox.gsd_m()
         side = max(1, int(_SIDE / max(1.0, finer)))
         for row in range(*window.rows, side):
             for col in range(*window.cols, side):
@@ -51,7 +51,7 @@ class PlacedMap:
 
     def _read(self, window: Window) -> NDArray[np.uint8]:
         rows, cols = self._pixels(window)
-        there = are_on(self.source.georef, rows, cols)
+        there = are_on(self.source.geobox, rows, cols)
         ids = np.full(there.shape, NODATA, np.uint8)
         if there.any():
             rows, cols = rows[there], cols[there]
@@ -68,27 +68,27 @@ class PlacedMap:
             np.arange(window.width) + window.col + 0.5,
             np.arange(window.height) + window.row + 0.5,
         )
-        x, y = places(self.georef, row, col)
-        return pixels_at(self.source.georef, x, y, self.georef.crs)
+        x, y = places(self.geobox, row, col)
+        return pixels_at(self.source.geobox, x, y, self.geobox.crs)
 
 
 def places(
-    georef: Georef, rows: NDArray[np.float64], cols: NDArray[np.float64]
+    geobox: GeoBox, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Place fractional rows and columns of a plane: (x, y) in its CRS."""
-    t = georef.transform
+    t = geobox.transform
     return t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
 
 
 def pixels_at(
-    georef: Georef, x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS
+    geobox: GeoBox, x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find the pixels (rows, columns) of a plane in which points lie; -1 if nowhere."""
-    if crs != georef.crs:
-        x, y = Transformer.from_crs(crs, georef.crs, always_xy=True).transform(x, y)
-    t = ~georef.transform
+    if crs != geobox.crs:
+        x, y = Transformer.from_crs(crs, geobox.crs, always_xy=True).transform(x, y)
+    t = ~geobox.transform
     # The origin is subtracted first: centres of the plane's own pixels stay centres.
-    right, up = x - georef.transform.c, y - georef.transform.f
+    right, up = x - geobox.transform.c, y - geobox.transform.f
     with np.errstate(invalid="ignore"):  # infinite where the CRS has no such place
         col, row = t.a * right + t.b * up, t.d * right + t.e * up
     on_earth = np.isfinite(col) & np.isfinite(row)
@@ -100,10 +100,10 @@ def pixels_at(
 
 
 def are_on(
-    georef: Georef, rows: NDArray[np.int64], cols: NDArray[np.int64]
+    geobox: GeoBox, rows: NDArray[np.int64], cols: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Tell which pixels a plane has."""
     there: NDArray[np.bool_] = (
-        (rows >= 0) & (rows < georef.height) & (cols >= 0) & (cols < georef.width)
+        (rows >= 0) & (rows < geobox.height) & (cols >= 0) & (cols < geobox.width)
     )
     return there

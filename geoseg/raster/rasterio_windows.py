@@ -10,15 +10,15 @@ from geoseg.errors import GridError
 from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 
-def check_inside(georef: Georef, window: Window) -> None:
+def check_inside(geobox: GeoBox, window: Window) -> None:
     """Refuse a window that reaches outside a plane."""
-    if not Window(0, 0, georef.height, georef.width).contains(window):
+    if not Window(0, 0, geobox.height, geobox.width).contains(window):
         raise GridError(
-            f"a window must lie on the plane of {georef.height} rows x "
-            f"{georef.width} columns, got {window}"
+            f"a window must lie on the plane of {geobox.height} rows x "
+            f"{geobox.width} columns, got {window}"
         )
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 _CACHE = 64 << 20
@@ -72,7 +72,7 @@ class ClassMap:
 
     @classmethod
     def open(
-        cls, place: Path | str, *, band: int | None = None, near: Georef | None = None
+        cls, place: Path | str, *, band: int | None = None, near: GeoBox | None = None
     ) -> ClassMap:
         """Look at a class raster: whole numbers, with a CRS.
 
@@ -95,12 +95,12 @@ class ClassMap:
         return cls.of(raster, near)
 
     @classmethod
-    def of(cls, raster: Raster, near: Georef | None = None) -> ClassMap:
+    def of(cls, raster: Raster, near: GeoBox | None = None) -> ClassMap:
         """Take bands of a file that was looked at; as `open` otherwise."""
         plain = cls(raster)
         if plain.is_bytes and raster.bands[0].nodata == NODATA:
             return plain
-        area = around(near, raster.georef)
+        area = around(near, raster.geobox)
         parts = (plain.read_raw(window) for window in squares(area))
         return cls(raster, list_values(raster.name, parts))
 
@@ -128,9 +128,9 @@ class ClassMap:
         return Path(self.raster.place)
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """Its pixel plane."""
-        return self.raster.georef
+        return self.raster.geobox
 
     @property
     def is_bytes(self) -> bool:
@@ -179,7 +179,7 @@ class ClassMap:
 
         Colours are one number, 0xrrggbb. Shapes are (y, x).
         """
-        check_inside(self.georef, window)
+        check_inside(self.geobox, window)
         pixels, valid = self.raster.read(window, range(len(self.raster.bands)))
         if self.is_coloured:
             red, green, blue = pixels.astype(np.int32)
@@ -211,7 +211,7 @@ class ClassMap:
 
         """
         counts, areas = np.zeros(_VALUES, np.int64), np.zeros(_VALUES)
-        height, width = self.georef.height, self.georef.width
+        height, width = self.geobox.height, self.geobox.width
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
             for row in range(0, height, _SQUARE):
                 rows = min(_SQUARE, height - row)
@@ -219,7 +219,7 @@ class ClassMap:
                     window = Window(row, col, rows, min(_SQUARE, width - col))
                     values = self.read(window).ravel()
                     counts += np.bincount(values, minlength=_VALUES)
-                    sizes = _pixel_areas(self.georef, window).ravel()
+                    sizes = _pixel_areas(self.geobox, window).ravel()
                     areas += np.bincount(values, sizes, _VALUES)
         return {
             int(value): Extent(int(counts[value]), float(areas[value]))
@@ -274,7 +274,7 @@ def class_means(path: Path, measure: Path) -> dict[int, float]:
     """
     classes, values = ClassMap.open(path), ClassMap.open(measure)
     pairs = np.zeros((_VALUES, _VALUES), np.int64)
-    height, width = classes.georef.height, classes.georef.width
+    height, width = classes.geobox.height, classes.geobox.width
     for row in range(0, height, _SQUARE):
         for col in range(0, width, _SQUARE):
             square = min(_SQUARE, height - row), min(_SQUARE, width - col)
@@ -294,13 +294,13 @@ def class_extents(path: Path) -> dict[int, Extent]:
     return ClassMap.open(path).extents()
 
 
-def _pixel_areas(georef: Georef, window: Window) -> NDArray[np.float64]:
+def _pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
     """Give the area of each pixel of a window on the ground, in square metres.
 
     A square of pixels is asked about at its own nodes: in degrees and on Mercator's
     maps pixels shrink towards the poles, in other CRSs to all sides.
     """
-    field = georef.crop(window).ground_field()
+    field = geobox.crop(window).ground_field()
     cols = np.arange(window.width, dtype=np.float64) + 0.5
     rows = np.arange(window.height, dtype=np.float64) + 0.5
     return field.grid_areas(cols, rows)
@@ -327,7 +327,7 @@ def must_be_raster(place: Path | str) -> bool:
     return band is not None or gdal_place(file).startswith("/vsi")
 
 
-def open_labels_raster(place: Path | str, *, near: Georef | None = None) -> ClassMap:
+def open_labels_raster(place: Path | str, *, near: GeoBox | None = None) -> ClassMap:
     """Open a class raster whose classes may also be the colours of three bands.
 
     Arguments and errors are those of `ClassMap.open`.
@@ -364,13 +364,13 @@ def _looked_at(file: str) -> Raster:
     return Raster(
         place=place,
         driver=header.driver,
-        georef=georef_of(header, can_assume=False),
+        geobox=georef_of(header, can_assume=False),
         indexes=indexes,
         bands=bands,
         alpha=next((at for at in range(1, count + 1) if at not in indexes), None),
         overviews=(),
-        taken=header.taken,
-        seen=header.seen,
+        acquired=header.acquired,
+        fingerprint=header.fingerprint,
     )
 
 
@@ -400,7 +400,7 @@ def squares(area: Window) -> Iterator[Window]:
             yield Window(row, col, min(_SQUARE, height), min(_SQUARE, width))
 
 
-def around(near: Georef | None, own: Georef) -> Window:
+def around(near: GeoBox | None, own: GeoBox) -> Window:
     """Find the part of a plane about another one; all of it where none is given."""
     whole = Window(0, 0, own.height, own.width)
     if near is None:

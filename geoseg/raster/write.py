@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
 
@@ -67,7 +67,7 @@ _COG = {
 
 def write_class_map(
     path: Path,
-    georef: Georef,
+    geobox: GeoBox,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     *,
     legend: Legend,
@@ -82,7 +82,7 @@ def write_class_map(
     Args:
         path: The GeoTIFF to write; replaced where it exists. Class names go to
             ``<path>.aux.xml``.
-        georef: The output plane.
+        geobox: The output plane.
         parts: Windows, counted from the plane's pixel (0, 0), each with its
             class ids, shape (y, x) or (1, y, x). Disjoint, in any order. What no part
             covers is nodata. Consumed one at a time.
@@ -97,7 +97,7 @@ def write_class_map(
 
     """
     tags = {**tags, LEGEND_TAG: legend_to_json(legend)}
-    with _product(path, georef, parts, scratch, 1) as (raster, target):
+    with _product(path, geobox, parts, scratch, 1) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.write_colormap(1, legend.colormap())
             dataset.update_tags(**tags)
@@ -109,7 +109,7 @@ def write_class_map(
 
 def write_measures(  # noqa: PLR0913  # a product is that many things
     path: Path,
-    georef: Georef,
+    geobox: GeoBox,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     *,
     names: Sequence[str],
@@ -124,7 +124,7 @@ def write_measures(  # noqa: PLR0913  # a product is that many things
 
     Args:
         path: The GeoTIFF to write; replaced where it exists.
-        georef: The output plane.
+        geobox: The output plane.
         parts: Windows, counted from the plane's pixel (0, 0), each with its values,
             shape (band, y, x).
         names: What each band is.
@@ -135,7 +135,7 @@ def write_measures(  # noqa: PLR0913  # a product is that many things
 
     """
     bands = range(1, len(names) + 1)
-    with _product(path, georef, parts, scratch, len(names)) as (raster, target):
+    with _product(path, geobox, parts, scratch, len(names)) as (raster, target):
         with rasterio.open(raster, "r+") as dataset:
             dataset.update_tags(**tags)
             dataset.scales = [1 / one for _ in bands]
@@ -163,7 +163,7 @@ def _sign(path: Path) -> None:
 @contextmanager
 def _product(
     path: Path,
-    georef: Georef,
+    geobox: GeoBox,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     scratch: Path,
     bands: int,
@@ -178,9 +178,9 @@ def _product(
         with (
             rasterio.Env(GDAL_CACHEMAX=_CACHE),
             atomic_file(path) as target,
-            _gdal_failures_as_os_errors(georef, bands, scratch, target.parent),
+            _gdal_failures_as_os_errors(geobox, bands, scratch, target.parent),
         ):
-            total = _gather(raster, georef, parts, bands)
+            total = _gather(raster, geobox, parts, bands)
             yield raster, target
             _check(target, total)
     finally:
@@ -190,17 +190,17 @@ def _product(
 
 def _gather(
     raster: Path,
-    georef: Georef,
+    geobox: GeoBox,
     parts: Iterable[tuple[Window, NDArray[np.uint8]]],
     bands: int,
 ) -> int:
     """Write the parts; return the sum of all pixels of all bands."""
     raster.parent.mkdir(parents=True, exist_ok=True)
-    total = NODATA * bands * georef.height * georef.width
-    with rasterio.open(raster, "w", **_profile(georef, bands)) as dataset:
+    total = NODATA * bands * geobox.height * geobox.width
+    with rasterio.open(raster, "w", **_profile(geobox, bands)) as dataset:
         for window, values in parts:
             planes = values.reshape(-1, *values.shape[-2:])
-            _check_part(georef, window, bands, planes)
+            _check_part(geobox, window, bands, planes)
             dataset.write(planes, window=to_rasterio(window))
             total += int(values.sum(dtype=np.int64)) - NODATA * values.size
     return total
@@ -235,7 +235,7 @@ def _sum(dataset: DatasetReader) -> int:
 
 @contextmanager
 def _gdal_failures_as_os_errors(
-    georef: Georef, bands: int, *folders: Path
+    geobox: GeoBox, bands: int, *folders: Path
 ) -> Iterator[None]:
     """Say "no space left" where that is why GDAL failed; its words seldom do.
 
@@ -246,20 +246,20 @@ def _gdal_failures_as_os_errors(
         yield
     except (RasterioError, CPLE_BaseError) as error:
         free = min(shutil.disk_usage(folder).free for folder in folders)
-        full = free < max(bands * georef.height * georef.width, _FULL)
+        full = free < max(bands * geobox.height * geobox.width, _FULL)
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, f"{os.strerror(code)} (GDAL: {error})") from error
 
 
-def _profile(georef: Georef, bands: int) -> dict[str, object]:
+def _profile(geobox: GeoBox, bands: int) -> dict[str, object]:
     return {
         "driver": "GTiff",
         "dtype": "uint8",
         "count": bands,
-        "height": georef.height,
-        "width": georef.width,
-        "transform": georef.transform,
-        "crs": CRS.from_wkt(georef.crs.to_wkt()),
+        "height": geobox.height,
+        "width": geobox.width,
+        "transform": geobox.transform,
+        "crs": CRS.from_wkt(geobox.crs.to_wkt()),
         "nodata": NODATA,
         "tiled": True,
         "blockxsize": 512,
@@ -270,9 +270,9 @@ def _profile(georef: Georef, bands: int) -> dict[str, object]:
 
 
 def _check_part(
-    georef: Georef, window: Window, bands: int, values: NDArray[np.uint8]
+    geobox: GeoBox, window: Window, bands: int, values: NDArray[np.uint8]
 ) -> None:
-    check_inside(georef, window)
+    check_inside(geobox, window)
     shape = (bands, window.height, window.width)
     if values.dtype != np.uint8 or values.shape != shape:
         raise ShapeError(

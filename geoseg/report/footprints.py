@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from shapely import Geometry
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.windows import Window
 
 _DPI = 150
@@ -38,7 +38,7 @@ _MEMBER, _AREA, _TILES, _GRID = "#3b6ea5", "#c2410c", "#9a9a9a", "#222222"
 class Footprints:
     """What is drawn."""
 
-    georef: Georef
+    geobox: GeoBox
     """The scene's plane."""
     members: Sequence[Window]
     """The scene's pixels that each member covers."""
@@ -57,8 +57,8 @@ def write_footprints(path: Path, footprints: Footprints) -> None:
         DiskError: The file cannot be written.
 
     """
-    georef = footprints.georef
-    bounds = georef.bounds
+    geobox = footprints.geobox
+    bounds = geobox.bounds
     width, height = bounds.right - bounds.left, bounds.top - bounds.bottom
     longer = max(width, height)
     size = (max(_SIDE * width / longer, 4) + 1, max(_SIDE * height / longer, 3) + 1)
@@ -66,7 +66,7 @@ def write_footprints(path: Path, footprints: Footprints) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(aspect="equal", title=footprints.title)
     handles: list[Patch | Line2D] = []
-    corners = [georef.crop(window).corners for window in footprints.members]
+    corners = [geobox.crop(window).corners for window in footprints.members]
     faint = to_rgba(_MEMBER, 0.18)
     axes.add_collection(
         PolyCollection(corners, linewidths=0.8, facecolor=faint, edgecolor=_MEMBER)
@@ -75,12 +75,12 @@ def write_footprints(path: Path, footprints: Footprints) -> None:
     handles.append(Patch(facecolor=faint, edgecolor=_MEMBER, label=label))
     if footprints.tiles is not None:
         step = footprints.tiles[0] - footprints.tiles[1]
-        lines = _tile_lines(georef, step)
+        lines = _tile_lines(geobox, step)
         axes.add_collection(LineCollection(lines, colors=_TILES, linewidths=0.4))
         label = f"tiles (cores of {step} px)" if len(lines) else "tiles: too many"
         handles.append(Line2D([], [], color=_TILES, label=label))
     axes.add_collection(
-        PolyCollection([georef.corners], facecolor="none", edgecolor=_GRID)
+        PolyCollection([geobox.corners], facecolor="none", edgecolor=_GRID)
     )
     handles.append(Patch(facecolor="none", edgecolor=_GRID, label="grid"))
     if footprints.area is not None:
@@ -93,25 +93,25 @@ def write_footprints(path: Path, footprints: Footprints) -> None:
     axes.autoscale_view()
     axes.ticklabel_format(useOffset=False, style="plain")
     axes.tick_params(labelsize=7)
-    axes.set_xlabel(georef.crs.name, fontsize=8)
+    axes.set_xlabel(geobox.crs.name, fontsize=8)
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=8)
     with atomic_file(path) as whole:
         figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
 
 
-def _tile_lines(georef: Georef, step: int) -> list[list[tuple[float, float]]]:
+def _tile_lines(geobox: GeoBox, step: int) -> list[list[tuple[float, float]]]:
     """The lines between the cores of tiles; none where they would be too many."""
-    first = [-anchor % step for anchor in georef.anchor]
-    rows = range(first[0], georef.height + 1, step)
-    cols = range(first[1], georef.width + 1, step)
+    first = [-anchor % step for anchor in geobox.anchor]
+    rows = range(first[0], geobox.height + 1, step)
+    cols = range(first[1], geobox.width + 1, step)
     if max(len(rows), len(cols)) > _MOST_LINES:
         return []
     across = [
-        [georef.xy(row=row, col=0), georef.xy(row=row, col=georef.width)]
+        [geobox.xy(row=row, col=0), geobox.xy(row=row, col=geobox.width)]
         for row in rows
     ]
     down = [
-        [georef.xy(row=0, col=col), georef.xy(row=georef.height, col=col)]
+        [geobox.xy(row=0, col=col), geobox.xy(row=geobox.height, col=col)]
         for col in cols
     ]
     return across + down

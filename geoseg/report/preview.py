@@ -16,7 +16,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster import ClassMap, class_extents
 from geoseg.report.report import ClassArea, class_areas
-from geoseg.report.slide import LegendRow, Page, Sheet
+from geoseg.report.slide import LegendRow, Page, Slide
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 _STRETCH = 2, 98
@@ -50,7 +50,7 @@ class Image(Protocol):
     """What is shown beside the map; `geoseg.scene.Scene` is one."""
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """Its pixel plane."""
 
     def picture(
@@ -86,14 +86,14 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         DiskError: The file cannot be written.
 
     """
-    plane = ClassMap.open(map_path).georef
+    plane = ClassMap.open(map_path).geobox
     ground = plane.ground()
     areas = class_areas(class_extents(map_path), legend)
     rows = _legend_rows(areas, legend)
     width_m = plane.width * ground.column_m
     page = Page.around(width_m / (plane.height * ground.row_m), len(rows))
 
-    sheet = Sheet(page)
+    sheet = Slide(page)
     sheet.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
@@ -111,10 +111,10 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
 
 
 def _read_image(
-    scene: Image, rgb: tuple[int, int, int], plane: Georef, shape: tuple[int, int]
+    scene: Image, rgb: tuple[int, int, int], plane: GeoBox, shape: tuple[int, int]
 ) -> np.ma.MaskedArray:
     """Read the plane's part of an image, shape (3, y, x), invalid pixels masked."""
-    col, row = (~scene.georef.transform @ plane.transform) @ (0, 0)
+    col, row = (~scene.geobox.transform @ plane.transform) @ (0, 0)
     window = Window(round(row), round(col), plane.height, plane.width)
     return scene.picture(window, rgb, shape)
 

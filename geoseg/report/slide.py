@@ -109,7 +109,7 @@ class Page:
         return self.corners[1][0] + self.panel[0] + _MARGIN
 
 
-class Sheet:
+class Slide:
     """A page that is being drawn."""
 
     def __init__(self, page: Page) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geoseg.evaluate.stratified import StratifiedEstimates
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 CONFIDENCE = "confidence.tif"
@@ -117,23 +117,23 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     legend = source.legend()
     truth = read_reference(
         reference,
-        source.georef,
+        source.geobox,
         {each.name: each.id for each in legend},
         column=options.column,
         mapping=options.mapping,
         numbers={str(each.number): each.id for each in legend},
     )
-    area = None if within is None else read_aoi(Path(within), source.georef)
+    area = None if within is None else read_aoi(Path(within), source.geobox)
     inside = inside_of(
-        area, split_of(options.held_out, options.held_out_block, source.georef)
+        area, split_of(options.held_out, options.held_out_block, source.geobox)
     )
     sure, warnings = _confidence(source, confidence)
     estimates: StratifiedEstimates | None = None
-    pixel_area_m2 = source.georef.pixel_area_m2()
+    pixel_area_m2 = source.geobox.pixel_area_m2()
     with spread(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
-            tolerance, aspect = _tolerance(options.boundary_tolerance, source.georef)
+            tolerance, aspect = _tolerance(options.boundary_tolerance, source.geobox)
             evaluation = evaluate_blocks(
                 source,
                 truth,
@@ -150,7 +150,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
             sampled = at.sample(Path(reference), truth, Population.of(source, strata))
             evaluation, estimates = sampled.evaluation, sampled.estimates
             more = (
-                *_about_area(source.georef),
+                *_about_area(source.geobox),
                 *of_strata(sampled.unsampled),
                 *of_sample(estimates, legend, sampled.strata),
             )
@@ -180,7 +180,7 @@ def _confidence(
     if given is None and (not path.exists() or path == source.path):
         return None, ()
     raster = ClassMap.measures(path)
-    if raster.georef.same_plane_as(source.georef):
+    if raster.geobox.same_plane_as(source.geobox):
         return raster, ()
     sentence = f"{path} does not have the pixels of the map {source.path}"
     if given is not None:
@@ -188,7 +188,7 @@ def _confidence(
     return None, (f"{sentence}: calibration is not measured",)
 
 
-def _tolerance(text: str, georef: Georef) -> tuple[float, float]:
+def _tolerance(text: str, geobox: GeoBox) -> tuple[float, float]:
     """Read the boundaries' tolerance, in pixels, and how many columns make a row.
 
     Metres are those on the ground, in hundredths of a pixel: 20 m are two pixels of
@@ -197,7 +197,7 @@ def _tolerance(text: str, georef: Georef) -> tuple[float, float]:
     length, aspect = read_length(text), 1.0
     tolerance = length.pixels
     if length.ground:
-        ground = georef.ground()
+        ground = geobox.ground()
         tolerance = round(length.ground / math.sqrt(ground.pixel_m2), 2)
         aspect = ground.row_m / ground.column_m
         aspect = aspect if abs(aspect - 1) > _SQUARE else 1.0
@@ -217,8 +217,8 @@ def _refuse_estimates(reference: Path | str, options: EvaluateOptions) -> None:
         )
 
 
-def _about_area(georef: Georef) -> tuple[str, ...]:
-    uneven = georef.ground_field().unevenness
+def _about_area(geobox: GeoBox) -> tuple[str, ...]:
+    uneven = geobox.ground_field().unevenness
     if uneven < _UNEVEN:
         return ()
     return (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class RunConfig:
     """Everything of a run that is settled before it begins."""
 
     scene: Scene
@@ -45,16 +45,16 @@ class Setup:
     """What was put right or assumed, a sentence each."""
     masking: Masking | None = None
     """What the mask does to the map; None without a mask."""
-    mask_run: Setup | None = None
+    mask_run: RunConfig | None = None
     """The run that makes the mask."""
     feature: str | None = None
     """The feature of the run's area that this is; None for all of it."""
 
-    def made_in(self, folder: Path) -> Setup:
+    def made_in(self, folder: Path) -> RunConfig:
         """Give the same run with products that are made in another folder."""
         return replace(self, output=Output(folder))
 
-    def cut_to(self, area: Aoi, feature: str) -> Setup:
+    def cut_to(self, area: Aoi, feature: str) -> RunConfig:
         """Give what one feature of the run's area is to become."""
         output = self.output.below(feature)
         return replace(self, aoi=area, output=output, feature=feature)

@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from geoseg.predict import TilePredictor
     from geoseg.progress import Clock
     from geoseg.raster import Extent
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
     from geoseg.run.engine import Progress
     from geoseg.run.journal.journal import Journal
     from geoseg.scene import Scene
 
 
 def deliver(  # all that a report tells of
-    setup: Setup,
+    config: RunConfig,
     journal: Journal,
     client: Client,
     counts: Progress,
@@ -78,129 +78,129 @@ def deliver(  # all that a report tells of
         DiskError: The disk is full or cannot be written.
 
     """
-    with staged(setup.output.folder) as folder:
-        made = setup.made_in(folder)
+    with staged(config.output.folder) as folder:
+        made = config.made_in(folder)
         with clock("raster"):
             on_step(Step("raster"))
             _write_rasters(made, journal)
-            if setup.feature is None:
-                deliver_mask(setup, folder)
+            if config.feature is None:
+                deliver_mask(config, folder)
         with clock("vectorize"):
             on_step(Step("vectorize", compiles=will_compile()))
             _write_vectors(made, client)
         with clock("preview"):
             on_step(Step("preview"))
             _write_preview(made)
-        report = _report(setup, made, counts, clock.seconds)
+        report = _report(config, made, counts, clock.seconds)
         write_report(made.products["report"], report)
-    setup.output.publish()
+    config.output.publish()
     return report
 
 
-def deliver_mask(setup: Setup, folder: Path) -> None:
+def deliver_mask(config: RunConfig, folder: Path) -> None:
     """Copy the mask of a run, where there is one, to where it is a product."""
-    for path in () if setup.mask_run is None else setup.mask_run.mask_files:
+    for path in () if config.mask_run is None else config.mask_run.mask_files:
         with atomic_file(folder / path.name) as whole:
             for each in path.parent.glob(f"{path.name}*"):
                 shutil.copyfile(each, whole.with_name(each.name))
 
 
-def finished_report(setup: Setup) -> Report | None:
+def finished_report(config: RunConfig) -> Report | None:
     """Read the report of a run that is done; None unless it is the very same run."""
-    setup.output.fetch_report()
-    report = read_report(setup.products["report"])
+    config.output.fetch_report()
+    report = read_report(config.products["report"])
     same = (
         report is not None
-        and not setup.options.restart
-        and report.identity == setup.plan.identity
-        and report.settings == _settings(setup)
-        and setup.output.holds(report.checksums)
+        and not config.options.restart
+        and report.identity == config.plan.identity
+        and report.settings == _settings(config)
+        and config.output.holds(report.checksums)
     )
     return report if same else None
 
 
-def _settings(setup: Setup) -> dict[str, Any]:
+def _settings(config: RunConfig) -> dict[str, Any]:
     """Write the settings as JSON reads them back."""
-    models = [str(model) for model in setup.options.models]
-    place = setup.options.run_dir and without_secrets(setup.options.run_dir)
-    settings = {**asdict(setup.options), "model": models, "run_dir": place}
+    models = [str(model) for model in config.options.models]
+    place = config.options.run_dir and without_secrets(config.options.run_dir)
+    settings = {**asdict(config.options), "model": models, "run_dir": place}
     del settings["overwrite"]  # what was lost before does not change the map
     written: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return written
 
 
-def write_mask(setup: Setup, journal: Journal) -> None:
+def write_mask(config: RunConfig, journal: Journal) -> None:
     """Write what a finished run that makes a mask found: classes and confidence."""
-    georef = setup.scene.georef.crop(setup.aoi.window)
-    bands, (classes, confidence) = setup.layers.bands, setup.mask_files
-    with scratch_folder(setup.output.folder) as scratch:
-        about: _About = {"tags": _tags(setup), "scratch": scratch}
-        found = _found(setup, journal, "landcover", bands["landcover"])
-        write_class_map(classes, georef, found, legend=setup.legend, **about)
-        found = _found(setup, journal, "confidence", bands["confidence"])
+    geobox = config.scene.geobox.crop(config.aoi.window)
+    bands, (classes, confidence) = config.layers.bands, config.mask_files
+    with scratch_folder(config.output.folder) as scratch:
+        about: _About = {"tags": _tags(config), "scratch": scratch}
+        found = _found(config, journal, "landcover", bands["landcover"])
+        write_class_map(classes, geobox, found, legend=config.legend, **about)
+        found = _found(config, journal, "confidence", bands["confidence"])
         names = ["confidence"]
-        write_measures(confidence, georef, found, names=names, unit="percent", **about)
+        write_measures(confidence, geobox, found, names=names, unit="percent", **about)
 
 
-def _tags(setup: Setup) -> dict[str, str]:
+def _tags(config: RunConfig) -> dict[str, str]:
     return {
         "GEOSEG_VERSION": version("geoseg"),
-        "GEOSEG_MODEL": _named(setup),
-        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in setup.packages),
+        "GEOSEG_MODEL": _named(config),
+        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in config.packages),
     }
 
 
-def _write_rasters(setup: Setup, journal: Journal) -> None:
-    georef = setup.scene.georef.crop(setup.aoi.window)
-    classes = [one.name for one in setup.package.legend.classes]
-    with scratch_folder(setup.output.folder) as scratch:
-        about: _About = {"tags": _tags(setup), "scratch": scratch}
-        for name, bands in setup.layers.bands.items():
-            path, found = setup.products[name], _found(setup, journal, name, bands)
+def _write_rasters(config: RunConfig, journal: Journal) -> None:
+    geobox = config.scene.geobox.crop(config.aoi.window)
+    classes = [one.name for one in config.package.legend.classes]
+    with scratch_folder(config.output.folder) as scratch:
+        about: _About = {"tags": _tags(config), "scratch": scratch}
+        for name, bands in config.layers.bands.items():
+            path, found = config.products[name], _found(config, journal, name, bands)
             names = classes if name == "probabilities" else [name]
             if name == "landcover":
-                write_class_map(path, georef, found, legend=setup.legend, **about)
+                write_class_map(path, geobox, found, legend=config.legend, **about)
             elif name == "confidence":
                 write_measures(
-                    path, georef, found, names=names, unit="percent", **about
+                    path, geobox, found, names=names, unit="percent", **about
                 )
             else:
-                write_measures(path, georef, found, names=names, one=SHARE_ONE, **about)
+                write_measures(path, geobox, found, names=names, one=SHARE_ONE, **about)
 
 
 def _found(
-    setup: Setup, journal: Journal, layer: str, bands: slice
+    config: RunConfig, journal: Journal, layer: str, bands: slice
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Give what a run found in an area, counted from the area's first pixel.
 
     The parts of a run are masked by its own area; those of one feature of many are
     cut to the feature. Where there is a mask, it is put on top.
     """
-    area = setup.aoi.window
-    for window, values in parts(setup.plan, journal, bands, within=area):
+    area = config.aoi.window
+    for window, values in parts(config.plan, journal, bands, within=area):
         seen = window.intersection(area)
         if seen is None:
             continue
         cut = values[(slice(None), *seen.relative_to(window).slices())]
-        if setup.feature is not None:
-            cut = np.where(setup.aoi.mask(seen), cut, np.uint8(NODATA))
-        yield seen.relative_to(area), _put_mask(setup, layer, seen, cut)
+        if config.feature is not None:
+            cut = np.where(config.aoi.mask(seen), cut, np.uint8(NODATA))
+        yield seen.relative_to(area), _put_mask(config, layer, seen, cut)
 
 
 def _put_mask(
-    setup: Setup, layer: str, seen: Window, found: NDArray[np.uint8]
+    config: RunConfig, layer: str, seen: Window, found: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Put what the mask says of a window of the scene into a layer, (band, y, x)."""
-    if setup.masking is None or setup.mask_run is None:
+    if config.masking is None or config.mask_run is None:
         return found
-    window = seen.relative_to(setup.mask_run.aoi.window)
-    classes, confidence = setup.mask_run.mask_files
+    window = seen.relative_to(config.mask_run.aoi.window)
+    classes, confidence = config.mask_run.mask_files
     mask = ClassMap.open(classes).read(window)
     if layer == "landcover":
-        return setup.masking.classes(mask, found)
-    own = layer == "confidence" and setup.masking.keep
+        return config.masking.classes(mask, found)
+    own = layer == "confidence" and config.masking.keep
     instead = ClassMap.measures(confidence).read(window) if own else None
-    return setup.masking.measures(mask, found, instead)
+    return config.masking.measures(mask, found, instead)
 
 
 class _About(TypedDict):
@@ -210,30 +210,30 @@ class _About(TypedDict):
     scratch: Path
 
 
-def _write_vectors(setup: Setup, client: Client) -> None:
-    class_map, legend = ClassMap.open(setup.products["landcover"]), setup.legend
+def _write_vectors(config: RunConfig, client: Client) -> None:
+    class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
     frame = polygons(
         class_map,
         legend=legend,
-        confidence=ClassMap.measures(setup.products["confidence"]),
-        drawing=setup.options.polygons.drawing(legend),
+        confidence=ClassMap.measures(config.products["confidence"]),
+        drawing=config.options.polygons.drawing(legend),
         map_blocks=map_on(client),
     )
-    if setup.options.clip:
-        frame = clip(frame, setup.aoi.geometry)
-    for name in setup.options.formats:
-        write_polygons(frame, setup.products[name], legend=setup.legend)
+    if config.options.clip:
+        frame = clip(frame, config.aoi.geometry)
+    for name in config.options.formats:
+        write_polygons(frame, config.products[name], legend=config.legend)
 
 
-def _write_preview(setup: Setup) -> None:
+def _write_preview(config: RunConfig) -> None:
     write_preview(
-        setup.products["preview"],
-        scene=setup.scene,
-        rgb=shown_bands(setup.scene, setup.predictor),
-        map_path=setup.products["landcover"],
-        legend=setup.legend,
-        title=f"Land cover of {setup.scene.name}",
-        attribution=f"geoseg {version('geoseg')}, model {_named(setup)}",
+        config.products["preview"],
+        scene=config.scene,
+        rgb=shown_bands(config.scene, config.predictor),
+        map_path=config.products["landcover"],
+        legend=config.legend,
+        title=f"Land cover of {config.scene.name}",
+        attribution=f"geoseg {version('geoseg')}, model {_named(config)}",
     )
 
 
@@ -255,32 +255,32 @@ def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, int, int]:
     return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
 
-def _named(setup: Setup) -> str:
-    return ", ".join(f"{each.name} {each.version}" for each in setup.packages)
+def _named(config: RunConfig) -> str:
+    return ", ".join(f"{each.name} {each.version}" for each in config.packages)
 
 
 def _report(
-    setup: Setup, made: Setup, counts: Progress, seconds: dict[str, float]
+    config: RunConfig, made: RunConfig, counts: Progress, seconds: dict[str, float]
 ) -> Report:
     """Tell of a run whose products are made, and not yet in place."""
     found = class_extents(made.products["landcover"])
-    _, kept = left_over(setup.output.folder, made.output.folder)
+    _, kept = left_over(config.output.folder, made.output.folder)
     percent = class_means(made.products["landcover"], made.products["confidence"])
     confidences = {value: mean / 100 for value, mean in percent.items()}
-    areas = class_areas(found, setup.legend, confidences)
+    areas = class_areas(found, config.legend, confidences)
     return Report(
         geoseg=version("geoseg"),
-        settings=_settings(setup),
+        settings=_settings(config),
         scene={
-            "path": setup.scene.place,
-            "size": sum(raster.seen.size for raster in setup.scene.rasters),
-            "files": len(setup.scene.rasters),
-            "crs": setup.scene.georef.crs.to_string(),
-            "width": setup.scene.georef.width,
-            "height": setup.scene.georef.height,
-            "bands": list(setup.scene.bands),
+            "path": config.scene.place,
+            "size": sum(raster.fingerprint.size for raster in config.scene.rasters),
+            "files": len(config.scene.rasters),
+            "crs": config.scene.geobox.crs.to_string(),
+            "width": config.scene.geobox.width,
+            "height": config.scene.geobox.height,
+            "bands": list(config.scene.bands),
         },
-        aoi=_area(setup),
+        aoi=_area(config),
         models=[
             {
                 "name": member.package.name,
@@ -288,27 +288,27 @@ def _report(
                 "fingerprint": member.package.fingerprint,
                 **tell(member),
             }
-            for member in setup.predictor.members
+            for member in config.predictor.members
         ],
-        compute=asdict(setup.predictor.compute),
+        compute=asdict(config.predictor.compute),
         tiles={
             "inferred": counts.inferred,
             "empty": counts.empty,
-            "outside": setup.plan.skipped,
+            "outside": config.plan.skipped,
         },
         timings_s=seconds,
         class_areas=areas,
         nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
         products={
-            name: setup.output.place(path) for name, path in setup.products.items()
+            name: config.output.place(path) for name, path in config.products.items()
         },
         versions={name: version(name) for name in _TOLD},
-        mask=_mask_told(setup),
-        identity=dict(setup.plan.identity),
+        mask=_mask_told(config),
+        identity=dict(config.plan.identity),
         checksums=checksums(made.output.folder),
         confidence=mean_confidence(areas),
         warnings=[
-            *setup.warnings,
+            *config.warnings,
             *counts.failures,
             *_emptiness(found),
             *doubts(areas),
@@ -321,16 +321,19 @@ def _report(
     )
 
 
-def _mask_told(setup: Setup) -> dict[str, Any] | None:
-    if setup.masking is None or setup.mask_run is None:
+def _mask_told(config: RunConfig) -> dict[str, Any] | None:
+    if config.masking is None or config.mask_run is None:
         return None
-    package, found = setup.mask_run.package, class_extents(setup.mask_run.mask_files[0])
-    wanted = [(package.legend.by_id(seen), seen) for seen, _ in setup.masking.values]
+    package, found = (
+        config.mask_run.package,
+        class_extents(config.mask_run.mask_files[0]),
+    )
+    wanted = [(package.legend.by_id(seen), seen) for seen, _ in config.masking.values]
     return {
         "name": package.name,
         "version": package.version,
         "fingerprint": package.fingerprint,
-        "kept_as_classes": setup.masking.keep,
+        "kept_as_classes": config.masking.keep,
         "pixels": {
             land_class.name: found[seen].pixels if seen in found else 0
             for land_class, seen in wanted
@@ -338,11 +341,11 @@ def _mask_told(setup: Setup) -> dict[str, Any] | None:
     }
 
 
-def _area(setup: Setup) -> dict[str, str] | None:
-    if setup.aoi_given is None:
+def _area(config: RunConfig) -> dict[str, str] | None:
+    if config.aoi_given is None:
         return None
-    feature = {} if setup.feature is None else {"feature": setup.feature}
-    return {"given": setup.aoi_given, **feature}
+    feature = {} if config.feature is None else {"feature": config.feature}
+    return {"given": config.aoi_given, **feature}
 
 
 def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Blocks go to the workers through a window of a few in flight. When the blocks
 that share a seam are done, the seam's merge goes in before the next block, so
-that strips do not pile up. Workers send back receipts, never pixels; this
+that partials do not pile up. Workers send back receipts, never pixels; this
 process alone writes the journal.
 """
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
 from geoseg.geo.tiling import Block, Piece
 from geoseg.predict.layers import unpack_part
-from geoseg.run.cluster import enlist
+from geoseg.run.cluster import set_up_workers
 from geoseg.run.journal.journal import Entry
 from geoseg.run.tasks import infer_block, merge_seams, piece_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
-    from geoseg.run.cluster import Enlisted
+    from geoseg.run.cluster import Workforce
     from geoseg.run.journal.journal import Journal
     from geoseg.run.journal.store import Receipt, Store
     from geoseg.run.plan import Plan
@@ -107,7 +107,7 @@ def run(
     """
     done = _what_lasts(job.plan, journal)
     walk = _Walk(job.plan, journal, done, on_progress)
-    with enlist(client, job) as workers:
+    with set_up_workers(client, job) as workers:
         failures = walk.finish(workers, job.at_once + _WAITING)
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
@@ -144,7 +144,7 @@ def parts(
 
 
 def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
-    """The scene pixels of a part; None of a strip."""
+    """The scene pixels of a part; None of a partial."""
     piece, sharer = piece_of(receipt.name)
     return plan.output(piece) if sharer is None else None
 
@@ -182,7 +182,7 @@ class _Marks:
 
 
 class _Finished:
-    """What is finished of a plan, and the strips that wait for their merge."""
+    """What is finished of a plan, and the partials that wait for their merge."""
 
     def __init__(self, plan: Plan) -> None:
         rows, cols = plan.lattice.rows.blocks, plan.lattice.cols.blocks
@@ -200,8 +200,8 @@ class _Finished:
         else:
             self.seams.add(Piece(int(row), int(col)))
 
-    def keep_strips(self, entry: Entry) -> list[Receipt]:
-        """Keep the strips that a task left; give those that came too late."""
+    def keep_partials(self, entry: Entry) -> list[Receipt]:
+        """Keep the partials that a task left; give those that came too late."""
         late = []
         for receipt in entry.receipts:
             piece, sharer = piece_of(receipt.name)
@@ -238,7 +238,7 @@ class _Walk:
             resumed=done.counts["blocks"],
         )
 
-    def finish(self, workers: Enlisted, in_flight: int) -> list[BlockError]:
+    def finish(self, workers: Workforce, in_flight: int) -> list[BlockError]:
         """Run every task that is not in the journal; return those that failed.
 
         So many are handed to each process at a time.
@@ -262,21 +262,21 @@ class _Walk:
         return self._failures
 
     def _next(self) -> _Work | None:
-        """Take seams first: their strips take room until they are merged."""
+        """Take seams first: their partials take room until they are merged."""
         if len(self._seams) < _SEAMS and (block := next(self._blocks, None)):
             return block
         count = min(len(self._seams), _SEAMS)
         return tuple(self._seams.popleft() for _ in range(count)) or None
 
-    def _submit(self, workers: Enlisted, work: _Work) -> Future[Any]:
+    def _submit(self, workers: Workforce, work: _Work) -> Future[Any]:
         if isinstance(work, Block):
             return workers.submit(infer_block, work, retries=_RETRIES)
-        strips = [list(self._done.strips[piece].values()) for piece in work]
-        seams = list(zip(work, strips, strict=True))
+        partials = [list(self._done.strips[piece].values()) for piece in work]
+        seams = list(zip(work, partials, strict=True))
         return workers.submit(merge_seams, seams, retries=_RETRIES)
 
     def _settle(
-        self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Enlisted
+        self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Workforce
     ) -> None:
         """Note finished work in the journal, all at once, or why it failed."""
         finished: list[tuple[_Work, Sequence[Done]]] = []
@@ -298,7 +298,7 @@ class _Walk:
             self._note(finished)
 
     def _note(self, finished: Sequence[tuple[_Work, Sequence[Done]]]) -> None:
-        """Write down what is finished; then only may the strips of merged seams go."""
+        """Record what is finished; only then may the partials of merged seams go."""
         entries = [
             (place, Entry(_task(place), done.receipts, done.counts))
             for work, results in finished
@@ -311,7 +311,7 @@ class _Walk:
         for place, entry in entries:
             self._done.add(entry)
             if isinstance(place, Block):
-                merged += self._done.keep_strips(entry)
+                merged += self._done.keep_partials(entry)
                 self._finish_block(place, entry.notes)
             else:
                 merged += self._done.strips.pop(place).values()
@@ -328,9 +328,9 @@ class _Walk:
         self._on_progress(self.progress)
 
     def _is_ready(self, piece: Piece) -> bool:
-        """Whether a piece is a seam, unmerged, and all its strips are there."""
-        strips = self._done.strips.get(piece, {})
-        return bool(strips) and len(strips) == len(self._plan.sharers(piece))
+        """Whether a piece is a seam, unmerged, and all its partials are there."""
+        partials = self._done.strips.get(piece, {})
+        return bool(partials) and len(partials) == len(self._plan.sharers(piece))
 
     def _failure(self, work: _Work, error: Exception) -> BlockError:
         lattice = self._plan.lattice
@@ -340,7 +340,7 @@ class _Walk:
             if isinstance(task, Block)
             else lattice.piece_window(task)
         )
-        bounds = self._plan.georef.crop(window).bounds
+        bounds = self._plan.geobox.crop(window).bounds
         failure = BlockError(
             f"{_task(task)} failed (rows {window.rows[0]}-{window.rows[1]}, columns "
             f"{window.cols[0]}-{window.cols[1]}; {bounds} in the scene's CRS): {error}"
@@ -350,7 +350,7 @@ class _Walk:
 
 
 def _next_results(
-    results: SimpleQueue[Future[Any]], workers: Enlisted
+    results: SimpleQueue[Future[Any]], workers: Workforce
 ) -> list[Future[Any]]:
     """Wait for a task to end, as long as a worker could end it; take all that have."""
     while True:
@@ -363,7 +363,7 @@ def _next_results(
             return ended + [results.get() for _ in range(results.qsize())]
 
 
-def _result(future: Future[Any], workers: Enlisted) -> Any:  # noqa: ANN401  # any task's
+def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # any task's
     """Fetch what a task gave; where its worker died with it, another does it anew."""
     while True:
         try:
@@ -395,7 +395,7 @@ def _task(task: Block | Piece) -> str:
 def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     """Read the journal, and count as unfinished each task whose files did not last.
 
-    A merged seam's strips are gone, so where its part is lost, the blocks that
+    A merged seam's partials are gone, so where its part is lost, the blocks that
     share it are done anew.
     """
     done = _Finished(plan)
@@ -404,7 +404,7 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     lasts = journal.store.survey()
     lost: set[str] = set()
     for entry in journal.entries():
-        late = set(done.keep_strips(entry))
+        late = set(done.keep_partials(entry))
         for receipt in entry.receipts:
             if receipt in late or lasts(receipt):
                 continue

@@ -14,7 +14,7 @@ from geoseg.models.networks.onnx import runtime_version
 if TYPE_CHECKING:
     from geoseg.overlay.aoi import Aoi
     from geoseg.predict import Compute, TilePredictor
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
     from geoseg.run.masking import Masking
     from geoseg.scene import Scene
 
@@ -59,7 +59,9 @@ def identify_compute(compute: Compute) -> dict[str, str]:
     }
 
 
-def identify_mask(masking: Masking | None, mask_run: Setup | None) -> dict[str, str]:
+def identify_mask(
+    masking: Masking | None, mask_run: RunConfig | None
+) -> dict[str, str]:
     """Tell what masks the map; nothing without a mask."""
     if masking is None or mask_run is None:
         return {}

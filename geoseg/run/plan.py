@@ -12,7 +12,7 @@ from geoseg.geo.tiling import Block, BlockSet, make_lattice
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.tiling import Axis, Lattice, Piece
     from geoseg.geo.windows import Window
 
@@ -27,7 +27,7 @@ _LARGEST_BLOCK = 2048
 class Plan:
     """The work of a run, as data."""
 
-    georef: Georef
+    geobox: GeoBox
     """The scene's pixel plane."""
     area: Window
     """The output raster's pixels in the scene: the AOI's bounding box."""
@@ -80,12 +80,12 @@ class Plan:
 
 
 def lay_tiles(
-    georef: Georef, area: Window, *, tile: int, overlap: int, block: int | None = None
+    geobox: GeoBox, area: Window, *, tile: int, overlap: int, block: int | None = None
 ) -> Lattice:
     """Lay the lattice of a run over its scene.
 
     Args:
-        georef: The scene's pixel plane.
+        geobox: The scene's pixel plane.
         area: The output raster's pixels in the scene.
         tile: Tile side in pixels.
         overlap: Pixels shared by adjacent tiles.
@@ -94,16 +94,16 @@ def lay_tiles(
 
     """
     return make_lattice(
-        (georef.height, georef.width),
+        (geobox.height, geobox.width),
         tile=tile,
         overlap=overlap,
         block=_choose_block(area, tile, overlap) if block is None else block,
-        anchor=georef.anchor,
+        anchor=geobox.anchor,
     )
 
 
 def make_plan(
-    georef: Georef,
+    geobox: GeoBox,
     lattice: Lattice,
     *,
     area: Window,
@@ -113,7 +113,7 @@ def make_plan(
     """Plan a run.
 
     Args:
-        georef: The scene's pixel plane.
+        geobox: The scene's pixel plane.
         lattice: Its tiles.
         area: The output raster's pixels in the scene.
         touches: Whether a window may hold pixels of the AOI.
@@ -134,7 +134,7 @@ def make_plan(
     if not tiles:
         raise PlanError("no tile of the scene touches the area of interest")
     return Plan(
-        georef=georef,
+        geobox=geobox,
         area=area,
         lattice=lattice,
         blocks=BlockSet(across, bytes(flags)),

@@ -29,7 +29,7 @@ from geoseg.predict import (
 from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.run.claim import check_products
-from geoseg.run.configuration import Setup
+from geoseg.run.configuration import RunConfig
 from geoseg.run.identity import (
     identify_compute,
     identify_input,
@@ -61,7 +61,7 @@ def prepare(  # what segment takes, and how much may be read
     on_step: OnStep = ignore_step,
     *,
     measured_by: Measure = measure,
-) -> Setup:
+) -> RunConfig:
     """Check everything and plan the run; write nothing.
 
     A scene is read whole where a model is normalised by its statistics, or as far as
@@ -88,11 +88,11 @@ def prepare(  # what segment takes, and how much may be read
     scene = in_models_unit(models, scene)
     if options.clip and aoi_given is None:
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
-    georef = scene.georef
+    geobox = scene.geobox
     aoi = _within_bounds(
-        scene, read_aoi(aoi_given, georef) if aoi_given else whole_scene(georef)
+        scene, read_aoi(aoi_given, geobox) if aoi_given else whole_scene(geobox)
     )
-    check_place([FORMATS[name] for name in options.formats], georef.crop(aoi.window))
+    check_place([FORMATS[name] for name in options.formats], geobox.crop(aoi.window))
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
@@ -108,7 +108,7 @@ def prepare(  # what segment takes, and how much may be read
     options.polygons.drawing(legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
-        scene.georef, aoi.window, tile=tile, overlap=overlap, block=options.block
+        scene.geobox, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
     lattice, kept = _keep_blocks(lattice, options.run_directory(output), options)
     reading = warn_of_reading(predictor, scene, aoi.window)
@@ -116,7 +116,7 @@ def prepare(  # what segment takes, and how much may be read
         on_step(Step("prepare", warnings=reading))
     predictor = by_scene(predictor, scene, on_step, measured_by)
     plan = make_plan(
-        scene.georef,
+        scene.geobox,
         lattice,
         area=aoi.window,
         touches=aoi.touches,
@@ -135,7 +135,7 @@ def prepare(  # what segment takes, and how much may be read
             **identify_compute(predictor.compute),
         },
     )
-    return Setup(
+    return RunConfig(
         scene=scene,
         aoi=aoi,
         aoi_given=aoi_given,
@@ -187,7 +187,7 @@ def _mask_run(
     options: SegmentOptions,
     on_step: OnStep,
     measured_by: Measure,
-) -> Setup:
+) -> RunConfig:
     """Settle the run that makes the mask; its parts lie beside the map's."""
     beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
@@ -202,10 +202,10 @@ def _mask_run(
 
 def _check_same_pixels(scene: Scene, mask: Scene) -> None:
     """Refuse a mask on other pixels: its model takes other files of an item."""
-    if mask.georef != scene.georef:
+    if mask.geobox != scene.geobox:
         raise InputError(
-            f"the mask's model takes bands of {mask.georef.gsd_m():.3g} m, the map's "
-            f"those of {scene.georef.gsd_m():.3g} m; choose pixels for both with "
+            f"the mask's model takes bands of {mask.geobox.gsd_m():.3g} m, the map's "
+            f"those of {scene.geobox.gsd_m():.3g} m; choose pixels for both with "
             f"--resolution or --like"
         )
 

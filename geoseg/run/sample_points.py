@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 Allocation = Literal["proportional", "neyman", "equal"]
 
@@ -128,7 +128,7 @@ def sample_points(
         drawn = draw(
             population, wanted, counts, seed=options.seed, map_blocks=map_blocks
         )
-    columns = carry_over(output, drawn, source.georef)
+    columns = carry_over(output, drawn, source.geobox)
     labelled = np.array([bool(label) for label in columns[LABELS]], bool)
     kept = np.bincount(drawn.ids[labelled], minlength=len(pixels))
     found = tuple(
@@ -144,7 +144,7 @@ def sample_points(
         if pixels[each.id]
     )
     with atomic_file(output) as whole:
-        write_points(whole, _table(drawn, columns, source.georef))
+        write_points(whole, _table(drawn, columns, source.geobox))
         names = {each.id: each.name for each in found}
         text = design_text(
             whole,
@@ -207,14 +207,14 @@ def _deviations(
 
 
 def _table(
-    drawn: Drawn, columns: Mapping[str, Column], georef: Georef
+    drawn: Drawn, columns: Mapping[str, Column], geobox: GeoBox
 ) -> geopandas.GeoDataFrame:
     """List the points with their names and a column for the true class."""
     x, y = places(
-        georef, drawn.rows.astype(np.float64) + 0.5, drawn.cols.astype(np.float64) + 0.5
+        geobox, drawn.rows.astype(np.float64) + 0.5, drawn.cols.astype(np.float64) + 0.5
     )
     return geopandas.GeoDataFrame(
         {NAMES: np.arange(1, len(drawn.ids) + 1), **columns},
         geometry=geopandas.points_from_xy(x, y),
-        crs=georef.crs,
+        crs=geobox.crs,
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from geoseg.report.report import Report
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs
 
 
@@ -77,9 +77,9 @@ def segment(
     options = options or SegmentOptions()
     clock = Clock()
     place = Output.of(output)
-    setup = _prepare(scene, place, aoi, options, clock, on_step)
-    with place.claimed(), _client([setup], on_step) as client:
-        return _finish(setup, client, clock, on_step)
+    config = _prepare(scene, place, aoi, options, clock, on_step)
+    with place.claimed(), _client([config], on_step) as client:
+        return _finish(config, client, clock, on_step)
 
 
 def segment_features(  # what segment takes, and the field
@@ -121,9 +121,9 @@ def segment_features(  # what segment takes, and the field
             "maps of features with a mask go to a disk only, and not to an object "
             "store; give a folder, or leave out the mask model"
         )
-    setup = _prepare(scene, place, aoi, options, clock, on_step)
-    features = read_features(str(aoi), field, setup.scene.georef)
-    parts = {name: setup.cut_to(area, name) for name, area in features.items()}
+    config = _prepare(scene, place, aoi, options, clock, on_step)
+    features = read_features(str(aoi), field, config.scene.geobox)
+    parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
         check_products(part.output, scene, str(aoi), options)
     told = tuple(w for area in features.values() for w in area.warnings)
@@ -131,18 +131,18 @@ def segment_features(  # what segment takes, and the field
     reports: dict[str, Report] = {}
     with (
         place.claimed(),
-        _client([setup], on_step) as client,
-        _journal(setup) as journal,
-        _masked(setup, client, clock, on_step),
+        _client([config], on_step) as client,
+        _journal(config) as journal,
+        _masked(config, client, clock, on_step),
     ):
-        counts = _infer(setup, journal, client, clock, on_step)
-        deliver_mask(setup, place.folder)
+        counts = _infer(config, journal, client, clock, on_step)
+        deliver_mask(config, place.folder)
         for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
             reports[name] = deliver(
                 part, journal, client, counts, clock.copy(), ignore_step
             )
-        _close(setup, journal)
+        _close(config, journal)
     return reports
 
 
@@ -178,23 +178,23 @@ def segment_each(
 
     """
     options = options or SegmentOptions()
-    setups, clocks = {}, {}
+    configs, clocks = {}, {}
     place = Output.of(output)
     for name, scene in named_apart(scenes).items():
         clocks[name] = Clock()
         chosen = options.below(name)
-        setups[name] = _prepare(
+        configs[name] = _prepare(
             scene, place.below(name), aoi, chosen, clocks[name], on_step
         )
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    with _client(list(setups.values()), on_step) as client:
-        for name, setup in setups.items():
-            on_step(Step("scene", done=len(reports), total=len(setups), scene=name))
+    with _client(list(configs.values()), on_step) as client:
+        for name, config in configs.items():
+            on_step(Step("scene", done=len(reports), total=len(configs), scene=name))
             try:
-                with setup.output.claimed():
-                    reports[name] = finished_report(setup) or _finish(
-                        setup, client, clocks[name], on_step
+                with config.output.claimed():
+                    reports[name] = finished_report(config) or _finish(
+                        config, client, clocks[name], on_step
                     )
             except (DiskError, DeviceError):
                 raise  # no other scene can do better
@@ -203,7 +203,7 @@ def segment_each(
     if failures:
         told = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise RunError(
-            f"{len(failures)} of {len(setups)} scenes failed, the others are done "
+            f"{len(failures)} of {len(configs)} scenes failed, the others are done "
             f"({told}); run the same command again to finish them"
         ) from next(iter(failures.values()))
     return reports
@@ -216,20 +216,20 @@ def _prepare(  # what segment takes
     options: SegmentOptions,
     clock: Clock,
     on_step: OnStep,
-) -> Setup:
+) -> RunConfig:
     with clock("prepare"):
         area = None if aoi is None else str(aoi)
-        setup = prepare(scene, output, area, options, on_step)
-    on_step(Step("prepare", warnings=setup.warnings))
-    return setup
+        config = prepare(scene, output, area, options, on_step)
+    on_step(Step("prepare", warnings=config.warnings))
+    return config
 
 
 @contextmanager
-def _client(setups: Sequence[Setup], on_step: OnStep) -> Iterator[Client]:
+def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
     """Open the client of some jobs with one model and the same options."""
-    threads = tasks_at_once(remote=any(setup.scene.is_remote for setup in setups))
-    setup = setups[0]
-    options, device = setup.options, setup.predictor.compute.device
+    threads = tasks_at_once(remote=any(config.scene.is_remote for config in configs))
+    config = configs[0]
+    options, device = config.options, config.predictor.compute.device
     workers = default_workers(device) if options.workers is None else options.workers
     with open_client(
         workers, options.scheduler, device=device, threads=threads
@@ -238,26 +238,26 @@ def _client(setups: Sequence[Setup], on_step: OnStep) -> Iterator[Client]:
         yield client
 
 
-def _journal(setup: Setup) -> AbstractContextManager[Journal]:
-    place, identity = setup.run_directory, setup.plan.identity
-    return open_journal(place, identity, restart=setup.options.restart)
+def _journal(config: RunConfig) -> AbstractContextManager[Journal]:
+    place, identity = config.run_directory, config.plan.identity
+    return open_journal(place, identity, restart=config.options.restart)
 
 
-def _finish(setup: Setup, client: Client, clock: Clock, on_step: OnStep) -> Report:
-    """Run what is left of a setup, and write its products."""
-    with _journal(setup) as journal, _masked(setup, client, clock, on_step):
-        counts = _infer(setup, journal, client, clock, on_step)
-        report = deliver(setup, journal, client, counts, clock, on_step)
-        _close(setup, journal)
+def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
+    """Run what is left of a config, and write its products."""
+    with _journal(config) as journal, _masked(config, client, clock, on_step):
+        counts = _infer(config, journal, client, clock, on_step)
+        report = deliver(config, journal, client, counts, clock, on_step)
+        _close(config, journal)
     return report
 
 
 @contextmanager
 def _masked(
-    setup: Setup, client: Client, clock: Clock, on_step: OnStep
+    config: RunConfig, client: Client, clock: Clock, on_step: OnStep
 ) -> Iterator[None]:
     """Make the mask first, where there is one; its parts go when the map is there."""
-    mask = setup.mask_run
+    mask = config.mask_run
     if mask is None:
         yield
         return
@@ -274,23 +274,23 @@ def _masked(
         _close(mask, journal)
 
 
-def _close(setup: Setup, journal: Journal) -> None:
-    if not setup.options.keep_parts:
+def _close(config: RunConfig, journal: Journal) -> None:
+    if not config.options.keep_parts:
         journal.discard()
 
 
 def _infer(
-    setup: Setup, journal: Journal, client: Client, clock: Clock, on_step: OnStep
+    config: RunConfig, journal: Journal, client: Client, clock: Clock, on_step: OnStep
 ) -> Progress:
     job = Job(
-        plan=setup.plan,
-        source=setup.scene,
-        predictor=setup.predictor,
-        area=setup.aoi,
-        blend=setup.options.blend,
-        layers=setup.layers,
+        plan=config.plan,
+        source=config.scene,
+        predictor=config.predictor,
+        area=config.aoi,
+        blend=config.options.blend,
+        layers=config.layers,
         store=journal.store,
-        at_once=tasks_at_once(remote=setup.scene.is_remote),
+        at_once=tasks_at_once(remote=config.scene.is_remote),
     )
 
     def tell(progress: Progress) -> None:
@@ -304,6 +304,6 @@ def _infer(
             )
         )
 
-    allow = setup.options.allow_missing
+    allow = config.options.allow_missing
     with clock("infer"):
         return run(job, journal, client, tell, allow_missing=allow)

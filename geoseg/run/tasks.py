@@ -2,9 +2,9 @@
 
 A block is read once, each of its tiles goes through the model once, and all that
 is left are files in the run directory: *parts*, the finished classes and
-confidence of pixels that the block alone decides, and *strips*, the partial
+confidence of pixels that the block alone decides, and *partials*, the partial
 scores of pixels that it shares with its neighbours. A seam is merged from the
-strips of the blocks that share it. So nothing waits in memory for a neighbour.
+partials of the blocks that share it. So nothing waits in memory for a neighbour.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import torch
 from geoseg.geo.tiling import Block, Piece
 from geoseg.geo.windows import Window, reflect
 from geoseg.predict.stitch import Accumulator, Blend, tile_weights
-from geoseg.predict.streams import in_lanes
+from geoseg.predict.streams import in_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.tiling import Tile
     from geoseg.predict.layers import Layers
     from geoseg.run.journal.store import Receipt, Store
@@ -49,7 +49,7 @@ class Source(Protocol):
     """What a block is read from; `geoseg.scene.Scene` is one."""
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """The pixel plane."""
 
     def check(self) -> None:
@@ -81,12 +81,12 @@ class Predictor(Protocol):
         """Where the probabilities are."""
 
     @property
-    def lanes(self) -> int:
+    def streams(self) -> int:
         """How many batches a process computes side by side."""
 
     @property
     def threads(self) -> int:
-        """The threads that an operation of a lane uses on a CPU."""
+        """The threads that an operation of a stream uses on a CPU."""
 
     def __call__(
         self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
@@ -155,7 +155,7 @@ class _Pixels:
     """True where a pixel has data, shape ``(y, x)``."""
 
     def tile(
-        self, view: Window, scene: Georef
+        self, view: Window, scene: GeoBox
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Cut out what the model sees of a tile: beyond the scene, its reflection."""
         if self.window.contains(view):
@@ -177,18 +177,18 @@ def part_name(piece: Piece) -> str:
     return f"part-{piece.row}-{piece.col}"
 
 
-def strip_name(piece: Piece, block: Block) -> str:
+def partial_name(piece: Piece, block: Block) -> str:
     """Name the file of a block's share in a piece."""
-    return f"strip-{piece.row}-{piece.col}-{block.row}-{block.col}"
+    return f"partial-{piece.row}-{piece.col}-{block.row}-{block.col}"
 
 
 def piece_of(name: str) -> tuple[Piece, Block | None]:
-    """Read the name of a part or a strip: the piece, and whose share it is.
+    """Read the name of a part or a partial: the piece, and whose share it is.
 
     Example:
         >>> piece_of("part-0-1")
         (Piece(row=0, col=1), None)
-        >>> piece_of(strip_name(Piece(0, 1), Block(0, 2)))
+        >>> piece_of(partial_name(Piece(0, 1), Block(0, 2)))
         (Piece(row=0, col=1), Block(row=0, col=2))
 
     """
@@ -197,7 +197,7 @@ def piece_of(name: str) -> tuple[Piece, Block | None]:
 
 
 def infer_block(job: Job, block: Block) -> Done:
-    """Read and infer a block; leave its parts and strips.
+    """Read and infer a block; leave its parts and partials.
 
     Memory: the block's pixels, and four bytes a class and pixel for its scores.
     """
@@ -218,18 +218,18 @@ def infer_block(job: Job, block: Block) -> Done:
 def merge_seams(
     job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
 ) -> tuple[Done, ...]:
-    """Add the strips of each piece and leave the finished parts."""
-    return tuple(_merge_seam(job, piece, strips) for piece, strips in seams)
+    """Add the partials of each piece and leave the finished parts."""
+    return tuple(_merge_seam(job, piece, partials) for piece, partials in seams)
 
 
-def _merge_seam(job: Job, piece: Piece, strips: Sequence[Receipt]) -> Done:
+def _merge_seam(job: Job, piece: Piece, partials: Sequence[Receipt]) -> Done:
     window = job.plan.output(piece)
-    files = [job.store.read(receipt) for receipt in strips]
+    files = [job.store.read(receipt) for receipt in partials]
     return Done((job.store.write(part_name(piece), _add(job, window, files)),))
 
 
 def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
-    """Add strips and give the finished part; each has the same mask."""
+    """Add partials and give the finished part; each has the same mask."""
     shape = (job.predictor.planes, window.height, window.width)
     start = _padded(window.pixels)
     total = np.zeros(shape, np.int32)
@@ -241,7 +241,7 @@ def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
 
 _computing = Semaphore(2)
 """The blocks of a process that compute at a time; others read and write meanwhile. Two,
-so that no lane waits for the last tile of a block, and their scores fit the memory."""
+so that no stream waits for a block's last tile, and their scores fit the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ class _Wanted:
 
 def _read(job: Job, views: Sequence[Window]) -> _Pixels:
     """Read, in one window, all scene pixels that some tiles show."""
-    scene = job.source.georef
+    scene = job.source.geobox
     rows = {r for v in views for r in _ends(*v.rows, scene.height)}
     cols = {c for v in views for c in _ends(*v.cols, scene.width)}
     window = Window.between((min(rows), max(rows) + 1), (min(cols), max(cols) + 1))
@@ -301,7 +301,7 @@ def _accumulate(
     sums = Accumulator(lattice.block_view(block), predictor.planes, predictor.device)
 
     def add(batch: Sequence[Tile]) -> None:
-        cuts = [pixels.tile(lattice.tile_view(t), job.source.georef) for t in batch]
+        cuts = [pixels.tile(lattice.tile_view(t), job.source.geobox) for t in batch]
         cuts += cuts[-1:] * (size - len(cuts))  # every batch has the same shape
         values, valid = (np.stack(layer) for layer in zip(*cuts, strict=True))
         for tile, scores in zip(batch, predictor(values, valid), strict=False):
@@ -309,8 +309,8 @@ def _accumulate(
             sums.add(scores, lattice.tile_view(tile), weights)
 
     batches = [tiles[start : start + size] for start in range(0, len(tiles), size)]
-    lanes, threads = predictor.lanes, predictor.threads
-    in_lanes(add, batches, device=predictor.device, lanes=lanes, threads=threads)
+    streams, threads = predictor.streams, predictor.threads
+    in_streams(add, batches, device=predictor.device, streams=streams, threads=threads)
     return sums
 
 
@@ -325,11 +325,11 @@ def _finish(
         if job.plan.sharers(piece) == [block]:
             files[part_name(piece)] = job.layers.pack(scores, mask)
         else:
-            files[strip_name(piece, block)] = _strip(scores, mask)
+            files[partial_name(piece, block)] = _partial(scores, mask)
     return files
 
 
-def _strip(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
+def _partial(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
     """The mask, a byte a pixel, then the scores, four bytes a class and pixel."""
     fill = bytes(_padded(mask.size) - mask.size)
     return mask.tobytes() + fill + scores.cpu().contiguous().numpy().tobytes()

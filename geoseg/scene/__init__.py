@@ -5,14 +5,14 @@ The rooms, in the order that an image comes together:
 * `options` is what a user may say about it
 * `files` are raster files: which are named, their headers, their pixels
 * `grids` are the one grid that files lie on or that is chosen, and reading on it
-* `bundles` tell their bands before a file is opened: STAC items, Sentinel-2 products
+* `items` tell their bands before a file is opened: STAC items, Sentinel-2 products
 * `quality` is the classes of SCL and QA_PIXEL
 * `mosaic` says which bands of several files are the same, and which file is on top
-* `sheets` are a scene's members, laid on its grid
+* `members` are a scene's members, laid on its grid
 * `image` is the scene: what the rest of geoseg reads
 * `frame` is what all scenes begin with: headers, a grid
-* `beside` puts bands in files of their own together, `completing` holds what a bundle
-  says and what its files say, `catalogue` makes sheets of bundles
+* `beside` puts bands in files of their own together, `completing` holds what a item
+  says and what its files say, `catalogue` makes members of items
 * `tally` adds up what pixels come to, in any order; `statistics` does so for a whole
   scene, and keeps it
 * `opening` is the way in: `open_scene`

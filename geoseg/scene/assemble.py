@@ -1,4 +1,4 @@
-"""What all scenes begin with: headers that are read, one grid, and no sheets yet."""
+"""What all scenes begin with: headers that are read, one grid, and no members yet."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.raster import Raster
-    from geoseg.scene.members import Sheet
+    from geoseg.scene.members import Member
     from geoseg.scene.options import SceneOptions
 
     Found = TypeVar("Found")
@@ -110,7 +110,7 @@ def one_raster(
     return use(headers[0], replace(options, numbers=numbers))
 
 
-def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> Georef:
+def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> GeoBox:
     """Find the files' own grid, or make the one that the user chose.
 
     Bands of classes take the nearest pixels and have no say where there are others.
@@ -119,8 +119,8 @@ def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> Georef:
     if not is_chosen(options):
         return common_grid(measured)
     like = options.like
-    plane = None if like is None else one_raster(like, options, "--like").georef
-    return choose_grid([raster.georef for raster in measured], options, plane)
+    plane = None if like is None else one_raster(like, options, "--like").geobox
+    return choose_grid([raster.geobox for raster in measured], options, plane)
 
 
 def _holds_classes(raster: Raster) -> bool:
@@ -130,29 +130,29 @@ def _holds_classes(raster: Raster) -> bool:
 def make_scene(
     name: str,
     place: str,
-    grid: Georef,
+    grid: GeoBox,
     bands: Sequence[BandHeader],
     options: SceneOptions,
 ) -> Scene:
-    """Make a scene that has no sheets yet."""
+    """Make a scene that has no members yet."""
     names, bounds = tuple(band.name for band in bands), options.bounds
     masked = bool(options.mask)
     measured = [b.dtype for b in bands if masked or not is_quality(b.name)]
     return Scene(
         name=name,
         place=place,
-        georef=grid,
+        geobox=grid,
         bands=names,
         dtype=str(np.result_type(*(measured or [band.dtype for band in bands]))),
-        sheets=(),
+        members=(),
         options=options,
         area=None if bounds is None else bounds_window(grid, bounds),
         masks=find_quality(options.mask, names),
     )
 
 
-def some(sheets: Sequence[Sheet], options: SceneOptions) -> tuple[Sheet, ...]:
-    """Refuse a scene without a sheet."""
-    if not sheets:
+def some(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ...]:
+    """Refuse a scene without a member."""
+    if not members:
         raise SceneError(f"no file lies on {options.like}; choose another --like")
-    return tuple(sheets)
+    return tuple(members)

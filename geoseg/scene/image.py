@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.scene.files.raster import Raster
-    from geoseg.scene.members import Sheet
+    from geoseg.scene.members import Member
     from geoseg.scene.options import SceneOptions
     from geoseg.scene.quality import Quality
     from geoseg.storage.fingerprint import Fingerprint
 
 
-@dataclass(frozen=True)  # without slots: where sheets lie is kept once it is known
+@dataclass(frozen=True)  # without slots: where members lie is kept once it is known
 class Scene:
     """An image to be read window by window.
 
@@ -42,13 +42,13 @@ class Scene:
     """What people call it, in short."""
     place: str
     """Where it is, as it was named."""
-    georef: Georef
+    geobox: GeoBox
     """Its pixel plane."""
     bands: tuple[str, ...]
     """Each band's name; an empty string where it has none."""
     dtype: str
     """The pixels' numpy dtype, the same for all bands."""
-    sheets: tuple[Sheet, ...]
+    members: tuple[Member, ...]
     """What it is made of; of two that cover a pixel with data, the first counts."""
     options: SceneOptions
     """How it is read."""
@@ -67,12 +67,12 @@ class Scene:
     @property
     def rasters(self) -> tuple[Raster, ...]:
         """The files it is made of."""
-        return tuple(layer.raster for sheet in self.sheets for layer in sheet.layers)
+        return tuple(layer.raster for member in self.members for layer in member.layers)
 
     @property
     def is_remote(self) -> bool:
         """Whether some of it is read through a network."""
-        return any(sheet.is_remote for sheet in self.sheets)
+        return any(member.is_remote for member in self.members)
 
     @property
     def nodata(self) -> float | None:
@@ -86,7 +86,7 @@ class Scene:
 
         Of a band without a name its colour, where somebody said so of the file.
         """
-        bands = [self.sheets[0].band(index) for index in range(len(self.bands))]
+        bands = [self.members[0].band(index) for index in range(len(self.bands))]
         return tuple(b.common or ("" if b.name else b.colour) for b in bands)
 
     @property
@@ -97,15 +97,15 @@ class Scene:
     @property
     def window(self) -> Window:
         """All of its pixels."""
-        return Window(0, 0, self.georef.height, self.georef.width)
+        return Window(0, 0, self.geobox.height, self.geobox.width)
 
     def identity(self) -> dict[str, str]:
         """Tell one scene from another, or from itself after a change, by name.
 
         Everything that changes pixels is in it: files, grid and how they are read.
         """
-        seen = [raster.seen for raster in self.rasters]
-        grid = self.georef
+        seen = [raster.fingerprint for raster in self.rasters]
+        grid = self.geobox
         told = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
         return {
             "scene": _summed(seen, "path"),
@@ -113,7 +113,7 @@ class Scene:
             "scene modified": _summed(seen, "changed"),
             "scene header": _summed(seen, "header"),
             "scene grid": _digest(repr(told)),
-            "scene bands": _digest(repr([each.meaning() for each in self.sheets])),
+            "scene bands": _digest(repr([each.meaning() for each in self.members])),
             "scene unit": f"{self.unit} {self.zero}",
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
         }
@@ -156,50 +156,50 @@ class Scene:
         touched = self._touched(window)
         with settled():
             if len(touched) == 1 and touched[0].window.contains(window):
-                return self._read_sheet(touched[0], window, bands)
+                return self._read_member(touched[0], window, bands)
             shape = (window.height, window.width)
             pixels = np.empty((len(bands), *shape), self.dtype)
             valid = np.zeros(shape, np.bool_)
 
-            def add(sheet: Sheet) -> None:
-                self._add(sheet, window, bands, (pixels, valid))
+            def add(member: Member) -> None:
+                self._add(member, window, bands, (pixels, valid))
 
-            remote = any(sheet.is_remote for sheet in touched)
+            remote = any(member.is_remote for member in touched)
             for group in waves(touched, window) if remote else [touched]:
                 at_once(add, group, remote=remote)
             if not valid.all():
                 pixels[:, ~valid] = 0
             return pixels, valid
 
-    def _touched(self, window: Window) -> list[Sheet]:
+    def _touched(self, window: Window) -> list[Member]:
         rows, cols = window.rows, window.cols
         edges = self._edges
         meets = (edges[0] < rows[1]) & (edges[1] > rows[0])
         meets &= (edges[2] < cols[1]) & (edges[3] > cols[0])
-        return [self.sheets[index] for index in np.flatnonzero(meets)]
+        return [self.members[index] for index in np.flatnonzero(meets)]
 
     @cached_property
     def _edges(self) -> NDArray[np.int64]:
-        """Each sheet's first row, the row behind its last, and columns: (4, sheet)."""
-        edges = [(*s.window.rows, *s.window.cols) for s in self.sheets]
+        """Each member's first row, the row behind its last, columns: (4, member)."""
+        edges = [(*s.window.rows, *s.window.cols) for s in self.members]
         return np.array(edges, np.int64).T
 
     def _add(
         self,
-        sheet: Sheet,
+        member: Member,
         window: Window,
         bands: Sequence[int],
         so_far: tuple[NDArray[np.generic], NDArray[np.bool_]],
     ) -> None:
-        """Fill in what a sheet has where those before it have nothing."""
-        part = sheet.window.intersection(window)
+        """Fill in what a member has where those before it have nothing."""
+        part = member.window.intersection(window)
         part = part and _lacking(so_far[1], part, window)
         if part is None:
             return
         inside = part.relative_to(window).slices()
         place, valid = so_far[0][(slice(None), *inside)], so_far[1][inside]
         free = self._as_stored and not valid.any()
-        pixels, has = self._read_sheet(sheet, part, bands, place if free else None)
+        pixels, has = self._read_member(member, part, bands, place if free else None)
         if not (free and np.may_share_memory(pixels, place)):
             np.copyto(place, pixels, where=has & ~valid)
         valid |= has
@@ -209,19 +209,19 @@ class Scene:
         """Whether pixels are what files hold, and nothing is done to them."""
         return not self.masks and self.unit is None and self.options.valid == "all"
 
-    def _read_sheet(
+    def _read_member(
         self,
-        sheet: Sheet,
+        member: Member,
         window: Window,
         bands: Sequence[int],
         out: NDArray[np.generic] | None = None,
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         wanted = [*bands, *(mask.band for mask in self.masks)]
-        pixels, data = sheet.read(window, wanted, self.dtype, out)
+        pixels, data = member.read(window, wanted, self.dtype, out)
         count, quality = len(bands), pixels[len(bands) :]
         pixels, data = pixels[:count], data[:count]
         if self.unit is not None:
-            pixels = self._in_unit(sheet, bands, pixels)
+            pixels = self._in_unit(member, bands, pixels)
         if self.options.valid == "any":
             pixels = np.where(data, pixels, pixels.dtype.type(0))
         valid = self._counts(data)
@@ -230,10 +230,10 @@ class Scene:
         return pixels, valid
 
     def _in_unit(
-        self, sheet: Sheet, bands: Sequence[int], pixels: NDArray[np.generic]
+        self, member: Member, bands: Sequence[int], pixels: NDArray[np.generic]
     ) -> NDArray[np.generic]:
-        """Apply the scale and offset that a sheet's files declare."""
-        declared = [sheet.band(band) for band in bands]
+        """Apply the scale and offset that a member's files declare."""
+        declared = [member.band(band) for band in bands]
         unit = self.unit or 1.0
         scale = np.array([band.scale / unit for band in declared])
         offset = np.array([(band.offset - self.zero) / unit for band in declared])
@@ -272,9 +272,9 @@ class Scene:
         A pixel of an overview stands for many of the scene, so what it says of
         small areas is an estimate. None where there are no overviews.
         """
-        if len(self.sheets) > 1 or len(self.sheets[0].layers) > 1:
+        if len(self.members) > 1 or len(self.members[0].layers) > 1:
             return None
-        places = [self.sheets[0].bands[band][1] for band in bands]
+        places = [self.members[0].bands[band][1] for band in bands]
         data = self.rasters[0].coarse_valid(places)
         return None if data is None else self._counts(data)
 
@@ -293,8 +293,8 @@ class Scene:
 
         """
         whole = blank_picture(len(bands), shape)
-        for sheet in self._touched(window):
-            part = sheet.window.intersection(window)
+        for member in self._touched(window):
+            part = member.window.intersection(window)
             if part is None:
                 continue
             rows = _shown(part.rows, window.rows, shape[0])
@@ -302,7 +302,7 @@ class Scene:
             size = rows.stop - rows.start, cols.stop - cols.start
             if min(size) < 1:
                 continue
-            shown = sheet.picture(part, bands, size)
+            shown = member.picture(part, bands, size)
             free = np.ma.getmaskarray(whole[:, rows, cols])
             whole[:, rows, cols][free] = shown[free]
         return whole

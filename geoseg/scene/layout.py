@@ -1,4 +1,4 @@
-"""Bundles among what a user names: found, asked for their bands, and laid as sheets."""
+"""Items among what a user names: found, asked for their bands, and laid as members."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import TYPE_CHECKING
 from geoseg.errors import SceneError
 from geoseg.scene.assemble import find_grid, read_all, readable
 from geoseg.scene.items.documents import is_document
-from geoseg.scene.items.item import Bundle, Offer
+from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.links import Reach
 from geoseg.scene.items.safe_product import read_product
 from geoseg.scene.items.stac import read_items
-from geoseg.scene.metadata import Opened, ask, of_raster, open_bundle
+from geoseg.scene.metadata import Opened, ask, of_raster, open_item
 from geoseg.scene.quality import is_quality
-from geoseg.scene.stacked_bands import put_beside
+from geoseg.scene.stacked_bands import stack_bands
 from geoseg.scene.warp.chosen_grid import is_chosen
 from geoseg.scene.warp.common_grid import pixel_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.progress import OnStep
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.paths import Named
     from geoseg.scene.items.item import Needs
-    from geoseg.scene.members import Sheet
+    from geoseg.scene.members import Member
     from geoseg.scene.metadata import Headers
     from geoseg.scene.options import SceneOptions
 
 _NAMED = 3
-"""Bundles that a warning names."""
+"""Items that a warning names."""
 
 
-def find_bundles(named: Named) -> list[Bundle | str | SceneError]:
-    """Replace what stands for bundles by these; keep the places of rasters."""
+def find_items(named: Named) -> list[Item | str | SceneError]:
+    """Replace what stands for items by these; keep the places of rasters."""
     return [each for place in named.places for each in _found(place)]
 
 
-def _found(place: str) -> Sequence[Bundle | str | SceneError]:
+def _found(place: str) -> Sequence[Item | str | SceneError]:
     try:
         product = read_product(place)
         if product is not None:
@@ -51,44 +51,44 @@ def _found(place: str) -> Sequence[Bundle | str | SceneError]:
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Bundles on a scene's grid."""
+    """Items on a scene's grid."""
 
-    grid: Georef
+    grid: GeoBox
     """The grid."""
     bands: tuple[BandHeader, ...]
-    """The scene's bands, as the first bundle has them."""
-    sheets: tuple[Sheet, ...]
-    """A sheet each, in their order, but for those that lie elsewhere."""
+    """The scene's bands, as the first item has them."""
+    members: tuple[Member, ...]
+    """A member each, in their order, but for those that lie elsewhere."""
     warnings: tuple[str, ...]
     """What was left out, put right or taken for granted, a sentence each."""
 
 
-def lay_bundles(
-    found: Sequence[Bundle | str | SceneError],
+def lay_items(
+    found: Sequence[Item | str | SceneError],
     named: Named,
     options: SceneOptions,
     needs: Needs | None,
     on_step: OnStep,
 ) -> Laid:
-    """Choose the bands of bundles, open the files that hold them, and lay these.
+    """Choose the bands of items, open the files that hold them, and lay these.
 
     Args:
-        found: Bundles, and rasters beside them: each is a bundle of one file.
+        found: Items, and rasters beside them: each is a item of one file.
         named: All that the user named.
         options: How to read it.
         needs: What chooses bands; None for all.
         on_step: Called as headers are read.
 
     Raises:
-        SceneError: A bundle cannot be read or lacks a band, or bundles do not fit
+        SceneError: A item cannot be read or lacks a band, or items do not fit
             together.
 
     """
     reader = _Reader(named, options, on_step)
-    bundles, left_out = readable(reader.told(found), options)
-    wanted = bundles[0].needed(needs, options.mask)
+    items, left_out = readable(reader.told(found), options)
+    wanted = items[0].needed(needs, options.mask)
     finest = is_chosen(options)
-    picked = [(b, b.pick(wanted, finest=finest)) for b in bundles]
+    picked = [(b, b.pick(wanted, finest=finest)) for b in items]
     opened, damaged = readable(reader.opened(picked), options)
     for each in opened[1:]:
         _check_dtypes(opened[0], each)
@@ -97,17 +97,17 @@ def lay_bundles(
             opened, "" if needs else ", or fewer bands by a --model or --bands"
         )
     grid = find_grid([raster for each in opened for raster in each.rasters], options)
-    sheets = [put_beside(each.rasters, each.places, grid, options) for each in opened]
+    members = [stack_bands(each.rasters, each.places, grid, options) for each in opened]
     return Laid(
         grid,
         opened[0].bands,
-        tuple(sheet for sheet in sheets if sheet is not None),
+        tuple(member for member in members if member is not None),
         (*left_out, *damaged, *_warnings(opened)),
     )
 
 
 class _Reader:
-    """What opens files of bundles."""
+    """What opens files of items."""
 
     def __init__(self, named: Named, options: SceneOptions, on_step: OnStep) -> None:
         self._options, self._roots, self._on_step = options, named.roots, on_step
@@ -115,41 +115,42 @@ class _Reader:
         self._reach = Reach.of(named.roots, named.places, anywhere=anywhere)
 
     def told(
-        self, found: Sequence[Bundle | str | SceneError]
-    ) -> Iterator[Bundle | SceneError]:
-        """Ask the files of bundles that do not tell their bands."""
-        bundles = [of_raster(each) if isinstance(each, str) else each for each in found]
+        self, found: Sequence[Item | str | SceneError]
+    ) -> Iterator[Item | SceneError]:
+        """Ask the files of items that do not tell their bands."""
+        items = [of_raster(each) if isinstance(each, str) else each for each in found]
         headers = self._headers(
-            [(b, b.files) for b in bundles if isinstance(b, Bundle) and not b.is_told],
+            [(b, b.files) for b in items if isinstance(b, Item) and not b.is_told],
             beyond=True,
         )
-        for bundle in bundles:
-            if isinstance(bundle, SceneError) or bundle.is_told:
-                yield bundle
+        for item in items:
+            if isinstance(item, SceneError) or item.is_told:
+                yield item
             else:
-                yield ask(bundle, headers, self._options)
+                yield ask(item, headers, self._options)
 
     def opened(
-        self, picked: Sequence[tuple[Bundle, tuple[Offer, ...]]]
+        self, picked: Sequence[tuple[Item, tuple[AssetBand, ...]]]
     ) -> Iterator[Opened | SceneError]:
-        """Open the files that hold the offers picked."""
-        # What products on servers say, bundles have said.
+        """Open the files that hold the asset_bands picked."""
+        # What products on servers say, items have said.
         headers = self._headers(
-            [(b, [o.href for o in offers]) for b, offers in picked], beyond=False
+            [(b, [o.href for o in asset_bands]) for b, asset_bands in picked],
+            beyond=False,
         )
-        for bundle, offers in picked:
+        for item, asset_bands in picked:
             try:
-                yield open_bundle(bundle, offers, headers, self._options)
+                yield open_item(item, asset_bands, headers, self._options)
             except SceneError as error:
                 yield error
 
     def _headers(
-        self, wanted: Sequence[tuple[Bundle, Sequence[str]]], *, beyond: bool
+        self, wanted: Sequence[tuple[Item, Sequence[str]]], *, beyond: bool
     ) -> Headers:
         """Read headers, all at once, by document and reference."""
         places = {
-            (bundle.document, href): self._place(bundle, href)
-            for bundle, hrefs in wanted
+            (item.document, href): self._place(item, href)
+            for item, hrefs in wanted
             for href in hrefs
         }
         each = list({p: None for p in places.values() if isinstance(p, str)})
@@ -157,9 +158,9 @@ class _Reader:
         known = dict(zip(each, read, strict=True))
         return {k: known[p] if isinstance(p, str) else p for k, p in places.items()}
 
-    def _place(self, bundle: Bundle, href: str) -> str | SceneError:
+    def _place(self, item: Item, href: str) -> str | SceneError:
         try:
-            document = bundle.document
+            document = item.document
             return self._reach.follow(href, document) if document else href
         except SceneError as error:
             return error
@@ -177,12 +178,12 @@ def _warnings(opened: Sequence[Opened]) -> Iterator[str]:
 
 
 def _check_sizes(opened: Sequence[Opened], more: str) -> None:
-    """Refuse bands of several resolutions of a bundle, listing them by these."""
+    """Refuse bands of several resolutions of a item, listing them by these."""
     for each in opened:
         groups: dict[str, list[str]] = {}
         for band, (file, _) in zip(each.bands, each.places, strict=True):
             if not is_quality(band.name):
-                size = pixel_size(each.rasters[file].georef)
+                size = pixel_size(each.rasters[file].geobox)
                 groups.setdefault(size, []).append(band.name)
         if len(groups) > 1:
             listed = "; ".join(f"{size}: {', '.join(g)}" for size, g in groups.items())
@@ -193,7 +194,7 @@ def _check_sizes(opened: Sequence[Opened], more: str) -> None:
 
 
 def _check_dtypes(first: Opened, other: Opened) -> None:
-    """Refuse bundles whose numbers cannot mean the same."""
+    """Refuse items whose numbers cannot mean the same."""
     for ours, theirs in zip(first.bands, other.bands, strict=True):
         if ours.dtype != theirs.dtype:
             raise SceneError(

@@ -1,6 +1,6 @@
-"""A sheet: what covers one piece of ground once, as a member of a scene.
+"""A member: what covers one piece of ground once, as a member of a scene.
 
-Most sheets are one file. A sheet whose bands come in files of their own has one
+Most members are one file. A member whose bands come in files of their own has one
 *layer* for each.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.raster import Raster
 
@@ -71,7 +71,7 @@ class Layer:
         return self.raster.picture(window.relative_to(self.window), bands, shape)
 
 
-def lay(raster: Raster, grid: Georef, method: str) -> Layer | None:
+def lay(raster: Raster, grid: GeoBox, method: str) -> Layer | None:
     """Lay a file on a grid; None where it is nowhere on it.
 
     Args:
@@ -81,7 +81,7 @@ def lay(raster: Raster, grid: Georef, method: str) -> Layer | None:
             ``bilinear`` or ``cubic``.
 
     """
-    plane = raster.georef
+    plane = raster.geobox
     whole = Window(0, 0, grid.height, grid.width)
     offset = offset_on(plane, grid)
     if offset is None:
@@ -95,7 +95,7 @@ def lay(raster: Raster, grid: Georef, method: str) -> Layer | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class Member:
     """A member of a scene."""
 
     layers: tuple[Layer, ...]
@@ -133,7 +133,7 @@ class Sheet:
         dtype: str,
         out: NDArray[np.generic] | None = None,
     ) -> Read:
-        """Read a window of the scene that lies inside the sheet.
+        """Read a window of the scene that lies inside the member.
 
         Args:
             window: In pixels of the scene.
@@ -165,7 +165,7 @@ class Sheet:
     def picture(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
     ) -> np.ma.MaskedArray:
-        """Look at a window of the scene that lies inside the sheet.
+        """Look at a window of the scene that lies inside the member.
 
         Returns:
             Averages, shape ``(band, *shape)``, masked where there is no data.
@@ -180,21 +180,21 @@ class Sheet:
         return whole
 
 
-def waves(sheets: Sequence[Sheet], window: Window) -> list[list[Sheet]]:
-    """Sort sheets into groups that can be read at once, one group after the other.
+def waves(members: Sequence[Member], window: Window) -> list[list[Member]]:
+    """Sort members into groups that can be read at once, one group after the other.
 
-    Those of a group share no pixel of the window, and a sheet comes after all that are
+    Those of a group share no pixel of the window, and a member comes after all that are
     before it and share one with it.
     """
-    parts = [sheet.window.intersection(window) for sheet in sheets]
+    parts = [member.window.intersection(window) for member in members]
     order: list[int] = []
     for part in parts:
         below = zip(parts, order, strict=False)
         after = [n for other, n in below if part and other and other.intersection(part)]
         order.append(max(after, default=-1) + 1)
-    groups: list[list[Sheet]] = [[] for _ in range(max(order, default=-1) + 1)]
-    for sheet, n in zip(sheets, order, strict=True):
-        groups[n].append(sheet)
+    groups: list[list[Member]] = [[] for _ in range(max(order, default=-1) + 1)]
+    for member, n in zip(members, order, strict=True):
+        groups[n].append(member)
     return groups
 
 

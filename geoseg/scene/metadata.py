@@ -1,4 +1,4 @@
-"""What a bundle and its files say together: bands, names, numbers, nodata."""
+"""What a item and its files say together: bands, names, numbers, nodata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from geoseg.errors import SceneError
 from geoseg.scene.files.header import Header, shown
 from geoseg.scene.files.raster import Raster, use
-from geoseg.scene.items.item import Bundle, Offer
+from geoseg.scene.items.item import AssetBand, Item
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ Headers: TypeAlias = "Mapping[tuple[str, str], Header | SceneError]"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle whose files were opened."""
+    """A item whose files were opened."""
 
     name: str
     """What people call it."""
@@ -40,115 +40,121 @@ class Opened:
         return tuple(self.rasters[file].bands[band] for file, band in self.places)
 
 
-def of_raster(place: str) -> Bundle:
-    """Take a raster for a bundle, to be put beside others."""
-    return Bundle(shown(place), (Offer(href=place, name=""),), is_told=False)
+def of_raster(place: str) -> Item:
+    """Take a raster for a item, to be put beside others."""
+    return Item(shown(place), (AssetBand(href=place, name=""),), is_told=False)
 
 
-def _header(headers: Headers, bundle: Bundle, href: str) -> Header:
-    found = headers[bundle.document, href]
+def _header(headers: Headers, item: Item, href: str) -> Header:
+    found = headers[item.document, href]
     if isinstance(found, SceneError):
         raise found
     return found
 
 
 def ask(
-    bundle: Bundle,
+    item: Item,
     headers: Headers,
     options: SceneOptions,
-) -> Bundle | SceneError:
-    """Complete a bundle that does not tell its bands by what its files say of them."""
-    offers: list[Offer] = []
-    taken = bundle.taken
+) -> Item | SceneError:
+    """Complete a item that does not tell its bands by what its files say of them."""
+    asset_bands: list[AssetBand] = []
+    acquired = item.acquired
     try:
-        for offer in bundle.offers:
-            raster = use(_header(headers, bundle, offer.href), options)
-            taken = taken or raster.taken
+        for asset_band in item.asset_bands:
+            raster = use(_header(headers, item, asset_band.href), options)
+            acquired = acquired or raster.acquired
             count = len(raster.bands)
             for index, band in enumerate(raster.bands):
-                name = band.name or (offer.name if count == 1 else "")
-                offers.append(_as_in_file(offer, band, name, (index, count)))
+                name = band.name or (asset_band.name if count == 1 else "")
+                asset_bands.append(_as_in_file(asset_band, band, name, (index, count)))
     except SceneError as error:
         return error
-    return replace(bundle, offers=tuple(offers), taken=taken, is_told=True)
+    return replace(
+        item, asset_bands=tuple(asset_bands), acquired=acquired, is_told=True
+    )
 
 
 def _as_in_file(
-    offer: Offer, band: BandHeader, name: str, place: tuple[int, int]
-) -> Offer:
-    """Make an offer of a band of a file, with the numbers that it declares."""
+    asset_band: AssetBand, band: BandHeader, name: str, place: tuple[int, int]
+) -> AssetBand:
+    """Make an asset_band of a band of a file, with the numbers that it declares."""
     index, of = place
-    if offer.scale is None and (band.scale, band.offset) != (1.0, 0.0):
-        offer = replace(offer, scale=band.scale, offset=band.offset)
-    nodata = band.nodata if offer.nodata is None else offer.nodata
-    return replace(offer, name=name, index=index, of=of, nodata=nodata)
+    if asset_band.scale is None and (band.scale, band.offset) != (1.0, 0.0):
+        asset_band = replace(asset_band, scale=band.scale, offset=band.offset)
+    nodata = band.nodata if asset_band.nodata is None else asset_band.nodata
+    return replace(asset_band, name=name, index=index, of=of, nodata=nodata)
 
 
-def open_bundle(
-    bundle: Bundle,
-    picked: Sequence[Offer],
+def open_item(
+    item: Item,
+    picked: Sequence[AssetBand],
     headers: Headers,
     options: SceneOptions,
 ) -> Opened:
-    """Make rasters of the files that offers are in.
+    """Make rasters of the files that asset_bands are in.
 
     Raises:
-        SceneError: One could not be opened, or has other bands than the bundle says.
+        SceneError: One could not be opened, or has other bands than the item says.
 
     """
-    files = list(dict.fromkeys(offer.href for offer in picked))
+    files = list(dict.fromkeys(asset_band.href for asset_band in picked))
     rasters, assumed = [], False
     for href in files:
-        of_file = [offer for offer in bundle.offers if offer.href == href]
-        header = _header(headers, bundle, href)
-        bands, guessed = _described(header, of_file, bundle)
+        of_file = [
+            asset_band for asset_band in item.asset_bands if asset_band.href == href
+        ]
+        header = _header(headers, item, href)
+        bands, guessed = _described(header, of_file, item)
         assumed |= guessed and options.radiometry == "auto"
         raster = use(replace(header, bands=bands), options)
-        rasters.append(replace(raster, taken=bundle.taken or raster.taken))
+        rasters.append(replace(raster, acquired=item.acquired or raster.acquired))
     return Opened(
-        bundle.name,
+        item.name,
         tuple(rasters),
-        tuple((files.index(offer.href), offer.index) for offer in picked),
-        (*bundle.notes, *([bundle.assumption] if assumed else [])),
+        tuple(
+            (files.index(asset_band.href), asset_band.index) for asset_band in picked
+        ),
+        (*item.notes, *([item.assumption] if assumed else [])),
     )
 
 
 def _described(
-    header: Header, offers: Sequence[Offer], bundle: Bundle
+    header: Header, asset_bands: Sequence[AssetBand], item: Item
 ) -> tuple[tuple[BandHeader, ...], bool]:
     """Complete what a file says of its bands; tell whether a scale was assumed."""
     measured = [index for index, b in enumerate(header.bands) if b.role != "alpha"]
-    count = offers[0].of
+    count = asset_bands[0].of
     if count is not None and count != len(measured):
         raise SceneError(
-            f"{shown(header.place)} has {len(measured)} bands, but {bundle.name} "
+            f"{shown(header.place)} has {len(measured)} bands, but {item.name} "
             f"describes {count} there; correct one of them"
         )
     bands, assumed = list(header.bands), False
-    for offer in offers:
-        at = measured[offer.index]
-        bands[at], guessed = _band(bands[at], offer)
+    for asset_band in asset_bands:
+        at = measured[asset_band.index]
+        bands[at], guessed = _band(bands[at], asset_band)
         assumed |= guessed
     return tuple(bands), assumed
 
 
-def _band(band: BandHeader, offer: Offer) -> tuple[BandHeader, bool]:
-    """Complete a band: what a bundle says goes before what its file says."""
-    scale = band.scale if offer.scale is None else offer.scale
-    offset = band.offset if offer.offset is None else offer.offset
-    is_silent = offer.offset is None and band.offset == 0
-    assumed = offer.assumed if is_silent else None
+def _band(band: BandHeader, asset_band: AssetBand) -> tuple[BandHeader, bool]:
+    """Complete a band: what a item says goes before what its file says."""
+    scale = band.scale if asset_band.scale is None else asset_band.scale
+    offset = band.offset if asset_band.offset is None else asset_band.offset
+    is_silent = asset_band.offset is None and band.offset == 0
+    assumed = asset_band.assumed if is_silent else None
     if assumed is not None:
-        if offer.scale is None and band.scale == 1:
+        if asset_band.scale is None and band.scale == 1:
             scale = assumed[0]
         offset = assumed[1] / assumed[0] * scale
     nodata = band.nodata
-    if offer.nodata is not None:
-        nodata = offer.nodata if isfinite(offer.nodata) else None
+    if asset_band.nodata is not None:
+        nodata = asset_band.nodata if isfinite(asset_band.nodata) else None
     completed = replace(
         band,
-        name=offer.name,
-        common=offer.common,
+        name=asset_band.name,
+        common=asset_band.common,
         scale=scale,
         offset=offset,
         nodata=nodata,

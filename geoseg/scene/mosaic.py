@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.scene.files.raster import Raster
-    from geoseg.scene.members import Sheet
+    from geoseg.scene.members import Member
     from geoseg.scene.options import Rule
 
 _DATE = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)(.*)")
 _AT_ONCE = 8
-"""Sheets that are looked at together."""
+"""Members that are looked at together."""
 
 
 def match_names(rasters: Sequence[Raster]) -> list[tuple[int, ...]]:
@@ -64,11 +64,11 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
     return order
 
 
-def in_order(sheets: Sequence[Sheet], rule: Rule) -> list[Sheet]:
-    """Sort sheets by which counts where several have data: the first one.
+def in_order(members: Sequence[Member], rule: Rule) -> list[Member]:
+    """Sort members by which counts where several have data: the first one.
 
     Args:
-        sheets: In the order in which they were named.
+        members: In the order in which they were named.
         rule: ``first`` or ``last`` named; ``newest`` by the time that files tell; or
             ``least-nodata``, the fullest, by the share of data among some pixels of
             each. Those that are equal stay in the order in which they were named.
@@ -78,28 +78,28 @@ def in_order(sheets: Sequence[Sheet], rule: Rule) -> list[Sheet]:
 
     """
     if rule == "last":
-        return list(reversed(sheets))
+        return list(reversed(members))
     if rule == "newest":
-        return sorted(sheets, key=_when, reverse=True)
+        return sorted(members, key=_when, reverse=True)
     if rule == "least-nodata":
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="shares") as pool:
-            shares = list(pool.map(_share, sheets))
-        order = sorted(range(len(sheets)), key=lambda index: -shares[index])
-        return [sheets[index] for index in order]
-    return list(sheets)
+            shares = list(pool.map(_share, members))
+        order = sorted(range(len(members)), key=lambda index: -shares[index])
+        return [members[index] for index in order]
+    return list(members)
 
 
-def _when(sheet: Sheet) -> str:
-    taken = sheet.layers[0].raster.taken
-    parts = _DATE.match(taken.strip())
+def _when(member: Member) -> str:
+    acquired = member.layers[0].raster.acquired
+    parts = _DATE.match(acquired.strip())
     if parts is None:
         raise SceneError(
-            f"{sheet.name} does not tell when it was taken (a tag such as "
+            f"{member.name} does not tell when it was taken (a tag such as "
             f"TIFFTAG_DATETIME), so the newest is not known; choose another --mosaic"
         )
     return "-".join(parts.groups())
 
 
-def _share(sheet: Sheet) -> float:
+def _share(member: Member) -> float:
     """The share of pixels with data in all bands, among some hundred a side."""
-    return sheet.layers[0].raster.share_of_data()
+    return member.layers[0].raster.share_of_data()

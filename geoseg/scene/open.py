@@ -13,8 +13,8 @@ from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, som
 from geoseg.scene.files.header import shown
 from geoseg.scene.files.paths import list_places
 from geoseg.scene.files.raster import use
-from geoseg.scene.layout import Laid, find_bundles, lay_bundles
-from geoseg.scene.members import Sheet, lay
+from geoseg.scene.layout import Laid, find_items, lay_items
+from geoseg.scene.members import Member, lay
 from geoseg.scene.mosaic import in_order, match_names
 from geoseg.scene.options import SceneOptions
 from geoseg.scene.stacked_bands import open_named_bands
@@ -41,7 +41,7 @@ def open_scene(
     same bands.
 
     Args:
-        inputs: Raster files, folders of them, patterns such as ``sheets/*.tif``, text
+        inputs: Raster files, folders of them, patterns such as ``members/*.tif``, text
             files with a path a line, STAC items, Sentinel-2 products, or URLs; one or
             several.
         options: How to read it.
@@ -71,7 +71,7 @@ def open_scene(
     if not given:
         raise SceneError("no scene is given; name a raster, a folder, or several")
     named = list_places(given)
-    found = find_bundles(named)
+    found = find_items(named)
     if all(isinstance(each, str) for each in found):
         laid = _lay_rasters(named, options, on_step)
     elif options.numbers:
@@ -80,13 +80,13 @@ def open_scene(
             "has its bands in several files; they are known by name"
         )
     else:
-        laid = lay_bundles(found, named, options, needs, on_step)
-    sheets = in_order(some(laid.sheets, options), options.mosaic)
-    name = Path(shown(given[0])).name if len(given) == 1 else f"{len(sheets)} files"
+        laid = lay_items(found, named, options, needs, on_step)
+    members = in_order(some(laid.members, options), options.mosaic)
+    name = Path(shown(given[0])).name if len(given) == 1 else f"{len(members)} files"
     made = make_scene(
         name, ", ".join(map(shown, given)), laid.grid, laid.bands, options
     )
-    return replace(made, sheets=tuple(sheets), warnings=laid.warnings)
+    return replace(made, members=tuple(members), warnings=laid.warnings)
 
 
 def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
@@ -96,13 +96,13 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
     rasters = [use(header, options) for header in headers]
     places = match_names(rasters)
     grid = find_grid(rasters, options)
-    sheets = [
-        Sheet((layer,), tuple((0, band) for band in bands), layer.window)
+    members = [
+        Member((layer,), tuple((0, band) for band in bands), layer.window)
         for raster, bands in zip(rasters, places, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
     told = (*left_out, *_needless(headers, options), *_other_colours(rasters))
-    return Laid(grid, rasters[0].bands, tuple(sheets), told)
+    return Laid(grid, rasters[0].bands, tuple(members), told)
 
 
 def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Bands in files of their own, put beside each other: one sheet of several layers."""
+"""Bands in files of their own, put beside each other: one member of several layers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene.assemble import find_grid, make_scene, one_raster
-from geoseg.scene.members import Sheet, lay
+from geoseg.scene.members import Member, lay
 from geoseg.scene.quality import is_quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
     from geoseg.scene.options import SceneOptions
@@ -37,24 +37,26 @@ def open_named_bands(options: SceneOptions) -> Scene:
     if len(set(names)) < len(names):
         raise SceneError(f"--band names a band twice: {', '.join(names)}")
     grid = find_grid(rasters, options)
-    sheet = put_beside(rasters, [(at, 0) for at in range(len(rasters))], grid, options)
-    if sheet is None:
+    member = stack_bands(
+        rasters, [(at, 0) for at in range(len(rasters))], grid, options
+    )
+    if member is None:
         raise SceneError(
             "the files named with --band share no pixel of the scene's grid"
         )
     place = ", ".join(f"{name}={file}" for name, file in options.bands)
     bands = tuple(raster.bands[0] for raster in rasters)
     made = make_scene(f"{len(bands)} bands", place, grid, bands, options)
-    return replace(made, sheets=(sheet,))
+    return replace(made, members=(member,))
 
 
-def put_beside(
+def stack_bands(
     rasters: Sequence[Raster],
     bands: Sequence[tuple[int, int]],
-    grid: Georef,
+    grid: GeoBox,
     options: SceneOptions,
-) -> Sheet | None:
-    """Lay files on a grid as one sheet; None where they share no pixel of it.
+) -> Member | None:
+    """Lay files on a grid as one member; None where they share no pixel of it.
 
     Args:
         rasters: The files.
@@ -72,7 +74,7 @@ def put_beside(
             return None
         window = window.intersection(layer.window)
         layers.append(layer)
-    return None if window is None else Sheet(tuple(layers), tuple(bands), window)
+    return None if window is None else Member(tuple(layers), tuple(bands), window)
 
 
 def _one_band(name: str, file: str, options: SceneOptions) -> Raster:

@@ -88,8 +88,8 @@ def measure(
     if known is not None:
         return known
     rows = [
-        Window(row, 0, min(_ROWS, scene.georef.height - row), scene.georef.width)
-        for row in range(0, scene.georef.height, _ROWS)
+        Window(row, 0, min(_ROWS, scene.geobox.height - row), scene.geobox.width)
+        for row in range(0, scene.geobox.height, _ROWS)
     ]
     tallies = _count_all(scene, bands, rows, on_step)
     found = _figures(tallies, percentiles)
@@ -135,7 +135,7 @@ def find_kept(
 
 def bytes_to_read(scene: Scene, bands: Sequence[int]) -> int:
     """Say what `measure` reads at most; pixels, where a file's size is not known."""
-    sizes = [raster.seen.size for raster in scene.rasters]
+    sizes = [raster.fingerprint.size for raster in scene.rasters]
     if min(sizes) >= 0:
         return sum(sizes)
     return scene.window.pixels * len(bands) * np.dtype(scene.dtype).itemsize
@@ -212,7 +212,8 @@ def _place(
     VRT, does not change when they do; nor may one on a server that gives no ETag.
     """
     if not all(
-        is_safe(raster.driver) and raster.seen.changed for raster in scene.rasters
+        is_safe(raster.driver) and raster.fingerprint.changed
+        for raster in scene.rasters
     ):
         return None
     whole = replace(scene, options=replace(scene.options, bounds=None))

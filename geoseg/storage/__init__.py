@@ -1,10 +1,10 @@
 """Where bytes are: disks, servers and buckets; files that appear whole or not at all.
 
-* `remote` knows URLs, object stores and the settings that reach them; `bucket` is a folder
-  of objects, `lease` says who owns one
+* `remote` knows URLs, object stores and the settings that reach them; `bucket` is a
+  folder of objects, `lease` says who owns one
 * `fingerprint` knows an input again, or sees that it changed
-* `staging` makes files that appear whole or not at all, `lock` keeps a second writer out,
-  `authorship` knows what geoseg wrote from what people made
+* `staging` makes files that appear whole or not at all, `lock` keeps a second writer
+  out, `authorship` knows what geoseg wrote from what people made
 * `output` is where a run's products go
 * `raster_references` finds what a raster would make GDAL read, before it is opened;
   `gdal_paths` names files so that GDAL takes any of them

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from geoseg.train.options import TrainOptions
-    from geoseg.train.trainer import Course
+    from geoseg.train.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Epoch:
     learning_rate: float
     """At its last step."""
     overall: float
-    """Overall accuracy on the blocks that are watched."""
+    """Overall accuracy on the blocks that are validated."""
     mean_f1: float
     """Mean F1 there."""
     mean_iou: float
@@ -55,7 +55,7 @@ class Epoch:
         )
 
 
-class Record:
+class Checkpoint:
     """The folder of a training under way."""
 
     def __init__(self, output: Path, identity: dict[str, str], *, choose: bool) -> None:
@@ -85,24 +85,24 @@ class Record:
             ResumeError: What is there is of another training.
 
         """
-        record = cls(output, identity, choose=options.patience > 0)
-        record.tensorboard = options.tensorboard
+        checkpoint = cls(output, identity, choose=options.patience > 0)
+        checkpoint.tensorboard = options.tensorboard
         if options.restart:
-            shutil.rmtree(record.folder, ignore_errors=True)
-        record.check()
+            shutil.rmtree(checkpoint.folder, ignore_errors=True)
+        checkpoint.check()
         try:
-            record.folder.mkdir(parents=True, exist_ok=True)
-            yield record
+            checkpoint.folder.mkdir(parents=True, exist_ok=True)
+            yield checkpoint
         except TrainingError:
             # It would come to the same end again: nothing is worth keeping.
-            shutil.rmtree(record.folder, ignore_errors=True)
+            shutil.rmtree(checkpoint.folder, ignore_errors=True)
             raise
         except GeosegError:
             raise
         except OSError as error:
             raise DiskError(
-                f"cannot write {record.folder}: {error.strerror or error}; make room "
-                f"or access there and run the same command again"
+                f"cannot write {checkpoint.folder}: {error.strerror or error}; make "
+                f"room or access there and run the same command again"
             ) from error
 
     def check(self) -> None:
@@ -127,35 +127,35 @@ class Record:
                 f"{', '.join(differs)}; give the same again, or --restart"
             )
 
-    def restore(self, course: Course) -> list[Epoch]:
-        """Bring a course to where the interrupted one was; give its epochs."""
+    def restore(self, trainer: Trainer) -> list[Epoch]:
+        """Bring a trainer to where the interrupted one was; give its epochs."""
         path = self.folder / "state.pt"
         if not path.exists():
             return []
-        kept = torch.load(path, map_location=course.settings.device, weights_only=True)
-        course.restore(kept["course"])
+        kept = torch.load(path, map_location=trainer.settings.device, weights_only=True)
+        trainer.restore(kept["trainer"])
         self._best = kept["best"]
         self.epochs = tuple(Epoch(**each) for each in kept["epochs"])
         return list(self.epochs)
 
-    def keep(self, course: Course, epochs: list[Epoch]) -> None:
-        """Keep where a course is, whole or not at all."""
+    def keep(self, trainer: Trainer, epochs: list[Epoch]) -> None:
+        """Keep where a trainer is, whole or not at all."""
         self.epochs = tuple(epochs)
         best = max(epochs, key=lambda each: each.mean_f1)
         if self.choose and best is epochs[-1]:
-            self._best = deepcopy(course.averaged.state_dict())
+            self._best = deepcopy(trainer.averaged.state_dict())
         with atomic_file(self.folder / "identity.json") as path:
             path.write_text(json.dumps(self.identity), encoding="utf-8")
         with atomic_file(self.folder / "state.pt") as path:
             told = [asdict(each) for each in epochs]
-            kept = {"course": course.state(), "best": self._best, "epochs": told}
+            kept = {"trainer": trainer.state(), "best": self._best, "epochs": told}
             torch.save(kept, path)
         if self.tensorboard:
             write_scalars(self.tensorboard, epochs[-1])
 
-    def best(self, course: Course) -> torch.nn.Module:
+    def best(self, trainer: Trainer) -> torch.nn.Module:
         """Give the network that is kept: the best one's weights, or the last one's."""
-        network = course.averaged
+        network = trainer.averaged
         if self._best is not None:
             network.load_state_dict(self._best)
         return network

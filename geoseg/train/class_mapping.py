@@ -20,7 +20,7 @@ _FIELDS = {"name", "id", "colour", "merge"}
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class ClassMapping:
     """Classes, and the labels that are merged into each."""
 
     legend: Legend
@@ -43,7 +43,7 @@ class Named(Protocol):
         ...
 
 
-def scheme_for(labels: Named, classes: Path | None) -> Scheme:
+def scheme_for(labels: Named, classes: Path | None) -> ClassMapping:
     """Read classes from a file, or take the labels' own.
 
     Raises:
@@ -51,9 +51,9 @@ def scheme_for(labels: Named, classes: Path | None) -> Scheme:
 
     """
     if classes is not None:
-        return read_scheme(classes)
+        return read_class_mapping(classes)
     if labels.legend is None:
-        return scheme_of(labels.names)
+        return class_mapping_of(labels.names)
     if all(_COLOUR.fullmatch(name) for name in labels.names):
         raise LabelsError(
             f"the labels are colours, red, green and blue: {', '.join(labels.names)}; "
@@ -61,12 +61,12 @@ def scheme_for(labels: Named, classes: Path | None) -> Scheme:
             f"'{labels.names[0]}'}}, or name the one band that holds classes, as in "
             f"'labels.tif|band=1'"
         )
-    return Scheme(
+    return ClassMapping(
         labels.legend, tuple((name, place) for place, name in enumerate(labels.names))
     )
 
 
-def scheme_of(labels: Iterable[str]) -> Scheme:
+def class_mapping_of(labels: Iterable[str]) -> ClassMapping:
     """Make a class of each label, in the order of their names.
 
     Raises:
@@ -89,10 +89,12 @@ def scheme_of(labels: Iterable[str]) -> Scheme:
             for each, name in zip(plain, names, strict=True)
         )
     )
-    return Scheme(legend, tuple((name, place) for place, name in enumerate(names)))
+    return ClassMapping(
+        legend, tuple((name, place) for place, name in enumerate(names))
+    )
 
 
-def read_scheme(path: Path) -> Scheme:
+def read_class_mapping(path: Path) -> ClassMapping:
     """Read classes from a YAML file.
 
     The file holds a list, or ``classes:`` with a list. Each item has a ``name``
@@ -134,18 +136,18 @@ def read_scheme(path: Path) -> Scheme:
         for place, (_, entry) in enumerate(classes)
         if key in entry and (label := str(entry[key]).lower()) not in labels
     }
-    return Scheme(legend, (*pairs, *more.items()))
+    return ClassMapping(legend, (*pairs, *more.items()))
 
 
-def check_scheme(
-    scheme: Scheme,
+def check_class_mapping(
+    class_mapping: ClassMapping,
     names: tuple[str, ...],
     also: Mapping[str, tuple[str, ...]] | None = None,
 ) -> list[str]:
     """Hold classes against the labels that there are.
 
     Args:
-        scheme: The classes.
+        class_mapping: The classes.
         names: The labels.
         also: What else they are called.
 
@@ -156,7 +158,7 @@ def check_scheme(
         LabelsError: None does, or there is one class only.
 
     """
-    known = {label for label, _ in scheme.channels}
+    known = {label for label, _ in class_mapping.channels}
     there, also = set(names), also or {}
     lost = sorted(name for name in there if not known & {name, *also.get(name, ())})
     if len(lost) == len(there):
@@ -164,13 +166,13 @@ def check_scheme(
             f"--classes knows {sorted(known)}, the labels are {sorted(there)}; name "
             f"those in merge, or choose another --class-field"
         )
-    if len(scheme.legend) == 1:
+    if len(class_mapping.legend) == 1:
         raise LabelsError(
-            f"there is one class, {scheme.legend.classes[0].name!r}, and nothing to "
-            f"tell it from; label other ground, too"
+            f"there is one class, {class_mapping.legend.classes[0].name!r}, and "
+            f"nothing to tell it from; label other ground, too"
         )
     left_out = f"labels that no class mentions are left out: {', '.join(lost)}"
-    return [left_out] * bool(lost) + _twins(scheme, there)
+    return [left_out] * bool(lost) + _twins(class_mapping, there)
 
 
 def _listed(path: Path) -> list[Any]:
@@ -222,10 +224,10 @@ def _id(path: Path, entry: dict[str, Any], place: int) -> int:
     return number
 
 
-def _twins(scheme: Scheme, names: Iterable[str]) -> list[str]:
+def _twins(class_mapping: ClassMapping, names: Iterable[str]) -> list[str]:
     """Warn of labels that differ by case or blanks alone, and are two classes."""
     alike: dict[str, dict[int, str]] = {}
-    channels = dict(scheme.channels)
+    channels = dict(class_mapping.channels)
     for name in sorted(set(names) & channels.keys()):
         folded = "".join(name.casefold().split())
         alike.setdefault(folded, {}).setdefault(channels[name], name)

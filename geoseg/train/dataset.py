@@ -1,4 +1,4 @@
-"""Scenes and labels made ready to be learned from, or refused: `prepare_lesson`."""
+"""Scenes and labels made ready to be learned from, or refused: `prepare_dataset`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
 from geoseg.scene import open_scene
-from geoseg.train.class_mapping import Scheme, check_scheme, scheme_for
+from geoseg.train.class_mapping import ClassMapping, check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.ground import (
-    Burnable,
     Ground,
+    LabelSource,
     bands_named,
     choose_bands,
     find_bands,
@@ -26,7 +26,7 @@ from geoseg.train.ground import (
     read_ground,
     statistics,
 )
-from geoseg.train.sampler import Supply
+from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ClassLabels:
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingData:
     """Scenes, labels and split, ready to be learned from."""
 
     grounds: tuple[Ground, ...]
@@ -68,11 +68,11 @@ class Lesson:
     """The classes."""
     held_out: tuple[Split, ...]
     """What of each scene is measured on, and never learned from."""
-    watched: tuple[Split, ...]
+    validated: tuple[Split, ...]
     """What epochs are compared on: another fold where a training may stop early."""
     areas: tuple[NDArray[np.bool_], ...]
     """What of each scene chips can show, shape ``(y, x)``, True = shown."""
-    supply: Supply
+    sampler: Sampler
     """Training samples."""
     identity: dict[str, str]
     """What the scenes and labels are, for a resume."""
@@ -111,9 +111,9 @@ class Lesson:
         return [ground.normalised(self.bands) for ground in self.grounds]
 
 
-def prepare_lesson(
+def prepare_dataset(
     scenes: Sequence[Path | str], labels: Path | str, options: TrainOptions
-) -> Lesson:
+) -> TrainingData:
     """Read scenes and labels, split them, and see whether they can be learned from.
 
     Raises:
@@ -121,33 +121,36 @@ def prepare_lesson(
 
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    scheme = scheme_for(marks, options.classes)
-    warnings = [*marks.warnings, *check_scheme(scheme, marks.names, marks.also)]
+    class_mapping = scheme_for(marks, options.classes)
+    warnings = [
+        *marks.warnings,
+        *check_class_mapping(class_mapping, marks.names, marks.also),
+    ]
     needs = bands_named(options.bands)
     opened: Sequence[Scene] = [
         open_scene(scene, how_to_read(options.bands), needs=needs) for scene in scenes
     ]
     bands = choose_bands(opened[0], options.bands)
     opened = _as_declared(opened, bands)
-    options = sized(options, [scene.georef for scene in opened])
-    grounds, places, left_out = _grounds(opened, bands, marks, scheme)
+    options = sized(options, [scene.geobox for scene in opened])
+    grounds, places, left_out = _grounds(opened, bands, marks, class_mapping)
     fold = options.held_out_fold()
     cut, on_two_grids = cut_scenes(opened, options, fold)
     held_out = [cut[place] for place in places]
     _check_held_out(grounds, held_out, options)
-    watched = held_out
+    validated = held_out
     if options.patience:
         fold = (fold + 1) % FOLDS
         cut, _ = cut_scenes(opened, options, fold)
-        watched = [cut[place] for place in places]
-        _check_held_out(grounds, watched, replace(options, fold=f"{fold}/{FOLDS}"))
-    corners = chip_corners(held_out, watched, options.chip)
+        validated = [cut[place] for place in places]
+        _check_held_out(grounds, validated, replace(options, fold=f"{fold}/{FOLDS}"))
+    corners = chip_corners(held_out, validated, options.chip)
     areas = [
         shown_area(corner, ground.labels.shape, options.chip)
         for corner, ground in zip(corners, grounds, strict=True)
     ]
     bands = statistics(grounds, areas, bands)
-    _check_training(grounds, areas, scheme.legend)
+    _check_training(grounds, areas, class_mapping.legend)
     chips = [
         Chips.of(ground.normalised(bands), ground.labels, corner)
         for ground, corner, area in zip(grounds, corners, areas, strict=True)
@@ -159,15 +162,15 @@ def prepare_lesson(
         for key, value in scene.identity().items()
     }
     said = (w for scene in opened for w in scene.warnings)
-    return Lesson(
+    return TrainingData(
         tuple(grounds),
         bands,
-        scheme.legend,
+        class_mapping.legend,
         tuple(held_out),
-        tuple(watched),
+        tuple(validated),
         tuple(areas),
-        Supply.of(chips),
-        {**seen, "labels": _digest(grounds), "legend": repr(scheme)},
+        Sampler.of(chips),
+        {**seen, "labels": _digest(grounds), "legend": repr(class_mapping)},
         options,
         (*warnings, *left_out, *on_two_grids, *said),
     )
@@ -186,14 +189,14 @@ def _as_declared(
 def _grounds(
     scenes: Sequence[Scene],
     bands: tuple[InputBand, ...],
-    marks: Burnable,
-    scheme: Scheme,
+    marks: LabelSource,
+    class_mapping: ClassMapping,
 ) -> tuple[list[Ground], list[int], list[str]]:
     """Read each scene that has labels, and tell its place; refuse where none has."""
     grounds, places, misses = [], [], []
     for place, scene in enumerate(scenes):
         try:
-            ground = read_ground(scene, bands, marks, dict(scheme.channels))
+            ground = read_ground(scene, bands, marks, dict(class_mapping.channels))
         except LabelsError as error:
             misses.append(error)
         else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.train.options import GroundOptions
 
     Options = TypeVar("Options", bound=GroundOptions)
@@ -39,11 +39,11 @@ class Placed(Protocol):
         """What people call it."""
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """Its pixel plane."""
 
 
-def sized(options: Options, planes: Sequence[Georef]) -> Options:
+def sized(options: Options, planes: Sequence[GeoBox]) -> Options:
     """Choose the sides of blocks and chips where they were not given.
 
     Blocks have 256 pixels where the scenes have room for fifteen of them, else
@@ -66,10 +66,10 @@ def cut_scenes(
     A scene on another grid gets a lattice of its own, and a warning where it shares
     ground with the first.
     """
-    first, block = scenes[0].georef, options.block
+    first, block = scenes[0].geobox, options.block
     splits, warnings = [], []
     for place, scene in enumerate(scenes):
-        plane = scene.georef
+        plane = scene.geobox
         corner = _on_lattice(first, plane)
         if corner is None:
             corner = (0, place * block)
@@ -84,7 +84,7 @@ def cut_scenes(
     return splits, warnings
 
 
-def _on_lattice(first: Georef, other: Georef) -> tuple[int, int] | None:
+def _on_lattice(first: GeoBox, other: GeoBox) -> tuple[int, int] | None:
     """Find the (row, column) of the first grid where another plane begins, if it does.
 
     Pixels may lie up to half a pixel beside that grid's.
@@ -102,7 +102,7 @@ def _on_lattice(first: Georef, other: Georef) -> tuple[int, int] | None:
     return round(row), round(col)
 
 
-def _meet(one: Georef, other: Georef) -> bool:
+def _meet(one: GeoBox, other: GeoBox) -> bool:
     """Tell whether two planes share ground."""
     if not (one.is_on_earth and other.is_on_earth):
         return False
@@ -114,7 +114,7 @@ def _meet(one: Georef, other: Georef) -> bool:
 
 
 def chip_corners(
-    held_out: Sequence[Split], watched: Sequence[Split], chip: int
+    held_out: Sequence[Split], validated: Sequence[Split], chip: int
 ) -> list[NDArray[np.bool_] | None]:
     """Mark where chips of each scene may begin; None where none may.
 
@@ -124,7 +124,7 @@ def chip_corners(
     """
     found: list[NDArray[np.bool_] | None] = []
     misses = []
-    for one, other in zip(held_out, watched, strict=True):
+    for one, other in zip(held_out, validated, strict=True):
         try:
             found.append(one.training_corners(chip) & other.training_corners(chip))
         except PlanError as error:

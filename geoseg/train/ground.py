@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Needs, Scene
 
 
-class Burnable(Protocol):
+class LabelSource(Protocol):
     """Labels of any kind."""
 
     @property
@@ -48,7 +48,7 @@ class Burnable(Protocol):
         """What was left out when they were read, a sentence each."""
         ...
 
-    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+    def rasterize(self, geobox: GeoBox, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give pixels the value of their class, 255 where there is none."""
         ...
 
@@ -59,7 +59,7 @@ class Ground:
 
     name: str
     """What people call the scene."""
-    georef: Georef
+    geobox: GeoBox
     """The pixel plane."""
     pixels: NDArray[np.generic]
     """Raw pixels, shape ``(band, y, x)``."""
@@ -140,7 +140,7 @@ def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
 def read_ground(
     scene: Scene,
     bands: tuple[InputBand, ...],
-    labels: Burnable,
+    labels: LabelSource,
     values: Mapping[str, int],
 ) -> Ground:
     """Read a scene and bring labels onto it.
@@ -158,12 +158,12 @@ def read_ground(
 
     """
     places = find_bands(scene, bands)
-    burnt = labels.burn(scene.georef, values)
+    rasterized = labels.rasterize(scene.geobox, values)
     pixels, valid = scene.read(scene.window, places)
-    burnt = np.where(valid, burnt, NODATA).astype(np.uint8)
-    if (burnt == NODATA).all():
+    rasterized = np.where(valid, rasterized, NODATA).astype(np.uint8)
+    if (rasterized == NODATA).all():
         raise LabelsError(f"{scene.name} has no data where its labels are")
-    return Ground(scene.name, scene.georef, pixels, valid, burnt)
+    return Ground(scene.name, scene.geobox, pixels, valid, rasterized)
 
 
 def statistics(

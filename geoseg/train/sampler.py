@@ -1,4 +1,4 @@
-"""A supply of training samples from one scene or several."""
+"""A sampler of training samples from one scene or several."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class Sampler:
     """Chips of several scenes, each class drawn as often as the others."""
 
     chips: tuple[Chips, ...]
@@ -26,8 +26,8 @@ class Supply:
     its pixels."""
 
     @classmethod
-    def of(cls, chips: Sequence[Chips]) -> Supply:
-        """Set up the supply from the chips of each scene."""
+    def of(cls, chips: Sequence[Chips]) -> Sampler:
+        """Set up the sampler from the chips of each scene."""
         held = [{each.channel: each.pixels.size for each in c.anchors} for c in chips]
         shares = []
         for channel in sorted({channel for counts in held for channel in counts}):

@@ -27,7 +27,7 @@ class Anchors:
 
 @dataclass(frozen=True, slots=True)
 class Chips:
-    """A supply of training samples from the training area of one scene.
+    """A sampler of training samples from the training area of one scene.
 
     The image is held in memory: this is for a sample of up to some hundred
     megapixels, not for a whole archive.
@@ -51,7 +51,7 @@ class Chips:
         labels: NDArray[np.uint8],
         corners: NDArray[np.bool_],
     ) -> Chips:
-        """Set up the supply: the chip's size follows from the corners allowed.
+        """Set up the sampler: the chip's size follows from the corners allowed.
 
         Raises:
             LabelsError: No chip that is allowed shows a labelled pixel.

@@ -19,14 +19,14 @@ from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
-from geoseg.train.checkpoint import Epoch, Record
+from geoseg.train.checkpoint import Checkpoint, Epoch
 from geoseg.train.curves import draw_training
-from geoseg.train.dataset import ClassLabels, Lesson, prepare_lesson
+from geoseg.train.dataset import ClassLabels, TrainingData, prepare_dataset
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import begin
 from geoseg.train.options import TrainOptions
-from geoseg.train.trainer import Course, TrainSettings, carry_on
-from geoseg.train.validation import Watch
+from geoseg.train.trainer import Trainer, TrainSettings, carry_on
+from geoseg.train.validation import Validation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,12 +118,12 @@ def _train(
             "or read the figures in training.csv"
         )
     on_step(Step("prepare"))
-    lesson = prepare_lesson(scenes, labels, options)
-    options = lesson.options
-    network, origin, warnings = begin(lesson.bands, lesson.legend, options)
-    lesson = replace(lesson, warnings=(*lesson.warnings, *warnings))
-    on_step(Step("prepare", warnings=lesson.warnings))
-    for note in _beforehand(lesson, origin):
+    dataset = prepare_dataset(scenes, labels, options)
+    options = dataset.options
+    network, origin, warnings = begin(dataset.bands, dataset.legend, options)
+    dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
+    on_step(Step("prepare", warnings=dataset.warnings))
+    for note in _beforehand(dataset, origin):
         on_step(Step("prepare", note=note))
     stride = tile_stride(network)
     if options.chip % stride:
@@ -131,28 +131,30 @@ def _train(
             f"samples of {options.chip} pixels do not suit this network; give --chip a "
             f"multiple of {stride}"
         )
-    card = _card(network, lesson, name_of_folder(output.absolute().name), origin)
-    settings = settle(lesson)
-    identity = {**lesson.identity, **_told(options), **_told(settings)}
-    with Record.open(output, identity, options) as record:
-        course = Course(network, settings)
-        watch = Watch(lesson, stride, record, on_step, record.restore(course))
+    card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
+    settings = settle(dataset)
+    identity = {**dataset.identity, **_told(options), **_told(settings)}
+    with Checkpoint.open(output, identity, options) as checkpoint:
+        trainer = Trainer(network, settings)
+        validation = Validation(
+            dataset, stride, checkpoint, on_step, checkpoint.restore(trainer)
+        )
         try:
-            carry_on(course, lesson.supply, watch.progress, watch.look)
+            carry_on(trainer, dataset.sampler, validation.progress, validation.look)
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{settings.device} ran out of memory with {options.batch} chips of "
                 f"{options.chip} pixels in a batch; begin anew with --restart and a "
                 f"smaller --batch or --chip"
             ) from error
-        best = record.best(course)
-        return _finish(best.cpu(), card, lesson, record, stride)
+        best = checkpoint.best(trainer)
+        return _finish(best.cpu(), card, dataset, checkpoint, stride)
 
 
-def _beforehand(lesson: Lesson, origin: str) -> Iterator[str]:
+def _beforehand(dataset: TrainingData, origin: str) -> Iterator[str]:
     """Say what a training begins with."""
     yield f"the network begins {f'taught by {origin}' if origin else 'at random'}"
-    yield f"labelled pixels: {', '.join(map(str, lesson.labelled))}"
+    yield f"labelled pixels: {', '.join(map(str, dataset.labelled))}"
 
 
 def _told(what: object) -> dict[str, str]:
@@ -162,17 +164,17 @@ def _told(what: object) -> dict[str, str]:
     return {k: repr(v) for k, v in fields.items() if k not in outside}
 
 
-def settle(lesson: Lesson) -> TrainSettings:
+def settle(dataset: TrainingData) -> TrainSettings:
     """Settle what the options leave open: steps, precision, and what hangs on them.
 
     Raises:
         InputError: The device or precision asked for is not to be had here.
 
     """
-    options = lesson.options
+    options = dataset.options
     compute = resolve_compute(options.device, options.precision)
     shown = options.batch * options.chip**2
-    epoch = options.steps or int(np.clip(lesson.pixels // shown, 25, 200))
+    epoch = options.steps or int(np.clip(dataset.pixels // shown, 25, 200))
     steps = epoch * options.epochs
     return TrainSettings(
         seed=options.seed,
@@ -194,23 +196,23 @@ def settle(lesson: Lesson) -> TrainSettings:
 
 def _card(
     network: torch.nn.Module,
-    lesson: Lesson,
+    dataset: TrainingData,
     name: str,
     origin: str,
 ) -> Card:
     """Describe the model; figures come later."""
-    options = lesson.options
-    first = lesson.grounds[0]
+    options = dataset.options
+    first = dataset.grounds[0]
     new = NewPackage(
         name=name,
         bands=("#1",),
         classes=("a", "b"),
-        gsd_m=float(f"{first.georef.gsd_m():.3g}"),
+        gsd_m=float(f"{first.geobox.gsd_m():.3g}"),
         dtype=str(first.pixels.dtype),
         tile=options.tile,
-        description=f"Land cover: {', '.join(c.name for c in lesson.legend)}.",
+        description=f"Land cover: {', '.join(c.name for c in dataset.legend)}.",
         trained_on=(
-            f"{', '.join(ground.name for ground in lesson.grounds)}; blocks of "
+            f"{', '.join(ground.name for ground in dataset.grounds)}; blocks of "
             f"{options.block} pixels, fold {options.fold} held out"
         ),
     )
@@ -218,30 +220,34 @@ def _card(
     parameters = sum(each.numel() for each in network.parameters())
     card = describe(new, kind, parameters, tile_stride(network))
     return replace(
-        card, bands=lesson.bands, legend=lesson.legend, pretrained_source=origin
+        card, bands=dataset.bands, legend=dataset.legend, pretrained_source=origin
     )
 
 
 def _finish(
-    network: torch.nn.Module, card: Card, lesson: Lesson, record: Record, stride: int
+    network: torch.nn.Module,
+    card: Card,
+    dataset: TrainingData,
+    checkpoint: Checkpoint,
+    stride: int,
 ) -> Trained:
     """Store the network, measure what was stored, and let it appear."""
     network = network.float().eval()
-    folder = record.package
+    folder = checkpoint.package
     save_package(folder, network, card)
     stored = load_network(load_package(folder))
     found = [
         predict_blocks(stored, image, split, stride)
-        for image, split in zip(lesson.images(), lesson.held_out, strict=True)
+        for image, split in zip(dataset.images(), dataset.held_out, strict=True)
     ]
-    accuracy = measure(lesson.truth(lesson.held_out), found, lesson.legend)
+    accuracy = measure(dataset.truth(dataset.held_out), found, dataset.legend)
     done = Trained(
         load_package(folder),
         accuracy,
-        record.epochs,
-        lesson.warnings,
+        checkpoint.epochs,
+        dataset.warnings,
         begins_with=card.pretrained_source,
-        labelled=lesson.labelled,
+        labelled=dataset.labelled,
     )
     figures = {k: round(v, 4) for k, v in done.figures().items() if np.isfinite(v)}
     save_package(folder, network, replace(card, metrics=tuple(figures.items())))
@@ -249,7 +255,7 @@ def _finish(
         json.dumps(
             {
                 **figures,
-                "classes": [each.name for each in lesson.legend],
+                "classes": [each.name for each in dataset.legend],
                 "confusion": accuracy.matrix.tolist(),
             },
             indent=2,
@@ -259,12 +265,12 @@ def _finish(
     )
     draw_training(
         folder / "training.png",
-        epochs=record.epochs,
-        grounds=lesson.grounds,
-        splits=lesson.held_out,
+        epochs=checkpoint.epochs,
+        grounds=dataset.grounds,
+        splits=dataset.held_out,
         found=found,
-        legend=lesson.legend,
-        bands=lesson.bands,
+        legend=dataset.legend,
+        bands=dataset.bands,
     )
-    record.deliver()
-    return replace(done, package=load_package(record.output))
+    checkpoint.deliver()
+    return replace(done, package=load_package(checkpoint.output))

@@ -90,7 +90,7 @@ class TrainSettings:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-class Course:
+class Trainer:
     """A training under way: all that a later process needs to carry on."""
 
     def __init__(self, network: torch.nn.Module, settings: TrainSettings) -> None:
@@ -227,21 +227,21 @@ def train(
         TrainingError: The loss or a gradient is not a number.
 
     """
-    course = Course(network, settings)
-    carry_on(course, chips, lambda now: progress(now.step, now.losses[-1]))
-    return course.averaged
+    trainer = Trainer(network, settings)
+    carry_on(trainer, chips, lambda now: progress(now.step, now.losses[-1]))
+    return trainer.averaged
 
 
 def carry_on(
-    course: Course,
+    trainer: Trainer,
     chips: Samples,
-    progress: Callable[[Course], None] = lambda _course: None,
-    look: Callable[[Course], bool] = lambda _course: False,
+    progress: Callable[[Trainer], None] = lambda _trainer: None,
+    look: Callable[[Trainer], bool] = lambda _trainer: False,
 ) -> None:
-    """Train to the end of the course, from wherever it is.
+    """Train to the end of the trainer, from wherever it is.
 
     Args:
-        course: The training; it is changed.
+        trainer: The training; it is changed.
         chips: Where samples come from.
         progress: Called after each step.
         look: Called after each epoch; True ends the training.
@@ -250,19 +250,19 @@ def carry_on(
         TrainingError: The loss or a gradient is not a number.
 
     """
-    plan = course.settings
+    plan = trainer.settings
 
     def draw(step: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         return chips.draw(plan.batch, np.random.default_rng([plan.seed, step]))
 
     # The next batch is drawn while this one is learned from.
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw, course.step)
-        while course.step < plan.steps:
-            drawn, coming = coming.result(), pool.submit(draw, course.step + 1)
-            course.network.train()
-            course.learn(drawn)
-            progress(course)
-            ended = plan.epoch and course.step % plan.epoch == 0
-            if (ended or course.step == plan.steps) and look(course):
+        coming = pool.submit(draw, trainer.step)
+        while trainer.step < plan.steps:
+            drawn, coming = coming.result(), pool.submit(draw, trainer.step + 1)
+            trainer.network.train()
+            trainer.learn(drawn)
+            progress(trainer)
+            ended = plan.epoch and trainer.step % plan.epoch == 0
+            if (ended or trainer.step == plan.steps) and look(trainer):
                 break

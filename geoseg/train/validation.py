@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.progress import OnStep, Step
-from geoseg.train.checkpoint import Epoch, Record
+from geoseg.train.checkpoint import Checkpoint, Epoch
 from geoseg.train.held_out import measure, predict_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geoseg.train.dataset import Lesson
-    from geoseg.train.trainer import Course
+    from geoseg.train.dataset import TrainingData
+    from geoseg.train.trainer import Trainer
 
 _TIMED = 5
 """Steps after the first, which prepares much, that tell how long a training takes."""
 
 
-class Watch:
+class Validation:
     """Looks at a training after each epoch, and tells of it."""
 
     def __init__(
         self,
-        lesson: Lesson,
+        dataset: TrainingData,
         stride: int,
-        record: Record,
+        checkpoint: Checkpoint,
         on_step: OnStep,
         epochs: list[Epoch],
         clock: Callable[[], float] = perf_counter,
@@ -36,52 +36,52 @@ class Watch:
         """Begin.
 
         Args:
-            lesson: What is learned from; epochs are measured on its watched blocks.
+            dataset: What is learned from; epochs are measured on its validated blocks.
             stride: What sides of tiles are multiples of.
-            record: Where each epoch is kept.
+            checkpoint: Where each epoch is kept.
             on_step: Who is told.
             epochs: Those that an interrupted training had.
             clock: Tells seconds.
 
         """
-        self.lesson, self.stride, self.record = lesson, stride, record
+        self.dataset, self.stride, self.checkpoint = dataset, stride, checkpoint
         self.on_step, self.epochs = on_step, epochs
         self.clock, self.seconds = clock, list[float]()
-        self.images, self.truth = lesson.images(), lesson.truth(lesson.watched)
+        self.images, self.truth = dataset.images(), dataset.truth(dataset.validated)
 
-    def progress(self, course: Course) -> None:
+    def progress(self, trainer: Trainer) -> None:
         """Tell how far the training is."""
-        total, note = course.settings.steps, ""
+        total, note = trainer.settings.steps, ""
         if len(self.seconds) <= _TIMED:
             self.seconds.append(self.clock())
             if len(self.seconds) > _TIMED:
                 step = (self.seconds[-1] - self.seconds[0]) / _TIMED
-                note = duration_told(step, total - course.step)
-        self.on_step(Step("train", course.step, total, note=note))
+                note = duration_told(step, total - trainer.step)
+        self.on_step(Step("train", trainer.step, total, note=note))
 
-    def look(self, course: Course) -> bool:
+    def look(self, trainer: Trainer) -> bool:
         """Measure, keep, tell; True where nothing was gained for too long."""
-        plan, lesson = course.settings, self.lesson
+        plan, dataset = trainer.settings, self.dataset
         found = [
-            predict_blocks(course.averaged, image, split, self.stride, plan.device)
-            for image, split in zip(self.images, lesson.watched, strict=True)
+            predict_blocks(trainer.averaged, image, split, self.stride, plan.device)
+            for image, split in zip(self.images, dataset.validated, strict=True)
         ]
-        accuracy = measure(self.truth, found, lesson.legend)
-        number = -(-course.step // plan.epoch)
+        accuracy = measure(self.truth, found, dataset.legend)
+        number = -(-trainer.step // plan.epoch)
         epoch = Epoch(
             number,
-            course.step,
-            float(np.mean(course.losses[-plan.epoch :])),
-            plan.learning_rate_at(course.step - 1),
+            trainer.step,
+            float(np.mean(trainer.losses[-plan.epoch :])),
+            plan.learning_rate_at(trainer.step - 1),
             accuracy.overall,
             accuracy.mean_f1,
             accuracy.mean_iou,
         )
         self.epochs.append(epoch)
-        self.record.keep(course, self.epochs)
-        self.on_step(Step("train", course.step, plan.steps, note=epoch.told()))
+        self.checkpoint.keep(trainer, self.epochs)
+        self.on_step(Step("train", trainer.step, plan.steps, note=epoch.told()))
         best = max(self.epochs, key=lambda each: each.mean_f1)
-        patience = lesson.options.patience
+        patience = dataset.options.patience
         return bool(patience) and number - best.number >= patience
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 _SMALLEST = 2
 """The smallest block: lines on a block's edge are one piece for each pixel."""
@@ -38,7 +38,7 @@ class ClassRaster(Protocol):
     """A map of one byte a pixel that can be read window by window."""
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """The plane of its pixels."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
@@ -98,11 +98,11 @@ class Traced:
     column that the block has read."""
 
 
-def cut(georef: Georef, size: int) -> Iterator[Block]:
+def cut(geobox: GeoBox, size: int) -> Iterator[Block]:
     """Cut a map into square blocks, row by row.
 
     Args:
-        georef: The map's plane.
+        geobox: The map's plane.
         size: Side of a block in pixels.
 
     Raises:
@@ -114,7 +114,7 @@ def cut(georef: Georef, size: int) -> Iterator[Block]:
             f"blocks need a side of at least {_SMALLEST} pixels, got {size}; "
             f"2048 is a good size"
         )
-    height, width = georef.height + 1, georef.width + 1
+    height, width = geobox.height + 1, geobox.width + 1
     for i, row in enumerate(range(0, height, size)):
         rows = row, min(row + size, height)
         for j, col in enumerate(range(0, width, size)):
@@ -133,7 +133,7 @@ def trace_block(
         percent = _read(confidence, block.window)
     origin = block.window.row, block.window.col
     tables = _tabulate(
-        classes, labels, numbers, percent, (*origin, class_map.georef.width)
+        classes, labels, numbers, percent, (*origin, class_map.geobox.width)
     )
     return Traced(
         index=block.index,
@@ -166,7 +166,7 @@ def label_block(
 def _read(raster: ClassRaster, window: Window) -> NDArray[np.uint8]:
     """Read a block's pixels and those before them; nodata beyond the map."""
     view = Window(window.row - 1, window.col - 1, window.height + 1, window.width + 1)
-    plane = Window(0, 0, raster.georef.height, raster.georef.width)
+    plane = Window(0, 0, raster.geobox.height, raster.geobox.width)
     pixels = np.full((view.height, view.width), NODATA, np.uint8)
     inside = view.intersection(plane)
     if inside is not None:

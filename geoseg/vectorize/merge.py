@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.vectorize.blocks import BlockMap, ClassRaster
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
@@ -31,11 +31,11 @@ _MANY_TIMES = 1_000_000
 
 
 def merge_small(
-    network: Network, georef: Georef, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing
 ) -> tuple[Network, dict[int, int]]:
     """Merge the patches that are too small; count the pixels each class lost."""
     before = network.regions
-    classes = _classes_after(network, georef, drawing)
+    classes = _classes_after(network, geobox, drawing)
     lost = classes != before.classes
     if not lost.any():
         return network, {}
@@ -70,17 +70,17 @@ def merged_blocks(
 
     """
     network = trace_map(class_map, None, block, map_blocks)
-    classes = _classes_after(network, class_map.georef, drawing)
+    classes = _classes_after(network, class_map.geobox, drawing)
     values = np.concatenate([np.array([NODATA], np.uint8), classes])
     tables = [values[labels] for labels in network.labels]
-    tasks = zip(cut(class_map.georef, block), tables, strict=True)
+    tasks = zip(cut(class_map.geobox, block), tables, strict=True)
     for painted in map_blocks(partial(_repaint, class_map), tasks):
         if painted is not None:
             yield painted
 
 
 def _classes_after(
-    network: Network, georef: Georef, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing
 ) -> NDArray[np.uint8]:
     """Find the class of every region after merging."""
     if drawing.min_pixels <= 1 and not drawing.min_area_m2:
@@ -88,12 +88,12 @@ def _classes_after(
     patches = np.arange(len(network.regions.classes) + 1, dtype=np.int32)
     if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
         patches = group_by_corners(network)
-    sizes, minimum = _sizes(network, georef, drawing)
-    return sieve(network, georef, (sizes, minimum), patches)
+    sizes, minimum = _sizes(network, geobox, drawing)
+    return sieve(network, geobox, (sizes, minimum), patches)
 
 
 def _sizes(
-    network: Network, georef: Georef, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing
 ) -> tuple[NDArray[np.int64], float]:
     """Give the size of every region, and the smallest that is kept, in one unit.
 
@@ -103,8 +103,8 @@ def _sizes(
     pixels = network.regions.pixels
     if not drawing.min_area_m2:
         return pixels, drawing.min_pixels
-    rows, cols = np.divmod(network.regions.firsts, georef.width)
-    areas = pixels * georef.ground_field().areas(cols + 0.5, rows + 0.5)
+    rows, cols = np.divmod(network.regions.firsts, geobox.width)
+    areas = pixels * geobox.ground_field().areas(cols + 0.5, rows + 0.5)
     shares = np.minimum(areas / drawing.min_area_m2, _MANY_TIMES)
     return np.rint(shares * _SHARES).astype(np.int64), _SHARES
 
@@ -114,7 +114,7 @@ def _repaint(
 ) -> tuple[Window, NDArray[np.uint8]] | None:
     """Give a block's pixels the classes of its labels; None beyond the map."""
     block, values = task
-    plane = Window(0, 0, class_map.georef.height, class_map.georef.width)
+    plane = Window(0, 0, class_map.geobox.height, class_map.geobox.width)
     inside = block.window.intersection(plane)
     if inside is None:
         return None

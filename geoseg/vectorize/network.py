@@ -47,7 +47,7 @@ def trace_map(
     The arguments are those of `geoseg.vectorize.polygons.polygons`.
     """
     task = partial(trace_block, class_map, confidence)
-    return join(list(map_blocks(task, cut(class_map.georef, block))))
+    return join(list(map_blocks(task, cut(class_map.geobox, block))))
 
 
 def join(blocks: Sequence[Traced]) -> Network:

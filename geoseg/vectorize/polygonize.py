@@ -125,10 +125,10 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     ]
     with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
         source = ClassMap.open(class_map, band=band)
-        check_place([suffix_of(output)], source.georef)
+        check_place([suffix_of(output)], source.geobox)
         legend = source.legend()
         drawing = (options or PolygonOptions()).drawing(legend)
-        area = clip_to and read_aoi(str(clip_to), source.georef).geometry
+        area = clip_to and read_aoi(str(clip_to), source.geobox).geometry
         on_step(Step("vectorize", compiles=will_compile(), warnings=source.warnings))
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
             frame = polygons(
@@ -186,7 +186,7 @@ def _write_merged(
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         write_class_map(
             target,
-            source.georef,
+            source.geobox,
             merged_blocks(source, drawing),
             legend=legend,
             tags={"GEOSEG_VERSION": version("geoseg")},

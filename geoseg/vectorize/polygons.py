@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
@@ -72,9 +72,9 @@ def polygons(
         _check_same_plane(class_map, confidence)
     network = trace_map(class_map, confidence, block, map_blocks)
     _check_classes(network.regions.classes, legend)
-    network, merged = merge_small(network, class_map.georef, drawing)
-    parts = _draw(network, class_map.georef, drawing)
-    frame = tabulate(network, parts, class_map.georef, legend, drawing)
+    network, merged = merge_small(network, class_map.geobox, drawing)
+    parts = _draw(network, class_map.geobox, drawing)
+    frame = tabulate(network, parts, class_map.geobox, legend, drawing)
     if confidence is None:
         frame = frame.drop(columns="mean_confidence")
     frame.attrs["merged_pixels"] = {
@@ -88,14 +88,14 @@ def will_compile() -> bool:
     return not is_kept(chain)
 
 
-def _draw(network: Network, georef: Georef, drawing: Drawing) -> NDArray[np.object_]:
+def _draw(network: Network, geobox: GeoBox, drawing: Drawing) -> NDArray[np.object_]:
     """Draw every region, simplified and smoothed as asked."""
     arcs = chain(*network.pieces)
     rings = assemble(arcs)
     if drawing.tolerance or drawing.tolerance_m:
-        arcs = simplify(arcs, georef, drawing)
-    vertices, offsets = smooth(arcs, georef, drawing.smoothing)
-    return draw(rings, vertices, offsets, georef.transform)
+        arcs = simplify(arcs, geobox, drawing)
+    vertices, offsets = smooth(arcs, geobox, drawing.smoothing)
+    return draw(rings, vertices, offsets, geobox.transform)
 
 
 def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:
@@ -108,8 +108,8 @@ def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:
 
 
 def _check_same_plane(class_map: ClassRaster, confidence: ClassRaster) -> None:
-    if not class_map.georef.same_plane_as(confidence.georef):
+    if not class_map.geobox.same_plane_as(confidence.geobox):
         raise VectorError(
             f"the confidence must have the pixels of the class map, "
-            f"{class_map.georef}, but has {confidence.georef}"
+            f"{class_map.geobox}, but has {confidence.geobox}"
         )

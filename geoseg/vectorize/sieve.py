@@ -21,7 +21,7 @@ from geoseg.vectorize.regions import OUTSIDE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.vectorize.chain import Pieces
     from geoseg.vectorize.network import Network
 
@@ -32,7 +32,7 @@ _THOUSANDTHS = 1000
 
 def sieve(
     network: Network,
-    georef: Georef,
+    geobox: GeoBox,
     measured: tuple[NDArray[np.int64], float],
     groups: NDArray[np.int32],
 ) -> NDArray[np.uint8]:
@@ -40,7 +40,7 @@ def sieve(
 
     Args:
         network: The map's regions and the pieces of lines between them.
-        georef: The map's plane; the sides of its pixels may differ.
+        geobox: The map's plane; the sides of its pixels may differ.
         measured: The size of each region, and from which one a patch is kept: pixels,
             or whole parts of an area.
         groups: The patch to which each face belongs, `OUTSIDE` first: its own,
@@ -55,15 +55,15 @@ def sieve(
     np.add.at(sizes, groups[1:], of_regions)
     classes = np.full(len(sizes), NODATA, np.uint8)
     classes[groups[1:]] = network.regions.classes
-    lengths = _lengths(network.pieces, georef)
+    lengths = _lengths(network.pieces, geobox)
     parents = _merge(groups[network.pieces.faces], lengths, sizes, classes, minimum)
     merged: NDArray[np.uint8] = classes[parents[groups[1:]]]
     return merged
 
 
-def _lengths(pieces: Pieces, georef: Georef) -> NDArray[np.int64]:
+def _lengths(pieces: Pieces, geobox: GeoBox) -> NDArray[np.int64]:
     """Measure each piece along pixel sides, in `_THOUSANDTHS`."""
-    t = georef.transform
+    t = geobox.transform
     sides = np.hypot([t.b, t.a], [t.e, t.d])  # of a step down, of a step right
     scale = np.rint(_THOUSANDTHS * sides / sides.min()).astype(np.int64)
     steps = np.abs(np.diff(pieces.vertices, axis=0)) @ scale

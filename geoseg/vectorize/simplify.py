@@ -17,12 +17,12 @@ from geoseg.vectorize.clear import ENDS, divide, index_vertices, straighten
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.drawing import Drawing
 
 
-def simplify(arcs: Chains, georef: Georef, drawing: Drawing) -> Chains:
+def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> Chains:
     """Drop vertices of arcs that are close to the straight line without them.
 
     A closed arc keeps the vertex farthest from its start and, on both ways
@@ -30,7 +30,7 @@ def simplify(arcs: Chains, georef: Georef, drawing: Drawing) -> Chains:
 
     Args:
         arcs: Arcs along pixel sides.
-        georef: The map's plane; the sides of its pixels may differ.
+        geobox: The map's plane; the sides of its pixels may differ.
         drawing: How far a line may move: in metres on the ground, or in the side of
             a square pixel of the same area.
 
@@ -38,8 +38,8 @@ def simplify(arcs: Chains, georef: Georef, drawing: Drawing) -> Chains:
         The arcs with some of their vertices.
 
     """
-    measures = _measures(arcs, georef, drawing)
-    columns, starts = index_vertices(arcs.vertices, georef.height, georef.width)
+    measures = _measures(arcs, geobox, drawing)
+    columns, starts = index_vertices(arcs.vertices, geobox.height, geobox.width)
     keep = straighten(
         arcs.vertices,
         arcs.offsets,
@@ -58,7 +58,7 @@ def simplify(arcs: Chains, georef: Georef, drawing: Drawing) -> Chains:
     return arcs._replace(vertices=arcs.vertices[keep], offsets=kept[arcs.offsets])
 
 
-def _measures(arcs: Chains, georef: Georef, drawing: Drawing) -> NDArray[np.float64]:
+def _measures(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> NDArray[np.float64]:
     """Give each arc the lengths of a row and of a column, and the squared tolerance.
 
     On the ground they are those at the arc's middle vertex, so that a line is moved as
@@ -68,10 +68,10 @@ def _measures(arcs: Chains, georef: Georef, drawing: Drawing) -> NDArray[np.floa
     if drawing.tolerance_m:
         middles = arcs.vertices[(arcs.offsets[:-1] + arcs.offsets[1:]) // 2]
         rows, cols = middles.T.astype(np.float64)
-        measures[:, 1], measures[:, 0] = georef.ground_field().steps(cols, rows)
+        measures[:, 1], measures[:, 0] = geobox.ground_field().steps(cols, rows)
         measures[:, 2] = drawing.tolerance_m**2
     else:
-        t = georef.transform
+        t = geobox.transform
         steps = np.hypot([t.b, t.a], [t.e, t.d])  # a row down, a column to the right
         measures[:, :2] = steps / np.sqrt(abs(t.determinant))
         measures[:, 2] = drawing.tolerance**2

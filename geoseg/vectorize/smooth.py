@@ -18,18 +18,18 @@ from geoseg.vectorize.clear import QUARTERS, cut_corners, index_vertices
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.vectorize.chain import Chains
 
 
 def smooth(
-    arcs: Chains, georef: Georef, times: int
+    arcs: Chains, geobox: GeoBox, times: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Cut the corners of arcs.
 
     Args:
         arcs: Arcs whose vertices are pixel corners.
-        georef: The map's plane.
+        geobox: The map's plane.
         times: How often; each time doubles the vertices at most.
 
     Returns:
@@ -41,6 +41,6 @@ def smooth(
     for turn in range(1, times + 1):
         fine = vertices * np.int32(QUARTERS)
         scale = QUARTERS**turn
-        index = index_vertices(fine, georef.height * scale, georef.width * scale)
+        index = index_vertices(fine, geobox.height * scale, geobox.width * scale)
         vertices, offsets = cut_corners(fine, offsets, arcs.following, index)
     return vertices / float(QUARTERS**times), offsets

@@ -14,7 +14,7 @@ from geoseg.vectorize.recolour import group_by_corners
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def tabulate(
     network: Network,
     parts: NDArray[np.object_],
-    georef: Georef,
+    geobox: GeoBox,
     legend: Legend,
     drawing: Drawing,
 ) -> gpd.GeoDataFrame:
@@ -32,7 +32,7 @@ def tabulate(
     Args:
         network: The regions.
         parts: A polygon for each region.
-        georef: The map's plane.
+        geobox: The map's plane.
         legend: The names of the classes.
         drawing: Which regions make a row, and which rows are asked for.
 
@@ -54,7 +54,7 @@ def tabulate(
         np.add.at(total, rows, part)
     classes = np.zeros(count, np.uint8)
     classes[rows] = regions.classes
-    area, perimeter = measure(geometry, georef.crs)
+    area, perimeter = measure(geometry, geobox.crs)
     columns: dict[str, NDArray[Any]] = {  # each column has its own type
         "class_id": classes.astype(np.int32),
         "class_name": _names(legend)[classes],
@@ -65,7 +65,7 @@ def tabulate(
             confidence, sure, out=np.full(count, np.nan), where=sure > 0
         ),
     }
-    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=georef.crs)
+    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=geobox.crs)
     frame = frame.astype({"class_name": "str"})  # without rows too
     if drawing.classes is not None:
         asked = frame["class_id"].isin(drawing.classes)

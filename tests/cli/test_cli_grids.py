@@ -5,8 +5,8 @@ import pytest
 import rasterio
 from affine import Affine
 from click.testing import CliRunner
+from members import sample, write_raster
 from onnx_models import SAID, write_onnx
-from sheets import sample, write_raster
 
 from geoseg.cli import main
 from geoseg.models.package.make import make_package
@@ -70,16 +70,16 @@ def test_the_map_lies_on_the_pixels_of_another_raster(work):
         ("EPSG:32633", 2, ("pixels of 10 metre", "pixels of 20 metre", "c.tif")),
     ],
 )
-def test_mixed_sheets_want_a_choice(work, crs, scale, says):
+def test_mixed_members_want_a_choice(work, crs, scale, says):
     pixels, transform, names = sample((0, 40), (0, 50))
-    sheets = work / "sheets"
-    sheets.mkdir()
+    members = work / "members"
+    members.mkdir()
     beside = transform * Affine.translation(50, 0)
-    write_raster(sheets / "a.tif", pixels, transform, names=names)
-    write_raster(sheets / "b.tif", pixels, beside, names=names)
+    write_raster(members / "a.tif", pixels, transform, names=names)
+    write_raster(members / "b.tif", pixels, beside, names=names)
     other = beside * Affine.scale(scale)
-    write_raster(sheets / "c.tif", pixels, other, crs=crs, names=names)
-    done = segment(work, scene="sheets")
+    write_raster(members / "c.tif", pixels, other, crs=crs, names=names)
+    done = segment(work, scene="members")
     assert done.exit_code == 2
     assert len(done.stderr.strip().splitlines()) == 1
     for words in (*says, "--crs and --resolution", "--like"):

@@ -16,9 +16,9 @@ SCENE, AOI = "sample_aoi/scene.tif", "sample_aoi/aoi.geojson"
 
 
 @pytest.fixture
-def sheets(tmp_path):
-    """Two sheets of 40 x 60 px that overlap by 20 columns, a third with a gap."""
-    folder = tmp_path / "sheets"
+def members(tmp_path):
+    """Two members of 40 x 60 px that overlap by 20 columns, a third with a gap."""
+    folder = tmp_path / "members"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for name, col in (("a", 0), ("b", 40), ("c", 110)):
@@ -40,8 +40,8 @@ def sheets(tmp_path):
     return folder
 
 
-def test_a_mosaic_is_described(sheets):
-    found = geoseg.info(sheets, exact=True)
+def test_a_mosaic_is_described(members):
+    found = geoseg.info(members, exact=True)
     assert (found.width, found.height, found.files) == (170, 40, 3)
     assert found.crs == "EPSG:32633"
     assert found.gsd_m == pytest.approx(10, rel=1e-3)
@@ -49,7 +49,7 @@ def test_a_mosaic_is_described(sheets):
     assert found.overlap_share == pytest.approx(20 / 170)
     assert found.gap_share == pytest.approx(10 / 170)
     assert found.nodata_share == pytest.approx(1 - 160 * 30 / (170 * 40))
-    with rasterio.open(sheets / "c.tif") as dataset:
+    with rasterio.open(members / "c.tif") as dataset:
         largest = dataset.read(1).max()
     assert 1 <= found.bands[0].smallest < found.bands[0].largest
     assert found.bands[0].largest >= largest
@@ -64,11 +64,11 @@ def test_a_coarse_look_is_called_an_estimate():
         assert exact.bands[3].largest == dataset.read(4).max()
 
 
-def test_a_model_fits_or_the_reason_is_told(sheets):
+def test_a_model_fits_or_the_reason_is_told(members):
     fits = geoseg.info(SCENE, model="sentinel2-landcover").model
     assert not fits.why_not
     assert fits.bands["B8A"] == "B8A"
-    lacks = geoseg.info(sheets, model="sentinel2-landcover").model
+    lacks = geoseg.info(members, model="sentinel2-landcover").model
     assert "lacks" in lacks.why_not
     assert "B11" in lacks.why_not
 
@@ -77,12 +77,12 @@ def run(*words):
     return CliRunner().invoke(main, ["info", *map(str, words)])
 
 
-def test_info_on_the_command_line_with_a_picture(sheets, tmp_path):
+def test_info_on_the_command_line_with_a_picture(members, tmp_path):
     plot = tmp_path / "footprints.png"
-    result = run(sheets, "--model", "sentinel2-landcover", "--plot", plot)
+    result = run(members, "--model", "sentinel2-landcover", "--plot", plot)
     assert result.exit_code == 2, result.stderr  # the model does not fit
     assert "or train one: geoseg train SCENE --labels" in result.stdout
-    assert run(sheets).exit_code == 0
+    assert run(members).exit_code == 0
     assert "11.8% of the grid" in result.stdout
     assert "does not fit: the model needs the bands" in result.stdout
     with Image.open(plot) as picture:

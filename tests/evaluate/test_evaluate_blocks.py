@@ -18,7 +18,7 @@ from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.evaluate.boundary import count_boundaries
 from geoseg.evaluate.calibration import count_confidences
 from geoseg.evaluate.points import look_up
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 
 LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#000000") for i in range(3)))
@@ -214,8 +214,8 @@ class EndlessMap:
     side: int
 
     @property
-    def georef(self):
-        return Georef(self.side, self.side, PLANE, CRS.from_epsg(32633))
+    def geobox(self):
+        return GeoBox(self.side, self.side, PLANE, CRS.from_epsg(32633))
 
     def near(self, _):
         return self

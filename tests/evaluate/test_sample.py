@@ -19,7 +19,7 @@ from geoseg.geo.windows import Window
 from geoseg.models.band_match import match_bands
 from geoseg.models.networks.network import load_network
 from geoseg.models.package.package import load_package
-from geoseg.overlay.labels import rasterise_labels, read_labels
+from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.scene import open_scene
 
 
@@ -34,8 +34,8 @@ def package():
 
 
 def test_the_scene_is_what_its_readme_says(scene):
-    assert (scene.georef.height, scene.georef.width) == (768, 1536)
-    assert scene.georef.crs.to_epsg() == 32633
+    assert (scene.geobox.height, scene.geobox.width) == (768, 1536)
+    assert scene.geobox.crs.to_epsg() == 32633
     names = "B02 B03 B04 B05 B06 B07 B08 B8A B11 B12"
     assert scene.bands == tuple(names.split())
     assert (scene.dtype, scene.nodata) == ("uint16", 0)
@@ -67,8 +67,8 @@ def test_the_aoi_has_a_hole_and_crosses_tiles_but_leaves_much_out(scene):
     assert all(shape.is_valid for shape in shapes)
     assert any(len(shape.interiors) for shape in shapes)
     assert all(shape.exterior.is_ccw for shape in shapes)  # RFC 7946
-    ground = geopandas.GeoSeries(shapes, crs=4326).to_crs(scene.georef.crs)
-    bounds = scene.georef.bounds
+    ground = geopandas.GeoSeries(shapes, crs=4326).to_crs(scene.geobox.crs)
+    bounds = scene.geobox.bounds
     frame = shapely.box(bounds.left, bounds.bottom, bounds.right, bounds.top)
     assert ground.within(frame).all()
     assert 0.2 < ground.area.sum() / frame.area < 0.5
@@ -86,7 +86,7 @@ def test_the_stored_model_is_as_good_as_its_card_says(scene, package):
     promised = float(re.search(r"Overall accuracy: U-Net (0\.\d+)", card)[1])
     split = Split(768, 1536, fold=0)
     labels = read_labels(SAMPLE / "labels.gpkg")
-    reference = rasterise_labels(labels, scene.georef, package.legend)
+    reference = rasterize_labels(labels, scene.geobox, package.legend)
     reference[~split.test_area()] = NODATA
     predicted = np.full(reference.shape, NODATA, np.uint8)
     network = load_network(package)

@@ -12,7 +12,7 @@ from rasterio.windows import Window as RasterioWindow
 from rasterio.windows import transform as window_transform
 
 from geoseg.errors import GridError
-from geoseg.geo.geobox import Bounds, Georef, lonlat_outline, lonlat_union
+from geoseg.geo.geobox import Bounds, GeoBox, lonlat_outline, lonlat_union
 from geoseg.geo.windows import Window
 
 UTM = CRS.from_epsg(32633)
@@ -35,7 +35,7 @@ def test_bounds_hold_every_corner(plane):
 
 
 def test_the_anchor_is_the_pixel_index_in_the_grid_of_the_crs():
-    assert Georef(5, 7, from_origin(300_020, 60, 10, 20), UTM).anchor == (-3, 30_002)
+    assert GeoBox(5, 7, from_origin(300_020, 60, 10, 20), UTM).anchor == (-3, 30_002)
 
 
 @pytest.mark.parametrize(
@@ -47,27 +47,27 @@ def test_the_anchor_is_the_pixel_index_in_the_grid_of_the_crs():
     ],
 )
 def test_a_plane_off_the_grid_is_its_own(transform):
-    assert Georef(5, 7, transform, UTM).anchor == (0, 0)
+    assert GeoBox(5, 7, transform, UTM).anchor == (0, 0)
 
 
 def test_the_area_of_a_pixel_is_in_square_metres():
-    utm = Georef(5, 7, from_origin(500_000, 5_800_000, 10, 20), UTM)
+    utm = GeoBox(5, 7, from_origin(500_000, 5_800_000, 10, 20), UTM)
     assert utm.pixel_area_m2() == pytest.approx(200 * 0.9996**-2, rel=1e-6)
     feet = CRS.from_epsg(2263)  # US survey feet
     foot = 1200 / 3937
-    area = Georef(5, 7, from_origin(984_000, 200_000, 10, 20), feet).pixel_area_m2()
+    area = GeoBox(5, 7, from_origin(984_000, 200_000, 10, 20), feet).pixel_area_m2()
     assert area == pytest.approx(200 * foot**2, rel=1e-4)
 
 
 def test_a_pixel_in_degrees_has_its_geodesic_area():
-    plane = Georef(10, 10, from_origin(13, 60.05, 0.01, 0.01), CRS.from_epsg(4326))
+    plane = GeoBox(10, 10, from_origin(13, 60.05, 0.01, 0.01), CRS.from_epsg(4326))
     # WGS 84 at 60 degrees north: a degree is 111.412 km along, 55.800 km across.
     assert plane.pixel_area_m2() == pytest.approx(1114.12 * 558.00, rel=1e-3)
     assert plane.gsd_m() == pytest.approx(math.sqrt(1114.12 * 558.00), rel=1e-3)
 
 
 def test_extent_in_degrees():
-    bounds = Georef(
+    bounds = GeoBox(
         10, 10, from_origin(500_000, 5_800_000, 10, 10), UTM
     ).lonlat_bounds()
     assert bounds.left == pytest.approx(15)
@@ -88,7 +88,7 @@ def test_extent_in_degrees():
     ],
 )
 def test_extents_across_the_antimeridian_go_from_east_to_west(epsg, transform, degrees):
-    bounds = Georef(10, 10, transform, CRS.from_epsg(epsg)).lonlat_bounds()
+    bounds = GeoBox(10, 10, transform, CRS.from_epsg(epsg)).lonlat_bounds()
     assert (bounds.left, bounds.right) == pytest.approx(degrees, abs=1e-6)
 
 
@@ -119,6 +119,6 @@ def test_planes_are_the_same_only_if_every_pixel_is(plane):
 
 def test_a_plane_without_pixels_or_area_is_refused():
     with pytest.raises(GridError, match="0 rows x 7 columns"):
-        Georef(0, 7, from_origin(0, 0, 1, 1), UTM)
+        GeoBox(0, 7, from_origin(0, 0, 1, 1), UTM)
     with pytest.raises(GridError, match="has no area"):
-        Georef(5, 7, Affine(0, 0, 0, 0, 0, 0), UTM)
+        GeoBox(5, 7, Affine(0, 0, 0, 0, 0, 0), UTM)

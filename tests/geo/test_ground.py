@@ -20,7 +20,7 @@ from pyproj import CRS, Geod, Transformer
 import geoseg
 from geoseg.errors import VectorError
 from geoseg.evaluate.boundary import widened
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.labels.shapes import Labels
@@ -59,7 +59,7 @@ def plane_at(crs, lon, lat, shape=(37, 53), metres=10.0):
     side = metres / (unit * (6_371_000 if crs.is_geographic else 1))
     x, y = Transformer.from_crs(4326, crs, always_xy=True).transform(lon, lat)
     origin = x - shape[1] / 2 * side, y + shape[0] / 2 * side
-    return Georef(*shape, Affine(side, 0, origin[0], 0, -side, origin[1]), crs)
+    return GeoBox(*shape, Affine(side, 0, origin[0], 0, -side, origin[1]), crs)
 
 
 def geodesic(geometries, crs):
@@ -107,7 +107,7 @@ def test_areas_and_perimeters_are_those_on_the_ellipsoid(crs, lon, lat, tmp_path
     pixels = terrain(3, (plane.height, plane.width), 3)
     class_map = written(tmp_path / "map", plane, pixels)
     frame = polygons(class_map, legend=LEGEND)
-    area, perimeter = geodesic(frame.geometry.to_numpy(), class_map.georef.crs)
+    area, perimeter = geodesic(frame.geometry.to_numpy(), class_map.geobox.crs)
     np.testing.assert_allclose(frame.area_m2, area, rtol=1e-4)
     np.testing.assert_allclose(frame.perimeter_m, perimeter, rtol=1e-4)
     extents = class_map.extents()
@@ -171,8 +171,8 @@ def test_a_map_as_large_as_a_country_is_measured_as_well(crs, lon, lat):
 class _Rows:
     """A class map of which each row is a class."""
 
-    def __init__(self, georef):
-        self.georef = georef
+    def __init__(self, geobox):
+        self.geobox = geobox
 
     def read(self, window):
         rows = np.arange(*window.rows, dtype=np.uint8)
@@ -180,7 +180,7 @@ class _Rows:
 
 
 def test_the_whole_earth_is_as_large_as_it_is():
-    world = Georef(2, 1, Affine(360, 0, -180, 0, -90, 90), CRS.from_epsg(4326))
+    world = GeoBox(2, 1, Affine(360, 0, -180, 0, -90, 90), CRS.from_epsg(4326))
     frame = polygons(_Rows(world), legend=LEGEND)
     assert frame.area_m2.sum() == pytest.approx(510_065_621_724_089, rel=1e-5)
     assert frame.area_m2[0] == pytest.approx(frame.area_m2[1], rel=1e-9)
@@ -194,7 +194,7 @@ def test_another_crs_gets_pixels_as_large_on_the_ground(crs, make_raster):
     path = make_raster(
         values=np.ones((1, 37, 53), np.uint16), crs=utm, transform=plane.transform
     )
-    found = open_scene(path, SceneOptions(crs=crs)).georef
+    found = open_scene(path, SceneOptions(crs=crs)).geobox
     assert found.gsd_m() == pytest.approx(10, rel=0.006)  # of three digits
 
 
@@ -203,9 +203,9 @@ def test_pixels_of_the_files_own_size_are_the_files_own(make_raster):
     values = np.ones((1, 96, 96), np.uint16)
     path = make_raster(values=values, transform=place)
     scene = open_scene(path, SceneOptions(resolution=10))
-    assert (scene.georef.height, scene.georef.width) == (96, 96)
-    assert scene.georef.transform == place
-    half = open_scene(path, SceneOptions(resolution=20)).georef
+    assert (scene.geobox.height, scene.geobox.width) == (96, 96)
+    assert scene.geobox.transform == place
+    half = open_scene(path, SceneOptions(resolution=20)).geobox
     assert (half.height, half.width) == (48, 48)
 
 
@@ -221,8 +221,8 @@ def test_lines_are_as_wide_as_they_are_on_the_ground(crs, lon, lat):
     plane = plane_at(crs, lon, lat, shape=(200, 200), metres=1)
     ends = [plane.xy(row=row, col=col) for row, col in ((60, 70), (140, 150))]
     labels = Labels((shapely.LineString(ends),), ("class 1",), plane.crs, width=20)
-    burnt = labels.burn(plane, {"class 1": 1}) == 1
-    found = burnt.sum() * plane.ground().pixel_m2
+    rasterized = labels.rasterize(plane, {"class 1": 1}) == 1
+    found = rasterized.sum() * plane.ground().pixel_m2
     long = distance(*ends, plane.crs)
     assert found == pytest.approx(20 * long + np.pi * 10**2, rel=0.03)
 
@@ -280,7 +280,7 @@ def test_nothing_is_muttered_of_a_map_in_kilometres(tmp_path):
 
 def test_a_crs_that_a_shapefile_cannot_tell_is_refused():
     turned = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39 +lon_0=18 +R=6371229"
-    plane = Georef(2, 2, Affine(0.1, 0, 0, 0, -0.1, 0), CRS.from_user_input(turned))
+    plane = GeoBox(2, 2, Affine(0.1, 0, 0, 0, -0.1, 0), CRS.from_user_input(turned))
     with pytest.raises(VectorError, match=r"\.shp .*no ESRI WKT.*write \.gpkg"):
         check_place([".gpkg", ".shp"], plane)
     check_place([".gpkg", ".fgb"], plane)

@@ -25,7 +25,7 @@ from geoseg.models.networks.fcn import FCN8s, FCN16s, FCN32s
 from geoseg.models.networks.network import load_network, tile_stride
 from geoseg.models.networks.receptive_field import measure_field
 from geoseg.predict import resolve_compute
-from geoseg.predict.loaded_model import load_member
+from geoseg.predict.loaded_model import load_model
 
 SAMPLE = ROOT / "sample_aoi" / "scene.tif"
 BANDS = ("B02", "B04", "B08", "B11")
@@ -137,7 +137,7 @@ def test_an_architecture_is_built_trained_saved_loaded_and_segmented_with(
     assert (found - expected).abs().mean() < 0.02 * expected.std() + 0.002
 
     how = resolve_compute("cpu", "bfloat16")
-    rough = load_member(package, how)
+    rough = load_model(package, how)
     with torch.inference_mode():
         scores = rough(chips.bfloat16())
     assert scores.dtype == torch.float32

@@ -175,8 +175,8 @@ def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
     setup = prepare(
         scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
     )
-    assert setup.scene.georef.gsd_m() == pytest.approx(10, rel=1e-3)
-    assert setup.scene.georef.transform.a == 10
+    assert setup.scene.geobox.gsd_m() == pytest.approx(10, rel=1e-3)
+    assert setup.scene.geobox.transform.a == 10
     assert setup.plan.identity["scene grid"] != scene.identity()["scene grid"]
     assert not (tmp_path / "out").exists()
 
@@ -186,7 +186,7 @@ def test_a_scene_that_fits_is_read_as_it_is(scene_of, tmp_path):
     setup = prepare(
         scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
     )
-    assert setup.scene.georef == scene.georef
+    assert setup.scene.geobox == scene.geobox
 
 
 def test_a_scene_in_degrees_is_read_on_square_pixels_of_the_models_size(
@@ -201,9 +201,9 @@ def test_a_scene_in_degrees_is_read_on_square_pixels_of_the_models_size(
     with pytest.raises(ModelError, match="made for pixels of 10 m"):
         prepare(path, Output(tmp_path / "out"), None, SegmentOptions())
     setup = prepare(path, Output(tmp_path / "out"), None, SegmentOptions(resample=True))
-    georef = setup.scene.georef
-    left, top = georef.xy(row=0, col=0)
-    right, bottom = georef.xy(row=1, col=1)
+    geobox = setup.scene.geobox
+    left, top = geobox.xy(row=0, col=0)
+    right, bottom = geobox.xy(row=1, col=1)
     geod = Geod(ellps="WGS84")
     assert geod.inv(left, top, right, top)[2] == pytest.approx(10, rel=0.005)
     assert geod.inv(left, top, left, bottom)[2] == pytest.approx(10, rel=0.005)

@@ -15,12 +15,12 @@ from pyproj import CRS
 from rasterio.features import geometry_mask
 
 from geoseg.errors import AoiError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi import Aoi, read_aoi, read_features, whole_scene
 
 UTM = CRS.from_epsg(32633)
-SCENE = Georef(37, 53, Affine(10, 0, 399_960, 0, -10, 5_800_020), UTM)
+SCENE = GeoBox(37, 53, Affine(10, 0, 399_960, 0, -10, 5_800_020), UTM)
 WHOLE = Window(0, 0, 37, 53)
 TRIANGLE = shapely.Polygon(
     [(400_003, 5_799_991), (400_404, 5_799_903), (400_051, 5_799_702)]
@@ -32,15 +32,15 @@ def save(path, *shapes, crs=UTM):
     return path
 
 
-def centres(georef):
-    rows, cols = np.mgrid[: georef.height, : georef.width] + 0.5
-    return georef.transform @ (cols.ravel(), rows.ravel())
+def centres(geobox):
+    rows, cols = np.mgrid[: geobox.height, : geobox.width] + 0.5
+    return geobox.transform @ (cols.ravel(), rows.ravel())
 
 
-def brute_force(geometry, georef):
+def brute_force(geometry, geobox):
     """Ask GEOS for every pixel, one by one, without any index."""
-    points = shapely.points(*centres(georef))
-    return shapely.intersects(geometry, points).reshape(georef.height, georef.width)
+    points = shapely.points(*centres(geobox))
+    return shapely.intersects(geometry, points).reshape(geobox.height, geobox.width)
 
 
 # Corners on pixel corners, centres and edges: where rasterizers disagree.
@@ -68,7 +68,7 @@ BOTH_GRIDS = pytest.mark.parametrize(
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_mask_is_the_same_in_every_window(transform, data):
-    aoi = Aoi(data.draw(areas(transform)), Georef(37, 53, transform, UTM), WHOLE)
+    aoi = Aoi(data.draw(areas(transform)), GeoBox(37, 53, transform, UTM), WHOLE)
     beyond = np.zeros((37 + 50, 53 + 70), np.bool_)
     beyond[5:42, 5:58] = aoi.mask(WHOLE)
     row, col = data.draw(st.integers(-5, 36)), data.draw(st.integers(-5, 52))
@@ -83,19 +83,19 @@ def test_a_mask_is_the_same_in_every_window(transform, data):
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_a_pixel_is_in_when_its_centre_is(transform, data):
-    georef = Georef(37, 53, transform, UTM)
+    geobox = GeoBox(37, 53, transform, UTM)
     area = data.draw(areas(transform))
-    mask = Aoi(area, georef, WHOLE).mask(WHOLE)
-    points = shapely.points(*centres(georef))
+    mask = Aoi(area, geobox, WHOLE).mask(WHOLE)
+    points = shapely.points(*centres(geobox))
     clear = shapely.distance(area.boundary, points).reshape(37, 53) > 1e-6
-    np.testing.assert_array_equal(mask[clear], brute_force(area, georef)[clear])
+    np.testing.assert_array_equal(mask[clear], brute_force(area, geobox)[clear])
 
 
 @BOTH_GRIDS
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_areas_that_share_edges_share_no_pixel_and_leave_none(transform, data):
-    georef = Georef(37, 53, transform, UTM)
+    geobox = GeoBox(37, 53, transform, UTM)
     points = data.draw(st.lists(corner, min_size=3, max_size=9, unique=True))
     cells = shapely.get_parts(shapely.delaunay_triangles(shapely.MultiPoint(points)))
     assume(len(cells))
@@ -105,7 +105,7 @@ def test_areas_that_share_edges_share_no_pixel_and_leave_none(transform, data):
         placed = shapely.transform(
             shape, lambda x, y: transform @ (x, y), interleaved=False
         )
-        return Aoi(placed, georef, WHOLE).mask(WHOLE)
+        return Aoi(placed, geobox, WHOLE).mask(WHOLE)
 
     hits = np.sum([mask(cell) for cell in cells], axis=0)
     np.testing.assert_array_equal(hits > 0, mask(hull))
@@ -129,11 +129,11 @@ def test_the_window_is_the_smallest_that_holds_every_pixel(tmp_path):
 
 
 def test_the_window_of_an_area_that_is_thin_for_hundreds_of_pixels(tmp_path):
-    georef = Georef(701, 409, SCENE.transform, UTM)
+    geobox = GeoBox(701, 409, SCENE.transform, UTM)
     spike = shapely.Polygon([(0, 0), (4090, 0), (4090, -7010), (4089, -7010)])
     spike = shapely.affinity.translate(spike, 399_960, 5_800_020)
-    aoi = read_aoi(save(tmp_path / "aoi.gpkg", spike), georef)
-    rows, cols = np.nonzero(brute_force(spike, georef))
+    aoi = read_aoi(save(tmp_path / "aoi.gpkg", spike), geobox)
+    rows, cols = np.nonzero(brute_force(spike, geobox))
     assert aoi.window == Window.between(
         (rows.min(), rows.max() + 1), (cols.min(), cols.max() + 1)
     )
@@ -173,10 +173,10 @@ def test_geojson_without_a_crs_is_wgs84(tmp_path):
 
 def test_long_edges_are_straight_in_the_areas_own_crs(tmp_path):
     """Half a degree of a parallel is no straight line in UTM: 34 m of sag."""
-    georef = Georef(60, 3700, Affine(10, 0, 430_000, 0, -10, 5_795_300), UTM)
+    geobox = GeoBox(60, 3700, Affine(10, 0, 430_000, 0, -10, 5_795_300), UTM)
     band = shapely.box(14.0, 52.0, 14.5, 52.3)
-    aoi = read_aoi(save(tmp_path / "aoi.geojson", band, crs=4326), georef)
-    in_degrees = shapely.points(*centres(georef))
+    aoi = read_aoi(save(tmp_path / "aoi.geojson", band, crs=4326), geobox)
+    in_degrees = shapely.points(*centres(geobox))
     in_degrees = geopandas.GeoSeries(in_degrees, crs=UTM).to_crs(4326)
     truth = shapely.intersects(band, in_degrees.array).reshape(60, 3700)
     assert truth.any()
@@ -384,9 +384,9 @@ def test_boxes_and_wkt_that_make_no_sense_are_refused(area, words):
         read_aoi(area, SCENE)
 
 
-FIJI = Georef(140, 240, Affine(1000, 0, 700_000, 0, -1000, 8_240_000), 32760)
+FIJI = GeoBox(140, 240, Affine(1000, 0, 700_000, 0, -1000, 8_240_000), 32760)
 """Across the antimeridian, in UTM zone 60."""
-PACIFIC = Georef(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
+PACIFIC = GeoBox(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
 """The same, in degrees that go on beyond 180."""
 
 
@@ -404,7 +404,7 @@ PACIFIC = Georef(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
     ids=["box", "beyond 180", "cut there"],
 )
 def test_an_area_goes_across_the_antimeridian(plane, area):
-    plane = Georef(plane.height, plane.width, plane.transform, CRS.from_epsg(plane.crs))
+    plane = GeoBox(plane.height, plane.width, plane.transform, CRS.from_epsg(plane.crs))
     aoi = read_aoi(area, plane)
     east, west = (
         read_aoi("179,-17,180,-16", plane),
@@ -423,7 +423,7 @@ def test_an_area_around_the_world_the_long_way_is_told():
     assert any("spans 358 degrees; if it is to cross" in w for w in area.warnings)
 
 
-WORLD = Georef(18, 36, Affine(10, 0, -180, 0, -10, 90), CRS.from_epsg(4326))
+WORLD = GeoBox(18, 36, Affine(10, 0, -180, 0, -10, 90), CRS.from_epsg(4326))
 
 
 def features(path, **shapes):

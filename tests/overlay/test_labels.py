@@ -1,4 +1,4 @@
-"""Reference labels: read from files, burned onto a scene's pixels."""
+"""Reference labels: read from files, rasterized onto a scene's pixels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from shapely import (
 )
 
 from geoseg.errors import LabelsError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.overlay.labels import Labels, open_labels, rasterise_labels, read_labels
+from geoseg.overlay.labels import Labels, open_labels, rasterize_labels, read_labels
 
 LEGEND = Legend((LandClass(2, "land", "#885522"), LandClass(5, "sea", "#0011ff")))
 UTM = CRS.from_epsg(32633)
-PLANE = Georef(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), UTM)
+PLANE = GeoBox(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), UTM)
 
 
 def square(row, col, height, width):
@@ -45,9 +45,9 @@ def test_pixels_get_the_class_of_their_polygon_and_255_elsewhere():
     expected = np.full((5, 7), 255)
     expected[:2, 1:4] = 5
     expected[4, 6] = 2
-    burned = rasterise_labels(labels, PLANE, LEGEND)
-    assert burned.dtype == np.uint8
-    np.testing.assert_array_equal(burned, expected)
+    rasterized = rasterize_labels(labels, PLANE, LEGEND)
+    assert rasterized.dtype == np.uint8
+    np.testing.assert_array_equal(rasterized, expected)
 
 
 def test_a_pixel_counts_when_its_centre_is_inside():
@@ -56,8 +56,8 @@ def test_a_pixel_counts_when_its_centre_is_inside():
     wide = box(left, bottom, right + 5.1, top)  # past the next pixel's centre
     narrow = box(left, bottom, right + 4.9, top)
     for shape, pixels in ((wide, 2), (narrow, 1)):
-        burned = rasterise_labels(Labels((shape,), ("sea",), UTM), PLANE, LEGEND)
-        assert (burned == 5).sum() == pixels
+        rasterized = rasterize_labels(Labels((shape,), ("sea",), UTM), PLANE, LEGEND)
+        assert (rasterized == 5).sum() == pixels
 
 
 def test_labels_in_degrees_land_on_the_same_pixels():
@@ -65,16 +65,16 @@ def test_labels_in_degrees_land_on_the_same_pixels():
     degrees = geopandas.GeoSeries(list(there.shapes), crs=UTM).to_crs(4326)
     moved = Labels(tuple(degrees), there.names, CRS.from_epsg(4326))
     np.testing.assert_array_equal(
-        rasterise_labels(moved, PLANE, LEGEND), rasterise_labels(there, PLANE, LEGEND)
+        rasterize_labels(moved, PLANE, LEGEND), rasterize_labels(there, PLANE, LEGEND)
     )
 
 
 def test_a_hole_in_a_polygon_stays_unlabelled():
     outer = square(0, 0, 5, 5)
     ring = Polygon(outer.exterior, [square(2, 2, 1, 1).exterior])
-    burned = rasterise_labels(Labels((ring,), ("sea",), UTM), PLANE, LEGEND)
-    assert (burned == 5).sum() == 24
-    assert burned[2, 2] == 255
+    rasterized = rasterize_labels(Labels((ring,), ("sea",), UTM), PLANE, LEGEND)
+    assert (rasterized == 5).sum() == 24
+    assert rasterized[2, 2] == 255
 
 
 def test_a_file_gives_back_its_shapes_and_leaves_out_what_has_no_class(tmp_path):
@@ -135,22 +135,22 @@ def test_a_file_without_a_labelled_shape_is_refused(tmp_path):
 def test_a_class_that_the_legend_lacks_is_named():
     labels = Labels((square(0, 0, 1, 1),), ("moor",), UTM)
     with pytest.raises(LabelsError, match=r"\['moor'\].*\['land', 'sea'\]"):
-        rasterise_labels(labels, PLANE, LEGEND)
+        rasterize_labels(labels, PLANE, LEGEND)
 
 
 def test_labels_elsewhere_are_refused_with_both_extents():
     labels = Labels((square(100, 100, 1, 1),), ("sea",), UTM)
     with pytest.raises(LabelsError, match=r"covers 400000,.*the labels 401000,"):
-        rasterise_labels(labels, PLANE, LEGEND)
+        rasterize_labels(labels, PLANE, LEGEND)
 
 
 def test_a_width_is_for_lines_and_a_point_labels_its_own_pixel():
     x, y = PLANE.xy(row=2.5, col=3.5)
     line = LineString([PLANE.xy(row=0.5, col=0), PLANE.xy(row=0.5, col=7)])
     labels = Labels((Point(x, y), line), ("sea", "land"), UTM, width=30.0)
-    burnt = labels.burn(PLANE, {"sea": 1, "land": 2})
-    np.testing.assert_array_equal(np.argwhere(burnt == 1), [[2, 3]])
-    assert (burnt[:2, 1:-1] == 2).all()
+    rasterized = labels.rasterize(PLANE, {"sea": 1, "land": 2})
+    np.testing.assert_array_equal(np.argwhere(rasterized == 1), [[2, 3]])
+    assert (rasterized[:2, 1:-1] == 2).all()
 
 
 def test_collections_are_taken_apart_and_keep_their_order(tmp_path):
@@ -167,11 +167,11 @@ def test_collections_are_taken_apart_and_keep_their_order(tmp_path):
     assert [shape.geom_type for shape in labels.shapes] == [
         *("Polygon", "Point", "Point", "Point", "Polygon")
     ]
-    burnt = labels.burn(PLANE, {"sea": 1, "land": 2})
+    rasterized = labels.rasterize(PLANE, {"sea": 1, "land": 2})
     expected = np.full((5, 7), 255)
     expected[:2, :2] = expected[4, 6] = expected[4, 0] = expected[3, 0] = 1
     expected[1, 1] = 2
-    np.testing.assert_array_equal(burnt, expected)
+    np.testing.assert_array_equal(rasterized, expected)
 
 
 def test_blanks_are_no_classes_and_are_counted(tmp_path):
@@ -227,7 +227,7 @@ def test_metres_that_are_called_degrees_are_suspected(tmp_path):
         warnings.simplefilter("ignore")
         table([square(0, 0, 1, 1)], ["land"], crs=None).to_file(path)
     with pytest.raises(LabelsError, match=r"400000,.*are no degrees") as caught:
-        open_labels(path).burn(PLANE, {"land": 1})
+        open_labels(path).rasterize(PLANE, {"land": 1})
     assert "inf" not in str(caught.value)
 
 
@@ -235,9 +235,9 @@ def test_a_line_is_as_wide_as_it_is_said_to_be():
     ends = [PLANE.xy(row=2.5, col=0), PLANE.xy(row=2.5, col=7)]
     degrees = geopandas.GeoSeries([LineString(ends)], crs=UTM).to_crs(4326)
     line = Labels(tuple(degrees), ("sea",), CRS.from_epsg(4326), width=30.0)
-    burnt = line.burn(PLANE, {"sea": 1})
+    rasterized = line.rasterize(PLANE, {"sea": 1})
     np.testing.assert_array_equal(
-        burnt[:, 1:-1] == 1, [[r in {1, 2, 3}] * 5 for r in range(5)]
+        rasterized[:, 1:-1] == 1, [[r in {1, 2, 3}] * 5 for r in range(5)]
     )
 
 
@@ -247,11 +247,11 @@ def test_a_raster_of_classes_lands_on_the_same_pixels_and_may_lack_nodata(make_r
     for nodata in (0, None):
         path = make_raster(values=values, bands=("class",), nodata=nodata, **profile)
         labels = open_labels(path)
-        burnt = labels.burn(PLANE, {"0": 7, "2": 9})
+        rasterized = labels.rasterize(PLANE, {"0": 7, "2": 9})
         expected = np.where(values[0] == 2, 9, 255)
         if nodata is None:
             expected[values[0] == 0] = 7
-        np.testing.assert_array_equal(burnt, expected)
+        np.testing.assert_array_equal(rasterized, expected)
 
 
 def test_a_raster_of_measurements_is_no_raster_of_classes(make_raster):
@@ -260,7 +260,7 @@ def test_a_raster_of_measurements_is_no_raster_of_classes(make_raster):
         open_labels(make_raster(values=values, bands=("x",)))
 
 
-ODD = Georef(61, 83, Affine(10, 0, 400_003.3, 0, -10, 5_800_001.7), UTM)
+ODD = GeoBox(61, 83, Affine(10, 0, 400_003.3, 0, -10, 5_800_001.7), UTM)
 
 
 def cut(placed, sides):
@@ -285,7 +285,7 @@ def test_however_a_plane_is_cut_shapes_label_the_same_pixels():
     names = tuple(f"{place % 7}" for place in range(40))
     labels = Labels(tuple(degrees), names, CRS.from_epsg(4326))
     values = {str(value): value + 3 for value in range(7)}
-    whole = labels.burn(ODD, values)
+    whole = labels.rasterize(ODD, values)
     assert len(np.unique(whole)) == 8
     for sides in ((1, 83), (7, 11), (32, 32)):
         np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)
@@ -297,7 +297,7 @@ def test_however_a_plane_is_cut_a_raster_labels_the_same_pixels(make_raster):
     path = make_raster(values=classes, bands=("c",), crs="EPSG:4326", transform=grid)
     labels = open_labels(path)
     values = {str(value): value for value in range(1, 5)}
-    whole = labels.burn(ODD, values)
+    whole = labels.rasterize(ODD, values)
     assert (whole != 255).mean() > 0.5
     for sides in ((1, 83), (7, 11), (32, 32)):
         np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)

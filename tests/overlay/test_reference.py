@@ -13,10 +13,10 @@ from pyproj import CRS
 from shapely import MultiPoint, Point, box
 
 from geoseg.errors import LabelsError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.overlay.labels import rasterise_labels, read_labels
+from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.overlay.reference import read_reference
 from geoseg.overlay.reference.matching import match_classes
 from geoseg.scene import open_scene
@@ -31,27 +31,27 @@ def read(reference, window):
     return np.full(shape, 255, np.uint8) if near is None else near.read(window)
 
 
-def test_polygons_of_the_sample_are_those_that_gdal_burns():
-    georef = open_scene(SAMPLE / "scene.tif").georef
+def test_polygons_of_the_sample_are_those_that_gdal_rasterizes():
+    geobox = open_scene(SAMPLE / "scene.tif").geobox
     legend = Legend(tuple(LandClass(i, n, "#000000") for n, i in CLASSES.items()))
     labels = read_labels(SAMPLE / "labels.gpkg")
-    burnt = rasterise_labels(labels, georef, legend)
-    reference = read_reference(SAMPLE / "labels.gpkg", georef, CLASSES)
-    ours = np.full_like(burnt, 255)
-    for row in range(0, georef.height, 300):
-        for col in range(0, georef.width, 500):
-            plane = Window(0, 0, georef.height, georef.width)
+    rasterized = rasterize_labels(labels, geobox, legend)
+    reference = read_reference(SAMPLE / "labels.gpkg", geobox, CLASSES)
+    ours = np.full_like(rasterized, 255)
+    for row in range(0, geobox.height, 300):
+        for col in range(0, geobox.width, 500):
+            plane = Window(0, 0, geobox.height, geobox.width)
             window = Window(row, col, 300, 500).intersection(plane)
             ours[window.slices()] = read(reference, window)
     # The two differ where a centre lies on an edge, if anywhere.
-    assert (ours != burnt).sum() < 20
+    assert (ours != rasterized).sum() < 20
 
 
 @pytest.mark.parametrize("turn", [0, 30])
 def test_polygons_on_a_rotated_map_survive_a_journey(tmp_path, turn):
     transform = Affine.translation(399_960, 5_800_020) @ Affine.rotation(turn)
     transform = transform @ Affine.scale(10, -20)
-    georef = Georef(37, 53, transform, CRS.from_epsg(32633))
+    geobox = GeoBox(37, 53, transform, CRS.from_epsg(32633))
     corners = [transform @ at for at in ((3, 5), (20, 5), (20, 30), (3, 30))]
     shape = geopandas.GeoSeries.from_wkt(
         ["POLYGON((" + ",".join(f"{x} {y}" for x, y in [*corners, corners[0]]) + "))"],
@@ -60,7 +60,7 @@ def test_polygons_on_a_rotated_map_survive_a_journey(tmp_path, turn):
     path = tmp_path / "labels.gpkg"
     frame = geopandas.GeoDataFrame({"class": ["water"]}, geometry=shape)
     frame.to_crs(4326).to_file(path)
-    reference = read_reference(path, georef, CLASSES)
+    reference = read_reference(path, geobox, CLASSES)
     whole = read(reference, Window(0, 0, 37, 53))
     expected = np.full((37, 53), 255)
     expected[5:30, 3:20] = CLASSES["water"]
@@ -79,10 +79,10 @@ def test_labels_of_half_the_world_on_a_map_of_a_town(tmp_path):
     )
     frame.to_file(path)
     # Zone 33's central meridian is 15 degrees; 13.5 degrees is near x = 400 km.
-    georef = Georef(
+    geobox = GeoBox(
         50, 60, Affine(100, 0, 395_000, 0, -100, 5_800_000), CRS.from_epsg(32633)
     )
-    classes = read(read_reference(path, georef, CLASSES), Window(0, 0, 50, 60))
+    classes = read(read_reference(path, geobox, CLASSES), Window(0, 0, 50, 60))
     assert set(np.unique(classes)) == {2, 4}
     assert (np.diff(classes.astype(int), axis=1) <= 0).all()  # water in the west
 
@@ -98,7 +98,7 @@ def test_other_names_are_never_guessed():
     assert matched == {"Water": 4, "wod": 2, "cloud": 6}
 
 
-MAP = Georef(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
+MAP = GeoBox(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 
 
 def test_multipoints_are_points_and_layers_are_chosen(tmp_path):

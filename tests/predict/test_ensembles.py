@@ -20,7 +20,7 @@ from geoseg.geo.legend import LandClass, Legend
 from geoseg.models.networks.crf import CrfOptions
 from geoseg.models.package.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
-from geoseg.predict.loaded_model import load_member
+from geoseg.predict.loaded_model import load_model
 from geoseg.predict.views import VIEWS
 from geoseg.run.cluster import open_client
 
@@ -127,7 +127,7 @@ def test_each_view_of_a_tile_goes_through_each_model_once(models, tmp_path):
         def count(_, inputs, name=name):
             shown[name, str(inputs[0].tolist())] += len(inputs[0])
 
-        network = load_member(member.package, COMPUTE)
+        network = load_model(member.package, COMPUTE)
         hooks.append(network.register_forward_pre_hook(count))
     source = make_scene(5, height=29, width=41)
     with open_client(0, None) as client:

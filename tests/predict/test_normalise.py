@@ -10,9 +10,9 @@ import pytest
 import rasterio
 import torch
 from click.testing import CliRunner
+from members import cut_members
 from paths import ROOT
 from rasterio.shutil import copy
-from sheets import cut_sheets
 from tiny_models import SHALLOW, build, save
 
 import geoseg
@@ -20,7 +20,7 @@ from geoseg.cli import main
 from geoseg.errors import SceneError
 from geoseg.models.package.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
-from geoseg.predict.loaded_model import Member
+from geoseg.predict.loaded_model import LoadedModel
 from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.scene import statistics as room
 from geoseg.scene.histograms import Tally
@@ -120,7 +120,7 @@ def test_tiles_are_normalised_as_numpy_would(models, small, kind):
         expected = (((pixels - low) / (high - low)).clip(0, 1) - 0.5) / 0.25
         assert {-2, 2} <= set(expected.ravel().tolist()), "some must be clipped"
     measured = tuple(zip(first.tolist(), second.tolist(), strict=True))
-    member = Member(package, (0, 1, 2), measured)
+    member = LoadedModel(package, (0, 1, 2), measured)
     normal = member.normalise(torch.from_numpy(pixels), None).numpy()
     assert normal == pytest.approx(expected, abs=1e-5)
 
@@ -177,8 +177,8 @@ def test_a_report_tells_the_figures_and_a_resume_compares_them(models, small, tm
 
 
 @pytest.fixture(scope="module")
-def sheets(tmp_path_factory):
-    return cut_sheets(tmp_path_factory.mktemp("eight") / "sheets", rows=2, cols=4)
+def members(tmp_path_factory):
+    return cut_members(tmp_path_factory.mktemp("eight") / "members", rows=2, cols=4)
 
 
 WAYS = {
@@ -191,9 +191,9 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("unit", [None, 0.001])
 def test_however_a_scene_is_read_its_statistics_are_the_same(
-    sheets, monkeypatch, cache, way, unit
+    members, monkeypatch, cache, way, unit
 ):
-    scene = open_scene(sheets, SceneOptions(**WAYS[way]))
+    scene = open_scene(members, SceneOptions(**WAYS[way]))
     scene = scene if unit is None else scene.in_unit(unit)
     found = measure(scene, (2, 0), (2, 50))
     pixels, valid = scene.read(scene.window, (2, 0))

@@ -1,4 +1,4 @@
-"""Lanes: every item once, side by side, each in a stream of its own."""
+"""Streams: every item once, side by side, each in a stream of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from geoseg.predict.streams import in_lanes, own_stream, share_cores
+from geoseg.predict.streams import in_streams, own_stream, share_cores
 
 CPU = torch.device("cpu")
 
@@ -20,15 +20,15 @@ def test_every_item_is_worked_on_once_by_as_many_threads_as_lanes():
         together.wait()  # nobody passes alone
         seen.append((item, threading.current_thread().name, torch.get_num_threads()))
 
-    in_lanes(work, range(6), device=CPU, lanes=2, threads=1)
+    in_streams(work, range(6), device=CPU, streams=2, threads=1)
     assert sorted(item for item, *_ in seen) == list(range(6))
     assert len({name for _, name, _ in seen}) == 2
     assert {threads for *_, threads in seen} == {1}
 
 
-def test_a_lane_leaves_the_threads_of_the_rest_of_the_process_alone():
+def test_a_stream_leaves_the_threads_of_the_rest_of_the_process_alone():
     before = torch.get_num_threads()
-    in_lanes(lambda _: None, [0], device=CPU, lanes=1, threads=before + 1)
+    in_streams(lambda _: None, [0], device=CPU, streams=1, threads=before + 1)
     assert torch.get_num_threads() == before
 
 
@@ -40,16 +40,16 @@ def test_the_first_failure_is_raised_and_what_waits_is_left_out():
         raise ValueError(item)
 
     with pytest.raises(ValueError, match="0"):
-        in_lanes(work, range(1000), device=CPU, lanes=1, threads=1)
+        in_streams(work, range(1000), device=CPU, streams=1, threads=1)
     assert len(begun) < 1000
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 1000])
 def test_processes_share_the_cores(processes, monkeypatch):
     monkeypatch.setattr("geoseg.predict.streams.CORES", 64)
-    lanes, threads = share_cores(processes)
-    assert 1 <= lanes * threads <= max(64 // processes, 1)
-    assert lanes <= 8
+    streams, threads = share_cores(processes)
+    assert 1 <= streams * threads <= max(64 // processes, 1)
+    assert streams <= 8
 
 
 def test_a_gpu_stream_follows_what_is_queued_and_is_done_when_left(monkeypatch):

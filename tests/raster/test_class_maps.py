@@ -20,18 +20,18 @@ from pyproj import CRS
 from rio_cogeo import cog_validate
 
 from geoseg.errors import DiskError, GridError, SceneError, ShapeError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.raster import ClassMap, Extent, write_class_map, write_measures
 
-UTM = Georef(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
+UTM = GeoBox(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
 IDS = np.array([1, 3, 4, NODATA], np.uint8)
 
 
-def noise(georef, values=IDS):
+def noise(geobox, values=IDS):
     rng = np.random.default_rng(0)
-    return rng.choice(values, (georef.height, georef.width))
+    return rng.choice(values, (geobox.height, geobox.width))
 
 
 def cut(values, rows, cols):
@@ -45,11 +45,11 @@ def cut(values, rows, cols):
             yield window, values[window.slices()]
 
 
-def write(folder, georef, parts, legend):
+def write(folder, geobox, parts, legend):
     path = folder / "landcover.tif"
     write_class_map(
         path,
-        georef,
+        geobox,
         parts,
         legend=legend,
         tags={"MODEL": "test 1.0"},
@@ -66,7 +66,7 @@ def test_a_map_reads_back_on_the_very_same_plane(plane, legend, tmp_path):
         assert CRS.from_wkt(dataset.crs.to_wkt()) == plane.crs
         assert (dataset.count, dataset.dtypes, dataset.nodata) == (1, ("uint8",), 255)
         np.testing.assert_array_equal(dataset.read(1), values)
-    assert ClassMap.open(path).georef.same_plane_as(plane)
+    assert ClassMap.open(path).geobox.same_plane_as(plane)
 
 
 def test_class_map_and_confidence_are_valid_cogs(legend, tmp_path):
@@ -142,13 +142,13 @@ def test_a_damaged_legend_is_refused(text, legend, tmp_path):
 )
 def test_order_and_shape_of_parts_never_show(rows, cols, random):
     legend = Legend((LandClass(1, "a", "#000001"),))
-    georef = Georef(37, 53, UTM.transform, UTM.crs)
-    values = noise(georef)
+    geobox = GeoBox(37, 53, UTM.transform, UTM.crs)
+    values = noise(geobox)
     parts = list(cut(values, rows, cols))
     random.shuffle(parts)
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-        whole = write(Path(one), georef, cut(values, [], []), legend)
-        pieces = write(Path(two), georef, parts, legend)
+        whole = write(Path(one), geobox, cut(values, [], []), legend)
+        pieces = write(Path(two), geobox, parts, legend)
         assert pieces.read_bytes() == whole.read_bytes()
         names = "landcover.tif.aux.xml"
         assert Path(one, names).read_bytes() == Path(two, names).read_bytes()
@@ -168,9 +168,9 @@ def test_a_part_of_nodata_is_the_same_as_no_part(legend, tmp_path):
 
 
 def test_overviews_take_the_most_frequent_class(legend, tmp_path):
-    georef = Georef(1030, 614, UTM.transform, UTM.crs)  # even, so cells are 2 x 2
-    values = noise(georef)
-    path = write(tmp_path, georef, cut(values, [], []), legend)
+    geobox = GeoBox(1030, 614, UTM.transform, UTM.crs)  # even, so cells are 2 x 2
+    values = noise(geobox)
+    path = write(tmp_path, geobox, cut(values, [], []), legend)
     with rasterio.open(path, overview_level=0) as dataset:
         overview = dataset.read(1)
     cells = values.reshape(515, 2, 307, 2)
@@ -196,12 +196,12 @@ def test_overviews_of_an_odd_raster_hold_no_new_id(legend, tmp_path):
 
 
 def test_confidence_overviews_average_what_is_valid(tmp_path):
-    georef = Georef(1030, 614, UTM.transform, UTM.crs)
+    geobox = GeoBox(1030, 614, UTM.transform, UTM.crs)
     values = np.full((1030, 614), NODATA, np.uint8)
     values[::2, ::2], values[1::2, ::2] = 40, 60
     path = tmp_path / "confidence.tif"
     parts, scratch = cut(values, [], []), tmp_path / "scratch"
-    write_measures(path, georef, parts, names=["x"], tags={}, scratch=scratch)
+    write_measures(path, geobox, parts, names=["x"], tags={}, scratch=scratch)
     with rasterio.open(path, overview_level=0) as dataset:
         assert set(np.unique(dataset.read(1))) == {50}
 
@@ -384,18 +384,18 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from test_class_maps import UTM
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.tiling import Window
 from geoseg.raster import ClassMap, write_measures
 side = int(sys.argv[2])
 values = np.random.default_rng(0).integers(0, 101, (1024, 1024), np.uint8)
 path = Path(sys.argv[1], "confidence.tif")
-georef = Georef(side, side, UTM.transform, UTM.crs)
+geobox = GeoBox(side, side, UTM.transform, UTM.crs)
 parts = (
     (Window(row, col, 1024, 1024), values)
     for row in range(0, side, 1024) for col in range(0, side, 1024)
 )
-write_measures(path, georef, parts, names=["x"], tags={}, scratch=path.parent)
+write_measures(path, geobox, parts, names=["x"], tags={}, scratch=path.parent)
 ClassMap.open(path).counts()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
@@ -442,13 +442,13 @@ def test_measures_of_several_bands_keep_names_units_and_scale(tmp_path):
 
 
 def test_areas_in_degrees_are_those_of_each_row(tmp_path):
-    georef = Georef(60, 3, Affine(1, 0, 10, 0, -1, 80), CRS.from_epsg(4326))
+    geobox = GeoBox(60, 3, Affine(1, 0, 10, 0, -1, 80), CRS.from_epsg(4326))
     values = np.zeros((60, 3), np.uint8)
     values[:, 1], values[30:, 2] = 1, NODATA
     path = tmp_path / "map.tif"
     legend = Legend((LandClass(0, "a", "#000000"), LandClass(1, "b", "#ffffff")))
     whole = [(Window(0, 0, 60, 3), values)]
-    write_class_map(path, georef, whole, legend=legend, tags={}, scratch=tmp_path)
+    write_class_map(path, geobox, whole, legend=legend, tags={}, scratch=tmp_path)
     extents = ClassMap.open(path).extents()
     # A strip of one degree between two parallels on the authalic sphere of WGS 84.
     strip = np.radians(1) * 6_371_007.2**2 * np.diff(np.sin(np.radians([20, 50, 80])))

@@ -19,14 +19,18 @@ from web import served
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError, SceneError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.overlay.labels import open_labels
 from geoseg.overlay.reference import read_reference
 from geoseg.raster import ClassMap
-from geoseg.train.class_mapping import check_scheme, read_scheme, scheme_for
+from geoseg.train.class_mapping import (
+    check_class_mapping,
+    read_class_mapping,
+    scheme_for,
+)
 
-PLANE = Georef(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
+PLANE = GeoBox(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 WHOLE = Window(0, 0, 5, 7)
 CORINE = np.array([111, 112, 211, 311, 523])
 DTYPES = ["uint16", "int16", "uint32", "int32", "int64", "uint64", "float32", "float64"]
@@ -250,10 +254,10 @@ def test_labels_are_known_by_name_number_and_colour(tmp_path):
         'name: town, id: 1, colour: "#DEC5C5"',
         "name: wood, id: 2, merge: [42]",
     )
-    scheme = read_scheme(wanted)
-    assert check_scheme(scheme, labels.names, labels.also) == []
-    burnt = labels.burn(PLANE, dict(scheme.channels))
-    ids = np.array(scheme.legend.ids)[burnt]
+    scheme = read_class_mapping(wanted)
+    assert check_class_mapping(scheme, labels.names, labels.also) == []
+    rasterized = labels.rasterize(PLANE, dict(scheme.channels))
+    ids = np.array(scheme.legend.ids)[rasterized]
     expected = np.select([values == 11, values == 21], [11, 1], 2)
     np.testing.assert_array_equal(ids, expected)
 
@@ -272,8 +276,8 @@ def test_colours_of_three_bands_are_classes_by_a_legend(tmp_path):
     file = scheme_file(
         tmp_path, 'name: water, colour: "#2f78b7"', 'name: wood, colour: "#006000"'
     )
-    burnt = labels.burn(PLANE, dict(read_scheme(file).channels))
-    np.testing.assert_array_equal(burnt, np.where(first, 0, 1))
+    rasterized = labels.rasterize(PLANE, dict(read_class_mapping(file).channels))
+    np.testing.assert_array_equal(rasterized, np.where(first, 0, 1))
     reference = read_reference(
         path, PLANE, {"a": 4, "b": 6}, mapping={"#2f78b7": "a", "#006000": "b"}
     )
@@ -287,7 +291,7 @@ def test_one_of_several_bands_has_to_be_named_and_can_be(tmp_path):
         with pytest.raises(InputError, match=r"3 bands; say which .*hot\.tif\|band=1'"):
             opened(path)
     labels = open_labels(f"{path}|band=2")
-    np.testing.assert_array_equal(labels.burn(PLANE, {"1": 1, "2": 2}), bands[1])
+    np.testing.assert_array_equal(labels.rasterize(PLANE, {"1": 1, "2": 2}), bands[1])
     reference = read_reference(f"{path}|band=3", PLANE, {"a": 1, "b": 2})
     np.testing.assert_array_equal(reference.read(WHOLE), bands[2])
 

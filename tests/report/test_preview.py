@@ -9,7 +9,7 @@ from affine import Affine
 from matplotlib.image import imread
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.raster import write_class_map
@@ -36,7 +36,7 @@ def painted(make_raster, tmp_path, legend):
         window = Window(20, 31, 101, 199)
         classes = np.where(bright, 1, 4).astype(np.uint8)[window.slices()]
         classes[:7] = 255
-        plane = Georef(137, 251, transform, UTM33).crop(window)
+        plane = GeoBox(137, 251, transform, UTM33).crop(window)
         path = tmp_path / "landcover.tif"
         parts = [(Window(0, 0, 101, 199), classes)]
         write_class_map(path, plane, parts, legend=legend, tags={}, scratch=tmp_path)
@@ -111,7 +111,7 @@ def test_a_long_title_stays_on_the_page(painted, tmp_path, legend):
 def test_a_map_without_any_class_can_be_drawn(make_raster, tmp_path, legend):
     scene = make_raster()
     with rasterio.open(scene) as dataset:
-        plane = Georef(37, 53, dataset.transform, UTM33)
+        plane = GeoBox(37, 53, dataset.transform, UTM33)
     path = tmp_path / "landcover.tif"
     write_class_map(path, plane, [], legend=legend, tags={}, scratch=tmp_path)
     assert draw(tmp_path, scene, path, legend).exists()
@@ -120,7 +120,7 @@ def test_a_map_without_any_class_can_be_drawn(make_raster, tmp_path, legend):
 def test_thirty_classes_fit_a_slide(make_raster, tmp_path):
     many = Legend(tuple(LandClass(i, f"class {i}", f"#0000{i:02x}") for i in range(30)))
     scene = make_raster(transform=GRID)
-    plane = Georef(37, 53, GRID, UTM33)
+    plane = GeoBox(37, 53, GRID, UTM33)
     classes = np.resize(np.arange(30, dtype=np.uint8), (37, 53))
     path = tmp_path / "landcover.tif"
     parts = [(Window(0, 0, 37, 53), classes)]
@@ -151,30 +151,30 @@ TURNED_LEFT = TURNED_LEFT @ Affine.scale(10, -10)
 
 
 @pytest.mark.parametrize(
-    ("georef", "degrees"),
+    ("geobox", "degrees"),
     [
-        (Georef(20, 20, ON_THE_MERIDIAN, UTM33), 0),
-        (Georef(20, 20, TURNED_LEFT, UTM33), 30),
-        (Georef(20, 20, Affine(10, 0, 499_900, 0, 10, 5_799_900), UTM33), 180),
+        (GeoBox(20, 20, ON_THE_MERIDIAN, UTM33), 0),
+        (GeoBox(20, 20, TURNED_LEFT, UTM33), 30),
+        (GeoBox(20, 20, Affine(10, 0, 499_900, 0, 10, 5_799_900), UTM33), 180),
         # Convergence of the meridians: (12.64 - 15) degrees x sin(52.5)
-        (Georef(20, 20, Affine(10, 0, 340_000, 0, -10, 5_820_000), UTM33), 1.87),
-        (Georef(20, 20, Affine(1e-4, 0, 20, 0, -1e-4, -30), CRS.from_epsg(4326)), 0),
+        (GeoBox(20, 20, Affine(10, 0, 340_000, 0, -10, 5_820_000), UTM33), 1.87),
+        (GeoBox(20, 20, Affine(1e-4, 0, 20, 0, -1e-4, -30), CRS.from_epsg(4326)), 0),
     ],
     ids=["north-up", "turned", "south-up", "off the meridian", "degrees, south"],
 )
-def test_north_is_where_the_meridian_goes(georef, degrees):
+def test_north_is_where_the_meridian_goes(geobox, degrees):
     """Angles are clockwise from the top of the picture."""
-    right, up = georef.ground().north
+    right, up = geobox.ground().north
     angle = math.degrees(math.atan2(right, up))
     assert (angle - degrees + 180) % 360 - 180 == pytest.approx(0, abs=0.05)
     assert math.hypot(right, up) == pytest.approx(1)
 
 
 def test_pixels_are_measured_on_the_ground():
-    ground = Georef(20, 30, Affine(10, 0, 499_900, 0, -20, 5_800_100), UTM33).ground()
+    ground = GeoBox(20, 30, Affine(10, 0, 499_900, 0, -20, 5_800_100), UTM33).ground()
     assert ground.column_m == pytest.approx(10, rel=1e-3)
     assert ground.row_m == pytest.approx(20, rel=1e-3)
-    degrees = Georef(20, 30, Affine(0.01, 0, 20, 0, -0.01, 60.1), CRS.from_epsg(4326))
+    degrees = GeoBox(20, 30, Affine(0.01, 0, 20, 0, -0.01, 60.1), CRS.from_epsg(4326))
     at_sixty = degrees.ground()
     assert at_sixty.column_m == pytest.approx(558.0, rel=1e-3)  # half of the equator's
     assert at_sixty.row_m == pytest.approx(1114.1, rel=1e-3)

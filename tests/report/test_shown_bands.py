@@ -1,4 +1,4 @@
-"""Which bands previews show; metadata that contradict themselves; lanes that agree."""
+"""Which bands previews show; metadata that contradict themselves; equal streams."""
 
 from types import SimpleNamespace
 
@@ -8,10 +8,10 @@ from tiny_models import SHALLOW, build, save
 
 from geoseg.models.package.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
-from geoseg.predict.loaded_model import Member, _load
-from geoseg.predict.streams import in_lanes
+from geoseg.predict.loaded_model import LoadedModel, _load
+from geoseg.predict.streams import in_streams
 from geoseg.run.deliver import shown_bands
-from geoseg.scene.items.item import Bundle, Offer
+from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
 
 
@@ -60,14 +60,14 @@ def test_metadata_that_contradict_themselves_are_named(baseline, applied, offset
     told = {"s2:processing_baseline": baseline}
     if applied is not None:
         told["earthsearch:boa_offset_applied"] = applied
-    red = Offer(href="a.tif", name="B04", common="red", scale=1e-4, offset=offset)
-    notes = with_offsets(Bundle("S2", (red,)), told).notes
+    red = AssetBand(href="a.tif", name="B04", common="red", scale=1e-4, offset=offset)
+    notes = with_offsets(Item("S2", (red,)), told).notes
     assert len(notes) == bool(both)
     assert all(word in notes[0] for word in (*both, "--radiometry raw") if notes)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_lanes_give_the_same_bits_each_time_beside_pixels_that_are_infinite(
+def test_streams_give_the_same_bits_each_time_beside_pixels_that_are_infinite(
     tmp_path, precision
 ):
     names = ("B02", "B03", "B04")
@@ -92,9 +92,9 @@ def test_lanes_give_the_same_bits_each_time_beside_pixels_that_are_infinite(
         moved[:, :, ~valid[index, 0]] = np.random.default_rng().choice([np.inf, np.nan])
         found[index].add(predictor(moved, valid[index]).numpy().tobytes())
 
-    for _ in range(25):  # networks are loaded anew while two lanes wait for them
+    for _ in range(25):  # networks are loaded anew while two streams wait for them
         _load.cache_clear()
-        in_lanes(work, range(4), device=predictor.device, lanes=2, threads=1)
+        in_streams(work, range(4), device=predictor.device, streams=2, threads=1)
     assert [len(each) for each in found] == [1, 1, 1, 1]
 
 
@@ -108,13 +108,13 @@ def test_all_models_are_loaded_before_one_is_used(tmp_path, monkeypatch):
     ]
     compute = resolve_compute("cpu", "float32")
     predictor = TilePredictor.of([(p, (0, 1, 2)) for p in packages], compute)
-    loaded, predict = [], Member.predict
+    loaded, predict = [], LoadedModel.predict
 
     def watched(*arguments):
         loaded.append(_load.cache_info().currsize)
         return predict(*arguments)
 
-    monkeypatch.setattr(Member, "predict", watched)
+    monkeypatch.setattr(LoadedModel, "predict", watched)
     _load.cache_clear()
     pixels = np.ones((1, 3, 64, 64), np.float32)
     predictor(pixels, np.ones((1, 64, 64), bool))

@@ -111,7 +111,7 @@ def test_an_area_gives_the_crop_of_the_whole(client, tmp_path):
 def test_a_cut_of_an_aligned_scene_gives_the_same_map_inside(client, tmp_path):
     source = make_scene(3, 120, 110)
     aligned = replace(source, transform=Affine(10, 0, 300_010, 0, -10, 5_900_010))
-    assert aligned.georef.anchor != (0, 0)
+    assert aligned.geobox.anchor != (0, 0)
     top, left = 23, 31
     part = ArraySource(
         aligned.values[:, top:, left:],
@@ -248,7 +248,7 @@ def test_pixels_below_the_least_confidence_are_unknown(client, tmp_path):
     assert np.array_equal(found, np.where(unsure, 254, classes))
 
 
-@pytest.mark.parametrize("prefix", ["part", "strip"])
+@pytest.mark.parametrize("prefix", ["part", "partial"])
 def test_a_file_that_was_damaged_is_made_again(client, tmp_path, prefix):
     source = make_scene(8, 90, 80)
     job = make_job(source, whole(source), ContextPredictor(), tmp_path / "run")
@@ -275,11 +275,11 @@ def test_a_file_that_was_damaged_is_made_again(client, tmp_path, prefix):
     assert np.array_equal(expected, resumed)
 
 
-def test_strips_do_not_outlive_their_seams(client, tmp_path):
+def test_partials_do_not_outlive_their_seams(client, tmp_path):
     source = make_scene(9)
     do(make_job(source, whole(source), ContextPredictor(), tmp_path, block=1), client)
     assert list(tmp_path.glob("part-*"))
-    assert not list(tmp_path.glob("strip-*"))
+    assert not list(tmp_path.glob("partial-*"))
 
 
 def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):

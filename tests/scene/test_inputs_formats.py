@@ -72,7 +72,7 @@ def of_a_list(scene, folder):
 
 
 def of_a_folder(scene, folder):
-    inner = folder / "sheets"
+    inner = folder / "members"
     inner.mkdir()
     return [inner, shutil.copy(scene, inner)][:1]
 

@@ -50,14 +50,14 @@ def client(server):
 
 @pytest.fixture
 def store(scene, client, tmp_path):
-    """Give a bucket with two sheets, lists of them, and a Zarr store."""
+    """Give a bucket with two members, lists of them, and a Zarr store."""
     put = client.put_object
     for name in ("left.tif", "right.tif"):
-        put(Bucket="imagery", Key=f"sheets/{name}", Body=scene.read_bytes())
-    put(Bucket="imagery", Key="list.txt", Body=b"# sheets\nsheets/left.tif\n")
-    whole = b"s3://imagery/sheets/left.tif\ns3://imagery/sheets/right.tif"
+        put(Bucket="imagery", Key=f"members/{name}", Body=scene.read_bytes())
+    put(Bucket="imagery", Key="list.txt", Body=b"# members\nmembers/left.tif\n")
+    whole = b"s3://imagery/members/left.tif\ns3://imagery/members/right.tif"
     put(Bucket="imagery", Key="whole.lst", Body=whole)
-    put(Bucket="imagery", Key="sheets/a.vrt", Body=b"<VRTDataset/>")
+    put(Bucket="imagery", Key="members/a.vrt", Body=b"<VRTDataset/>")
     rasterio.shutil.copy(scene, tmp_path / "bare.tif")
     with rasterio.open(tmp_path / "bare.tif", "r+") as dataset:
         dataset.nodata = None
@@ -72,10 +72,10 @@ def store(scene, client, tmp_path):
 @pytest.mark.parametrize(
     "named",
     [
-        "s3://imagery/sheets/left.tif",
-        "/vsis3/imagery/sheets/left.tif",
-        "s3://imagery/sheets/",
-        "s3://imagery/sheets/*.tif",
+        "s3://imagery/members/left.tif",
+        "/vsis3/imagery/members/left.tif",
+        "s3://imagery/members/",
+        "s3://imagery/members/*.tif",
         "s3://imagery/list.txt",
         "s3://imagery/whole.lst",
         "s3://imagery/a.zarr --assume-crs EPSG:32633 --nodata 0",
@@ -95,7 +95,7 @@ def test_gdals_names_for_an_endpoint_serve_both(
     host = server["AWS_ENDPOINT_URL"].removeprefix("http://")
     for name, value in zip(GDALS, (host, "NO", "FALSE"), strict=True):
         monkeypatch.setenv(name, value)
-    classes, *_ = mapped(brightest, tmp_path / "out", f"{store}/sheets/left.tif")
+    classes, *_ = mapped(brightest, tmp_path / "out", f"{store}/members/left.tif")
     assert np.array_equal(classes, TRUTH)
 
 
@@ -109,8 +109,8 @@ def test_gdals_names_for_an_endpoint_serve_both(
             "s3://nowhere/a.tif",
             "there is nothing at s3://nowhere/a.tif (The specified bucket",
         ),
-        ("s3://imagery/sheets/a.vrt", "a.vrt is a VRT on a server or in an archive"),
-        ("http://127.0.0.1:9/sheets/", "is a folder on a web server, which cannot be"),
+        ("s3://imagery/members/a.vrt", "a.vrt is a VRT on a server or in an archive"),
+        ("http://127.0.0.1:9/members/", "is a folder on a web server, which cannot be"),
     ],
 )
 @pytest.mark.usefixtures("store")
@@ -120,8 +120,8 @@ def test_what_is_not_in_a_store_is_said(named, words, tmp_path, brightest):
 
 def test_a_store_that_refuses_is_one_sentence(store, server, tmp_path, brightest):
     with keys_refused(server):
-        words = refused(brightest, tmp_path / "out", f"{store}/sheets/left.tif")
-    assert "s3://imagery/sheets/left.tif cannot be read (Forbidden)" in words
+        words = refused(brightest, tmp_path / "out", f"{store}/members/left.tif")
+    assert "s3://imagery/members/left.tif cannot be read (Forbidden)" in words
     assert server["AWS_SECRET_ACCESS_KEY"] not in words
 
 

@@ -23,9 +23,9 @@ def test_the_header_is_what_rasterio_says(make_raster):
     path = make_raster()
     scene = open_scene(path)
     with rasterio.open(path) as dataset:
-        assert (scene.georef.height, scene.georef.width) == dataset.shape == (37, 53)
-        assert scene.georef.transform == dataset.transform
-    assert scene.georef.crs == CRS.from_epsg(32633)
+        assert (scene.geobox.height, scene.geobox.width) == dataset.shape == (37, 53)
+        assert scene.geobox.transform == dataset.transform
+    assert scene.geobox.crs == CRS.from_epsg(32633)
     assert scene.bands == ("B02", "B03", "B04")
     assert (scene.dtype, scene.nodata) == ("uint16", 0)
 
@@ -130,7 +130,7 @@ def test_a_block_that_cannot_be_decoded_is_named_with_its_place_in_the_file(
 def test_a_crs_can_be_assumed_where_a_file_has_none(make_raster):
     path = make_raster(crs=None)
     scene = open_scene(path, SceneOptions(assume_crs="EPSG:32633"))
-    assert scene.georef.crs == CRS.from_epsg(32633)
+    assert scene.geobox.crs == CRS.from_epsg(32633)
     with pytest.raises(SceneError, match="--assume-crs is no coordinate"):
         open_scene(path, SceneOptions(assume_crs="EPSG:nowhere"))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
-from sheets import sample, write_raster
+from members import sample, write_raster
 
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window

@@ -10,7 +10,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sheets import cut_sheets, sample, write_raster
+from members import cut_members, sample, write_raster
 
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window
@@ -24,8 +24,8 @@ BANDS = (2, 0)
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Give sixty overlapping sheets."""
-    return cut_sheets(tmp_path_factory.mktemp("sixty") / "sheets")
+    """Give sixty overlapping members."""
+    return cut_members(tmp_path_factory.mktemp("sixty") / "members")
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def painted(paths):
-    """Paint sheets over one another, pixel by pixel, the first one on top."""
+    """Paint members over one another, pixel by pixel, the first one on top."""
     read = []
     for path in paths:
         with rasterio.open(path) as dataset:
@@ -57,18 +57,18 @@ def read_whole(scene):
 
 
 @pytest.mark.parametrize("rule", ["first", "last"])
-def test_the_rule_says_which_sheet_counts(folder, rule):
+def test_the_rule_says_which_member_counts(folder, rule):
     paths = sorted(folder.iterdir())
     scene = open_scene(folder, SceneOptions(mosaic=rule))
-    assert (len(scene.sheets), scene.name) == (60, "sheets")
-    assert (scene.georef.height, scene.georef.width) == (372, 612)
+    assert (len(scene.members), scene.name) == (60, "members")
+    assert (scene.geobox.height, scene.geobox.width) == (372, 612)
     expected = painted(paths if rule == "first" else paths[::-1])
     assert np.array_equal(read_whole(scene), expected)
 
 
 @pytest.fixture(scope="session")
 def read_at_once(folder):
-    """Give the sixty sheets as one scene, and all of its pixels."""
+    """Give the sixty members as one scene, and all of its pixels."""
     scene = open_scene(folder)
     return scene, *scene.read(scene.window, BANDS)
 
@@ -85,8 +85,8 @@ def test_a_mosaic_is_the_same_in_every_window(read_at_once, data):
     assert pixels.tobytes() == whole[(slice(None), *window.slices())].tobytes()
 
 
-def test_a_sheet_is_read_no_further_than_those_above_leave_off(tmp_path, monkeypatch):
-    scene = open_scene(cut_sheets(tmp_path / "sheets", rows=1, cols=3))
+def test_a_member_is_read_no_further_than_those_above_leave_off(tmp_path, monkeypatch):
+    scene = open_scene(cut_members(tmp_path / "members", rows=1, cols=3))
     read, parts = Raster.read, []
 
     def noting(raster, window, *given):
@@ -101,18 +101,18 @@ def test_a_sheet_is_read_no_further_than_those_above_leave_off(tmp_path, monkeyp
 def test_files_patterns_and_lists_are_the_same_as_their_folder(folder, tmp_path):
     expected = open_scene(folder)
     paths = sorted(folder.iterdir())
-    names = tmp_path / "sheets.txt"
+    names = tmp_path / "members.txt"
     lines = [os.path.relpath(path, tmp_path) for path in paths]
-    names.write_text("\n".join(["# sixty sheets", "", *lines]))
-    for named in (paths, folder / "sheet_*.tif", names):
+    names.write_text("\n".join(["# sixty members", "", *lines]))
+    for named in (paths, folder / "member_*.tif", names):
         scene = open_scene(named)
-        assert scene.georef == expected.georef
-        assert len(scene.sheets) == 60
+        assert scene.geobox == expected.geobox
+        assert len(scene.members) == 60
     assert np.array_equal(read_whole(scene), read_whole(expected))
     assert pickle.loads(pickle.dumps(scene)) == scene  # noqa: S301  # just made
 
 
-def test_the_newest_sheet_counts(tmp_path):
+def test_the_newest_member_counts(tmp_path):
     pixels, transform, _ = sample((0, 20), (0, 30))
     days = ("2021:05:06 00:00:00", "20230709", "2022-01-01T10:00:00Z")
     for number, day in enumerate(days, start=1):
@@ -128,7 +128,7 @@ def test_the_newest_sheet_counts(tmp_path):
         open_scene(tmp_path, SceneOptions(mosaic="newest"))
 
 
-def test_the_fullest_sheet_counts(tmp_path):
+def test_the_fullest_member_counts(tmp_path):
     _, transform, _ = sample((0, 20), (0, 30))
     for number, empty in ((1, 25), (2, 5), (3, 10)):
         pixels = np.full((3, 20, 30), number, np.uint16)
@@ -140,7 +140,7 @@ def test_the_fullest_sheet_counts(tmp_path):
     assert valid[0].tolist() == [False] * 5 + [True] * 25
 
 
-def test_gaps_between_sheets_are_not_valid(tmp_path):
+def test_gaps_between_members_are_not_valid(tmp_path):
     pixels, transform, _ = sample((0, 20), (0, 30))
     write_raster(tmp_path / "a.tif", pixels, transform)
     far = transform @ Affine.translation(50, 40)
@@ -182,18 +182,19 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path):
     refused(to=transform @ Affine.translation(0.4, 0), match="one corner at 330004")
 
 
-def test_a_broken_sheet_is_named_or_left_out(folder, tmp_path):
+def test_a_broken_member_is_named_or_left_out(folder, tmp_path):
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
-    (broken / "sheet_2_3.tif").write_bytes(b"II*\0 and then nothing")
+    (broken / "member_2_3.tif").write_bytes(b"II*\0 and then nothing")
     with pytest.raises(
-        SceneError, match=r"sheet_2_3\.tif cannot be opened.*; --skip-unreadable leaves"
+        SceneError,
+        match=r"member_2_3\.tif cannot be opened.*; --skip-unreadable leaves",
     ):
         open_scene(broken)
     scene = open_scene(broken, SceneOptions(skip_unreadable=True))
-    assert len(scene.sheets) == 59
+    assert len(scene.members) == 59
     assert scene.warnings[0].startswith("left out: ")
-    assert "sheet_2_3.tif" in scene.warnings[0]
+    assert "member_2_3.tif" in scene.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -239,11 +240,11 @@ def test_headers_are_read_once_and_again_when_files_change(folder, cache, tmp_pa
     assert read_headers(places, reading) == read_headers(places)
 
 
-def test_any_changed_sheet_is_another_scene(folder, tmp_path):
+def test_any_changed_member_is_another_scene(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     before = open_scene(copy).identity()
-    with rasterio.open(copy / "sheet_5_9.tif", "r+") as dataset:
+    with rasterio.open(copy / "member_5_9.tif", "r+") as dataset:
         dataset.update_tags(NOTE="changed")
     after = open_scene(copy).identity()
     differing = {name for name, value in after.items() if value != before[name]}
@@ -251,7 +252,7 @@ def test_any_changed_sheet_is_another_scene(folder, tmp_path):
     assert "scene grid" not in differing
 
 
-def test_a_picture_of_a_mosaic_shows_its_sheets(folder):
+def test_a_picture_of_a_mosaic_shows_its_members(folder):
     scene = open_scene(folder)
     picture = scene.picture(Window(6, 12, 360, 600), (0, 1), (36, 60))
     whole, valid = scene.read(Window(6, 12, 360, 600), (0, 1))

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import rasterio
-from sheets import cut_sheets, sample, write_raster
+from members import cut_members, sample, write_raster
 
 from geoseg.geo.windows import Window
 from geoseg.scene import open_scene
 from geoseg.scene.files.datasets import opened
-from geoseg.scene.files.pool import Shelf, weight
+from geoseg.scene.files.pool import DatasetPool, weight
 from geoseg.storage.fingerprint import Fingerprint
 
 
@@ -28,44 +28,44 @@ def files(tmp_path):
 
 
 def test_a_file_is_given_to_one_at_a_time(files):
-    shelf = Shelf()
-    assert shelf.take("a") is None
-    shelf.give("a", files[0])
-    shelf.give("a", files[1])
+    pool = DatasetPool()
+    assert pool.take("a") is None
+    pool.give("a", files[0])
+    pool.give("a", files[1])
     with ThreadPoolExecutor(1) as other:
-        assert other.submit(shelf.take, "a").result() is files[1]
-    assert shelf.take("a") is files[0]
-    assert shelf.take("a") is None
+        assert other.submit(pool.take, "a").result() is files[1]
+    assert pool.take("a") is files[0]
+    assert pool.take("a") is None
 
 
 def test_what_was_not_used_for_longest_is_closed(files):
-    shelf = Shelf(most=2)
+    pool = DatasetPool(most=2)
     for name, dataset in zip("abc", files, strict=False):
-        shelf.give(name, dataset)
+        pool.give(name, dataset)
     assert [dataset.closed for dataset in files[:3]] == [True, False, False]
-    shelf.give("b", shelf.take("b"))
-    shelf.give("d", files[3])
+    pool.give("b", pool.take("b"))
+    pool.give("d", files[3])
     assert [dataset.closed for dataset in files] == [True, False, True, False]
 
 
 def test_no_more_memory_is_kept_than_is_allowed(files):
-    shelf = Shelf(most_bytes=2 * weight(files[0]))
+    pool = DatasetPool(most_bytes=2 * weight(files[0]))
     for name, dataset in zip("abc", files, strict=False):
-        shelf.give(name, dataset)
+        pool.give(name, dataset)
     assert [dataset.closed for dataset in files[:3]] == [True, False, False]
 
 
 def test_a_forked_process_takes_no_file_of_its_parent(files, monkeypatch):
-    shelf = Shelf()
-    shelf.give("a", files[0])
+    pool = DatasetPool()
+    pool.give("a", files[0])
     with monkeypatch.context() as child:
         child.setattr(os, "getpid", lambda: -1)
-        assert shelf.take("a") is None
-    assert shelf.take("a") is files[0]
+        assert pool.take("a") is None
+    assert pool.take("a") is files[0]
 
 
 def test_many_threads_read_what_one_does(tmp_path):
-    scene = open_scene(cut_sheets(tmp_path / "sheets", rows=3, cols=4))
+    scene = open_scene(cut_members(tmp_path / "members", rows=3, cols=4))
     windows = [Window(row, col, 70, 90) for row in (0, 60, 100) for col in (0, 70, 160)]
     expected = [scene.read(window, (0, 1)) for window in windows]
     with ThreadPoolExecutor(6) as threads:

@@ -5,7 +5,7 @@ import pytest
 import rasterio
 from click.testing import CliRunner
 from items import BANDS, make_product, sample_bands
-from sheets import write_raster
+from members import write_raster
 from web import served
 
 from geoseg.cli import main
@@ -47,7 +47,7 @@ def test_a_product_is_the_image_that_its_files_hold(tmp_path, level, by):
 
 def test_products_before_the_offset_have_none(tmp_path):
     scene = open_scene(make_product(tmp_path, added=0))
-    band = scene.sheets[0].band(0)
+    band = scene.members[0].band(0)
     assert (band.scale, band.offset) == (1e-4, 0)
 
 
@@ -58,7 +58,7 @@ def test_a_products_resolutions_are_told_and_only_files_needed_opened(tmp_path):
     for path in safe.rglob("*_B1*.jp2"):
         path.unlink()
     scene = open_scene(safe, needs=lambda names, _: [names.index("B8A")])
-    assert (scene.bands, scene.georef.transform.a) == (("B8A",), 20)
+    assert (scene.bands, scene.geobox.transform.a) == (("B8A",), 20)
 
 
 def test_files_of_a_product_named_alone_have_its_offset(tmp_path):
@@ -69,17 +69,17 @@ def test_files_of_a_product_named_alone_have_its_offset(tmp_path):
     alone = open_scene(red)
     assert (by_flag.bands, alone.bands) == (("red", "nir"), ("B04",))
     for scene in (by_flag, alone):
-        band = scene.sheets[0].band(0)
+        band = scene.members[0].band(0)
         assert (band.scale, band.offset, band.nodata) == (1e-4, -0.1, 0)
     # Elsewhere, nothing tells what its numbers mean.
     other = tmp_path / red.name
     other.write_bytes(red.read_bytes())
-    band = open_scene(other).sheets[0].band(0)
+    band = open_scene(other).members[0].band(0)
     assert (band.scale, band.offset) == (1, 0)
     # What lies in a product and is not of it is not its.
     made = red.with_name("made_B04_10m.tif")
     write_raster(made, stack(("B04",)), sample_bands(("B04",))[1], nodata=None)
-    band = open_scene(made).sheets[0].band(0)
+    band = open_scene(made).members[0].band(0)
     assert (band.scale, band.offset) == (1, 0)
 
 
@@ -143,10 +143,10 @@ def test_a_product_on_a_server_is_what_it_is_on_a_disk(tmp_path):
             ):
                 assert np.array_equal(found, there)
         alone = f"{address}/{red.relative_to(tmp_path)}?sig=secret"
-        band = open_scene(alone).sheets[0].band(0)
+        band = open_scene(alone).members[0].band(0)
         assert (band.name, band.scale, band.offset) == ("B04", 1e-4, -0.1)
         beside = open_scene([alone, safe], needs=lambda names, _: [names.index("B04")])
-        assert [sheet.band(0).offset for sheet in beside.sheets] == [-0.1, -0.1]
+        assert [member.band(0).offset for member in beside.members] == [-0.1, -0.1]
 
 
 def test_a_file_whose_products_metadata_are_gone_is_taken_raw_only(tmp_path):

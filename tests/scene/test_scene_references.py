@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sheets import sample, write_raster
+from members import sample, write_raster
 
 from geoseg.errors import SceneError
 from geoseg.scene import SceneOptions, open_scene

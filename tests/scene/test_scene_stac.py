@@ -24,8 +24,8 @@ from items import (
     save,
     write_band,
 )
+from members import write_raster
 from object_store import make_bucket, object_store
-from sheets import write_raster
 from tiny_models import build
 from tiny_models import save as save_model
 from web import served
@@ -66,7 +66,7 @@ def test_an_item_is_the_image_that_its_files_hold(tmp_path, version):
     expected, transform = sample_bands(RGBN)
     assert (scene.bands, scene.dtype, scene.name) == (RGBN, "uint16", "item.json")
     assert scene.common_names == ("blue", "green", "red", "nir")
-    assert scene.georef.transform == transform
+    assert scene.geobox.transform == transform
     pixels, valid = pixels_of(scene)
     assert np.array_equal(pixels, np.stack(list(expected.values())))
     assert np.array_equal(valid, (pixels > 0).all(axis=0))
@@ -155,7 +155,7 @@ def test_two_items_are_one_mosaic_by_the_time_they_tell(tmp_path):
         scene = open_scene([left, right], SceneOptions(mosaic=rule))
         added = np.where(np.arange(WIDTH) < edge, 1, 2)
         assert np.array_equal(pixels_of(scene)[0], expected + added)
-        assert len(scene.sheets) == 2
+        assert len(scene.members) == 2
     both = {"type": "FeatureCollection", "features": []}
     for place in (left, right):
         content = json.loads(place.read_text(encoding="utf-8"))
@@ -208,7 +208,7 @@ def test_bands_of_several_sizes_are_refused_unless_a_grid_is_chosen(tmp_path):
     assert valid.all()
     assert np.array_equal(pixels[:2], np.stack(list(expected.values())))
     only = open_scene(path, needs=needs("B11"))
-    assert only.georef.transform.a == 20
+    assert only.geobox.transform.a == 20
     assert np.array_equal(pixels_of(only)[0][0], half(sample_bands(("B11",))[0]["B11"]))
 
 
@@ -223,7 +223,7 @@ def test_of_a_band_in_several_sizes_the_finest_that_all_have_counts(tmp_path):
     path = save(tmp_path / "item.json", item(assets, version="1.1.0"))
     for wanted, size in ((("B04",), 10), (("B04", "B11"), 20)):
         scene = open_scene(path, needs=needs(*wanted))
-        assert (scene.bands, scene.georef.transform.a) == (wanted, size)
+        assert (scene.bands, scene.geobox.transform.a) == (wanted, size)
     chosen = SceneOptions(like=str(tmp_path / "B04_10m.tif"))
     finest = open_scene(path, chosen, needs=needs("B04", "B11"))
     assert np.array_equal(pixels_of(finest)[0][0], pixels["B04"])
@@ -274,7 +274,7 @@ def test_what_an_item_says_goes_before_what_a_file_says(tmp_path):
     with rasterio.open(tmp_path / "B04.tif", "r+") as dataset:
         dataset.nodata, dataset.scales, dataset.offsets = 1, (1e-4,), (-0.1,)
     scene = open_scene(path)
-    band = scene.sheets[0].band(0)
+    band = scene.members[0].band(0)
     assert (band.scale, band.offset, band.nodata) == (2e-4, -0.1, 544)
     pixels, valid = pixels_of(scene)
     assert np.array_equal(valid, pixels[0] != 544)
@@ -301,13 +301,13 @@ def test_an_offset_that_a_catalogue_took_off_is_not_taken_off_twice(tmp_path):
     says = {"scale": 1e-4, "offset": -0.1, "bands": ("B04", "B08")}
     path = make_item(tmp_path, properties=applied, **says)
     scene = open_scene(path)
-    assert {scene.sheets[0].band(i).offset for i in (0, 1)} == {0}
+    assert {scene.members[0].band(i).offset for i in (0, 1)} == {0}
     assert "taken off already; it is taken off once" in scene.warnings[0]
     change(
         path,
         lambda i: i["properties"].update({"earthsearch:boa_offset_applied": False}),
     )
-    assert open_scene(path).sheets[0].band(0).offset == -0.1
+    assert open_scene(path).members[0].band(0).offset == -0.1
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_an_offset_that_a_catalogue_took_off_is_not_taken_off_twice(tmp_path):
 def test_the_baseline_decides_where_nothing_else_tells(tmp_path, properties, offset):
     path = make_item(tmp_path, bands=("B04",), properties=properties)
     scene = open_scene(path)
-    assert scene.sheets[0].band(0).offset == pytest.approx(offset)
+    assert scene.members[0].band(0).offset == pytest.approx(offset)
     assert bool(scene.warnings) == bool(offset)
     others = [
         make_item(tmp_path / n, bands=("B04",), properties=properties) for n in "abc"
@@ -344,7 +344,7 @@ def test_a_quality_asset_of_another_size_serves_as_a_mask(tmp_path):
     change(path, lambda it: it["assets"].update(scl=asset("SCL.tif", **raster)))
     chosen = SceneOptions(mask=("scl:cloud,shadow",))
     scene = open_scene(path, chosen, needs=needs("B04", "B08"))
-    assert (scene.bands, scene.georef.transform.a) == (("B04", "B08", "scl"), 10)
+    assert (scene.bands, scene.geobox.transform.a) == (("B04", "B08", "scl"), 10)
     _, valid = scene.read(scene.window, (0, 1))
     large = np.kron(half(classes), np.ones((2, 2), np.uint8))
     assert np.array_equal(valid, ~np.isin(large, (3, 8, 9)))
@@ -578,7 +578,7 @@ def test_an_item_that_cannot_be_opened_is_left_out_where_that_is_allowed(tmp_pat
     with pytest.raises(SceneError, match=r"B04\.tif.*--skip-unreadable"):
         open_scene(given[:2])
     scene = open_scene(given, SceneOptions(skip_unreadable=True))
-    assert len(scene.sheets) == 1
+    assert len(scene.members) == 1
     assert [w.startswith("left out: ") for w in scene.warnings] == [True, True]
 
 
@@ -645,7 +645,7 @@ def test_a_landsat_item_is_masked_by_bits_and_scaled(tmp_path):
     expected = np.stack(list(pixels.values())) * 2.75e-5 - 0.2
     assert np.allclose(found[:, valid], expected[:, valid], atol=1e-6)
     assert np.array_equal(valid, (bits & 0b1000 == 0) & (pixels["B04"] > 0))
-    assert scene.rasters[0].taken.startswith("2017:02:16 10:21:01")
+    assert scene.rasters[0].acquired.startswith("2017:02:16 10:21:01")
 
 
 def test_bands_to_learn_from_are_chosen_before_files_are_opened(tmp_path):

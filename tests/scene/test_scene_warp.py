@@ -7,17 +7,17 @@ import pytest
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from members import cut_members, sample, write_raster
 from pyproj import CRS, Transformer
-from sheets import cut_sheets, sample, write_raster
 
 from geoseg.errors import SceneError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.warp.coordinates import pixel_coordinates
 
 UTM33, UTM32, EUROPE, DEGREES = (CRS.from_epsg(n) for n in (32633, 32632, 3035, 4326))
-PLANE = Georef(768, 1536, Affine(10, 0, 330_000, 0, -10, 5_822_040), UTM33)
+PLANE = GeoBox(768, 1536, Affine(10, 0, 330_000, 0, -10, 5_822_040), UTM33)
 
 
 def exact_coordinates(grid, window, plane):
@@ -32,15 +32,15 @@ def exact_coordinates(grid, window, plane):
 
 
 GRIDS = {
-    "next zone": Georef(700, 1400, Affine(10, 0, 738_000, 0, -10, 5_830_000), UTM32),
-    "off its own lattice": Georef(
+    "next zone": GeoBox(700, 1400, Affine(10, 0, 738_000, 0, -10, 5_830_000), UTM32),
+    "off its own lattice": GeoBox(
         700, 1400, Affine(10, 0, 738_003, 0, -10, 5_830_007), UTM32
     ),
-    "equal area": Georef(
+    "equal area": GeoBox(
         700, 1400, Affine(10, 0, 4_490_000, 0, -10, 3_270_000), EUROPE
     ),
-    "degrees": Georef(700, 1400, Affine(1.5e-4, 0, 12.5, 0, -9e-5, 52.52), DEGREES),
-    "turned": Georef(
+    "degrees": GeoBox(700, 1400, Affine(1.5e-4, 0, 12.5, 0, -9e-5, 52.52), DEGREES),
+    "turned": GeoBox(
         700,
         1400,
         Affine.translation(738_000, 5_830_000)
@@ -48,10 +48,10 @@ GRIDS = {
         @ Affine.scale(10, -10),
         UTM32,
     ),
-    "a continent in pixels of 5 km": Georef(
+    "a continent in pixels of 5 km": GeoBox(
         900, 1000, Affine(0.05, 0, -25, 0, -0.05, 75), DEGREES
     ),
-    "the world": Georef(720, 1440, Affine(0.25, 0, -180, 0, -0.25, 90), DEGREES),
+    "the world": GeoBox(720, 1440, Affine(0.25, 0, -180, 0, -0.25, 90), DEGREES),
 }
 
 
@@ -60,7 +60,7 @@ def test_coordinates_are_off_by_a_twentieth_of_a_pixel_at_most(name):
     grid = GRIDS[name]
     plane = PLANE
     if name in {"a continent in pixels of 5 km", "the world"}:
-        plane = Georef(2000, 2000, Affine(5000, 0, 2e6, 0, -5000, 6e6), EUROPE)
+        plane = GeoBox(2000, 2000, Affine(5000, 0, 2e6, 0, -5000, 6e6), EUROPE)
     window = Window(37, 101, 640, 1200)
     rows, cols = pixel_coordinates(grid, window, plane)
     known_rows, known_cols = exact_coordinates(grid, window, plane)
@@ -93,9 +93,9 @@ def test_a_pixel_is_in_the_same_place_in_every_window(data):
 
 @pytest.fixture(scope="module")
 def zones(tmp_path_factory):
-    """Give sheets in two UTM zones, that overlap and have gaps."""
-    folder = tmp_path_factory.mktemp("zones") / "sheets"
-    cut_sheets(folder, rows=2, cols=4, side=90)
+    """Give members in two UTM zones, that overlap and have gaps."""
+    folder = tmp_path_factory.mktemp("zones") / "members"
+    cut_members(folder, rows=2, cols=4, side=90)
     pixels, transform, names = sample((0, 200), (300, 700))
     scene = open_scene(
         write_raster(folder.parent / "east.tif", pixels, transform, names=names),
@@ -105,7 +105,7 @@ def zones(tmp_path_factory):
     write_raster(
         folder / "zone_32.tif",
         np.where(valid, warped, 0),
-        scene.georef.transform,
+        scene.geobox.transform,
         crs="EPSG:32632",
         names=names,
     )
@@ -122,7 +122,7 @@ CHOICES = (
 
 @pytest.fixture(scope="module", params=CHOICES, ids=str)
 def warped(request, zones):
-    """Give sheets of two zones on a grid that was chosen, and all of its pixels."""
+    """Give members of two zones on a grid that was chosen, and all of its pixels."""
     scene = open_scene(zones, SceneOptions(**request.param))
     return scene, *scene.read(scene.window, (2, 0))
 
@@ -163,7 +163,7 @@ def test_what_is_held_at_a_time_never_shows(zones, monkeypatch, side):
 def test_bounds_crop_and_move_nothing(zones):
     chosen = {"crs": "EPSG:3035", "resolution": 10}
     whole = open_scene(zones, SceneOptions(**chosen))
-    bounds = whole.georef.bounds
+    bounds = whole.geobox.bounds
     part = open_scene(
         zones,
         SceneOptions(
@@ -176,9 +176,9 @@ def test_bounds_crop_and_move_nothing(zones):
             ),
         ),
     )
-    assert part.georef == whole.georef
+    assert part.geobox == whole.geobox
     assert part.area == Window(
-        1, 100, whole.georef.height - 72, whole.georef.width - 100
+        1, 100, whole.geobox.height - 72, whole.geobox.width - 100
     )
     with pytest.raises(SceneError, match="hold no pixel of the scene, which covers"):
         open_scene(zones, SceneOptions(**chosen, bounds=(0, 0, 1, 1)))
@@ -233,8 +233,8 @@ def test_values_are_those_of_the_definition(tmp_path, method):
     path = write_raster(tmp_path / "a.tif", pixels, transform)
     scene = open_scene(path, SceneOptions(crs="EPSG:32632", resampling=method))
     found, valid = scene.read(scene.window, (0,))
-    rows, cols = pixel_coordinates(scene.georef, scene.window, open_scene(path).georef)
-    for row, col in np.random.default_rng(0).integers(0, scene.georef.height, (300, 2)):
+    rows, cols = pixel_coordinates(scene.geobox, scene.window, open_scene(path).geobox)
+    for row, col in np.random.default_rng(0).integers(0, scene.geobox.height, (300, 2)):
         known = naive(
             pixels[0].astype(float),
             pixels[0] > 0,
@@ -273,11 +273,11 @@ def test_a_pixel_that_covers_many_is_their_mean(tmp_path):
     scene = open_scene(path, SceneOptions(resolution=80))
     found, valid = scene.read(scene.window, (0, 1, 2))
     inner = (slice(None), slice(4, -4), slice(4, -4))
-    left, top = scene.georef.transform.c, scene.georef.transform.f
+    left, top = scene.geobox.transform.c, scene.geobox.transform.f
     col, row = round((left - transform.c) / 10), round((transform.f - top) / 10)
     blocks = np.pad(pixels.astype(float), ((0, 0), (64, 64), (64, 64)))
     blocks = blocks[:, row + 64 :, col + 64 :]
-    size = scene.georef.height, scene.georef.width
+    size = scene.geobox.height, scene.geobox.width
     blocks = np.pad(blocks, ((0, 0), (0, 999), (0, 999)))[
         :, : size[0] * 8, : size[1] * 8
     ]
@@ -292,7 +292,7 @@ def test_the_grid_of_another_raster_is_taken_to_the_last_bit(zones, tmp_path):
     odd = Affine(7, 0, 744_001.25, 0, -9, 5_824_003.5)
     like = write_raster(tmp_path / "like.tif", pixels, odd, crs="EPSG:32632")
     scene = open_scene(zones, SceneOptions(like=str(like)))
-    assert scene.georef == open_scene(like).georef
+    assert scene.geobox == open_scene(like).geobox
     with pytest.raises(SceneError, match="leave out --crs and --resolution"):
         open_scene(zones, SceneOptions(like=str(like), crs="EPSG:3035"))
     far = write_raster(tmp_path / "far.tif", pixels, odd, crs="EPSG:32733")
@@ -304,8 +304,8 @@ def test_the_files_own_grid_is_read_as_it_is_where_it_is_chosen(tmp_path):
     pixels, transform, names = sample((0, 60), (0, 70))
     path = write_raster(tmp_path / "a.tif", pixels, transform, names=names)
     scene = open_scene(path, SceneOptions(crs="EPSG:32633", resolution=10))
-    assert scene.sheets[0].layers[0].warp is None
-    assert np.array_equal(scene.read(scene.sheets[0].window, (0, 1, 2))[0], pixels)
+    assert scene.members[0].layers[0].warp is None
+    assert np.array_equal(scene.read(scene.members[0].window, (0, 1, 2))[0], pixels)
 
 
 @pytest.mark.parametrize("way", ["south-up", "turned", "sheared"])
@@ -318,10 +318,10 @@ def test_odd_geotransforms_stay_as_they_are_and_can_be_put_right(tmp_path, way):
     }[way]
     path = write_raster(tmp_path / "a.tif", pixels, transform @ odd, names=names)
     scene = open_scene(path)
-    assert scene.georef.transform == transform @ odd
+    assert scene.geobox.transform == transform @ odd
     assert np.array_equal(scene.read(scene.window, (0, 1, 2))[0], pixels)
     upright = open_scene(path, SceneOptions(resolution=10, resampling="nearest"))
-    assert upright.georef.is_north_up
+    assert upright.geobox.is_north_up
     found, valid = upright.read(upright.window, (0,))
     ground = np.abs((transform @ odd).determinant) * (pixels[0] > 0).sum()
     assert valid.sum() * 100 == pytest.approx(ground, rel=0.05)
@@ -347,8 +347,8 @@ def test_a_picture_of_a_warped_scene_shows_its_ground(zones):
     scene = open_scene(zones, SceneOptions(crs="EPSG:3035", resolution=10))
     picture = scene.picture(scene.window, (0, 1), (50, 80))
     valid = scene.read(scene.window, (0, 1))[1]
-    rows = (np.arange(50) + 0.5) * scene.georef.height / 50
-    cols = (np.arange(80) + 0.5) * scene.georef.width / 80
+    rows = (np.arange(50) + 0.5) * scene.geobox.height / 50
+    cols = (np.arange(80) + 0.5) * scene.geobox.width / 80
     there = valid[rows.astype(int)[:, np.newaxis], cols.astype(int)]
     assert (there == ~picture.mask[0]).mean() > 0.95
 
@@ -361,11 +361,11 @@ def numbered(path, number, transform, crs, size=(100, 100)):
 
 def spot(scene, longitude, latitude):
     """Read one point of a scene: the number there, 0 where there is none."""
-    move = Transformer.from_crs(4326, scene.georef.crs, always_xy=True)
+    move = Transformer.from_crs(4326, scene.geobox.crs, always_xy=True)
     x, y = move.transform(longitude, latitude)
-    if scene.georef.crs.is_geographic:  # a grid may go on beyond 180 degrees
-        x += 360 * round((scene.georef.bounds.left + 1 - x) / 360)
-    col, row = map(math.floor, ~scene.georef.transform * (x, y))
+    if scene.geobox.crs.is_geographic:  # a grid may go on beyond 180 degrees
+        x += 360 * round((scene.geobox.bounds.left + 1 - x) / 360)
+    col, row = map(math.floor, ~scene.geobox.transform * (x, y))
     window = Window(row, col, 1, 1)
     if not scene.window.contains(window):
         return 0
@@ -389,7 +389,7 @@ def test_the_180th_meridian_is_no_edge(tmp_path, chosen):
     numbered(tmp_path / "a.tif", 7, west, "EPSG:32660")
     numbered(tmp_path / "b.tif", 8, east, "EPSG:32601")
     scene = open_scene(tmp_path, SceneOptions(**chosen))
-    assert max(scene.georef.height, scene.georef.width) < 250
+    assert max(scene.geobox.height, scene.geobox.width) < 250
     assert [spot(scene, x, 0.5) for x in (179.4, 179.9, -179.7, -179.4)] == [7, 7, 8, 8]
     assert spot(scene, 0, 0.5) == 0
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sheets import cut_sheets, sample, write_raster
+from members import cut_members, sample, write_raster
 from web import served
 
 from geoseg.errors import SceneError
@@ -38,19 +38,19 @@ def test_a_scene_on_a_server_is_what_it_is_on_a_disk(folder, fault):
     expected = known.read(known.window, (2, 0))
     with served(folder, **fault) as (address, _):
         scene = open_scene([f"{address}/{path.name}" for path in paths])
-        assert scene.georef == known.georef
+        assert scene.geobox == known.geobox
         for found, there in zip(
             scene.read(scene.window, (2, 0)), expected, strict=True
         ):
             assert np.array_equal(found, there)
-        assert address in scene.identity()["scene"] or len(scene.sheets) > 1
+        assert address in scene.identity()["scene"] or len(scene.members) > 1
 
 
 @pytest.mark.parametrize("fault", [{"delay": 0.05}, {"fail_every": 10}], ids=str)
-def test_sheets_on_a_server_are_read_at_once_and_are_what_they_are_on_a_disk(
+def test_members_on_a_server_are_read_at_once_and_are_what_they_are_on_a_disk(
     tmp_path, fault
 ):
-    paths = sorted(cut_sheets(tmp_path, rows=2, cols=3, side=200).iterdir())
+    paths = sorted(cut_members(tmp_path, rows=2, cols=3, side=200).iterdir())
     known = open_scene(paths)
     with served(tmp_path, **fault) as (address, server):
         scene = open_scene([f"{address}/{path.name}" for path in paths])
@@ -79,20 +79,20 @@ def test_bands_on_a_server_are_read_at_once(tmp_path):
 
 @st.composite
 def layouts(draw):
-    """Draw windows of sheets, which may lie over one another."""
+    """Draw windows of members, which may lie over one another."""
     side = st.integers(1, 40)
     place = st.integers(0, 80)
     window = st.builds(Window, place, place, side, side)
     return [SimpleNamespace(window=w) for w in draw(st.lists(window, max_size=12))]
 
 
-@given(sheets=layouts())
-def test_sheets_that_are_read_at_once_share_no_pixel_and_keep_their_order(sheets):
+@given(members=layouts())
+def test_members_that_are_read_at_once_share_no_pixel_and_keep_their_order(members):
     seen = Window(20, 30, 60, 50)
-    groups = waves(sheets, seen)
+    groups = waves(members, seen)
     place = {id(s): number for number, group in enumerate(groups) for s in group}
-    assert sorted(place) == sorted(id(sheet) for sheet in sheets)
-    for (first, one), (second, other) in combinations(enumerate(sheets), 2):
+    assert sorted(place) == sorted(id(member) for member in members)
+    for (first, one), (second, other) in combinations(enumerate(members), 2):
         shared = one.window.intersection(other.window)
         if shared and shared.intersection(seen):
             assert first < second

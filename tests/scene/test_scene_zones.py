@@ -1,6 +1,6 @@
-"""Sixty sheets in two zones, renamed, with gaps, one broken: their map, pixel by pixel.
+"""Sixty members in two zones, renamed, with gaps, one broken: each pixel of the map.
 
-The truth asks PROJ for every pixel, and paints sheet by sheet.
+The truth asks PROJ for every pixel, and paints member by member.
 """
 
 import hashlib
@@ -11,9 +11,9 @@ import pytest
 import rasterio
 import rasterio.warp
 from click.testing import CliRunner
+from members import COMPRESSIONS, cut_members, write_raster
 from onnx_models import write_onnx
 from pyproj import Transformer
-from sheets import COMPRESSIONS, cut_sheets, write_raster
 
 from geoseg.cli import main
 from geoseg.models.package.make import make_package
@@ -23,11 +23,11 @@ ROWS, COLS, GAPS = 6, 11, {(0, 3), (1, 9), (2, 2), (3, 3), (4, 7), (5, 5)}
 BRIGHT = 2600
 """Near infrared, from which on a pixel is bright."""
 OFF = 0.06
-"""Pixels of a sheet by which a coordinate, rounded, may be off, and a little."""
+"""Pixels of a member by which a coordinate, rounded, may be off, and a little."""
 
 
 def renumber(path, number):
-    """Give a sheet three bands: near infrared, its number, and 1."""
+    """Give a member three bands: near infrared, its number, and 1."""
     with rasterio.open(path) as dataset:
         infrared, transform = dataset.read(1), dataset.transform
     there = (infrared > 0).astype(np.uint16)
@@ -56,7 +56,7 @@ def renumber(path, number):
     write_raster(
         path.with_name(f"{name}.tif"),
         pixels,
-        names=("nir", "sheet", "one"),
+        names=("nir", "member", "one"),
         compress=COMPRESSIONS[number % len(COMPRESSIONS)],
         **place,
     )
@@ -64,15 +64,15 @@ def renumber(path, number):
 
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory):
-    """Map the sheets by a model that tells which sheet a pixel is of, and its light."""
+    """Map the members by a model that says of which member a pixel is, and light."""
     work = tmp_path_factory.mktemp("zones")
-    folder = cut_sheets(work / "sheets", rows=ROWS, cols=COLS, side=36, bands=(7,))
+    folder = cut_members(work / "members", rows=ROWS, cols=COLS, side=36, bands=(7,))
     for number, (i, j) in enumerate(np.ndindex(ROWS, COLS), start=1):
-        path = folder / f"sheet_{i}_{j}.tif"
+        path = folder / f"member_{i}_{j}.tif"
         path.unlink() if (i, j) in GAPS else renumber(path, number)
     whole = min(folder.iterdir()).read_bytes()
     (folder / "broken.tif").write_bytes(b"II*\0" + whole[99:3000])
-    # The nearest number n of a sheet s is that of the largest 2 n s - n n.
+    # The nearest number n of a member s is that of the largest 2 n s - n n.
     numbers = np.repeat(np.arange(1, ROWS * COLS + 1), 2)
     light = np.tile([-0.5, 0.5], ROWS * COLS)
     scores = np.stack((light, 2 * numbers, -(numbers**2) - light * BRIGHT), axis=1)
@@ -81,8 +81,8 @@ def mapped(tmp_path_factory):
     )
     classes = tuple(f"c{index}:{index}" for index in range(len(scores)))
     said = NewPackage(
-        name="sheets",
-        bands=("nir", "sheet", "one"),
+        name="members",
+        bands=("nir", "member", "one"),
         classes=classes,
         gsd_m=10.0,
         tile=64,
@@ -99,8 +99,8 @@ def mapped(tmp_path_factory):
     return folder, work / "out"
 
 
-class Sheet:
-    """A sheet as its file tells it, and where the map's pixels are in it."""
+class Member:
+    """A member as its file tells it, and where the map's pixels are in it."""
 
     def __init__(self, path, places):
         """Read the file; places are where pixels of the map are, by the CRS."""
@@ -138,7 +138,7 @@ class Sheet:
         return value - doubt, value + doubt
 
 
-def test_each_pixel_of_a_map_of_two_zones_is_what_the_right_sheet_says(mapped):
+def test_each_pixel_of_a_map_of_two_zones_is_what_the_right_member_says(mapped):
     folder, out = mapped
     with rasterio.open(out / "landcover.tif") as dataset:
         given, transform, crs = dataset.read(1), dataset.transform, dataset.crs
@@ -152,13 +152,13 @@ def test_each_pixel_of_a_map_of_two_zones_is_what_the_right_sheet_says(mapped):
         zone: Transformer.from_crs(crs, zone, always_xy=True).transform(xs, ys)
         for zone in (32632, 32633)
     }
-    sheets = [Sheet(path, moved) for path in paths]
-    assert len(sheets) == 60
+    members = [Member(path, moved) for path in paths]
+    assert len(members) == 60
     places = [(0, 0), (OFF, OFF), (OFF, -OFF), (-OFF, OFF), (-OFF, -OFF)]
     painted = np.zeros((len(places), *given.shape), int)
-    for sheet in reversed(sheets):  # the first one comes on top
+    for member in reversed(members):  # the first one comes on top
         for layer, (down, across) in zip(painted, places, strict=True):
-            number = sheet.at(sheet.rows + down, sheet.cols + across, 1)
+            number = member.at(member.rows + down, member.cols + across, 1)
             np.copyto(layer, number, where=number > 0)
     sure, right = (painted == painted[0]).all(axis=0), painted[0]
     assert sure.mean() > 0.9
@@ -167,15 +167,15 @@ def test_each_pixel_of_a_map_of_two_zones_is_what_the_right_sheet_says(mapped):
     seen = sure & (right > 0)
     assert (given[seen] // 2 + 1 == right[seen]).all()
     compared = 0
-    for sheet in sheets:
-        low, high = sheet.light()
-        own = seen & (right == sheet.number)
+    for member in members:
+        low, high = member.light()
+        own = seen & (right == member.number)
         assert (given[own & (low > BRIGHT)] % 2 == 1).all()
         assert (given[own & (high < BRIGHT)] % 2 == 0).all()
         compared += (own & ((low > BRIGHT) | (high < BRIGHT))).sum()
     assert compared > 0.7 * seen.sum()
 
 
-def test_the_report_names_the_sheet_that_was_left_out(mapped):
+def test_the_report_names_the_member_that_was_left_out(mapped):
     report = json.loads((mapped[1] / "run.json").read_text())
     assert [text for text in report["warnings"] if "broken.tif" in text]

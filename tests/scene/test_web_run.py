@@ -10,22 +10,22 @@ import pytest
 import rasterio
 from fakes import ArraySource, ContextPredictor
 from jobs import do, make_job, make_scene, whole
-from sheets import sample, write_raster
+from members import sample, write_raster
 from web import served
 
 import geoseg
 from geoseg.run.cluster import open_client
 from geoseg.run.tasks import THREADS, tasks_at_once
 from geoseg.scene.files import datasets
-from geoseg.scene.files.pool import Shelf
+from geoseg.scene.files.pool import DatasetPool
 
 OPTIONS = {"tile": 64, "overlap": 32}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Give a corner of the sample in two sheets."""
-    folder = tmp_path_factory.mktemp("sheets")
+    """Give a corner of the sample in two members."""
+    folder = tmp_path_factory.mktemp("members")
     pixels, transform, names = sample((0, 200), (0, 300), range(1, 11))
     for number, cols in enumerate((slice(0, 100), slice(100, 300))):
         place = transform @ transform.translation(cols.start, 0)
@@ -68,7 +68,9 @@ def test_a_server_that_fails_midway_is_named_and_the_run_goes_on_later(
         def fail(step):
             if step.name == "infer" and step.done:
                 server.status = 403
-                monkeypatch.setattr(datasets, "_shelf", Shelf())  # and what GDAL kept
+                monkeypatch.setattr(
+                    datasets, "_pool", DatasetPool()
+                )  # and what GDAL kept
 
         monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", f"/vsicurl/{address}")
 

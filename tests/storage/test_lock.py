@@ -16,7 +16,8 @@ from geoseg.storage.lock import locked_file, locked_folder
 HOLD = """
 import pathlib, sys, time
 from geoseg.storage.lock import locked_file, locked_folder
-with getattr(sys.modules["geoseg.storage.lock"], sys.argv[1])(pathlib.Path(sys.argv[2])):
+lock = getattr(sys.modules["geoseg.storage.lock"], sys.argv[1])
+with lock(pathlib.Path(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from maps import LEGEND, ArrayMap
 
 from geoseg.cli import main
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.labels import open_labels
@@ -234,7 +234,7 @@ def test_the_file_that_is_named_is_made_and_no_other_changes(
     assert {p.removesuffix(Path(p).suffix) for p in new} == {stem}
     assert origin_of(path) is Origin.OURS
     frame = small_frame()
-    plane = Georef(3, 4, ArrayMap(VALUES[0]).transform, frame.crs)
+    plane = GeoBox(3, 4, ArrayMap(VALUES[0]).transform, frame.crs)
     if suffix != ".pmtiles":
         assert read_aoi(str(path), plane).geometry.area == pytest.approx(1200, rel=1e-3)
         found = read_reference(path, plane, {"class 1": 1, "class 2": 2, "class 3": 3})

@@ -9,7 +9,7 @@ def naive(source, predictor, *, tile, overlap, blend):
     """The definition in float64 over the whole image: scores ``(class, y, x)``."""
     height, width = source.valid.shape
     step, half = tile - overlap, overlap // 2
-    phases = [anchor % step for anchor in source.georef.anchor]
+    phases = [anchor % step for anchor in source.geobox.anchor]
     window = {
         "hann": np.sin(np.pi * (np.arange(tile) + 0.5) / tile) ** 2,
         "mean": np.ones(tile),

@@ -9,7 +9,7 @@ import torch
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 
 OFF_GRID = Affine(10, 0, 300_005, 0, -10, 5_900_005)
@@ -26,9 +26,9 @@ class ArraySource:
     transform: Affine = OFF_GRID
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         height, width = self.valid.shape
-        return Georef(height, width, self.transform, CRS.from_epsg(32633))
+        return GeoBox(height, width, self.transform, CRS.from_epsg(32633))
 
     def check(self) -> None:
         """An array is wherever it is sent."""
@@ -74,7 +74,7 @@ class ContextPredictor:
     bands: tuple[int, ...] = (0, 1)
     batch: int = 2
     device: torch.device = CPU
-    lanes: int = 2
+    streams: int = 2
     threads: int = 1
 
     def logits(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:

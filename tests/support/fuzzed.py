@@ -28,7 +28,7 @@ from paths import ROOT
 from pyproj import CRS
 
 from geoseg.errors import GeosegError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.models.package.package import load_package
 from geoseg.overlay.aoi import read_aoi
@@ -36,7 +36,7 @@ from geoseg.scene import open_scene
 
 MEMORY = 8 << 30
 """Bytes that a process may address: a header's lie must not fill a machine."""
-PLANE = Georef(64, 64, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
+PLANE = GeoBox(64, 64, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 SHIPPED = ROOT / "geoseg" / "models" / "shipped"
 EXTREMES = ("-1", "0", "1e999", "NaN", "99999999999", "null", '""', "[]", "{}", "1e-9")
 
@@ -139,7 +139,7 @@ def try_open(kind: str, folder: Path, content: bytes) -> None:
         path.write_bytes(content)
         scene = open_scene(path)
         scene.picture(scene.window, range(len(scene.bands)), (8, 8))
-        side = Window(0, 0, min(scene.georef.height, 64), min(scene.georef.width, 64))
+        side = Window(0, 0, min(scene.geobox.height, 64), min(scene.geobox.width, 64))
         scene.read(side, range(len(scene.bands)))
     elif kind == "item":
         path = folder / "case.json"

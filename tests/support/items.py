@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import rasterio
-from sheets import SCENE, write_raster
+from members import SCENE, write_raster
 
 BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 COMMON = dict(

@@ -32,10 +32,10 @@ def make_job(
     layers=None,
 ):
     lattice = lay_tiles(
-        source.georef, area.window, tile=tile, overlap=overlap, block=block
+        source.geobox, area.window, tile=tile, overlap=overlap, block=block
     )
     plan = make_plan(
-        source.georef,
+        source.geobox,
         lattice,
         area=area.window,
         touches=area.touches,

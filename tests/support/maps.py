@@ -7,7 +7,7 @@ from affine import Affine
 from pyproj import CRS
 from scipy import ndimage
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
 
@@ -26,9 +26,9 @@ class ArrayMap:
     crs: str = "EPSG:32633"
 
     @property
-    def georef(self):
+    def geobox(self):
         crs = CRS.from_user_input(self.crs)
-        return Georef(*self.pixels.shape, self.transform, crs)
+        return GeoBox(*self.pixels.shape, self.transform, crs)
 
     def read(self, window):
         assert Window(0, 0, *self.pixels.shape).contains(window)

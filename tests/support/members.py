@@ -1,4 +1,4 @@
-"""Sheets cut from the sample: what a folder of imagery looks like, made small."""
+"""Members cut from the sample: what a folder of imagery looks like, made small."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def sample(rows, cols, bands=(1, 2, 3)):
         return pixels, dataset.window_transform(window), names
 
 
-def cut_sheets(folder, *, rows=6, cols=10, side=60, overlap=12, bands=(1, 2, 3)):
-    """Cut overlapping sheets from the sample, some with gaps, compressed in all ways.
+def cut_members(folder, *, rows=6, cols=10, side=60, overlap=12, bands=(1, 2, 3)):
+    """Cut overlapping members from the sample, some with gaps, compressed in all ways.
 
-    Sheet (i, j) begins at pixel (i, j) times the side; it reaches into its neighbours
-    by the overlap, and holds their number plus a little, so that it shows which sheet
+    Member (i, j) begins at pixel (i, j) times the side; it reaches into its neighbours
+    by the overlap, and holds their number plus a little, so that it shows which member
     counts. Every seventh has no data in a corner.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def cut_sheets(folder, *, rows=6, cols=10, side=60, overlap=12, bands=(1, 2, 3))
         if index % 7 == 0:
             pixels[:, :20, :20] = 0
         write_raster(
-            folder / f"sheet_{i}_{j}.tif",
+            folder / f"member_{i}_{j}.tif",
             pixels,
             transform @ rasterio.Affine.translation(part[1].start, part[0].start),
             names=names,

@@ -18,7 +18,7 @@ import torch
 from fakes import CPU, OFF_GRID
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
@@ -36,8 +36,8 @@ class EndlessSource:
     side: int
 
     @property
-    def georef(self) -> Georef:
-        return Georef(self.side, self.side, OFF_GRID, CRS.from_epsg(32633))
+    def geobox(self) -> GeoBox:
+        return GeoBox(self.side, self.side, OFF_GRID, CRS.from_epsg(32633))
 
     def check(self) -> None:
         """It is everywhere."""
@@ -65,7 +65,7 @@ class ConstantPredictor:
     planes: int = 2
     batch: int = 1
     device: torch.device = CPU
-    lanes: int = 2
+    streams: int = 2
     threads: int = 1
 
     def __call__(self, pixels, valid):
@@ -80,9 +80,9 @@ def main() -> None:
     tile, overlap, block = map(int, sys.argv[3:] or (512, 64, 2))
     source, area = EndlessSource(side), Everywhere()
     window = Window(0, 0, side, side)
-    lattice = lay_tiles(source.georef, window, tile=tile, overlap=overlap, block=block)
+    lattice = lay_tiles(source.geobox, window, tile=tile, overlap=overlap, block=block)
     plan = make_plan(
-        source.georef, lattice, area=window, touches=area.touches, identity={}
+        source.geobox, lattice, area=window, touches=area.touches, identity={}
     )
     store = DiskStore(directory)
     layers = Layers((1, 2))

@@ -67,16 +67,16 @@ def test_parts_of_a_split_keep_the_gap_and_held_out_chips_stay_in_their_blocks(
     shape, fold, block, gap, chip, data
 ):
     step = data.draw(st.integers(1, chip))
-    test, watched = (Split(*shape, f % 5, block, gap) for f in (fold, fold + 1))
+    test, validated = (Split(*shape, f % 5, block, gap) for f in (fold, fold + 1))
     whole = Window(0, 0, *shape)
-    chips = list(split_chips(whole, chip, step, (test, watched)))
+    chips = list(split_chips(whole, chip, step, (test, validated)))
     assert len(set(chips)) == len(chips)
     parts = {
         part: [window for name, window in chips if name == part]
         for part in ("train", "validate", "test")
     }
     assert all(whole.contains(window) for _, window in chips)
-    for part, split in (("test", test), ("validate", watched)):
+    for part, split in (("test", test), ("validate", validated)):
         assert not (marked(parts[part], shape) & ~split.test_area()).any()
     for part, own in parts.items():
         others = [window for name, window in chips if name != part]
@@ -203,7 +203,10 @@ def test_images_are_windows_of_the_scene_and_masks_are_rasterised_labels(
 def test_the_report_tells_what_numpy_says_of_the_chips(scene, labels, tmp_path):
     output = tmp_path / "chips"
     exported = geoseg.tile(
-        [scene], output, labels=labels, options=replace(QUICK, watch=True, overlap=4)
+        [scene],
+        output,
+        labels=labels,
+        options=replace(QUICK, validation=True, overlap=4),
     )
     assert exported.to_json() == (output / "chips.json").read_text().rstrip()
     table = geopandas.read_parquet(output / "chips.parquet")
@@ -295,7 +298,7 @@ def test_the_catalogue_is_valid_relative_and_says_what_the_masks_hold(
     scene, labels, tmp_path
 ):
     output = tmp_path / "chips"
-    options = replace(QUICK, chip=28, block=64, stac=True, watch=True)
+    options = replace(QUICK, chip=28, block=64, stac=True, validation=True)
     geoseg.tile([scene], output, labels=labels, options=options)
     moved = (tmp_path / "elsewhere").joinpath("chips")
     moved.parent.mkdir()
@@ -394,9 +397,9 @@ def test_the_command_line_counts_chips_and_pixels(scene, labels, tmp_path):
         "chip": 16, "overlap": 0, "fold": "0/5", "block": 32, "gap": 3,
         "watched_fold": None,
     }  # fmt: skip
-    useless = run(scene, "-o", tmp_path / "c", "--fold", "1/5", "--watch")
+    useless = run(scene, "-o", tmp_path / "c", "--fold", "1/5", "--validation")
     assert useless.exit_code == 2
-    assert "--fold, --watch needs --labels" in useless.stderr
+    assert "--fold, --validation needs --labels" in useless.stderr
 
 
 def test_what_cannot_be_cut_is_refused_and_nothing_is_left(

@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 
 from geoseg.errors import LabelsError, PlanError, TrainingError
 from geoseg.geo.splits import FOLDS, Split, covered
-from geoseg.train.class_mapping import check_scheme, read_scheme, scheme_of
+from geoseg.train.class_mapping import (
+    check_class_mapping,
+    class_mapping_of,
+    read_class_mapping,
+)
 from geoseg.train.losses import cross_entropy, dice
-from geoseg.train.sampler import Supply
+from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips, turn
 from geoseg.train.trainer import TrainSettings, train
 
@@ -127,7 +131,7 @@ def chips(split):
     labels[2:4, 5:8] = 2  # a rare class
     place = np.arange(61 * 83, dtype=np.float32).reshape(61, 83)
     image = np.stack([place, labels.astype(np.float32)])
-    return Supply.of([Chips.of(image, labels, split.training_corners(8))])
+    return Sampler.of([Chips.of(image, labels, split.training_corners(8))])
 
 
 def test_chips_show_training_ground_only_and_keep_labels_on_their_pixels(chips, split):
@@ -220,7 +224,7 @@ def learnable(chips):
 
 
 def with_image(chips, image):
-    return Supply.of([replace(chips.chips[0], image=image)])
+    return Sampler.of([replace(chips.chips[0], image=image)])
 
 
 def test_the_loop_learns_what_can_be_learned(learnable):
@@ -260,14 +264,14 @@ def test_the_learning_rate_rises_in_a_line_and_falls_to_zero():
 def classes_file(tmp_path, *lines):
     path = tmp_path / "classes.yml"
     path.write_text("\n".join(f"- {{{line}}}" for line in lines))
-    return read_scheme(path)
+    return read_class_mapping(path)
 
 
 def test_a_label_is_of_the_class_whose_id_it_is_unless_another_one_merges_it(tmp_path):
-    scheme = classes_file(
+    class_mapping = classes_file(
         tmp_path, "name: water, id: 1", "name: wood, id: 4, merge: [2, ' pine ']"
     )
-    assert dict(scheme.channels) == {
+    assert dict(class_mapping.channels) == {
         "water": 0,
         "wood": 1,
         "2": 1,
@@ -287,7 +291,7 @@ def test_a_label_is_of_the_class_whose_id_it_is_unless_another_one_merges_it(tmp
 
 def test_labels_that_differ_by_case_alone_are_told_unless_they_are_merged(tmp_path):
     names = ("Tree", "tree", "built up", "BuiltUp", "sea")
-    told = check_scheme(scheme_of(names), names)
+    told = check_class_mapping(class_mapping_of(names), names)
     assert len(told) == 2
     assert "'Tree' and 'tree'" in told[1]
     assert "{name: Tree, merge: [tree]}" in told[1]
@@ -296,4 +300,4 @@ def test_labels_that_differ_by_case_alone_are_told_unless_they_are_merged(tmp_pa
         *("name: Tree, merge: [tree]", "name: sea"),
         "name: built, merge: [built up, BuiltUp]",
     )
-    assert check_scheme(merged, names) == []
+    assert check_class_mapping(merged, names) == []

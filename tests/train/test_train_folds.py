@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.train.folds import chip_corners, cut_scenes, sized
 from geoseg.train.ground import Ground
 from geoseg.train.options import TrainOptions
@@ -15,13 +15,13 @@ from geoseg.train.options import TrainOptions
 
 def plane(row, col, height=70, width=90, *, crs="EPSG:32633", side=10):
     transform = Affine(side, 0, 500_000 + side * col, 0, -side, 5_800_000 - side * row)
-    return Georef(height, width, transform, CRS(crs))
+    return GeoBox(height, width, transform, CRS(crs))
 
 
-def ground(georef, name="a"):
-    shape = georef.height, georef.width
+def ground(geobox, name="a"):
+    shape = geobox.height, geobox.width
     return Ground(
-        name, georef, np.zeros((1, *shape)), np.ones(shape, bool), np.zeros(shape, "u1")
+        name, geobox, np.zeros((1, *shape)), np.ones(shape, bool), np.zeros(shape, "u1")
     )
 
 

@@ -14,8 +14,8 @@ class Everywhere:
 
     names = ("land",)
 
-    def burn(self, georef, values):
-        return np.full((georef.height, georef.width), values["land"], np.uint8)
+    def rasterize(self, geobox, values):
+        return np.full((geobox.height, geobox.width), values["land"], np.uint8)
 
 
 @pytest.mark.parametrize("nodata", [None, -9, float("nan")])
@@ -45,7 +45,7 @@ def test_chips_hold_a_nodata_value_where_there_is_no_number(make_raster, tmp_pat
     scene = open_scene(make_raster(values=values, nodata=-9))
     pixels, valid = scene.read(scene.window, (0, 1, 2))
     look = Look(("a", "b", "c"), "float32", -9.0, (1.0,) * 3, (0.0,) * 3)
-    write_image(tmp_path / "chip.tif", pixels, valid, scene.georef, look)
+    write_image(tmp_path / "chip.tif", pixels, valid, scene.geobox, look)
     with rasterio.open(tmp_path / "chip.tif") as dataset:
         written = dataset.read()
     assert np.array_equal(written, np.where(np.isfinite(values), values, -9))

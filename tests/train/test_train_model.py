@@ -29,9 +29,9 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import Split
 from geoseg.models.package.new import NewPackage, describe
 from geoseg.train import initial as start
-from geoseg.train import validation as watch
-from geoseg.train.class_mapping import read_scheme, scheme_of
-from geoseg.train.dataset import prepare_lesson
+from geoseg.train import validation
+from geoseg.train.class_mapping import class_mapping_of, read_class_mapping
+from geoseg.train.dataset import prepare_dataset
 from geoseg.train.initial import (
     begin,
     filters_of,
@@ -39,7 +39,7 @@ from geoseg.train.initial import (
     load_encoder,
     new_network,
 )
-from geoseg.train.validation import Watch
+from geoseg.train.validation import Validation
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 QUICK = geoseg.TrainOptions(
@@ -85,19 +85,19 @@ def test_numbers_are_learned_as_files_declare_them(scene, labels, make_raster):
     with rasterio.open(scene) as dataset:
         values = np.round(dataset.read() * 100).astype(np.uint16)
     stored = make_raster("a.tif", values=values, bands=("B02", "B03"), transform=PLANE)
-    plain = prepare_lesson([stored], labels, QUICK)
+    plain = prepare_dataset([stored], labels, QUICK)
     with rasterio.open(stored, "r+") as dataset:
         dataset.scales, dataset.offsets = (0.01, 0.02), (0.0, -3.0)
-    lesson = prepare_lesson([stored], labels, QUICK)
+    dataset = prepare_dataset([stored], labels, QUICK)
     for band, was, scale, offset in zip(
-        lesson.bands, plain.bands, (0.01, 0.02), (0.0, -3.0), strict=True
+        dataset.bands, plain.bands, (0.01, 0.02), (0.0, -3.0), strict=True
     ):
         assert band.mean == pytest.approx(was.mean * scale + offset, rel=1e-5)
         assert band.std == pytest.approx(was.std * scale, rel=1e-4)
-    assert lesson.grounds[0].pixels.dtype == np.float32
+    assert dataset.grounds[0].pixels.dtype == np.float32
     other = make_raster("b.tif", values=values, bands=("B02", "B03"), transform=PLANE)
     with pytest.raises(SceneError, match=r"a\.tif declares scale.*b\.tif none"):
-        prepare_lesson([stored, other], labels, QUICK)
+        prepare_dataset([stored, other], labels, QUICK)
 
 
 @pytest.mark.parametrize("name", ["模型", "my-model-", "modèle #1 100%", "ab"])
@@ -203,11 +203,11 @@ def test_a_training_without_gain_stops_early_and_keeps_its_best(
         score = next(scores)
         return SimpleNamespace(overall=score, mean_f1=score, mean_iou=score)
 
-    monkeypatch.setattr(watch, "measure", scripted)
+    monkeypatch.setattr(validation, "measure", scripted)
     options = replace(QUICK, epochs=5, steps=1, patience=2, block=64)
     kept = []
     monkeypatch.setattr(
-        watch,
+        validation,
         "predict_blocks",
         lambda network, *_: kept.append(head_of(network)),
     )
@@ -223,13 +223,17 @@ def test_fine_tuning_keeps_what_bands_and_classes_have_in_common(
 ):
     first, second = tmp_path / "first", tmp_path / "second"
     geoseg.train([scene], labels, first, options=QUICK)
-    scheme = tmp_path / "classes.yml"
-    scheme.write_text(
+    class_mapping = tmp_path / "classes.yml"
+    class_mapping.write_text(
         "classes:\n- {name: light, id: 3, colour: '#ffeeaa'}\n"
         "- {name: shade, id: 9, merge: [dark]}\n"
     )
     options = replace(
-        QUICK, start=str(first), classes=scheme, bands=("B03",), learning_rate=1e-30
+        QUICK,
+        start=str(first),
+        classes=class_mapping,
+        bands=("B03",),
+        learning_rate=1e-30,
     )
     trained = geoseg.train([scene], labels, second, options=options)
     assert trained.package.legend.ids == (3, 9)
@@ -260,7 +264,10 @@ def test_an_encoder_takes_the_filters_of_photographs_in_turn(tmp_path):
 
 
 def test_an_encoder_knows_photographs_where_their_package_is_installed(monkeypatch):
-    bands, legend = choose_bands_named("B02", "B03"), scheme_of(["a", "b"]).legend
+    bands, legend = (
+        choose_bands_named("B02", "B03"),
+        class_mapping_of(["a", "b"]).legend,
+    )
     options = geoseg.TrainOptions()
     network, origin, warnings = begin(bands, legend, options)
     assert (origin, warnings) == ("ImageNet", ())
@@ -414,32 +421,32 @@ def test_a_scene_without_labels_is_left_out_with_a_warning(
 def test_classes_are_read_from_yaml_and_merged(tmp_path):
     path = tmp_path / "classes.yml"
     path.write_text("- water\n- name: wood\n  merge: [forest, 3]\n")
-    scheme = read_scheme(path)
-    assert scheme.legend.ids == (0, 1)
-    assert dict(scheme.channels) == {"water": 0, "wood": 1, "forest": 1, "3": 1}
+    class_mapping = read_class_mapping(path)
+    assert class_mapping.legend.ids == (0, 1)
+    assert dict(class_mapping.channels) == {"water": 0, "wood": 1, "forest": 1, "3": 1}
     path.write_text("- {name: a, merge: [c]}\n- {name: b, merge: [c]}\n")
     with pytest.raises(LabelsError, match=r"two classes: \['c'\]"):
-        read_scheme(path)
-    assert scheme_of(["10", "2"]).legend.ids == (2, 10)
+        read_class_mapping(path)
+    assert class_mapping_of(["10", "2"]).legend.ids == (2, 10)
 
 
 def test_training_never_reads_a_held_out_pixel():
     split = Split(96, 160, 0, 32, 2)
     assert not (split.training_area(16) & split.test_area()).any()
-    assert NODATA not in scheme_of(["a", "b"]).legend.ids
+    assert NODATA not in class_mapping_of(["a", "b"]).legend.ids
     assert filters_of([]) == []
 
 
 def test_a_training_says_how_long_it_takes_after_a_few_steps():
     """The first step prepares much and is not counted: 9 s, then 2 s each."""
-    notes, course = [], SimpleNamespace(step=0, settings=SimpleNamespace(steps=306))
+    notes, trainer = [], SimpleNamespace(step=0, settings=SimpleNamespace(steps=306))
     ticks = iter([9, 11, 13, 15, 17, 19])
-    lesson = SimpleNamespace(images=list, truth=lambda _: [], watched=())
-    watch = Watch(
-        lesson, 32, None, lambda step: notes.append(step.note), [], lambda: next(ticks)
+    dataset = SimpleNamespace(images=list, truth=lambda _: [], validated=())
+    validation = Validation(
+        dataset, 32, None, lambda step: notes.append(step.note), [], lambda: next(ticks)
     )
     for _ in range(8):
-        course.step += 1
-        watch.progress(course)
+        trainer.step += 1
+        validation.progress(trainer)
     told = "about 10 min to go: 300 steps of 2 s, and a look at each epoch"
     assert notes == ["", "", "", "", "", told, "", ""]

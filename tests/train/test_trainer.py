@@ -12,7 +12,7 @@ from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss
 
 from geoseg.errors import TrainingError
 from geoseg.train.losses import LOSSES, cross_entropy, make_loss
-from geoseg.train.trainer import SCHEDULES, Course, TrainSettings, carry_on, train
+from geoseg.train.trainer import SCHEDULES, Trainer, TrainSettings, carry_on, train
 
 TINY = TrainSettings(
     steps=12, batch=2, learning_rate=0.05, warmup=2, average=0.5, precision="float32"
@@ -38,10 +38,10 @@ def tiny_network():
     )
 
 
-def learn(course, steps):
+def learn(trainer, steps):
     random = np.random.default_rng(1)
     for _ in range(steps):
-        course.learn(Stripes().draw(2, random))
+        trainer.learn(Stripes().draw(2, random))
 
 
 def weights(network):
@@ -90,7 +90,7 @@ def test_focal_and_lovasz_are_smps_on_the_labelled_pixels():
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_lower_precision_learns_almost_the_same_in_float32_weights(precision):
     exact, rough = (
-        Course(tiny_network(), replace(TINY, precision=each))
+        Trainer(tiny_network(), replace(TINY, precision=each))
         for each in ("float32", precision)
     )
     learn(exact, 8)
@@ -101,16 +101,16 @@ def test_lower_precision_learns_almost_the_same_in_float32_weights(precision):
 
 
 def test_a_gradient_that_overflows_float16_is_left_out_and_the_scale_halved():
-    course = Course(tiny_network(), replace(TINY, precision="float16", warmup=1))
-    course.scaler.load_state_dict({**course.scaler.state_dict(), "scale": 2.0**30})
-    before = weights(course.network)
-    learn(course, 1)
-    assert torch.equal(weights(course.network), before)
-    assert course.scaler.get_scale() == 2.0**29
-    learn(course, 20)
-    assert course.skipped == 0
-    assert not torch.equal(weights(course.network), before)
-    assert torch.isfinite(weights(course.averaged)).all()
+    trainer = Trainer(tiny_network(), replace(TINY, precision="float16", warmup=1))
+    trainer.scaler.load_state_dict({**trainer.scaler.state_dict(), "scale": 2.0**30})
+    before = weights(trainer.network)
+    learn(trainer, 1)
+    assert torch.equal(weights(trainer.network), before)
+    assert trainer.scaler.get_scale() == 2.0**29
+    learn(trainer, 20)
+    assert trainer.skipped == 0
+    assert not torch.equal(weights(trainer.network), before)
+    assert torch.isfinite(weights(trainer.averaged)).all()
 
 
 class Broken(torch.autograd.Function):
@@ -138,20 +138,20 @@ class BrokenNetwork(torch.nn.Module):
 
 @pytest.mark.parametrize(("precision", "steps"), [("float32", 0), ("float16", 24)])
 def test_a_gradient_that_is_no_number_stops_the_loop(precision, steps):
-    course = Course(BrokenNetwork(), replace(TINY, steps=99, precision=precision))
+    trainer = Trainer(BrokenNetwork(), replace(TINY, steps=99, precision=precision))
     with pytest.raises(TrainingError, match=f"gradient is nan long at step {steps}"):
-        carry_on(course, Stripes())
+        carry_on(trainer, Stripes())
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_a_course_restored_goes_on_as_if_nothing_had_been(precision):
+def test_a_trainer_restored_goes_on_as_if_nothing_had_been(precision):
     plan = replace(TINY, precision=precision, jitter=0.2)
-    whole = Course(tiny_network(), plan)
+    whole = Trainer(tiny_network(), plan)
     carry_on(whole, Stripes())
-    first = Course(tiny_network(), plan)
+    first = Trainer(tiny_network(), plan)
     for step in range(5):
         first.learn(Stripes().draw(2, np.random.default_rng([plan.seed, step])))
-    second = Course(tiny_network(), plan)
+    second = Trainer(tiny_network(), plan)
     second.restore(first.state())
     carry_on(second, Stripes())
     assert torch.equal(weights(whole.averaged), weights(second.averaged))

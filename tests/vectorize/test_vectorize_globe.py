@@ -44,13 +44,13 @@ def ground_area(shapes):
 
 def pixel_areas(class_map):
     """Measure each pixel along geodesics between many points of its sides."""
-    georef = class_map.georef
-    to_degrees = Transformer.from_crs(georef.crs, 4326, always_xy=True)
+    geobox = class_map.geobox
+    to_degrees = Transformer.from_crs(geobox.crs, 4326, always_xy=True)
     ring = shapely.segmentize(shapely.box(0, 0, 1, 1), 0.05).exterior
-    found = np.zeros((georef.height, georef.width))
+    found = np.zeros((geobox.height, geobox.width))
     for row, col in np.ndindex(found.shape):
         cols, rows = np.asarray(ring.coords).T
-        xs, ys = georef.transform @ (cols + col, rows + row)
+        xs, ys = geobox.transform @ (cols + col, rows + row)
         lons, lats = to_degrees.transform(xs, ys)
         area, _ = GEOD.polygon_area_perimeter(lons, np.clip(lats, -90, 90))
         found[row, col] = abs(area)
@@ -62,10 +62,10 @@ def insides(class_map):
 
     Not of its centre, which the antimeridian likes to pass.
     """
-    georef = class_map.georef
-    rows, cols = np.indices((georef.height, georef.width))
-    xs, ys = georef.transform @ (cols.ravel() + 0.43, rows.ravel() + 0.56)
-    to_degrees = Transformer.from_crs(georef.crs, 4326, always_xy=True)
+    geobox = class_map.geobox
+    rows, cols = np.indices((geobox.height, geobox.width))
+    xs, ys = geobox.transform @ (cols.ravel() + 0.43, rows.ravel() + 0.56)
+    to_degrees = Transformer.from_crs(geobox.crs, 4326, always_xy=True)
     east, north = to_degrees.transform(xs, ys)
     return (np.asarray(east) + 180) % 360 - 180, np.asarray(north)
 

@@ -51,7 +51,7 @@ def check_is_the_raster(pixels, transform=PLANE):
     assert shapely.is_ccw(shapely.get_exterior_ring(drawn)).all()
     for class_id, rows in frame.groupby("class_id"):
         count = (pixels == class_id).sum()
-        area = count * raster.georef.pixel_area_m2()
+        area = count * raster.geobox.pixel_area_m2()
         assert rows.area_m2.sum() == pytest.approx(area, rel=1e-6)
     back = features.rasterize(
         zip(drawn, frame.class_id, strict=True),

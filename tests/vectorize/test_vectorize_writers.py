@@ -17,7 +17,7 @@ from maps import ArrayMap
 from pyproj import CRS, Transformer
 
 from geoseg.errors import DiskError, VectorError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.storage.vectors import write as writers
 from geoseg.storage.vectors.qgis_style import make_qml
@@ -280,12 +280,12 @@ def test_no_polygon_is_lost_in_tiles_without_a_word(tmp_path, monkeypatch):
 def test_tiles_beyond_the_ends_of_mercator_are_refused_before_anything_is_made(
     crs, transform
 ):
-    plane = Georef(8, 8, transform, CRS.from_epsg(crs))
+    plane = GeoBox(8, 8, transform, CRS.from_epsg(crs))
     with pytest.raises(VectorError, match=r"pmtiles is in Web Mercator.*85\.05"):
         check_place([".gpkg", ".pmtiles"], plane)
     check_place([".geojson"], plane)
     world = Affine(40075016.68557849 / 8, 0, -20037508.342789244, 0, -5e6, 2e7)
-    check_place([".pmtiles"], Georef(8, 8, world, CRS.from_epsg(3857)))
+    check_place([".pmtiles"], GeoBox(8, 8, world, CRS.from_epsg(3857)))
 
 
 def test_tiles_of_nothing_are_refused(tmp_path):

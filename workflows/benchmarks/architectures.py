@@ -32,9 +32,9 @@ from geoseg.geo.windows import Window
 from geoseg.models.networks.architectures import ARCHITECTURES
 from geoseg.models.networks.network import build_network, save_package, tile_stride
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.overlay.labels import rasterise_labels, read_labels
+from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.scene import open_scene
-from geoseg.train.sampler import Supply
+from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
 
@@ -82,10 +82,10 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     legend = geoseg.load_package("sentinel2-landcover").legend
     scene = open_scene(SCENE)
-    window = Window(0, 0, scene.georef.height, scene.georef.width)
+    window = Window(0, 0, scene.geobox.height, scene.geobox.width)
     pixels, _ = scene.read(window, tuple(range(len(scene.bands))))
     scaled = (pixels * SCALE).astype(np.float32)
-    labels = rasterise_labels(read_labels(LABELS), scene.georef, legend)
+    labels = rasterize_labels(read_labels(LABELS), scene.geobox, legend)
     split = Split(*labels.shape, FOLD)
     seen = scaled[:, split.training_area(CHIP)]
     means, stds = seen.mean(axis=1), seen.std(axis=1)
@@ -97,7 +97,7 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
         steps=steps, learning_rate=2.5e-3, warmup=steps // 10, average=0.95
     )
     started = time.process_time()
-    network = train(network, Supply.of([chips]), settings)
+    network = train(network, Sampler.of([chips]), settings)
     seconds = time.process_time() - started
 
     bands = tuple(
@@ -120,7 +120,7 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
         stride=tile_stride(network),
         gsd_m=10.0,
     )
-    bounds = scene.georef.lonlat_bounds()
+    bounds = scene.geobox.lonlat_bounds()
     place = Training(
         (bounds.left, bounds.bottom, bounds.right, bounds.top),
         datetime(2017, 2, 16, tzinfo=UTC),

@@ -52,12 +52,12 @@ def measure_reading(name: str, scene: Scene) -> None:
 def measure_mapping(folder: Path, name: str, chosen: dict[str, Any]) -> None:
     """Map the scene with the near-free model and print a row."""
     options = SegmentOptions(model=folder / "model", scene=SceneOptions(**chosen))
-    setup = prepare(folder / "scene.tif", Output(folder / name), None, options)
-    setup.output.folder.mkdir()
+    config = prepare(folder / "scene.tif", Output(folder / name), None, options)
+    config.output.folder.mkdir()
     started, cpu = time.perf_counter(), cpu_seconds()
-    map_scene(setup, folder / "run", workers=0)
+    map_scene(config, folder / "run", workers=0)
     seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    row(f"map, {name}", setup.scene.window.pixels, seconds, cpu)
+    row(f"map, {name}", config.scene.window.pixels, seconds, cpu)
 
 
 def row(name: str, pixels: int, seconds: float, cpu: float) -> None:
@@ -80,9 +80,9 @@ def cut_in_two_zones(folder: Path) -> Path:
         file.write(west)
         file.descriptions = BANDS  # else the fourth byte would be taken for alpha
     east = open_scene(folder / "scene.tif", SceneOptions(**MOVED))
-    window = Window(0, width, east.georef.height, east.georef.width - width)
+    window = Window(0, width, east.geobox.height, east.geobox.width - width)
     pixels, _ = east.read(window, (0, 1, 2, 3))
-    plane = east.georef.crop(window)
+    plane = east.geobox.crop(window)
     place = {"transform": plane.transform, "crs": MOVED["crs"]}
     place |= {"height": plane.height, "width": plane.width}
     with rasterio.open(halves / "east.tif", "w", **profile | place) as file:

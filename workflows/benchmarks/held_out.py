@@ -17,11 +17,11 @@ SCENE, LABELS = SAMPLE / "scene.tif", SAMPLE / "labels.gpkg"
 
 def save_blocks(path: Path, fold: int, which: slice = slice(None)) -> Path:
     """Write a fold's blocks of 256 x 256 pixels as polygons of the scene's CRS."""
-    georef = open_scene(SCENE).georef
-    split = Split(georef.height, georef.width, fold)
+    geobox = open_scene(SCENE).geobox
+    split = Split(geobox.height, geobox.width, fold)
     polygons = [
         Polygon(
-            georef.transform * (col, row)
+            geobox.transform * (col, row)
             for col, row in (
                 (cols.start, rows.start),
                 (cols.stop, rows.start),
@@ -31,7 +31,7 @@ def save_blocks(path: Path, fold: int, which: slice = slice(None)) -> Path:
         )
         for rows, cols in split.test_blocks()[which]
     ]
-    frame = geopandas.GeoSeries(polygons, crs=georef.crs)
+    frame = geopandas.GeoSeries(polygons, crs=geobox.crs)
     frame.to_file(path)
     return path
 

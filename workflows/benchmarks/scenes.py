@@ -1,6 +1,6 @@
-"""What many sheets, a slow server and an index of many headers cost.
+"""What many members, a slow server and an index of many headers cost.
 
-    python workflows/benchmarks/scenes.py [--only large sheets server index] [--json F]
+    python workflows/benchmarks/scenes.py [--only large members server index] [--json F]
 
 Beside each figure stands what it is measured against, in the same process and in turns:
 a mosaic beside one tiled GeoTIFF of the same pixels, a server with 50 ms latency (in a
@@ -9,9 +9,9 @@ in three threads, as blocks are read in a run; *near-free* is the inference of
 `geoseg.segment` with the near-free model of throughput.py. CPU seconds stand beside
 those of the clock. Nothing here is a test; compare figures of one table only.
 
-A sheet whose side is no multiple of its tiles' holds tiles that reach beyond it, which
-are decoded whole: sheets of 410 px in tiles of 256 make GDAL decode 1.56 times the
-pixels of the scene, whoever reads them. So sheets of two tiles by two, which hold no
+A member whose side is no multiple of its tiles' holds tiles that reach beyond it, which
+are decoded whole: members of 410 px in tiles of 256 make GDAL decode 1.56 times the
+pixels of the scene, whoever reads them. So members of two tiles by two, which hold no
 pixel more than the single file, are measured beside them.
 """
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parents[2] / "tests" / "support"
 BANDS = (0, 1, 2, 3)
 ACROSS = 20
-"""Sheets of a mosaic along each side: 400 in all."""
+"""Members of a mosaic along each side: 400 in all."""
 TILED = {"tiled": True, "blockxsize": 256, "blockysize": 256, "num_threads": 2}
 TILED |= {"compress": "deflate", "zlevel": 1}
 REPEATS = 2
@@ -91,8 +91,8 @@ def write(path: Path, pixels: np.ndarray, col: int = 0, row: int = 0) -> None:
             dataset.set_band_description(index, name)
 
 
-def write_sheets(folder: Path, pixels: np.ndarray) -> None:
-    """Cut pixels into 400 sheets."""
+def write_members(folder: Path, pixels: np.ndarray) -> None:
+    """Cut pixels into 400 members."""
     folder.mkdir()
     side = pixels.shape[-1]
     edges = [side * index // ACROSS for index in range(ACROSS + 1)]
@@ -106,8 +106,8 @@ def read_all(scene: Scene, block: int = 1024) -> None:
     """Read a scene block by block in three threads."""
     windows = [
         window
-        for row in range(0, scene.georef.height, block)
-        for col in range(0, scene.georef.width, block)
+        for row in range(0, scene.geobox.height, block)
+        for col in range(0, scene.geobox.width, block)
         if (window := Window(row, col, block, block).intersection(scene.window))
     ]
     with ThreadPoolExecutor(3) as pool:
@@ -149,13 +149,13 @@ def inferred(place: Path | str, folder: Path) -> float:
     return float(report["timings_s"]["infer"])
 
 
-def measure_reading(folder: Path, sheet: int) -> list[Row]:
-    """Measure reading 400 sheets of a side beside one file of the same pixels."""
-    pixels = sample(ACROSS * sheet)
+def measure_reading(folder: Path, member: int) -> list[Row]:
+    """Measure reading 400 members of a side beside one file of the same pixels."""
+    pixels = sample(ACROSS * member)
     mpx = pixels[0].size / 1e6
-    one, many = folder / f"one{sheet}.tif", folder / f"sheets{sheet}"
+    one, many = folder / f"one{member}.tif", folder / f"members{member}"
     write(one, pixels)
-    write_sheets(many, pixels)
+    write_members(many, pixels)
     del pixels
     single, mosaic = open_scene(one), open_scene(many)
     read_all(single)  # code is compiled and files are in memory
@@ -163,21 +163,21 @@ def measure_reading(folder: Path, sheet: int) -> list[Row]:
         mpx,
         [
             (f"reading one file, {mpx:.0f} Mpx", lambda: read_all(single)),
-            (f"reading 400 sheets of {sheet} px", lambda: read_all(mosaic)),
+            (f"reading 400 members of {member} px", lambda: read_all(mosaic)),
         ],
     )
 
 
-def measure_sheets(folder: Path, sheet: int) -> list[Row]:
-    """Measure reading and mapping 400 sheets beside one file of the same pixels."""
-    reading = measure_reading(folder, sheet)
-    one, many = folder / f"one{sheet}.tif", folder / f"sheets{sheet}"
+def measure_members(folder: Path, member: int) -> list[Row]:
+    """Measure reading and mapping 400 members beside one file of the same pixels."""
+    reading = measure_reading(folder, member)
+    one, many = folder / f"one{member}.tif", folder / f"members{member}"
     inferred(one, folder)
     return reading + in_turns(
         reading[0].mpx,
         [
             ("near-free, one file", lambda: inferred(one, folder)),
-            (f"near-free, 400 sheets of {sheet} px", lambda: inferred(many, folder)),
+            (f"near-free, 400 members of {member} px", lambda: inferred(many, folder)),
         ],
     )
 
@@ -216,7 +216,7 @@ def measure_server(folder: Path, side: int = 4096) -> list[Row]:
 
 
 def measure_index(folder: Path, members: int = 10_000) -> list[Row]:
-    """Open a folder of many small sheets for the first time, and again."""
+    """Open a folder of many small members for the first time, and again."""
     many, rows = folder / "many", []
     many.mkdir()
     for index in range(members):
@@ -235,7 +235,9 @@ def measure_index(folder: Path, members: int = 10_000) -> list[Row]:
 
 CASES: dict[str, Callable[[Path], list[Row]]] = {
     "large": lambda folder: measure_reading(folder, 1024),
-    "sheets": lambda folder: measure_sheets(folder, 512) + measure_sheets(folder, 410),
+    "members": lambda folder: (
+        measure_members(folder, 512) + measure_members(folder, 410)
+    ),
     "server": measure_server,
     "index": measure_index,
 }

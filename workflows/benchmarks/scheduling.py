@@ -25,7 +25,7 @@ import torch
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
@@ -47,10 +47,10 @@ class Nowhere:
     side: int
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """A plane of 10 m pixels."""
         place = Affine(10, 0, 300_000, 0, -10, 5_900_000)
-        return Georef(self.side, self.side, place, CRS.from_epsg(32633))
+        return GeoBox(self.side, self.side, place, CRS.from_epsg(32633))
 
     @property
     def window(self) -> Window:
@@ -84,7 +84,7 @@ class Nothing:
     planes: int = CHANNELS
     batch: int = 1
     device: torch.device = CPU
-    lanes: int = 1
+    streams: int = 1
     threads: int = 1
 
     def __call__(self, pixels: np.ndarray, _: np.ndarray) -> torch.Tensor:
@@ -125,9 +125,9 @@ def walk(blocks: int, directory: Path) -> list[Point]:
     """Run as many blocks, and look at the clock and at memory on the way."""
     across = round(blocks**0.5)
     scene = Nowhere(across * (TILE - OVERLAP))
-    lattice = lay_tiles(scene.georef, scene.window, tile=TILE, overlap=OVERLAP, block=1)
+    lattice = lay_tiles(scene.geobox, scene.window, tile=TILE, overlap=OVERLAP, block=1)
     plan = make_plan(
-        scene.georef, lattice, area=scene.window, touches=scene.touches, identity={}
+        scene.geobox, lattice, area=scene.window, touches=scene.touches, identity={}
     )
     points: list[Point] = []
     clock = Clock()

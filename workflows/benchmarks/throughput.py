@@ -7,7 +7,7 @@ model that costs next to nothing (one 1 x 1 convolution), both with random weigh
 in this process and in worker processes. Beside each run stand the bare forward passes
 of as many tiles at the same precision in the same process, once as a plain script does
 them (one after another, as smp makes the network) and once as geoseg does (folded, in
-lanes). Nothing here is a test; compare figures of one table only.
+streams). Nothing here is a test; compare figures of one table only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from geoseg.models.networks.architectures import ARCHITECTURES, Architecture
 from geoseg.models.networks.batch_norm import fold_batch_norm
 from geoseg.models.networks.network import NETWORKS, load_network, save_package
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.predict.streams import in_lanes
+from geoseg.predict.streams import in_streams
 from geoseg.raster import write_class_map, write_measures
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import parts, run
@@ -46,7 +46,7 @@ from geoseg.run.tasks import Job
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
-    from geoseg.run.configuration import Setup
+    from geoseg.run.configuration import RunConfig
 
 SAMPLE = Path(__file__).parents[2] / "sample_aoi" / "scene.tif"
 BANDS = ("blue", "green", "red", "nir")
@@ -98,7 +98,7 @@ class Row:
     cpu_s: float
     bare_s: float
     over_bare: float
-    bare_in_lanes_s: float
+    bare_in_streams_s: float
     over_lanes: float
     plain_mpx_s: float | None
     peak_mb: float
@@ -147,37 +147,39 @@ def make_package(path: Path, case: str) -> None:
     save_package(path, network, card, training)
 
 
-def map_scene(setup: Setup, run_directory: Path, workers: int) -> tuple[float, float]:
+def map_scene(
+    config: RunConfig, run_directory: Path, workers: int
+) -> tuple[float, float]:
     """Read, infer, stitch and write both rasters; seconds of the two stages."""
     with (
-        open_journal(run_directory, setup.plan.identity) as journal,
+        open_journal(run_directory, config.plan.identity) as journal,
         open_client(workers) as client,
     ):
         started = time.perf_counter()
         job = Job(
-            plan=setup.plan,
-            source=setup.scene,
-            predictor=setup.predictor,
-            area=setup.aoi,
+            plan=config.plan,
+            source=config.scene,
+            predictor=config.predictor,
+            area=config.aoi,
             blend="hann",
-            layers=setup.layers,
+            layers=config.layers,
             store=journal.store,
         )
         run(job, journal, client, lambda _: None)
         inferred = time.perf_counter()
-        georef, scratch = setup.scene.georef, journal.store.directory
+        geobox, scratch = config.scene.geobox, journal.store.directory
         write_class_map(
-            setup.products["landcover"],
-            georef,
-            parts(setup.plan, journal, setup.layers.bands["landcover"]),
-            legend=setup.package.legend,
+            config.products["landcover"],
+            geobox,
+            parts(config.plan, journal, config.layers.bands["landcover"]),
+            legend=config.package.legend,
             tags={},
             scratch=scratch,
         )
         write_measures(
-            setup.products["confidence"],
-            georef,
-            parts(setup.plan, journal, setup.layers.bands["confidence"]),
+            config.products["confidence"],
+            geobox,
+            parts(config.plan, journal, config.layers.bands["confidence"]),
             names=["confidence"],
             unit="percent",
             tags={},
@@ -187,56 +189,58 @@ def map_scene(setup: Setup, run_directory: Path, workers: int) -> tuple[float, f
     return inferred - started, time.perf_counter() - inferred
 
 
-def bare_forward_passes(setup: Setup) -> float:
+def bare_forward_passes(config: RunConfig) -> float:
     """Seconds of the network alone on as many tiles, one batch after another."""
-    compute = setup.predictor.compute
+    compute = config.predictor.compute
     dtype = getattr(torch, compute.precision)
     layout = torch.channels_last
-    network = load_network(setup.package).to(dtype=dtype, memory_format=layout)
-    batch = some_batch(setup)
+    network = load_network(config.package).to(dtype=dtype, memory_format=layout)
+    batch = some_batch(config)
     with torch.inference_mode():
         network(batch)  # not timed: it allocates
         started = time.perf_counter()
-        for _ in range(-(-setup.plan.tiles // compute.batch)):
+        for _ in range(-(-config.plan.tiles // compute.batch)):
             network(batch)
     return time.perf_counter() - started
 
 
-def bare_lanes(setup: Setup) -> float:
-    """Seconds of the network alone, folded, in as many lanes as the run has."""
-    compute = setup.predictor.compute
-    network = load_network(setup.package)
+def bare_lanes(config: RunConfig) -> float:
+    """Seconds of the network alone, folded, in as many streams as the run has."""
+    compute = config.predictor.compute
+    network = load_network(config.package)
     fold_batch_norm(network)
     dtype = getattr(torch, compute.precision)
     network = network.to(dtype=dtype, memory_format=torch.channels_last)
-    batch = some_batch(setup)
+    batch = some_batch(config)
 
     @torch.inference_mode()
     def forward(_: int) -> None:
         network(batch)
 
     def all_tiles(batches: int) -> None:
-        lanes, threads = compute.lanes, compute.threads
-        device = setup.predictor.device
-        in_lanes(forward, range(batches), device=device, lanes=lanes, threads=threads)
+        streams, threads = compute.streams, compute.threads
+        device = config.predictor.device
+        in_streams(
+            forward, range(batches), device=device, streams=streams, threads=threads
+        )
 
-    all_tiles(compute.lanes)  # not timed: it allocates
+    all_tiles(compute.streams)  # not timed: it allocates
     started = time.perf_counter()
-    all_tiles(-(-setup.plan.tiles // compute.batch))
+    all_tiles(-(-config.plan.tiles // compute.batch))
     return time.perf_counter() - started
 
 
-def some_batch(setup: Setup) -> torch.Tensor:
+def some_batch(config: RunConfig) -> torch.Tensor:
     """Normalised pixels of one batch, at the run's precision."""
-    compute = setup.predictor.compute
+    compute = config.predictor.compute
     batch = torch.randn(compute.batch, len(BANDS), TILE, TILE)
     dtype = getattr(torch, compute.precision)
     return batch.to(dtype).to(memory_format=torch.channels_last)
 
 
-def plain_accumulation(setup: Setup, tiles: int = 16) -> float:
+def plain_accumulation(config: RunConfig, tiles: int = 16) -> float:
     """Mpx/s of the usual script: float32, NCHW, weighted sums of a whole raster."""
-    network, classes = load_network(setup.package), len(setup.package.legend)
+    network, classes = load_network(config.package), len(config.package.legend)
     step, side = TILE - OVERLAP, int(tiles**0.5)
     extent = side * step + OVERLAP
     image = torch.randn(1, len(BANDS), extent, extent)
@@ -258,28 +262,28 @@ def plain_accumulation(setup: Setup, tiles: int = 16) -> float:
 
 def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int) -> Row:
     """Measure one case in this process and its workers."""
-    setup = prepare(
+    config = prepare(
         folder / "scene.tif",
         Output(folder / case / "out"),
         None,
         SegmentOptions(model=folder / case / "model", workers=workers),
     )
-    setup.output.folder.mkdir(exist_ok=True)
-    pixels = setup.scene.georef.height * setup.scene.georef.width
+    config.output.folder.mkdir(exist_ok=True)
+    pixels = config.scene.geobox.height * config.scene.geobox.width
     before = cpu_seconds()
-    times = [map_scene(setup, folder / case / "run", workers) for _ in range(repeats)]
+    times = [map_scene(config, folder / case / "run", workers) for _ in range(repeats)]
     cpu = (cpu_seconds() - before) / repeats
     of = _ALL if workers else _ALL[:1]
     peak = sum(resource.getrusage(who).ru_maxrss / 1e3 for who in of)
-    bare = min(bare_forward_passes(setup) for _ in range(repeats))
-    lanes = min(bare_lanes(setup) for _ in range(repeats))
+    bare = min(bare_forward_passes(config) for _ in range(repeats))
+    streams = min(bare_lanes(config) for _ in range(repeats))
     inferred, written = min(times, key=sum)
     total = inferred + written
     return Row(
         case=case,
         workers=workers,
-        precision=setup.predictor.compute.precision,
-        tiles=setup.plan.tiles,
+        precision=config.predictor.compute.precision,
+        tiles=config.plan.tiles,
         inferred_s=inferred,
         written_s=written,
         total_s=total,
@@ -287,9 +291,9 @@ def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int)
         cpu_s=cpu,
         bare_s=bare,
         over_bare=total / bare,
-        bare_in_lanes_s=lanes,
-        over_lanes=total / lanes,
-        plain_mpx_s=plain_accumulation(setup) if plain else None,
+        bare_in_streams_s=streams,
+        over_lanes=total / streams,
+        plain_mpx_s=plain_accumulation(config) if plain else None,
         peak_mb=peak,
     )
 

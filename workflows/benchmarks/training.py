@@ -39,7 +39,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 import geoseg
 from geoseg.evaluate import Accuracy
 from geoseg.geo.legend import NODATA
-from geoseg.train.dataset import Lesson, prepare_lesson
+from geoseg.train.dataset import TrainingData, prepare_dataset
 from geoseg.train.held_out import measure
 
 FOLDS = 5
@@ -170,7 +170,7 @@ def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
     """Give the accuracy of each model on a fold, from disk where it is known."""
     kept = out / f"{task.data}-{task.fold}.json"
     done = json.loads(kept.read_text()) if kept.exists() else {}
-    lesson = prepare_lesson([task.scene], task.labels, task.options())
+    dataset = prepare_dataset([task.scene], task.labels, task.options())
     if "network" not in done:
         package = out / f"{task.data}-{task.fold}"
         started = time.monotonic()
@@ -185,24 +185,24 @@ def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
         kept.write_text(json.dumps(done), encoding="utf-8")
     for name, classifier in baselines().items():
         if name not in done:
-            done[name] = by_pixel(lesson, classifier).matrix.tolist()
+            done[name] = by_pixel(dataset, classifier).matrix.tolist()
             kept.write_text(json.dumps(done), encoding="utf-8")
     names = ["network", *baselines()]
-    found = {n: Accuracy(lesson.legend, np.array(done[n], np.int64)) for n in names}
+    found = {n: Accuracy(dataset.legend, np.array(done[n], np.int64)) for n in names}
     told = ", ".join(f"{n} {a.mean_f1:.3f}" for n, a in found.items())
     print(f"{task.data}, fold {task.fold}, mean F1: {told}", flush=True)
     return found
 
 
-def by_pixel(lesson: Lesson, classifier: object) -> Accuracy:
+def by_pixel(dataset: TrainingData, classifier: object) -> Accuracy:
     """Train a classifier on single pixels and measure it where the network is."""
-    ground, (image,) = lesson.grounds[0], lesson.images()
-    (truth,) = lesson.truth(lesson.held_out)
-    seen, asked = lesson.areas[0] & (ground.labels != NODATA), truth != NODATA
+    ground, (image,) = dataset.grounds[0], dataset.images()
+    (truth,) = dataset.truth(dataset.held_out)
+    seen, asked = dataset.areas[0] & (ground.labels != NODATA), truth != NODATA
     classifier.fit(image[:, seen].T, ground.labels[seen])
     predicted = np.full(truth.shape, NODATA, np.uint8)
     predicted[asked] = classifier.predict(image[:, asked].T)
-    return measure([truth], [predicted], lesson.legend)
+    return measure([truth], [predicted], dataset.legend)
 
 
 def tables(data: str, folds: list[dict[str, Accuracy]]) -> str:

@@ -26,19 +26,19 @@ from held_out import LABELS, SCENE, table, write_between
 import geoseg
 from geoseg.models.networks.network import tile_stride
 from geoseg.progress import ignore_step
-from geoseg.train.checkpoint import Record
-from geoseg.train.dataset import Lesson, prepare_lesson
+from geoseg.train.checkpoint import Checkpoint
+from geoseg.train.dataset import TrainingData, prepare_dataset
 from geoseg.train.initial import begin
 from geoseg.train.train import settle
-from geoseg.train.trainer import Course, carry_on
-from geoseg.train.validation import Watch
+from geoseg.train.trainer import Trainer, carry_on
+from geoseg.train.validation import Validation
 
 if TYPE_CHECKING:
     import torch
 
 
-class Timed(Course):
-    """A course with stopwatches."""
+class Timed(Trainer):
+    """A trainer with stopwatches."""
 
     learning = preparing = 0.0
     clock = staticmethod(time.process_time)
@@ -70,21 +70,21 @@ def main() -> None:
     options = geoseg.TrainOptions(
         steps=arguments.steps, epochs=arguments.epochs, device=arguments.device
     )
-    lesson = prepare_lesson([SCENE], LABELS, options)
-    course, total = trained(lesson)
-    plan = course.settings
+    dataset = prepare_dataset([SCENE], LABELS, options)
+    trainer, total = trained(dataset)
+    plan = trainer.settings
     chips = plan.steps * plan.batch
-    drawing = drawn(lesson, course)
+    drawing = drawn(dataset, trainer)
     unit = "s of CPU" if plan.device == "cpu" else "s"
     rows = [
         ["all", f"{total:.1f}", "100 %", f"{chips / total:.1f}"],
-        of("forward, backward, optimiser", course.learning, total, chips),
-        of("samples to the device, jitter", course.preparing, total, chips),
-        of("all else", total - course.learning - course.preparing, total, None),
+        of("forward, backward, optimiser", trainer.learning, total, chips),
+        of("samples to the device, jitter", trainer.preparing, total, chips),
+        of("all else", total - trainer.learning - trainer.preparing, total, None),
         of("drawing samples, alone", drawing, total, chips),
     ]
     text = (
-        f"{plan.steps} steps of {plan.batch} samples of {lesson.options.chip} px, "
+        f"{plan.steps} steps of {plan.batch} samples of {dataset.options.chip} px, "
         f"{plan.epoch} an epoch, in {plan.precision} on {plan.device}: "
         f"{arguments.hardware}.\n\n"
         + table(["", unit, "share of all", f"samples a {unit}"], rows)
@@ -100,32 +100,32 @@ def of(name: str, seconds: float, total: float, chips: int | None) -> list[str]:
     return [name, f"{seconds:.2f}", f"{100 * seconds / total:.1f} %", speed]
 
 
-def trained(lesson: Lesson) -> tuple[Timed, float]:
+def trained(dataset: TrainingData) -> tuple[Timed, float]:
     """Train, and give the seconds that it took."""
-    options = lesson.options
-    network, _, _ = begin(lesson.bands, lesson.legend, options)
-    course, stride = Timed(network, settle(lesson)), tile_stride(network)
-    if course.settings.device != "cpu":
-        course.clock = time.perf_counter
-    course.network.train()
-    course.learn(lesson.supply.draw(options.batch, np.random.default_rng(1)))
-    course.step, course.learning, course.preparing = 0, 0.0, 0.0  # warm now
+    options = dataset.options
+    network, _, _ = begin(dataset.bands, dataset.legend, options)
+    trainer, stride = Timed(network, settle(dataset)), tile_stride(network)
+    if trainer.settings.device != "cpu":
+        trainer.clock = time.perf_counter
+    trainer.network.train()
+    trainer.learn(dataset.sampler.draw(options.batch, np.random.default_rng(1)))
+    trainer.step, trainer.learning, trainer.preparing = 0, 0.0, 0.0  # warm now
     with (
         tempfile.TemporaryDirectory() as folder,
-        Record.open(Path(folder) / "model", {}, options) as record,
+        Checkpoint.open(Path(folder) / "model", {}, options) as record,
     ):
-        watch = Watch(lesson, stride, record, ignore_step, [])
-        started = course.clock()
-        carry_on(course, lesson.supply, watch.progress, watch.look)
-        return course, course.clock() - started
+        validation = Validation(dataset, stride, record, ignore_step, [])
+        started = trainer.clock()
+        carry_on(trainer, dataset.sampler, validation.progress, validation.look)
+        return trainer, trainer.clock() - started
 
 
-def drawn(lesson: Lesson, course: Timed) -> float:
+def drawn(dataset: TrainingData, trainer: Timed) -> float:
     """Draw as many samples, and give the seconds that it took."""
-    started = course.clock()
-    for step in range(course.settings.steps):
-        lesson.supply.draw(course.settings.batch, np.random.default_rng([0, step]))
-    return course.clock() - started
+    started = trainer.clock()
+    for step in range(trainer.settings.steps):
+        dataset.sampler.draw(trainer.settings.batch, np.random.default_rng([0, step]))
+    return trainer.clock() - started
 
 
 if __name__ == "__main__":

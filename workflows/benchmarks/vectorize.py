@@ -43,7 +43,7 @@ from pyproj import CRS
 from rasterio import features
 from rasterio.io import MemoryFile
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.blocks import cut, trace_block
@@ -192,10 +192,10 @@ class MapInMemory:
     pixels: np.ndarray
 
     @property
-    def georef(self) -> Georef:
+    def geobox(self) -> GeoBox:
         """Place the map somewhere in UTM."""
         plane = Affine(PIXEL_M, 0, 300_000, 0, -PIXEL_M, 5_800_000)
-        return Georef(*self.pixels.shape, plane, CRS.from_epsg(32633))
+        return GeoBox(*self.pixels.shape, plane, CRS.from_epsg(32633))
 
     def read(self, window: Window) -> np.ndarray:
         """Read a window."""
@@ -235,7 +235,7 @@ def draw_with_geoseg(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDat
 def trace(pixels: np.ndarray) -> None:
     """Trace and join the arcs of a map, without drawing anything."""
     raster = MapInMemory(pixels)
-    blocks = cut(raster.georef, 2048)
+    blocks = cut(raster.geobox, 2048)
     with ThreadPoolExecutor(THREADS) as pool:
         traced = list(pool.map(partial(trace_block, raster, None), blocks))
     assemble(chain(*join(traced).pieces))
@@ -243,10 +243,10 @@ def trace(pixels: np.ndarray) -> None:
 
 def draw_usually(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFrame:
     """Draw with rasterio, shapely and GeoPandas."""
-    georef = MapInMemory(pixels).georef
+    geobox = MapInMemory(pixels).geobox
     with clock(steps, "rasterio shapes"):
         found = list(
-            features.shapes(pixels, mask=pixels != NODATA, transform=georef.transform)
+            features.shapes(pixels, mask=pixels != NODATA, transform=geobox.transform)
         )
     with clock(steps, "to shapely"):
         drawn = np.array([shapely.geometry.shape(shape) for shape, _ in found])
@@ -254,7 +254,7 @@ def draw_usually(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFra
     with clock(steps, "coverage_simplify"):
         simple = shapely.coverage_simplify(drawn, TOLERANCE_PX * PIXEL_M)
     with clock(steps, "GeoDataFrame"):
-        frame = gpd.GeoDataFrame({"class_id": values}, geometry=simple, crs=georef.crs)
+        frame = gpd.GeoDataFrame({"class_id": values}, geometry=simple, crs=geobox.crs)
         frame["area_m2"] = frame.area
     steps["all"] = Timing(*map(sum, zip(*steps.values(), strict=True)))
     return frame

@@ -1,6 +1,6 @@
 """What a model package says of its model: bands, scaling, classes, tiles, training.
 
-`geoseg.models.package.mlm_read` and `geoseg.models.package.mlm_write` keep it in ``mlm.json``.
+`mlm_read` and `mlm_write`, beside this module, keep it in ``mlm.json``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A model's metadata read from a STAC item with the Machine Learning Model extension.
 
-`geoseg.models.package.mlm_write` says where what stands. Items that others wrote are read as
+`mlm_write`, beside this module, says where what stands. Items of others are read as
 well, where they have an ``mlm:input`` and an ``mlm:output`` that can be understood.
 """
 

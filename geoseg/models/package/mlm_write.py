@@ -69,7 +69,7 @@ def write_card(
 ) -> dict[str, Any]:
     """Write a model's metadata as a STAC item, ready to be stored as JSON.
 
-    `geoseg.models.package.mlm_read.read_card` of the result gives card and artifact again.
+    `read_card` in `mlm_read` gives card and artifact of the result again.
 
     Args:
         card: What there is to say.

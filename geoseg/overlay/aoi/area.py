@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely import Geometry
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 _STRIP = 4096
 """Rows looked at together when the area's window is found."""
@@ -37,7 +37,7 @@ class Aoi:
 
     geometry: Geometry
     """The area, a valid (multi)polygon in the scene's CRS."""
-    georef: Georef
+    geobox: GeoBox
     """The scene's plane."""
     window: Window
     """The smallest window of the scene that holds every pixel of the area."""
@@ -71,16 +71,16 @@ class Aoi:
 
     def told(self, warnings: tuple[str, ...]) -> Aoi:
         """Give the same area with more warnings."""
-        return Aoi(self.geometry, self.georef, self.window, self.warnings + warnings)
+        return Aoi(self.geometry, self.geobox, self.window, self.warnings + warnings)
 
     def within(self, window: Window) -> Aoi | None:
         """Give the part of the area in a window; None where it has no pixel there."""
-        frame = footprint(self.georef.crop(window))
+        frame = footprint(self.geobox.crop(window))
         area = shapely.intersection(self.geometry, frame)
-        found = window_of(area, self.georef)
+        found = window_of(area, self.geobox)
         if found is None:
             return None
-        return Aoi(area, self.georef, found, self.warnings)
+        return Aoi(area, self.geobox, found, self.warnings)
 
     @cached_property
     def _is_full(self) -> bool:
@@ -96,28 +96,28 @@ class Aoi:
 
     @cached_property
     def _edges(self) -> NDArray[np.float64]:
-        return _edges_of(self.geometry, self.georef)
+        return _edges_of(self.geometry, self.geobox)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel without the edges: the other side computes them again."""
-        return Aoi, (self.geometry, self.georef, self.window, self.warnings)
+        return Aoi, (self.geometry, self.geobox, self.window, self.warnings)
 
 
-def whole_scene(georef: Georef) -> Aoi:
+def whole_scene(geobox: GeoBox) -> Aoi:
     """Take every pixel of a scene as the area of interest."""
-    window = Window(0, 0, georef.height, georef.width)
-    return Aoi(footprint(georef), georef, window)
+    window = Window(0, 0, geobox.height, geobox.width)
+    return Aoi(footprint(geobox), geobox, window)
 
 
-def footprint(georef: Georef) -> Geometry:
+def footprint(geobox: GeoBox) -> Geometry:
     """Draw the outline of a scene's plane, in its CRS."""
-    return shapely.Polygon(georef.corners)
+    return shapely.Polygon(geobox.corners)
 
 
-def window_of(area: Geometry, georef: Georef) -> Window | None:
+def window_of(area: Geometry, geobox: GeoBox) -> Window | None:
     """Find the smallest window of the scene that holds every pixel of the area."""
-    edges = _edges_of(area, georef)
-    whole = Window(0, 0, georef.height, georef.width)
+    edges = _edges_of(area, geobox)
+    whole = Window(0, 0, geobox.height, geobox.width)
     found = [runs for strip in _strips(whole) if len(runs := _runs(edges, strip))]
     if not found:
         return None
@@ -134,7 +134,7 @@ def _strips(window: Window) -> Iterator[Window]:
         yield Window(row, window.col, height, window.width)
 
 
-def _edges_of(area: Geometry, georef: Georef) -> NDArray[np.float64]:
+def _edges_of(area: Geometry, geobox: GeoBox) -> NDArray[np.float64]:
     """List the edges of all rings in pixels: (edge, upper and lower end, row and col).
 
     The upper end comes first, whichever way the ring runs: areas on both sides
@@ -142,7 +142,7 @@ def _edges_of(area: Geometry, georef: Georef) -> NDArray[np.float64]:
     """
     rings = shapely.get_rings(shapely.get_parts(area))
     points, ring = shapely.get_coordinates(rings, return_index=True)
-    pixels = _on_pixels(georef, points)
+    pixels = _on_pixels(geobox, points)
     ends = np.stack((pixels[:-1], pixels[1:]), axis=1)
     edges: NDArray[np.float64] = ends[ring[:-1] == ring[1:]]
     upside_down = edges[:, 0, 0] > edges[:, 1, 0]
@@ -150,12 +150,12 @@ def _edges_of(area: Geometry, georef: Georef) -> NDArray[np.float64]:
     return edges
 
 
-def _on_pixels(georef: Georef, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _on_pixels(geobox: GeoBox, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn points (x, y) into fractional pixels (row, col), shape (point, 2).
 
     The origin is subtracted first: corners on the pixel grid stay exact.
     """
-    t = georef.transform
+    t = geobox.transform
     right, up = points[:, 0] - t.c, points[:, 1] - t.f
     rows, cols = t.a * up - t.d * right, t.e * right - t.b * up
     return np.column_stack((rows, cols)) / t.determinant

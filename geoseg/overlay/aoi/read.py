@@ -15,7 +15,7 @@ from geoseg.overlay.aoi.reproject import placed_on, united
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 _NEGLIGIBLE = 0.0005
 """A smaller share of the area may lie outside the scene without a warning."""
@@ -25,7 +25,7 @@ _UNSAFE = re.compile(r"[^\w .()+-]|^\.+|[. ]+$")
 """What not every disk takes in the name of a folder."""
 
 
-def read_aoi(area: Path | str, georef: Georef) -> Aoi:
+def read_aoi(area: Path | str, geobox: GeoBox) -> Aoi:
     """Read what somebody gives as one area on a scene.
 
     Any format and CRS that GDAL knows; GeoJSON without a CRS is WGS 84, as its
@@ -35,7 +35,7 @@ def read_aoi(area: Path | str, georef: Georef) -> Aoi:
     Args:
         area: A vector file, one of its layers, WKT or a bounding box, as
             `geoseg.overlay.aoi.given.read_given` takes them.
-        georef: The scene's plane.
+        geobox: The scene's plane.
 
     Returns:
         The area, in the scene's CRS.
@@ -45,10 +45,10 @@ def read_aoi(area: Path | str, georef: Georef) -> Aoi:
             polygon, no CRS, or none that overlaps the scene.
 
     """
-    return _on_scene(read_given(str(area)), georef)
+    return _on_scene(read_given(str(area)), geobox)
 
 
-def read_features(area: str, field: str, georef: Georef) -> dict[str, Aoi]:
+def read_features(area: str, field: str, geobox: GeoBox) -> dict[str, Aoi]:
     """Read each feature of a vector file as an area of its own on a scene.
 
     Features of one name are one area. Those that are not on the scene are left out,
@@ -57,7 +57,7 @@ def read_features(area: str, field: str, georef: Georef) -> dict[str, Aoi]:
     Args:
         area: A vector file, or one of its layers.
         field: The field with the features' names.
-        georef: The scene's plane.
+        geobox: The scene's plane.
 
     Returns:
         The areas by their names, which a folder can have.
@@ -73,7 +73,7 @@ def read_features(area: str, field: str, georef: Georef) -> dict[str, Aoi]:
     for label, shapes in _by_label(given, field).items():
         part = Given(f"{given.name} ({label})", shapes, given.crs)
         try:
-            areas[label] = _on_scene(part, georef)
+            areas[label] = _on_scene(part, geobox)
         except AoiError as error:
             missed[label] = error
     if not areas:
@@ -85,7 +85,7 @@ def read_features(area: str, field: str, georef: Georef) -> dict[str, Aoi]:
     return areas
 
 
-def _on_scene(given: Given, georef: Georef) -> Aoi:
+def _on_scene(given: Given, geobox: GeoBox) -> Aoi:
     name = given.name
     area, warnings = united(name, given.shapes)
     west, _, east, _ = area.bounds
@@ -94,17 +94,17 @@ def _on_scene(given: Given, georef: Georef) -> Aoi:
             f"{name}: the area spans {east - west:.0f} degrees; if it is to cross the "
             f"antimeridian, cut it there, as GeoJSON's standard (RFC 7946) says"
         )
-    area = placed_on(georef, name, area, given.crs)
-    window = window_of(area, georef)
+    area = placed_on(geobox, name, area, given.crs)
+    window = window_of(area, geobox)
     if window is None:
         raise AoiError(
             f"no pixel of the scene has its centre in the area {name}; "
-            f"draw an area larger than a pixel ({georef.gsd_m():.3g} m)"
+            f"draw an area larger than a pixel ({geobox.gsd_m():.3g} m)"
         )
-    outside = 1 - area.intersection(footprint(georef)).area / area.area
+    outside = 1 - area.intersection(footprint(geobox)).area / area.area
     if outside > _NEGLIGIBLE:
         warnings.append(f"{name}: {outside:.1%} of the area lies outside the scene")
-    return Aoi(area, georef, window, tuple(warnings))
+    return Aoi(area, geobox, window, tuple(warnings))
 
 
 def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from pyproj import CRS, Transformer
 from shapely.affinity import translate
 
 from geoseg.errors import AoiError
-from geoseg.geo.geobox import Bounds, Georef, reproject_bounds
+from geoseg.geo.geobox import Bounds, GeoBox, reproject_bounds
 from geoseg.overlay.aoi.area import footprint
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _only_polygons(geometry: Geometry) -> Geometry:
     return shapely.union_all(parts[kinds == shapely.GeometryType.POLYGON])
 
 
-def placed_on(georef: Georef, name: str, area: Geometry, crs: CRS) -> Geometry:
+def placed_on(geobox: GeoBox, name: str, area: Geometry, crs: CRS) -> Geometry:
     """Bring an area into the scene's CRS.
 
     Raises:
@@ -91,31 +91,31 @@ def placed_on(georef: Georef, name: str, area: Geometry, crs: CRS) -> Geometry:
     """
     placed = (
         area
-        if crs == georef.crs
-        else _reproject(_nearby(area, crs, georef), crs, georef.crs)
+        if crs == geobox.crs
+        else _reproject(_nearby(area, crs, geobox), crs, geobox.crs)
     )
-    if georef.crs.is_geographic:
-        placed = _turned_onto(georef, placed)
+    if geobox.crs.is_geographic:
+        placed = _turned_onto(geobox, placed)
     finite = np.isfinite(shapely.get_coordinates(placed)).all()
-    if finite and shapely.intersects(placed, footprint(georef)):
+    if finite and shapely.intersects(placed, footprint(geobox)):
         return placed
 
     extent = Bounds(*area.bounds)
     raise AoiError(
         f"the area of interest {name} does not overlap the scene: in WGS 84 degrees "
         f"(left, bottom, right, top) it covers {reproject_bounds(extent, crs, _WGS84)} "
-        f"and the scene {georef.lonlat_bounds()}; in their own CRS it covers {extent} "
-        f"({crs.name}) and the scene {georef.bounds} ({georef.crs.name})"
+        f"and the scene {geobox.lonlat_bounds()}; in their own CRS it covers {extent} "
+        f"({crs.name}) and the scene {geobox.bounds} ({geobox.crs.name})"
         f"{suspicion(extent, crs)}"
     )
 
 
-def _turned_onto(georef: Georef, area: Geometry) -> Geometry:
+def _turned_onto(geobox: GeoBox, area: Geometry) -> Geometry:
     """Give the parts of an area whole turns, so that they lie where the scene does.
 
     Longitudes of a scene across the antimeridian go on beyond 180 degrees.
     """
-    scene = footprint(georef)
+    scene = footprint(geobox)
     turned = (translate(area, turn) for turn in (-_TURN, 0, _TURN))
     there = [copy for copy in turned if shapely.intersects(copy, scene)]
     return shapely.union_all(there) if there else area
@@ -138,9 +138,9 @@ def suspicion(extent: Bounds, crs: CRS) -> str:
     )
 
 
-def _nearby(area: Geometry, crs: CRS, georef: Georef) -> Geometry:
+def _nearby(area: Geometry, crs: CRS, geobox: GeoBox) -> Geometry:
     """Cut off what of a vast area is far from the scene, where CRSs have no answer."""
-    near = reproject_bounds(georef.bounds, georef.crs, crs)
+    near = reproject_bounds(geobox.bounds, geobox.crs, crs)
     edges = np.array([near.left, near.bottom, near.right, near.top])
     if not np.isfinite(edges).all() or near.left > near.right:
         return area

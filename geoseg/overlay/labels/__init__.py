@@ -1,12 +1,12 @@
 """Reference labels (polygons, lines, points, rasters) brought onto a scene's pixels.
 
-* `shapes` burns shapes, `raster` finds classes in a raster: both are *placed* on a
+* `shapes` rasterizes shapes, `raster` finds classes in a raster: both are *placed* on a
   plane once, and then read window by window
 * `read` is the door: `open_labels`
 """
 
 from geoseg.overlay.labels.label_raster import LabelRaster
 from geoseg.overlay.labels.read import open_labels, read_labels
-from geoseg.overlay.labels.shapes import Labels, rasterise_labels
+from geoseg.overlay.labels.shapes import Labels, rasterize_labels
 
-__all__ = ["LabelRaster", "Labels", "open_labels", "rasterise_labels", "read_labels"]
+__all__ = ["LabelRaster", "Labels", "open_labels", "rasterize_labels", "read_labels"]

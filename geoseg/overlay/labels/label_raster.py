@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import LandClass, Legend
     from geoseg.raster import ClassMap
 
@@ -48,11 +48,11 @@ class LabelRaster:
         """What the user should know, a sentence each."""
         return self.source.warnings
 
-    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+    def rasterize(self, geobox: GeoBox, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give each pixel the value of the class at its centre in the raster.
 
         Args:
-            georef: The pixel plane wanted.
+            geobox: The pixel plane wanted.
             values: The value of each class, by any of its names; others are left out.
 
         Returns:
@@ -62,23 +62,23 @@ class LabelRaster:
             LabelsError: No labelled pixel lies on the plane.
 
         """
-        placed = self.place(georef, values)
-        burnt = placed.read(Window(0, 0, georef.height, georef.width))
-        if (burnt == NODATA).all():
+        placed = self.place(geobox, values)
+        rasterized = placed.read(Window(0, 0, geobox.height, geobox.width))
+        if (rasterized == NODATA).all():
             raise LabelsError(
                 f"no labelled pixel of {self.source.raster.name} lies in the scene, "
-                f"which covers {georef.bounds} (left, bottom, right, top in the "
+                f"which covers {geobox.bounds} (left, bottom, right, top in the "
                 f"scene's CRS)"
             )
-        return burnt
+        return rasterized
 
-    def place(self, georef: Georef, values: Mapping[str, int]) -> PlacedRaster:
+    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> PlacedRaster:
         """Lay the raster on a plane, to be read window by window."""
         table = [NODATA] * (NODATA + 1)
         for each in self.legend:
             known = (values[name] for name in _names(each) if name in values)
             table[each.id] = next(known, NODATA)
-        return PlacedRaster(PlacedMap(self.source, georef), tuple(table))
+        return PlacedRaster(PlacedMap(self.source, geobox), tuple(table))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Labelled shapes, burned onto pixels."""
+"""Labelled shapes, rasterized onto pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyproj import CRS
     from shapely import Geometry
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 
@@ -54,14 +54,14 @@ class Labels:
         """Shapes have neither ids nor colours."""
         return
 
-    def burn(self, georef: Georef, values: Mapping[str, int]) -> NDArray[np.uint8]:
+    def rasterize(self, geobox: GeoBox, values: Mapping[str, int]) -> NDArray[np.uint8]:
         """Give each pixel the value of the class that its centre lies in.
 
         Lines have their width; without one they label the pixels that they pass
         through, as points always do. Where shapes overlap, the later one wins.
 
         Args:
-            georef: The pixel plane wanted.
+            geobox: The pixel plane wanted.
             values: The value of each class; shapes of other classes are left out.
 
         Returns:
@@ -71,27 +71,27 @@ class Labels:
             LabelsError: No shape touches the plane.
 
         """
-        whole = Window(0, 0, georef.height, georef.width)
-        return self.place(georef, values).read(whole)
+        whole = Window(0, 0, geobox.height, geobox.width)
+        return self.place(geobox, values).read(whole)
 
-    def place(self, georef: Georef, values: Mapping[str, int]) -> PlacedShapes:
-        """Bring the shapes into a plane's CRS, to be burned window by window.
+    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> PlacedShapes:
+        """Bring the shapes into a plane's CRS, to be rasterized window by window.
 
-        Arguments and errors are those of `burn`.
+        Arguments and errors are those of `rasterize`.
         """
         wanted = [place for place, name in enumerate(self.names) if name in values]
         shapes = geopandas.GeoSeries([self.shapes[i] for i in wanted], crs=self.crs)
         given = Bounds(*shapes.total_bounds.tolist())
-        shapes = _widened(shapes, self.width).to_crs(georef.crs)
-        edges = georef.bounds
+        shapes = _widened(shapes, self.width).to_crs(geobox.crs)
+        edges = geobox.bounds
         frame = box(edges.left, edges.bottom, edges.right, edges.top)
         if not shapes.intersects(frame).any():
-            raise LabelsError(self._elsewhere(georef, given, shapes))
+            raise LabelsError(self._elsewhere(geobox, given, shapes))
         codes = [values[self.names[i]] for i in wanted]
-        return PlacedShapes(georef, shapes.to_numpy(), np.array(codes, np.uint8))
+        return PlacedShapes(geobox, shapes.to_numpy(), np.array(codes, np.uint8))
 
     def _elsewhere(
-        self, georef: Georef, given: Bounds, shapes: geopandas.GeoSeries
+        self, geobox: GeoBox, given: Bounds, shapes: geopandas.GeoSeries
     ) -> str:
         """Say where scene and labels are; in the labels' CRS if the scene's fails."""
         there = Bounds(*shapes.total_bounds.tolist())
@@ -99,7 +99,7 @@ class Labels:
         if not np.isfinite(shapes.total_bounds).all():
             theirs = f"{given} in their own CRS ({self.crs.name})"
         return (
-            f"no label lies in the scene: the scene covers {georef.bounds}, the "
+            f"no label lies in the scene: the scene covers {geobox.bounds}, the "
             f"labels {theirs}{suspicion(given, self.crs)}"
         )
 
@@ -108,35 +108,35 @@ class PlacedShapes:
     """Shapes in the CRS of a plane, and a tree to find those of a window."""
 
     def __init__(
-        self, georef: Georef, shapes: NDArray[np.object_], values: NDArray[np.uint8]
+        self, geobox: GeoBox, shapes: NDArray[np.object_], values: NDArray[np.uint8]
     ) -> None:
         """Plant the tree.
 
         Args:
-            georef: The plane.
+            geobox: The plane.
             shapes: The shapes in its CRS; of two that overlap, the later one wins.
             values: The value of each.
 
         """
-        self.georef, self._shapes, self._values = georef, shapes, values
+        self.geobox, self._shapes, self._values = geobox, shapes, values
         self._tree = STRtree(shapes)
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Burn the shapes of a window of the plane; 255 where there is none."""
-        part = self.georef.crop(window)
+        part = self.geobox.crop(window)
         edges = part.bounds
         frame = box(edges.left, edges.bottom, edges.right, edges.top)
         found = np.sort(self._tree.query(frame))
         if not found.size:
             return np.full((window.height, window.width), NODATA, np.uint8)
-        burnt: NDArray[np.uint8] = features.rasterize(
+        rasterized: NDArray[np.uint8] = features.rasterize(
             zip(self._shapes[found], self._values[found].tolist(), strict=True),
             out_shape=(window.height, window.width),
             transform=part.transform,
             fill=NODATA,
             dtype="uint8",
         )
-        return burnt
+        return rasterized
 
 
 def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:
@@ -179,14 +179,14 @@ def _applied(
     return np.asarray(shapely.set_coordinates(shapes.copy(), moved))
 
 
-def rasterise_labels(
-    labels: Labels, georef: Georef, legend: Legend
+def rasterize_labels(
+    labels: Labels, geobox: GeoBox, legend: Legend
 ) -> NDArray[np.uint8]:
     """Give each pixel the class id of the shape that its centre lies in.
 
     Args:
         labels: The shapes, in any CRS.
-        georef: The pixel plane wanted.
+        geobox: The pixel plane wanted.
         legend: Where class names get their ids.
 
     Returns:
@@ -205,4 +205,4 @@ def rasterise_labels(
             f"the labels have classes {unknown}, the legend has {list(ids)}; "
             f"rename them to agree"
         )
-    return labels.burn(georef, ids)
+    return labels.rasterize(geobox, ids)

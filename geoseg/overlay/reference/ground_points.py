@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from pyproj import CRS
 
-    from geoseg.geo.geobox import Bounds, Georef
+    from geoseg.geo.geobox import Bounds, GeoBox
 
 
-def may_overlap(bounds: Bounds, crs: CRS, georef: Georef) -> bool:
+def may_overlap(bounds: Bounds, crs: CRS, geobox: GeoBox) -> bool:
     """Tell whether a rectangle in a CRS meets a plane, brought there as a rectangle."""
-    own = reproject_bounds(georef.bounds, georef.crs, crs)
+    own = reproject_bounds(geobox.bounds, geobox.crs, crs)
     if not all(map(math.isfinite, (own.left, own.right, own.bottom, own.top))):
         return True  # single pixels decide
     across = own.left > own.right  # the plane lies on the 180th meridian
@@ -29,10 +29,10 @@ def may_overlap(bounds: Bounds, crs: CRS, georef: Georef) -> bool:
 
 
 def no_overlap(
-    path: Path | str, bounds: Bounds, crs: CRS, georef: Georef
+    path: Path | str, bounds: Bounds, crs: CRS, geobox: GeoBox
 ) -> LabelsError:
     """Say where both are that do not overlap."""
-    own = reproject_bounds(georef.bounds, georef.crs, crs)
+    own = reproject_bounds(geobox.bounds, geobox.crs, crs)
     return LabelsError(
         f"the reference {path} does not lie on the map: in its CRS ({crs.name}; left, "
         f"bottom, right, top) it covers {bounds} and the map {own}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import geopandas
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.overlay.reference.marks import Marks
 
 _POINT_DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON"}
@@ -61,12 +61,12 @@ NAMES = "id"
 """The column of the points' names."""
 
 
-def points_of(marks: Marks, georef: Georef) -> Points:
+def points_of(marks: Marks, geobox: GeoBox) -> Points:
     """Bring points onto the map's pixels.
 
     Args:
         marks: The points.
-        georef: The map's plane.
+        geobox: The map's plane.
 
     Raises:
         LabelsError: No point lies on the map.
@@ -74,10 +74,10 @@ def points_of(marks: Marks, georef: Georef) -> Points:
     """
     layer = marks.layer
     x, y = shapely.get_coordinates(layer.shapes).T
-    rows, cols = pixels_at(georef, x, y, layer.crs)
-    inside = are_on(georef, rows, cols)
+    rows, cols = pixels_at(geobox, x, y, layer.crs)
+    inside = are_on(geobox, rows, cols)
     if not inside.any():
-        raise no_overlap(marks.path, marks.bounds, layer.crs, georef)
+        raise no_overlap(marks.path, marks.bounds, layer.crs, geobox)
     numbers = tuple(str(number) for number in range(1, len(x) + 1))
     labels = layer.texts(NAMES) if NAMES in layer.columns else numbers
     return Points(

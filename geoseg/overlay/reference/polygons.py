@@ -12,7 +12,7 @@ import shapely
 from pyproj import Transformer
 
 from geoseg.errors import LabelsError
-from geoseg.geo.geobox import Georef, reproject_bounds
+from geoseg.geo.geobox import GeoBox, reproject_bounds
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi import Aoi
@@ -35,7 +35,7 @@ _PIECES = 100
 class Polygons:
     """Polygons, each of one class, on the pixels of a map; later ones lie on top."""
 
-    georef: Georef
+    geobox: GeoBox
     """The map's plane."""
     shapes: NDArray[np.object_]
     """Valid (multi)polygons in the map's CRS, shape ``(polygon,)``."""
@@ -46,19 +46,19 @@ class Polygons:
 
     def near(self, window: Window) -> Polygons | None:
         """Take the polygons that touch a window; None where none does."""
-        frame = shapely.Polygon(self.georef.crop(window).corners)
+        frame = shapely.Polygon(self.geobox.crop(window).corners)
         found = np.sort(self._tree.query(frame, predicate="intersects"))
         if not found.size:
             return None
-        return Polygons(self.georef, self.shapes[found], self.ids[found])
+        return Polygons(self.geobox, self.shapes[found], self.ids[found])
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Give the class of each pixel of a window, shape ``(y, x)``; 255 is none."""
         classes = np.full((window.height, window.width), NODATA, np.uint8)
         for shape, value in zip(self.shapes, self.ids, strict=True):
-            part = _window_around(shape, self.georef).intersection(window)
+            part = _window_around(shape, self.geobox).intersection(window)
             if part is not None:
-                inside = Aoi(shape, self.georef, part).mask(part)
+                inside = Aoi(shape, self.geobox, part).mask(part)
                 classes[part.relative_to(window).slices()][inside] = value
         return classes
 
@@ -68,19 +68,19 @@ class Polygons:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel without the tree: the other side needs none."""
-        return Polygons, (self.georef, self.shapes, self.ids, self.warnings)
+        return Polygons, (self.geobox, self.shapes, self.ids, self.warnings)
 
 
 AREAL = {int(shapely.GeometryType.POLYGON), int(shapely.GeometryType.MULTIPOLYGON)}
 """Kinds of geometries that have an area."""
 
 
-def polygons_of(marks: Marks, georef: Georef) -> Polygons:
+def polygons_of(marks: Marks, geobox: GeoBox) -> Polygons:
     """Bring polygons into the map's CRS; other shapes are left out.
 
     Args:
         marks: The polygons.
-        georef: The map's plane.
+        geobox: The map's plane.
 
     Raises:
         LabelsError: They lie beside the map, or none has a class.
@@ -99,38 +99,38 @@ def polygons_of(marks: Marks, georef: Georef) -> Polygons:
     if not (named & areal).any():
         raise LabelsError(f"no polygon of {marks.path} has a class; fill its column in")
     crs = marks.layer.crs
-    if not may_overlap(marks.bounds, crs, georef):
-        raise no_overlap(marks.path, marks.bounds, crs, georef)
+    if not may_overlap(marks.bounds, crs, geobox):
+        raise no_overlap(marks.path, marks.bounds, crs, geobox)
     keep = named & areal & (marks.ids != NODATA)
     shapes, ids = marks.layer.shapes[keep], marks.ids[keep]
-    near, shapes = _nearby(shapes, crs, georef)
+    near, shapes = _nearby(shapes, crs, geobox)
     return Polygons(
-        georef, _placed(shapes[near], crs, georef), ids[near], tuple(warnings)
+        geobox, _placed(shapes[near], crs, geobox), ids[near], tuple(warnings)
     )
 
 
 def _placed(
-    shapes: NDArray[np.object_], crs: CRS, georef: Georef
+    shapes: NDArray[np.object_], crs: CRS, geobox: GeoBox
 ) -> NDArray[np.object_]:
     """Bring polygons into the map's CRS, valid; what cannot be there is empty."""
-    if crs != georef.crs and len(shapes):
+    if crs != geobox.crs and len(shapes):
         left, bottom, right, top = shapely.bounds(shapes).T
         longest = np.maximum(right - left, top - bottom)
         dense = shapely.segmentize(shapes, np.maximum(longest / _PIECES, _TINY))
-        move = Transformer.from_crs(crs, georef.crs, always_xy=True).transform
+        move = Transformer.from_crs(crs, geobox.crs, always_xy=True).transform
         shapes = shapely.transform(dense, move, interleaved=False)
     finite = [np.isfinite(shapely.get_coordinates(shape)).all() for shape in shapes]
     return np.asarray(shapely.make_valid(np.where(finite, shapes, shapely.Polygon())))
 
 
 def _nearby(
-    shapes: NDArray[np.object_], crs: CRS, georef: Georef
+    shapes: NDArray[np.object_], crs: CRS, geobox: GeoBox
 ) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
     """Choose the shapes near the map, and cut off what of vast ones is far from it.
 
     A reference may cover a continent, where the map's CRS has no answer.
     """
-    near = reproject_bounds(georef.bounds, georef.crs, crs)
+    near = reproject_bounds(geobox.bounds, geobox.crs, crs)
     edges = np.array([near.left, near.bottom, near.right, near.top])
     if not np.isfinite(edges).all() or near.left > near.right:
         return np.ones(shapes.shape, bool), shapes
@@ -143,11 +143,11 @@ def _nearby(
     return chosen, cut
 
 
-def _window_around(shape: Geometry, georef: Georef) -> Window:
+def _window_around(shape: Geometry, geobox: GeoBox) -> Window:
     """Find a window, at least one pixel, that holds all of a shape's pixels."""
     left, bottom, right, top = shapely.bounds(shape)
     corners = [
-        ~georef.transform @ (x, y)
+        ~geobox.transform @ (x, y)
         for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
     ]
     cols, rows = zip(*corners, strict=True)

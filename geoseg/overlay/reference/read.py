@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
 
 
 Reference = Polygons | LabelRaster | Points
@@ -35,7 +35,7 @@ Reference = Polygons | LabelRaster | Points
 
 def read_reference(
     path: Path | str,
-    georef: Georef,
+    geobox: GeoBox,
     classes: Mapping[str, int],
     *,
     column: str | None = None,
@@ -48,7 +48,7 @@ def read_reference(
         path: Polygons or points in any vector format (``file.gpkg|layer=name`` for one
             layer of several), or a class raster. Collections and multipoints are taken
             apart.
-        georef: The map's plane.
+        geobox: The map's plane.
         classes: Names and ids of the map's classes.
         column: The column of the classes' names or ids; ``class``, ``reference`` or
             ``class_name`` where it is not given.
@@ -64,7 +64,7 @@ def read_reference(
 
     """
     if must_be_raster(path) or not is_vector(path, REFERENCE):
-        return open_raster(path, georef, classes, mapping or {}, numbers)
+        return open_raster(path, geobox, classes, mapping or {}, numbers)
     layer, chosen = _read_layer(path, column)
     names = [text or "" for text in layer.texts(chosen)]
     ids = match_classes(set(filter(None, names)), classes, mapping or {}, numbers)
@@ -72,9 +72,9 @@ def read_reference(
     marks = Marks(path, layer, names, values)
     kinds = set(shapely.get_type_id(layer.shapes).tolist())
     if kinds & AREAL:
-        return polygons_of(marks, georef)
+        return polygons_of(marks, geobox)
     if kinds <= {shapely.GeometryType.POINT}:
-        return points_of(marks, georef)
+        return points_of(marks, geobox)
     there = ", ".join(sorted({shape.geom_type for shape in layer.shapes}))
     raise LabelsError(
         f"{path} holds {there}; a reference is polygons, points or a raster"

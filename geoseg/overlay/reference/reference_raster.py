@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
     from geoseg.raster import ClassMap
@@ -35,7 +35,7 @@ asked, and a block of the reference must fit into memory."""
 class LabelRaster:
     """A class raster of any grid, asked at the centres of a map's pixels."""
 
-    georef: Georef
+    geobox: GeoBox
     """The map's plane."""
     source: ClassMap
     """The raster."""
@@ -51,7 +51,7 @@ class LabelRaster:
 
     def near(self, window: Window) -> LabelRaster | None:
         """Take the raster, if it may have a pixel in a window."""
-        own, plane = self.source.georef, self.georef.crop(window)
+        own, plane = self.source.geobox, self.geobox.crop(window)
         return self if may_overlap(own.bounds, own.crs, plane) else None
 
     def read(self, window: Window) -> NDArray[np.uint8]:
@@ -61,7 +61,7 @@ class LabelRaster:
             LabelsError: The raster holds a class that the map does not know.
 
         """
-        values = PlacedMap(self.source, self.georef).read(window)
+        values = PlacedMap(self.source, self.geobox).read(window)
         ids = np.asarray(self.ids, np.int16)[values]
         if (ids < 0).any():
             strange = [self.names[value] for value in np.unique(values[ids < 0])]
@@ -71,7 +71,7 @@ class LabelRaster:
 
 def open_raster(
     path: Path | str,
-    georef: Georef,
+    geobox: GeoBox,
     classes: Mapping[str, int],
     mapping: Mapping[str, str],
     numbers: Mapping[str, int] | None = None,
@@ -87,15 +87,15 @@ def open_raster(
 
     """
     try:
-        source = open_labels_raster(path, near=georef)
+        source = open_labels_raster(path, near=geobox)
         legend = source.legend()
     except SceneError as error:
         raise LabelsError(
             f"the reference {path} is no vector file, nor a class raster: {error}"
         ) from error
-    own = source.georef
-    if not may_overlap(own.bounds, own.crs, georef):
-        raise no_overlap(path, own.bounds, own.crs, georef)
+    own = source.geobox
+    if not may_overlap(own.bounds, own.crs, geobox):
+        raise no_overlap(path, own.bounds, own.crs, geobox)
     called = _called(legend, mapping)
     absent = {name: name for name in mapping if name not in called.values()}
     numbered = {name: name for name in absent if name.lstrip("-").isdecimal()}
@@ -105,12 +105,12 @@ def open_raster(
         found = matched[name]
         ids[value] = -1 if found is None else found
     return LabelRaster(
-        georef,
+        geobox,
         source,
         (*ids, NODATA),
         tuple(called.get(value, "") for value in range(NODATA)),
         tuple(classes),
-        (*source.warnings, *_grid_warnings(path, own, georef)),
+        (*source.warnings, *_grid_warnings(path, own, geobox)),
     )
 
 
@@ -125,26 +125,26 @@ def _called(legend: Legend, mapping: Mapping[str, str]) -> dict[int, str]:
     return called
 
 
-def _grid_warnings(path: Path | str, own: Georef, georef: Georef) -> tuple[str, ...]:
+def _grid_warnings(path: Path | str, own: GeoBox, geobox: GeoBox) -> tuple[str, ...]:
     """Say that the grids differ; refuse one that is far too fine."""
-    sides = f"{own.gsd_m():.3g} m, the map's of {georef.gsd_m():.3g} m"
-    if own.gsd_m() * _FINEST < georef.gsd_m():
+    sides = f"{own.gsd_m():.3g} m, the map's of {geobox.gsd_m():.3g} m"
+    if own.gsd_m() * _FINEST < geobox.gsd_m():
         raise LabelsError(
             f"the reference {path} has pixels of {sides}: bring it onto the map's "
             f"grid first, each pixel by its most frequent class (gdalwarp -r mode)"
         )
-    if own.same_plane_as(georef):
+    if own.same_plane_as(geobox):
         return ()
-    same_grid = own.crs == georef.crs and np.allclose(
+    same_grid = own.crs == geobox.crs and np.allclose(
         [own.transform.a, own.transform.b, own.transform.d, own.transform.e],
         [
-            georef.transform.a,
-            georef.transform.b,
-            georef.transform.d,
-            georef.transform.e,
+            geobox.transform.a,
+            geobox.transform.b,
+            geobox.transform.d,
+            geobox.transform.e,
         ],
     )
-    col, row = ~own.transform @ (georef.transform.c, georef.transform.f)
+    col, row = ~own.transform @ (geobox.transform.c, geobox.transform.f)
     if (
         same_grid
         and math.isclose(col, round(col), abs_tol=1e-3)

@@ -5,18 +5,18 @@ Its rooms, from below:
 * `gpus`: one worker for each GPU of this machine;
 * `scheduler`: a running scheduler, asked who it is;
 * `client`: a dask client of whatever kind was asked for;
-* `crew`: the workers of a run, which get its job once and prove that they can do it.
+* `workers`: the workers of a run, which get its job once and prove that they can do it.
 """
 
 from geoseg.run.cluster.client import dashboard_of, map_on, open_client
 from geoseg.run.cluster.gpus import default_workers
-from geoseg.run.cluster.worker_setup import Enlisted, enlist
+from geoseg.run.cluster.worker_setup import Workforce, set_up_workers
 
 __all__ = [
-    "Enlisted",
+    "Workforce",
     "dashboard_of",
     "default_workers",
-    "enlist",
     "map_on",
     "open_client",
+    "set_up_workers",
 ]

@@ -3,7 +3,7 @@
 A GPU is a resource of dask's: a worker that has one says so, and tasks of a run on GPUs
 go to such workers only, one more at a time than it has threads, so that one block is
 read and another written while a third is computed. Workers that share a GPU without
-knowing are refused: see `crew`.
+knowing are refused: see `workers`.
 """
 
 from __future__ import annotations

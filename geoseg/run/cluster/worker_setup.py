@@ -37,7 +37,7 @@ Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
 
 
-class _Crew(WorkerPlugin):
+class _Workers(WorkerPlugin):
     """What a worker keeps of a run: the job, and what it lacks for it."""
 
     def __init__(self, job: Job, versions: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ class _Crew(WorkerPlugin):
         self._settings = settings()
         self._before: dict[str, str | None] = {}
 
-    def setup(self, worker: Worker) -> None:
+    def config(self, worker: Worker) -> None:
         """Prove, on the worker, that it can do the job."""
         for name, value in self._settings.items():
             if os.environ.get(name) != value:
@@ -72,8 +72,8 @@ class _Crew(WorkerPlugin):
                 os.environ[name] = value
 
 
-class Enlisted:
-    """The workers of a client that a job goes to: use `enlist`."""
+class Workforce:
+    """The workers of a client that a job goes to: use `set_up_workers`."""
 
     def __init__(self, client: Client, name: str, job: Job) -> None:
         """Take workers that carry a job under a name."""
@@ -132,7 +132,7 @@ def _resources(dask_scheduler: Scheduler) -> dict[str, list[str]]:
 
 
 @contextmanager
-def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
+def set_up_workers(client: Client, job: Job) -> Iterator[Workforce]:
     """Give a job to all workers of a client, once they have proved themselves.
 
     Raises:
@@ -141,8 +141,8 @@ def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
 
     """
     name = f"geoseg-{secrets.token_hex(8)}"
-    crew = Enlisted(client, name, job)
-    members = crew.members
+    workers = Workforce(client, name, job)
+    members = workers.members
     versions = library_versions()
     answers = client.run(library_versions, workers=members, on_error="return")
     _refuse(
@@ -155,10 +155,10 @@ def enlist(client: Client, job: Job) -> Iterator[Enlisted]:
     )
     if job.predictor.device.type == "cuda" and len(members) > 1:
         _refuse_sharing(client.run(gpu_id, workers=members))
-    client.register_plugin(_Crew(job, versions), name=name)
+    client.register_plugin(_Workers(job, versions), name=name)
     try:
         _refuse(client.run(_lack, name, workers=members))
-        yield crew
+        yield workers
     finally:
         if client.status == "running":
             client.unregister_worker_plugin(name)
@@ -203,7 +203,7 @@ def _refuse(lacks: Mapping[str, str]) -> None:
 
 def _lack(name: str, dask_worker: Worker) -> str:
     """Tell, on a worker, what it lacks. dask fills in the worker, by its name."""
-    return cast("_Crew", dask_worker.plugins[name]).lack
+    return cast("_Workers", dask_worker.plugins[name]).lack
 
 
 def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Result:
@@ -213,10 +213,10 @@ def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Re
     errors of GDAL do not survive the way, and all would become the text of its repr.
     """
     worker = get_worker()
-    crew = cast("_Crew", worker.plugins[name])
-    _refuse({worker.address: crew.lack})
+    workers = cast("_Workers", worker.plugins[name])
+    _refuse({worker.address: workers.lack})
     try:
-        return task(crew.job, *args)
+        return task(workers.job, *args)
     except GeosegError as error:
         error.__cause__ = error.__context__ = None
         raise

@@ -4,7 +4,7 @@
 * `stores` lists what is on an object store
 * `references` finds what else a file would make GDAL read, before it is opened
 * `servers` is what a web server must do
-* `shelf` keeps open files that no thread uses just now
+* `pool` keeps open files that no thread uses just now
 * `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read
 * `header` is all that a file says of itself; no pixel is read for it

@@ -20,7 +20,7 @@ from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from geoseg.scene.files.pool import Shelf
+from geoseg.scene.files.pool import DatasetPool
 from geoseg.storage.remote import gdal_settings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ database is most of it."""
 _CONNECTIONS = 8
 """Files of a network that are read at once for a window."""
 
-_shelf = Shelf()
+_pool = DatasetPool()
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -99,23 +99,23 @@ def settled() -> Iterator[None]:
 
 @contextmanager
 def opened(
-    place: str, driver: str, seen: Fingerprint | None = None
+    place: str, driver: str, fingerprint: Fingerprint | None = None
 ) -> Iterator[DatasetReader]:
     """Give a file's dataset, to be used inside this block only; without its place.
 
     Args:
         place: A file in GDAL's words: a path, or a name in a virtual file system.
         driver: The driver of GDAL that opened it first.
-        seen: The file as it was when its header was read, where that is known: one
-            that is kept open belongs to it.
+        fingerprint: The file as it was when its header was read, where that is known:
+            one that is kept open belongs to it.
 
     Raises:
         RasterioIOError: It cannot be opened.
 
     """
-    key = place, driver, seen, *_state(place)
+    key = place, driver, fingerprint, *_state(place)
     with settled():
-        dataset = _shelf.take(key)
+        dataset = _pool.take(key)
         if dataset is None:
             dataset = _open(place, [driver], **_LEAN.get(driver, {}))
         try:
@@ -123,7 +123,7 @@ def opened(
         except BaseException:
             dataset.close()  # what failed once is opened anew
             raise
-        _shelf.give(key, dataset)
+        _pool.give(key, dataset)
 
 
 @contextmanager

@@ -98,10 +98,10 @@ class Header:
     placed_by: str
     """``points`` or ``rpc`` where only ground control points or rational polynomials
     say where it is, else an empty string."""
-    taken: str
+    acquired: str
     """When the picture was taken, as the file says it; an empty string where it does
     not."""
-    seen: Fingerprint = field(compare=False)
+    fingerprint: Fingerprint = field(compare=False)
     """The file as it was when this was read."""
 
 
@@ -128,13 +128,13 @@ def read_header(
     """
     file = file_of(place)
     check_ranges(place)
-    seen = take_fingerprint(place if file is None else file)
+    fingerprint = take_fingerprint(place if file is None else file)
     drivers = None if roots is None else allowed_drivers(place, roots, advice)
     try:
         with opened_once(place, drivers) as dataset:
             if not dataset.count:
                 raise SceneError(choose_part(shown(place), dataset.subdatasets))
-            return _header(place, seen, dataset)
+            return _header(place, fingerprint, dataset)
     except GDAL_ERRORS as error:
         raise SceneError(
             lacking(shown(place))
@@ -143,7 +143,9 @@ def read_header(
         ) from error
 
 
-def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> Header:
+def _header(
+    place: str, fingerprint: Fingerprint, dataset: rasterio.DatasetReader
+) -> Header:
     tags, colours = dataset.tags(), _colours(dataset)
     return Header(
         place=place,
@@ -155,8 +157,8 @@ def _header(place: str, seen: Fingerprint, dataset: rasterio.DatasetReader) -> H
         bands=tuple(_band(dataset, *each) for each in enumerate(colours)),
         overviews=tuple(dataset.overviews(1)),
         placed_by=_placed_by(dataset),
-        taken=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
-        seen=seen,
+        acquired=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
+        fingerprint=fingerprint,
     )
 
 

@@ -106,8 +106,11 @@ def _unchanged(header: Header) -> bool:
         status = os.stat(path)  # noqa: PTH116  # ten thousand of them
     except OSError:
         return False
-    seen = header.seen
-    return (status.st_size, str(status.st_mtime_ns)) == (seen.size, seen.changed)
+    fingerprint = header.fingerprint
+    return (status.st_size, str(status.st_mtime_ns)) == (
+        fingerprint.size,
+        fingerprint.changed,
+    )
 
 
 class _Kept:
@@ -165,7 +168,12 @@ def _pack(headers: Iterable[Header]) -> dict[str, Any]:
             ),
             wkts.setdefault(header.wkt, len(wkts)),
             bands.setdefault(header.bands, len(bands)),
-            *(header.overviews, header.placed_by, header.taken, astuple(header.seen)),
+            *(
+                header.overviews,
+                header.placed_by,
+                header.acquired,
+                astuple(header.fingerprint),
+            ),
         ]
         for header in headers
     ]
@@ -179,7 +187,7 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
     bands = [tuple(BandHeader(*band) for band in each) for each in kept["bands"]]
     found = {}
     for place, driver, height, width, transform, wkt, which, *rest in kept["files"]:
-        overviews, placed_by, taken, seen = rest
+        overviews, placed_by, acquired, fingerprint = rest
         found[place] = Header(
             place=place,
             driver=driver,
@@ -190,7 +198,7 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
             bands=bands[which],
             overviews=tuple(overviews),
             placed_by=placed_by,
-            taken=taken,
-            seen=Fingerprint(*seen),
+            acquired=acquired,
+            fingerprint=Fingerprint(*fingerprint),
         )
     return found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 Inputs: TypeAlias = "Path | str | Sequence[Path | str]"
-"""Raster files, folders of them, patterns such as ``sheets/*.tif``, text files with a
+"""Raster files, folders of them, patterns such as ``members/*.tif``, text files with a
 path a line, URLs; one or several, which are then one scene."""
 
 SUFFIXES = frozenset(
@@ -38,7 +38,7 @@ SUFFIXES = frozenset(
         ),
     )
 )
-"""What the files of a folder end in that are taken as sheets."""
+"""What the files of a folder end in that are taken as members."""
 LISTS = frozenset((".txt", ".lst"))
 """What a file with a path a line ends in."""
 _FOLDERS = frozenset((".zarr", ".safe"))

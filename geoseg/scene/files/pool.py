@@ -26,7 +26,7 @@ _FOR_FILE, _FOR_TILE = 100_000, 16
 """Bytes that GDAL takes for a file, and for knowing where each of its tiles is."""
 
 
-class Shelf:
+class DatasetPool:
     """Open files, the latest used last."""
 
     def __init__(self, most: int | None = None, most_bytes: int = _MOST_BYTES) -> None:

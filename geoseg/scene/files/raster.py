@@ -17,7 +17,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.header import BandHeader, Header, shown
@@ -51,7 +51,7 @@ class Raster:
     """The file in GDAL's words."""
     driver: str
     """The driver of GDAL that opens it."""
-    georef: Georef
+    geobox: GeoBox
     """Its pixel plane."""
     indexes: tuple[int, ...]
     """For each band, its number in the file, counted from 1."""
@@ -62,9 +62,9 @@ class Raster:
     dtype; None where there is none."""
     overviews: tuple[int, ...]
     """By what its overviews are smaller."""
-    taken: str
+    acquired: str
     """When the picture was taken; an empty string where that is not known."""
-    seen: Fingerprint
+    fingerprint: Fingerprint
     """The file as it was when its header was read."""
 
     @property
@@ -80,7 +80,7 @@ class Raster:
     def of_file(self) -> tuple[object, ...]:
         """What the file alone tells, whatever else is known of its bands."""
         dtypes = tuple(band.dtype for band in self.bands)
-        return self.place, self.driver, self.georef, self.indexes, dtypes
+        return self.place, self.driver, self.geobox, self.indexes, dtypes
 
     def read(
         self,
@@ -114,7 +114,7 @@ class Raster:
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
         """Open the file to be read; say what fails, and where, in a sentence."""
         try:
-            with opened(self.place, self.driver, self.seen) as dataset:
+            with opened(self.place, self.driver, self.fingerprint) as dataset:
                 yield dataset
         except GDAL_ERRORS as error:
             where = (
@@ -210,7 +210,7 @@ class Raster:
 
     def share_of_data(self) -> float:
         """Estimate, from some pixels, the share that has data in all bands."""
-        height, width = self.georef.height, self.georef.width
+        height, width = self.geobox.height, self.geobox.width
         size = min(height, _COARSE), min(width, _COARSE)
         with self._opened() as dataset:
             pixels = _pixels(dataset, list(self.indexes), out_shape=size)
@@ -238,7 +238,7 @@ class Raster:
 
     def _coarsest(self) -> tuple[int, int] | None:
         """The size of the smallest overview that is worth a look."""
-        height, width = self.georef.height, self.georef.width
+        height, width = self.geobox.height, self.geobox.width
         sizes = [(-(-height // by), -(-width // by)) for by in self.overviews]
         useful = [size for size in sizes if min(size) >= _COARSE] or sizes[:1]
         return useful[-1] if useful else None
@@ -259,13 +259,13 @@ def use(header: Header, options: SceneOptions) -> Raster:
     return Raster(
         place=header.place,
         driver=header.driver,
-        georef=georef_of(header, options.assume_crs),
+        geobox=georef_of(header, options.assume_crs),
         indexes=indexes,
         bands=tuple(_overridden(header.bands[at - 1], options) for at in indexes),
         alpha=next((at for at in alphas if at not in indexes), None),
         overviews=header.overviews,
-        taken=header.taken,
-        seen=header.seen,
+        acquired=header.acquired,
+        fingerprint=header.fingerprint,
     )
 
 
@@ -315,7 +315,7 @@ def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
 
 def georef_of(
     header: Header, assume_crs: str | None = None, *, can_assume: bool = True
-) -> Georef:
+) -> GeoBox:
     """Give a file's plane on Earth, or refuse one that has none.
 
     Args:
@@ -352,7 +352,7 @@ def georef_of(
             ) from error
     else:
         crs = parse_crs(str(assume_crs), "--assume-crs")
-    return Georef(header.height, header.width, Affine(*header.transform), crs)
+    return GeoBox(header.height, header.width, Affine(*header.transform), crs)
 
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -1,8 +1,8 @@
-"""Bundles: what tells its bands before a file is opened.
+"""Items: what tells its bands before a file is opened.
 
-* `bundle` is what all have in common: the bands that are offered, and which are needed
+* `item` is what all have in common: the bands that are offered, and which are needed
 * `documents` reads JSON from files and servers, `hrefs` says where references may lead
-* `stac` makes bundles of STAC items, whose bands `assets` finds; `sentinel2` knows what
+* `stac` makes items of STAC items, whose bands `assets` finds; `sentinel2` knows what
   baselines did to their numbers
-* `product` makes bundles of Sentinel-2 products, whose metadata `safe` understands
+* `product` makes items of Sentinel-2 products, whose metadata `safe` understands
 """

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from geoseg.geo.band_names import red_edge
 from geoseg.scene.files.paths import SUFFIXES
-from geoseg.scene.items.item import Offer
+from geoseg.scene.items.item import AssetBand
 from geoseg.scene.quality import is_quality
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def tells_bands(asset: pystac.Asset) -> bool:
     )
 
 
-def offers_of(key: str, asset: pystac.Asset) -> Iterator[Offer]:
+def asset_bands_of(key: str, asset: pystac.Asset) -> Iterator[AssetBand]:
     """Give the bands of an asset.
 
     Args:
@@ -83,7 +83,7 @@ def offers_of(key: str, asset: pystac.Asset) -> Iterator[Offer]:
         scale = _number(band, "scale")
         if scale == 0:
             raise ValueError(f"its asset {key} has a scale of 0")
-        yield Offer(
+        yield AssetBand(
             href=asset.href,
             index=index,
             of=len(told),

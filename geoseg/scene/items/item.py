@@ -1,4 +1,4 @@
-"""A bundle: what covers a piece of ground once, its bands in several files.
+"""A item: what covers a piece of ground once, its bands in several files.
 
 A STAC item is one, and so is a Sentinel-2 product. It tells its bands and where they
 are before a file is opened, so that only those are that a model needs.
@@ -24,11 +24,11 @@ _SAME_SIZE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A band that a bundle has, in one file; what is None is as the file says."""
+class AssetBand:
+    """A band that a item has, in one file; what is None is as the file says."""
 
     href: str
-    """The file, as the bundle's document refers to it."""
+    """The file, as the item's document refers to it."""
     index: int = 0
     """Which band of the file, counted from 0, alpha bands left out."""
     of: int | None = None
@@ -44,7 +44,7 @@ class Offer:
     offset: float | None = None
     """See there."""
     assumed: tuple[float, float] | None = None
-    """Scale and offset where neither the bundle nor the file tells any."""
+    """Scale and offset where neither the item nor the file tells any."""
     nodata: float | None = None
     """The value that means "no data"."""
     preferred: bool = True
@@ -61,52 +61,52 @@ class Label:
     """The name that other sensors share, where it is known."""
 
     def is_same(self, other: Label) -> bool:
-        """Whether another bundle's label is of the same band."""
+        """Whether another item's label is of the same band."""
         if self.common and other.common:
             return self.common == other.common
         return plain(self.name) == plain(other.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class Item:
     """What covers a piece of ground once, its bands in one file or several."""
 
     name: str
     """What people call it."""
-    offers: tuple[Offer, ...]
+    asset_bands: tuple[AssetBand, ...]
     """Its bands; one may be there several times, in several resolutions."""
     document: str = ""
     """What refers to its files, in GDAL's words; empty where they are named as GDAL
     does already."""
-    taken: str = ""
+    acquired: str = ""
     """When the picture was taken, ``2023:01:31 10:15:00``; empty where not known."""
     is_told: bool = True
-    """Whether its bands are known; else its files have to be asked, and its offers are
-    one for each file."""
+    """Whether its bands are known; else its files have to be asked, and there is one
+    asset band for each file."""
     assumption: str = ""
-    """What is said where scale and offset are those that offers assume."""
+    """What is said where scale and offset are those that asset bands assume."""
     notes: tuple[str, ...] = ()
     """What was put right about it, a clause each."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """Its files, as its document refers to them, each once."""
-        return tuple(dict.fromkeys(offer.href for offer in self.offers))
+        return tuple(dict.fromkeys(asset_band.href for asset_band in self.asset_bands))
 
     @property
     def labels(self) -> tuple[Label, ...]:
         """Its bands, each once, however many resolutions there are."""
         known: dict[str, Label] = {}
-        for place, offer in enumerate(self.offers):
-            label = Label(offer.name, offer.common)
-            known.setdefault(plain(offer.name) or f"#{place}", label)
+        for place, asset_band in enumerate(self.asset_bands):
+            label = Label(asset_band.name, asset_band.common)
+            known.setdefault(plain(asset_band.name) or f"#{place}", label)
         return tuple(known.values())
 
     def needed(self, needs: Needs | None, masks: Sequence[str]) -> tuple[Label, ...]:
         """Choose bands: those that are needed, and those that masks name.
 
-        A file that has to be opened gives all it has, so that a bundle of one file is
-        taken whole.
+        A file that has to be opened gives all it has, so that a item of one file is
+        acquired whole.
 
         Args:
             needs: What chooses; None for all there are.
@@ -122,58 +122,74 @@ class Bundle:
         chosen |= {i for i, name in enumerate(names) if name.lower() in asked}
         return tuple(labels[index] for index in sorted(chosen))
 
-    def pick(self, wanted: Sequence[Label], *, finest: bool) -> tuple[Offer, ...]:
-        """Find an offer for each band.
+    def pick(self, wanted: Sequence[Label], *, finest: bool) -> tuple[AssetBand, ...]:
+        """Find an asset_band for each band.
 
         Of bands that are there in several resolutions, the finest is taken at which
         all measured ones are, where there is one; or the finest of each.
 
         Args:
-            wanted: The bands, as another bundle may call them.
+            wanted: The bands, as another item may call them.
             finest: Whether to take the finest of each anyway: a grid was chosen.
 
         Raises:
             SceneError: A band is not there; the message says which are.
 
         """
-        found = [self._offers_of(at, label) for at, label in enumerate(wanted)]
-        missing = [w for w, offers in zip(wanted, found, strict=True) if not offers]
+        found = [self._asset_bands_of(at, label) for at, label in enumerate(wanted)]
+        missing = [
+            w for w, asset_bands in zip(wanted, found, strict=True) if not asset_bands
+        ]
         if missing:
             raise SceneError(
                 f"{self.name} has no band {_listed(missing)}, which the scene needs; "
                 f"it has {_listed(self.labels)}"
             )
         size = None if finest else _common_size(found)
-        return tuple(min(offers, key=lambda o: _rank(o, size)) for offers in found)
+        return tuple(
+            min(asset_bands, key=lambda o: _rank(o, size)) for asset_bands in found
+        )
 
-    def _offers_of(self, at: int, wanted: Label) -> list[Offer]:
+    def _asset_bands_of(self, at: int, wanted: Label) -> list[AssetBand]:
         """All resolutions of a band; one without a name is known by its place."""
         if not wanted.name:
-            return [offer for offer in self.offers[at : at + 1] if not offer.name]
+            return [
+                asset_band
+                for asset_band in self.asset_bands[at : at + 1]
+                if not asset_band.name
+            ]
         same = {plain(each.name) for each in self.labels if each.is_same(wanted)}
         if len(same) > 1:
             same &= {plain(wanted.name)}
-        return [offer for offer in self.offers if plain(offer.name) in same]
+        return [
+            asset_band
+            for asset_band in self.asset_bands
+            if plain(asset_band.name) in same
+        ]
 
 
-def _rank(offer: Offer, size: float | None) -> tuple[object, ...]:
-    gsd = offer.gsd if offer.gsd is not None else float("inf")
-    fits = size is None or _is_size(offer, size)
-    return not fits, gsd, offer.of or 1, not offer.preferred
+def _rank(asset_band: AssetBand, size: float | None) -> tuple[object, ...]:
+    gsd = asset_band.gsd if asset_band.gsd is not None else float("inf")
+    fits = size is None or _is_size(asset_band, size)
+    return not fits, gsd, asset_band.of or 1, not asset_band.preferred
 
 
-def _common_size(found: Sequence[Sequence[Offer]]) -> float | None:
+def _common_size(found: Sequence[Sequence[AssetBand]]) -> float | None:
     """The finest size at which all measured bands are there; None where none is."""
     measured = [o for o in found if not is_quality(o[0].name)]
     sizes = sorted({o.gsd for o in (measured or [()])[0] if o.gsd is not None})
     for size in sizes:
-        if all(any(_is_size(offer, size) for offer in each) for each in measured):
+        if all(
+            any(_is_size(asset_band, size) for asset_band in each) for each in measured
+        ):
             return size
     return None
 
 
-def _is_size(offer: Offer, size: float) -> bool:
-    return offer.gsd is not None and abs(offer.gsd - size) <= size * _SAME_SIZE
+def _is_size(asset_band: AssetBand, size: float) -> bool:
+    return (
+        asset_band.gsd is not None and abs(asset_band.gsd - size) <= size * _SAME_SIZE
+    )
 
 
 def _listed(labels: Sequence[Label]) -> str:

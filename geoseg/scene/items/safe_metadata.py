@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
 from geoseg.geo.band_names import SENTINEL2, plain
-from geoseg.scene.items.item import Bundle, Offer
+from geoseg.scene.items.item import AssetBand, Item
 from geoseg.storage.raster_references import parse_xml
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ _QUANTITIES = ("BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
 class Product:
     """A product, as its metadata tell it."""
 
-    bundles: tuple[Bundle, ...]
+    items: tuple[Item, ...]
     """Its granules: one, in all but the oldest products."""
-    offers: dict[str, Offer]
+    asset_bands: dict[str, AssetBand]
     """The band of each image, by its place."""
 
 
@@ -59,27 +59,30 @@ def understand(text: bytes, folder: str, name: str) -> Product:
 
     """
     root = parse_xml(text, name, "product description")
-    granules: dict[str, list[Offer]] = {}
-    for image, offer in _offers(root, folder, name):
+    granules: dict[str, list[AssetBand]] = {}
+    for image, asset_band in _asset_bands(root, folder, name):
         # A granule's folder: what is before IMG_DATA and folders of resolutions.
-        granules.setdefault(image.partition("/IMG_DATA/")[0], []).append(offer)
+        granules.setdefault(image.partition("/IMG_DATA/")[0], []).append(asset_band)
     if not granules:
         raise SceneError(
             f"{name} lists no image (IMAGE_FILE), so it is no product of Sentinel-2's "
             f"that geoseg can read; name its files"
         )
-    taken = _text(root, "PRODUCT_START_TIME").replace("-", ":").replace("T", " ")
+    acquired = _text(root, "PRODUCT_START_TIME").replace("-", ":").replace("T", " ")
     title = posixpath.basename(folder)
-    bundles = [
-        Bundle(title, tuple(offers), taken=taken.rstrip("Z"))
-        for offers in granules.values()
+    items = [
+        Item(title, tuple(asset_bands), acquired=acquired.rstrip("Z"))
+        for asset_bands in granules.values()
     ]
     return Product(
-        tuple(bundles), {o.href: o for offers in granules.values() for o in offers}
+        tuple(items),
+        {o.href: o for asset_bands in granules.values() for o in asset_bands},
     )
 
 
-def _offers(root: ET.Element, folder: str, path: str) -> Iterator[tuple[str, Offer]]:
+def _asset_bands(
+    root: ET.Element, folder: str, path: str
+) -> Iterator[tuple[str, AssetBand]]:
     """Give the images that are listed, from the folder on, and their bands."""
     quantity = _quantity(root, path)
     offsets = dict(_band_offsets(root, path))
@@ -94,7 +97,7 @@ def _offers(root: ET.Element, folder: str, path: str) -> Iterator[tuple[str, Off
         of_ground = plain(band) in SENTINEL2
         yield (
             image,
-            Offer(
+            AssetBand(
                 href=f"{folder}/{image}.jp2",
                 name=band,
                 common=SENTINEL2.get(plain(band), ""),

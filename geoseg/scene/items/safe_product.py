@@ -1,4 +1,4 @@
-"""Sentinel-2 products: the files of a ``.SAFE`` folder as a bundle.
+"""Sentinel-2 products: the files of a ``.SAFE`` folder as a item.
 
 GDAL has a driver for them, whose subdatasets are one for each resolution. Files are
 taken by name here instead: so bands of a product are found like those of a STAC item,
@@ -21,7 +21,7 @@ from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
     from geoseg.scene.files.header import Header
-    from geoseg.scene.items.item import Bundle
+    from geoseg.scene.items.item import Item
 
 _METADATA = ("MTD_MSIL2A.xml", "MTD_MSIL1C.xml")
 _ABOVE = 5
@@ -34,7 +34,7 @@ _BEYOND = re.compile(r"(.*/S2[A-D]_MSI(L1C|L2A)_[^/]*\.SAFE)(?:/|$)")
 """A product's folder, on a server or an object store."""
 
 
-def read_product(place: str) -> list[Bundle] | None:
+def read_product(place: str) -> list[Item] | None:
     """Read a product by its folder or its metadata; None where a place is neither.
 
     Raises:
@@ -46,13 +46,13 @@ def read_product(place: str) -> list[Bundle] | None:
         found = _BEYOND.fullmatch(
             f"{folder}/{name}" if name not in _METADATA else folder
         )
-        return list(_beyond(found).bundles) if found else None
+        return list(_beyond(found).items) if found else None
     path = Path(place)
     if name in _METADATA and path.is_file():
-        return list(_on_disk(path).bundles)
+        return list(_on_disk(path).items)
     if name.lower().endswith(".safe") and path.is_dir():
         there = [path / name for name in _METADATA if (path / name).is_file()]
-        return list(_on_disk(there[0]).bundles) if there else None
+        return list(_on_disk(there[0]).items) if there else None
     return None
 
 
@@ -89,18 +89,22 @@ def as_product_says(header: Header, *, beyond: bool = True) -> Header:
     if not beyond and as_url(header.place) is not None:
         return header
     product, place = _product_of(header.place)
-    offer = None if product is None else product.offers.get(place)
-    if offer is None:
+    asset_band = None if product is None else product.asset_bands.get(place)
+    if asset_band is None:
         return header
     band = header.bands[0]
     own = (band.scale, band.offset)
-    scale, offset = own if offer.scale is None else (offer.scale, offer.offset or 0.0)
+    scale, offset = (
+        own
+        if asset_band.scale is None
+        else (asset_band.scale, asset_band.offset or 0.0)
+    )
     named = replace(
         band,
-        name=band.name or offer.name,
+        name=band.name or asset_band.name,
         scale=scale,
         offset=offset,
-        nodata=offer.nodata,
+        nodata=asset_band.nodata,
     )
     return replace(header, bands=(named,))
 

@@ -16,7 +16,7 @@ from geoseg.geo.band_names import SENTINEL2, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from geoseg.scene.items.item import Bundle, Offer
+    from geoseg.scene.items.item import AssetBand, Item
 
 _SCALE = 1e-4
 _OFFSET = -0.1
@@ -31,39 +31,41 @@ _PRODUCTS = re.compile(r"S2[A-D]_MSI|S2MSI")
 """How the names and types of ESA's products begin."""
 
 
-def is_reflectance(offer: Offer) -> bool:
+def is_reflectance(asset_band: AssetBand) -> bool:
     """Whether a band of a Sentinel-2 scene is one of the 13 that were measured."""
-    return plain(offer.name) in SENTINEL2 or offer.common in SENTINEL2.values()
+    return (
+        plain(asset_band.name) in SENTINEL2 or asset_band.common in SENTINEL2.values()
+    )
 
 
-def with_offsets(bundle: Bundle, properties: Mapping[str, Any]) -> Bundle:
+def with_offsets(item: Item, properties: Mapping[str, Any]) -> Item:
     """Say of the bands of a Sentinel-2 item what its properties tell of their numbers.
 
     Args:
-        bundle: The item.
+        item: The item.
         properties: Its properties.
 
     """
-    baseline = _baseline(bundle.name, properties)
+    baseline = _baseline(item.name, properties)
     applied = any(properties.get(name) is True for name in _APPLIED)
     if baseline is None and not applied:
-        return bundle
+        return item
     added = _OFFSET if baseline is not None and baseline >= _SINCE else 0.0
-    offers, twice = [], False
-    for offer in bundle.offers:
-        if not is_reflectance(offer):
-            offers.append(offer)
-        elif applied and offer.preferred:
-            twice |= bool(offer.offset)
-            offers.append(replace(offer, offset=0.0, assumed=(_SCALE, 0.0)))
+    asset_bands, twice = [], False
+    for asset_band in item.asset_bands:
+        if not is_reflectance(asset_band):
+            asset_bands.append(asset_band)
+        elif applied and asset_band.preferred:
+            twice |= bool(asset_band.offset)
+            asset_bands.append(replace(asset_band, offset=0.0, assumed=(_SCALE, 0.0)))
         else:
-            offers.append(replace(offer, assumed=(_SCALE, added)))
+            asset_bands.append(replace(asset_band, assumed=(_SCALE, added)))
     note = (
         "an offset is declared and said to be taken off already; it is taken off once"
     )
     return replace(
-        bundle,
-        offers=tuple(offers),
+        item,
+        asset_bands=tuple(asset_bands),
         assumption=(
             f"no offset is declared; 1000 is taken off the numbers, since "
             f"Sentinel-2's processing baseline {baseline:05.2f} adds it "
@@ -72,23 +74,23 @@ def with_offsets(bundle: Bundle, properties: Mapping[str, Any]) -> Bundle:
             else ""
         ),
         notes=(
-            *bundle.notes,
+            *item.notes,
             *([note] if twice else []),
-            *_contradictions(bundle, baseline, properties),
+            *_contradictions(item, baseline, properties),
         ),
     )
 
 
 def _contradictions(
-    bundle: Bundle, baseline: float | None, properties: Mapping[str, Any]
+    item: Item, baseline: float | None, properties: Mapping[str, Any]
 ) -> Iterator[str]:
     """Name what an item says of its offset that cannot be true together."""
     if baseline is None:
         return
     declared = {
-        offer.offset
-        for offer in bundle.offers
-        if is_reflectance(offer) and offer.offset is not None
+        asset_band.offset
+        for asset_band in item.asset_bands
+        if is_reflectance(asset_band) and asset_band.offset is not None
     }
     kept = next((name for name in _APPLIED if properties.get(name) is False), None)
     added = next((offset for offset in declared if offset), None)

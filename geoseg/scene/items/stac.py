@@ -1,4 +1,4 @@
-"""STAC items as bundles: one item, or those that a search found."""
+"""STAC items as items: one item, or those that a search found."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import SceneError
 from geoseg.geo.band_names import is_band_name, plain, sensor_names
-from geoseg.scene.items.assets import data_assets, offers_of, tells_bands
+from geoseg.scene.items.assets import asset_bands_of, data_assets, tells_bands
 from geoseg.scene.items.documents import read_document
-from geoseg.scene.items.item import Bundle, Offer
+from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
 from geoseg.storage.remote import without_secrets
 
@@ -29,7 +29,7 @@ _SHOWN = 200
 """Characters of a reason that a message shows."""
 
 
-def read_items(place: str) -> list[Bundle]:
+def read_items(place: str) -> list[Item]:
     """Read the items of a STAC document.
 
     Args:
@@ -41,7 +41,7 @@ def read_items(place: str) -> list[Bundle]:
 
     """
     name = without_secrets(place)
-    return [_bundle(item, place) for item in _items_of(read_document(place), name)]
+    return [_item(item, place) for item in _items_of(read_document(place), name)]
 
 
 def _items_of(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def _items_of(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _bundle(content: dict[str, Any], place: str) -> Bundle:
+def _item(content: dict[str, Any], place: str) -> Item:
     import pystac  # noqa: PLC0415  # most scenes are no items
 
     name = without_secrets(place)
@@ -78,28 +78,32 @@ def _bundle(content: dict[str, Any], place: str) -> Bundle:
         ) from error
 
 
-def _understood(item: pystac.Item, place: str) -> Bundle:
+def _understood(item: pystac.Item, place: str) -> Item:
     assets = data_assets(item)
     if not assets:
         raise SceneError(
             f"the STAC item {item.id} has no asset that is a raster; its assets are "
             f"{', '.join(sorted(map(str, item.assets))) or 'none'}"
         )
-    offers = [o for key, asset in assets.items() for o in offers_of(key, asset)]
+    asset_bands = [
+        o for key, asset in assets.items() for o in asset_bands_of(key, asset)
+    ]
     table = sensor_names(_sensor(item.properties))
-    bundle = Bundle(
+    described = Item(
         str(item.id),
-        tuple(_with_common(offer, table) for offer in offers),
+        tuple(_with_common(asset_band, table) for asset_band in asset_bands),
         document=place,
-        taken=_when(item),
+        acquired=_when(item),
         is_told=any(map(tells_bands, assets.values()))
-        or any(is_band_name(offer.name) for offer in offers),
+        or any(is_band_name(asset_band.name) for asset_band in asset_bands),
     )
-    return with_offsets(bundle, item.properties)
+    return with_offsets(described, item.properties)
 
 
-def _with_common(offer: Offer, table: Mapping[str, str]) -> Offer:
-    return replace(offer, common=offer.common or table.get(plain(offer.name), ""))
+def _with_common(asset_band: AssetBand, table: Mapping[str, str]) -> AssetBand:
+    return replace(
+        asset_band, common=asset_band.common or table.get(plain(asset_band.name), "")
+    )
 
 
 def _sensor(properties: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from affine import Affine
 
 from geoseg.errors import SceneError
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.ground import unit_areas
 from geoseg.geo.windows import Window
 from geoseg.scene.files.raster import parse_crs
@@ -35,8 +35,8 @@ def is_chosen(options: SceneOptions) -> bool:
 
 
 def choose_grid(
-    planes: Sequence[Georef], options: SceneOptions, like: Georef | None
-) -> Georef:
+    planes: Sequence[GeoBox], options: SceneOptions, like: GeoBox | None
+) -> GeoBox:
     """Make the grid that a user chose, large enough for all files.
 
     Its pixels begin at multiples of their size, so that scenes of one CRS and
@@ -59,7 +59,7 @@ def choose_grid(
         return like
     crs = _crs(planes, options)
     width, height = _resolution(planes, crs, options)
-    probe = Georef(1, 1, Affine(width, 0, 0, 0, -height, 0), crs)
+    probe = GeoBox(1, 1, Affine(width, 0, 0, 0, -height, 0), crs)
     # From 0 to 360 degrees, files on both sides of the 180th meridian are close.
     unions = [_union(planes, probe, around) for around in (None, 180.0)]
     union = min((u for u in unions if u), key=lambda u: u.width, default=None)
@@ -74,7 +74,7 @@ def choose_grid(
 
 
 def _union(
-    planes: Sequence[Georef], probe: Georef, around: float | None
+    planes: Sequence[GeoBox], probe: GeoBox, around: float | None
 ) -> Window | None:
     """The pixels that hold all files; None where they are nowhere."""
     found = [covered(plane, probe, around) for plane in planes]
@@ -87,7 +87,7 @@ def _union(
     )
 
 
-def bounds_window(grid: Georef, bounds: tuple[float, float, float, float]) -> Window:
+def bounds_window(grid: GeoBox, bounds: tuple[float, float, float, float]) -> Window:
     """Find the pixels of a grid whose centre lies in bounds.
 
     Raises:
@@ -114,7 +114,7 @@ def bounds_window(grid: Georef, bounds: tuple[float, float, float, float]) -> Wi
     return Window.between(*edges)
 
 
-def _crs(planes: Sequence[Georef], options: SceneOptions) -> CRS:
+def _crs(planes: Sequence[GeoBox], options: SceneOptions) -> CRS:
     if options.crs is not None:
         return parse_crs(options.crs, "--crs")
     found = [planes[0].crs]
@@ -130,7 +130,7 @@ def _crs(planes: Sequence[Georef], options: SceneOptions) -> CRS:
 
 
 def _resolution(
-    planes: Sequence[Georef], crs: CRS, options: SceneOptions
+    planes: Sequence[GeoBox], crs: CRS, options: SceneOptions
 ) -> tuple[float, float]:
     """The pixel size named, or that of the finest file on the ground, in 3 digits."""
     if options.resolution is not None:
@@ -155,9 +155,9 @@ def _resolution(
     return rounded, rounded
 
 
-def _finest(planes: Sequence[Georef]) -> tuple[Georef, float]:
+def _finest(planes: Sequence[GeoBox]) -> tuple[GeoBox, float]:
     """Find the plane of the smallest pixels on the ground, and their side in metres."""
-    groups: list[tuple[CRS, list[Georef]]] = []
+    groups: list[tuple[CRS, list[GeoBox]]] = []
     for plane in planes:
         same = (m for crs, m in groups if crs is plane.crs or crs == plane.crs)
         members = next(same, None)

@@ -12,7 +12,7 @@ from geoseg.geo.windows import Window
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.scene.files.raster import Raster
 
 _SAME = 1e-3
@@ -21,7 +21,7 @@ _NAMED = 3
 """Files of a group that a message names."""
 
 
-def offset_on(plane: Georef, grid: Georef) -> tuple[int, int] | None:
+def offset_on(plane: GeoBox, grid: GeoBox) -> tuple[int, int] | None:
     """Find a plane's first pixel (row, col) on a grid; None where pixels differ.
 
     All of the plane's pixels must lie on pixels of the grid, which may go on beyond
@@ -41,7 +41,7 @@ def offset_on(plane: Georef, grid: Georef) -> tuple[int, int] | None:
     return round(row), round(col)
 
 
-def common_grid(rasters: Sequence[Raster]) -> Georef:
+def common_grid(rasters: Sequence[Raster]) -> GeoBox:
     """Find the grid that all files lie on, just large enough for them.
 
     Raises:
@@ -61,7 +61,7 @@ def common_grid(rasters: Sequence[Raster]) -> Georef:
 class _Group:
     """Files on one grid."""
 
-    grid: Georef
+    grid: GeoBox
     """The first one's plane."""
     names: list[str]
     """What people call them."""
@@ -76,7 +76,7 @@ class _Group:
         )
         return f"{len(self.names)} in {told(self.grid)} ({named})"
 
-    def union(self) -> Georef:
+    def union(self) -> GeoBox:
         """Make the plane that just holds all of them."""
         top = min(window.row for window in self.windows)
         left = min(window.col for window in self.windows)
@@ -85,7 +85,7 @@ class _Group:
         return self.grid.crop(Window.between((top, bottom), (left, right)))
 
 
-def told(grid: Georef) -> str:
+def told(grid: GeoBox) -> str:
     """Say a grid's CRS and pixels in a few words."""
     t = grid.transform
     code = grid.crs.to_authority()
@@ -96,7 +96,7 @@ def told(grid: Georef) -> str:
     return f"{name} with pixels of {size}{turned}, one corner at {origin}"
 
 
-def pixel_size(grid: Georef) -> str:
+def pixel_size(grid: GeoBox) -> str:
     """Say how large a grid's pixels are, in units of its CRS."""
     t = grid.transform
     across, down = math.hypot(t.a, t.d), math.hypot(t.b, t.e)
@@ -110,7 +110,7 @@ def _groups(rasters: Sequence[Raster]) -> Iterator[_Group]:
     """Sort files by the grid that they lie on."""
     groups: list[_Group] = []
     for raster in rasters:
-        plane = raster.georef
+        plane = raster.geobox
         for group in groups:
             offset = offset_on(plane, group.grid)
             if offset is not None:

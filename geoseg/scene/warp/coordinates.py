@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.windows import Window
 
 _CLOSE = 0.02
@@ -43,7 +43,7 @@ _CLOSE = 0.02
 
 
 def pixel_coordinates(
-    grid: Georef, window: Window, plane: Georef
+    grid: GeoBox, window: Window, plane: GeoBox
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the centres of a window's pixels in a file.
 
@@ -110,7 +110,7 @@ def _ask_all(
     found[(slice(None), *part)] = np.floor(placed * STEPS + 0.5) / STEPS
 
 
-def _placer(grid: Georef, plane: Georef) -> Callable[..., NDArray[np.float64]]:
+def _placer(grid: GeoBox, plane: GeoBox) -> Callable[..., NDArray[np.float64]]:
     """Give what asks PROJ where points of the grid are in a file: rows and columns."""
     move, back = mover(grid.crs, plane.crs, middle(plane)), ~plane.transform
 
@@ -131,7 +131,7 @@ def applied(
         return t.a * xs + t.b * ys + t.c, t.d * xs + t.e * ys + t.f
 
 
-def middle(plane: Georef) -> float:
+def middle(plane: GeoBox) -> float:
     """The x of a plane's middle."""
     return plane.xy(row=plane.height / 2, col=plane.width / 2)[0]
 

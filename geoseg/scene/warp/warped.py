@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from affine import Affine
 
-from geoseg.geo.geobox import Georef
+from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.scene.quality import is_quality
 from geoseg.scene.warp.coordinates import applied, middle, mover, pixel_coordinates
@@ -45,7 +45,7 @@ _EDGE_POINTS = 65
 class Warp:
     """How a file is read on another grid."""
 
-    grid: Georef
+    grid: GeoBox
     """The grid."""
     scale: tuple[float, float]
     """Rows and columns of the file that the kernel is stretched over: what a pixel of
@@ -54,14 +54,14 @@ class Warp:
     """`NEAREST`, `BILINEAR` or `CUBIC`."""
 
 
-def make_warp(plane: Georef, grid: Georef, method: str) -> Warp:
+def make_warp(plane: GeoBox, grid: GeoBox, method: str) -> Warp:
     """Find how far the kernel is stretched for a file on a grid."""
     x, y = plane.xy(row=plane.height / 2, col=plane.width / 2)
     xs, ys = mover(plane.crs, grid.crs, middle(grid))(np.array([x]), np.array([y]))
     col, row = ~grid.transform @ (float(xs[0]), float(ys[0]))
     if not (math.isfinite(row) and math.isfinite(col)):
         return Warp(grid, (1.0, 1.0), METHODS[method])
-    around = Georef(1, 1, grid.transform @ Affine.translation(col, row), grid.crs)
+    around = GeoBox(1, 1, grid.transform @ Affine.translation(col, row), grid.crs)
     rows, cols = _in_file(around, plane, np.array([0.0, 1, 0]), np.array([0.0, 0, 1]))
     scale = (
         math.hypot(rows[1] - rows[0], rows[2] - rows[0]),
@@ -71,7 +71,7 @@ def make_warp(plane: Georef, grid: Georef, method: str) -> Warp:
     return Warp(grid, (down, across), METHODS[method])
 
 
-def covered(plane: Georef, grid: Georef, around: float | None) -> Window | None:
+def covered(plane: GeoBox, grid: GeoBox, around: float | None) -> Window | None:
     """Find a window of a grid's pixels that holds all that a file covers.
 
     Args:
@@ -119,10 +119,10 @@ def read_warped(
         data in the same places.
 
     """
-    points = pixel_coordinates(warp.grid, window, raster.georef)
-    part = _needed(points, warp, raster.georef)
+    points = pixel_coordinates(warp.grid, window, raster.geobox)
+    part = _needed(points, warp, raster.geobox)
     inside = part and part.intersection(
-        Window(0, 0, raster.georef.height, raster.georef.width)
+        Window(0, 0, raster.geobox.height, raster.geobox.width)
     )
     if part is None or inside is None:
         dtype = np.result_type(*(raster.bands[band].dtype for band in bands))
@@ -153,11 +153,11 @@ def warped_picture(
     The file is read at about that resolution, and each of the picture's pixels shows
     the one that it lies in.
     """
-    plane, t = raster.georef, warp.grid.transform
+    plane, t = raster.geobox, warp.grid.transform
     smaller = window.height / shape[0], window.width / shape[1]
     origin = Affine.translation(window.col, window.row)
     size = Affine.scale(smaller[1], smaller[0])
-    grid = Georef(*shape, t @ origin @ size, warp.grid.crs)
+    grid = GeoBox(*shape, t @ origin @ size, warp.grid.crs)
     coarse = tuple(
         max(1, min(side, round(side / max(by * scale, 1))))
         for side, by, scale in zip(
@@ -167,7 +167,7 @@ def warped_picture(
     whole = Window(0, 0, plane.height, plane.width)
     read = raster.picture(whole, bands, (coarse[0], coarse[1]))
     pixel = Affine.scale(plane.width / coarse[1], plane.height / coarse[0])
-    seen = Georef(coarse[0], coarse[1], plane.transform @ pixel, plane.crs)
+    seen = GeoBox(coarse[0], coarse[1], plane.transform @ pixel, plane.crs)
     points = pixel_coordinates(grid, Window(0, 0, *shape), seen)
     there = ~np.ma.getmaskarray(read)
     nearest = np.ones(len(bands), np.bool_)
@@ -218,7 +218,7 @@ def _framed(
 
 
 def _needed(
-    points: tuple[NDArray[np.float64], NDArray[np.float64]], warp: Warp, plane: Georef
+    points: tuple[NDArray[np.float64], NDArray[np.float64]], warp: Warp, plane: GeoBox
 ) -> Window | None:
     """Find the pixels that the kernel reaches around points in a file; None if none.
 
@@ -248,7 +248,7 @@ def _halved(window: Window) -> tuple[Window, Window]:
 
 
 def _in_file(
-    grid: Georef, plane: Georef, rows: NDArray[np.float64], cols: NDArray[np.float64]
+    grid: GeoBox, plane: GeoBox, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find where corners of a grid's pixels are in a file."""
     move = mover(grid.crs, plane.crs, middle(plane))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     import geopandas as gpd
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
     _Prepare: TypeAlias = Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]
@@ -207,7 +207,7 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def check_place(suffixes: Collection[str], georef: Georef) -> None:
+def check_place(suffixes: Collection[str], geobox: GeoBox) -> None:
     """Refuse formats that cannot tell where a map is.
 
     Raises:
@@ -216,20 +216,20 @@ def check_place(suffixes: Collection[str], georef: Georef) -> None:
 
     """
     needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
-    if needy and not georef.is_on_earth:
+    if needy and not geobox.is_on_earth:
         raise VectorError(
             f"{', '.join(needy)} needs longitude and latitude, and the CRS "
-            f"{georef.crs.name!r} is a local one that has none; write .gpkg, .fgb, "
+            f"{geobox.crs.name!r} is a local one that has none; write .gpkg, .fgb, "
             f".parquet or .shp instead, or give the scene a CRS on Earth"
         )
-    if ".shp" in suffixes and not _has_esri_wkt(georef.crs):
+    if ".shp" in suffixes and not _has_esri_wkt(geobox.crs):
         raise VectorError(
-            f".shp keeps its CRS as ESRI's WKT, and the CRS {georef.crs.name!r} has no "
+            f".shp keeps its CRS as ESRI's WKT, and the CRS {geobox.crs.name!r} has no "
             f"ESRI WKT, so that nobody could tell where the polygons are; write .gpkg, "
             f".fgb or .parquet instead, or map in another CRS"
         )
     if ".pmtiles" in suffixes:
-        bounds = georef.lonlat_bounds()
+        bounds = geobox.lonlat_bounds()
         _check_mercator(bounds.bottom, bounds.top)
 
 

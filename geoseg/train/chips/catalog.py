@@ -49,7 +49,7 @@ def write_catalog(
 
     """
     kinds = ["images"] if legend is None else ["images", "masks"]
-    boxes = {chip.name: chip.georef.lonlat_bounds() for chip in chips}
+    boxes = {chip.name: chip.geobox.lonlat_bounds() for chip in chips}
     for kind in kinds:
         for chip in chips:
             item = _item(chip, boxes[chip.name], legend if kind == "masks" else None)
@@ -67,7 +67,7 @@ def write_catalog(
 
 def _item(chip: Chip, box: Bounds, legend: Legend | None) -> pystac.Item:
     """Describe a chip's image, or with a legend its mask."""
-    epsg = chip.georef.crs.to_epsg()
+    epsg = chip.geobox.crs.to_epsg()
     item = pystac.Item(
         id=chip.name if legend is None else f"{chip.name}-mask",
         geometry=lonlat_outline(box),
@@ -78,9 +78,9 @@ def _item(chip: Chip, box: Bounds, legend: Legend | None) -> pystac.Item:
             **({"ml-aoi:split": chip.part} if chip.part else {}),
             "geoseg:scene": chip.scene,
             "proj:code": None if epsg is None else f"EPSG:{epsg}",
-            **({} if epsg else {"proj:wkt2": chip.georef.crs.to_wkt()}),
-            "proj:shape": [chip.georef.height, chip.georef.width],
-            "proj:transform": list(chip.georef.transform)[:6],
+            **({} if epsg else {"proj:wkt2": chip.geobox.crs.to_wkt()}),
+            "proj:shape": [chip.geobox.height, chip.geobox.width],
+            "proj:transform": list(chip.geobox.transform)[:6],
         },
         stac_extensions=[_PLANE, *([_SPLIT] if chip.part else [])],
         collection="images" if legend is None else "masks",

@@ -24,9 +24,9 @@ from geoseg.train.chips.catalog import write_catalog
 from geoseg.train.chips.lattice import TEST, TRAIN, VALIDATE, check_sides
 from geoseg.train.chips.ledger import Ledger
 from geoseg.train.chips.options import TileOptions
-from geoseg.train.chips.source import Source, look_of, unlike_names
+from geoseg.train.chips.source import Source, look_of, unique_names
 from geoseg.train.chips.table import Chip, write_table
-from geoseg.train.class_mapping import check_scheme, scheme_for
+from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import cut_scenes, sized
 from geoseg.train.ground import bands_named, choose_bands, find_bands, how_to_read
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
     from geoseg.overlay.labels import LabelRaster, Labels
-    from geoseg.train.class_mapping import Scheme
+    from geoseg.train.class_mapping import ClassMapping
 
 INDEX, REPORT = "chips.parquet", "chips.json"
 
@@ -49,7 +49,7 @@ class ExportedTiles:
     """The folder."""
     chips: dict[str, int]
     """How many chips each part of the split has, by name: ``train``, ``validate`` (only
-    if watched) and ``test``; ``all`` without labels."""
+    if validated) and ``test``; ``all`` without labels."""
     classes: tuple[dict[str, Any], ...]
     """For each class its ``id``, ``name``, ``colour``, and ``pixels`` in each part."""
     bands: tuple[dict[str, Any], ...]
@@ -142,20 +142,23 @@ def _prepare(
         chips = [(s, part, w) for s in sources for part, w in s.chips(options)]
         return _Job(sources, None, chips, identity, warnings, options)
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    scheme = scheme_for(marks, options.classes)
-    warnings += [*marks.warnings, *check_scheme(scheme, marks.names, marks.also)]
-    sources, left_out = _labelled(sources, marks, scheme, options)
-    chips, digest = _labelled_chips(sources, scheme.legend, options)
-    identity |= {"labels on chips": digest, "legend": repr(scheme)}
+    class_mapping = scheme_for(marks, options.classes)
+    warnings += [
+        *marks.warnings,
+        *check_class_mapping(class_mapping, marks.names, marks.also),
+    ]
+    sources, left_out = _labelled(sources, marks, class_mapping, options)
+    chips, digest = _labelled_chips(sources, class_mapping.legend, options)
+    identity |= {"labels on chips": digest, "legend": repr(class_mapping)}
     parts = {part for _, part, _ in chips}
     empty = [
-        part for part in (TEST, VALIDATE)[: 1 + options.watch] if part not in parts
+        part for part in (TEST, VALIDATE)[: 1 + options.validation] if part not in parts
     ]
     warnings += [
         *left_out,
         *(f"no chip of the part {part!r} has a label" for part in empty),
     ]
-    return _Job(sources, scheme.legend, chips, identity, warnings, options)
+    return _Job(sources, class_mapping.legend, chips, identity, warnings, options)
 
 
 def _open(
@@ -165,13 +168,13 @@ def _open(
     needs = bands_named(options.bands)
     how = how_to_read(options.bands)
     opened = [open_scene(scene, how, needs=needs) for scene in scenes]
-    options = sized(options, [scene.georef for scene in opened])
+    options = sized(options, [scene.geobox for scene in opened])
     bands = choose_bands(opened[0], options.bands)
     names = [band.name for band in bands]
     sources = []
-    for stem, scene in zip(unlike_names(opened), opened, strict=True):
+    for stem, scene in zip(unique_names(opened), opened, strict=True):
         check_sides(scene.window, options.chip, options.overlap, scene.place)
-        if options.stac and not scene.georef.is_on_earth:
+        if options.stac and not scene.geobox.is_on_earth:
             raise SceneError(
                 f"a STAC catalogue needs longitude and latitude, and the CRS of "
                 f"{scene.place} has none; leave out --stac"
@@ -185,19 +188,19 @@ def _open(
 def _labelled(
     sources: Sequence[Source],
     marks: Labels | LabelRaster,
-    scheme: Scheme,
+    class_mapping: ClassMapping,
     options: TileOptions,
 ) -> tuple[list[Source], list[str]]:
     """Bring labels and split to each scene that has some; refuse where none has."""
     folds = [options.held_out_fold()]
-    if options.watch:
+    if options.validation:
         folds.append((folds[0] + 1) % FOLDS)
     scenes = [source.scene for source in sources]
     cut = [cut_scenes(scenes, options, fold) for fold in folds]
     kept, misses = [], []
     for source, *splits in zip(sources, *(each for each, _ in cut), strict=True):
         try:
-            placed = marks.place(source.scene.georef, dict(scheme.channels))
+            placed = marks.place(source.scene.geobox, dict(class_mapping.channels))
         except LabelsError as error:
             misses.append(error)
         else:
@@ -255,7 +258,7 @@ def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
             part,
             without_secrets(source.scene.place),
             window,
-            source.scene.georef.crop(window),
+            source.scene.geobox.crop(window),
             source.look,
             ledger.done[source.chip_name(window)],
         )
@@ -283,7 +286,7 @@ def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
 def _report(
     job: _Job, chips: Sequence[Chip], output: Path, options: TileOptions
 ) -> ExportedTiles:
-    parts = [TRAIN, *([VALIDATE] if options.watch else []), TEST]
+    parts = [TRAIN, *([VALIDATE] if options.validation else []), TEST]
     in_part = {part: [c for c in chips if c.part == part] for part in parts}
     if job.legend is None:
         in_part = {"all": list(chips)}
@@ -319,4 +322,4 @@ def _report(
 
 def _watched(options: TileOptions) -> str | None:
     fold = (options.held_out_fold() + 1) % FOLDS
-    return f"{fold}/{FOLDS}" if options.watch else None
+    return f"{fold}/{FOLDS}" if options.validation else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
 
 _COMPRESSED = {"driver": "GTiff", "compress": "DEFLATE", "interleave": "band"}
@@ -44,7 +44,7 @@ def write_image(
     path: Path,
     pixels: NDArray[np.generic],
     valid: NDArray[np.bool_],
-    georef: Georef,
+    geobox: GeoBox,
     look: Look,
 ) -> None:
     """Write a chip's pixels as they are in the scene.
@@ -56,7 +56,7 @@ def write_image(
         path: The file.
         pixels: Shape ``(band, y, x)``.
         valid: Where they count, shape ``(y, x)``.
-        georef: The chip's plane.
+        geobox: The chip's plane.
         look: Names and units.
 
     """
@@ -64,7 +64,7 @@ def write_image(
     if kind.kind == "f" and look.nodata is not None and np.isfinite(look.nodata):
         pixels = np.where(np.isfinite(pixels), pixels, pixels.dtype.type(look.nodata))
     profile = {
-        **_profile(georef, len(pixels), look.dtype),
+        **_profile(geobox, len(pixels), look.dtype),
         "nodata": look.nodata,
         "predictor": 3 if kind.kind == "f" else 2,
     }
@@ -81,10 +81,10 @@ def write_image(
 
 
 def write_mask(
-    path: Path, classes: NDArray[np.uint8], georef: Georef, legend: Legend
+    path: Path, classes: NDArray[np.uint8], geobox: GeoBox, legend: Legend
 ) -> None:
     """Write a chip's class ids, shape ``(y, x)``, with their colours and names."""
-    profile = {**_profile(georef, 1, "uint8"), "nodata": NODATA}
+    profile = {**_profile(geobox, 1, "uint8"), "nodata": NODATA}
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.write(classes, 1)
         dataset.write_colormap(1, legend.colormap())
@@ -102,16 +102,16 @@ def _told(
     return bool((missing.any(axis=0) == ~valid).all())
 
 
-def _profile(georef: Georef, count: int, dtype: str) -> dict[str, object]:
+def _profile(geobox: GeoBox, count: int, dtype: str) -> dict[str, object]:
     return {
         **_COMPRESSED,
-        "height": georef.height,
-        "width": georef.width,
+        "height": geobox.height,
+        "width": geobox.width,
         "count": count,
         "dtype": dtype,
-        "crs": _crs(georef.crs.to_wkt()),
-        "transform": georef.transform,
-        "blockysize": georef.height,  # one strip a band: a chip is read whole
+        "crs": _crs(geobox.crs.to_wkt()),
+        "transform": geobox.transform,
+        "blockysize": geobox.height,  # one strip a band: a chip is read whole
     }
 
 

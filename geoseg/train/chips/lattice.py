@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geoseg.geo.splits import Split
 
 TRAIN, VALIDATE, TEST = "train", "validate", "test"
-"""The parts of a split, in the words of most who train: learned from; watched, to
+"""The parts of a split, in the words of most who train: learned from; validated, to
 choose an epoch; held out, to measure on."""
 
 
@@ -51,7 +51,7 @@ def split_chips(
         area: The whole scene.
         chip: Side of a chip in pixels.
         step: Pixels from a chip to the next.
-        splits: What is held out to measure on, and what to watch, if that is, too.
+        splits: What is held out to measure on, and what to validation, if that is, too.
 
     Yields:
         The part of the split and the chip, each chip once.

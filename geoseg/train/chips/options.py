@@ -13,7 +13,7 @@ class TileOptions(GroundOptions):
 
     overlap: int = 0
     """Pixels that neighbouring chips share."""
-    watch: bool = False
+    validation: bool = False
     """Hold the next fold out, too, to choose an epoch on."""
     stac: bool = False
     """Write a STAC catalogue beside the GeoParquet index."""

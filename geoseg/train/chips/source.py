@@ -50,7 +50,7 @@ class Source:
     labels: Placed | None
     """What is known of its ground; None for images alone."""
     splits: tuple[Split, ...]
-    """What is held out, and what is watched; none for images alone."""
+    """What is held out, and what is validated; none for images alone."""
 
     def chips(self, options: TileOptions) -> Iterator[tuple[str, Window]]:
         """Give the chips that there may be, and the part of the split of each."""
@@ -86,14 +86,14 @@ class Source:
         if not used:
             ledger.add(Entry(name, 0, (), {}, {}))
             return
-        georef = self.scene.georef.crop(window)
+        geobox = self.scene.geobox.crop(window)
         names = [f"images/{name}.tif"]
-        write_image(ledger.content / names[0], pixels, valid, georef, self.look)
+        write_image(ledger.content / names[0], pixels, valid, geobox, self.look)
         if legend is not None:
             names.append(f"masks/{name}.tif")
             ids = np.full(NODATA + 1, NODATA, np.uint8)
             ids[: len(legend)] = legend.ids
-            write_mask(ledger.content / names[1], ids[channels], georef, legend)
+            write_mask(ledger.content / names[1], ids[channels], geobox, legend)
         ledger.add(
             Entry(
                 name,
@@ -114,7 +114,7 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
     """
     scales, offsets = [], []
     for band, name in zip(bands, names, strict=True):
-        declared = [sheet.band(band) for sheet in scene.sheets]
+        declared = [member.band(band) for member in scene.members]
         units = {(each.scale, each.offset) for each in declared}
         if len(units) > 1:
             raise SceneError(
@@ -128,7 +128,7 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
     return Look(tuple(names), scene.dtype, scene.nodata, tuple(scales), tuple(offsets))
 
 
-def unlike_names(scenes: Sequence[Scene]) -> list[str]:
+def unique_names(scenes: Sequence[Scene]) -> list[str]:
     """Give each scene a name of signs that files may have, unlike the others'."""
     names: list[str] = []
     for scene in scenes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from geoseg.geo.geobox import Georef
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
     from geoseg.train.chips.files import Look
@@ -34,7 +34,7 @@ class Chip:
     """What it was cut from."""
     window: Window
     """Where in the scene."""
-    georef: Georef
+    geobox: GeoBox
     """Its plane."""
     look: Look
     """What its image has in common with others of the scene."""
@@ -63,24 +63,24 @@ def write_table(path: Path, chips: Sequence[Chip], legend: Legend | None) -> Non
         legend: The classes; None without labels.
 
     """
-    shared = chips[0].georef.crs
+    shared = chips[0].geobox.crs
     crs = shared
-    if any(chip.georef.crs != shared for chip in chips):
+    if any(chip.geobox.crs != shared for chip in chips):
         crs = CRS.from_epsg(4326)
-    shapes = [shapely.Polygon(chip.georef.corners) for chip in chips]
+    shapes = [shapely.Polygon(chip.geobox.corners) for chip in chips]
     if crs is not shared:
-        shapes = [_in_degrees(chip.georef) for chip in chips]
+        shapes = [_in_degrees(chip.geobox) for chip in chips]
     rows = [_row(chip, legend) for chip in chips]
     frame = geopandas.GeoDataFrame(rows, geometry=shapes, crs=crs)
     frame.to_parquet(path, index=False, schema_version="1.1.0")
 
 
-def _in_degrees(georef: Georef) -> shapely.Geometry:
+def _in_degrees(geobox: GeoBox) -> shapely.Geometry:
     """Draw a plane's outline in degrees, cut at the antimeridian."""
     frame = geopandas.GeoDataFrame(
-        {"pixel_count": [georef.height * georef.width]},
-        geometry=[shapely.Polygon(georef.corners)],
-        crs=georef.crs,
+        {"pixel_count": [geobox.height * geobox.width]},
+        geometry=[shapely.Polygon(geobox.corners)],
+        crs=geobox.crs,
     )
     return ToLonlat.of(frame)(frame).geometry.iloc[0]
 
