@@ -23,7 +23,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "progress": ("", ""),
     "geo": ("errors", "affine numba numpy pyproj"),
     "storage": (
-        "errors geo vectorize",
+        "errors geo",
         "filelock fsspec geopandas numpy pyarrow pyogrio pyproj rasterio shapely",
     ),
     "scene": ("errors progress geo storage", "affine numpy pyproj pystac rasterio"),
