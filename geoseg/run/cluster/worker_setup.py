@@ -48,7 +48,7 @@ class _Workers(WorkerPlugin):
         self._settings = settings()
         self._before: dict[str, str | None] = {}
 
-    def config(self, worker: Worker) -> None:
+    def setup(self, worker: Worker) -> None:
         """Prove, on the worker, that it can do the job."""
         for name, value in self._settings.items():
             if os.environ.get(name) != value:
