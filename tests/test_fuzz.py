@@ -11,11 +11,11 @@ import queue
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from fuzzed import damage, make_tiff
+from paths import SUPPORT
 
 from geoseg.cli import main
 
@@ -43,7 +43,7 @@ def pass_on(stream, lines):
 
 def try_cases(kind, folder, first, last):
     """Try cases in a process; give what came of each."""
-    script = Path(__file__).with_name("fuzzed.py")
+    script = SUPPORT / "fuzzed.py"
     command = [sys.executable, script, kind, folder, str(first), str(last)]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(

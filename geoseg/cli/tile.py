@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from geoseg import ExportedTiles
 
-_OF_LABELS = ("class_field", "classes", "line_width", "fold", "block", "gap", "watch")
+_OF_LABELS = (
+    "class_field",
+    "classes",
+    "line_width",
+    "fold",
+    "block",
+    "gap",
+    "validation",
+)
 """What means nothing without labels."""
 
 
@@ -34,7 +42,7 @@ _OF_LABELS = ("class_field", "classes", "line_width", "fold", "block", "gap", "w
     help="Pixels that neighbouring chips share.",
 )
 @click.option(
-    "--watch",
+    "--validation",
     is_flag=True,
     help="Hold the next fold out, too, to choose an epoch on: the part 'validate'.",
 )

@@ -134,6 +134,10 @@ class Output:
         finally:
             lease.release()
             shutil.rmtree(self.folder, ignore_errors=True)
+            above = self.folder.parent  # of one of several maps, their folder
+            if above != Path(tempfile.gettempdir()):
+                with suppress(OSError):
+                    above.rmdir()
 
     def publish(self) -> None:
         """Bring all products to the store, the report last; nothing to do on a disk.

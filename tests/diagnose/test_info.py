@@ -112,5 +112,5 @@ def test_info_refuses_what_segment_refuses(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     result = run(SCENE, "--plot", blocked / "plot.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Traceback" not in result.stderr

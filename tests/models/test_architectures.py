@@ -327,7 +327,9 @@ def test_an_encoder_that_does_not_fit_the_architecture(encoder, says):
 def test_a_package_whose_stride_is_not_the_networks_is_refused(tmp_path):
     network = build("Unet", "resnet18", SMALL)
     package = save(tmp_path / "model", network, bands=BANDS, stride=16)
-    with pytest.raises(ModelError, match=r"stride 16, but .* multiples of 32"):
+    with pytest.raises(
+        ModelError, match=r"stride is said to be 16, but .* multiples of 32"
+    ):
         load_network(package)
     assert load_network(replace(package, stride=64))
 

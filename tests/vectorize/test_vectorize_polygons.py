@@ -52,7 +52,7 @@ def check_is_the_raster(pixels, transform=PLANE):
     for class_id, rows in frame.groupby("class_id"):
         count = (pixels == class_id).sum()
         area = count * raster.geobox.pixel_area_m2()
-        assert rows.area_m2.sum() == pytest.approx(area, rel=1e-6)
+        assert rows.area_m2.sum() == pytest.approx(area, rel=3e-6)
     back = features.rasterize(
         zip(drawn, frame.class_id, strict=True),
         out_shape=pixels.shape,

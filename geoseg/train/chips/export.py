@@ -309,7 +309,7 @@ def _report(
     settings: dict[str, Any] = {"chip": options.chip, "overlap": options.overlap}
     if job.legend is not None:
         split = {name: getattr(options, name) for name in ("fold", "block", "gap")}
-        settings |= {**split, "watched_fold": _watched(options)}
+        settings |= {**split, "validation_fold": _validation_fold(options)}
     return ExportedTiles(
         str(output),
         {part: len(found) for part, found in in_part.items()},
@@ -320,6 +320,6 @@ def _report(
     )
 
 
-def _watched(options: TileOptions) -> str | None:
+def _validation_fold(options: TileOptions) -> str | None:
     fold = (options.held_out_fold() + 1) % FOLDS
     return f"{fold}/{FOLDS}" if options.validation else None
