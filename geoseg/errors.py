@@ -1,4 +1,4 @@
-"""Every error that geoseg raises on purpose.
+"""Every error that geoseg raises on purpose, and what its message may show.
 
 * GeosegError
   - InputError      (ValueError)     what was given cannot be used; nothing was run
@@ -22,13 +22,110 @@
 The command line turns an InputError into exit status 2 and a RunError into 1.
 A message says what was needed, what was found, and what to do about it.
 
+Whatever a message is made of, `str()` of it has no control characters and no secrets of
+addresses: see `sentence`.
+
 OSError comes first among the bases where it is one: an exception can only be
 sent between processes if it is made the way its first base is.
 """
 
+import re
+
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""What terminals obey or XML cannot hold: control characters but for tabs and ends of
+lines, what turns the direction of writing, halves of characters, and no characters."""
+_ADDRESS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+:/{1,2})(?P<rest>[^\s'\"<>]+)"
+)
+"""An address, also as pathlib writes it, with one slash."""
+_END = re.compile(r"[;,.:)\]}]+$")
+"""What belongs to the sentence around an address."""
+_LONGEST_MESSAGE = 4000
+_LONGEST_VALUE = 80
+_LONGEST_NAME = 250
+
+
+def visible(text: str) -> str:
+    r"""Replace what a terminal would obey by the sign of what cannot be shown.
+
+    Example:
+        >>> visible("trees\x1b[31m") == "trees\ufffd[31m"
+        True
+
+    """
+    return _CONTROL.sub("\ufffd", text)
+
+
+def without_signatures(text: str) -> str:
+    """Leave out of addresses in a text what may be secret: user, password, signature.
+
+    Example:
+        >>> without_signatures("https://me:word@host/a.tif?sig=1, s3://b/a.tif#2; gone")
+        'https://host/a.tif, s3://b/a.tif; gone'
+
+    """
+    return _ADDRESS.sub(_open_part, text)
+
+
+def _open_part(address: re.Match[str]) -> str:
+    rest = address["rest"]
+    end = _END.search(rest)
+    after = end[0] if end else ""
+    place = re.split(r"[?#]", rest.removesuffix(after), maxsplit=1)[0]
+    host, slash, path = place.partition("/")
+    return f"{address['scheme']}{host.rpartition('@')[2]}{slash}{path}{after}"
+
+
+def sentence(text: str) -> str:
+    """Make of a message what may be shown: of one without end, beginning and end."""
+    if len(text) > _LONGEST_MESSAGE:
+        half = _LONGEST_MESSAGE // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return visible(without_signatures(text))
+
+
+def brief(value: object) -> str:
+    """Write a value for a message: as Python does, 80 characters at most.
+
+    Example:
+        >>> brief("water"), len(brief(["tree"] * 1000))
+        ("'water'", 80)
+
+    """
+    if isinstance(value, str | bytes):
+        value = value[: _LONGEST_VALUE + 1]
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def fault_of_name(name: str) -> str:
+    r"""Say why a name of a class, a band or a model cannot be used; empty if it can.
+
+    It goes into tables on terminals, into XML and databases: one rule for all of them.
+
+    Example:
+        >>> fault_of_name("Bäume"), fault_of_name("a\x1b")
+        ('', 'it holds a character that cannot be shown, U+001B')
+
+    """
+    if not name.strip():
+        return "it is empty"
+    if len(name) > _LONGEST_NAME:
+        return f"it has {len(name):,} characters, {_LONGEST_NAME} are the most"
+    strange = _CONTROL.search(name) or re.search(r"[\t\n]", name)
+    if strange:
+        return f"it holds a character that cannot be shown, U+{ord(strange[0]):04X}"
+    return ""
+
 
 class GeosegError(Exception):
     """Root of the family: catch this to catch all that geoseg raises on purpose."""
+
+    def __str__(self) -> str:
+        """Give the message as it may be shown."""
+        return sentence(super().__str__())
 
 
 class InputError(GeosegError, ValueError):
@@ -50,6 +147,8 @@ class PlanError(InputError):
 class SceneError(OSError, InputError):
     """A raster that cannot be used; the message names its path."""
 
+    __str__ = GeosegError.__str__  # not OSError's
+
 
 class AoiError(InputError):
     """An area of interest that is empty, invalid or outside the scene."""
@@ -69,6 +168,8 @@ class VectorError(InputError):
 
 class OutputError(OSError, InputError):
     """A place where results cannot be written."""
+
+    __str__ = GeosegError.__str__  # not OSError's
 
 
 class ClusterError(InputError):
@@ -97,3 +198,5 @@ class TrainingError(RunError):
 
 class DiskError(OSError, RunError):
     """The disk is full or went away while writing."""
+
+    __str__ = GeosegError.__str__  # not OSError's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import signal
 import sys
 import warnings
 from io import TextIOWrapper
@@ -12,7 +13,9 @@ from typing import Any
 
 import click
 
-from geoseg.errors import GeosegError, InputError
+from geoseg.cli.signals import Stopped, signals_raised
+from geoseg.errors import GeosegError, InputError, visible
+from geoseg.errors import sentence as shown
 
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
@@ -56,32 +59,39 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), signals_raised():
                 # What libraries mutter to programmers; ours are sentences of their own.
                 warnings.simplefilter("ignore")
                 return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            vars(error)["message"] = visible(error.message)  # click calls it final
+            raise
+        except (click.exceptions.Exit, click.Abort):
             raise
         except BrokenPipeError:  # as in `geoseg info scene.tif | head`: click knows
             raise
-        except KeyboardInterrupt:
-            _stop("stopped; the same command carries on from here", status=130)
-        except GeosegError as error:
-            if ctx.meta.get("geoseg.debug"):
-                raise
-            _stop(str(error), status=2 if isinstance(error, InputError) else 1)
+        except KeyboardInterrupt as stop:
+            number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            _stop("stopped; the same command carries on from here", 128 + number)
         except Exception as error:
             if ctx.meta.get("geoseg.debug"):
                 raise
-            _stop(
-                f"an error that geoseg did not foresee ({type(error).__name__}: "
-                f"{error}); run again with --debug and report what it shows",
-                status=1,
-            )
+            _stop(*_told(error))
 
 
-def _stop(sentence: str, *, status: int) -> None:
-    click.echo(f"geoseg: {sentence}", err=True)
+def _told(error: Exception) -> tuple[str, int]:
+    """Give the sentence and the exit status of an error."""
+    if isinstance(error, GeosegError):
+        return str(error), 2 if isinstance(error, InputError) else 1
+    sentence = (
+        f"an error that geoseg did not foresee ({type(error).__name__}: {error}); run "
+        f"again with --debug and report what it shows"
+    )
+    return sentence, 1
+
+
+def _stop(sentence: str, status: int) -> None:
+    click.echo(f"geoseg: {shown(sentence)}", err=True)
     raise click.exceptions.Exit(status)
 
 
@@ -95,7 +105,8 @@ def main() -> None:
       geoseg segment sample_aoi/scene.tif --aoi sample_aoi/aoi.geojson -o out/
 
     Exit status: 0 done, 1 failed on the way (the same command resumes), 2 something
-    given cannot be used (nothing was written), 130 stopped by Ctrl-C.
+    given cannot be used (nothing was written), 130 stopped by Ctrl-C, 143 by
+    SIGTERM, 129 by SIGHUP (the same command resumes).
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import reporting
-from geoseg.cli.paper import show
+from geoseg.cli.paper import show, show_json
 
 if TYPE_CHECKING:
     from geoseg import Surveyed
@@ -66,7 +65,7 @@ def list_architectures(
         encoder, bands=bands, classes=classes, receptive_field=receptive_field
     )
     if as_json:
-        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        show_json([_plain(each) for each in found])
     elif not quiet:
         _show(found)
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import click
 
 if TYPE_CHECKING:
     from geoseg import ModelPackage
@@ -26,8 +23,3 @@ def card_of(package: ModelPackage) -> dict[str, Any]:
         ],
         "metrics": dict(package.metrics),
     }
-
-
-def show_json(told: object) -> None:
-    """Print a value as JSON."""
-    click.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import click
 from rich.markup import escape
 from rich.table import Table
 
-from geoseg.cli.paper import show, show_line, swatch
+from geoseg.cli.paper import say, show, show_json, show_line, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +23,9 @@ _WIDEST = 12
 def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> None:
     """Show warnings, all figures, and the files that hold them."""
     for warning in assessment.warnings:
-        click.echo(f"geoseg: warning: {warning}", err=True)
+        say(f"geoseg: warning: {warning}", err=True)
     if as_json:
-        click.echo(assessment.to_json())
+        show_json(assessment.to_json())
     elif not quiet:
         compared = f"{assessment.class_map} against {assessment.reference}"
         show_line(escape(compared))

@@ -11,7 +11,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.imagery import scene_flags, scene_options
 from geoseg.cli.options import a_path, reporting
-from geoseg.cli.paper import show, show_line
+from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def command(
             **flags,
         )
     for warning in found.warnings:
-        click.echo(f"geoseg: warning: {warning}", err=True)
+        say(f"geoseg: warning: {warning}", err=True)
     if as_json:
-        click.echo(found.to_json())
+        show_json(found.to_json())
     elif not quiet:
         _show(found)
         if flags["plot"] is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import reporting
-from geoseg.cli.paper import show
+from geoseg.cli.paper import show, show_json
 
 if TYPE_CHECKING:
     from geoseg import Inspection, ReceptiveField
@@ -41,7 +40,7 @@ def inspect_model(
     """
     found = geoseg.inspect_model(model, receptive_field=receptive_field)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        show_json(asdict(found))
     elif not quiet:
         _show(found)
 

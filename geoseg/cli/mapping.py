@@ -137,7 +137,8 @@ def segmenting(command: Command) -> Command:
             multiple=True,
             default=("geojson",),
             show_default=True,
-            help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles; repeatable.",
+            help="geojson, geojsonl, gpkg, fgb, parquet, shp, pmtiles, none; "
+            "repeatable.",
         ),
         click.option(
             "--crf",

@@ -10,11 +10,11 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.architectures import list_architectures
-from geoseg.cli.cards import card_of, show_json
+from geoseg.cli.cards import card_of
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
-from geoseg.cli.paper import show, show_line, swatch
+from geoseg.cli.paper import say, show, show_json, show_line, swatch
 
 if TYPE_CHECKING:
     from geoseg import ModelPackage
@@ -45,7 +45,7 @@ def list_models(*, quiet: bool, as_json: bool) -> None:
         show_json({"folder": str(geoseg.models_folder()), "models": listed})
     elif not quiet:
         for each in listed:
-            click.echo(_line(each))
+            say(_line(each))
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -150,6 +150,6 @@ def validate_model(model: str, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         show_json({**card_of(found.package), "doubts": list(found.doubts)})
     elif not quiet:
-        click.echo(f"{found.package.name} {found.package.version} can be used")
+        say(f"{found.package.name} {found.package.version} can be used")
         for doubt in found.doubts:
-            click.echo(f"but {doubt}")
+            say(f"but {doubt}")

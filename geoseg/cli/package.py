@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import geoseg
-from geoseg.cli.cards import card_of, show_json
+from geoseg.cli.cards import card_of
 from geoseg.cli.options import a_path, reporting
+from geoseg.cli.paper import say, show_json
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ def _tell(package: ModelPackage, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         show_json(card_of(package))
     elif not quiet:
-        click.echo(f"{package.name} {package.version} is in {package.path}")
+        say(f"{package.name} {package.version} is in {package.path}")

@@ -6,6 +6,8 @@ nothing cut off at 80 columns, and no patch of a colour that nobody will see.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -14,16 +16,54 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from geoseg.errors import visible
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
     from rich.table import Column, Table
 
+_UNSEEN = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON leaves as it is, and terminals obey."""
 _WIDE = 1000
 """Columns of plain text: nothing is wrapped."""
 
 
+class Paper(Console):
+    """A console that shows control characters of texts and does not send them.
+
+    They come from names in files and from servers, and a terminal would obey them.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Give what is to be printed, piece by piece; rich's own codes stay."""
+        for segment in super().render(renderable, options):
+            plain = segment.control or segment.text.isprintable()
+            yield segment if plain else segment._replace(text=visible(segment.text))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text from anywhere as it is, but for what a terminal would obey."""
+    click.echo(visible(text), err=err)
+
+
+def show_json(told: object) -> None:
+    """Print a value, or JSON that is written already; what terminals obey is escaped.
+
+    Strings are the same for whoever reads the JSON.
+    """
+    text = told if isinstance(told, str) else ""
+    text = text or json.dumps(told, indent=2, ensure_ascii=False, default=str)
+    click.echo(_UNSEEN.sub(lambda each: f"\\u{ord(each[0]):04x}", text))
+
+
 def show(table: Table) -> None:
     """Print a table as the output takes it, without columns that hold nothing."""
-    console = Console(highlight=False)
+    console = Paper(highlight=False)
     kept = [column for column in table.columns if _holds_anything(column)]
     table.columns = [
         replace(column, _index=index)  # rich measures columns by it
@@ -35,7 +75,7 @@ def show(table: Table) -> None:
     table.box, table.pad_edge = None, False
     for column in table.columns:
         column.no_wrap = True
-    plain = Console(file=StringIO(), width=_WIDE, highlight=False, color_system=None)
+    plain = Paper(file=StringIO(), width=_WIDE, highlight=False, color_system=None)
     with plain.capture() as text:
         plain.print(table)
     for line in text.get().splitlines():
@@ -44,12 +84,12 @@ def show(table: Table) -> None:
 
 def show_line(markup: str) -> None:
     """Print a line as it is, however long, with rich's markup."""
-    Console(highlight=False).print(markup, soft_wrap=True)
+    Paper(highlight=False).print(markup, soft_wrap=True)
 
 
 def swatch(colour: str) -> Text:
     """Give a patch of a colour, ``#rrggbb``; nothing where it cannot be seen."""
-    console = Console()
+    console = Paper()
     seen = console.color_system is not None and not console.no_color
     return Text("██" if seen else "", style=colour)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 import geoseg
 from geoseg.cli.figures import show_strata
 from geoseg.cli.options import a_path, a_place, pairs, reporting, spreading
+from geoseg.cli.paper import show_json
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -105,6 +105,6 @@ def command(
     if as_json:
         rows = [asdict(each) for each in found]
         result = {"output": str(output), "classes": rows}
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        show_json(result)
     elif not quiet:
         show_strata(found, output)

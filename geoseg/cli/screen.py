@@ -6,12 +6,10 @@ import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
-import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from geoseg.cli.paper import show, show_line, swatch
+from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import progress_on
 
 if TYPE_CHECKING:
@@ -56,7 +54,7 @@ class Screen:
     def __init__(self, *, quiet: bool, as_json: bool) -> None:
         """Choose how much to show."""
         self._quiet, self._as_json = quiet, as_json
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Paper(stderr=True, highlight=False)
         self._progress = progress_on(self._console, hidden=quiet)
         self._step = self._scene = ""
         self._warned: set[str] = set()
@@ -107,7 +105,7 @@ class Screen:
         """Show what came out: warnings, the area of each class, the files."""
         self._warn(report.warnings)
         if self._as_json:
-            click.echo(report.to_json())
+            show_json(report.to_json())
         elif not self._quiet:
             show(_areas(report))
             for name, path in report.products.items():
@@ -119,7 +117,7 @@ class Screen:
             self._warn(report.warnings)
         if self._as_json:
             maps = {name: json.loads(each.to_json()) for name, each in reports.items()}
-            click.echo(json.dumps({"maps": maps}, indent=2, ensure_ascii=False))
+            show_json({"maps": maps})
         elif not self._quiet:
             show(_areas_of_all(reports))
             for report in reports.values():
@@ -162,7 +160,7 @@ def _sureness(confidence: float | None) -> str:
 def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
     """Show how many polygons each class has, and where they are."""
     if frame.empty:
-        click.echo("geoseg: warning: the map has no class anywhere", err=True)
+        say("geoseg: warning: the map has no class anywhere", err=True)
     groups = frame.groupby("class_name", sort=False)["area_m2"]
     rows = [
         {"name": name, "polygons": len(areas), "area_ha": float(areas.sum()) / 10_000}
@@ -171,7 +169,7 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
     merged = frame.attrs["merged_pixels"]
     if as_json:
         result = {"output": str(output), "classes": rows, "merged_pixels": merged}
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        show_json(result)
         return
     table = Table("class", title="Polygons", title_justify="left")
     for heading in ("polygons", "area (ha)", "pixels merged away"):
@@ -187,7 +185,7 @@ def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
 def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
     """Show what a run is going to do, take and leave."""
     if as_json:
-        click.echo(forecast.to_json())
+        show_json(forecast.to_json())
         return
     grid = Table.grid(padding=(0, 2))
     for name, value in _forecast_lines(forecast):
@@ -199,7 +197,7 @@ def show_forecasts(forecasts: dict[str, Forecast], *, as_json: bool) -> None:
     """Show what several runs, one after the other, are going to do, take and leave."""
     if as_json:
         maps = {name: json.loads(each.to_json()) for name, each in forecasts.items()}
-        click.echo(json.dumps({"maps": maps}, indent=2, ensure_ascii=False))
+        show_json({"maps": maps})
         return
     for name, each in forecasts.items():
         show_line(f"[bold]{escape(name)}[/]")

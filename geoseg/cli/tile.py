@@ -12,7 +12,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import reporting
-from geoseg.cli.paper import show, show_line
+from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def command(
             scenes, output, labels=labels, options=options, on_step=screen.show_step
         )
     if as_json:
-        click.echo(exported.to_json())
+        show_json(exported.to_json())
     elif not quiet:
         _show(exported)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import a_path, reporting
-from geoseg.cli.paper import show, show_line
+from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def command(
             scenes, labels, output, options=options, on_step=screen.show_step
         )
     if as_json:
-        click.echo(json.dumps(_told(trained), indent=2, ensure_ascii=False))
+        show_json(_told(trained))
     elif not quiet:
         _show(trained)
 

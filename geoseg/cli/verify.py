@@ -9,7 +9,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import computing, reporting, tiling
-from geoseg.cli.paper import show, show_line
+from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def command(
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.verify(model, scene, options=options, on_step=screen.show_step)
     if as_json:
-        click.echo(found.to_json())
+        show_json(found.to_json())
     elif not quiet:
         _show(found)
 

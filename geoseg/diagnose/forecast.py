@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from geoseg.overlay.aoi import Area
     from geoseg.scene import Inputs
+
 
 _WRITTEN_PX_S = 20e6
 """Pixels a second that are stitched and written, as measured on two cores."""
@@ -97,7 +99,7 @@ def plan(
     scene: Inputs,
     output: Path | str | None = None,
     *,
-    aoi: Path | str | None = None,
+    aoi: Area | None = None,
     field: str | None = None,
     options: SegmentOptions | None = None,
     exact: bool = False,
@@ -120,21 +122,21 @@ def plan(
         InputError: Something given cannot be used.
 
     """
-    area = None if aoi is None else str(aoi)
-    if field is not None and area is None:
+    if field is not None and aoi is None:
         raise InputError("--per-feature needs the features of an --aoi")
     options, place = options or SegmentOptions(), Output.of(output or gettempdir())
-    config = prepare(scene, place, area, options, measured_by=estimated)
+    config = prepare(scene, place, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     for_each = seconds_per_tile(config)
-    polygons = polygon_bytes(config, vertices_per_pixel(config))
+    drawn = bool(config.options.vector_formats)
+    polygons = polygon_bytes(config, vertices_per_pixel(config)) if drawn else 0
     inferring = most_held() + block_bytes(config)
     elsewhere = bool(config.options.workers or config.options.scheduler)
     here = most_held() if elsewhere else inferring
     laid, axis = config.plan, config.plan.lattice.rows
     mapped = laid.area.pixels
-    if area is not None and field is not None:
-        features = read_features(area, field, config.scene.geobox)
+    if aoi is not None and field is not None:
+        features = read_features(aoi, field, config.scene.geobox)
         mapped = sum(feature.window.pixels for feature in features.values())
     inferred = laid.tiles - (empty or 0)
     compute = config.predictor.compute
@@ -167,7 +169,7 @@ def plan_each(
     scenes: Sequence[Path | str],
     output: Path | str | None = None,
     *,
-    aoi: Path | str | None = None,
+    aoi: Area | None = None,
     options: SegmentOptions | None = None,
     exact: bool = False,
 ) -> dict[str, Forecast]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.models.package.package import ModelPackage
+    from geoseg.overlay.aoi import Area
     from geoseg.scene import Inputs, Needs, Scene, SceneOptions
+
 
 _LOOK = 512
 """Side of the picture that values are estimated from, in pixels."""
@@ -131,7 +133,7 @@ def info(  # noqa: PLR0913  # each is a question of its own
     *,
     options: SceneOptions | None = None,
     model: str | Path | None = None,
-    aoi: Path | str | None = None,
+    aoi: Area | None = None,
     plot: Path | None = None,
     exact: bool = False,
     on_step: OnStep = ignore_step,

@@ -19,7 +19,7 @@ from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
 from geoseg.models.networks.receptive_field import ReceptiveField, package_field
 from geoseg.models.package.package import ModelPackage, load_package
-from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
+from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
 from geoseg.predict import Device, Precision, TilePredictor, probe, resolve_compute
 from geoseg.predict.normalise import by_scene
 from geoseg.predict.stitch import BLENDS, Blend
@@ -29,7 +29,6 @@ from geoseg.scene import Scene, open_scene
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
 _SIDE = 1024
 """The side of the window in the scene's middle that is taken where none is given."""
 
@@ -41,7 +40,7 @@ class VerifyOptions:
     window: tuple[int, int, int, int] | None = None
     """Row, column, height and width in pixels of the scene; its middle, 1024 pixels a
     side, where neither a window nor an AOI is given."""
-    aoi: Path | str | None = None
+    aoi: Area | None = None
     """A vector file of polygons, in any CRS, instead of a window."""
     tile: int | None = None
     """Tile side in pixels; the model's own where None."""

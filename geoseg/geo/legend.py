@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import colorsys
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, brief, fault_of_name
+from geoseg.geo.colours import colours_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 NODATA = 255
 """The class id that means "no class": outside the AOI or the scene's data."""
@@ -44,14 +44,19 @@ class LandClass:
         whole = isinstance(self.id, int) and not isinstance(self.id, bool)
         if not whole or not 0 <= self.id < NODATA:
             raise InputError(
-                f"class {self.name!r} has id {self.id!r}; "
+                f"class {brief(self.name)} has id {brief(self.id)}; "
                 f"ids are whole numbers from 0 to {NODATA - 1} ({NODATA} is nodata)"
             )
-        if not self.name.strip():
-            raise InputError(f"class {self.id} has no name")
+        fault = fault_of_name(self.name)
+        if fault:
+            raise InputError(
+                f"class {self.id} cannot be named {brief(self.name)}: {fault}; name it "
+                f"otherwise"
+            )
         if not _COLOUR.fullmatch(self.colour):
             raise InputError(
-                f"class {self.name!r} has colour {self.colour!r}; write it as #rrggbb"
+                f"class {brief(self.name)} has colour {brief(self.colour)}; write it "
+                f"as #rrggbb"
             )
 
     @property
@@ -142,7 +147,7 @@ class Legend:
             f"; did you mean {n}?" for n in get_close_matches(name, names, 1)
         )
         raise InputError(
-            f"no class is named {name!r}; the names are {', '.join(names)}{near}"
+            f"no class is named {brief(name)}; the names are {', '.join(names)}{near}"
         )
 
     def colormap(self) -> dict[int, tuple[int, int, int, int]]:
@@ -173,14 +178,26 @@ def plain_legend(values: Iterable[int]) -> Legend:
 
     """
     ids = sorted(set(values) - {NODATA}) or [0]
-    return Legend(
-        tuple(
-            LandClass(value, f"class {value}", _hue(index / len(ids)))
-            for index, value in enumerate(ids)
-        )
-    )
+    return named_legend(ids, [f"class {value}" for value in ids])
 
 
-def _hue(turn: float) -> str:
-    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(turn, 0.6, 0.85))
-    return f"#{red:02x}{green:02x}{blue:02x}"
+def named_legend(
+    ids: Sequence[int], names: Sequence[str], colours: Sequence[str | None] = ()
+) -> Legend:
+    """Make a legend of names; those that have no colour get what suits their names.
+
+    Args:
+        ids: The classes' ids, rising.
+        names: Their names.
+        colours: Their colours, None for those that were given none; of no class if
+            empty.
+
+    Raises:
+        InputError: They cannot be a legend.
+
+    """
+    known = colours or [None] * len(names)
+    bare = [name for name, colour in zip(names, known, strict=True) if colour is None]
+    fills = iter(colours_for(bare, [colour for colour in known if colour is not None]))
+    classes = zip(ids, names, known, strict=True)
+    return Legend(tuple(LandClass(i, name, c or next(fills)) for i, name, c in classes))

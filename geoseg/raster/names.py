@@ -7,20 +7,19 @@ both, and the palette, wherever the format keeps them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import rasterio.shutil
 from rasterio.io import MemoryFile
 
-from geoseg.geo.legend import LandClass, Legend, plain_legend
+from geoseg.geo.legend import Legend, named_legend, plain_legend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rasterio.io import DatasetReader
-
 _NAME, _MIN, _MIN_MAX = "2", "3", "5"
 _RED, _GREEN, _BLUE = "6", "7", "8"
 """Usages of a field of an attribute table, GDAL's numbers (GDALRATFieldUsage)."""
@@ -43,15 +42,12 @@ class Told:
 
     def legend(self, values: Sequence[int], ids: Sequence[int]) -> Legend:
         """Make a legend of the values that occur; what has no name is ``class 7``."""
-        plain = plain_legend(ids)
-        names = _unlike(self.names.get(v, f"class {v}") for v in values)
-        return Legend(
-            tuple(
-                LandClass(each.id, name, self.colours.get(v, each.colour), v)
-                for each, name, v in zip(plain, names, values, strict=False)
-            )
-            or plain.classes
-        )
+        if not values:
+            return plain_legend(ids)
+        names = list(_unlike(self.names.get(v, f"class {v}") for v in values))
+        legend = named_legend(ids, names, [self.colours.get(v) for v in values])
+        known = zip(legend, values, strict=True)
+        return Legend(tuple(replace(each, value=value) for each, value in known))
 
 
 def told_by(dataset: DatasetReader, band: int) -> Told:

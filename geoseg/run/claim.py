@@ -13,13 +13,14 @@ from geoseg.storage.remote import as_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from geoseg.overlay.aoi import Area
     from geoseg.run.options import SegmentOptions
     from geoseg.scene import Inputs
     from geoseg.storage.output import Output
 
 
 def check_products(
-    output: Output, inputs: Inputs, aoi_given: str | None, options: SegmentOptions
+    output: Output, inputs: Inputs, aoi_given: Area | None, options: SegmentOptions
 ) -> None:
     """Refuse a run whose products would replace an input, or a file of somebody's.
 
@@ -39,13 +40,13 @@ def check_products(
 
 
 def _read(
-    inputs: Inputs, aoi_given: str | None, options: SegmentOptions
+    inputs: Inputs, aoi_given: Area | None, options: SegmentOptions
 ) -> Iterable[Path]:
     """List the files that a run reads, as far as they are named."""
     yield from files_named(inputs)
     for _, file in options.scene.bands:  # FILE, or FILE:3
         yield from (Path(file), Path(file.rpartition(":")[0]))
-    if aoi_given is not None:
+    if isinstance(aoi_given, str | Path):
         yield split_layer(aoi_given)[0]
     for model in (*options.models, options.mask_model):
         if model is not None and as_url(model) is None and Path(model).is_dir():

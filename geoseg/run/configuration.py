@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
-    from geoseg.overlay.aoi import Aoi
+    from geoseg.overlay.aoi import Aoi, Area
     from geoseg.predict import TilePredictor
     from geoseg.run.masking import Masking
     from geoseg.run.options import SegmentOptions
@@ -31,7 +31,7 @@ class RunConfig:
     """The raster to segment."""
     aoi: Aoi
     """Where the map is wanted."""
-    aoi_given: str | None
+    aoi_given: Area | None
     """What was given as the AOI; None for the whole scene."""
     output: Output
     """Where the products go."""
@@ -105,7 +105,8 @@ class RunConfig:
         """Each product's file where it is made, by the product's name."""
         folder = self.output.folder
         vectors = {
-            name: folder / f"landcover{FORMATS[name]}" for name in self.options.formats
+            name: folder / f"landcover{FORMATS[name]}"
+            for name in self.options.vector_formats
         }
         made = () if self.mask_run is None else self.mask_run.mask_files
         # Features of an area share the mask: it lies above their folders.
@@ -114,6 +115,7 @@ class RunConfig:
             **{name: folder / f"{name}.tif" for name in self.layers.bands},
             **{path.stem: above / path.name for path in made},
             **vectors,
+            "style": folder / "landcover.qml",
             "preview": folder / "preview.png",
             "report": folder / REPORT,
         }

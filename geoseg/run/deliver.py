@@ -12,6 +12,7 @@ import numpy as np
 
 from geoseg.geo.band_names import find_rgb
 from geoseg.geo.legend import NODATA
+from geoseg.overlay.aoi import told as told_area
 from geoseg.predict.layers import SHARE_ONE
 from geoseg.predict.normalise import tell
 from geoseg.progress import OnStep, Step
@@ -41,7 +42,7 @@ from geoseg.storage.staging import (
     scratch_folder,
     staged,
 )
-from geoseg.storage.vectors.write import write_polygons
+from geoseg.storage.vectors.write import write_polygons, write_style
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.polygons import polygons, will_compile
 
@@ -160,6 +161,7 @@ def _write_rasters(config: RunConfig, journal: Journal) -> None:
             names = classes if name == "probabilities" else [name]
             if name == "landcover":
                 write_class_map(path, geobox, found, legend=config.legend, **about)
+                write_style(path, config.legend)
             elif name == "confidence":
                 write_measures(
                     path, geobox, found, names=names, unit="percent", **about
@@ -211,6 +213,8 @@ class _About(TypedDict):
 
 
 def _write_vectors(config: RunConfig, client: Client) -> None:
+    if not config.options.vector_formats:
+        return
     class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
     frame = polygons(
         class_map,
@@ -221,7 +225,7 @@ def _write_vectors(config: RunConfig, client: Client) -> None:
     )
     if config.options.clip:
         frame = clip(frame, config.aoi.geometry)
-    for name in config.options.formats:
+    for name in config.options.vector_formats:
         write_polygons(frame, config.products[name], legend=config.legend)
 
 
@@ -345,7 +349,7 @@ def _area(config: RunConfig) -> dict[str, str] | None:
     if config.aoi_given is None:
         return None
     feature = {} if config.feature is None else {"feature": config.feature}
-    return {"given": config.aoi_given, **feature}
+    return {"given": told_area(config.aoi_given), **feature}
 
 
 def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from geoseg.predict import Augmentation, Device, Precision
     from geoseg.predict.stitch import Blend
     from geoseg.storage.output import Output
-
 DEFAULT_MODEL = "sentinel2-landcover"
+NO_FORMAT = "none"
+"""What asks for no polygons where a vector format is named."""
 _CERTAIN = 100
 """Percent."""
 
@@ -41,8 +42,9 @@ class SegmentOptions:
     crf: CrfOptions | None = None
     """How a tile's probabilities are refined by a fully connected CRF over the bands
     of the (first) model; not at all where None."""
-    formats: tuple[str, ...] = ("geojson",)
-    """Vector formats to write: any of `geoseg.storage.vectors.write.FORMATS`."""
+    formats: str | Sequence[str] = "geojson"
+    """Vector formats to write: one or several of ``geojson``, ``geojsonl``, ``gpkg``,
+    ``fgb``, ``parquet``, ``shp`` and ``pmtiles``, or ``none``: no polygons at all."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn."""
     scene: SceneOptions = field(default_factory=SceneOptions)
@@ -111,15 +113,23 @@ class SegmentOptions:
         return tuple(self.model)
 
     @property
+    def vector_formats(self) -> tuple[str, ...]:
+        """The vector formats, each once, however they were given."""
+        given = (self.formats,) if isinstance(self.formats, str) else self.formats
+        return tuple(dict.fromkeys(name for name in given if name != NO_FORMAT))
+
+    @property
     def product_names(self) -> tuple[str, ...]:
         """The names of all files that a run with these options writes."""
         measures = {"entropy": self.entropy, "probabilities": self.probabilities}
         masks = ("mask", "mask_confidence") if self.mask_model is not None else ()
         wanted = (name for name, is_wanted in measures.items() if is_wanted)
-        vectors = (Path(f"landcover{FORMATS[name]}") for name in self.formats)
+        vectors = (Path(f"landcover{FORMATS[name]}") for name in self.vector_formats)
         return (
             *(f"{name}.tif" for name in ("landcover", "confidence", *wanted, *masks)),
-            *dict.fromkeys(each.name for path in vectors for each in replaced(path)),
+            *dict.fromkeys(
+                ("landcover.qml", *(e.name for path in vectors for e in replaced(path)))
+            ),
             "preview.png",
             REPORT,
         )

@@ -39,7 +39,7 @@ from geoseg.run.identity import (
 )
 from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import plan_masking
-from geoseg.run.options import SegmentOptions
+from geoseg.run.options import NO_FORMAT, SegmentOptions
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.scene import Scene, open_scene
 from geoseg.scene.statistics import measure
@@ -50,13 +50,14 @@ from geoseg.storage.vectors.write import FORMATS, check_place
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from geoseg.overlay.aoi import Area
     from geoseg.scene import Inputs
 
 
 def prepare(  # what segment takes, and how much may be read
     inputs: Inputs,
     output: Output,
-    aoi_given: str | None,
+    aoi_given: Area | None,
     options: SegmentOptions,
     on_step: OnStep = ignore_step,
     *,
@@ -71,7 +72,7 @@ def prepare(  # what segment takes, and how much may be read
         InputError: Something given cannot be used.
 
     """
-    _check_formats(options.formats)
+    _check_formats(options.vector_formats)
     output.check()
     check_products(output, inputs, aoi_given, options)
     scene, models = open_fitting(
@@ -90,9 +91,12 @@ def prepare(  # what segment takes, and how much may be read
         raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
     geobox = scene.geobox
     aoi = _within_bounds(
-        scene, read_aoi(aoi_given, geobox) if aoi_given else whole_scene(geobox)
+        scene,
+        whole_scene(geobox) if aoi_given is None else read_aoi(aoi_given, geobox),
     )
-    check_place([FORMATS[name] for name in options.formats], geobox.crop(aoi.window))
+    check_place(
+        [FORMATS[name] for name in options.vector_formats], geobox.crop(aoi.window)
+    )
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
@@ -183,7 +187,7 @@ def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
 def _mask_run(
     inputs: Inputs,
     output: Output,
-    aoi_given: str | None,
+    aoi_given: Area | None,
     options: SegmentOptions,
     on_step: OnStep,
     measured_by: Measure,
@@ -274,9 +278,9 @@ def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
 
 
 def _check_formats(formats: tuple[str, ...]) -> None:
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
+    unknown = [str(name) for name in formats if name not in FORMATS]
+    if unknown:
         raise InputError(
-            f"unknown vector format: {', '.join(unknown) or 'none given'}; "
-            f"those known are {', '.join(FORMATS)}"
+            f"unknown vector format: {', '.join(unknown)}; those known are "
+            f"{', '.join(FORMATS)}, and {NO_FORMAT} for no polygons at all"
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
+    from geoseg.overlay.aoi import Area
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs
@@ -36,7 +37,7 @@ def segment(
     scene: Inputs,
     output: Path | str,
     *,
-    aoi: Path | str | None = None,
+    aoi: Area | None = None,
     options: SegmentOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> Report:
@@ -45,7 +46,7 @@ def segment(
     The output directory gets ``landcover.tif`` (class ids, nodata 255),
     ``confidence.tif`` (percent, nodata 255), ``landcover.<format>``,
     ``preview.png`` and ``run.json``. An unfinished run is taken up where it
-    stopped when the same call is made again.
+    stopped when the same call is made again; one that is finished is not done again.
 
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
@@ -56,7 +57,8 @@ def segment(
         aoi: What to map no more than: a vector file of polygons in any CRS, one
             of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
             ``west,south,east,north``; the last two in WGS 84, or in the CRS before
-            a semicolon (``EPSG:32633;...``). The whole scene where None.
+            a semicolon (``EPSG:32633;...``). Or a GeoDataFrame, a GeoSeries, or a
+            shapely geometry in WGS 84. The whole scene where None.
         options: Model, formats, tiles, device and so on.
         on_step: Called as the job gets on, from the calling thread.
 
@@ -78,15 +80,19 @@ def segment(
     clock = Clock()
     place = Output.of(output)
     config = _prepare(scene, place, aoi, options, clock, on_step)
-    with place.claimed(), _client([config], on_step) as client:
-        return _finish(config, client, clock, on_step)
+    with place.claimed():
+        done = _done_already(config, on_step)
+        if done is not None:
+            return done
+        with _client([config], on_step) as client:
+            return _finish(config, client, clock, on_step)
 
 
 def segment_features(  # what segment takes, and the field
     scene: Inputs,
     output: Path | str,
     *,
-    aoi: Path | str,
+    aoi: Area,
     field: str,
     options: SegmentOptions | None = None,
     on_step: OnStep = ignore_step,
@@ -100,7 +106,7 @@ def segment_features(  # what segment takes, and the field
     Args:
         scene: What to map, as `segment` takes it.
         output: The directory for the features' folders.
-        aoi: A vector file of polygons, or one of its layers.
+        aoi: A vector file of polygons, one of its layers, or a GeoDataFrame.
         field: The field whose values name the features; those of one name are one.
         options: Model, formats, tiles, device and so on.
         on_step: Called as the job gets on, from the calling thread.
@@ -122,10 +128,10 @@ def segment_features(  # what segment takes, and the field
             "store; give a folder, or leave out the mask model"
         )
     config = _prepare(scene, place, aoi, options, clock, on_step)
-    features = read_features(str(aoi), field, config.scene.geobox)
+    features = read_features(aoi, field, config.scene.geobox)
     parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
-        check_products(part.output, scene, str(aoi), options)
+        check_products(part.output, scene, aoi, options)
     told = tuple(w for area in features.values() for w in area.warnings)
     on_step(Step("prepare", warnings=told))
     reports: dict[str, Report] = {}
@@ -150,7 +156,7 @@ def segment_each(
     scenes: Sequence[Path | str],
     output: Path | str,
     *,
-    aoi: Path | str | None = None,
+    aoi: Area | None = None,
     options: SegmentOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> dict[str, Report]:
@@ -193,7 +199,7 @@ def segment_each(
             on_step(Step("scene", done=len(reports), total=len(configs), scene=name))
             try:
                 with config.output.claimed():
-                    reports[name] = finished_report(config) or _finish(
+                    reports[name] = _done_already(config, on_step) or _finish(
                         config, client, clocks[name], on_step
                     )
             except (DiskError, DeviceError):
@@ -212,14 +218,13 @@ def segment_each(
 def _prepare(  # what segment takes
     scene: Inputs,
     output: Output,
-    aoi: Path | str | None,
+    aoi: Area | None,
     options: SegmentOptions,
     clock: Clock,
     on_step: OnStep,
 ) -> RunConfig:
     with clock("prepare"):
-        area = None if aoi is None else str(aoi)
-        config = prepare(scene, output, area, options, on_step)
+        config = prepare(scene, output, aoi, options, on_step)
     on_step(Step("prepare", warnings=config.warnings))
     return config
 
@@ -241,6 +246,21 @@ def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
 def _journal(config: RunConfig) -> AbstractContextManager[Journal]:
     place, identity = config.run_directory, config.plan.identity
     return open_journal(place, identity, restart=config.options.restart)
+
+
+def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
+    """Read the report of the very same run where it is finished, and say so."""
+    report = finished_report(config)
+    if report is not None:
+        place = config.output.place(config.output.folder)
+        on_step(
+            Step(
+                "prepare",
+                note=f"{place} holds this map already, of the same inputs and "
+                f"settings: nothing was computed (restart makes it again)",
+            )
+        )
+    return report
 
 
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
-from geoseg.errors import InputError, LabelsError
-from geoseg.geo.legend import NODATA, LandClass, Legend, plain_legend
+from geoseg.errors import InputError, LabelsError, brief
+from geoseg.geo.legend import NODATA, Legend, named_legend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
-
 _COLOUR = re.compile("#[0-9a-f]{6}")
+_LARGEST = 1_000_000
+"""Characters of a file of classes."""
 _FIELDS = {"name", "id", "colour", "merge"}
 
 
@@ -82,13 +83,8 @@ def class_mapping_of(labels: Iterable[str]) -> ClassMapping:
     numbers = all(name.isdecimal() for name in names)
     fits = numbers and int(names[-1]) < 255  # noqa: PLR2004  255 is nodata
     ids = [int(name) if fits else place for place, name in enumerate(names)]
-    plain = plain_legend(ids)
-    legend = Legend(
-        tuple(
-            LandClass(each.id, f"class {name}" if numbers else name, each.colour)
-            for each, name in zip(plain, names, strict=True)
-        )
-    )
+    called = [f"class {name}" if numbers else name for name in names]
+    legend = named_legend(ids, called)
     return ClassMapping(
         legend, tuple((name, place) for place, name in enumerate(names))
     )
@@ -114,13 +110,13 @@ def read_class_mapping(path: Path) -> ClassMapping:
     if some and len(some) < len(listed):
         raise LabelsError(f"{path}: give every class an id, or none")
     ids = [_id(path, entry, place) for place, entry in enumerate(listed)]
-    colours = {each.id: each.colour for each in plain_legend(range(len(listed)))}
-    classes = [
-        (LandClass(number, entry["name"], entry.get("colour", colours[place])), entry)
-        for place, (number, entry) in enumerate(zip(ids, listed, strict=True))
-    ]
-    classes.sort(key=lambda pair: pair[0].id)
-    legend = Legend(tuple(land_class for land_class, _ in classes))
+    ordered = sorted(zip(ids, listed, strict=True), key=lambda pair: pair[0])
+    legend = named_legend(
+        [number for number, _ in ordered],
+        [entry["name"] for _, entry in ordered],
+        [entry.get("colour") for _, entry in ordered],
+    )
+    classes = [(each, entry) for each, (_, entry) in zip(legend, ordered, strict=True)]
     pairs = [
         (label, place)
         for place, (land_class, entry) in enumerate(classes)
@@ -177,33 +173,50 @@ def check_class_mapping(
 
 def _listed(path: Path) -> list[Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LabelsError(f"{path} cannot be read ({error.strerror})") from error
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LARGEST + 1)
+    except (OSError, UnicodeError) as error:
+        raise LabelsError(f"{path} cannot be read ({error})") from error
+    if len(text) > _LARGEST:
+        raise LabelsError(
+            f"{path} is too long for a list of classes, which has {_LARGEST:,} "
+            f"characters at most"
+        )
+    try:
+        content = None if _has_alias(text) else yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise LabelsError(f"{path} is no YAML: {str(error).splitlines()[0]}") from error
     listed = content.get("classes") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
-        raise LabelsError(f"{path} needs a list of classes, each with a name")
+        raise LabelsError(
+            f"{path} needs a list of classes, each with a name, and no aliases (*name)"
+        )
     return listed
+
+
+def _has_alias(text: str) -> bool:
+    """Tell whether YAML stands for more than is written: it could fill the memory."""
+    events = yaml.parse(text, yaml.SafeLoader)
+    return any(isinstance(event, yaml.AliasEvent) for event in events)
 
 
 def _entry(path: Path, entry: object) -> dict[str, Any]:
     if isinstance(entry, str):
         return {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise LabelsError(f"{path}: {entry!r} is no class; it needs a name")
+        raise LabelsError(f"{path}: {brief(entry)} is no class; it needs a name")
+    name, merged = brief(entry["name"]), entry.get("merge", [])
     strange = sorted(str(key) for key in entry.keys() - _FIELDS)
     if strange:
         raise LabelsError(
-            f"{path}: class {entry['name']!r} has {strange}; a class has name, id, "
-            f"colour and merge"
+            f"{path}: class {name} has {brief(strange)}; a class has name, id, colour "
+            f"and merge"
         )
-    if not isinstance(entry.get("merge", []), list):
-        raise LabelsError(f"{path}: merge of {entry['name']!r} is no list of labels")
+    if not isinstance(merged, list) or any(isinstance(e, list | dict) for e in merged):
+        raise LabelsError(f"{path}: merge of {name} is no list of labels")
     colour = entry.get("colour", "#000000")
     if not isinstance(colour, str):
-        raise InputError(f"{path}: write the colour of {entry['name']!r} as '#rrggbb'")
+        raise InputError(f"{path}: write the colour of {name} as '#rrggbb'")
     return entry
 
 
@@ -217,7 +230,7 @@ def _id(path: Path, entry: dict[str, Any], place: int) -> int:
     number: int = entry.get("id", place)
     if isinstance(number, int) and not 0 <= number < NODATA:
         raise LabelsError(
-            f"{path}: {entry['name']!r} has id {number}; a map's ids are 0 to "
+            f"{path}: {brief(entry['name'])} has id {number}; a map's ids are 0 to "
             f"{NODATA - 1}: give it another one, and write 'merge: [{number}]' for "
             f"the labels' number"
         )

@@ -37,7 +37,7 @@ def test_category_names_name_every_value(legend):
         ((255, "cloud", "#ffffff"), "has id 255; ids are whole numbers from 0 to 254"),
         ((-1, "cloud", "#ffffff"), "has id -1"),
         ((True, "cloud", "#ffffff"), "has id True"),
-        ((1, " ", "#ffffff"), "class 1 has no name"),
+        ((1, " ", "#ffffff"), "class 1 cannot be named ' ': it is empty"),
         ((1, "cloud", "white"), "colour 'white'; write it as #rrggbb"),
     ],
 )

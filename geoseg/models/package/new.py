@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import ModelError
 from geoseg.geo.band_names import SENTINEL2
-from geoseg.geo.legend import LandClass, Legend
+from geoseg.geo.legend import Legend, named_legend
 from geoseg.models.package.card import (
     GSD_TOLERANCE,
     MOST_BANDS,
@@ -23,20 +23,6 @@ from geoseg.models.package.naming import check_name
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_PALETTE = [
-    "#4e79a7",
-    "#f28e2b",
-    "#59a14f",
-    "#e15759",
-    "#76b7b2",
-    "#edc948",
-    "#b07aa1",
-    "#ff9da7",
-    "#9c755f",
-    "#bab0ac",
-]
-"""Colours for classes that were given none."""
 _FIELDS = 3
 """What a class may say: name, value, colour."""
 
@@ -210,17 +196,19 @@ def _band_index(text: str) -> int | None:
 def _legend(classes: tuple[str, ...]) -> tuple[Legend, tuple[int, ...]]:
     """Read the classes and order them by value; keep each one's channel."""
     listed = [_land_class(place, text) for place, text in enumerate(classes)]
-    order = sorted(range(len(listed)), key=lambda channel: listed[channel].id)
-    legend = Legend(tuple(listed[channel] for channel in order))
+    order = sorted(range(len(listed)), key=lambda channel: listed[channel][1])
+    names, ids, colours = zip(*(listed[channel] for channel in order), strict=True)
+    legend = named_legend(ids, names, colours)
     return legend, () if order == list(range(len(order))) else tuple(order)
 
 
-def _land_class(place: int, text: str) -> LandClass:
+def _land_class(place: int, text: str) -> tuple[str, int, str | None]:
+    """Read a class: name, value, and colour where one is given."""
     parts = [part.strip() for part in text.split(":")]
     value = parts[1] if len(parts) > 1 else str(place)
     if len(parts) > _FIELDS or not value.isdecimal():
         raise ModelError(
             f"{text!r} is no class; write name, name:value or name:value:#rrggbb"
         )
-    colour = parts[2] if len(parts) == _FIELDS else _PALETTE[place % len(_PALETTE)]
-    return LandClass(int(value), parts[0], colour.lower())
+    colour = parts[2].lower() if len(parts) == _FIELDS else None
+    return parts[0], int(value), colour

@@ -8,7 +8,16 @@
 """
 
 from geoseg.overlay.aoi.area import Aoi, whole_scene
+from geoseg.overlay.aoi.given import Area, told
 from geoseg.overlay.aoi.read import read_aoi, read_features
 from geoseg.storage.vectors.read import split_layer
 
-__all__ = ["Aoi", "read_aoi", "read_features", "split_layer", "whole_scene"]
+__all__ = [
+    "Aoi",
+    "Area",
+    "read_aoi",
+    "read_features",
+    "split_layer",
+    "told",
+    "whole_scene",
+]

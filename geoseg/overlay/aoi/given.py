@@ -1,10 +1,11 @@
-"""What somebody gives as an area of interest: a vector file, WKT or a bounding box."""
+"""What somebody gives as an area of interest: a file, text or shapes."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import shapely
@@ -12,12 +13,21 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import AoiError
-from geoseg.storage.vectors.read import AREA, read_layer, split_layer
+from geoseg.storage.vectors.read import AREA, Layer, read_layer, split_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopandas import GeoDataFrame, GeoSeries
     from numpy.typing import NDArray
+    from shapely import Geometry
+
+
+Area: TypeAlias = "Path | str | GeoDataFrame | GeoSeries | Geometry"
+"""A vector file of polygons in any CRS, one of its layers (``file.gpkg|layer=name``),
+WKT, or a bounding box ``west,south,east,north``; or shapes: a GeoDataFrame or GeoSeries
+in any CRS, or a shapely geometry. Text and a bare geometry are in WGS 84; text may name
+another CRS before a semicolon (``EPSG:32633;...``)."""
 
 _WGS84 = CRS.from_epsg(4326)
 _IN_CRS = re.compile(r"(?:(?P<crs>[^;|]+);)?\s*(?P<text>.*)", re.DOTALL)
@@ -43,20 +53,20 @@ class Given:
     """Each shape's value of the field asked for."""
 
 
-def read_given(area: str, field: str | None = None) -> Given:
+def read_given(area: Area, field: str | None = None) -> Given:
     """Read an area of interest from wherever it is.
 
     Args:
-        area: The path of a vector file that GDAL knows, ``file.gpkg|layer=name`` for
-            one layer of several; or WKT; or a bounding box ``west,south,east,north``.
-            The last two are in WGS 84, or in the CRS before a semicolon:
-            ``EPSG:32633;400000,5800000,401000,5801000``.
-        field: A field whose values tell the features of a file apart.
+        area: A file, text or shapes; see `Area`.
+        field: A field whose values tell the features of a file or frame apart.
 
     Raises:
         AoiError: There is no such file, layer or field, or it makes no sense.
 
     """
+    if not isinstance(area, str | Path):
+        return _drawn(area, field)
+    area = str(area)
     stripped = area.strip()
     parts = _IN_CRS.fullmatch(stripped)
     text = parts["text"] if parts else ""
@@ -70,8 +80,46 @@ def read_given(area: str, field: str | None = None) -> Given:
         )
     crs = _crs(parts["crs"]) if parts and parts["crs"] else _WGS84
     shape = _box(text, crs) if is_box else _from_wkt(text)
-    shorter = stripped[:_LONGEST_NAME] + "..." * (len(stripped) > _LONGEST_NAME)
-    return Given(shorter, np.array([shape]), crs)
+    called = f"box {text}" if is_box else text
+    called = called[:_LONGEST_NAME] + "..." * (len(called) > _LONGEST_NAME)
+    if crs != _WGS84:
+        called += f" ({crs.to_string()})"
+    return Given(called, np.array([shape]), crs)
+
+
+def told(area: Area) -> str:
+    """Say what was given, in a few words where it is no text."""
+    if isinstance(area, str | Path):
+        return str(area)
+    count = f" of {len(area):,} shapes" if hasattr(area, "__len__") else ""
+    return f"a {type(area).__name__}{count}"
+
+
+def _drawn(area: GeoDataFrame | GeoSeries | Geometry, field: str | None) -> Given:
+    """Take shapes that were made in Python."""
+    import geopandas  # noqa: PLC0415  # workers read no areas
+
+    name = told(area)
+    if isinstance(area, shapely.Geometry):
+        shapes, crs = np.array([area], object), _WGS84
+    elif isinstance(area, geopandas.GeoDataFrame | geopandas.GeoSeries):
+        try:
+            shapes, crs = np.asarray(area.geometry, object), area.crs
+        except AttributeError as error:
+            raise AoiError(f"aoi is {name} without geometries; set_geometry") from error
+    else:
+        raise AoiError(
+            f"aoi is {name}; give a path, WKT, 'west,south,east,north', a shapely "
+            f"geometry, a GeoSeries or a GeoDataFrame"
+        )
+    if crs is None:
+        raise AoiError(f"aoi is {name} without a CRS; give it one with set_crs")
+    if field is None:
+        return Given(name, shapes, CRS(crs))
+    if field not in getattr(area, "columns", ()):
+        raise AoiError(f"aoi is {name} and has no field {field!r}")
+    columns = {field: area[field].to_numpy(object)}
+    return Given(name, shapes, CRS(crs), Layer(shapes, crs, columns).texts(field))
 
 
 def _crs(text: str) -> CRS:

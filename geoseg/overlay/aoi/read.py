@@ -9,14 +9,11 @@ import numpy as np
 
 from geoseg.errors import AoiError
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
-from geoseg.overlay.aoi.given import Given, read_given
+from geoseg.overlay.aoi.given import Area, Given, read_given
 from geoseg.overlay.aoi.reproject import placed_on, united
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoseg.geo.geobox import GeoBox
-
 _NEGLIGIBLE = 0.0005
 """A smaller share of the area may lie outside the scene without a warning."""
 _HALF_TURN = 180
@@ -25,7 +22,7 @@ _UNSAFE = re.compile(r"[^\w .()+-]|^\.+|[. ]+$")
 """What not every disk takes in the name of a folder."""
 
 
-def read_aoi(area: Path | str, geobox: GeoBox) -> Aoi:
+def read_aoi(area: Area, geobox: GeoBox) -> Aoi:
     """Read what somebody gives as one area on a scene.
 
     Any format and CRS that GDAL knows; GeoJSON without a CRS is WGS 84, as its
@@ -33,8 +30,7 @@ def read_aoi(area: Path | str, geobox: GeoBox) -> Aoi:
     polygons are united; points and lines are left out with a warning.
 
     Args:
-        area: A vector file, one of its layers, WKT or a bounding box, as
-            `geoseg.overlay.aoi.given.read_given` takes them.
+        area: A vector file, one of its layers, WKT, a bounding box or shapes.
         geobox: The scene's plane.
 
     Returns:
@@ -45,17 +41,17 @@ def read_aoi(area: Path | str, geobox: GeoBox) -> Aoi:
             polygon, no CRS, or none that overlaps the scene.
 
     """
-    return _on_scene(read_given(str(area)), geobox)
+    return _on_scene(read_given(area), geobox)
 
 
-def read_features(area: str, field: str, geobox: GeoBox) -> dict[str, Aoi]:
+def read_features(area: Area, field: str, geobox: GeoBox) -> dict[str, Aoi]:
     """Read each feature of a vector file as an area of its own on a scene.
 
     Features of one name are one area. Those that are not on the scene are left out,
     and the warnings of the first area say so.
 
     Args:
-        area: A vector file, or one of its layers.
+        area: A vector file, one of its layers, or a GeoDataFrame.
         field: The field with the features' names.
         geobox: The scene's plane.
 

@@ -1,4 +1,9 @@
-"""The classes' colours as a QGIS style, so that polygons open in them."""
+"""The classes' colours as a QGIS style, so that raster and polygons open in them.
+
+QGIS looks for the style of a layer in a file of the layer's name that ends in ``.qml``.
+``landcover.tif`` and ``landcover.geojson`` have one and the same, so it holds both: a
+raster layer takes ``<pipe>`` of it and a vector layer ``<renderer-v2>``.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,41 @@ _OUTLINE_MM = "0.1"
 
 
 def make_qml(legend: Legend) -> str:
-    """Write a QGIS style: one category for each class, by ``class_id``."""
+    """Write a QGIS style: an entry a class, of the raster's values and ``class_id``."""
     document = Element("qgis", version="3.28", styleCategories="Symbology")
+    _add_raster(document, legend)
+    _add_polygons(document, legend)
+    indent(document)
+    return _DOCTYPE + tostring(document, encoding="unicode") + "\n"
+
+
+def _add_raster(document: Element, legend: Legend) -> None:
+    """Add a palette of the classes alone; of a colour table QGIS shows 256 entries."""
+    pipe = SubElement(document, "pipe")
+    renderer = SubElement(
+        pipe,
+        "rasterrenderer",
+        type="paletted",
+        band="1",
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+    )
+    SubElement(renderer, "rasterTransparency")
+    palette = SubElement(renderer, "colorPalette")
+    for land_class in legend:
+        SubElement(
+            palette,
+            "paletteEntry",
+            value=str(land_class.id),
+            label=land_class.name,
+            color=land_class.colour,
+            alpha="255",
+        )
+
+
+def _add_polygons(document: Element, legend: Legend) -> None:
+    """Add a category a class."""
     renderer = SubElement(
         document, "renderer-v2", type="categorizedSymbol", attr="class_id"
     )
@@ -32,8 +70,6 @@ def make_qml(legend: Legend) -> str:
             render="true",
         )
         _add_fill(symbols, str(position), land_class)
-    indent(document)
-    return _DOCTYPE + tostring(document, encoding="unicode") + "\n"
 
 
 def _add_fill(symbols: Element, name: str, land_class: LandClass) -> None:

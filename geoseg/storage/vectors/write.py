@@ -172,6 +172,23 @@ def write_polygons(
             _write_style(path, partial, make_qml(legend))
 
 
+def write_style(raster: Path, legend: Legend) -> None:
+    """Write the style beside a class map, with the checksum of the map.
+
+    Args:
+        raster: The class map, which is there.
+        legend: Its classes.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    style = raster.with_suffix(".qml")
+    with atomic_file(style) as partial:
+        text = f"{make_qml(legend)}<!-- {files_mark([raster])} -->\n"
+        partial.write_text(text, encoding="utf-8")
+
+
 def _write_style(path: Path, partial: Path, qml: str) -> None:
     """Write the style beside a file, with the checksums of the file's parts."""
     style = path.with_suffix(".qml")

@@ -1,0 +1,50 @@
+"""Signals that ask a program to end: what Ctrl-C is to a terminal.
+
+Batch systems and containers send SIGTERM, a terminal that is closed SIGHUP. Either ends
+a job as Ctrl-C does: what is finished is kept, and a sentence says how to go on.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_NAMES = ("SIGTERM", "SIGHUP")
+"""Windows has the first alone."""
+
+
+class Stopped(KeyboardInterrupt):  # as Python's own is called
+    """Somebody asked the program to end, by a signal other than Ctrl-C's."""
+
+    def __init__(self, number: int) -> None:
+        """Remember the signal, by which the exit status is told."""
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def signals_raised() -> Iterator[None]:
+    """Have these signals raise `Stopped` in the main thread; elsewhere do nothing.
+
+    A signal that is ignored, as SIGHUP is by nohup, stays so.
+    """
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (getattr(signal, name, None) for name in _NAMES):
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, _: FrameType | None) -> NoReturn:
+    raise Stopped(number)
