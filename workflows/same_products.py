@@ -29,7 +29,7 @@ SAMPLE = Path(__file__).parents[1] / "sample_aoi"
 SCENE, AOI, LABELS = (
     str(SAMPLE / name) for name in ("scene.tif", "aoi.geojson", "labels.gpkg")
 )
-SMALL = ["--bbox", "13.02,52.36,13.06,52.39"]
+SMALL = ["--bbox", "12.58,52.48,12.62,52.50"]
 MAPS = ["landcover.tif", "confidence.tif", "landcover.geojson"]
 
 
