@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import SceneOptions
+    from geoseg.storage.vectors.read import list_fields
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
@@ -86,6 +87,7 @@ _HOMES = {
     "inspect_model": "geoseg.models.networks.receptive_field",
     "installed_models": "geoseg.models.package.installed",
     "known_models": "geoseg.models.package.package",
+    "list_fields": "geoseg.storage.vectors.read",
     "list_architectures": "geoseg.models.networks.survey",
     "load_package": "geoseg.models.package.package",
     "make_package": "geoseg.models.package.make",
@@ -147,6 +149,7 @@ __all__ = [
     "installed_models",
     "known_models",
     "list_architectures",
+    "list_fields",
     "load_package",
     "make_package",
     "models_folder",

@@ -65,7 +65,11 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "numpy torch",
     ),
     "__init__": (
-        "errors progress scene models report vectorize evaluate run train diagnose",
+        # storage: what columns a file has.
+        (
+            "errors progress storage scene models report vectorize evaluate run train "
+            "diagnose"
+        ),
         "",
     ),
     "cli": ("errors __init__", "click geopandas rich"),

@@ -28,6 +28,7 @@ COMMANDS = {
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",
     "models": "List the models, or show what one needs and gives.",
+    "completion": "Make a shell complete commands, flags, values and files.",
 }
 """Each command's module in this package, and its one line of help."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import geoseg
+from geoseg.cli.completion import fields
 from geoseg.cli.figures import show_assessment
 from geoseg.cli.options import (
     a_path,
@@ -30,6 +31,7 @@ from geoseg.cli.screen import Screen
 @click.option(
     "--class-field",
     "column",
+    shell_complete=fields,
     help="The reference's column of classes [default: class, or reference].",
 )
 @click.option(

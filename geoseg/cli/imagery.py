@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import geoseg
+from geoseg.cli.completion import any_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,10 @@ def scene_flags(command: Command) -> Command:
             help="Map no more than this, in the CRS of the grid.",
         ),
         click.option(
-            "--like", metavar="RASTER", help="Read on the pixels of this raster."
+            "--like",
+            type=any_place,
+            metavar="RASTER",
+            help="Read on the pixels of this raster.",
         ),
         click.option(
             "--resolution",

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.completion import any_place, models
 from geoseg.cli.imagery import scene_flags, scene_options
 from geoseg.cli.options import a_path, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
@@ -23,9 +24,16 @@ _UNFIT = 2
 
 
 @click.command("info")
-@click.argument("scene", nargs=-1, required=True)
-@click.option("--model", help="Tell whether this model fits, and how.")
-@click.option("--aoi", metavar="AREA", help="Draw this area into the picture.")
+@click.argument("scene", nargs=-1, required=True, type=any_place)
+@click.option(
+    "--model", shell_complete=models, help="Tell whether this model fits, and how."
+)
+@click.option(
+    "--aoi",
+    type=any_place,
+    metavar="AREA",
+    help="Draw this area into the picture.",
+)
 @click.option("--plot", type=a_path, help="Draw members, AOI and tiles as a PNG here.")
 @click.option("--exact", is_flag=True, help="Read all pixels for ranges and shares.")
 @scene_flags

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.completion import models
 from geoseg.cli.options import reporting
 from geoseg.cli.paper import show, show_json
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("inspect")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @click.option(
     "--receptive-field",
     is_flag=True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from geoseg.cli.completion import any_place, fields
 from geoseg.cli.options import a_path, a_place, names
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
             ),
             click.option(
                 "--class-field",
+                shell_complete=fields,
                 help="The labels' column of classes [default: class, or class_name].",
             ),
             click.option(
@@ -80,7 +82,13 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
                 required=required,
                 help="Polygons, lines, points or a raster of classes, in any CRS.",
             ),
-            click.argument("scenes", metavar="SCENE...", nargs=-1, required=True),
+            click.argument(
+                "scenes",
+                metavar="SCENE...",
+                nargs=-1,
+                required=True,
+                type=any_place,
+            ),
         ):
             command = add(command)
         return command

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 import geoseg
+from geoseg.cli.completion import any_place, formats, models
 from geoseg.cli.options import computing, names, overwriting, tiling
 from geoseg.errors import InputError
 
@@ -29,6 +30,7 @@ def mapping_into(*, required: bool) -> Callable[[Command], Command]:
     return click.option(
         "--output",
         "-o",
+        type=any_place,
         metavar="DIR|s3://...",
         required=required,
         help="Where the map goes: a directory, or a place in an object store.",
@@ -47,6 +49,7 @@ def segmenting(command: Command) -> Command:
         ),
         click.option(
             "--run-dir",
+            type=any_place,
             metavar="DIR|s3://...",
             help="Where unfinished work is kept [default: .geoseg in the output].",
         ),
@@ -91,6 +94,7 @@ def segmenting(command: Command) -> Command:
         ),
         click.option(
             "--mask-model",
+            shell_complete=models,
             help="A model for clouds and shadows: where it sees them, nodata.",
         ),
         click.option(
@@ -134,6 +138,7 @@ def segmenting(command: Command) -> Command:
         click.option(
             "--format",
             "formats",
+            shell_complete=formats,
             multiple=True,
             default=("geojson",),
             show_default=True,
@@ -155,6 +160,7 @@ def segmenting(command: Command) -> Command:
         ),
         click.option(
             "--model",
+            shell_complete=models,
             multiple=True,
             default=("sentinel2-landcover",),
             show_default=True,
@@ -175,11 +181,12 @@ def segmenting(command: Command) -> Command:
         ),
         click.option(
             "--aoi",
+            type=any_place,
             metavar="AREA",
             help="Map no more than this: a vector file of polygons in any CRS, "
             "FILE|layer=NAME, or WKT.",
         ),
-        click.argument("scene", nargs=-1),
+        click.argument("scene", nargs=-1, type=any_place),
     ):
         command = add(command)
     return command

@@ -11,6 +11,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.architectures import list_architectures
 from geoseg.cli.cards import card_of
+from geoseg.cli.completion import models
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
@@ -66,7 +67,7 @@ def _line(listed: dict[str, Any]) -> str:
 
 
 @command.command("show")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @reporting
 def show_model(model: str, *, quiet: bool, as_json: bool) -> None:
     """Show what MODEL, a name, a directory or hf://owner/name, needs and gives."""
@@ -139,7 +140,7 @@ def _normalised(package: ModelPackage) -> str:
 
 
 @command.command("validate")
-@click.argument("model")
+@click.argument("model", shell_complete=models)
 @reporting
 def validate_model(model: str, *, quiet: bool, as_json: bool) -> None:
     """Check MODEL: files, checksum, bands, classes, and its network on a tile.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import geoseg
+from geoseg.cli.completion import fields
 from geoseg.cli.imagery import scene_flags, scene_options
 from geoseg.cli.mapping import mapping_into, segmenting, take_area
 from geoseg.cli.options import drawing, polygon_options, reporting
@@ -23,7 +24,10 @@ from geoseg.errors import InputError
     "--each", is_flag=True, help="Tell of every scene by itself, as segment --each."
 )
 @click.option(
-    "--per-feature", metavar="FIELD", help="As of segment: a map for every feature."
+    "--per-feature",
+    metavar="FIELD",
+    shell_complete=fields,
+    help="As of segment: a map for every feature.",
 )
 @drawing
 @reporting

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 import geoseg
+from geoseg.cli.completion import fields
 from geoseg.cli.imagery import scene_flags, scene_options
 from geoseg.cli.mapping import mapping_into, segmenting, take_area
 from geoseg.cli.options import drawing, polygon_options, reporting
@@ -24,6 +25,7 @@ from geoseg.errors import InputError
 @click.option(
     "--per-feature",
     metavar="FIELD",
+    shell_complete=fields,
     help="Map every feature of the AOI by itself, named by this field.",
 )
 @drawing

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.completion import models
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import a_path, reporting
 from geoseg.cli.paper import show, show_json, show_line
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 @click.command("train")
 @labelled(required=True)
 @click.option(
-    "--from", "start", metavar="PACKAGE", help="Go on from this model: fine-tuning."
+    "--from",
+    "start",
+    shell_complete=models,
+    metavar="PACKAGE",
+    help="Go on from this model: fine-tuning.",
 )
 @click.option("--architecture", default="Unet", show_default=True)
 @click.option("--encoder", default="tu-tf_efficientnet_lite0", show_default=True)

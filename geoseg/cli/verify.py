@@ -8,6 +8,7 @@ import click
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.completion import any_place, models
 from geoseg.cli.options import computing, reporting, tiling
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("model")
-@click.argument("scene")
+@click.argument("model", shell_complete=models)
+@click.argument("scene", type=any_place)
 @click.option(
     "--window",
     type=int,
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     help="Pixels of the scene to compare [default: its middle, 1024 a side].",
 )
 @click.option(
-    "--aoi", metavar="AREA", help="Polygons to compare in, instead of a window."
+    "--aoi",
+    type=any_place,
+    metavar="AREA",
+    help="Polygons to compare in, instead of a window.",
 )
 @click.option(
     "--blend",

@@ -20,6 +20,7 @@ from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.spread import spread
+from geoseg.scene import absolute
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
         options = replace(options, stratified=True)
     read = (class_map, reference, confidence, within, strata)
     check_products(output, read, overwrite=overwrite)
+    if options.scheduler is not None:
+        class_map, reference = absolute(class_map), absolute(reference)
+        confidence = confidence and absolute(confidence)
+        strata = strata and absolute(strata)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("evaluate"))
     legend = source.legend()

@@ -314,6 +314,7 @@ def _report(
         warnings=[
             *config.warnings,
             *counts.failures,
+            *counts.lost,
             *_emptiness(found),
             *doubts(areas),
             *(

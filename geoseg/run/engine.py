@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
@@ -45,6 +46,8 @@ _AHEAD = 3
 """Parts that are read before they are wanted."""
 _PATIENCE_S = 5.0
 """Seconds without a result after which we look whether any worker is left."""
+_LOOK_S = 2.0
+"""Seconds between looks at which workers are left."""
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
 
@@ -65,6 +68,8 @@ class Progress:
     """Tiles that touch the AOI but hold no valid pixel of it."""
     resumed: int = 0
     """Blocks that an earlier, unfinished run had done."""
+    lost: tuple[str, ...] = ()
+    """Which workers went away on the way, a sentence each."""
     failures: tuple[str, ...] = ()
     """What is missing and why, a sentence each, where that was allowed."""
 
@@ -245,6 +250,7 @@ class _Walk:
         """
         room = in_flight * workers.count
         results: SimpleQueue[Future[Any]] = SimpleQueue()
+        census = _Census(workers)
         work: dict[Future[Any], _Work] = {}
 
         def hand_out() -> None:
@@ -257,6 +263,7 @@ class _Walk:
         hand_out()
         while work:
             ended = _next_results(results, workers)
+            self.progress = replace(self.progress, lost=census.lost())
             self._settle([(work.pop(future), future) for future in ended], workers)
             hand_out()
         return self._failures
@@ -347,6 +354,25 @@ class _Walk:
         )
         failure.__cause__ = error
         return failure
+
+
+class _Census:
+    """Who is there, and who was: a lost worker's tasks are done again in silence."""
+
+    def __init__(self, workers: Workforce) -> None:
+        self._workers, self._there = workers, set(workers.members)
+        self._looked, self._told = monotonic(), list[str]()
+
+    def lost(self) -> tuple[str, ...]:
+        """Say which workers went away since the beginning, a sentence each."""
+        if monotonic() - self._looked >= _LOOK_S:
+            now = set(self._workers.members)
+            self._told += [
+                f"worker {each} was lost; what it was about is done again by the others"
+                for each in sorted(self._there - now)
+            ]
+            self._there, self._looked = now, monotonic()
+        return tuple(self._told)
 
 
 def _next_results(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
-from geoseg.scene import SceneOptions
+from geoseg.scene import SceneOptions, absolute
 from geoseg.storage.authorship import REPORT
 from geoseg.storage.vectors.replacing import replaced
 from geoseg.storage.vectors.write import FORMATS
@@ -139,6 +139,12 @@ class SegmentOptions:
         if self.run_dir is None:
             return self
         return replace(self, run_dir=f"{str(self.run_dir).rstrip('/')}/{name}")
+
+    def for_cluster(self) -> SegmentOptions:
+        """Give the same with paths that other processes find from their folders."""
+        bands = tuple((name, absolute(file)) for name, file in self.scene.bands)
+        place = None if self.run_dir is None else absolute(self.run_dir)
+        return replace(self, scene=replace(self.scene, bands=bands), run_dir=place)
 
     def legend_of(self, package: ModelPackage) -> Legend:
         """Give the classes of a map that a model makes.

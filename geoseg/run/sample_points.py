@@ -19,6 +19,7 @@ from geoseg.overlay.reference import check_points_suffix, places, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.spread import spread
+from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
 from geoseg.storage.staging import atomic_file, check_folder
 
@@ -112,6 +113,8 @@ def sample_points(
     check_points_suffix(output)
     check_names(output)
     check_folder(output.parent)
+    if options.scheduler is not None:
+        class_map, strata = absolute(class_map), strata and absolute(strata)
     source = ClassMap.open(class_map, band=band)
     on_step(Step("sample"))
     population = Population.of(source, strata)

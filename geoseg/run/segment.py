@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
@@ -19,11 +20,11 @@ from geoseg.run.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.run.scene_names import named_apart
 from geoseg.run.tasks import Job, tasks_at_once
+from geoseg.scene import absolute
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from distributed import Client
 
@@ -76,8 +77,9 @@ def segment(
         ... )  # doctest: +SKIP
 
     """
-    options = options or SegmentOptions()
-    clock = Clock()
+    options, clock = options or SegmentOptions(), Clock()
+    if options.scheduler is not None:
+        scene, output, options = _for_cluster(scene, output, options)
     place = Output.of(output)
     config = _prepare(scene, place, aoi, options, clock, on_step)
     with place.claimed():
@@ -119,8 +121,9 @@ def segment_features(  # what segment takes, and the field
         RunError: Something failed on the way; the same call resumes.
 
     """
-    options = options or SegmentOptions()
-    clock = Clock()
+    options, clock = options or SegmentOptions(), Clock()
+    if options.scheduler is not None:
+        scene, output, options = _for_cluster(scene, output, options)
     place = Output.of(output)
     if options.mask_model is not None and place.url is not None:
         raise InputError(
@@ -185,6 +188,8 @@ def segment_each(
     """
     options = options or SegmentOptions()
     configs, clocks = {}, {}
+    if options.scheduler is not None:
+        scenes, output, options = _for_cluster(scenes, output, options)
     place = Output.of(output)
     for name, scene in named_apart(scenes).items():
         clocks[name] = Clock()
@@ -213,6 +218,15 @@ def segment_each(
             f"({told}); run the same command again to finish them"
         ) from next(iter(failures.values()))
     return reports
+
+
+def _for_cluster(
+    scene: Inputs, output: Path | str, options: SegmentOptions
+) -> tuple[list[str], str, SegmentOptions]:
+    """Name everything so that workers find it, whatever folder they began in."""
+    given = [scene] if isinstance(scene, str | Path) else scene
+    named = [absolute(each) for each in given]
+    return named, absolute(output), options.for_cluster()
 
 
 def _prepare(  # what segment takes
@@ -321,6 +335,7 @@ def _infer(
                 total=progress.tiles_planned,
                 resumed_blocks=progress.resumed,
                 blocks=progress.blocks_planned,
+                warnings=progress.lost,
             )
         )
 

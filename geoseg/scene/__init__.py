@@ -18,10 +18,18 @@ The rooms, in the order that an image comes together:
 * `opening` is the way in: `open_scene`
 """
 
-from geoseg.scene.files.paths import Inputs, files_named
+from geoseg.scene.files.paths import Inputs, absolute, files_named
 from geoseg.scene.image import Scene
 from geoseg.scene.items.item import Needs
 from geoseg.scene.open import open_scene
 from geoseg.scene.options import SceneOptions
 
-__all__ = ["Inputs", "Needs", "Scene", "SceneOptions", "files_named", "open_scene"]
+__all__ = [
+    "Inputs",
+    "Needs",
+    "Scene",
+    "SceneOptions",
+    "absolute",
+    "files_named",
+    "open_scene",
+]

@@ -77,7 +77,9 @@ def test_the_order_in_which_blocks_finish_never_shows(here, processes, tmp_path)
         assert np.array_equal(expected, do(job, processes)[0])
 
 
-def test_a_worker_that_is_killed_does_not_show(here, processes, tmp_path):
+def test_a_worker_that_is_killed_is_told_of_and_does_not_show(
+    here, processes, tmp_path, monkeypatch
+):
     expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
     job = killed_job(tmp_path / "b", SlowPredictor())
     victims = iter(processes.run(os.getpid).values())
@@ -86,9 +88,14 @@ def test_a_worker_that_is_killed_does_not_show(here, processes, tmp_path):
         if progress.blocks == 5:
             os.kill(next(victims), signal.SIGKILL)
 
+    monkeypatch.setattr("geoseg.run.engine._LOOK_S", 0.0)
+    address, *_ = processes.run(os.getpid)
     with open_journal(job.store.directory, job.plan.identity) as journal:
         progress = run(job, journal, processes, kill_one)
     assert next(victims, None) is not None
+    assert f"worker {address} was lost; what it was about is done again" in str(
+        progress.lost
+    )
     assert progress.tiles == job.plan.tiles
     resumed, progress = do(job, here)
     assert progress.resumed == progress.blocks

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from itertools import count
+from socket import gethostname
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 import rasterio
@@ -61,7 +62,7 @@ class _Workers(WorkerPlugin):
             self.job.source.check()
             self.job.store.check()
         except (GeosegError, OSError) as error:
-            self.lack = f"{error} (seen from {worker.address})"
+            self.lack = f"{error} (seen from {gethostname()}, {worker.address})"
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Leave the worker's settings as they were."""

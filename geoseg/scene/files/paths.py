@@ -102,6 +102,21 @@ def files_named(inputs: Inputs) -> list[Path]:
     return [file for file in map(file_of, places) if file is not None]
 
 
+def absolute(place: Path | str) -> str:
+    """Name a place so that it is the same whatever folder one is in.
+
+    Example:
+        >>> absolute("s3://bucket/scene.tif"), absolute("/data/a.tif")
+        ('s3://bucket/scene.tif', '/data/a.tif')
+
+    """
+    text = str(place).removeprefix("file://")
+    file = None if as_url(text) is not None else file_of(text)
+    if file is None or file.is_absolute():
+        return text
+    return text.replace(str(file), os.path.abspath(file), 1)  # noqa: PTH100  # as above
+
+
 def folder_of(file: Path | str) -> str:
     """The absolute folder of a file; paths that are objects take ten times as long."""
     return os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120  # so it says

@@ -9,6 +9,7 @@ before it sees them.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -133,6 +134,33 @@ def read_layer(place: Path | str, role: Role, choose: Choice | None = None) -> L
             f"assign one, or save it again with one"
         )
     return Layer(shapes, crs, columns)
+
+
+class _EnoughError(Exception):
+    """The columns were seen; nothing else is to be read."""
+
+
+def list_fields(place: Path | str) -> tuple[str, ...]:
+    """Name the columns of a vector file, or of one of its layers; read no shape.
+
+    Args:
+        place: A vector file that GDAL knows, or GeoParquet; ``file.gpkg|layer=name``
+            for one layer of several.
+
+    Raises:
+        LabelsError: There is no such file or layer, or it is damaged or stands for
+            other files.
+
+    """
+    seen: list[str] = []
+
+    def look(columns: Sequence[str]) -> Sequence[str]:
+        seen.extend(columns)
+        raise _EnoughError
+
+    with suppress(_EnoughError):
+        read_layer(place, LABELS, look)
+    return tuple(seen)
 
 
 def split_layer(place: Path | str) -> tuple[Path, str | None]:
