@@ -8,6 +8,7 @@ The public API: names only, each imported when it is first used, so that
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from itertools import pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -169,6 +170,10 @@ __all__ = [
 ]
 
 
+_FIELDS = "Attributes:"
+"""What begins the part of a docstring that tells of fields."""
+
+
 class _Api(ModuleType):
     """This package, in which a public name never becomes the room of that name.
 
@@ -193,7 +198,39 @@ def __getattr__(name: str) -> object:
         return version("geoseg")
     if name not in _HOMES:
         raise AttributeError(f"module 'geoseg' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    thing = getattr(import_module(_HOMES[name]), name)
+    if isinstance(thing, type):
+        _tell_of_fields(thing)
+    return thing
+
+
+def _tell_of_fields(kind: type) -> None:
+    """Add to a dataclass's docstring those that stand under its fields, for `help()`.
+
+    Editors find them where they stand; at run time only the source has them.
+    """
+    told = kind.__doc__ or ""
+    if not hasattr(kind, "__dataclass_fields__") or _FIELDS in told:
+        return
+    import ast  # noqa: PLC0415  # who uses functions alone needs neither
+    import inspect  # noqa: PLC0415
+
+    fields: dict[str, str] = {}
+    for each in reversed(kind.__mro__[:-1]):
+        try:
+            tree = ast.parse(inspect.cleandoc(f"\n{inspect.getsource(each)}"))
+        except OSError:  # there is no source, as in a frozen program
+            return
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for line, below in pairwise(body):
+            match line, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    fields[name] = " ".join(text.split())
+    listed = "".join(f"\n    {name}: {text}" for name, text in fields.items())
+    kind.__doc__ = f"{told}\n\n{_FIELDS}{listed}\n"
 
 
 def __dir__() -> list[str]:

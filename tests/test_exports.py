@@ -2,8 +2,10 @@
 
 import pickle
 import pkgutil
+import pydoc
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 
 import pytest
@@ -24,6 +26,29 @@ def test_a_public_name_is_there_and_documented(name):
     thing = getattr(geoseg, name)
     assert thing.__name__ == name
     assert thing.__doc__.strip()
+
+
+DATACLASSES = [name for name in PUBLIC if is_dataclass(getattr(geoseg, name))]
+
+
+@pytest.mark.parametrize("name", DATACLASSES)
+def test_help_tells_of_every_field_of_a_public_class(name):
+    kind = getattr(geoseg, name)
+    helped = pydoc.render_doc(kind, renderer=pydoc.plaintext)
+    told = helped[helped.index("Attributes:") :]
+    for each in fields(kind):
+        if not each.name.startswith("_"):
+            assert f"{each.name}: " in told, each.name
+    getattr(geoseg, name)
+    assert kind.__doc__.count("Attributes:") == 1
+
+
+def test_help_says_what_stands_under_a_field():
+    assert "formats: Vector formats to write: one or several of" in (
+        geoseg.SegmentOptions.__doc__
+    )
+    assert "fold" not in vars(geoseg.TrainOptions)["__annotations__"], "inherited"
+    assert "fold: " in geoseg.TrainOptions.__doc__
 
 
 def test_the_version_is_that_of_the_package():

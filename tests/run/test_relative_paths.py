@@ -75,7 +75,7 @@ def test_maps_of_relative_paths_are_read_on_workers_too(cluster):
         "reference.tif",
         options=geoseg.EvaluateOptions(scheduler=cluster),
     )
-    assert found.evaluation.accuracy.overall_accuracy == 1
+    assert found.evaluation.accuracy.overall == 1
     options = geoseg.SampleOptions(scheduler=cluster, points=30, minimum=2)
     assert geoseg.sample_points("out/landcover.tif", "points.gpkg", options=options)
 
