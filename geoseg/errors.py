@@ -17,6 +17,7 @@
     - BlockError                     a block failed; names it; the cause is chained
     - DeviceError                    the device ran out of memory
     - TrainingError                  training cannot go on (a loss that is no number)
+    - ChangedError                   an input was changed while it was read; names it
     - DiskError     (OSError)        the disk is full or went away while writing
 
 The command line turns an InputError into exit status 2 and a RunError into 1.
@@ -194,6 +195,10 @@ class DeviceError(RunError):
 
 class TrainingError(RunError):
     """Training cannot go on, for instance because the loss is not a number."""
+
+
+class ChangedError(RunError):
+    """An input is not what it was when the run began; the message names it."""
 
 
 class DiskError(OSError, RunError):

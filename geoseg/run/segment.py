@@ -341,4 +341,6 @@ def _infer(
 
     allow = config.options.allow_missing
     with clock("infer"):
-        return run(job, journal, client, tell, allow_missing=allow)
+        progress = run(job, journal, client, tell, allow_missing=allow)
+    config.scene.check_unchanged()
+    return progress

@@ -118,11 +118,28 @@ class Scene:
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
         }
 
+    def check_unchanged(self) -> None:
+        """Prove that all files are those whose headers were read.
+
+        One look at each file on this disk, one request for each on a server.
+
+        Raises:
+            ChangedError: One was changed, replaced or taken away; the message names it.
+
+        """
+        at_once(
+            lambda raster: raster.check_unchanged(wholly=True),
+            self.rasters,
+            remote=self.is_remote,
+        )
+
     def check(self) -> None:
         """Prove that this process sees the same files: the first one, and its place.
 
         Raises:
             SceneError: It cannot be opened here, or is another one.
+            ChangedError: A file has another size, time or content than it had where
+                the run began.
 
         """
         known = self.rasters[0]
@@ -130,6 +147,7 @@ class Scene:
         found = use(read_header(known.place), options)
         if found.of_file() != known.of_file():
             raise SceneError(f"{known.name} is not the raster that the run began with")
+        self.check_unchanged()
 
     def read(
         self, window: Window, bands: Sequence[int]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
-from geoseg.errors import SceneError
+from geoseg.errors import ChangedError, SceneError
 from geoseg.storage.remote import as_url, ask, file_system, read_from, without_secrets
 
 if TYPE_CHECKING:
@@ -65,6 +66,41 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
         if url.startswith(("http://", "https://")):
             return _of_address(url, name)
         return _of_object(url, name)
+
+
+def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> None:
+    """Prove that a file is still the one that was read before.
+
+    Of a file on this disk size and time are looked at, and nothing is read.
+
+    Args:
+        place: See `take_fingerprint`.
+        known: What it was.
+        wholly: Look at what is on a server, and at folders that are one raster, too:
+            one request, or a look at each file.
+
+    Raises:
+        ChangedError: It was changed, replaced or taken away.
+
+    """
+    if not _is_same(place, known, wholly=wholly):
+        raise ChangedError(
+            f"{known.path} is not what it was when it was first looked at: it was "
+            f"changed, replaced or taken away while it was read, and what was made of "
+            f"it may be of both; run the same command again with --restart"
+        )
+
+
+def _is_same(place: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
+    try:
+        if as_url(place) is None:
+            status = os.stat(str(place).removeprefix("file://"))  # noqa: PTH116  # each read
+            if not stat.S_ISDIR(status.st_mode):
+                state = status.st_size, str(status.st_mtime_ns)
+                return state == (known.size, known.changed)
+        return not wholly or take_fingerprint(place) == known
+    except (OSError, SceneError):
+        return False
 
 
 def _of_file(path: Path) -> Fingerprint:

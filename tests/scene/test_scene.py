@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from damage import damage_unnoticed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import CRS
@@ -14,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import SceneError
+from geoseg.errors import ChangedError, SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 
@@ -119,9 +120,7 @@ def test_a_block_that_cannot_be_decoded_is_named_with_its_place_in_the_file(
     scene = open_scene(path)
     with rasterio.open(path) as dataset:
         offset = int(dataset.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=2))
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(bytes(40))
+    damage_unnoticed(path, offset, 40)
     assert scene.read(Window(0, 0, 48, 90), (0, 1, 2))[1].any()
     with pytest.raises(SceneError, match=rf"band 2.* begins at byte {offset}\);"):
         scene.read(Window(0, 0, 100, 90), (0, 1, 2))
@@ -196,13 +195,15 @@ def test_a_raster_placed_by_points_is_refused(make_raster):
         open_scene(path)
 
 
-def test_a_file_that_was_changed_is_read_anew(make_raster):
+def test_a_file_that_was_changed_is_read_by_who_opens_it_anew(make_raster):
     values = np.ones((1, 5, 7), np.uint16)
     scene = open_scene(make_raster(values=values, bands=("B02",)))
     window = Window(0, 0, 5, 7)
     assert scene.read(window, (0,))[0].max() == 1
-    make_raster(values=9 * values, bands=("B02",))
-    assert scene.read(window, (0,))[0].max() == 9
+    path = make_raster(values=9 * values, bands=("B02",))
+    with pytest.raises(ChangedError, match=r"scene\.tif is not what it was"):
+        scene.read(window, (0,))
+    assert open_scene(path).read(window, (0,))[0].max() == 9
 
 
 def test_every_option_that_changes_pixels_is_in_the_identity(make_raster):

@@ -21,6 +21,8 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.header import BandHeader, Header, shown
+from geoseg.scene.files.paths import file_of
+from geoseg.storage.fingerprint import check_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,13 +104,31 @@ class Raster:
         Raises:
             SceneError: The file cannot be read there, for instance because it
                 is damaged; the message names file and window.
+            ChangedError: It is not the file any more whose header was read.
 
         """
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
         with self._opened(window) as dataset:
             pixels = _pixels(dataset, indexes, window=part, out=out)
-            return pixels, self._has_data(dataset, bands, part, pixels)
+            valid = self._has_data(dataset, bands, part, pixels)
+        self.check_unchanged(wholly=False)
+        return pixels, valid
+
+    def check_unchanged(self, *, wholly: bool) -> None:
+        """Prove that the file is the one whose header was read.
+
+        Args:
+            wholly: See `geoseg.storage.fingerprint.check_unchanged`.
+
+        Raises:
+            ChangedError: It was changed, replaced or taken away.
+
+        """
+        file = file_of(self.place)
+        check_unchanged(
+            self.place if file is None else file, self.fingerprint, wholly=wholly
+        )
 
     @contextmanager
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
