@@ -77,6 +77,7 @@ def deliver(  # all that a report tells of
 
     Raises:
         DiskError: The disk is full or cannot be written.
+        ChangedError: A file of the scene is not what it was when the run began.
 
     """
     with staged(config.output.folder) as folder:
@@ -92,6 +93,7 @@ def deliver(  # all that a report tells of
         with clock("preview"):
             on_step(Step("preview"))
             _write_preview(made)
+        config.scene.check_unchanged(config.aoi.window)
         report = _report(config, made, counts, clock.seconds)
         write_report(made.products["report"], report)
     config.output.publish()

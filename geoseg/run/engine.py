@@ -16,7 +16,14 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from geoseg.errors import BlockError, ClusterError, DeviceError, DiskError, RunError
+from geoseg.errors import (
+    BlockError,
+    ChangedError,
+    ClusterError,
+    DeviceError,
+    DiskError,
+    RunError,
+)
 from geoseg.geo.tiling import Block, Piece
 from geoseg.predict.layers import unpack_part
 from geoseg.run.cluster import set_up_workers
@@ -106,6 +113,7 @@ def run(
         ClusterError: A worker cannot take part; nothing was done.
         DiskError: The disk is full or cannot be written.
         DeviceError: The device ran out of memory.
+        ChangedError: A file of the scene changed while it was read.
         BlockError: A block or seam failed; the first one's cause is chained.
         RunError: No worker is left.
 
@@ -291,7 +299,7 @@ class _Walk:
             for work, future in ended:
                 try:
                     done = _result(future, workers)
-                except (DiskError, DeviceError, ClusterError):
+                except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
                 except CancelledError as error:
                     raise _no_worker() from error

@@ -60,6 +60,9 @@ class Source(Protocol):
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read pixels ``(band, y, x)`` and their valid mask ``(y, x)``."""
 
+    def check_unchanged(self, window: Window) -> None:
+        """Raise a ChangedError where what was read of a window may be of two states."""
+
 
 class Predictor(Protocol):
     """What predicts tiles; `geoseg.predict.TilePredictor` is one."""
@@ -270,6 +273,7 @@ def _read(job: Job, views: Sequence[Window]) -> _Pixels:
     cols = {c for v in views for c in _ends(*v.cols, scene.width)}
     window = Window.between((min(rows), max(rows) + 1), (min(cols), max(cols) + 1))
     values, valid = job.source.read(window, job.predictor.bands)
+    job.source.check_unchanged(window)
     return _Pixels(window, values, valid)
 
 

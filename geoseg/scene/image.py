@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from geoseg.storage.fingerprint import Fingerprint
 
 
+_MANY_FILES = frozenset(("Zarr",))
+"""Drivers whose rasters are folders of up to millions of files."""
+
+
 @dataclass(frozen=True)  # without slots: where members lie is kept once it is known
 class Scene:
     """An image to be read window by window.
@@ -118,20 +122,28 @@ class Scene:
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
         }
 
-    def check_unchanged(self) -> None:
-        """Prove that all files are those whose headers were read.
+    def check_unchanged(self, window: Window | None = None) -> None:
+        """Prove that files are those whose headers were read.
 
         One look at each file on this disk, one request for each on a server.
+
+        Args:
+            window: What was read, in pixels of the scene: only files that show it are
+                looked at, and no folders of many files. All where None.
 
         Raises:
             ChangedError: One was changed, replaced or taken away; the message names it.
 
         """
-        at_once(
-            lambda raster: raster.check_unchanged(wholly=True),
-            self.rasters,
-            remote=self.is_remote,
-        )
+        members = self.members if window is None else self._touched(window)
+        layers = [layer for member in members for layer in member.layers]
+        rasters = {layer.raster.place: layer.raster for layer in layers}
+
+        def look(raster: Raster) -> None:
+            wholly = window is None or raster.driver not in _MANY_FILES
+            raster.check_unchanged(wholly=wholly)
+
+        at_once(look, [*rasters.values()], remote=self.is_remote)
 
     def check(self) -> None:
         """Prove that this process sees the same files: the first one, and its place.

@@ -84,8 +84,9 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
 
     """
     if not _is_same(place, known, wholly=wholly):
+        name = place if as_url(place) is None else known.path  # a link, as it was given
         raise ChangedError(
-            f"{known.path} is not what it was when it was first looked at: it was "
+            f"{name} is not what it was when it was first looked at: it was "
             f"changed, replaced or taken away while it was read, and what was made of "
             f"it may be of both; run the same command again with --restart"
         )
@@ -159,6 +160,7 @@ def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]
 
 def _of_object(url: str, name: str) -> Fingerprint:
     system, path = file_system(url)
+    system.invalidate_cache()  # listings of before
     told = system.info(path)
     if told["type"] == "directory":
         return _of_objects(name, system.find(path, detail=True))

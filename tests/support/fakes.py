@@ -30,6 +30,9 @@ class ArraySource:
         height, width = self.valid.shape
         return GeoBox(height, width, self.transform, CRS.from_epsg(32633))
 
+    def check_unchanged(self, _: Window) -> None:
+        """An array in memory stays as it is."""
+
     def check(self) -> None:
         """An array is wherever it is sent."""
 

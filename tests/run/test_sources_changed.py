@@ -1,0 +1,123 @@
+"""A scene that is replaced in the middle of a run gives no map of both."""
+
+import numpy as np
+import pytest
+from affine import Affine
+from brightest import BANDS, save_model
+from members import write_raster
+from web import served
+
+import geoseg
+from geoseg.errors import ChangedError
+from geoseg.storage import fingerprint
+
+SIDE = 256
+PLACE = Affine(10, 0, 500_000, 0, -10, 5_900_000)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Give the folder of a package."""
+    return save_model(tmp_path_factory.mktemp("model"))
+
+
+def write(path, seed):
+    """Write a scene; all have the same layout."""
+    pixels = np.random.default_rng(seed).integers(1, 4000, (3, SIDE, SIDE), np.uint16)
+    write_raster(path, pixels, PLACE, names=BANDS)
+
+
+def segment(model, scene, output, change=None):
+    """Map a scene, and change it when the first block is done."""
+    left = [change] if change else []
+
+    def on_step(step):
+        if step.name == "infer" and step.done and left:
+            left.pop()()
+
+    options = geoseg.SegmentOptions(model=(model,), tile=64, overlap=16, block=1)
+    return geoseg.segment(scene, output, options=options, on_step=on_step)
+
+
+def refused(model, scene, output, change, name):
+    """Map a scene that changes: the file is named, nothing is delivered."""
+    with pytest.raises(ChangedError, match=rf"{name} is not what it was"):
+        segment(model, scene, output, change)
+    assert not list(output.glob("*.tif"))
+    assert not (output / "run.json").exists()
+
+
+def rename_over(scene, other):
+    other.replace(scene)
+
+
+def write_in_place(scene, other):
+    scene.write_bytes(other.read_bytes())
+
+
+def turn_link(scene, other):
+    scene.unlink()
+    scene.symlink_to(other)
+
+
+@pytest.mark.parametrize("how", [rename_over, write_in_place, turn_link])
+def test_a_scene_replaced_on_disk_stops_the_run(model, tmp_path, how):
+    scene, other = tmp_path / "scene.tif", tmp_path / "other.tif"
+    write(tmp_path / "first.tif", 1)
+    write(other, 2)
+    scene.symlink_to(tmp_path / "first.tif")
+    refused(model, scene, tmp_path / "out", lambda: how(scene, other), "scene.tif")
+
+
+def test_a_member_of_a_mosaic_that_is_replaced_is_named(model, tmp_path):
+    folder = tmp_path / "scene"
+    folder.mkdir()
+    write(folder / "a.tif", 1)
+    write(tmp_path / "other.tif", 2)
+    pixels = np.full((3, SIDE, SIDE), 7, np.uint16)
+    write_raster(
+        folder / "b.tif", pixels, PLACE @ Affine.translation(SIDE, 0), names=BANDS
+    )
+    change = lambda: rename_over(folder / "b.tif", tmp_path / "other.tif")  # noqa: E731
+    refused(model, folder, tmp_path / "out", change, "b.tif")
+
+
+def test_a_scene_replaced_on_a_server_stops_the_run(model, tmp_path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    write(folder / "scene.tif", 1)
+    write(tmp_path / "other.tif", 2)
+    change = lambda: rename_over(folder / "scene.tif", tmp_path / "other.tif")  # noqa: E731
+    with served(folder) as (address, _):
+        url = f"{address}/scene.tif"
+        refused(model, url, tmp_path / "out", change, "scene.tif")
+
+
+def test_a_scene_that_is_gone_at_the_end_is_no_map(model, tmp_path):
+    scene = tmp_path / "scene.tif"
+    write(scene, 1)
+    with pytest.raises(geoseg.RunError, match=r"scene\.tif"):
+        segment(model, scene, tmp_path / "out", scene.unlink)
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_an_untouched_scene_costs_one_small_request_a_block_and_five_more(
+    model, tmp_path, monkeypatch
+):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    write(folder / "scene.tif", 1)
+    looks, look = [], fingerprint._of_address  # noqa: SLF001  # counted
+
+    def counted(url, name):
+        before = server.requests
+        found = look(url, name)
+        looks.append(server.requests - before)
+        return found
+
+    monkeypatch.setattr(fingerprint, "_of_address", counted)
+    with served(folder) as (address, server):
+        report = segment(model, f"{address}/scene.tif", tmp_path / "out")
+    blocks = report.tiles["inferred"]  # each of one tile
+    assert blocks < len(looks) <= blocks + 5
+    assert looks[0] == 1
