@@ -6,7 +6,6 @@ Two threads cannot use one of GDAL's handles at a time, but one after the other.
 from __future__ import annotations
 
 import os
-import resource
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -26,13 +25,22 @@ _FOR_FILE, _FOR_TILE = 100_000, 16
 """Bytes that GDAL takes for a file, and for knowing where each of its tiles is."""
 
 
+def _files_allowed() -> int:
+    """How many files the system lets this process open."""
+    try:
+        import resource  # noqa: PLC0415  # Windows has none
+    except ImportError:
+        return 512  # what the C library of Windows allows
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 class DatasetPool:
     """Open files, the latest used last."""
 
     def __init__(self, most: int | None = None, most_bytes: int = _MOST_BYTES) -> None:
         """Keep so many files at most; as many as the system suffers where None."""
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._most = most or max(min(allowed // _SHARE_OF_FILES, _MOST_KEPT), 8)
+        share = _files_allowed() // _SHARE_OF_FILES
+        self._most = most or max(min(share, _MOST_KEPT), 8)
         self._most_bytes = most_bytes
         self._idle: OrderedDict[Hashable, list[DatasetReader]] = OrderedDict()
         self._count = self._bytes = 0
