@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from geoseg.evaluate.assessment import Assessment
     from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+    from geoseg.geo.geobox import GeoBox
+    from geoseg.geo.legend import LandClass, Legend
+    from geoseg.geo.windows import Window
     from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
     from geoseg.models.networks.receptive_field import (
         Inspection,
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from geoseg.run.options import SegmentOptions
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
-    from geoseg.scene import SceneOptions
+    from geoseg.scene import Scene, SceneOptions, open_scene
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
@@ -57,9 +60,12 @@ _HOMES = {
     "EvaluateOptions": "geoseg.run.assess",
     "ExportedTiles": "geoseg.train.chips.export",
     "Forecast": "geoseg.diagnose.forecast",
+    "GeoBox": "geoseg.geo.geobox",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
     "Inspection": "geoseg.models.networks.receptive_field",
+    "LandClass": "geoseg.geo.legend",
+    "Legend": "geoseg.geo.legend",
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
     "NewPackage": "geoseg.models.package.new",
@@ -68,6 +74,7 @@ _HOMES = {
     "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
     "SampleOptions": "geoseg.run.sample_points",
+    "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.scene",
     "SegmentOptions": "geoseg.run.options",
@@ -81,6 +88,7 @@ _HOMES = {
     "Validation": "geoseg.models.package.validate",
     "Verification": "geoseg.diagnose.verify",
     "VerifyOptions": "geoseg.diagnose.verify",
+    "Window": "geoseg.geo.windows",
     "cached_models": "geoseg.models.package.hub",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
@@ -93,6 +101,7 @@ _HOMES = {
     "load_package": "geoseg.models.package.package",
     "make_package": "geoseg.models.package.make",
     "models_folder": "geoseg.models.package.installed",
+    "open_scene": "geoseg.scene",
     "plan": "geoseg.diagnose.forecast",
     "plan_each": "geoseg.diagnose.forecast",
     "sample_points": "geoseg.run.sample_points",
@@ -117,9 +126,12 @@ __all__ = [
     "EvaluateOptions",
     "ExportedTiles",
     "Forecast",
+    "GeoBox",
     "GeosegError",
     "InputError",
     "Inspection",
+    "LandClass",
+    "Legend",
     "ModelFit",
     "ModelPackage",
     "NewPackage",
@@ -128,6 +140,7 @@ __all__ = [
     "Report",
     "RunError",
     "SampleOptions",
+    "Scene",
     "SceneDescription",
     "SceneOptions",
     "SegmentOptions",
@@ -141,6 +154,7 @@ __all__ = [
     "Validation",
     "Verification",
     "VerifyOptions",
+    "Window",
     "__version__",
     "cached_models",
     "evaluate",
@@ -154,6 +168,7 @@ __all__ = [
     "load_package",
     "make_package",
     "models_folder",
+    "open_scene",
     "plan",
     "plan_each",
     "sample_points",

@@ -26,7 +26,10 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "errors geo",
         "filelock fsspec geopandas numpy pyarrow pyogrio pyproj rasterio shapely",
     ),
-    "scene": ("errors progress geo storage", "affine numpy pyproj pystac rasterio"),
+    "scene": (
+        "errors progress geo storage",
+        "affine numpy pyproj pystac rasterio xarray",
+    ),
     "models": (
         "errors progress geo storage scene",
         (
@@ -65,10 +68,10 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "numpy torch",
     ),
     "__init__": (
-        # storage: what columns a file has.
+        # geo: the values that arrays come with. storage: what columns a file has.
         (
-            "errors progress storage scene models report vectorize evaluate run train "
-            "diagnose"
+            "errors progress geo storage scene models report vectorize evaluate run "
+            "train diagnose"
         ),
         "",
     ),

@@ -14,7 +14,7 @@ import geoseg
 from geoseg.cli import COMMANDS
 
 HEAVY = {"dask", "distributed", "geopandas", "matplotlib", "numba", "numpy"}
-HEAVY |= {"pandas", "pyogrio", "pyproj", "rasterio", "shapely", "torch"}
+HEAVY |= {"pandas", "pyogrio", "pyproj", "rasterio", "shapely", "torch", "xarray"}
 
 
 PUBLIC = sorted(set(geoseg.__all__) - {"__version__"})

@@ -18,8 +18,9 @@ from geoseg.scene.files.raster import use
 from geoseg.scene.members import blank_picture, waves
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import xarray as xr
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
@@ -162,7 +163,7 @@ class Scene:
         self.check_unchanged()
 
     def read(
-        self, window: Window, bands: Sequence[int]
+        self, window: Window, bands: Sequence[int] | None = None
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read the pixels of a window that lies inside the scene.
 
@@ -171,7 +172,7 @@ class Scene:
 
         Args:
             window: What to read, in pixels of the scene.
-            bands: Which bands, counted from 0, in the order wanted.
+            bands: Which bands, counted from 0, in the order wanted; all where None.
 
         Returns:
             Pixels in the scene's dtype, shape ``(band, y, x)``, and the valid
@@ -183,6 +184,7 @@ class Scene:
                 is damaged; the message names file and window.
 
         """
+        bands = range(len(self.bands)) if bands is None else bands
         touched = self._touched(window)
         with settled():
             if len(touched) == 1 and touched[0].window.contains(window):
@@ -200,6 +202,39 @@ class Scene:
             if not valid.all():
                 pixels[:, ~valid] = 0
             return pixels, valid
+
+    def to_xarray(
+        self,
+        bands: Sequence[str] | None = None,
+        *,
+        chunks: int | str | Mapping[str, int | str] | None = None,
+    ) -> xr.DataArray:
+        """Give the scene as a DataArray whose pixels are read when they are used.
+
+        Args:
+            bands: The names of the bands wanted, in that order; all where None.
+            chunks: Sides of chunks, such as ``{"y": 1024, "x": 1024}`` or ``"auto"``,
+                for an array of dask's; where None the array is lazy without dask.
+
+        Returns:
+            Pixels with the dimensions ``band`` (named), ``y`` and ``x`` (the pixels'
+            centres, in units of the CRS), the CRS as rioxarray reads it. They are NaN
+            in all of the bands chosen where one of them has no data, or is masked: what
+            `read` calls not valid. Whole numbers become float32, or float64 where
+            float32 would not hold them.
+
+        Raises:
+            SceneError: There is no band of such a name, or there are several.
+
+        Example:
+            >>> import geoseg
+            >>> scene = geoseg.open_scene("scene.tif")  # doctest: +SKIP
+            >>> scene.to_xarray(["B04", "B08"]).sel(band="B04")  # doctest: +SKIP
+
+        """
+        from geoseg.scene.arrays import to_xarray  # noqa: PLC0415  # runs need no xarray
+
+        return to_xarray(self, bands, chunks)
 
     def _touched(self, window: Window) -> list[Member]:
         rows, cols = window.rows, window.cols
