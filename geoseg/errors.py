@@ -31,6 +31,7 @@ sent between processes if it is made the way its first base is.
 """
 
 import re
+from collections.abc import Iterable
 
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -46,6 +47,26 @@ _END = re.compile(r"[;,.:)\]}]+$")
 _LONGEST_MESSAGE = 4000
 _LONGEST_VALUE = 80
 _LONGEST_NAME = 250
+
+
+def listed(value: object, parameter: str) -> tuple[str, ...]:
+    """Take one text or several; a text alone is not a list of its letters.
+
+    Raises:
+        InputError: It is something else; the parameter is named.
+
+    Example:
+        >>> listed("gpkg", "formats"), listed(["gpkg", "fgb"], "formats")
+        (('gpkg',), ('gpkg', 'fgb'))
+
+    """
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Iterable):
+        texts = tuple(value)
+        if all(isinstance(text, str) for text in texts):
+            return texts
+    raise InputError(f"{parameter} is {brief(value)}; give a text or a list of texts")
 
 
 def visible(text: str) -> str:

@@ -22,6 +22,7 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.overlay.aoi import read_aoi
 
 SCENE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
+SHIPPED = "sentinel2-landcover"
 QUICK = geoseg.SegmentOptions(tile=64, overlap=32, device="cpu", formats="none")
 PLANE = GeoBox(90, 80, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 SQUARE = shapely.box(400_105, 5_799_405, 400_405, 5_799_905)
@@ -132,6 +133,39 @@ def test_a_format_that_is_none_names_those_that_are(small, tmp_path):
     options = geoseg.SegmentOptions(formats="dxf")
     with pytest.raises(geoseg.InputError, match="unknown vector format: dxf; those"):
         geoseg.segment(small, tmp_path / "out", options=options)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda _, o: geoseg.segment(5, o), "scene is 5; give paths"),
+        (lambda s, o: geoseg.segment([s, None], o), "scene is None; give paths"),
+        (
+            lambda s, o: geoseg.segment(s, o, options=geoseg.SegmentOptions(formats=5)),
+            "formats is 5; give a text or a list of texts",
+        ),
+        (lambda s, _: geoseg.info(s, aoi=5), "aoi is a int; give a path"),
+        (
+            lambda s, o: geoseg.segment(
+                s, o, options=geoseg.SegmentOptions(mask_model=SHIPPED, mask_classes=5)
+            ),
+            "mask_classes is 5; give a text",
+        ),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_by_the_name_of_the_parameter(
+    small, tmp_path, call, words
+):
+    with pytest.raises(geoseg.GeosegError, match=words):
+        call(small, tmp_path / "out")
+
+
+def test_a_class_may_be_a_single_string(mapped, tmp_path):
+    options = geoseg.PolygonOptions(classes="water")
+    drawn = geoseg.vectorize(
+        mapped / "landcover.tif", tmp_path / "water.gpkg", options=options
+    )
+    assert set(drawn.class_name) <= {"water"}
 
 
 def test_one_style_has_the_classes_alone_for_raster_and_polygons(mapped):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, listed
 from geoseg.scene import SceneOptions, absolute
 from geoseg.storage.authorship import REPORT
 from geoseg.storage.vectors.replacing import replaced
@@ -80,7 +80,7 @@ class SegmentOptions:
     mask_model: str | Path | None = None
     """A model whose map, in a run of its own, decides where there is no land cover to
     be seen: clouds, say."""
-    mask_classes: tuple[str, ...] = ("cloud", "shadow")
+    mask_classes: str | Sequence[str] = ("cloud", "shadow")
     """Its classes that count."""
     mask_keep: bool = False
     """Give pixels that it masks a class of their own instead of nodata."""
@@ -115,7 +115,7 @@ class SegmentOptions:
     @property
     def vector_formats(self) -> tuple[str, ...]:
         """The vector formats, each once, however they were given."""
-        given = (self.formats,) if isinstance(self.formats, str) else self.formats
+        given = listed(self.formats, "formats")
         return tuple(dict.fromkeys(name for name in given if name != NO_FORMAT))
 
     @property

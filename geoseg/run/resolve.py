@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, listed
 from geoseg.geo.tiling import Lattice, check_tile
 from geoseg.models.compatibility import (
     Models,
@@ -106,7 +106,8 @@ def prepare(  # what segment takes, and how much may be read
         own = _mask_options(options, scene)
         mask_run = _mask_run(inputs, output, aoi_given, own, on_step, measured_by)
         mask, keep = mask_run.package.legend, options.mask_keep
-        masking = plan_masking(options.mask_classes, mask, legend, keep=keep)
+        counted = listed(options.mask_classes, "mask_classes")
+        masking = plan_masking(counted, mask, legend, keep=keep)
         legend = masking.legend
         _check_same_pixels(scene, mask_run.scene)
     options.polygons.drawing(legend)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
@@ -20,11 +19,12 @@ from geoseg.run.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.run.scene_names import named_apart
 from geoseg.run.tasks import Job, tasks_at_once
-from geoseg.scene import absolute
+from geoseg.scene import absolute, several
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from distributed import Client
 
@@ -224,8 +224,7 @@ def _for_cluster(
     scene: Inputs, output: Path | str, options: SegmentOptions
 ) -> tuple[list[str], str, SegmentOptions]:
     """Name everything so that workers find it, whatever folder they began in."""
-    given = [scene] if isinstance(scene, str | Path) else scene
-    named = [absolute(each) for each in given]
+    named = [absolute(each) for each in several(scene)]
     return named, absolute(output), options.for_cluster()
 
 

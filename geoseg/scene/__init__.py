@@ -18,7 +18,7 @@ The rooms, in the order that an image comes together:
 * `opening` is the way in: `open_scene`
 """
 
-from geoseg.scene.files.paths import Inputs, absolute, files_named
+from geoseg.scene.files.paths import Inputs, absolute, files_named, several
 from geoseg.scene.image import Scene
 from geoseg.scene.items.item import Needs
 from geoseg.scene.open import open_scene
@@ -32,4 +32,5 @@ __all__ = [
     "absolute",
     "files_named",
     "open_scene",
+    "several",
 ]

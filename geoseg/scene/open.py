@@ -11,7 +11,7 @@ from geoseg.geo.band_names import colour_of
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
 from geoseg.scene.files.header import shown
-from geoseg.scene.files.paths import list_places
+from geoseg.scene.files.paths import list_places, several
 from geoseg.scene.files.raster import use
 from geoseg.scene.layout import Laid, find_items, lay_items
 from geoseg.scene.members import Member, lay
@@ -56,7 +56,7 @@ def open_scene(
 
     """
     options = options or SceneOptions()
-    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given = several(inputs)
     if options.bands and given:
         raise SceneError(
             "bands are named with --band, and a scene beside them; give one of both"

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.errors import listed
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
@@ -53,7 +54,7 @@ class PolygonOptions:
     """Whether pixels that touch at a corner only are one region (8) or two (4)."""
     dissolve: bool = False
     """One multipolygon for each class instead of a polygon for each region."""
-    classes: tuple[str, ...] = ()
+    classes: str | Sequence[str] = ()
     """Names of the classes to draw; all where empty."""
 
     def drawing(self, legend: Legend) -> Drawing:
@@ -64,6 +65,7 @@ class PolygonOptions:
 
         """
         smallest, tolerance = read_area(self.min_area), read_length(self.simplify)
+        names = listed(self.classes, "classes")
         return Drawing(
             min_pixels=smallest.pixels,
             min_area_m2=smallest.ground,
@@ -72,7 +74,7 @@ class PolygonOptions:
             smoothing=self.smooth,
             connectivity=self.connectivity,
             dissolve=self.dissolve,
-            classes=frozenset(legend.by_name(name).id for name in self.classes) or None,
+            classes=frozenset(legend.by_name(name).id for name in names) or None,
         )
 
 

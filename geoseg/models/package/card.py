@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, brief, fault_of_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -199,6 +199,9 @@ def _check_scaling(card: Card) -> None:
     if not math.isfinite(card.offset):
         raise ModelError(f"its offset is {card.offset}, which is no number")
     for band in card.bands:
+        fault = fault_of_name(band.name)
+        if fault:
+            raise ModelError(f"its band {brief(band.name)} has no usable name: {fault}")
         if not (math.isfinite(band.mean) and 0 < band.std < math.inf):
             raise ModelError(
                 f"band {band.name} has mean {band.mean} and "

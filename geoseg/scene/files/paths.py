@@ -5,17 +5,18 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, brief
 from geoseg.scene.files.object_stores import is_web, list_store, read_list
 from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 Inputs: TypeAlias = "Path | str | Sequence[Path | str]"
 """Raster files, folders of them, patterns such as ``members/*.tif``, text files with a
@@ -68,6 +69,13 @@ class Named:
     """Folders that the user named, or named a file of."""
 
 
+def several(inputs: Inputs) -> list[Path | str]:
+    """Give what a user named as a list, also where it is one thing."""
+    if isinstance(inputs, str | Path) or not isinstance(inputs, Iterable):
+        return [inputs]
+    return list(inputs)
+
+
 def list_places(inputs: Iterable[Path | str]) -> Named:
     """List the rasters that some paths, folders, patterns, lists and URLs stand for.
 
@@ -80,6 +88,10 @@ def list_places(inputs: Iterable[Path | str]) -> Named:
     places: dict[str, None] = {}
     roots: dict[str, None] = {}
     for given in inputs:
+        if not isinstance(given, str | Path):
+            raise SceneError(
+                f"scene is {brief(given)}; give paths, patterns or URLs, as texts"
+            )
         for place in _places(str(given)):
             places[place] = None
             file = file_of(place)
@@ -97,7 +109,7 @@ def files_named(inputs: Inputs) -> list[Path]:
         SceneError: Something named is not there, or holds no raster.
 
     """
-    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given = several(inputs)
     places = list_places(each for each in given if as_url(each) is None).places
     return [file for file in map(file_of, places) if file is not None]
 
