@@ -60,6 +60,9 @@ class Nowhere:
     def check(self) -> None:
         """It is nowhere, and so everywhere."""
 
+    def check_unchanged(self, _: Window) -> None:
+        """Nothing is there that could change."""
+
     def read(
         self, window: Window, bands: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
