@@ -24,7 +24,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "geo": ("errors", "affine numba numpy pyproj"),
     "storage": (
         "errors geo",
-        "filelock fsspec geopandas numpy pyarrow pyogrio pyproj rasterio shapely",
+        "filelock fsspec geopandas h5py numpy pyarrow pyogrio pyproj rasterio shapely",
     ),
     "scene": (
         "errors progress geo storage",

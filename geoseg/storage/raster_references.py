@@ -8,14 +8,17 @@ file of this machine, or of a network behind it, into a map.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import rasterio
 
 from geoseg.errors import SceneError
+from geoseg.storage.hdf5_references import check_hdf5, is_hdf5
 from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
@@ -28,20 +31,34 @@ _LONGEST = 64_000_000
 _DEEPEST = 8
 """VRTs that may stand in one another."""
 
-_UNSAFE = frozenset(
+_FILES = frozenset(
     (
-        *("VRT", "DERIVED", "GTI", "STACIT", "STACTA", "MRF", "KMLSUPEROVERLAY"),
-        *("WMS", "WMTS", "WCS", "OGCAPI", "HTTP", "NGW", "IIP"),
-        *("PLMOSAIC", "EEDA", "EEDAI", "PostGISRaster", "TileDB", "Rasterlite"),
+        *("GTiff", "COG", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID", "JP2Lura"),
+        *("JPEG", "JPEGXL", "PNG", "WEBP", "BMP", "GIF", "BIGGIF", "HEIF", "PNM"),
+        *("HFA", "ENVI", "EHdr", "AAIGrid", "GRASSASCIIGrid", "XYZ", "RST", "SAGA"),
+        *("NITF", "ECW", "MrSID", "GRIB", "FITS", "DTED", "SRTMHGT", "USGSDEM"),
     )
 )
-"""Drivers of GDAL whose files make it read other places."""
+"""Drivers of GDAL whose files hold their pixels: they name no others, or only some
+whose places are looked at once they are open. Not here are, among others, ISIS3, PDS4,
+ERS, DIMAP and PCIDSK, whose files name those that hold the pixels."""
+_FOLDERS = frozenset(("Zarr",))
+"""Those of folders that are one raster."""
+_CLASSIC = frozenset(("netCDF",))
+"""Those of files that may be HDF5, where HDF5's own ways to other files count."""
+_OF_HDF5 = frozenset(("netCDF", "HDF5", "HDF5Image", "BAG", "KEA"))
+"""Those of files that are HDF5 for sure."""
 _MARKS = (
     *(b"<VRTDataset", b"<GDALTileIndexDataset", b"<MRF_META", b"<GDAL_WMS"),
     *(b"<WCS_GDAL", b"<GDAL_WMTS", b"<WMT_MS_Capabilities"),
 )
 """How files of such drivers begin."""
-_VRT = ".vrt"
+_UNSEEN = {
+    ".vrt": "a VRT",
+    **dict.fromkeys((".nc", ".nc4", ".cdf"), "netCDF"),
+    **dict.fromkeys((".h5", ".he5", ".hdf5", ".hdf", ".kea", ".bag"), "HDF"),
+}
+"""Formats that are looked at before they are opened, by how names end."""
 _NAMING = re.compile("filename|dataset|dsname|_dem|dempath|path|_file|url")
 """Names of elements, attributes and options of a VRT that hold places."""
 _PLAIN = frozenset(("vrtdataset", "relativetovrt", "subdataset", "datasettype"))
@@ -52,13 +69,24 @@ ALLOW = "if you trust the file, say so with --allow-external-references"
 """What to do about a scene's file that refers to others."""
 
 
-def allowed_drivers(
-    place: str, roots: Sequence[Path], advice: str = ALLOW
-) -> list[str]:
-    """Look at a file on a disk and name the drivers that may open it.
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How a file may be opened."""
+
+    drivers: tuple[str, ...]
+    """The drivers of GDAL that may open it."""
+    sources: tuple[Path, ...] = ()
+    """Files that it makes GDAL read besides itself: to be admitted as well."""
+
+
+def admit(
+    place: str, file: Path | None, roots: Sequence[Path], advice: str = ALLOW
+) -> Admitted:
+    """Look at a file and say how it may be opened.
 
     Args:
-        place: The file.
+        place: A file in GDAL's words.
+        file: The file on a disk that holds it, or its archive; None elsewhere.
         roots: The folders that the user named, or named a file of: what a VRT refers
             to must lie in one of them.
         advice: What to do about a file that is refused.
@@ -67,28 +95,41 @@ def allowed_drivers(
         SceneError: It refers to something else, or runs code.
 
     """
-    path = Path(place)
-    if path.suffix.lower() == _VRT and not path.is_file():
+    if file is None or place.startswith("/vsi"):
+        _check_unseen(place, advice)
+        return Admitted(_known(_FILES | _FOLDERS))
+    if not file.is_file():
+        return Admitted(_known(_FOLDERS))
+    if _refers(file):
+        sources = _check(file, [root.resolve() for root in roots], advice)
+        return Admitted(("VRT",), tuple(dict.fromkeys(sources)))
+    if is_hdf5(file):
+        check_hdf5(file, advice)
+        return Admitted(_known(_OF_HDF5))
+    return Admitted(_known(_FILES | _CLASSIC))
+
+
+def _check_unseen(place: str, advice: str) -> None:
+    """Refuse formats of which nothing can be seen on a server or in an archive."""
+    kind = _UNSEEN.get(PurePosixPath(urlsplit(place).path).suffix.lower())
+    if kind is not None:
         raise SceneError(
-            f"{without_secrets(place)} is a VRT on a server or in an archive, where "
+            f"{without_secrets(place)} is {kind} on a server or in an archive, where "
             f"geoseg cannot see beforehand what it reads; copy it to a disk, or "
             f"{advice}"
         )
-    if not path.is_file() or not _refers(path):
-        return _safe_drivers()
-    _check(path, [root.resolve() for root in roots], advice)
-    return ["VRT"]
 
 
 def is_safe(driver: str) -> bool:
     """Whether a driver of GDAL reads nothing but the file that it is given."""
-    return driver not in _UNSAFE
+    return driver in _FILES | _FOLDERS | _OF_HDF5
 
 
 @cache
-def _safe_drivers() -> list[str]:
+def _known(drivers: frozenset[str]) -> tuple[str, ...]:
+    """Leave out drivers that GDAL here lacks; it would warn of them."""
     with rasterio.Env() as env:
-        return sorted(set(env.drivers()) - _UNSAFE)
+        return tuple(sorted(drivers & set(env.drivers())))
 
 
 def _refers(path: Path) -> bool:
@@ -97,7 +138,15 @@ def _refers(path: Path) -> bool:
     return any(mark in beginning for mark in _MARKS)
 
 
-def _check(path: Path, roots: list[Path], advice: str, depth: int = 0) -> None:
+def _check(
+    path: Path, roots: list[Path], advice: str, depth: int = 0
+) -> Iterator[Path]:
+    """Give the files that a VRT reads, and VRTs in it; not those VRTs.
+
+    Raises:
+        SceneError: One is in none of the folders, or the VRT cannot be trusted.
+
+    """
     if depth > _DEEPEST:
         raise SceneError(f"{path} refers to VRTs in VRTs without end; flatten it")
     for name, value, relative in _references(_parsed(path, advice)):
@@ -111,7 +160,9 @@ def _check(path: Path, roots: list[Path], advice: str, depth: int = 0) -> None:
                 f"that you named; {advice}"
             )
         if resolved.is_file() and _refers(resolved):
-            _check(resolved, roots, advice, depth + 1)
+            yield from _check(resolved, roots, advice, depth + 1)
+        elif resolved.exists():
+            yield target
 
 
 def _is_name(value: str) -> bool:

@@ -11,16 +11,22 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
+from urllib.request import (
+    HTTPRedirectHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
 
 from geoseg.errors import GeosegError, InputError, SceneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from http.client import HTTPResponse
+    from http.client import HTTPMessage, HTTPResponse
     from pathlib import Path
 
     from fsspec import AbstractFileSystem
@@ -52,6 +58,7 @@ _ANSWER_S = 30
 """Seconds that a web server has to answer."""
 _HICCUPS = frozenset((429, 500, 502, 503, 504))
 """Statuses after which it is asked again."""
+_PORTS = {"http": 80, "https": 443}
 _PAUSES_S = 0.3, 0.9
 """Seconds before each time."""
 
@@ -139,8 +146,51 @@ def ask(request: Request) -> HTTPResponse:
 
 
 def _open(request: Request) -> HTTPResponse:
-    answer: HTTPResponse = urlopen(request, timeout=_ANSWER_S)  # noqa: S310  # callers ask http only
+    answer: HTTPResponse = _opener().open(request, timeout=_ANSWER_S)
     return answer
+
+
+class _SameServer(HTTPRedirectHandler):
+    """Follow a server to other addresses of its own, and to no other server.
+
+    Who names a server has not named those that it leads to: one of them could be a
+    machine that only this one reaches, and would be shown what opens the first.
+    """
+
+    def redirect_request(  # urllib's
+        self,
+        req: Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> Request | None:
+        if not _is_same_server(req.full_url, newurl):
+            fp.close()
+            raise SceneError(
+                f"{without_secrets(req.full_url)} leads to {without_secrets(newurl)}, "
+                f"on a server that you did not name; if you trust it, name that "
+                f"address itself"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_same_server(here: str, there: str) -> bool:
+    """Tell whether two URLs are of one server, or the second is its encrypted one."""
+    old, new = urlsplit(here), urlsplit(there)
+    if old.hostname != new.hostname:
+        return False
+    ports = tuple(each.port or _PORTS.get(each.scheme) for each in (old, new))
+    schemes = old.scheme, new.scheme
+    if schemes == ("http", "https"):
+        return ports == (_PORTS["http"], _PORTS["https"])
+    return old.scheme == new.scheme and ports[0] == ports[1]
+
+
+@cache
+def _opener() -> OpenerDirector:
+    return build_opener(_SameServer)
 
 
 def settings() -> dict[str, str]:

@@ -20,8 +20,9 @@ from rasterio._err import CPLE_BaseError  # rasterio lets some of them through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
+from geoseg.errors import SceneError
 from geoseg.scene.files.pool import DatasetPool
-from geoseg.storage.remote import gdal_settings
+from geoseg.storage.remote import gdal_settings, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +35,13 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError)
 _SETTINGS = {
     # Files are data: no Python in a VRT, whatever the environment says.
     "GDAL_VRT_ENABLE_PYTHON": "NO",
+    # Ask for each file that may stand beside one, by the names that were looked at,
+    # instead of listing the whole folder.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    # What opens one server is not shown to another.
+    "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT": "IF_SAME_HOST",
 }
 _DEFAULTS: dict[str, str | int] = {
-    # Ask for each file that may stand beside one, instead of listing the whole folder.
-    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     # Blocks of ours are read once: what neighbours share is all that is worth keeping.
     "GDAL_CACHEMAX": 64_000_000,
     # A COG's header in one request; whole runs of tiles in one request each, at once.
@@ -54,9 +58,12 @@ _DEFAULTS: dict[str, str | int] = {
 """Settings that the environment's own go before."""
 
 _REMOTE = {
-    # Do not list a bucket to look for files beside one.
+    # Read nothing beside an object: what it is could not be seen beforehand.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
 }
+_OVERVIEWS = "OVERVIEWS"
+"""The domain of metadata that can name any file at all as a raster's overviews. GDAL
+opens it once somebody asks for them, and no sooner."""
 _LEAN = {"GTiff": {"GEOREF_SOURCES": "NONE"}}
 """How drivers open a file faster whose header is known: looking up its CRS in PROJ's
 database is most of it."""
@@ -184,9 +191,17 @@ def _open(
 ) -> DatasetReader:
     # rasterio.open takes one driver only.
     chosen = {} if drivers is None else {"driver": list(drivers)}
-    here = {k: v for k, v in _REMOTE.items() if k not in os.environ}
-    with _quietly, rasterio.Env(**here) if is_remote(place) else nullcontext():
-        return DatasetReader(place, **chosen, **options)
+    with _quietly, rasterio.Env(**_REMOTE) if is_remote(place) else nullcontext():
+        dataset = DatasetReader(place, **chosen, **options)
+    if dataset.tags(ns=_OVERVIEWS):
+        dataset.close()
+        raise SceneError(
+            f"{without_secrets(place)} says that its overviews are another file "
+            f"({_OVERVIEWS} in its metadata or in its .aux.xml), which geoseg does not "
+            f"read for it; write the file again, for instance with gdal_translate "
+            f"-nomd, or take its .aux.xml away"
+        )
+    return dataset
 
 
 class _Quietly:

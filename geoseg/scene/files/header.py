@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
-from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, reason
+from geoseg.scene.files.datasets import GDAL_ERRORS, reason
 from geoseg.scene.files.formats import choose_part, lacking
+from geoseg.scene.files.guard import opened_guarded
 from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.servers import check_ranges
 from geoseg.storage.fingerprint import Fingerprint, take_fingerprint
-from geoseg.storage.raster_references import ALLOW, allowed_drivers
+from geoseg.storage.raster_references import ALLOW
 from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
@@ -129,9 +130,8 @@ def read_header(
     file = file_of(place)
     check_ranges(place)
     fingerprint = take_fingerprint(place if file is None else file)
-    drivers = None if roots is None else allowed_drivers(place, roots, advice)
     try:
-        with opened_once(place, drivers) as dataset:
+        with opened_guarded(place, roots, advice) as dataset:
             if not dataset.count:
                 raise SceneError(choose_part(shown(place), dataset.subdatasets))
             return _header(place, fingerprint, dataset)
@@ -139,7 +139,8 @@ def read_header(
         raise SceneError(
             lacking(shown(place))
             or f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
-            f"geoseg reads GeoTIFF and other formats that GDAL knows"
+            f"geoseg reads GeoTIFF and other formats of GDAL's whose files hold their "
+            f"own pixels{'' if roots is None else f'; if it is of another, {advice}'}"
         ) from error
 
 

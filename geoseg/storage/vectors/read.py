@@ -30,12 +30,25 @@ _SNIFFED = 4096
 """Bytes at a file's beginning that show what it is."""
 _MARKS = re.compile(
     rb"<OGR\w*DataSource|<OGRVRT|gdal_streamed_alg|<OGRWFS|FeatureServer|<wfs:|"
-    rb"<WFS_Cap|<CSW_|^WFS:|^OAPIF:",
-    re.IGNORECASE,
+    rb"<WFS_Cap|<CSW_|^WFS:|^OAPIF:|\"\\\\IsSeamless\"|^\s*open table ",
+    re.IGNORECASE | re.MULTILINE,
 )
 """How files begin that stand for others or for services."""
 _RASTER = re.compile(rb"<VRTDataset|<GDALTileIndexDataset|<GDAL_WMS|<MRF_META")
 """How files begin that make GDAL read other rasters: no vector files."""
+_FILES = frozenset(
+    (
+        *("GPKG", "GeoJSON", "GeoJSONSeq", "TopoJSON", "ESRIJSON", "JSONFG"),
+        *("ESRI Shapefile", "OpenFileGDB", "FlatGeobuf", "SQLite", "MapInfo File"),
+        *("GML", "KML", "LIBKML", "GPX", "GeoRSS", "OSM", "MBTiles", "PMTiles", "MVT"),
+        *("CSV", "XLSX", "ODS", "DXF", "DGN", "Parquet", "Arrow"),
+    )
+)
+"""Drivers of GDAL whose files hold their own features."""
+_SETTINGS = {
+    # Do not fetch the schema of a GML file from where it says that it is.
+    "GML_DOWNLOAD_SCHEMA": "NO",
+}
 _PARQUET = b"PAR1"
 """How a Parquet file begins."""
 _LAYER = re.compile(r"(?P<path>.*)\|layer(?:name)?=(?P<layer>.*)", re.DOTALL)
@@ -190,6 +203,7 @@ def is_vector(place: Path | str, role: Role) -> bool:
     if _RASTER.search(_beginning(path, role)):
         return False
     try:
+        pyogrio.set_gdal_config_options(_SETTINGS)
         with readable(path) as plain:
             return len(pyogrio.list_layers(plain)) > 0
     except pyogrio.errors.DataSourceError:
@@ -256,10 +270,13 @@ def _from_gdal(path: Path, role: Role, wanted: str | None, choose: Choice) -> _R
     import pyogrio  # noqa: PLC0415 (the reason is above)
 
     try:
+        pyogrio.set_gdal_config_options(_SETTINGS)
         with readable(path) as plain:
             layers = [str(name) for name, kind in pyogrio.list_layers(plain) if kind]
             layer = _layer(path, role, wanted, layers)
-            found = pyogrio.read_info(plain, layer=layer)["fields"]
+            told = pyogrio.read_info(plain, layer=layer)
+            _check_driver(path, role, told["driver"])
+            found = told["fields"]
             meta, _, shapes, values = pyogrio.raw.read(
                 plain, layer=layer, columns=list(choose([str(name) for name in found]))
             )
@@ -294,6 +311,15 @@ def _from_parquet(path: Path, role: Role, wanted: str | None, choose: Choice) ->
     chosen = choose([str(name) for name in frame if name != frame.geometry.name])
     columns = {name: frame[name].to_numpy(object) for name in chosen}
     return np.asarray(frame.geometry), frame.crs, columns
+
+
+def _check_driver(path: Path, role: Role, driver: str) -> None:
+    """Refuse a format whose files may name others, once it is known, and not read."""
+    if driver not in _FILES:
+        raise role.error(
+            f"the {role.noun} {path} is of a format ({driver}) that may make geoseg "
+            f"read other files; save its features as GeoPackage or GeoJSON"
+        )
 
 
 def _layer(path: Path, role: Role, wanted: str | None, layers: Sequence[str]) -> str:

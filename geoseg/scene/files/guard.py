@@ -1,0 +1,136 @@
+"""The door through which every raster that somebody hands in is opened.
+
+Before a file is opened, what it is decides which drivers of GDAL may open it, and what
+stands beside it is looked at; once it is open, so is where its files lie. Rasters that
+are labels, references or maps come through here as scenes do.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from geoseg.errors import SceneError
+from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
+from geoseg.scene.files.paths import file_of
+from geoseg.storage.raster_references import ALLOW, admit
+from geoseg.storage.remote import as_url, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rasterio.io import DatasetReader
+
+_BESIDE = (".ovr", ".OVR", ".msk", ".MSK")
+"""What is added to the names of files whose pixels GDAL takes for a raster's."""
+_TIFF = ["GTiff"]
+_MISSING = ("no such file", "does not exist")
+"""How GDAL says that nothing is there."""
+_MANY_FILES = frozenset(("Zarr",))
+"""Drivers of folders, of which GDAL would list each chunk."""
+_BY_ITSELF = frozenset(("GTiff", "COG", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"))
+"""Drivers that read one object on a server, as nothing beside it is looked for."""
+
+
+@contextmanager
+def opened_guarded(
+    place: str, roots: Sequence[Path] | None, advice: str = ALLOW
+) -> Iterator[DatasetReader]:
+    """Open a raster that makes GDAL read nothing that was not named.
+
+    Args:
+        place: A file in GDAL's words.
+        roots: The folders that the file may refer to; None for any place at all.
+        advice: What to do about a file that refers to others.
+
+    Raises:
+        SceneError: It refers to files that were not named.
+        RasterioIOError: It cannot be opened.
+
+    """
+    if roots is None:
+        with opened_once(place) as dataset:
+            yield dataset
+        return
+    admitted = admit(place, file_of(place), roots, advice)
+    for source in admitted.sources:
+        _check_source(place, source, roots, advice)
+    if not is_remote(place):
+        _check_beside(place, advice)
+    with opened_once(place, admitted.drivers) as dataset:
+        _check_files(dataset, place, roots, advice)
+        yield dataset
+
+
+def _check_source(place: str, source: Path, roots: Sequence[Path], advice: str) -> None:
+    """Let what a VRT reads come through the same door."""
+    try:
+        with opened_guarded(str(source), roots, advice):
+            return
+    except GDAL_ERRORS as error:
+        raise SceneError(
+            f"{place} makes geoseg read {source}, which is no raster that can be "
+            f"trusted to hold its own pixels ({reason(error)}); {advice}"
+        ) from error
+
+
+def _check_beside(place: str, advice: str) -> None:
+    """Prove that overviews and masks beside a file are TIFFs, and theirs are.
+
+    GDAL opens them with any driver, by their names.
+    """
+    for suffix in _BESIDE:
+        beside = f"{place}{suffix}"
+        if not place.startswith("/vsi") and not os.path.lexists(beside):
+            continue
+        try:
+            with opened_once(beside, _TIFF):
+                pass
+        except GDAL_ERRORS as error:
+            if any(words in reason(error).lower() for words in _MISSING):
+                continue
+            raise SceneError(
+                f"{beside} is no TIFF, and so no overviews or mask that geoseg would "
+                f"take for those of {place}; move it away, or {advice}"
+            ) from error
+        _check_beside(beside, advice)
+
+
+def _check_files(
+    dataset: DatasetReader, place: str, roots: Sequence[Path], advice: str
+) -> None:
+    """Prove that all files of a dataset lie where they may.
+
+    Raises:
+        SceneError: One lies elsewhere.
+
+    """
+    alone = _MANY_FILES | (_BY_ITSELF if is_remote(place) else frozenset())
+    if dataset.driver in alone:
+        return
+    file = file_of(place)
+    folders = [root.resolve() for root in roots]
+    if file is not None:
+        folders += [file.resolve().parent, file.absolute().parent.resolve()]
+    for each in dataset.files:
+        if not _lies_inside(each, place, file, folders):
+            raise SceneError(
+                f"{without_secrets(place)} makes geoseg read {without_secrets(each)}, "
+                f"which is in no folder that you named; {advice}"
+            )
+
+
+def _lies_inside(
+    each: str, place: str, file: Path | None, folders: Sequence[Path]
+) -> bool:
+    if file is None:  # on a server: the same one
+        here, there = (as_url(name) or "" for name in (place, each))
+        return urlsplit(here)[:2] == urlsplit(there)[:2]
+    if place.startswith("/vsi"):  # in an archive: the same one
+        archive = place[: place.index(str(file)) + len(str(file))]
+        return each.startswith(archive) and ".." not in each.split("/")
+    resolved = Path(each).resolve()
+    return not each.startswith("/vsi") and any(map(resolved.is_relative_to, folders))

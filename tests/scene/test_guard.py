@@ -1,0 +1,385 @@
+"""No file makes geoseg read what nobody named: each way that is known is shut.
+
+Each hostile file is opened by GDAL alone first, where that is possible, so that a test
+whose file has lost its sting fails.
+"""
+
+import shutil
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import geopandas
+import h5py
+import numpy as np
+import pytest
+import rasterio
+from members import sample, write_raster
+from web import served
+
+from geoseg.errors import LabelsError, SceneError
+from geoseg.raster.read import ClassMap
+from geoseg.scene import open_scene
+from geoseg.storage.fingerprint import take_fingerprint
+from geoseg.storage.vectors.read import Role, read_layer
+
+pytestmark = pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+
+SECRET = 4242
+SHAPE = 64, 64
+ROLE = Role("labels", "polygons", LabelsError)
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Give the folder that the user names, beside what the user did not name."""
+    folder = tmp_path / "named"
+    folder.mkdir()
+    np.full(SHAPE, SECRET, "<u2").tofile(tmp_path / "secret.raw")
+    pixels, transform, _ = sample((0, 32), (0, 32), bands=(1,))
+    write_raster(tmp_path / "secret.tif", np.full_like(pixels, SECRET), transform)
+    return folder
+
+
+@pytest.fixture
+def trap(tmp_path):
+    """Serve what nobody named: a server that must see no request."""
+    with served(tmp_path) as (address, server):
+        yield address
+        assert not server.requests, "a server was asked that nobody named"
+
+
+def picture(path, **overviews):
+    pixels, transform, _ = sample((0, 64), (0, 64), bands=(1,))
+    write_raster(path, pixels, transform)
+    if overviews:
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(ns="OVERVIEWS", **overviews)
+    return path
+
+
+def vrt_of(path, source):
+    path.write_text(
+        '<VRTDataset rasterXSize="32" rasterYSize="32">'
+        '<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f"<SourceFilename>{source}</SourceFilename><SourceBand>1</SourceBand>"
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    return path
+
+
+def aux_of(path, source):
+    path.with_name(f"{path.name}.aux.xml").write_text(
+        '<PAMDataset><Metadata domain="OVERVIEWS">'
+        f'<MDI key="OVERVIEW_FILE">{source}</MDI></Metadata></PAMDataset>'
+    )
+    return path
+
+
+def isis(path, core):
+    path.write_text(
+        f"Object = IsisCube\n  Object = Core\n    ^Core = {core}\n"
+        "    StartByte = 1\n    Format = BandSequential\n"
+        "    Group = Dimensions\n      Samples = 64\n      Lines = 64\n"
+        "      Bands = 1\n    End_Group\n    Group = Pixels\n"
+        "      Type = UnsignedWord\n      ByteOrder = Lsb\n      Base = 0.0\n"
+        "      Multiplier = 1.0\n    End_Group\n  End_Object\nEnd_Object\nEnd\n"
+    )
+    return path
+
+
+def ers(path, core):
+    path.write_text(
+        'DatasetHeader Begin\n  Version = "6.0"\n'
+        f'  DataFile = "{core}"\n  DataSetType = ERStorage\n'
+        "  DataType = Raster\n  ByteOrder = LSBFirst\n  RasterInfo Begin\n"
+        "    CellType = Unsigned16BitInteger\n    NrOfLines = 64\n"
+        "    NrOfCellsPerLine = 64\n    NrOfBands = 1\n  RasterInfo End\n"
+        "DatasetHeader End\n"
+    )
+    return path
+
+
+def external_storage(path, raw):
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "a", SHAPE, "<u2", external=[(str(raw), 0, h5py.h5f.UNLIMITED)]
+        )
+
+
+def external_link(path, raw):
+    with h5py.File(raw.with_suffix(".h5"), "w") as file:
+        file["a"] = np.full(SHAPE, SECRET, "u2")
+    with h5py.File(path, "w") as file:
+        file["deep/a"] = h5py.ExternalLink(str(raw.with_suffix(".h5")), "/a")
+
+
+def virtual_dataset(path, raw):
+    with h5py.File(raw.with_suffix(".h5"), "w") as file:
+        file["a"] = np.full(SHAPE, SECRET, "u2")
+    layout = h5py.VirtualLayout(SHAPE, "u2")
+    layout[:] = h5py.VirtualSource(str(raw.with_suffix(".h5")), "a", SHAPE)
+    with h5py.File(path, "w", userblock_size=1024) as file:
+        file.create_virtual_dataset("deep/a", layout)
+
+
+HDF5 = (external_storage, external_link, virtual_dataset)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["internal", "aux.xml"])
+@pytest.mark.parametrize("of_a_server", [True, False])
+def test_overviews_of_another_file_are_not_read(
+    named, trap, tmp_path, inside, of_a_server
+):
+    other = f"/vsicurl/{trap}/secret.tif" if of_a_server else tmp_path / "secret.tif"
+    path = named / "a.tif"
+    if inside:
+        picture(path, OVERVIEW_FILE=other)
+    else:
+        aux_of(picture(path), other)
+    if not of_a_server:
+        with rasterio.open(path, overview_level=0) as dataset:
+            assert (dataset.read(1) == SECRET).all(), "GDAL reads it"
+    with pytest.raises(SceneError, match="overviews are another file"):
+        open_scene(path)
+    with pytest.raises(SceneError, match="overviews are another file"):
+        ClassMap.open(path)
+
+
+@pytest.mark.parametrize("suffix", [".ovr", ".msk", ".OVR", ".ovr.msk"])
+def test_what_stands_beside_a_raster_is_a_tiff(named, trap, suffix):
+    path = picture(named / "a.tif")
+    if suffix.startswith(".ovr."):
+        shutil.copy(path, named / "a.tif.ovr")
+    vrt_of(named / f"a.tif{suffix}", f"/vsicurl/{trap}/secret.tif")
+    with pytest.raises(SceneError, match=r"is no TIFF.* --allow-external-references"):
+        open_scene(path)
+
+
+def test_overviews_beside_a_raster_name_no_other_file(named, trap):
+    path = picture(named / "a.tif")
+    picture(named / "a.tif.ovr", OVERVIEW_FILE=f"/vsicurl/{trap}/secret.tif")
+    with pytest.raises(SceneError, match=r"a\.tif\.ovr says that its overviews"):
+        open_scene(path)
+
+
+def test_a_link_beside_a_raster_leads_to_nothing_elsewhere(named, tmp_path):
+    path = picture(named / "a.tif")
+    (named / "a.tif.ovr").symlink_to(tmp_path / "secret.tif")
+    with pytest.raises(SceneError, match="in no folder that you named"):
+        open_scene(path)
+
+
+def test_overviews_and_masks_that_gdal_wrote_are_read(named):
+    path = picture(named / "a.tif")
+    with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2])
+    with rasterio.open(named / "a.tif.msk", "w", **mask_profile()) as mask:
+        mask.write(np.zeros((1, *SHAPE), np.uint8))
+        mask.update_tags(INTERNAL_MASK_FLAGS_1="2")
+    assert (named / "a.tif.ovr").exists()
+    scene = open_scene(path)
+    assert scene.rasters[0].overviews == (2,)
+    assert not scene.read(scene.window, (0,))[1].any(), "its mask hides all of it"
+
+
+def mask_profile():
+    height, width = SHAPE
+    return {
+        **{"driver": "GTiff", "count": 1, "dtype": "uint8"},
+        **{"height": height, "width": width},
+    }
+
+
+@pytest.mark.parametrize("name", ["a.cub", "a.tif"])
+@pytest.mark.parametrize("write", [isis, ers])
+def test_headers_that_name_their_data_are_refused(named, write, name):
+    path = write(named / name, "../secret.raw")
+    if write is isis:  # ERS goes by the name
+        with rasterio.open(path) as dataset:
+            assert (dataset.read(1) == SECRET).all(), "GDAL reads it"
+    with pytest.raises(SceneError, match="--allow-external-references"):
+        open_scene(path)
+    with pytest.raises(SceneError, match="cannot be opened as a raster"):
+        ClassMap.open(path)
+
+
+def test_a_vrt_of_a_header_that_names_its_data_is_refused(named):
+    path = vrt_of(named / "a.vrt", isis(named / "b.tif", "../secret.raw"))
+    with rasterio.open(path) as dataset:
+        assert (dataset.read(1) == SECRET).all(), "GDAL reads it"
+    with pytest.raises(SceneError, match="trusted to hold its own pixels"):
+        open_scene(path)
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.nc", "a.tif"])
+@pytest.mark.parametrize("write", HDF5)
+def test_hdf5_that_keeps_its_pixels_elsewhere_is_refused(named, tmp_path, write, name):
+    path = named / name
+    write(path, tmp_path / "secret.raw")
+    with pytest.raises(SceneError, match=r"makes geoseg read other files \(the"):
+        open_scene(path)
+    dataset = "a" if write is external_storage else "deep/a"
+    part = f'HDF5:"{path}"://{dataset}'
+    with pytest.raises(SceneError, match=r"makes geoseg read other files \(the"):
+        open_scene(part)
+    with rasterio.open(part, driver="HDF5Image") as opened:
+        assert (opened.read(1) == SECRET).all(), "GDAL reads it"
+
+
+def test_hdf5_that_keeps_its_pixels_itself_is_admitted(named):
+    path = named / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["deep/a"] = np.ones(SHAPE, "u2")
+        file["deep/again"] = file["deep"]  # a circle
+        file["soft"] = h5py.SoftLink("/deep/a")
+    with pytest.raises(SceneError, match="georeference|CRS|no place"):
+        open_scene(f'HDF5:"{path}"://deep/a')
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.nc", "a.tif"])
+def test_hdf5_on_a_server_or_in_an_archive_is_refused(named, tmp_path, name):
+    external_storage(named / name, tmp_path / "secret.raw")
+    with served(named) as (address, _), pytest.raises(SceneError):
+        open_scene(f"{address}/{name}")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(named / name, name)
+    with pytest.raises(SceneError):
+        open_scene(f"/vsizip/{tmp_path}/a.zip/{name}")
+
+
+@pytest.mark.parametrize("suffix", ["", ".aux.xml", ".ovr", ".msk"])
+def test_on_a_server_no_file_leads_elsewhere(named, trap, suffix, monkeypatch):
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "FALSE")
+    other = f"/vsicurl/{trap}/secret.tif"
+    path = named / "a.tif"
+    picture(path, **({} if suffix else {"OVERVIEW_FILE": other}))
+    if suffix == ".aux.xml":
+        aux_of(path, other)
+    elif suffix:
+        vrt_of(named / f"a.tif{suffix}", other)
+    with served(named) as (address, _):
+        if not suffix:
+            with pytest.raises(SceneError, match="overviews are another file"):
+                open_scene(f"{address}/a.tif")
+            return
+        scene = open_scene(f"{address}/a.tif")
+        assert not scene.rasters[0].overviews
+        pixels, valid = scene.read(scene.window, (0,))
+    assert valid.any()
+    assert not (pixels == SECRET).any()
+
+
+@pytest.mark.parametrize("suffix", [".ovr", ".msk"])
+def test_in_an_archive_no_file_leads_elsewhere(named, trap, tmp_path, suffix):
+    picture(named / "a.tif")
+    vrt_of(named / f"a.tif{suffix}", f"/vsicurl/{trap}/secret.tif")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for each in named.iterdir():
+            archive.write(each, each.name)
+    with pytest.raises(SceneError, match="is no TIFF"):
+        open_scene(f"/vsizip/{tmp_path}/a.zip/a.tif")
+
+
+@pytest.mark.parametrize("name", ["a.cub", "a.tif"])
+def test_on_a_server_headers_that_name_their_data_are_refused(named, trap, name):
+    isis(named / name, f"/vsicurl/{trap}/secret.raw")
+    with (
+        served(named) as (address, _),
+        pytest.raises(SceneError, match="cannot be opened as a raster"),
+    ):
+        open_scene(f"{address}/{name}")
+
+
+class _Leading(BaseHTTPRequestHandler):
+    """Lead to another address, and keep what was shown."""
+
+    def do_GET(self):  # the library's name
+        self.server.shown.append(self.headers.get("Authorization"))
+        self.send_response(302)
+        self.send_header("Location", self.server.to + self.path)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # the same
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def leading():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Leading)
+    server.shown = []
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["secret.tif", "item.json"])
+def test_a_server_leads_to_no_other_and_its_token_stays(
+    named, trap, leading, name, monkeypatch
+):
+    monkeypatch.setenv("GDAL_HTTP_BEARER", "token")
+    address, server = leading
+    server.to = trap
+    with pytest.raises(SceneError, match="on a server that you did not name"):
+        open_scene(f"{address}/{name}")
+    with pytest.raises(SceneError, match="on a server that you did not name"):
+        take_fingerprint(f"{address}/{name}")
+    assert set(server.shown) == {"Bearer token"}
+
+
+def test_a_server_may_lead_to_addresses_of_its_own(named):
+    picture(named / "a.tif")
+
+    with served(named) as (address, server):
+        answer = server.RequestHandlerClass
+
+        class Moved(answer):
+            def _respond(self, server, number, *, body):
+                if self.path == "/old.tif":
+                    self._send(302, b"", {"Location": "/a.tif"})
+                else:
+                    super()._respond(server, number, body=body)
+
+        server.RequestHandlerClass = Moved
+        scene = open_scene(f"{address}/old.tif")
+        assert scene.read(scene.window, (0,))[1].any()
+
+
+def test_the_schema_of_a_gml_file_is_not_fetched(named, trap):
+    path = named / "a.gml"
+    path.write_text(
+        '<ogr:FeatureCollection xmlns:ogr="http://ogr.maptools.org/" '
+        'xmlns:gml="http://www.opengis.net/gml" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        f'xsi:schemaLocation="http://ogr.maptools.org/ {trap}/a.xsd">'
+        '<gml:featureMember><ogr:a fid="1"><ogr:geometryProperty>'
+        '<gml:Point srsName="EPSG:4326"><gml:coordinates>1,2</gml:coordinates>'
+        "</gml:Point></ogr:geometryProperty><ogr:class>water</ogr:class></ogr:a>"
+        "</gml:featureMember></ogr:FeatureCollection>"
+    )
+    assert len(read_layer(path, ROLE).shapes) == 1
+
+
+def test_vectors_of_formats_that_are_not_known_are_refused(named):
+    path = named / "a.gmt"
+    places = geopandas.points_from_xy([1], [2])
+    geopandas.GeoDataFrame({"class": ["a"]}, geometry=places, crs=4326).to_file(
+        path, driver="OGR_GMT"
+    )
+    with pytest.raises(LabelsError, match=r"\(OGR_GMT\) that may make geoseg read"):
+        read_layer(path, ROLE)
+
+
+def test_a_seamless_map_of_other_maps_is_refused(named):
+    path = named / "a.tab"
+    path.write_text(
+        "!table\n!version 300\n!charset Neutral\n\nDefinition Table\n"
+        '  Type NATIVE Charset "Neutral"\n  Fields 1\n    Table Char (100) ;\n'
+        'begin_metadata\n"\\IsSeamless" = "TRUE"\nend_metadata\n'
+    )
+    with pytest.raises(LabelsError, match="stands for other files"):
+        read_layer(path, ROLE)
