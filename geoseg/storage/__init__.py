@@ -6,7 +6,8 @@
 * `staging` makes files that appear whole or not at all, `lock` keeps a second writer
   out, `authorship` knows what geoseg wrote from what people made
 * `output` is where a run's products go
-* `raster_references` finds what a raster would make GDAL read, before it is opened;
+* `raster_references` finds what a raster would make GDAL read, before it is opened, and
+  `hdf5_references` ways out of an HDF5 file;
   `gdal_paths` names files so that GDAL takes any of them
 * `vectors` reads and writes vector files
 """

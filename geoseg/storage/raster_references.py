@@ -121,8 +121,8 @@ def _check_unseen(place: str, advice: str) -> None:
 
 
 def is_safe(driver: str) -> bool:
-    """Whether a driver of GDAL reads nothing but the file that it is given."""
-    return driver in _FILES | _FOLDERS | _OF_HDF5
+    """Whether a file's size and time tell of all that a driver of GDAL reads for it."""
+    return driver in _FILES | _FOLDERS
 
 
 @cache

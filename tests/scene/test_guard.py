@@ -174,8 +174,9 @@ def test_overviews_and_masks_that_gdal_wrote_are_read(named):
     path = picture(named / "a.tif")
     with rasterio.Env(TIFF_USE_OVR=True), rasterio.open(path, "r+") as dataset:
         dataset.build_overviews([2])
-    with rasterio.open(named / "a.tif.msk", "w", **mask_profile()) as mask:
-        mask.write(np.zeros((1, *SHAPE), np.uint8))
+    hidden = np.zeros((1, *SHAPE), np.uint8)
+    beside = write_raster(named / "a.tif.msk", hidden, rasterio.Affine.scale(2))
+    with rasterio.open(beside, "r+") as mask:
         mask.update_tags(INTERNAL_MASK_FLAGS_1="2")
     assert (named / "a.tif.ovr").exists()
     scene = open_scene(path)
@@ -183,12 +184,14 @@ def test_overviews_and_masks_that_gdal_wrote_are_read(named):
     assert not scene.read(scene.window, (0,))[1].any(), "its mask hides all of it"
 
 
-def mask_profile():
-    height, width = SHAPE
-    return {
-        **{"driver": "GTiff", "count": 1, "dtype": "uint8"},
-        **{"height": height, "width": width},
-    }
+def test_what_is_kept_of_a_file_opens_no_door(named, trap, tmp_path, monkeypatch):
+    monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
+    files = [picture(named / f"{number}.tif") for number in range(20)]
+    assert len(open_scene(files).rasters) == 20
+    assert list((tmp_path / "cache" / "headers").iterdir()), "headers are kept"
+    vrt_of(named / "7.tif.ovr", f"/vsicurl/{trap}/secret.tif")
+    with pytest.raises(SceneError, match=r"7\.tif\.ovr is no TIFF"):
+        open_scene(files)
 
 
 @pytest.mark.parametrize("name", ["a.cub", "a.tif"])
@@ -223,6 +226,8 @@ def test_hdf5_that_keeps_its_pixels_elsewhere_is_refused(named, tmp_path, write,
     part = f'HDF5:"{path}"://{dataset}'
     with pytest.raises(SceneError, match=r"makes geoseg read other files \(the"):
         open_scene(part)
+    if write is external_link:  # which depends on GDAL's release
+        return
     with rasterio.open(part, driver="HDF5Image") as opened:
         assert (opened.read(1) == SECRET).all(), "GDAL reads it"
 
@@ -233,7 +238,7 @@ def test_hdf5_that_keeps_its_pixels_itself_is_admitted(named):
         file["deep/a"] = np.ones(SHAPE, "u2")
         file["deep/again"] = file["deep"]  # a circle
         file["soft"] = h5py.SoftLink("/deep/a")
-    with pytest.raises(SceneError, match="georeference|CRS|no place"):
+    with pytest.raises(SceneError, match=r"georeference|CRS|no place"):
         open_scene(f'HDF5:"{path}"://deep/a')
 
 
@@ -301,7 +306,8 @@ class _Leading(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_HEAD = do_GET  # the same
+    def do_HEAD(self):  # the same
+        self.do_GET()
 
     def log_message(self, *_):
         """Say nothing."""
@@ -319,7 +325,7 @@ def leading():
 
 @pytest.mark.parametrize("name", ["secret.tif", "item.json"])
 def test_a_server_leads_to_no_other_and_its_token_stays(
-    named, trap, leading, name, monkeypatch
+    trap, leading, name, monkeypatch
 ):
     monkeypatch.setenv("GDAL_HTTP_BEARER", "token")
     address, server = leading

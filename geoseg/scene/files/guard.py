@@ -32,7 +32,7 @@ _MISSING = ("no such file", "does not exist")
 _MANY_FILES = frozenset(("Zarr",))
 """Drivers of folders, of which GDAL would list each chunk."""
 _BY_ITSELF = frozenset(("GTiff", "COG", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"))
-"""Drivers that read one object on a server, as nothing beside it is looked for."""
+"""Drivers that read one file, where nothing stands beside it or is looked for."""
 
 
 @contextmanager
@@ -63,6 +63,16 @@ def opened_guarded(
     with opened_once(place, admitted.drivers) as dataset:
         _check_files(dataset, place, roots, advice)
         yield dataset
+
+
+def stands_alone(place: str, driver: str) -> bool:
+    """Tell whether a file on a disk was, and is, a raster without others beside it.
+
+    What is known of such a file holds as long as the file is the same, whoever looked
+    at it, and whatever that one allowed.
+    """
+    beside = (f"{place}{suffix}" for suffix in _BESIDE)
+    return driver in _BY_ITSELF and not any(map(os.path.lexists, beside))
 
 
 def _check_source(place: str, source: Path, roots: Sequence[Path], advice: str) -> None:

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import OutputError, SceneError
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.scene.files.guard import stands_alone
 from geoseg.scene.files.header import BandHeader, Header, read_header
 from geoseg.scene.files.paths import file_of, folder_of
 from geoseg.storage.fingerprint import Fingerprint
-from geoseg.storage.raster_references import is_safe
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_FORMAT = 3
+_FORMAT = 4
 """Counted up when what is kept changes."""
 _WORTH_KEEPING = 16
 """From so many files on, headers are kept."""
@@ -97,10 +97,14 @@ def _attempt(read: Callable[[str], Header], place: str) -> Header | SceneError:
         return error
 
 
+def _can_be_kept(header: Header) -> bool:
+    return stands_alone(header.place, header.driver)
+
+
 def _unchanged(header: Header) -> bool:
-    """Whether a file on a disk has the size and time that it had."""
+    """Whether a file on a disk has the size and time that it had, and no neighbours."""
     path = file_of(header.place)
-    if path is None:
+    if path is None or not _can_be_kept(header):
         return False
     try:
         status = os.stat(path)  # noqa: PTH116  # ten thousand of them
@@ -134,7 +138,7 @@ class _Kept:
     def save(self, headers: Iterable[Header]) -> None:
         """Keep headers, those known before too; do without where that fails."""
         # What refers to other files is looked at each time.
-        self.headers |= {h.place: h for h in headers if is_safe(h.driver)}
+        self.headers |= {h.place: h for h in headers if _can_be_kept(h)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(self.path) as whole:

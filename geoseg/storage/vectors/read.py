@@ -30,7 +30,7 @@ _SNIFFED = 4096
 """Bytes at a file's beginning that show what it is."""
 _MARKS = re.compile(
     rb"<OGR\w*DataSource|<OGRVRT|gdal_streamed_alg|<OGRWFS|FeatureServer|<wfs:|"
-    rb"<WFS_Cap|<CSW_|^WFS:|^OAPIF:|\"\\\\IsSeamless\"|^\s*open table ",
+    rb"<WFS_Cap|<CSW_|^WFS:|^OAPIF:|\bIsSeamless\b|^\s*open table ",
     re.IGNORECASE | re.MULTILINE,
 )
 """How files begin that stand for others or for services."""
