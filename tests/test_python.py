@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import geopandas
@@ -13,6 +12,7 @@ import rasterio
 import shapely
 from affine import Affine
 from click.testing import CliRunner
+from corner import write_corner
 from pyproj import CRS, Transformer
 
 import geoseg
@@ -21,7 +21,6 @@ from geoseg.errors import AoiError
 from geoseg.geo.geobox import GeoBox
 from geoseg.overlay.aoi import read_aoi
 
-SCENE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
 SHIPPED = "sentinel2-landcover"
 QUICK = geoseg.SegmentOptions(tile=64, overlap=32, device="cpu", formats="none")
 PLANE = GeoBox(90, 80, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
@@ -31,14 +30,7 @@ SQUARE = shapely.box(400_105, 5_799_405, 400_405, 5_799_905)
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Give a corner of the sample."""
-    path = tmp_path_factory.mktemp("small") / "small.tif"
-    with rasterio.open(SCENE) as dataset:
-        profile = {**dataset.profile, "height": 70, "width": 90}
-        window = rasterio.windows.Window(0, 0, 90, 70)
-        with rasterio.open(path, "w", **profile) as copy:
-            copy.write(dataset.read(window=window))
-            copy.descriptions = dataset.descriptions
-    return path
+    return write_corner(tmp_path_factory.mktemp("small"), 70, 90)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import rasterio
 from click.testing import CliRunner
-from paths import ROOT
+from corner import write_corner
 from shapely.geometry import box
 
 import geoseg
@@ -18,21 +18,13 @@ from geoseg.storage import staging as atomic
 from geoseg.storage.authorship import EARLIER, STAGING, Origin, checksum, origin_of
 from geoseg.storage.lock import locked_folder
 
-SCENE = ROOT / "sample_aoi" / "scene.tif"
 FLAGS = ("--tile", "64", "--overlap", "32")
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Give a corner of the sample."""
-    path = tmp_path_factory.mktemp("small") / "small.tif"
-    with rasterio.open(SCENE) as dataset:
-        profile = {**dataset.profile, "height": 70, "width": 90}
-        window = rasterio.windows.Window(0, 0, 90, 70)
-        with rasterio.open(path, "w", **profile) as copy:
-            copy.write(dataset.read(window=window))
-            copy.descriptions = dataset.descriptions
-    return path
+    return write_corner(tmp_path_factory.mktemp("small"), 70, 90)
 
 
 @pytest.fixture(scope="module")

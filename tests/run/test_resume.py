@@ -1,28 +1,19 @@
 """A stopped run is taken up by the same command, and keeps what it began with."""
 
 import pytest
-import rasterio
 from click.testing import CliRunner
-from paths import ROOT
+from corner import write_corner
 
 import geoseg
 from geoseg.cli import main
 
-SCENE = ROOT / "sample_aoi" / "scene.tif"
 OPTIONS = {"tile": 64, "overlap": 32, "block": 2}
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """Give a corner of the sample."""
-    path = tmp_path_factory.mktemp("small") / "small.tif"
-    with rasterio.open(SCENE) as dataset:
-        profile = {**dataset.profile, "height": 100, "width": 130}
-        window = rasterio.windows.Window(0, 0, 130, 100)
-        with rasterio.open(path, "w", **profile) as copy:
-            copy.write(dataset.read(window=window))
-            copy.descriptions = dataset.descriptions
-    return path
+    return write_corner(tmp_path_factory.mktemp("small"), 100, 130)
 
 
 def segment(*arguments):
