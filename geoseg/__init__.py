@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from geoseg.evaluate.assessment import Assessment
     from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+    from geoseg.evaluate.zone_table import ZoneClass
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import LandClass, Legend
     from geoseg.geo.windows import Window
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.validate import Validation, validate_model
     from geoseg.progress import Step
     from geoseg.report.report import Report
+    from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import EvaluateOptions, evaluate
     from geoseg.run.options import SegmentOptions
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
@@ -89,6 +91,9 @@ _HOMES = {
     "Verification": "geoseg.diagnose.verify",
     "VerifyOptions": "geoseg.diagnose.verify",
     "Window": "geoseg.geo.windows",
+    "ZoneAreas": "geoseg.run.areas",
+    "ZoneClass": "geoseg.evaluate.zone_table",
+    "areas": "geoseg.run.areas",
     "cached_models": "geoseg.models.package.hub",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
@@ -155,7 +160,10 @@ __all__ = [
     "Verification",
     "VerifyOptions",
     "Window",
+    "ZoneAreas",
+    "ZoneClass",
     "__version__",
+    "areas",
     "cached_models",
     "evaluate",
     "fully_connected_crf",

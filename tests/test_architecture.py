@@ -48,13 +48,20 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "errors progress geo storage raster overlay",
         "affine geopandas numpy pyproj shapely",
     ),
-    "evaluate": ("errors geo storage raster overlay", "matplotlib numpy shapely"),
+    "evaluate": (
+        "errors geo storage raster overlay",
+        # pyproj: the CRS that a table of zones is written in
+        "affine exactextract geopandas matplotlib numpy pandas pyogrio pyproj shapely",
+    ),
     "run": (
         (
             "errors progress geo storage scene models raster predict overlay report "
             "vectorize evaluate"
         ),
-        "dask dask_cuda distributed filelock geopandas numpy psutil rasterio torch",
+        (
+            "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
+            "rasterio shapely torch"
+        ),
     ),
     "train": (
         "errors progress geo storage scene models raster predict overlay evaluate",

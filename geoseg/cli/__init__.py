@@ -24,6 +24,7 @@ COMMANDS = {
     "info": "Tell what geoseg sees in imagery.",
     "verify": "Compare tiles with a window of the scene in one piece.",
     "evaluate": "Measure a map against a reference.",
+    "areas": "Measure the classes of a map, also by districts.",
     "sample-points": "Draw points of a map to be labelled.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",

@@ -33,6 +33,7 @@ _WORDS = {
     "raster": "writing rasters",
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
+    "areas": "measuring",
     "evaluate": "comparing",
     "train": "training",
     "chips": "writing chips",

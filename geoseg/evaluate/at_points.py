@@ -45,6 +45,8 @@ class Sampled:
     """The names of the strata, in the order of the estimates."""
     unsampled: int
     """Pixels of the map that have a class but lie in no stratum."""
+    predicted: NDArray[np.uint8]
+    """The map's class at each point, shape ``(point,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class Comparison:
             stratified_estimates(counts, pixels),
             tuple(named.values()),
             unsampled,
+            predicted,
         )
 
     def _compared(

@@ -219,7 +219,7 @@ class ClassMap:
                     window = Window(row, col, rows, min(_SQUARE, width - col))
                     values = self.read(window).ravel()
                     counts += np.bincount(values, minlength=_VALUES)
-                    sizes = _pixel_areas(self.geobox, window).ravel()
+                    sizes = pixel_areas(self.geobox, window).ravel()
                     areas += np.bincount(values, sizes, _VALUES)
         return {
             int(value): Extent(int(counts[value]), float(areas[value]))
@@ -294,7 +294,7 @@ def class_extents(path: Path) -> dict[int, Extent]:
     return ClassMap.open(path).extents()
 
 
-def _pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
+def pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
     """Give the area of each pixel of a window on the ground, in square metres.
 
     A square of pixels is asked about at its own nodes: in degrees and on Mercator's

@@ -132,7 +132,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     inside = inside_of(
         area, split_of(options.held_out, options.held_out_block, source.geobox)
     )
-    sure, warnings = _confidence(source, confidence)
+    sure, warnings = beside_map(source, confidence, "calibration is not measured")
     estimates: StratifiedEstimates | None = None
     pixel_area_m2 = source.geobox.pixel_area_m2()
     with spread(options.workers, options.scheduler) as map_blocks:
@@ -177,10 +177,20 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     return assessment
 
 
-def _confidence(
-    source: ClassMap, given: Path | str | None
+def beside_map(
+    source: ClassMap, given: Path | str | None, lost: str
 ) -> tuple[ClassMap | None, tuple[str, ...]]:
-    """Open the confidences, those beside the map if they are of it."""
+    """Open the confidences, those beside the map if they are of it.
+
+    Args:
+        source: The map.
+        given: The file that was named, if one was.
+        lost: What is missing without confidences, for a warning.
+
+    Raises:
+        SceneError: The file that was named is not on the map's pixels.
+
+    """
     path = Path(given) if given is not None else source.path.with_name(CONFIDENCE)
     if given is None and (not path.exists() or path == source.path):
         return None, ()
@@ -190,7 +200,7 @@ def _confidence(
     sentence = f"{path} does not have the pixels of the map {source.path}"
     if given is not None:
         raise SceneError(f"{sentence}; give the confidences that were made with it")
-    return None, (f"{sentence}: calibration is not measured",)
+    return None, (f"{sentence}: {lost}",)
 
 
 def _tolerance(text: str, geobox: GeoBox) -> tuple[float, float]:

@@ -8,7 +8,8 @@ What geoseg writes carries a mark, and where it can, a checksum of what it wrote
 * a GeoTIFF has a tag, and one of classes the checksum in its ``.aux.xml``;
 * a PNG has a text of the software that drew it; JSON has a key ``geoseg``;
 * other vector files have a style beside them (``.qml``), points to be labelled their
-  design (``.design.json``), which hold the checksums of the files that they belong to.
+  design (``.design.json``), tables what they were made from (``.json``), which hold the
+  checksums of the files that they belong to.
 
 Nothing here opens a file with GDAL: what is in the way is data that nobody named.
 """
@@ -349,9 +350,10 @@ def _sums_beside(path: Path) -> Iterator[str]:
             text = file.read(_LARGEST_RECORD).decode("utf-8", "replace")
         if path.suffix in (sums := _files_in(text)):
             yield sums[path.suffix]
-    design = _read_json(path.with_name(f"{path.name}.design.json"))
-    if "geoseg" in design and isinstance(design.get("sha256"), str):
-        yield str(design["sha256"])
+    for suffix in (".design.json", ".json"):
+        told = _read_json(path.with_name(f"{path.name}{suffix}"))
+        if "geoseg" in told and isinstance(told.get("sha256"), str):
+            yield str(told["sha256"])
 
 
 def _files_in(text: str) -> dict[str, str]:

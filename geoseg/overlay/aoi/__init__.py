@@ -5,18 +5,22 @@
 * `place` repairs it and brings it into the scene's CRS
 * `area` says which pixels are in
 * `read` does all three, for one area or for each feature
+* `zones` does so for named areas that may overlap
 """
 
 from geoseg.overlay.aoi.area import Aoi, whole_scene
 from geoseg.overlay.aoi.given import Area, told
 from geoseg.overlay.aoi.read import read_aoi, read_features
+from geoseg.overlay.aoi.zones import Zones, read_zones
 from geoseg.storage.vectors.read import split_layer
 
 __all__ = [
     "Aoi",
     "Area",
+    "Zones",
     "read_aoi",
     "read_features",
+    "read_zones",
     "split_layer",
     "told",
     "whole_scene",

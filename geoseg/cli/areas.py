@@ -1,0 +1,156 @@
+"""geoseg areas: a map and zones in, hectares of each class in each zone out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.options import a_path, a_place, overwriting, reporting
+from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from geoseg import ZoneAreas, ZoneClass
+
+_SHOWN = 20
+"""Zones that a terminal shows; a file has all."""
+_LARGEST = 3
+"""Classes of a zone that it shows of many."""
+
+
+@click.command("areas")
+@click.argument("class_map", metavar="MAP", type=a_place)
+@click.option("--zones", help="Polygons, in any CRS [default: the whole map].")
+@click.option("--by", metavar="FIELD", help="Field of ZONES with their names.")
+@click.option(
+    "--output", "-o", type=a_path, help="Table to write: .csv, .parquet or .gpkg."
+)
+@click.option(
+    "--reference",
+    type=a_path,
+    help="Labelled points of geoseg sample-points: what there is, with intervals.",
+)
+@click.option(
+    "--confidence",
+    type=a_place,
+    help="Raster of confidences in percent [default: confidence.tif beside MAP].",
+)
+@click.option("--band", type=int, help="Band of the classes, where there are several.")
+@overwriting
+@reporting
+def command(  # noqa: PLR0913  # a parameter a flag
+    class_map: str,
+    *,
+    zones: str | None,
+    by: str | None,
+    output: Path | None,
+    reference: Path | None,
+    confidence: str | None,
+    band: int | None,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure how much of each class of MAP lies in each of some zones.
+
+    \b
+    For example:
+      geoseg areas out/landcover.tif --zones districts.gpkg --by name -o areas.csv
+
+    Hectares are those on the ground, whatever the map's CRS. A pixel on a zone's edge
+    counts with the exact share of it that lies in the zone; zones may overlap.
+    """
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.areas(
+            class_map,
+            zones=zones,
+            by=by,
+            reference=reference,
+            confidence=confidence,
+            output=output,
+            band=band,
+            overwrite=overwrite,
+            on_step=screen.show_step,
+        )
+    for warning in found.warnings:
+        say(f"geoseg: warning: {warning}", err=True)
+    if as_json:
+        show_json(asdict(found))
+    elif not quiet:
+        _show(found)
+
+
+def _show(found: ZoneAreas) -> None:
+    """Show each class of a single zone; of many, the classes that cover most."""
+    zones = [(name, list(rows)) for name, rows in groupby(found.rows, _zone)]
+    if len(zones) == 1:
+        show(_classes(*zones[0]))
+    else:
+        show(_largest(zones[:_SHOWN]))
+    if len(zones) > _SHOWN:
+        more = f"and {len(zones) - _SHOWN:,} more zones"
+        where = "" if found.output else "; write them all with -o areas.csv"
+        show_line(f"{more}{where}")
+    if found.output:
+        show_line(escape(found.output))
+
+
+def _zone(row: ZoneClass) -> str:
+    return row.zone
+
+
+def _classes(name: str, rows: Iterable[ZoneClass]) -> Table:
+    rows = list(rows)
+    estimated = any(row.estimate_ha is not None for row in rows)
+    table = Table("class", title=escape(name), title_justify="left")
+    headings = (
+        "ha",
+        "share (%)",
+        "mean confidence (%)",
+        *(["estimated (ha)"] * estimated),
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        told = [f"{row.area_ha:,.2f}", _percent(row.share), _percent(row.confidence)]
+        table.add_row(escape(row.class_name), *told, *([_interval(row)] * estimated))
+    return table
+
+
+def _largest(zones: Iterable[tuple[str, list[ZoneClass]]]) -> Table:
+    table = Table("zone")
+    table.add_column("ha", justify="right")
+    table.add_column("mean confidence (%)", justify="right")
+    table.add_column("most of it (%)")
+    for name, rows in zones:
+        whole = sum(row.area_ha for row in rows)
+        sure = [row for row in rows if row.confidence is not None]
+        weight = sum(row.area_ha for row in sure)
+        mean = None
+        if weight:
+            mean = sum(row.area_ha * (row.confidence or 0) for row in sure) / weight
+        first = sorted(rows, key=lambda row: -row.area_ha)[:_LARGEST]
+        most = ", ".join(
+            f"{row.class_name} {_percent(row.share)}" for row in first if row.area_ha
+        )
+        table.add_row(escape(name), f"{whole:,.1f}", _percent(mean), escape(most))
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f}"
+
+
+def _interval(row: ZoneClass) -> str:
+    if row.estimate_ha is None:
+        return row.note
+    return f"{row.estimate_ha:,.1f} ({row.low_ha:,.1f} to {row.high_ha:,.1f})"

@@ -1,0 +1,157 @@
+"""Figures of zones as rows, and as files that offices open."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import geopandas
+import numpy as np
+import pandas as pd
+import pyogrio
+
+from geoseg.errors import OutputError
+from geoseg.storage.authorship import checksum, mark_layer, signature
+from geoseg.storage.gdal_paths import writable
+from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.write import fixed_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pyproj import CRS
+
+    from geoseg.overlay.aoi import Zones
+
+SUFFIXES = (".csv", ".parquet", ".gpkg")
+"""The formats, by their suffixes."""
+_LAYER = "zones"
+"""Whatever the file's name is, so that the same figures are the same bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneClass:
+    """What a zone holds of a class."""
+
+    zone: str
+    """The zone's name."""
+    class_id: int
+    """The class's number."""
+    class_name: str
+    """Its name."""
+    area_ha: float
+    """Hectares on the ground that the map shows."""
+    share: float | None
+    """Part of the zone's ground that has a class; None where none has."""
+    confidence: float | None
+    """The mean confidence there, 0 to 1; None where it is not known."""
+    estimate_ha: float | None = None
+    """Hectares that a sample of points says there are; None without enough of them."""
+    low_ha: float | None = None
+    """Where the estimate's 95 % interval begins."""
+    high_ha: float | None = None
+    """Where it ends."""
+    note: str = ""
+    """Why there is no estimate, where one was asked for."""
+
+
+def check_table_suffix(path: Path) -> None:
+    """Refuse a file of another format.
+
+    Raises:
+        OutputError: Its suffix is none of `SUFFIXES`.
+
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"areas are written as {', '.join(SUFFIXES)}, which the suffix says; "
+            f"got {path}"
+        )
+
+
+def sidecar(path: Path) -> Path:
+    """Name the file beside a table that says what it was made from."""
+    return path.with_name(f"{path.name}.json")
+
+
+def to_frame(rows: Sequence[ZoneClass]) -> pd.DataFrame:
+    """Give rows as a table, a row a zone and class."""
+    names = [field.name for field in fields(ZoneClass)]
+    return pd.DataFrame([asdict(row) for row in rows], columns=names)
+
+
+def write_table(
+    path: Path,
+    rows: Sequence[ZoneClass],
+    zones: Zones,
+    crs: CRS,
+    source: Mapping[str, Any],  # names, as JSON has them
+) -> None:
+    """Write figures of zones; the same figures give the same bytes.
+
+    A ``.csv`` or ``.parquet`` has a row a zone and class, a ``.gpkg`` one a zone, with
+    its polygon and a column of hectares a class. Beside it a JSON file says what the
+    figures are of.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    table = to_frame(rows)
+    asked = table["estimate_ha"].notna().any() or (table["note"] != "").any()
+    if not asked:
+        table = table.drop(columns=["estimate_ha", "low_ha", "high_ha", "note"])
+    suffix = path.suffix.lower()
+    with atomic_file(path) as whole:
+        if suffix == ".csv":
+            table.to_csv(
+                whole,
+                index=False,
+                lineterminator="\n",
+                encoding="utf-8",
+                float_format="%.12g",
+            )
+        elif suffix == ".parquet":
+            table.to_parquet(whole, index=False)
+        else:
+            _write_geopackage(whole, _wide(table, zones, crs))
+        told = {"geoseg": signature(), "sha256": checksum(whole), **source}
+        text = json.dumps(told, indent=2, ensure_ascii=False)
+        sidecar(whole).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _wide(table: pd.DataFrame, zones: Zones, crs: CRS) -> geopandas.GeoDataFrame:
+    """Put a zone's figures in a row, hectares of each class in a column."""
+    columns: dict[str, list[Any]] = {"zone": list(zones.names)}
+    for (number, name), part in table.groupby(["class_id", "class_name"], sort=False):
+        called = f"{name}_ha"
+        if called.lower() in {each.lower() for each in columns}:
+            called = f"{name}_{number}_ha"  # SQLite takes large letters for small ones
+        columns[called] = part["area_ha"].tolist()
+    shapes = geopandas.GeoSeries(list(zones.shapes), crs=crs)
+    return geopandas.GeoDataFrame(columns, geometry=shapes)
+
+
+def _write_geopackage(path: Path, table: geopandas.GeoDataFrame) -> None:
+    with fixed_time(), writable(path, path.suffix.lower()) as plain:
+        pyogrio.write_dataframe(
+            table,
+            plain,
+            layer=_LAYER,
+            driver="GPKG",
+            geometry_type="MultiPolygon",
+            promote_to_multi=True,
+            # QGIS before 3.28 warns of later versions.
+            dataset_options={"VERSION": "1.3"},
+        )
+        with closing(sqlite3.connect(plain)) as database, database:
+            mark_layer(database, _LAYER)
+
+
+def known(value: float) -> float | None:
+    """Give a figure, or None for NaN, as JSON has it."""
+    return None if np.isnan(value) else float(value)
