@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from shapely import LineString, box
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import (
+    DiskError,
     InputError,
     LabelsError,
     OutputError,
@@ -35,6 +37,7 @@ from geoseg.errors import (
 )
 from geoseg.geo.splits import Split, covered
 from geoseg.geo.windows import Window
+from geoseg.progress import ignore_step
 from geoseg.train.chips.lattice import lay, split_chips
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
@@ -262,6 +265,38 @@ def test_an_export_that_was_killed_ends_with_the_same_bytes(scene, labels, tmp_p
     assert (broken / "images" / images[3].name).stat().st_mtime_ns == kept
     assert content(whole) == content(broken)
     assert leftovers(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("full", ["from the first chip", "for a moment"])
+def test_chips_of_a_full_disk_are_never_counted(scene, labels, tmp_path, full):
+    """A limit of a file's size is what a full disk is: a write that fails midway."""
+    resource = pytest.importorskip("resource")
+    whole = tile_files(scene, labels, tmp_path / "whole", ignore_step)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limit = 200
+
+    def fill(step):
+        start = 0 if full == "from the first chip" else 5
+        if step.name == "chips" and step.done == start:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        if step.name == "chips" and step.done == start + 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    output = tmp_path / "chips"
+    try:
+        with pytest.raises(DiskError, match="make room"):
+            tile_files(scene, labels, output, fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not output.exists()
+    assert tile_files(scene, labels, output, ignore_step) == whole
+
+
+def tile_files(scene, labels, output, on_step):
+    """Cut chips, and give the bytes of each image and mask."""
+    geoseg.tile([scene], output, labels=labels, options=QUICK, on_step=on_step)
+    return {p.name: p.read_bytes() for p in sorted(output.rglob("*.tif"))}
 
 
 def test_restart_throws_an_interrupted_export_away(scene, tmp_path):

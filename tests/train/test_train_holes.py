@@ -5,7 +5,7 @@ import pytest
 import rasterio
 
 from geoseg.scene import open_scene
-from geoseg.train.chips.files import Look, write_image
+from geoseg.train.chips.files import Look, image_file
 from geoseg.train.ground import choose_bands, read_ground, statistics
 
 
@@ -45,7 +45,8 @@ def test_chips_hold_a_nodata_value_where_there_is_no_number(make_raster, tmp_pat
     scene = open_scene(make_raster(values=values, nodata=-9))
     pixels, valid = scene.read(scene.window, (0, 1, 2))
     look = Look(("a", "b", "c"), "float32", -9.0, (1.0,) * 3, (0.0,) * 3)
-    write_image(tmp_path / "chip.tif", pixels, valid, scene.geobox, look)
+    chip = image_file(pixels, valid, scene.geobox, look)
+    (tmp_path / "chip.tif").write_bytes(chip)
     with rasterio.open(tmp_path / "chip.tif") as dataset:
         written = dataset.read()
     assert np.array_equal(written, np.where(np.isfinite(values), values, -9))

@@ -1,4 +1,8 @@
-"""A chip's files: its pixels and its classes, as GeoTIFFs."""
+"""A chip's files: its pixels and its classes, as GeoTIFFs.
+
+They are made in memory: GDAL says nothing of a disk that is full, and leaves a file
+that is cut short.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
+from rasterio.io import MemoryFile
 
 from geoseg.geo.legend import NODATA
 from geoseg.raster.class_names import LEGEND_TAG, legend_to_json
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
@@ -40,20 +43,18 @@ class Look:
     """What is added then."""
 
 
-def write_image(
-    path: Path,
+def image_file(
     pixels: NDArray[np.generic],
     valid: NDArray[np.bool_],
     geobox: GeoBox,
     look: Look,
-) -> None:
-    """Write a chip's pixels as they are in the scene.
+) -> bytes:
+    """Make the file of a chip's pixels, as they are in the scene.
 
     What is no number beside a nodata value becomes that value. Where pixels without
     data are not told by a nodata value alone, the file has a mask of its own.
 
     Args:
-        path: The file.
         pixels: Shape ``(band, y, x)``.
         valid: Where they count, shape ``(y, x)``.
         geobox: The chip's plane.
@@ -68,28 +69,27 @@ def write_image(
         "nodata": look.nodata,
         "predictor": 3 if kind.kind == "f" else 2,
     }
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", **profile) as dataset,
-    ):
-        dataset.write(pixels)
-        dataset.scales, dataset.offsets = look.scales, look.offsets
-        for band, name in enumerate(look.bands, start=1):
-            dataset.set_band_description(band, name)
-        if not valid.all() and not _told(pixels, valid, look.nodata):
-            dataset.write_mask(valid)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
+        with file.open(**profile) as dataset:
+            dataset.write(pixels)
+            dataset.scales, dataset.offsets = look.scales, look.offsets
+            for band, name in enumerate(look.bands, start=1):
+                dataset.set_band_description(band, name)
+            if not valid.all() and not _told(pixels, valid, look.nodata):
+                dataset.write_mask(valid)
+        return bytes(file.getbuffer())
 
 
-def write_mask(
-    path: Path, classes: NDArray[np.uint8], geobox: GeoBox, legend: Legend
-) -> None:
-    """Write a chip's class ids, shape ``(y, x)``, with their colours and names."""
+def mask_file(classes: NDArray[np.uint8], geobox: GeoBox, legend: Legend) -> bytes:
+    """Make the file of a chip's class ids, ``(y, x)``, with colours and names."""
     profile = {**_profile(geobox, 1, "uint8"), "nodata": NODATA}
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(classes, 1)
-        dataset.write_colormap(1, legend.colormap())
-        dataset.update_tags(**{LEGEND_TAG: legend_to_json(legend)})
-        dataset.set_band_description(1, "class")
+    with MemoryFile() as file:
+        with file.open(**profile) as dataset:
+            dataset.write(classes, 1)
+            dataset.write_colormap(1, legend.colormap())
+            dataset.update_tags(**{LEGEND_TAG: legend_to_json(legend)})
+            dataset.set_band_description(1, "class")
+        return bytes(file.getbuffer())
 
 
 def _told(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-_IDENTITY, _LINES = "identity.json", "chips.jsonl"
+_IDENTITY, _LINES, _UNFINISHED = "identity.json", "chips.jsonl", "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Ledger:
             for kind in ("images", "masks"):
                 (self.content / kind).mkdir(parents=True, exist_ok=True)
             text = json.dumps(dict(identity))
-            (self.folder / _IDENTITY).write_text(text, encoding="utf-8")
+            self._put(self.folder / _IDENTITY, text.encode())
             yield
         except InputError:
             self.drop()  # it would come to the same end again
@@ -128,9 +128,28 @@ class Ledger:
             # A line that was cut short must not swallow this one.
             lines.write("\n" + json.dumps(asdict(entry)) + "\n")
 
-    def checksums(self, *names: str) -> dict[str, int]:
-        """Give the CRC-32 of files of the content."""
-        return {name: zlib.crc32((self.content / name).read_bytes()) for name in names}
+    def keep(self, files: Mapping[str, bytes]) -> dict[str, int]:
+        """Write files into the content, each whole or not at all.
+
+        Args:
+            files: What they hold, by their paths in the folder.
+
+        Returns:
+            The CRC-32 of each: of what it is to hold, whatever the disk made of it.
+
+        Raises:
+            OSError: The disk is full or cannot be written.
+
+        """
+        for name, content in files.items():
+            self._put(self.content / name, content)
+        return {name: zlib.crc32(content) for name, content in files.items()}
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write a file that is there whole, or as it was before."""
+        unfinished = self.folder / _UNFINISHED
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
 
     def deliver(self) -> None:
         """Let the content appear as the output."""
@@ -151,7 +170,10 @@ class Ledger:
 
     def _is_whole(self, entry: Entry) -> bool:
         with suppress(OSError):
-            return self.checksums(*entry.sums) == entry.sums
+            return all(
+                zlib.crc32((self.content / name).read_bytes()) == told
+                for name, told in entry.sums.items()
+            )
         return False
 
 

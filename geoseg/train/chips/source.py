@@ -11,7 +11,7 @@ import numpy as np
 from geoseg.errors import SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.train.chips.band_figures import Moments
-from geoseg.train.chips.files import Look, write_image, write_mask
+from geoseg.train.chips.files import Look, image_file, mask_file
 from geoseg.train.chips.lattice import lay, split_chips
 from geoseg.train.chips.ledger import Entry, Ledger
 
@@ -87,20 +87,18 @@ class Source:
             ledger.add(Entry(name, 0, (), {}, {}))
             return
         geobox = self.scene.geobox.crop(window)
-        names = [f"images/{name}.tif"]
-        write_image(ledger.content / names[0], pixels, valid, geobox, self.look)
+        files = {f"images/{name}.tif": image_file(pixels, valid, geobox, self.look)}
         if legend is not None:
-            names.append(f"masks/{name}.tif")
             ids = np.full(NODATA + 1, NODATA, np.uint8)
             ids[: len(legend)] = legend.ids
-            write_mask(ledger.content / names[1], ids[channels], geobox, legend)
+            files[f"masks/{name}.tif"] = mask_file(ids[channels], geobox, legend)
         ledger.add(
             Entry(
                 name,
                 int(valid.sum()),
                 tuple(counts[: len(legend or ())].tolist()),
                 Moments.of(pixels, valid).to_dict(),
-                ledger.checksums(*names),
+                ledger.keep(files),
             )
         )
 
