@@ -2,10 +2,11 @@
 
 Its rooms, from below:
 
+* `local`: workers of this machine, closed to everybody else on it;
 * `gpus`: one worker for each GPU of this machine;
 * `scheduler`: a running scheduler, asked who it is;
 * `client`: a dask client of whatever kind was asked for;
-* `workers`: the workers of a run, which get its job once and prove that they can do it.
+* `worker_setup`: the workers of a run, which get its job and prove that they can do it.
 """
 
 from geoseg.run.cluster.client import dashboard_of, map_on, open_client

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client
 
-from geoseg.run.cluster.gpus import DASHBOARD, gpu_cluster
+from geoseg.run.cluster.gpus import gpu_cluster
+from geoseg.run.cluster.local import processes_cluster, threads_cluster
 from geoseg.run.cluster.scheduler import remote_client
 from geoseg.run.tasks import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from distributed import SpecCluster
+
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
 
 _LEAN = {"distributed.worker.profile.enabled": False}
 """No samples of every thread, 100 a second, which dask would keep for an hour."""
-
-_HAS_BOKEH = find_spec("bokeh") is not None
-"""Without it dask has no dashboard."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -57,34 +55,26 @@ def open_client(
         with remote_client(scheduler) as client:
             yield client
         return
-    pinned = workers > 0 and device == "cuda"
     with (
         dask.config.set(_LEAN),
-        (gpu_cluster if pinned else _local_cluster)(workers, threads) as cluster,
+        _cluster(workers, threads, device) as cluster,
         Client(cluster) as client,
     ):
         yield client
 
 
-def _local_cluster(workers: int, threads: int) -> LocalCluster:
-    return LocalCluster(
-        n_workers=max(workers, 1),
-        threads_per_worker=threads,
-        processes=workers > 0,
-        dashboard_address=DASHBOARD,
-        scheduler_kwargs={"dashboard": workers > 0},
-        silence_logs=logging.CRITICAL,  # what fails is raised, in our words
-        memory_limit=0,  # the window bounds memory; dask need not pause us
-    )
+def _cluster(workers: int, threads: int, device: str) -> SpecCluster:
+    if not workers:
+        return threads_cluster(threads)
+    if device == "cuda":
+        return gpu_cluster(workers, threads)
+    return processes_cluster([{}] * workers, threads)
 
 
 def dashboard_of(client: Client) -> str:
     """Tell where dask's dashboard is; an empty text where there is none."""
-    information = client.scheduler_info()
-    own = client.cluster is not None
-    if own and (information["address"].startswith("inproc") or not _HAS_BOKEH):
-        return ""
-    return str(client.dashboard_link) if "dashboard" in information["services"] else ""
+    services = client.scheduler_info()["services"]
+    return str(client.dashboard_link) if "dashboard" in services else ""
 
 
 def map_on(

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
 
 import torch
-from distributed import Nanny, Scheduler, SpecCluster
+from distributed import Security, SpecCluster
 
 from geoseg.errors import ClusterError
+from geoseg.run.cluster.local import DASHBOARD, LOOPBACK, processes_cluster
 
 GPU = "GPU"
 """The resource that a worker with a GPU of its own declares."""
-DASHBOARD = "127.0.0.1:0"
-"""Any free port, for this machine only."""
 
 
 def default_workers(device: str) -> int:
@@ -80,7 +78,8 @@ def gpu_cluster(workers: int, threads: int) -> SpecCluster:
     try:
         from dask_cuda import LocalCUDACluster  # noqa: PLC0415  # an extra
     except ImportError:
-        return _pinned_cluster(chosen, threads)
+        pinned = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in chosen]
+        return processes_cluster(pinned, threads, resources={GPU: 1})
     # It binds each worker to the cores and network cards that are near its GPU.
     cluster: SpecCluster = LocalCUDACluster(
         CUDA_VISIBLE_DEVICES=chosen,
@@ -90,29 +89,9 @@ def gpu_cluster(workers: int, threads: int) -> SpecCluster:
         device_memory_limit=None,
         resources={GPU: 1},
         dashboard_address=DASHBOARD,
+        host=LOOPBACK,
+        protocol="tls",
+        security=Security.temporary(),
         silence_logs=logging.CRITICAL,
     )
     return cluster
-
-
-def _pinned_cluster(gpus: list[str], threads: int) -> SpecCluster:
-    """Do without dask-cuda: each process sees one GPU."""
-    options: dict[str, Any] = {
-        "nthreads": threads,
-        "memory_limit": 0,
-        "resources": {GPU: 1},
-        "silence_logs": logging.CRITICAL,
-        "host": "127.0.0.1",
-    }
-    workers = {
-        index: {
-            "cls": Nanny,
-            "options": {**options, "env": {"CUDA_VISIBLE_DEVICES": gpu}},
-        }
-        for index, gpu in enumerate(gpus)
-    }
-    scheduler = {
-        "cls": Scheduler,
-        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": DASHBOARD},
-    }
-    return SpecCluster(workers, scheduler, silence_logs=logging.CRITICAL)

@@ -1,0 +1,43 @@
+"""Who else on this machine can reach a run: nobody."""
+
+from __future__ import annotations
+
+import psutil
+import pytest
+
+from geoseg.errors import ClusterError
+from geoseg.run.cluster import open_client
+from geoseg.run.cluster.scheduler import remote_client
+
+
+def listening(process):
+    """Give where a process takes connections."""
+    found = process.net_connections("inet")
+    return [c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN]
+
+
+def test_a_run_in_one_process_opens_no_port():
+    before = listening(psutil.Process())
+    with open_client() as client:
+        assert client.submit(sum, [1, 2]).result() == 3
+        assert listening(psutil.Process()) == before
+
+
+def test_worker_processes_are_for_this_machine_and_this_run_alone():
+    before = len(listening(psutil.Process()))
+    with open_client(2) as client:
+        client.wait_for_workers(2)
+        assert client.submit(sum, [1, 2]).result() == 3
+        own = psutil.Process()
+        ports = [
+            place
+            for process in (own, *own.children(recursive=True))
+            for place in listening(process)
+        ]
+        assert len(ports) > before
+        assert set(ports[before:]) == {"127.0.0.1"}
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        for other in (address, address.replace("tls://", "tcp://")):
+            with pytest.raises(ClusterError), remote_client(other):
+                pass
