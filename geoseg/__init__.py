@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import LandClass, Legend
     from geoseg.geo.windows import Window
+    from geoseg.models.exchange.import_model import import_model
+    from geoseg.models.exchange.recipes import Recipe, available_models
     from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
     from geoseg.models.networks.receptive_field import (
         Inspection,
@@ -73,6 +75,7 @@ _HOMES = {
     "NewPackage": "geoseg.models.package.new",
     "PolygonOptions": "geoseg.vectorize.polygonize",
     "ReceptiveField": "geoseg.models.networks.receptive_field",
+    "Recipe": "geoseg.models.exchange.recipes",
     "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
     "SampleOptions": "geoseg.run.sample_points",
@@ -94,9 +97,11 @@ _HOMES = {
     "ZoneAreas": "geoseg.run.areas",
     "ZoneClass": "geoseg.evaluate.zone_table",
     "areas": "geoseg.run.areas",
+    "available_models": "geoseg.models.exchange.recipes",
     "cached_models": "geoseg.models.package.hub",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
+    "import_model": "geoseg.models.exchange.import_model",
     "info": "geoseg.diagnose.info",
     "inspect_model": "geoseg.models.networks.receptive_field",
     "installed_models": "geoseg.models.package.installed",
@@ -142,6 +147,7 @@ __all__ = [
     "NewPackage",
     "PolygonOptions",
     "ReceptiveField",
+    "Recipe",
     "Report",
     "RunError",
     "SampleOptions",
@@ -164,9 +170,11 @@ __all__ = [
     "ZoneClass",
     "__version__",
     "areas",
+    "available_models",
     "cached_models",
     "evaluate",
     "fully_connected_crf",
+    "import_model",
     "info",
     "inspect_model",
     "installed_models",

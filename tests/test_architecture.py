@@ -33,7 +33,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "models": (
         "errors progress geo storage scene",
         (
-            "google huggingface_hub numpy onnx onnxruntime pystac safetensors "
+            # pyarrow unpacks blocks of TensorFlow's index files.
+            "google huggingface_hub numpy onnx onnxruntime pyarrow pystac safetensors "
             "segmentation_models_pytorch torch"
         ),
     ),

@@ -12,6 +12,7 @@ import geoseg
 from geoseg.cli.architectures import list_architectures
 from geoseg.cli.cards import card_of
 from geoseg.cli.completion import models
+from geoseg.cli.import_model import available_models, import_model
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
@@ -26,6 +27,8 @@ def command() -> None:
     """List, show and check models, or make one of bare weights."""
 
 
+command.add_command(available_models)
+command.add_command(import_model)
 command.add_command(inspect_model)
 command.add_command(list_architectures)
 command.add_command(package_model)
@@ -112,6 +115,8 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
         ("weights", package.weights.name),
         ("fingerprint", package.fingerprint),
         ("licence", package.license),
+        ("name", package.attribution),
+        ("from", package.source),
         ("pixels", f"{package.dtype} x {package.scale:g}{scaled}"),
         ("normalised", _normalised(package)),
         ("scale", f"{package.gsd_m:g} m, {tolerance:g} m more or less"),
@@ -120,6 +125,7 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
             f"{package.tile} px, overlap {package.overlap}, stride {package.stride}",
         ),
         ("activation", package.activation),
+        ("computed in", "" if package.precision == "any" else package.precision),
         ("trained on", package.trained_on),
         ("did", ", ".join(f"{name} {value:g}" for name, value in package.metrics)),
     ]

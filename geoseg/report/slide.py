@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,6 +31,8 @@ _GAP = 0.25
 _CAPTION = 0.3
 _TITLE = 0.5
 _FOOT = 0.25
+_NAME = 16
+"""Characters of a class's name that fit before its share."""
 _COLUMN = 3.1
 _ROW = 0.3
 _SCALE = 1.1
@@ -162,8 +163,7 @@ class Slide:
                     *swatch, facecolor=row.colour, edgecolor=_FAINT, linewidth=0.5
                 )
             )
-            name = shorten(row.name, 18, placeholder="…")
-            self._text(x + 0.45, middle, name, va="center")
+            self._text(x + 0.45, middle, _shortened(row.name), va="center")
             self._text(x + 2.15, middle, row.share, va="center", ha="right")
             self._text(
                 x + _COLUMN, middle, row.area, va="center", ha="right", color=_FAINT
@@ -256,3 +256,14 @@ def length_text(metres: float) -> str:
     if metres >= _KILOMETRE:
         return f"{metres / _KILOMETRE:g} km"
     return f"{metres:g} m"
+
+
+def _shortened(name: str) -> str:
+    """Cut a class's name where it would reach into its share.
+
+    Example:
+        >>> _shortened("flooded_vegetation")
+        'flooded_vegetat…'
+
+    """
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1].rstrip()}…"

@@ -256,12 +256,13 @@ def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredic
         )
     matched = [(package, match.indices) for package, match in models]
     is_onnx = any(package.is_onnx for package, _ in models)
-    compute = _compute(options, is_onnx=is_onnx)
+    wants_float32 = any(package.precision == "float32" for package, _ in models)
+    compute = _compute(options, is_onnx=is_onnx, wants_float32=wants_float32)
     predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
     return probe(predictor, tile)
 
 
-def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
+def _compute(options: SegmentOptions, *, is_onnx: bool, wants_float32: bool) -> Compute:
     if options.batch is not None and options.batch < 1:
         raise InputError(f"a batch has at least one tile, got {options.batch}")
     if is_onnx and options.precision not in {"auto", "float32"}:
@@ -269,9 +270,10 @@ def _compute(options: SegmentOptions, *, is_onnx: bool) -> Compute:
             f"an ONNX model has a precision of its own and is given float32; leave "
             f"out --precision {options.precision}"
         )
+    is_exact = is_onnx or (wants_float32 and options.precision == "auto")
     return resolve_compute(
         options.device,
-        "float32" if is_onnx else options.precision,
+        "float32" if is_exact else options.precision,
         batch=options.batch,
         compiled=options.compile,
         processes=options.workers or 1,

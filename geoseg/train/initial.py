@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from geoseg.errors import ModelError
+from geoseg.models.networks.architectures import PUBLISHED
 from geoseg.models.networks.network import build_network, describe_network, load_weights
 from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.layouts import plain_tensors
@@ -203,6 +204,11 @@ def refined_network(
             f"package with model.safetensors"
         )
     config = read_json(package.path / CONFIG)
+    if config.get("_model_class") in PUBLISHED:
+        raise ModelError(
+            f"{package.name} is a {config['_model_class']}, which geoseg runs and does "
+            f"not train; begin with a package of another architecture"
+        )
     old = build_network(config)
     load_weights(old, package.weights)
     torch.manual_seed(seed)

@@ -95,6 +95,21 @@ ARCHITECTURES = {
 }
 """All of them, by name: oldest ideas first."""
 
+PUBLISHED = {
+    each.name: each
+    for each in (
+        Architecture(
+            "DynamicWorld",
+            "Brown et al. 2022",
+            encoders="none but its own",
+            example="",
+            classifier="segmentation_head.weight",
+        ),
+    )
+}
+"""Networks that were published whole, each with weights and an encoder of its own: they
+are imported, and neither chosen nor trained here."""
+
 
 def find_architecture(config: dict[str, Any]) -> Architecture:
     """Find the architecture that the content of a ``config.json`` names.
@@ -104,8 +119,7 @@ def find_architecture(config: dict[str, Any]) -> Architecture:
 
     """
     name = config.get("_model_class")
-    if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise ModelError(
-            f"the network is a {name!r}; geoseg loads {', '.join(ARCHITECTURES)}"
-        )
-    return ARCHITECTURES[name]
+    known = {**ARCHITECTURES, **PUBLISHED}
+    if not isinstance(name, str) or name not in known:
+        raise ModelError(f"the network is a {name!r}; geoseg loads {', '.join(known)}")
+    return known[name]

@@ -13,7 +13,12 @@ from safetensors.torch import load_file, save_file
 from geoseg.errors import ModelError
 from geoseg.models.networks import fcn
 from geoseg.models.networks.activations import give_logits
-from geoseg.models.networks.architectures import ARCHITECTURES, find_architecture
+from geoseg.models.networks.architectures import (
+    ARCHITECTURES,
+    PUBLISHED,
+    find_architecture,
+)
+from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.mlm_write import write_card
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
     from geoseg.models.package.package import ModelPackage
 
 NETWORKS: dict[str, type[torch.nn.Module]] = {
-    name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES
+    "DynamicWorld": DynamicWorld,
+    **{name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES},
 }
 """The class of each architecture, by its name."""
 
@@ -64,13 +70,15 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
     """
     name = find_architecture(config).name
     settings = {key: value for key, value in config.items() if not key.startswith("_")}
-    settings["encoder_weights"] = None
+    if name not in PUBLISHED:
+        settings["encoder_weights"] = None
     _check_settings(settings)
     try:
         return NETWORKS[name](**settings)
     except _REFUSALS as error:
+        maker = "geoseg" if name in PUBLISHED else "segmentation_models_pytorch"
         raise ModelError(
-            f"segmentation_models_pytorch cannot build the {name} that {CONFIG} "
+            f"{maker} cannot build the {name} that {CONFIG} "
             f"describes ({str(error) or 'it does not take these settings'})"
         ) from error
 
@@ -104,6 +112,8 @@ def tile_stride(network: torch.nn.Module) -> int:
     """
     encoder = getattr(network, "encoder", None)
     stride = int(getattr(encoder, "output_stride", 1))
+    if isinstance(network, DynamicWorld):
+        return network.tile_stride
     if type(network) is smp.DPT:
         # All features of a vision transformer have the size of its patches; the
         # decoder makes a pyramid of them, from 1/4 on, each half the one before.
@@ -253,9 +263,10 @@ def _stored(tensor: torch.Tensor, *, half: bool) -> torch.Tensor:
 def describe_network(network: torch.nn.Module) -> dict[str, Any]:
     """Give the ``config.json`` from which `build_network` makes such a network."""
     # smp keeps the arguments a network was made with, and writes them this way.
-    settings = cast("dict[str, Any]", network.config)
-    config = {**settings, "encoder_weights": None}
+    config = dict(cast("dict[str, Any]", network.config))
     config["_model_class"] = type(network).__name__
+    if config["_model_class"] not in PUBLISHED:
+        config["encoder_weights"] = None
     return dict(sorted(config.items()))
 
 

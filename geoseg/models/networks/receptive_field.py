@@ -113,7 +113,8 @@ def _built(package: ModelPackage) -> tuple[str, int]:
         return f"{package.architecture} in {package.weights.name}", package.parameters
     config = read_json(package.path / CONFIG)
     shapes = tensor_shapes(package.weights)
-    network = f"{config.get('_model_class')}, {config.get('encoder_name')}"
+    parts = config.get("_model_class"), config.get("encoder_name")
+    network = ", ".join(str(part) for part in parts if part)
     return network, sum(math.prod(shape) for shape in shapes.values())
 
 

@@ -20,6 +20,8 @@ Activation = Literal["softmax", "sigmoid", "none"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 Normalise = Literal["training", "scene"]
 NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
+Precision = Literal["any", "float32"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 GSD_TOLERANCE = 0.25
 """How far a scene's ground sample distance may be from a model's, as a share."""
 SCENE_STATISTICS = "geoseg:scene-statistics"
@@ -111,10 +113,17 @@ class Card:
     """The output channel of each class; empty where they come in the legend's order."""
     license: str = "Apache-2.0"
     """The licence of the weights, as SPDX writes it, or ``other``."""
+    attribution: str = ""
+    """Whom the licence asks to name, and what to cite; empty where nobody said."""
+    source: str = ""
+    """Where the weights came from, with their checksum there; empty if not known."""
     trained_on: str = ""
     """What the network was trained on, in words."""
     metrics: tuple[tuple[str, float], ...] = ()
     """How well it did on data it was not trained on: pairs of measure and value."""
+    precision: Precision = "any"
+    """What it is computed in where nobody says: ``float32`` where less would give
+    other classes than its authors get, ``any`` for what is fast and safe here."""
 
     @property
     def outputs(self) -> tuple[int, ...]:

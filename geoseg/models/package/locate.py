@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from geoseg.errors import ModelError
+from geoseg.models.exchange.recipes import RECIPES
 from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.installed import family, installed_models, models_folder
 
@@ -55,6 +56,11 @@ def find_package(name_or_path: str | Path) -> Path:
     if members := family(text):
         raise ModelError(
             f"{text!r} stands for several models, {', '.join(members)}; name one"
+        )
+    if text in RECIPES:
+        raise ModelError(
+            f"the model {text} is not on this machine yet; get it: geoseg models "
+            f"import {text}"
         )
     known = ", ".join((*known_models(), *installed_models()))
     raise ModelError(

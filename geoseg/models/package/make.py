@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from geoseg.errors import ModelError, OutputError
+from geoseg.errors import ModelError
 from geoseg.models.networks.architectures import find_architecture
 from geoseg.models.networks.network import (
     build_network,
@@ -29,6 +27,7 @@ from geoseg.models.package.locate import CARD, CONFIG
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_folder import new_folder
 from geoseg.models.package.package import ModelPackage, load_package, read_json, sha256
 from geoseg.models.package.pickled import read_checkpoint
 from geoseg.models.package.trial import (
@@ -41,7 +40,6 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.authorship import check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import torch
@@ -97,7 +95,7 @@ def make_package(
     check_name(new.name)
     if not weights.is_file():
         raise ModelError(f"{weights} does not exist; check the path of the weights")
-    with _new_folder(output) as folder:
+    with new_folder(output) as folder:
         if not pickled and weights.suffix == ".onnx":
             notes = _write_onnx(weights, folder, new)
         else:
@@ -122,35 +120,10 @@ def unpack_package(archive: Path, output: Path) -> ModelPackage:
     """
     if not archive.is_file():
         raise ModelError(f"{archive} does not exist; check the archive's path")
-    with _new_folder(output) as folder:
+    with new_folder(output) as folder:
         unpack_archive(archive, folder)
         load_package(folder)
     return load_package(output)
-
-
-@contextmanager
-def _new_folder(output: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the output that becomes it when all went well."""
-    check_names(output)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise OutputError(f"{output} exists; choose another folder, or remove it first")
-    workshop = output.with_name(f".{output.name}.tmp")
-    try:
-        shutil.rmtree(workshop, ignore_errors=True)
-        workshop.mkdir(parents=True)
-        yield workshop
-        if output.exists():
-            output.rmdir()
-        workshop.replace(output)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{output} cannot be written ({error.strerror or error}); choose another "
-            f"folder"
-        ) from error
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
 
 
 def _write_network(

@@ -20,6 +20,7 @@ from geoseg.models.package.card import (
     MOST_BANDS,
     MOST_CLASSES,
     PADDING,
+    PRECISIONS,
     SCENE_STATISTICS,
     Artifact,
     Card,
@@ -116,10 +117,15 @@ def _parse(
         ),
         output_name=str(own.get("geoseg:output", "")),
         license=str(own.get("license", "other")),
+        attribution=str(own.get("geoseg:attribution", "")),
+        source=str(own.get("geoseg:source", "")),
         trained_on=str(own.get("geoseg:trained_on", "")),
         metrics=tuple(
             (str(name), float(value))
             for name, value in own.get("geoseg:metrics", {}).items()
+        ),
+        precision=_one_of(
+            "geoseg:precision", own.get("geoseg:precision", "any"), PRECISIONS
         ),
     )
     _one_of("geoseg:padding", own.get("geoseg:padding", PADDING), (PADDING,))

@@ -121,11 +121,18 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
             "geoseg:activation": card.activation,
             **({"geoseg:output": card.output_name} if card.output_name else {}),
             "geoseg:trained_on": card.trained_on,
+            **_provenance(card),
+            **({} if card.precision == "any" else {"geoseg:precision": card.precision}),
             "geoseg:metrics": dict(card.metrics),
             **({} if training else _ALWAYS),
         },
         stac_extensions=list(_EXTENSIONS),
     )
+
+
+def _provenance(card: Card) -> dict[str, str]:
+    told = {"geoseg:attribution": card.attribution, "geoseg:source": card.source}
+    return {name: text for name, text in told.items() if text}
 
 
 def _input(card: Card) -> ModelInput:

@@ -1,0 +1,71 @@
+"""geoseg models import, and available: published models brought here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.cards import card_of
+from geoseg.cli.options import a_path, reporting
+from geoseg.cli.paper import say, show, show_json
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("import")
+@click.argument("source")
+@click.option(
+    "--output",
+    "-o",
+    type=a_path,
+    help="Folder to make [default: the model's name in your folder of models].",
+)
+@reporting
+def import_model(
+    source: str, output: Path | None, *, quiet: bool, as_json: bool
+) -> None:
+    """Bring a published model here, as a package that --model takes by its name.
+
+    \b
+    For example:
+      geoseg models import dynamic-world
+      geoseg segment scene.tif --model dynamic-world -o map/
+
+    SOURCE is a name that geoseg models available lists, for which the network is asked,
+    or a copy of what is published: a folder, or the file of weights.
+    """
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        package = geoseg.import_model(source, output, on_step=screen.show_step)
+    if as_json:
+        show_json(card_of(package))
+    elif not quiet:
+        say(f"{package.name} {package.version} is in {package.path}")
+        say(f"from {package.source}, licence {package.license}")
+        say(package.attribution)
+
+
+@click.command("available")
+@reporting
+def available_models(*, quiet: bool, as_json: bool) -> None:
+    """List the published models that geoseg models import gets by name."""
+    known = geoseg.available_models()
+    if as_json:
+        show_json([asdict(each) for each in known])
+        return
+    for each in () if quiet else known:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_row("name", escape(each.name))
+        grid.add_row("for", escape(each.purpose))
+        grid.add_row("takes", escape(each.sensor))
+        grid.add_row("classes", escape(", ".join(each.classes)))
+        grid.add_row("licence", escape(each.license))
+        grid.add_row("size", f"{each.size / 1e6:.1f} MB")
+        grid.add_row("from", f"{escape(each.home)} ({each.version})")
+        show(grid)

@@ -1,0 +1,7 @@
+"""Models of others, brought into packages.
+
+* `recipes` is the table of published models that geoseg knows by name
+* `import_model` makes a package of one, from the network or from a copy
+* `dynamic_world` is what there is to know of that model beside its weights
+* `tensor_bundle` reads the tensors of a TensorFlow SavedModel without TensorFlow
+"""

@@ -1,0 +1,161 @@
+"""A published model brought here as a package: from the network, or from a copy."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request
+
+from geoseg.errors import GeosegError, ModelError
+from geoseg.models.exchange.dynamic_world import (
+    cut_tensors,
+    dynamic_world_card,
+    dynamic_world_network,
+)
+from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES, Recipe
+from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle, read_small
+from geoseg.models.networks.dynamic_world import DynamicWorld
+from geoseg.models.networks.network import load_bare, save_package
+from geoseg.models.package.installed import models_folder
+from geoseg.models.package.new_folder import new_folder
+from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.models.package.trial import try_network
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.storage.remote import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PLACES = ("", "variables", "forward/variables", "model/forward/variables")
+"""Where in a copy of Dynamic World's repository, or of a part, the weights are."""
+
+_TRIED = 64
+"""The side of the tile that is sent through a network before its package appears."""
+
+
+def import_model(
+    source: str | Path,
+    output: Path | None = None,
+    *,
+    on_step: OnStep = ignore_step,
+) -> ModelPackage:
+    """Make a package of a published model, and prove that it can be used.
+
+    Args:
+        source: A name of `available_models`, for which the network is asked; or a copy
+            of what is published: its repository's folder, or the file of weights.
+        output: The package's folder, which must not exist or be empty; where None, one
+            of the model's name where geoseg finds models by name.
+        on_step: Called when it is made, with warnings of what is in doubt.
+
+    Returns:
+        The package. It says where its weights came from, and what their licence is.
+
+    Raises:
+        ModelError: Nothing is known of the source; it is damaged; or the network
+            cannot be reached.
+        OutputError: The folder has something in it.
+
+    """
+    tensors, checksum = _take(source)
+    recipe = DYNAMIC_WORLD
+    network = dynamic_world_network(tensors)
+    known = checksum == recipe.sha256
+    origin = f"{recipe.home} ({recipe.version})" if known else "a file of other weights"
+    card = dynamic_world_card(network, f"{origin}, SHA-256 {checksum}")
+    output = output or models_folder() / recipe.name
+    with new_folder(output) as folder:
+        save_package(folder, network, card, half=False)
+        package = load_package(folder)
+        try_network(load_bare(package), replace(package, tile=_TRIED), str(source))
+    warnings = () if known else (_other_weights(source, recipe, checksum),)
+    on_step(Step("prepare", warnings=warnings))
+    return load_package(output)
+
+
+def _take(source: str | Path) -> tuple[Sequence[NDArray[np.float32]], str]:
+    """Give the tensors of a source and the checksum of the file that they are in."""
+    if str(source) in RECIPES:
+        content = _fetch(RECIPES[str(source)])
+        return cut_tensors(content, DynamicWorld()), _sha256(content)
+    path = Path(source)
+    if path.is_file():
+        content = _pinned(path)
+        return cut_tensors(content, DynamicWorld()), _sha256(content)
+    for place in _PLACES if path.is_dir() else ():
+        folder = path / place
+        if (folder / SHARD).is_file() and (folder / INDEX).is_file():
+            checksum = _sha256(read_small(folder / SHARD))
+            return tuple(read_bundle(folder).values()), checksum
+    known = ", ".join(RECIPES)
+    raise ModelError(
+        f"{source} is no published model that geoseg knows ({known}), and no copy of "
+        f"one: a folder with {INDEX} and {SHARD} in it, or that file; geoseg models "
+        f"package makes a model of other weights"
+    )
+
+
+def _pinned(path: Path) -> bytes:
+    """Read a file of weights that says nothing of itself: its checksum must be known.
+
+    Raises:
+        ModelError: It is not.
+
+    """
+    content = read_small(path)
+    if _sha256(content) == DYNAMIC_WORLD.sha256:
+        return content
+    if path.name == SHARD:
+        raise ModelError(
+            f"{path} is not the file that {DYNAMIC_WORLD.home} has: its SHA-256 is "
+            f"{_sha256(content)}, and must be {DYNAMIC_WORLD.sha256}; fetch it again "
+            f"from {DYNAMIC_WORLD.url}, or give a folder with {INDEX} beside it"
+        )
+    raise ModelError(
+        f"{path} is no file of a published model that geoseg knows, "
+        f"{', '.join(RECIPES)}; geoseg models package makes a model of other weights"
+    )
+
+
+def _fetch(recipe: Recipe) -> bytes:
+    """Fetch a model's file of weights.
+
+    Raises:
+        ModelError: It cannot be had, or is another one.
+
+    """
+    try:
+        with ask(Request(recipe.url)) as answer:  # noqa: S310  # a URL of the table
+            content: bytes = answer.read(recipe.size + 1)
+    except (OSError, GeosegError) as error:
+        reason = getattr(error, "reason", None) or error
+        if isinstance(error, HTTPError):
+            reason = f"the server answers {error.code}"
+        raise ModelError(
+            f"{recipe.url} cannot be fetched ({reason}); fetch that file of "
+            f"{recipe.size:,} bytes on a machine with a network, and give it: geoseg "
+            f"models import {recipe.url.rpartition('/')[2]}"
+        ) from error
+    if _sha256(content) != recipe.sha256:
+        raise ModelError(
+            f"{recipe.url} is no longer the file that geoseg knows: its SHA-256 is not "
+            f"{recipe.sha256}; give a copy of that file instead"
+        )
+    return content
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _other_weights(source: str | Path, recipe: Recipe, checksum: str) -> str:
+    return (
+        f"{source} holds other weights than {recipe.home} (SHA-256 {checksum}, and "
+        f"there {recipe.sha256}); licence and description are taken from there"
+    )
