@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from geoseg.report.report import Report
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import EvaluateOptions, evaluate
+    from geoseg.run.change import Change, ChangeOptions, change
     from geoseg.run.options import SegmentOptions
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agreement": "geoseg.diagnose.verify",
     "Assessment": "geoseg.evaluate.assessment",
+    "Change": "geoseg.run.change",
+    "ChangeOptions": "geoseg.run.change",
     "CrfOptions": "geoseg.models.networks.crf",
     "Estimate": "geoseg.evaluate.intervals",
     "EvaluateOptions": "geoseg.run.assess",
@@ -99,6 +102,7 @@ _HOMES = {
     "areas": "geoseg.run.areas",
     "available_models": "geoseg.models.exchange.recipes",
     "cached_models": "geoseg.models.package.hub",
+    "change": "geoseg.run.change",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
     "import_model": "geoseg.models.exchange.import_model",
@@ -131,6 +135,8 @@ _HOMES = {
 __all__ = [
     "Agreement",
     "Assessment",
+    "Change",
+    "ChangeOptions",
     "CrfOptions",
     "Estimate",
     "EvaluateOptions",
@@ -172,6 +178,7 @@ __all__ = [
     "areas",
     "available_models",
     "cached_models",
+    "change",
     "evaluate",
     "fully_connected_crf",
     "import_model",

@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "Compare tiles with a window of the scene in one piece.",
     "evaluate": "Measure a map against a reference.",
     "areas": "Measure the classes of a map, also by districts.",
+    "change": "Say what became of what between two maps.",
     "sample-points": "Draw points of a map to be labelled.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",

@@ -34,6 +34,7 @@ _WORDS = {
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
     "areas": "measuring",
+    "change": "comparing",
     "evaluate": "comparing",
     "train": "training",
     "chips": "writing chips",

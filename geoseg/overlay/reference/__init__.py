@@ -11,6 +11,7 @@ the class that its centre lies in, whatever the grid of the reference.
 * `pixels` says what overlaps
 """
 
+from geoseg.overlay.reference.ground_points import may_overlap
 from geoseg.overlay.reference.points import Points, check_points_suffix, write_points
 from geoseg.overlay.reference.read import read_reference
 from geoseg.raster.placed import places
@@ -18,6 +19,7 @@ from geoseg.raster.placed import places
 __all__ = [
     "Points",
     "check_points_suffix",
+    "may_overlap",
     "places",
     "read_reference",
     "write_points",

@@ -1,0 +1,137 @@
+"""geoseg change: two maps in, what became of what out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.completion import formats
+from geoseg.cli.options import (
+    a_path,
+    a_place,
+    drawing,
+    overwriting,
+    pairs,
+    polygon_options,
+    reporting,
+)
+from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import Change
+
+_SHOWN = 15
+"""Transitions that a terminal shows; a file has all."""
+
+
+@click.command("change")
+@click.argument("before", type=a_place)
+@click.argument("after", type=a_place)
+@click.option("--output", "-o", type=a_path, required=True, help="Directory to write.")
+@click.option(
+    "--mapping",
+    metavar="AFTER=BEFORE,...",
+    callback=pairs,
+    help="BEFORE's class for AFTER's; 'road=' leaves one out.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    help="Leave out what either map is less sure of, in percent.",
+)
+@click.option(
+    "--format",
+    "formats",
+    shell_complete=formats,
+    multiple=True,
+    default=("geojson",),
+    show_default=True,
+    help="Format of the polygons; repeat for several.",
+)
+@overwriting
+@drawing
+@reporting
+def command(
+    before: str,
+    after: str,
+    output: Path,
+    *,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the fields of ChangeOptions and PolygonOptions
+) -> None:
+    """Say what became of what between two maps of one ground.
+
+    \b
+    For example:
+      geoseg change 2020/landcover.tif 2025/landcover.tif -o change/ --min-area 0.5ha
+
+    change.tif shows each transition in a colour, change.csv has the matrix in hectares,
+    and the polygons are the ground that changed. Draw a sample within the transitions
+    (geoseg sample-points change/change.tif) to say how much there is of each.
+    """
+    drawn = polygon_options(flags)
+    options = geoseg.ChangeOptions(polygons=drawn, **flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.change(
+            before,
+            after,
+            output,
+            overwrite=overwrite,
+            options=options,
+            on_step=screen.show_step,
+        )
+    if as_json:
+        show_json(found.to_json())
+    elif not quiet:
+        show(_gains(found))
+        show(_transitions(found))
+        if found.doubtful_ha:
+            show_line(f"left out as too unsure: {found.doubtful_ha:,.1f} ha")
+        say(f"geoseg: {found.note}", err=True)
+        for path in found.products.values():
+            show_line(escape(path))
+
+
+def _gains(found: Change) -> Table:
+    """List what each class lost and gained."""
+    table = Table("class")
+    for heading in ("before (ha)", "lost (ha)", "gained (ha)", "after (ha)"):
+        table.add_column(heading, justify="right")
+    for place, name in enumerate(found.classes):
+        same = found.hectares[place][place]
+        was = sum(found.hectares[place])
+        now = sum(row[place] for row in found.hectares)
+        if was or now:
+            figures = (was, was - same, now - same, now)
+            table.add_row(escape(name), *(f"{each:,.1f}" for each in figures))
+    return table
+
+
+def _transitions(found: Change) -> Table:
+    """List the transitions that cover most."""
+    pairs = [
+        (area, f"{was} to {now}")
+        for was, row in zip(found.classes, found.hectares, strict=True)
+        for now, area in zip(found.classes, row, strict=True)
+        if area and was != now
+    ]
+    pairs.sort(key=lambda pair: (-pair[0], pair[1]))
+    table = Table("changed")
+    table.add_column("ha", justify="right")
+    for area, name in pairs[:_SHOWN]:
+        table.add_row(escape(name), f"{area:,.1f}")
+    if len(pairs) > _SHOWN:
+        rest = sum(area for area, _ in pairs[_SHOWN:])
+        table.add_row(f"{len(pairs) - _SHOWN} more", f"{rest:,.1f}")
+    return table

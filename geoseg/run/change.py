@@ -1,0 +1,231 @@
+"""Two maps on disk to what changed between them: change()."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import InputError, PlanError
+from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
+from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.raster import ClassMap, write_class_map
+from geoseg.run.assess import beside_map
+from geoseg.storage.authorship import REPORT, check_not_inputs, check_replaceable
+from geoseg.storage.lock import locked_folder
+from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
+from geoseg.storage.vectors.write import FORMATS, write_style
+from geoseg.vectorize.polygonize import PolygonOptions, vectorize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from geoseg.evaluate.transitions import Counted
+    from geoseg.geo.legend import Legend
+
+_HECTARE_M2 = 10_000.0
+_RASTER, _TABLE, _POLYGONS = "change.tif", "change.csv", "change"
+_BIASED = (
+    "areas of change that are counted on two maps are biased by the errors of both; "
+    "a sample drawn within the transitions says what there is, with intervals"
+)
+"""What figures of change deserve to be read with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOptions:
+    """How two maps are compared."""
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """The earlier map's class for classes of the later one that are called otherwise;
+    an empty one leaves the class out."""
+    min_confidence: int = 0
+    """What either map is less sure of, in percent, is left out and counted."""
+    formats: Sequence[str] = ("geojson",)
+    """Formats of the polygons of changed ground."""
+    polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    """How polygons are drawn: with a smallest area, without slivers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What changed between two maps."""
+
+    before: str
+    """The earlier map."""
+    after: str
+    """The later one."""
+    classes: tuple[str, ...]
+    """The classes, of the earlier map's legend."""
+    hectares: tuple[tuple[float, ...], ...]
+    """Ground by what it was (rows) and what it is (columns)."""
+    pixels: tuple[tuple[int, ...], ...]
+    """The same in pixels of the earlier map."""
+    doubtful_ha: float
+    """Ground with a class in both maps that was left out as too unsure."""
+    products: dict[str, str]
+    """The files, by what they are."""
+    warnings: tuple[str, ...]
+    """What the user should know, a sentence each."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each file, by its name."""
+    note: str = _BIASED
+    """With what in mind the figures are to be read."""
+
+    def to_json(self) -> str:
+        """Write it as JSON."""
+        told = {"geoseg": version("geoseg"), "command": "change", **asdict(self)}
+        return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def change(
+    before: Path | str,
+    after: Path | str,
+    output: Path | str,
+    *,
+    overwrite: bool = False,
+    options: ChangeOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> Change:
+    """Say what became of what between two class maps of one ground.
+
+    Classes of one name are one class. The later map is asked at the centres of the
+    earlier one's pixels, whatever its grid.
+
+    Args:
+        before: The earlier map, as `geoseg.vectorize` takes it.
+        after: The later map.
+        output: A folder for ``change.tif``, a class map of transitions with names and
+            colours, its style, ``change.csv``, the matrix in hectares on the ground,
+            polygons of changed ground, and ``run.json``. They appear together.
+        overwrite: Whether files there may be replaced that geoseg did not write.
+        options: Which class is which, and how polygons are drawn.
+        on_step: Called when a step begins, from the calling thread.
+
+    Returns:
+        The figures. Memory is that of the polygons, not of the maps.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        DiskError: The files cannot be written.
+
+    """
+    options, folder = options or ChangeOptions(), Path(output)
+    check_folder(folder)
+    names = _names(options)
+    made = [folder / name for name in (*names.values(), REPORT)]
+    check_not_inputs(made, map(Path, (before, after)))
+    for path in made:
+        check_replaceable(path, overwrite=overwrite)
+    pair, warnings = _pair(before, after, options)
+    with locked_folder(folder):
+        on_step(Step("change", warnings=warnings))
+        counted = pair.count()
+        legend, numbers = transitions(pair.legend, counted.pixels)
+        with staged(folder) as workshop:
+            with scratch_folder(workshop) as scratch:
+                write_class_map(
+                    workshop / _RASTER,
+                    pair.geobox,
+                    pair.parts(numbers),
+                    legend=legend,
+                    tags={"GEOSEG_VERSION": version("geoseg")},
+                    scratch=scratch,
+                )
+            write_style(workshop / _RASTER, legend)
+            _write_matrix(workshop / _TABLE, pair.legend, counted)
+            drawn = _draw(workshop, legend, options, on_step)
+            products = {
+                name: str(folder / file)
+                for name, file in names.items()
+                if name in drawn or not name.startswith("polygons")
+            }
+            result = Change(
+                before=str(before),
+                after=str(after),
+                classes=tuple(each.name for each in pair.legend),
+                hectares=tuple(map(tuple, (counted.areas / _HECTARE_M2).tolist())),
+                pixels=tuple(map(tuple, counted.pixels.tolist())),
+                doubtful_ha=counted.doubtful_m2 / _HECTARE_M2,
+                products=products,
+                warnings=warnings,
+                checksums=checksums(workshop),
+            )
+            text = result.to_json() + "\n"
+            (workshop / REPORT).write_text(text, encoding="utf-8")
+    return result
+
+
+def _names(options: ChangeOptions) -> dict[str, str]:
+    """Name the files, by what they are."""
+    wrong = [each for each in options.formats if each not in FORMATS]
+    if wrong:
+        raise PlanError(
+            f"{wrong[0]!r} is no format of polygons; there are {', '.join(FORMATS)}"
+        )
+    polygons = {
+        f"polygons {each}": f"{_POLYGONS}{FORMATS[each]}" for each in options.formats
+    }
+    return {"transitions": _RASTER, "matrix": _TABLE, **polygons}
+
+
+def _pair(
+    before: Path | str, after: Path | str, options: ChangeOptions
+) -> tuple[MapPair, tuple[str, ...]]:
+    """Open both maps, and what each is sure of where that counts."""
+    least = options.min_confidence
+    if not 0 <= least <= 100:  # noqa: PLR2004  percent
+        raise PlanError(f"the least confidence is 0 to 100 percent, got {least}")
+    maps = ClassMap.open(before), ClassMap.open(after)
+    confidences = []
+    for each in maps if least else ():
+        sure, _ = beside_map(each, None, "")
+        if sure is None:
+            raise InputError(
+                f"there is no confidence.tif beside {each.path} on its pixels, which "
+                f"a least confidence needs; map it again, or leave that out"
+            )
+        confidences.append(sure)
+    pair = MapPair.of(
+        maps[0],
+        maps[1],
+        options.mapping,
+        confidences=tuple(confidences),
+        least=least,
+    )
+    warnings = [w for each in maps for w in each.warnings]
+    if not maps[0].geobox.same_plane_as(maps[1].geobox):
+        warnings.append(
+            f"{after} is on another grid: it is asked at the centre of each pixel of "
+            f"{before}, and slivers along borders may be no change"
+        )
+    return pair, tuple(warnings)
+
+
+def _write_matrix(path: Path, legend: Legend, counted: Counted) -> None:
+    """Write hectares by what was (rows) and what is (columns), with sums."""
+    names = [each.name for each in legend]
+    areas = counted.areas / _HECTARE_M2
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["hectares, from \\ to", *names, "before"])
+        for name, row in zip(names, areas.tolist(), strict=True):
+            writer.writerow([name, *row, sum(row)])
+        writer.writerow(["after", *areas.sum(axis=0).tolist(), float(areas.sum())])
+
+
+def _draw(
+    workshop: Path, legend: Legend, options: ChangeOptions, on_step: OnStep
+) -> set[str]:
+    """Draw polygons of changed ground, if there is some, and tell the products."""
+    changed = [each.name for each in legend if each.id != UNCHANGED.id]
+    if not changed:
+        return set()
+    how = replace(options.polygons, classes=options.polygons.classes or changed)
+    for each in options.formats:
+        target = workshop / f"{_POLYGONS}{FORMATS[each]}"
+        vectorize(workshop / _RASTER, target, options=how, on_step=on_step)
+    return {f"polygons {each}" for each in options.formats}
