@@ -1,5 +1,5 @@
 """Run geoseg as ``python -m geoseg``."""
 
-from geoseg.cli import main
+from geoseg.cli import program
 
-main(prog_name="geoseg")
+program()

@@ -30,8 +30,10 @@ OSError comes first among the bases where it is one: an exception can only be
 sent between processes if it is made the way its first base is.
 """
 
+import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -106,6 +108,35 @@ def sentence(text: str) -> str:
         half = _LONGEST_MESSAGE // 2
         text = f"{text[:half]} ... {text[-half:]}"
     return visible(without_signatures(text))
+
+
+def json_text(told: object) -> str:
+    """Write a value as JSON for people or a product: no secret of an address is in it.
+
+    What is no number, or infinite, is null; what else JSON does not know, such as a
+    path, is written as Python does.
+
+    Example:
+        >>> print(json_text({"map": "https://host/map.tif?sig=1", "f1": math.nan}))
+        {
+          "map": "https://host/map.tif",
+          "f1": null
+        }
+
+    """
+    text = json.dumps(_without_nan(told), indent=2, ensure_ascii=False, default=str)
+    return without_signatures(text)
+
+
+def _without_nan(value: object) -> object:
+    """Replace what is no number by None, however deep."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_without_nan(each) for each in value]
+    return value
 
 
 def brief(value: object) -> str:

@@ -3,19 +3,25 @@
 import json
 import pickle
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from corner import write_corner
+from web import served
 
 import geoseg
 from geoseg.cli import main
 from geoseg.cli.paper import Paper, say, show_json
+from geoseg.cli.screen import Screen
 from geoseg.errors import DiskError, InputError, LabelsError, OutputError, SceneError
 from geoseg.geo.legend import LandClass
+from geoseg.progress import Step
 from geoseg.train.class_mapping import read_class_mapping
 
 ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\x9b2J\u202e"
 SECRET = "https://me:hunter2@host/a/scene.tif?X-Sig=abc123&se=9"  # noqa: S105  # nobody's
+PLACE = "https://host/a/scene.tif"
 KINDS = [InputError, SceneError, OutputError, DiskError]
 
 
@@ -41,6 +47,49 @@ def test_what_is_printed_is_not_obeyed(capsys):
     for text in (printed.out, printed.err):
         assert "red" in text
         assert not set(text) & set("\x1b\x07\x9b\u202e")
+
+
+def test_no_secret_is_printed(capsys):
+    with Screen(quiet=False, as_json=False) as screen:
+        screen.show_step(Step("prepare", warnings=(f"{SECRET} is old",), note=SECRET))
+    say(f"geoseg: warning: {SECRET}", err=True)
+    show_json({"scene": SECRET, "bands": [f"red={SECRET}"]})
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"scene": PLACE, "bands": [f"red={PLACE}"]}
+    assert printed.err.count(PLACE) == 3
+    assert "hunter2" not in printed.err
+    assert "abc123" not in printed.err
+
+
+def test_no_product_holds_a_signature(tmp_path, make_raster):
+    make_raster("map.tif", values=np.eye(9, dtype=np.uint8)[None], nodata=255)
+    out = tmp_path / "out"
+    with served(tmp_path) as (address, _):
+        signed = f"{address}/map.tif?X-Sig=abc123"
+        options = geoseg.SampleOptions(points=20, minimum=5)
+        geoseg.sample_points(signed, out / "points.geojson", options=options)
+        found = geoseg.evaluate(signed, signed, output=out)
+    assert found.class_map == found.reference == f"{address}/map.tif"
+    made = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "points.geojson.design.json" in made
+    assert "accuracy.json" in made
+    assert not any(b"abc123" in content for content in made.values())
+
+
+def test_the_settings_of_a_run_hold_no_signature(tmp_path):
+    corner = write_corner(tmp_path, 64, 64)
+    with served(tmp_path) as (address, _):
+        scene = geoseg.SceneOptions(like=f"{address}/{corner.name}?X-Sig=abc123")
+        options = geoseg.SegmentOptions(scene=scene, formats="none")
+        geoseg.segment(corner, tmp_path / "out", options=options)
+        written = (tmp_path / "out" / "run.json").read_text()
+        told = []
+        report = geoseg.segment(
+            corner, tmp_path / "out", options=options, on_step=told.append
+        )
+    assert any("holds this map already" in step.note for step in told)
+    assert report.settings["scene"]["like"] == f"{address}/{corner.name}"
+    assert "abc123" not in written
 
 
 def test_json_says_the_same_and_is_not_obeyed(capsys):

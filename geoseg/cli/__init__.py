@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli.signals import Stopped, signals_raised
+from geoseg.cli.signals import Stopped, end_quietly, signals_raised
 from geoseg.errors import GeosegError, InputError, visible
 from geoseg.errors import sentence as shown
 
@@ -119,3 +119,11 @@ def main() -> None:
     # first use; GDAL's own copy of it mutters of each file in kilometres.
     os.environ.setdefault("PROJ_DEBUG", "0")
     logging.getLogger("rasterio").addHandler(logging.NullHandler())
+
+
+def program() -> None:
+    """Be the program: what the entry points call, once in a process."""
+    try:
+        main(prog_name="geoseg")
+    finally:
+        end_quietly()

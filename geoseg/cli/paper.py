@@ -6,7 +6,6 @@ nothing cut off at 80 columns, and no patch of a colour that nobody will see.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from io import StringIO
@@ -16,7 +15,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from geoseg.errors import visible
+from geoseg.errors import json_text, visible, without_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,8 +46,8 @@ class Paper(Console):
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a text from anywhere as it is, but for what a terminal would obey."""
-    click.echo(visible(text), err=err)
+    """Print a text from anywhere, but for secrets and what a terminal would obey."""
+    click.echo(visible(without_signatures(text)), err=err)
 
 
 def show_json(told: object) -> None:
@@ -57,7 +56,7 @@ def show_json(told: object) -> None:
     Strings are the same for whoever reads the JSON.
     """
     text = told if isinstance(told, str) else ""
-    text = text or json.dumps(told, indent=2, ensure_ascii=False, default=str)
+    text = text or json_text(told)
     click.echo(_UNSEEN.sub(lambda each: f"\\u{ord(each[0]):04x}", text))
 
 

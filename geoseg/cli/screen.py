@@ -11,6 +11,7 @@ from rich.table import Table
 
 from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import progress_on
+from geoseg.errors import without_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +77,7 @@ class Screen:
         if step.dashboard and not self._quiet:
             self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
         if step.note and not self._quiet:
-            self._console.print(escape(step.note), soft_wrap=True)
+            self._console.print(escape(without_signatures(step.note)), soft_wrap=True)
         if step.scene:  # one of several begins: its steps bear its name
             self._step = ""
             self._scene = f"{escape(step.scene)} ({step.done + 1}/{step.total}): "
@@ -100,7 +101,9 @@ class Screen:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._console.print(
-                    f"geoseg: warning: {warning}", soft_wrap=True, markup=False
+                    f"geoseg: warning: {without_signatures(warning)}",
+                    soft_wrap=True,
+                    markup=False,
                 )
 
     def show_report(self, report: Report) -> None:

@@ -46,5 +46,14 @@ def signals_raised() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def end_quietly() -> None:
+    """Let Ctrl-C end what is left of a program at once: Python's own farewell.
+
+    There, an exception would be a traceback that changes nothing, not even the status.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _raise(number: int, _: FrameType | None) -> NoReturn:
     raise Stopped(number)

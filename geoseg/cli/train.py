@@ -125,7 +125,7 @@ def _told(trained: Trained) -> dict[str, object]:
         "held_out": {
             **trained.figures(),
             "pixels": accuracy.pixels,
-            "f1": {each.name: None if v != v else v for each, v in f1},  # noqa: PLR0124  # NaN alone differs from itself
+            "f1": {each.name: v for each, v in f1},
         },
         "epochs": len(trained.epochs),
         "begins_with": trained.begins_with or None,

@@ -7,7 +7,6 @@ extrapolated from tiles that are sent through this model on this device for two 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from geoseg.diagnose.resources import (
     run_directory_bytes,
 )
 from geoseg.diagnose.trial_tiles import seconds_per_tile, vertices_per_pixel
-from geoseg.errors import InputError
+from geoseg.errors import InputError, json_text
 from geoseg.overlay.aoi import read_features
 from geoseg.predict.normalise import bytes_to_measure, estimated
 from geoseg.run.cluster.memory import most_held, still_free
@@ -92,7 +91,7 @@ class Forecast:
 
     def to_json(self) -> str:
         """Write the forecast as one JSON object."""
-        return json.dumps(asdict(self), indent=2)
+        return json_text(asdict(self))
 
 
 def plan(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, json_text
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
 from geoseg.models.package.other_names import candidates, others
@@ -125,7 +124,7 @@ class SceneDescription:
 
     def to_json(self) -> str:
         """Write it as one JSON object."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        return json_text(asdict(self))
 
 
 def info(  # noqa: PLR0913  # each is a question of its own

@@ -8,12 +8,11 @@ answer depends on what a tile happens to show.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.diagnose.comparison import Comparison
-from geoseg.errors import InputError
+from geoseg.errors import InputError, json_text
 from geoseg.geo.tiling import check_tile
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
@@ -99,7 +98,7 @@ class Verification:
 
     def to_json(self) -> str:
         """Write it as one JSON object."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        return json_text(asdict(self))
 
 
 def verify(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from geoseg.errors import json_text
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from geoseg.evaluate.blocks import Evaluation
@@ -59,9 +60,7 @@ class Assessment:
             "products": self.products,
             "warnings": list(self.warnings),
         }
-        return json.dumps(
-            _without_nan(document), indent=2, ensure_ascii=False, allow_nan=False
-        )
+        return json_text(document)
 
     def _figures(self) -> dict[str, object]:
         accuracy, boundaries = self.evaluation.accuracy, self.evaluation.boundaries
@@ -146,14 +145,3 @@ def _columns(name: str, estimate: Estimate) -> dict[str, NDArray[np.float64]]:
         f"{name}_standard_error": estimate.standard_error,
         f"{name}_interval": np.stack([estimate.low, estimate.high], axis=-1),
     }
-
-
-def _without_nan(value: object) -> object:
-    """Replace what is no number by None, however deep."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _without_nan(each) for key, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_without_nan(each) for each in value]
-    return value

@@ -10,7 +10,7 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, json_text
 from geoseg.storage.authorship import checksum
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def design_text(
         "classes": list(classes),
         "map_class": dict(strata),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json_text(document) + "\n"
 
 
 def check_design(

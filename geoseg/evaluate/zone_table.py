@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
-from geoseg.errors import OutputError
+from geoseg.errors import OutputError, json_text
 from geoseg.storage.authorship import checksum, mark_layer, signature
 from geoseg.storage.gdal_paths import writable
 from geoseg.storage.staging import atomic_file
@@ -120,7 +119,7 @@ def write_table(
         else:
             _write_geopackage(whole, _wide(table, zones, crs))
         told = {"geoseg": signature(), "sha256": checksum(whole), **source}
-        text = json.dumps(told, indent=2, ensure_ascii=False)
+        text = json_text(told)
         sidecar(whole).write_text(f"{text}\n", encoding="utf-8")
 
 

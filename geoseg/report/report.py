@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, json_text
 from geoseg.geo.legend import NODATA, UNKNOWN, Legend
 from geoseg.raster import Extent
 from geoseg.storage.staging import atomic_file
@@ -88,13 +88,8 @@ class Report:
     """What the user should know, a sentence each."""
 
     def to_json(self) -> str:
-        """Write the report as JSON, indented, keys in the order of the fields.
-
-        Raises:
-            ValueError: A number is infinite or not a number.
-
-        """
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        """Write the report as JSON, indented, keys in the order of the fields."""
+        return json_text(asdict(self))
 
 
 def class_areas(

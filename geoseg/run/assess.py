@@ -21,6 +21,7 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.spread import spread
 from geoseg.scene import absolute
+from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
             at = Comparison(source, legend, sure, inside, map_blocks)
             evaluation, more = at.points(truth)
     assessment = Assessment(
-        class_map=str(class_map),
-        reference=str(reference),
+        class_map=without_secrets(class_map),
+        reference=without_secrets(reference),
         unit="points" if isinstance(truth, Points) else "pixels",
         evaluation=evaluation,
         estimates=estimates,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from geoseg.errors import json_text
 from geoseg.geo.band_names import find_rgb
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import told as told_area
@@ -128,7 +129,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     place = config.options.run_dir and without_secrets(config.options.run_dir)
     settings = {**asdict(config.options), "model": models, "run_dir": place}
     del settings["overwrite"]  # what was lost before does not change the map
-    written: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    written: dict[str, Any] = json.loads(json_text(settings))
     return written
 
 

@@ -18,6 +18,7 @@ from geoseg.models.compatibility import (
     on_models_grid,
     open_fitting,
 )
+from geoseg.models.package.trial import output_doubts
 from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
 from geoseg.predict import (
     AUGMENTATIONS,
@@ -154,6 +155,7 @@ def prepare(  # what segment takes, and how much may be read
                     *scene.warnings,
                     *aoi.warnings,
                     *doubts(models, scene),
+                    *(told for each, _ in models for told in output_doubts(each)),
                     *reading,
                     *kept,
                     *(() if mask_run is None else mask_run.warnings),

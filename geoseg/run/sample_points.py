@@ -21,6 +21,7 @@ from geoseg.raster import ClassMap
 from geoseg.run.spread import spread
 from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
+from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file, check_folder
 
 if TYPE_CHECKING:
@@ -116,8 +117,36 @@ def sample_points(
     if options.scheduler is not None:
         class_map, strata = absolute(class_map), strata and absolute(strata)
     source = ClassMap.open(class_map, band=band)
-    on_step(Step("sample"))
     population = Population.of(source, strata)
+    # From before labels are read until they are written again: none is lost between.
+    with locked_file(output):
+        on_step(Step("sample"))
+        drawn, legend, pixels = _draw(population, class_map, options)
+        columns = carry_over(output, drawn, source.geobox)
+        found = _strata(drawn, legend, pixels, columns[LABELS])
+        with atomic_file(output) as whole:
+            write_points(whole, _table(drawn, columns, source.geobox))
+            names = {each.id: each.name for each in found}
+            text = design_text(
+                whole,
+                {
+                    "map": str(class_map),
+                    "strata": None if strata is None else str(strata),
+                    "allocation": options.allocation,
+                    "minimum": options.minimum,
+                    "seed": options.seed,
+                },
+                [asdict(each) for each in found],
+                {str(i): names[value] for i, value in enumerate(drawn.ids.tolist(), 1)},
+            )
+            design_path(whole).write_text(text, encoding="utf-8")
+    return found
+
+
+def _draw(
+    population: Population, class_map: Path | str, options: SampleOptions
+) -> tuple[Drawn, Legend, NDArray[np.int64]]:
+    """Draw points; give with them the legend and the pixels of each value 0 to 255."""
     with spread(options.workers, options.scheduler) as map_blocks:
         counts = count_classes(population, map_blocks=map_blocks)
         pixels = counts.copy()
@@ -131,38 +160,28 @@ def sample_points(
         drawn = draw(
             population, wanted, counts, seed=options.seed, map_blocks=map_blocks
         )
-    columns = carry_over(output, drawn, source.geobox)
-    labelled = np.array([bool(label) for label in columns[LABELS]], bool)
+    return drawn, legend, pixels
+
+
+def _strata(
+    drawn: Drawn, legend: Legend, pixels: NDArray[np.int64], labels: Column
+) -> tuple[Stratum, ...]:
+    """List what has a pixel, with its points and those that have a label."""
+    labelled = np.array([bool(label) for label in labels], bool)
+    points = np.bincount(drawn.ids, minlength=len(pixels))
     kept = np.bincount(drawn.ids[labelled], minlength=len(pixels))
-    found = tuple(
+    return tuple(
         Stratum(
             each.id,
             each.name,
             int(pixels[each.id]),
             float(pixels[each.id] / pixels.sum()),
-            int(wanted[each.id]),
+            int(points[each.id]),
             int(kept[each.id]),
         )
         for each in legend
         if pixels[each.id]
     )
-    with atomic_file(output) as whole:
-        write_points(whole, _table(drawn, columns, source.geobox))
-        names = {each.id: each.name for each in found}
-        text = design_text(
-            whole,
-            {
-                "map": str(class_map),
-                "strata": None if strata is None else str(strata),
-                "allocation": options.allocation,
-                "minimum": options.minimum,
-                "seed": options.seed,
-            },
-            [asdict(each) for each in found],
-            {str(i): names[value] for i, value in enumerate(drawn.ids.tolist(), 1)},
-        )
-        design_path(whole).write_text(text, encoding="utf-8")
-    return found
 
 
 def _allocation(

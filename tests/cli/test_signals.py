@@ -41,6 +41,22 @@ def test_a_signal_ends_a_job_with_a_sentence_and_its_status(name, status):
     assert "Traceback" not in done.stderr
 
 
+def test_ctrl_c_while_python_takes_its_leave_is_no_traceback():
+    code = (
+        "import atexit, os, signal, sys\n"
+        "from geoseg.cli import program\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "sys.argv[1:] = ['--version']\n"
+        "program()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGINT
+    assert "geoseg, version" in done.stdout
+    assert done.stderr == ""
+
+
 def test_a_job_under_nohup_does_not_hear_that_the_terminal_is_closed():
     ignore = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     assert run("SIGHUP", before=ignore, seconds=0).returncode == 7

@@ -21,6 +21,7 @@ from geoseg.models.networks.receptive_field import inspect_model
 from geoseg.models.package.make import make_package
 from geoseg.models.package.new import NewPackage
 from geoseg.models.package.package import load_package
+from geoseg.models.package.trial import output_doubts
 from geoseg.models.package.validate import validate_model
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.predictor import TilePredictor
@@ -350,6 +351,8 @@ def test_the_output_is_held_against_the_activation(
     assert re.search(warns, " ".join(told))
     if declared and warns:
         assert told[0] in validate_model(package.path).doubts
+    doubts = [f"the model {package.name}: {told[0]}"] if declared and warns else []
+    assert list(output_doubts(package)) == doubts
     pixels = torch.randn(1, 3, 16, 16)
     logits = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS[:channels]), pixels)
     truth = logits.softmax(1) if channels > 1 else logits.sigmoid()
@@ -357,6 +360,15 @@ def test_the_output_is_held_against_the_activation(
         truth = torch.cat((1 - truth, truth), 1)
     if not (declared and warns):
         torch.testing.assert_close(load_network(package)(pixels).softmax(1), truth)
+
+
+def test_a_run_tells_what_of_its_models_output_is_doubted(make_raster, tmp_path):
+    weights = write_onnx(tmp_path / "m.onnx", extra="Softmax")
+    said = replace(SAID, activation="softmax")
+    make_package(weights, tmp_path / "p", said)
+    options = SegmentOptions(model=tmp_path / "p", formats="none")
+    report = segment(make_raster(), tmp_path / "out", options=options)
+    assert any("more likely probabilities" in told for told in report.warnings)
 
 
 def test_what_is_wrong_is_said_of_the_users_own_file(tmp_path):

@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from corner import write_corner
 
+import geoseg
 from geoseg.errors import DiskError, InputError
 from geoseg.raster import Extent, class_means
 from geoseg.report.report import (
@@ -76,11 +78,21 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
     assert read["warnings"] == ["a polygon was repaired"]
 
 
-def test_a_number_that_json_lacks_is_not_written(tmp_path):
+def test_a_number_that_json_lacks_is_null(tmp_path):
     path = tmp_path / "run.json"
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_report(path, report(timings_s={"inference": float("nan")}))
-    assert list(tmp_path.iterdir()) == []
+    write_report(path, report(timings_s={"infer": float("nan"), "raster": np.inf}))
+    read = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert read["timings_s"] == {"infer": None, "raster": None}
+
+
+def test_a_run_whose_nodata_is_no_number_ends_well(tmp_path):
+    scene = write_corner(tmp_path, 64, 64)
+    options = geoseg.SegmentOptions(
+        scene=geoseg.SceneOptions(nodata=float("nan")), formats="none"
+    )
+    geoseg.segment(scene, tmp_path / "out", options=options)
+    told = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert told["settings"]["scene"]["nodata"] is None
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from onnx_models import write_onnx
 
 import geoseg
 from geoseg.cli import main
@@ -98,6 +99,24 @@ def test_a_second_training_or_export_is_refused_at_once(tmp_path, make_raster, c
     assert result.exit_code == 2
     assert f"is being written by process {os.getpid()}" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_second_draw_of_points_or_package_is_refused(tmp_path, make_raster):
+    classes = make_raster("map.tif", values=np.eye(9, dtype=np.uint8)[None], nodata=255)
+    onnx = write_onnx(tmp_path / "net.onnx")
+    said = ["--bands", "1,2,3", "--class", "a", "--class", "b", "--gsd", "1"]
+    commands = {
+        "points.gpkg": ["sample-points", classes],
+        "package": ["models", "package", onnx, *said],
+    }
+    before = sorted(tmp_path.iterdir())
+    for name, words in commands.items():
+        with locked_file(tmp_path / name):
+            told = [str(word) for word in (*words, "-o", tmp_path / name)]
+            result = CliRunner().invoke(main, told)
+        assert result.exit_code == 2, result.output
+        assert f"is being written by process {os.getpid()}" in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_figures_of_somebody_are_kept_and_a_second_evaluation_is_refused(

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from geoseg.errors import OutputError
+from geoseg.models.package.locate import CARD
 from geoseg.storage.authorship import check_names
+from geoseg.storage.lock import locked_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,27 +20,40 @@ if TYPE_CHECKING:
 def new_folder(output: Path) -> Iterator[Path]:
     """Give a hidden folder beside the output that becomes it when all went well.
 
+    A folder that is there and empty is filled, be it the one that one is in.
+
     Raises:
-        OutputError: The output has something in it, or cannot be written.
+        OutputError: The output has something in it, cannot be written, or is being
+            written by another process.
 
     """
     check_names(output)
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise OutputError(f"{output} exists; choose another folder, or remove it first")
-    workshop = output.with_name(f".{output.name}.tmp")
-    try:
-        shutil.rmtree(workshop, ignore_errors=True)
-        workshop.mkdir(parents=True)
-        yield workshop
-        if output.exists():
-            output.rmdir()
+    output = output.absolute()
+    with locked_file(output):
+        if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+            raise OutputError(
+                f"{output} exists; choose another folder, or remove it first"
+            )
+        workshop = output.with_name(f".{output.name}.tmp")
+        try:
+            shutil.rmtree(workshop, ignore_errors=True)
+            workshop.mkdir(parents=True)
+            yield workshop
+            _put_in_place(workshop, output)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(
+                f"{output} cannot be written ({error.strerror or error}); choose "
+                f"another folder"
+            ) from error
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _put_in_place(workshop: Path, output: Path) -> None:
+    if not output.exists():
         workshop.replace(output)
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(
-            f"{output} cannot be written ({error.strerror or error}); choose another "
-            f"folder"
-        ) from error
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        return
+    for path in sorted(workshop.iterdir(), key=lambda path: path.name == CARD):
+        path.replace(output / path.name)  # the card last: where it is, all of it is

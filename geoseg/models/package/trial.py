@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 
 from geoseg.errors import ModelError, RunError
 from geoseg.models.networks.activations import are_probabilities, to_logits
+from geoseg.models.networks.network import load_bare
 from geoseg.models.networks.onnx_output import class_ids
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from geoseg.models.package.card import Activation, Card
+    from geoseg.models.package.package import ModelPackage
 
 _STRENGTHS = (1.0, 3.0)
 """Deviations of the noise: as normalised pixels have, and beyond."""
@@ -37,8 +40,8 @@ def try_network(network: nn.Module, card: Card, name: str) -> Tensor:
             each channel and pixel.
 
     """
-    shape = (1, len(card.bands), card.tile, card.tile)
-    noise = torch.randn(shape, generator=torch.Generator())
+    noise = _noise(card)
+    shape = tuple(noise.shape)
     try:
         with torch.inference_mode():
             given = torch.cat([network(noise * strength) for strength in _STRENGTHS])
@@ -58,6 +61,24 @@ def try_network(network: nn.Module, card: Card, name: str) -> Tensor:
     if _varies(given) and bool((given == given.round()).all()):
         raise ModelError(f"{name} {class_ids('nothing but whole numbers')}")
     return given
+
+
+@cache
+def output_doubts(package: ModelPackage) -> tuple[str, ...]:
+    """Say what of a model's output hardly goes with its activation, before it is used.
+
+    Only ONNX graphs are tried, by a tile of noise, once a process: networks of geoseg's
+    own end in scores, and a squashed output of theirs is refused as they are loaded.
+    """
+    if not package.is_onnx:
+        return ()
+    with torch.inference_mode():
+        given = load_bare(package)(_noise(package))
+    if not given.isfinite().all():  # real pixels may be another matter
+        return ()
+    return tuple(
+        f"the model {package.name}: {each}" for each in questions(given, package)
+    )
 
 
 def activation_of(given: Tensor, card: Card) -> Activation:
@@ -99,6 +120,12 @@ def questions(given: Tensor, card: Card) -> Iterator[str]:
             f"{given.shape[1]} channels, as after a sigmoid: the {card.activation} "
             f"over that makes confidences too even; export it without the sigmoid"
         )
+
+
+def _noise(card: Card) -> Tensor:
+    """Make a tile as normalised pixels are, the same each time."""
+    shape = (1, len(card.bands), card.tile, card.tile)
+    return torch.randn(shape, generator=torch.Generator())
 
 
 def _varies(given: Tensor) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoseg.errors import LabelsError, OutputError, SceneError
+from geoseg.errors import LabelsError, OutputError, SceneError, json_text
 from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import FOLDS
 from geoseg.overlay.labels import open_labels
@@ -62,7 +61,7 @@ class ExportedTiles:
 
     def to_json(self) -> str:
         """Write it as JSON."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        return json_text(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
