@@ -16,6 +16,7 @@ from geoseg.errors import OutputError, json_text
 from geoseg.storage.authorship import checksum, mark_layer, signature
 from geoseg.storage.gdal_paths import writable
 from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.read_back import check_layer, writing
 from geoseg.storage.vectors.write import fixed_time
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _wide(table: pd.DataFrame, zones: Zones, crs: CRS) -> geopandas.GeoDataFrame
 
 
 def _write_geopackage(path: Path, table: geopandas.GeoDataFrame) -> None:
-    with fixed_time(), writable(path, path.suffix.lower()) as plain:
+    with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
             table,
             plain,
@@ -149,6 +150,8 @@ def _write_geopackage(path: Path, table: geopandas.GeoDataFrame) -> None:
         )
         with closing(sqlite3.connect(plain)) as database, database:
             mark_layer(database, _LAYER)
+        empty = int(table.geometry.is_empty.sum())
+        check_layer(plain, _LAYER, len(table), empty=empty)
 
 
 def known(value: float) -> float | None:

@@ -8,12 +8,13 @@ in place together.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DiskError, GeosegError, OutputError
+from geoseg.errors import GeosegError, OutputError
 from geoseg.storage.authorship import (
     EARLIER,
     REPORT,
@@ -25,6 +26,7 @@ from geoseg.storage.authorship import (
     origin_of,
     recorded,
 )
+from geoseg.storage.full_disk import disk_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,10 @@ _FILE_NAMES = frozenset(
     )
 )
 """Suffixes of files: what has one of these is no folder that somebody wants."""
+
+
+_BEFORE = "before"
+"""The folder of the files that a product replaces, until all of it is in place."""
 
 
 @contextmanager
@@ -91,10 +97,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
     except GeosegError:  # some are OSErrors as well, and say it better
         raise
     except OSError as error:
-        raise DiskError(
-            f"cannot write {target}: {error.strerror or error}; "
-            f"make room or access there and run the same command again"
-        ) from error
+        raise disk_error(target, error, workshop=workshop) from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -116,10 +119,7 @@ def scratch_folder(directory: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
     except OSError as error:
-        raise DiskError(
-            f"cannot write to {directory}: {error.strerror or error}; "
-            f"make room or access there and run the same command again"
-        ) from error
+        raise disk_error(directory, error) from error
     try:
         yield scratch
     finally:
@@ -155,10 +155,7 @@ def staged(folder: Path) -> Iterator[Path]:
     except GeosegError:
         raise
     except OSError as error:
-        raise DiskError(
-            f"cannot write to {folder}: {error.strerror or error}; make room or access "
-            f"there and run the same command again"
-        ) from error
+        raise disk_error(folder, error, workshop=workshop) from error
     finally:
         # What is half in place must stay known until the next run has replaced it.
         if (folder / REPORT).exists() or not any(workshop.glob("*.json")):
@@ -237,9 +234,40 @@ def _deliver(workshop: Path, target: Path) -> None:
     made = sorted(workshop.iterdir(), key=lambda path: path.name == target.name)
     for path in made:
         _keep(path)
-    _take_away_sidecars(target, {path.name for path in made})
-    for path in made:  # the product itself last: where it is, all of it is
-        path.replace(target.with_name(path.name))
+    if len(made) == 1:
+        _take_away_sidecars(target, {target.name})
+        made[0].replace(target)
+        return
+    with _set_aside(target, made, workshop / _BEFORE):
+        for path in made:  # the product itself last: where it is, all of it is
+            path.replace(target.with_name(path.name))
+
+
+@contextmanager
+def _set_aside(target: Path, made: list[Path], before: Path) -> Iterator[None]:
+    """Take away the previous files of a product; bring them back where that fails.
+
+    The product itself goes first: a kill in between leaves none, not one of two halves.
+    """
+    before.mkdir()
+    try:
+        for name in (target.name, *(p.name for p in made), *_sidecars(target)):
+            _set_one_aside(target.with_name(name), before)
+        yield
+    except BaseException:
+        for path in made:
+            if not path.exists():  # it is in place
+                target.with_name(path.name).unlink(missing_ok=True)
+        for path in sorted(before.iterdir(), key=lambda path: path.name == target.name):
+            path.replace(target.with_name(path.name))
+        raise
+
+
+def _set_one_aside(path: Path, before: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, f"Is a directory: {path.name}")
+    with suppress(FileNotFoundError):
+        path.replace(before / path.name)
 
 
 def _keep(path: Path) -> None:
@@ -250,13 +278,18 @@ def _keep(path: Path) -> None:
 
 def _take_away_sidecars(target: Path, made: set[str]) -> None:
     """Remove what describes the previous file of this name, and not the new one."""
-    names = [f"{target.name}{suffix}" for suffix in _OF_RASTER]
-    if target.suffix.lower() == ".shp":
-        names += [f"{target.stem}{suffix}" for suffix in _OF_SHAPEFILE]
-    for name in names:
+    for name in _sidecars(target):
         if name not in made:
             with suppress(FileNotFoundError):
                 target.with_name(name).unlink()
+
+
+def _sidecars(target: Path) -> list[str]:
+    """Name what may stand beside a file and describes it alone."""
+    names = [f"{target.name}{suffix}" for suffix in _OF_RASTER]
+    if target.suffix.lower() == ".shp":
+        names += [f"{target.stem}{suffix}" for suffix in _OF_SHAPEFILE]
+    return names
 
 
 def checksums(folder: Path) -> dict[str, str]:

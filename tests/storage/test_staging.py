@@ -1,6 +1,8 @@
 """Products appear complete or not at all."""
 
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -47,10 +49,48 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     target = tmp_path / "map.tif"
     with pytest.raises(DiskError) as caught, atomic_file(target):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert str(caught.value) == (
-        f"cannot write {target}: No space left on device; "
-        "make room or access there and run the same command again"
+    assert re.fullmatch(
+        rf"cannot write {re.escape(str(target))}: the disk /\S* is full, more is "
+        r"needed than the [\d.,]+ [MG]B that are free there; make room and run the "
+        r"same command again",
+        str(caught.value),
     )
+
+
+def write_new(path, *suffixes):
+    for suffix in suffixes:
+        path.with_suffix(suffix).write_bytes(b"new")
+
+
+def test_products_of_several_files_are_all_new_or_all_old(tmp_path, monkeypatch):
+    target, other = tmp_path / "map.shp", tmp_path / "map.dbf"
+    for path in (target, other, tmp_path / "map.qix"):
+        path.write_bytes(b"old")
+    rename = Path.replace
+
+    def full_in_the_end(path, place):
+        if place == target and path.read_bytes() == b"new":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(path, place)
+
+    monkeypatch.setattr(Path, "replace", full_in_the_end)
+    with pytest.raises(DiskError), atomic_file(target) as path:
+        write_new(path, ".shp", ".dbf", ".prj")
+    found = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    old = dict.fromkeys(("map.shp", "map.dbf", "map.qix"), b"old")
+    assert found == old
+
+
+def test_a_folder_in_the_place_of_a_file_stays(tmp_path):
+    (tmp_path / "map.dbf").mkdir()
+    (tmp_path / "map.dbf" / "mine.txt").touch()
+    with (
+        pytest.raises(DiskError, match="Is a directory"),
+        atomic_file(tmp_path / "map.shp") as path,
+    ):
+        write_new(path, ".shp", ".dbf")
+    assert (tmp_path / "map.dbf" / "mine.txt").exists()
+    assert not (tmp_path / "map.shp").exists()
 
 
 def test_errors_of_ours_pass_unchanged_though_some_are_os_errors(tmp_path):
@@ -70,7 +110,7 @@ def test_a_scratch_folder_begins_empty_and_goes(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
     (tmp_path / "file").touch()
     with (
-        pytest.raises(DiskError, match="cannot write to"),
+        pytest.raises(DiskError, match="cannot write "),
         scratch_folder(tmp_path / "file"),
     ):
         pass

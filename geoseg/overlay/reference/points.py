@@ -17,6 +17,7 @@ from geoseg.overlay.reference.ground_points import no_overlap
 from geoseg.raster.placed import are_on, pixels_at
 from geoseg.storage.authorship import mark_layer
 from geoseg.storage.gdal_paths import writable
+from geoseg.storage.vectors.read_back import check_layer, writing
 from geoseg.storage.vectors.write import fixed_time
 
 if TYPE_CHECKING:
@@ -112,13 +113,16 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
         path: A ``.gpkg``, in the table's CRS, or a ``.geojson``, in degrees of WGS 84.
         table: Points with their columns; columns without a value are kept, as text.
 
+    Raises:
+        OSError: They cannot be written, or not read back.
+
     """
     check_points_suffix(path)
     driver = _POINT_DRIVERS[path.suffix.lower()]
     in_geopackage = driver == "GPKG"
     if not in_geopackage:
         table = table.to_crs(_WGS84)
-    with fixed_time(), writable(path, path.suffix.lower()) as plain:
+    with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
             table.astype(
                 {name: "string" for name in table if table[name].isna().all()}
@@ -133,3 +137,4 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
         if in_geopackage:
             with closing(sqlite3.connect(plain)) as database, database:
                 mark_layer(database, _LAYER)
+            check_layer(plain, _LAYER, len(table))

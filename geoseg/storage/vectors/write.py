@@ -21,7 +21,7 @@ import shapely
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
-from geoseg.errors import DiskError, VectorError
+from geoseg.errors import VectorError
 from geoseg.geo.ground import unit_areas
 from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
@@ -29,6 +29,7 @@ from geoseg.storage.staging import atomic_file
 from geoseg.storage.vectors.globe import DECIMALS
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
+from geoseg.storage.vectors.read_back import check_file, check_layer, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -159,7 +160,7 @@ def write_polygons(
     with atomic_file(path) as partial:
         if suffix == ".gpkg" and layer is not None and path.exists():
             shutil.copyfile(path, partial)
-        with writable(partial, suffix) as plain:
+        with writing(), writable(partial, suffix) as plain:
             if suffix == ".parquet":
                 _write_parquet(frame, plain)
             elif suffix == ".geojson":
@@ -168,6 +169,7 @@ def write_polygons(
                 _write_with_gdal(frame, plain, layer_named)
             if suffix == ".gpkg":
                 _add_style(plain, layer_named, make_qml(legend))
+                check_layer(plain, layer_named, len(frame))
         if suffix != ".gpkg":
             _write_style(path, partial, make_qml(legend))
 
@@ -317,9 +319,11 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
     except RuntimeError as error:  # GDAL's own, or that a batch was refused
         if refusals:
             raise refusals[0] from error
-        raise DiskError(f"cannot write {path.name}: {error}") from error
+        raise
     if path.suffix == ".pmtiles":
         _count_tiled(path, len(frame))
+    elif path.suffix != ".gpkg":
+        check_file(path, len(frame))
 
 
 def _count_tiled(path: Path, count: int) -> None:
@@ -422,6 +426,7 @@ def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:
         write_covering_bbox=True,
         row_group_size=_ROW_GROUP,
     )
+    check_file(path, len(frame))
 
 
 @contextmanager

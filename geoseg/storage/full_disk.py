@@ -1,0 +1,88 @@
+"""What is said of a disk that cannot be written: which, whether it is full.
+
+Libraries tell it in words of their own, or not at all: "Cannot write feature". So the
+disk itself is asked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from geoseg.errors import DiskError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_WORDS = ("no space left", "disk is full", "disk full", "quota exceeded")
+"""How libraries write it."""
+_NEARLY = 256 * 1024
+"""Bytes left below which a disk is what kept a library from writing."""
+_AGAIN = "run the same command again"
+
+
+def disk_error(
+    target: Path, error: BaseException, *, workshop: Path | None = None, then: str = ""
+) -> DiskError:
+    """Make the error for something that could not be written.
+
+    Args:
+        target: What was to be written.
+        error: What went wrong.
+        workshop: The folder in which it was made, so far.
+        then: What running the command again does, where that is more than to repeat.
+
+    Example:
+        >>> from pathlib import Path
+        >>> error = disk_error(Path("/map.tif"), OSError(28, "No space left"))
+        >>> str(error)[:56]
+        'cannot write /map.tif: the disk / is full, more is neede'
+
+    """
+    folder = _existing(target)
+    full, mount = is_full(folder, error), _mount(folder)
+    made = _held(workshop) if full and workshop else 0
+    free = _size(shutil.disk_usage(folder).free + made)
+    if full:
+        what = f": the disk {mount} is full, more is needed than the {free} that are"
+        return DiskError(
+            f"cannot write {target}{what} free there; make room and {_AGAIN}{then}"
+        )
+    told = getattr(error, "strerror", None) or str(error).strip() or repr(error)
+    told = told.replace(f"{workshop}{os.sep}", "")
+    return DiskError(
+        f"cannot write {target} ({told}; {free} of the disk {mount} are free); make "
+        f"room or access there and {_AGAIN}{then}"
+    )
+
+
+def is_full(place: Path, error: BaseException) -> bool:
+    """Tell whether something could not be written because its disk is full."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _FULL
+    words = str(error).lower()
+    if any(each in words for each in _WORDS):
+        return True
+    return shutil.disk_usage(_existing(place)).free < _NEARLY
+
+
+def _existing(place: Path) -> Path:
+    return next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
+
+
+def _mount(folder: Path) -> Path:
+    """Name a disk by the folder where it begins."""
+    here = folder.resolve()
+    return next(p for p in (here, *here.parents) if os.path.ismount(p))
+
+
+def _held(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _size(count: int) -> str:
+    """Write a number of bytes."""
+    return f"{count / 1e9:,.1f} GB" if count >= 10**9 else f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,103 @@
+"""Vector files on disks that fill while they are written: whole, or a sentence."""
+
+import sqlite3
+from contextlib import closing
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from small_disks import small_disk, small_files
+
+from geoseg.errors import DiskError
+from geoseg.geo.legend import named_legend
+from geoseg.overlay.reference import write_points
+from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.write import write_polygons
+
+LEGEND = named_legend([1], ["trees"], [None])
+COUNT = 1500
+
+
+@pytest.fixture(scope="module")
+def frame():
+    x, y = np.random.default_rng(0).uniform(0, 1e5, (2, COUNT))
+    columns = {"class_id": 1, "class_name": "trees", "area_m2": 1.0, "pixel_count": 1}
+    return geopandas.GeoDataFrame(
+        {name: [value] * COUNT for name, value in columns.items()},
+        geometry=shapely.box(x, y, x + 10, y + 10),
+        crs=32633,
+    )
+
+
+def write(frame, path, kind):
+    if kind == "points":
+        with atomic_file(path) as whole:
+            write_points(whole, frame.set_geometry(frame.centroid))
+    else:
+        write_polygons(frame, path, legend=LEGEND)
+
+
+def size_of(frame, folder, kind, suffix):
+    """The bytes of all that is written where there is room."""
+    write(frame, folder / f"map{suffix}", kind)
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def index_entries(path, layer):
+    with closing(sqlite3.connect(path)) as database:
+        question = f"SELECT count(*) FROM rtree_{layer}_geom"  # noqa: S608  # ours
+        return database.execute(question).fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        *(("polygons", each) for each in (".gpkg", ".shp", ".fgb", ".geojson")),
+        ("polygons", ".parquet"),
+        ("points", ".gpkg"),
+    ],
+)
+def test_what_has_its_name_on_a_full_disk_is_whole(frame, kind, suffix, tmp_path):
+    (tmp_path / "roomy").mkdir()
+    needed = size_of(frame, tmp_path / "roomy", kind, suffix)
+    refusals = []
+    for number, share in enumerate((0.5, 0.7, 0.8, 0.9, 0.97, 3.0)):
+        with small_disk(tmp_path / str(number), int(needed * share)) as disk:
+            path = disk / f"map{suffix}"
+            try:
+                write(frame, path, kind)
+            except DiskError as error:
+                refusals.append((str(error), path))
+                assert list(disk.iterdir()) == []
+            else:
+                assert count_of(path, kind) == COUNT
+    assert 3 <= len(refusals) < 6
+    for sentence, path in refusals:
+        assert sentence.startswith(f"cannot write {path}")
+        assert f"the disk {path.parent} " in sentence
+        assert ".tmp" not in sentence
+
+
+def count_of(path, kind):
+    """Count what is in a file, by its index where it has one."""
+    if path.suffix == ".parquet":
+        return len(geopandas.read_parquet(path))
+    if path.suffix == ".gpkg":
+        return index_entries(path, "points" if kind == "points" else "map")
+    return len(geopandas.read_file(path))
+
+
+@pytest.mark.parametrize("kind", ["polygons", "points"])
+def test_a_geopackage_without_its_index_gets_no_name(frame, kind, tmp_path):
+    needed = size_of(frame, tmp_path, kind, ".gpkg")
+    before = (tmp_path / "map.gpkg").read_bytes()
+    outcomes = set()
+    for share in (0.6, 0.75, 0.85, 0.95):
+        with small_files(int(needed * share)):
+            try:
+                write(frame, tmp_path / "map.gpkg", kind)
+            except DiskError as error:
+                outcomes.add(type(error))
+    assert outcomes == {DiskError}
+    assert (tmp_path / "map.gpkg").read_bytes() == before
