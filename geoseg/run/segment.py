@@ -334,7 +334,7 @@ def _infer(
                 total=progress.tiles_planned,
                 resumed_blocks=progress.resumed,
                 blocks=progress.blocks_planned,
-                warnings=progress.lost,
+                warnings=(*journal.warnings, *progress.lost),
             )
         )
 

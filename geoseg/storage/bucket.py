@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,13 @@ from geoseg.errors import DiskError, GeosegError
 from geoseg.storage.remote import file_system, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _AT_ONCE = 64
 """Objects that are fetched or removed at a time."""
+_PAUSES_S = (0.2, 1.0)
+"""Seconds before what came wrong is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,25 @@ class Bucket:
                 f"be written, and the settings that reach it, such as AWS_PROFILE and "
                 f"AWS_ENDPOINT_URL, and run the same command again"
             ) from error
+
+
+def get_whole(get: Callable[[], bytes], is_whole: Callable[[bytes], bool]) -> bytes:
+    """Read an object, and again after a while where something else came.
+
+    Some stores answer with the words of an error where the object should be, or with
+    its beginning, and say that all is well.
+
+    Returns:
+        What came last.
+
+    """
+    data = get()
+    for pause in _PAUSES_S:
+        if is_whole(data):
+            break
+        time.sleep(pause)
+        data = get()
+    return data
 
 
 def _in_batches(names: Iterable[str]) -> Iterator[list[str]]:

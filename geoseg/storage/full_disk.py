@@ -52,11 +52,30 @@ def disk_error(
             f"cannot write {target}{what} free there; make room and {_AGAIN}{then}"
         )
     told = getattr(error, "strerror", None) or str(error).strip() or repr(error)
+    told += _handles(error)
     told = told.replace(f"{workshop}{os.sep}", "")
     return DiskError(
         f"cannot write {target} ({told}; {free} of the disk {mount} are free); make "
         f"room or access there and {_AGAIN}{then}"
     )
+
+
+def cannot_read(path: Path, error: OSError) -> DiskError:
+    """Make the error for a file of ours that is there and cannot be read."""
+    return DiskError(
+        f"{path} cannot be read ({error.strerror or error}){_handles(error)}; run the "
+        f"same command again when it can be"
+    )
+
+
+def _handles(error: BaseException) -> str:
+    """Say how many files may be open, where there are too many."""
+    if getattr(error, "errno", None) not in {errno.EMFILE, errno.ENFILE}:
+        return ""
+    import resource  # noqa: PLC0415  # of POSIX alone
+
+    count = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return f": this process may have {count:,} files open; allow more with ulimit -n"
 
 
 def is_full(place: Path, error: BaseException) -> bool:

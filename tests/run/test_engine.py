@@ -295,7 +295,7 @@ def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):
 
     with open_journal(tmp_path, job.plan.identity) as journal:
         monkeypatch.setattr(disk, "create_file", full)
-        with pytest.raises(DiskError, match="is full; make room and run the same"):
+        with pytest.raises(DiskError, match=r"is full.*make room and run the same"):
             run(job, journal, client, lambda _: None)
 
 

@@ -1,8 +1,12 @@
 """The run directory: whole files, one owner, the same run or none."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from geoseg.errors import ClusterError, OutputError, ResumeError, RunError
+from geoseg.errors import ClusterError, DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.disk import DiskStore
 from geoseg.run.journal.journal import Entry, identity_of, open_journal
 from geoseg.run.journal.store import Receipt
@@ -138,3 +142,97 @@ def test_a_refused_run_leaves_no_folder_behind(tmp_path):
     ):
         raise ClusterError("worker 1 cannot take part")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_lines_that_stand_twice_count_once_and_are_told(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+        assert journal.warnings == ()
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(2 * path.read_bytes() + b"not JSON\n")
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 0", "block 0 1"]
+        (warning,) = journal.warnings
+    assert "1 lines could not be read and 2 stood there twice" in warning
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert journal.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"task":"block 0 0","files":[["../../thesis.odt",1,1,""]],"notes":{}}',
+        '{"task":"block 0 0","files":[["part","one",1,""]],"notes":{}}',
+        '{"task":"block one 0","files":[],"notes":{}}',
+        '{"task":"block 0 0","files":[],"notes":{"inferred":"many"}}',
+        '["block 0 0"]',
+        "[" * 5000,
+    ],
+)
+def test_a_line_that_no_run_wrote_does_not_count(line, tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        journal.record(Entry("block 0 1"))
+    with (tmp_path / "journal.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    with open_journal(tmp_path, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 1"]
+        assert "1 lines could not be read" in journal.warnings[0]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_stands_in_the_place_of_a_part_is_no_part(make, tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        receipt = journal.store.write("part-0-0", b"pixels")
+        (tmp_path / "part-0-0").unlink()
+        make(tmp_path / "part-0-0")
+        assert not journal.store.survey()(receipt)
+        if make is os.mkfifo:
+            journal.store.write("part-0-0", b"pixels")
+            assert journal.store.read(receipt) == b"pixels"
+        else:
+            with pytest.raises(DiskError, match=r"part-0-0 is a folder.*--restart"):
+                journal.store.write("part-0-0", b"pixels")
+    with open_journal(tmp_path, IDENTITY, restart=True) as journal:
+        assert journal.store.write("part-0-0", b"pixels") == receipt
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "identity.json"])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_stands_in_the_place_of_a_record_is_named(make, name, tmp_path):
+    with open_journal(tmp_path, IDENTITY):
+        pass
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+    with pytest.raises(ResumeError, match=f"{name} is where.*no file; use --restart"):
+        open_journal(tmp_path, IDENTITY)
+    with open_journal(tmp_path, IDENTITY, restart=True) as journal:
+        assert tasks(journal) == []
+
+
+def test_too_many_open_files_are_no_lost_part(tmp_path, monkeypatch):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        receipt = journal.store.write("part-0-0", b"pixels")
+
+        def refuse(_):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(DiskError, match=r"part-0-0 cannot be read.*ulimit -n"):
+            journal.store.survey()(receipt)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a superuser becomes another user")
+def test_another_users_run_is_named_with_its_owner(tmp_path):
+    for above in (tmp_path, *tmp_path.parents[:-2]):
+        above.chmod(0o755)
+    with open_journal(tmp_path / "run", IDENTITY) as journal:
+        journal.record(Entry("block 0 0"))
+    for path in (tmp_path / "run").iterdir():
+        path.chmod(0o600)
+    os.seteuid(65534)
+    try:
+        for ask in (lambda p: open_journal(p, IDENTITY), identity_of):
+            with pytest.raises(OutputError, match=r"unfinished run of root.*--run-dir"):
+                ask(tmp_path / "run")
+    finally:
+        os.seteuid(0)

@@ -82,6 +82,61 @@ def test_a_damaged_file_is_not_kept(place):
         assert not journal.store.survey()(receipt)
 
 
+def bad_answers(monkeypatch, *, count, name):
+    """Let the store answer some times with an error, as if all were well."""
+    get, left = Bucket.get, [count]
+
+    def answer(bucket, wanted):
+        if wanted.startswith(name) and left[0]:
+            left[0] -= 1
+            return b"<Error><Code>InternalError</Code></Error>"
+        return get(bucket, wanted)
+
+    monkeypatch.setattr(Bucket, "get", answer)
+
+
+def test_a_bad_answer_is_asked_again_and_nothing_is_removed(place, monkeypatch):
+    with open_journal(place, IDENTITY) as journal:
+        receipt = journal.store.write("part", b"pixels")
+        bad_answers(monkeypatch, count=2, name="files/")
+        assert journal.store.read(receipt) == b"pixels"
+        bad_answers(monkeypatch, count=3, name="files/")
+        with pytest.raises(RunError, match="is damaged"):
+            journal.store.read(receipt)
+        assert journal.store.survey()(receipt)
+        assert journal.store.read(receipt) == b"pixels"
+
+
+def test_a_bad_answer_loses_no_line_of_the_journal(place, monkeypatch):
+    with open_journal(place, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+    good = Bucket.get_all
+
+    def bad(bucket, names):
+        for data in good(bucket, names):
+            yield data[: len(data) // 2]
+
+    monkeypatch.setattr(Bucket, "get_all", bad)
+    bad_answers(monkeypatch, count=1, name="identity.json")
+    with open_journal(place, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 0", "block 0 1"]
+        assert journal.warnings == ()
+
+
+def test_what_stays_unreadable_is_counted_and_told(place, monkeypatch):
+    with open_journal(place, IDENTITY) as journal:
+        journal.record(Entry("block 0 0"))
+        journal.record(Entry("block 0 1"))
+    first = next(name for name in names(place) if name.startswith("journal/"))
+    Bucket(place).put(first, b"<Error/>")
+    with open_journal(place, IDENTITY) as journal:
+        assert tasks(journal) == ["block 0 1"]
+        assert "1 lines could not be read" in journal.warnings[0]
+    bad_answers(monkeypatch, count=3, name="identity.json")
+    with pytest.raises(ResumeError, match=r"identity\.json says nothing.*--restart"):
+        open_journal(place, IDENTITY)
+
+
 def test_a_long_journal_stays_few_objects(place, monkeypatch):
     monkeypatch.setattr(objects, "_TOGETHER", 4)
     written = [f"block 0 {n}" for n in range(11)]

@@ -8,24 +8,24 @@ content in spite of its line, and its checksum says so when the run is resumed.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from geoseg.errors import DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.store import IDENTITY, Receipt, check_content, receipt_for
+from geoseg.storage.full_disk import cannot_read, disk_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from io import FileIO
-    from pathlib import Path
 
 _JOURNAL, _LOCK = "journal.jsonl", "geoseg.storage.lock"
 _UNFINISHED = ".tmp"
@@ -60,19 +60,23 @@ class DiskStore:
         except OSError as error:
             with suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108  # the same
-            raise _trouble(self.directory, error) from error
+            raise _trouble(target, error) from error
         return receipt_for(name, data)
 
     def read(self, receipt: Receipt) -> bytes:
         """Read a file back and check it."""
         path = self.directory / receipt.name
         try:
-            data = path.read_bytes()
+            data = path.read_bytes() if path.is_file() else None  # no FIFO is waited on
+        except FileNotFoundError:
+            data = None
         except OSError as error:
+            raise cannot_read(path, error) from error
+        if data is None:
             raise RunError(
                 f"{path} is gone; run the same command again: what is missing is "
                 f"computed anew"
-            ) from error
+            )
         check_content(str(path), data, receipt)
         return data
 
@@ -84,6 +88,8 @@ class DiskStore:
         """Tell whether a file is there and is what was written."""
         try:
             self.read(receipt)
+        except DiskError:  # it may be there
+            raise
         except RunError:
             return False
         return True
@@ -105,12 +111,18 @@ class DiskLog:
             ResumeError: A live process is using it.
 
         """
+        self.store = DiskStore(directory)
+        self._directory, self._path = directory, directory / _JOURNAL
+        self._file: FileIO | None = None
+        self._lock = FileLock(directory / _LOCK)
         try:
             self._made = [p for p in directory.parents if not p.exists()]
             directory.mkdir(parents=True, exist_ok=True)
             _refuse_others(directory)
-            self._lock = FileLock(directory / _LOCK)
             self._lock.acquire(timeout=0)
+            for leftover in directory.glob(f"*{_UNFINISHED}"):  # of one that died
+                _take_away(leftover)
+            self._cut_off_rest()
         except Timeout as error:
             raise ResumeError(
                 f"{directory} is in use by a running process; wait for it or choose "
@@ -119,16 +131,8 @@ class DiskLog:
         except OutputError:
             raise
         except OSError as error:
-            raise OutputError(
-                f"{directory} cannot be written ({error.strerror}); choose another "
-                f"output directory"
-            ) from error
-        self.store = DiskStore(directory)
-        self._directory, self._path = directory, directory / _JOURNAL
-        self._file: FileIO | None = None
-        for leftover in directory.glob(f"*{_UNFINISHED}"):  # of a process that died
-            leftover.unlink()
-        self._cut_off_rest()
+            self._lock.release()
+            raise OutputError(_refused(directory, error)) from error
 
     @property
     def place(self) -> str:
@@ -137,17 +141,21 @@ class DiskLog:
 
     def identity(self) -> bytes | None:
         """What says whose run it is."""
-        path = self._directory / IDENTITY
-        return path.read_bytes() if path.exists() else None
+        if self._path.exists() and not self._path.is_file():
+            raise ResumeError(
+                f"{self._path} is where the journal of an unfinished run belongs, and "
+                f"is no file; use --restart to begin again"
+            )
+        return read_identity(self._directory)
 
     def sign(self, identity: bytes) -> None:
         """Throw away what there is, and say whose run it is from now on."""
         self._close()
         # What says so goes first: without it, nothing counts of what a kill leaves.
-        (self._directory / IDENTITY).unlink(missing_ok=True)
+        _take_away(self._directory / IDENTITY)
         for path in self._directory.iterdir():
             if path.name != _LOCK:
-                path.unlink()
+                _take_away(path)
         self.store.write(IDENTITY, identity)
 
     def lines(self) -> Iterator[bytes]:
@@ -165,7 +173,7 @@ class DiskLog:
             while data:
                 data = data[self._file.write(data) :]
         except OSError as error:
-            raise _trouble(self._directory, error) from error
+            raise _trouble(self._path, error) from error
 
     def rewrite(self, lines: Iterable[str]) -> None:
         """Put other lines in place of all, by a rename."""
@@ -176,7 +184,7 @@ class DiskLog:
                 file.writelines(f"{line}\n" for line in lines)
             temporary.replace(self._path)
         except OSError as error:
-            raise _trouble(self._directory, error) from error
+            raise _trouble(self._path, error) from error
 
     def release(self) -> None:
         """Let others have the run directory."""
@@ -193,7 +201,7 @@ class DiskLog:
 
     def _cut_off_rest(self) -> None:
         """Cut off a last line that a kill cut short."""
-        if self._path.exists():
+        if self._path.is_file():
             with self._path.open("rb+") as file:
                 whole = sum(len(line) for line in file if line.endswith(b"\n"))
                 file.truncate(whole)
@@ -225,10 +233,59 @@ def create_file(path: str, data: bytes) -> None:
         os.close(handle)
 
 
-def _trouble(directory: Path, error: OSError) -> DiskError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    what = "is full" if full else f"cannot be written ({error.strerror})"
-    return DiskError(
-        f"the disk of {directory} {what}; make room and run the same command again: "
-        f"it carries on from what is finished"
+def read_identity(directory: Path) -> bytes | None:
+    """Read whose run a directory holds; None where none is.
+
+    Raises:
+        OutputError: Its owner keeps it from being read.
+        ResumeError: A folder or something else is in its place.
+
+    """
+    path = directory / IDENTITY
+    try:
+        if path.exists() and not path.is_file():
+            raise ResumeError(
+                f"{path} is where an unfinished run says what it is of, and is no "
+                f"file; use --restart to begin again"
+            )
+        return path.read_bytes() if path.exists() else None
+    except OSError as error:
+        raise OutputError(_refused(directory, error)) from error
+
+
+def _take_away(path: Path) -> None:
+    """Remove a file of a run, or whatever stands in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _refused(directory: Path, error: OSError) -> str:
+    """Say why a run directory cannot be taken: where it is somebody's, whose."""
+    if not isinstance(error, PermissionError):
+        return (
+            f"{directory} cannot be written ({error.strerror}); choose another output "
+            f"directory"
+        )
+    with suppress(OSError, KeyError, NotImplementedError):  # no name, no look at it
+        if directory.stat().st_uid != os.geteuid():
+            return (
+                f"{directory} is of an unfinished run of {directory.owner()}, and "
+                f"cannot be written; let them finish or remove it, or choose another "
+                f"run directory with --run-dir, or another output directory"
+            )
+    return (
+        f"{error.filename or directory} cannot be written ({error.strerror}); get "
+        f"access to it, or choose another output directory"
     )
+
+
+def _trouble(place: str | Path, error: OSError) -> DiskError:
+    if isinstance(error, IsADirectoryError):
+        return DiskError(
+            f"{place} is a folder, where a file of the run belongs; take it away, or "
+            f"use --restart to begin again"
+        )
+    then = ": it carries on from what is finished"
+    return disk_error(Path(place), error, then=then)

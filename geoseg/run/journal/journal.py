@@ -7,14 +7,19 @@ kept in memory, of which a million blocks would take gigabytes.
 from __future__ import annotations
 
 import json
+import re
+from array import array
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+
 from geoseg.errors import InputError, ResumeError
+from geoseg.run.journal import disk
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
-from geoseg.run.journal.store import IDENTITY, Receipt
+from geoseg.run.journal.store import Receipt
 from geoseg.storage.remote import as_url
 
 if TYPE_CHECKING:
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from geoseg.run.journal.store import Log
+
+
+_TASK = re.compile(r"[a-z]+ \d{1,9} \d{1,9}")
+_FILE = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class Journal:
         """Take over a run directory: use `open_journal`."""
         self.store = log.store
         """The run directory's files."""
+        self.warnings: tuple[str, ...] = ()
+        """What was found to be wrong with what an earlier process left."""
         self._log = log
         self._used = False
 
@@ -69,6 +80,32 @@ class Journal:
             if entry is not None:
                 self._used = True
                 yield entry
+
+    def mend(self) -> None:
+        """Write the journal anew where lines cannot be read or stand twice.
+
+        A disk that lost its power, or a copy of a folder, can leave such lines. How
+        many there were is told in `warnings`; what they were of counts as unfinished.
+
+        """
+        unreadable, hashes = 0, array("q")  # eight bytes for each task
+        for line in self._log.lines():
+            entry = _parse(line)
+            if entry is None:
+                unreadable += 1
+            else:
+                hashes.append(hash(entry.task))
+        twice = len(hashes) - len(np.unique(hashes))
+        if not unreadable + twice:
+            return
+        last = {entry.task: entry for entry in self.entries()}
+        self._log.rewrite(map(_line, last.values()))
+        warning = (
+            f"of the journal of the unfinished run in {self._log.place}, "
+            f"{unreadable:,} lines could not be read and {twice:,} stood there twice; "
+            f"what is missing is computed anew"
+        )
+        self.warnings = (warning,)
 
     def record(self, *entries: Entry) -> None:
         """Note that tasks are finished and their files are in their places.
@@ -111,14 +148,16 @@ def open_journal(
     log: Log = DiskLog(_folder(place)) if url is None else ObjectLog(url)
     try:
         before = None if restart else log.identity()
+        journal = Journal(log)
         if before is None:
             log.sign(json.dumps(dict(identity), indent=1).encode())
         else:
             _compare(_read(before, log.place), identity, log.place)
+            journal.mend()
     except BaseException:
         log.release()
         raise
-    return Journal(log)
+    return journal
 
 
 def identity_of(place: Path | str) -> dict[str, str]:
@@ -130,11 +169,7 @@ def identity_of(place: Path | str) -> dict[str, str]:
 
     """
     url = as_url(place)
-    if url is not None:
-        found = read_identity(url)
-    else:
-        path = _folder(place) / IDENTITY
-        found = path.read_bytes() if path.exists() else None
+    found = disk.read_identity(_folder(place)) if url is None else read_identity(url)
     return _read(found, str(place)) if found else {}
 
 
@@ -144,13 +179,15 @@ def _folder(place: Path | str) -> Path:
 
 def _read(identity: bytes, place: str) -> dict[str, str]:
     try:
-        told: dict[str, str] = json.loads(identity)
-    except ValueError as error:
-        raise ResumeError(
-            f"{place} holds an unfinished run whose identity is damaged; use --restart "
-            f"to begin again"
-        ) from error
-    return told
+        told = json.loads(identity)
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and all(isinstance(v, str) for v in told.values()):
+        return told
+    raise ResumeError(
+        f"{place} holds an unfinished run whose identity is damaged; use --restart to "
+        f"begin again"
+    )
 
 
 def _compare(
@@ -182,6 +219,21 @@ def _parse(line: bytes) -> Entry | None:
     try:
         told = json.loads(line)
         receipts = tuple(Receipt(*file) for file in told["files"])
-        return Entry(told["task"], receipts, told["notes"])
-    except (ValueError, TypeError, KeyError):
+        entry = Entry(told["task"], receipts, told["notes"])
+        return entry if _is_sound(entry) else None
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _is_sound(entry: Entry) -> bool:
+    """Whether what was read can have been written: no file lies elsewhere."""
+    return (
+        _TASK.fullmatch(entry.task) is not None
+        and all(_FILE.fullmatch(each.name + each.version) for each in entry.receipts)
+        and all(_is_count(n) for r in entry.receipts for n in (r.size, r.checksum))
+        and all(_is_count(n) for n in entry.notes.values())
+    )
+
+
+def _is_count(number: object) -> bool:
+    return type(number) is int and number >= 0

@@ -11,15 +11,23 @@ from __future__ import annotations
 
 import json
 import secrets
+import zlib
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DiskError, OutputError, RunError
-from geoseg.run.journal.store import IDENTITY, Receipt, check_content, receipt_for
-from geoseg.storage.bucket import Bucket
+from geoseg.errors import DiskError, OutputError, ResumeError, RunError
+from geoseg.run.journal.store import (
+    IDENTITY,
+    Receipt,
+    check_content,
+    fits,
+    receipt_for,
+)
+from geoseg.storage.bucket import Bucket, get_whole
 from geoseg.storage.lease import OWNER, Lease
 
 if TYPE_CHECKING:
@@ -56,10 +64,14 @@ class ObjectStore:
         return receipt
 
     def read(self, receipt: Receipt) -> bytes:
-        """Read a file back and check it; one that is damaged is removed."""
+        """Read a file back and check it; again where what came is something else.
+
+        One that stays damaged is put on a list, for the next process to look at: what
+        is removed because of a bad answer may have been good.
+        """
         place = f"{self.bucket}/{_key(receipt)}"
         try:
-            data = self.bucket.get(_key(receipt))
+            data = self._whole(receipt)
         except FileNotFoundError as error:
             raise RunError(
                 f"{place} is gone; run the same command again: what is missing is "
@@ -68,22 +80,33 @@ class ObjectStore:
         try:
             check_content(place, data, receipt)
         except RunError:
-            self.remove([receipt])  # or a resume, which reads nothing, would keep it
+            self.bucket.put(_doubt(receipt), b"")
             raise
         return data
+
+    def _whole(self, receipt: Receipt) -> bytes:
+        """Fetch a file, some times until it is what was written."""
+        return get_whole(
+            lambda: self.bucket.get(_key(receipt)), lambda data: fits(data, receipt)
+        )
 
     def survey(self) -> Callable[[Receipt], bool]:
         """List the objects once; the store itself guards what they hold.
 
-        Of each the hash of name and size is kept, eight bytes.
+        Of each the hash of name and size is kept, eight bytes. Those that somebody read
+        and found damaged are read again.
         """
         listed = (hash(found) for found in self.bucket.list("files"))
         known = array("q", sorted(listed))
+        doubted = {name for name, _ in self.bucket.list("doubted")}
 
         def holds(receipt: Receipt) -> bool:
             wanted = hash((_key(receipt), receipt.size))
             index = bisect_left(known, wanted)
-            return index < len(known) and known[index] == wanted
+            is_there = index < len(known) and known[index] == wanted
+            if not is_there or _doubt(receipt) not in doubted:
+                return is_there
+            return fits(self._whole(receipt), receipt)
 
         return holds
 
@@ -146,13 +169,16 @@ class ObjectLog:
 
     def lines(self) -> Iterator[bytes]:
         """Give the journal's lines, oldest first."""
-        for data in self._bucket.get_all(name for name, _ in self._objects()):
-            yield from data.splitlines()
+        names = [name for name, _ in self._objects()]
+        for name, data in zip(names, self._bucket.get_all(names), strict=True):
+            if not _is_sealed(data):
+                data = get_whole(partial(self._bucket.get, name), _is_sealed)  # noqa: PLW2901  # the same, read anew
+            yield from _unsealed(data).splitlines()
 
     def append(self, lines: Iterable[str]) -> None:
         """Add lines, as one object more."""
         data = "".join(f"{line}\n" for line in lines).encode()
-        self._create(_name(self._series, self._next, self._next), data)
+        self._create(_name(self._series, self._next, self._next), _sealed(data))
         self._next += 1
         self._recent.append(data)
         if len(self._recent) == _TOGETHER:
@@ -195,7 +221,8 @@ class ObjectLog:
         try:
             self._bucket.create(name, data)
         except FileExistsError as error:
-            if self._bucket.get(name) != data:
+            found = get_whole(lambda: self._bucket.get(name), data.__eq__)
+            if found != data:
                 raise RunError(
                     f"another process has taken over the run in {self._bucket}; let it "
                     f"finish, or stop it and run the same command again"
@@ -204,7 +231,8 @@ class ObjectLog:
     def _put_together(self) -> None:
         """Make one object of the last ones; a kill in between leaves both: no harm."""
         first, last = self._next - len(self._recent), self._next - 1
-        self._create(_name(self._series, first, last), b"".join(self._recent))
+        together = _sealed(b"".join(self._recent))
+        self._create(_name(self._series, first, last), together)
         self._bucket.remove(_name(self._series, n, n) for n in range(first, self._next))
         self._recent = []
 
@@ -240,16 +268,48 @@ def read_identity(url: str) -> bytes | None:
 
 def _told(bucket: Bucket) -> dict[str, str] | None:
     try:
-        told: dict[str, str] = json.loads(bucket.get(IDENTITY))
+        data = get_whole(lambda: bucket.get(IDENTITY), _tells)
     except FileNotFoundError:
         return None
+    if not _tells(data):
+        raise ResumeError(
+            f"{bucket}/{IDENTITY} says nothing that can be read, and so not whose run "
+            f"it is; run the same command again when the store answers, or use "
+            f"--restart to begin again"
+        )
+    told: dict[str, str] = json.loads(data)
     return told
+
+
+def _tells(data: bytes) -> bool:
+    """Whether what came is what says whose run it is."""
+    try:
+        told = json.loads(data)
+    except ValueError:
+        return False
+    keys = ("journal", "identity")
+    return isinstance(told, dict) and all(isinstance(told.get(k), str) for k in keys)
+
+
+def _sealed(lines: bytes) -> bytes:
+    """Put a checksum before lines of the journal: a store may answer with anything."""
+    return b"%08x\n%b" % (zlib.crc32(lines), lines)
+
+
+def _is_sealed(data: bytes) -> bool:
+    seal, _, lines = data.partition(b"\n")
+    return seal == b"%08x" % zlib.crc32(lines)
+
+
+def _unsealed(data: bytes) -> bytes:
+    """Give the lines: of something else all of them, so that they are counted."""
+    return data.partition(b"\n")[2] if _is_sealed(data) else data
 
 
 def _refuse_others(bucket: Bucket) -> None:
     """Refuse to take a place, and in the end empty it, that is no run's."""
     names = [name for name, _ in islice(bucket.list(), 1000)]
-    ours = ("files/", "journal/", IDENTITY, OWNER)
+    ours = ("files/", "journal/", "doubted/", IDENTITY, OWNER)
     if others := [name for name in names if not name.startswith(ours)]:
         raise OutputError(
             f"{bucket} holds objects that are no run's, such as {others[0]}; a run "
@@ -259,6 +319,11 @@ def _refuse_others(bucket: Bucket) -> None:
 
 def _key(receipt: Receipt) -> str:
     return f"files/{receipt.name}.{receipt.version}"
+
+
+def _doubt(receipt: Receipt) -> str:
+    """Name the object that says that a file was found to be damaged."""
+    return f"doubted/{receipt.name}.{receipt.version}"
 
 
 def _name(series: str, first: int, last: int) -> str:

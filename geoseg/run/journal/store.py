@@ -45,11 +45,16 @@ def check_content(place: str, data: bytes, receipt: Receipt) -> None:
         RunError: It is damaged; the message names its place.
 
     """
-    if (len(data), zlib.crc32(data)) != (receipt.size, receipt.checksum):
+    if not fits(data, receipt):
         raise RunError(
             f"{place} is damaged; run the same command again: what is damaged is "
             f"computed anew"
         )
+
+
+def fits(data: bytes, receipt: Receipt) -> bool:
+    """Tell whether content is what was written."""
+    return (len(data), zlib.crc32(data)) == (receipt.size, receipt.checksum)
 
 
 class Store(Protocol):

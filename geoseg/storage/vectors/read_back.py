@@ -19,7 +19,12 @@ from geoseg.errors import GeosegError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TypeAlias
 
+    _Extent: TypeAlias = tuple[float | None, ...]
+
+_ROUNDED = 1e-6
+"""By which share the bounds of an index differ from those of its features."""
 _CHUNK = 1 << 22
 """Bytes of a file in memory at once."""
 
@@ -82,9 +87,7 @@ def check_file(path: Path, count: int) -> None:
         _refuse(f"{found:,} of {count:,} features")
 
 
-def _of_layer(
-    path: Path, layer: str
-) -> tuple[int, int, tuple[float, ...], tuple[float, ...]]:
+def _of_layer(path: Path, layer: str) -> tuple[int, int, _Extent, _Extent]:
     """Give rows, entries of the index, the extent by the index, and as it is told."""
     with closing(sqlite3.connect(path)) as database:
         column = database.execute(
@@ -103,12 +106,12 @@ def _of_layer(
     return rows, indexed, tuple(reach), tuple(told)
 
 
-def _agree(reach: tuple[float, ...], told: tuple[float, ...]) -> bool:
+def _agree(reach: _Extent, told: _Extent) -> bool:
     """Tell whether extents are the same; the index rounds outward to float32."""
-    if reach[0] is None or told[0] is None:
-        return reach[0] is told[0]
     return all(
-        abs(a - b) <= 1e-6 * max(1.0, abs(a), abs(b))
+        a is b
+        if a is None or b is None  # of a layer without features
+        else abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
         for a, b in zip(reach, told, strict=True)
     )
 
