@@ -67,8 +67,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "train": (
         "errors progress geo storage scene models raster predict overlay evaluate",
         (
-            "geopandas matplotlib numpy pyproj pystac rasterio safetensors "
-            "segmentation_models_pytorch shapely torch torchvision yaml"
+            "geopandas matplotlib numpy pyproj pystac rasterio safetensors scipy "
+            "segmentation_models_pytorch shapely sklearn threadpoolctl torch "
+            "torchvision yaml"
         ),
     ),
     "diagnose": (

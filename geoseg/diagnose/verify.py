@@ -133,7 +133,8 @@ def verify(
     wanted = source.read(window, match.indices)[1] & area.mask(window)
     if not wanted.any():
         raise InputError(f"{scene} has no valid pixel in that area; take another one")
-    compute = resolve_compute(options.device, options.precision, batch=1)
+    precision = "float32" if package.is_fitted else options.precision
+    compute = resolve_compute(options.device, precision, batch=1)
     predictor = TilePredictor.of([(package, match.indices)], compute)
     predictor = by_scene(predictor, source, on_step)
     field = None if package.is_onnx else package_field(package)

@@ -49,8 +49,10 @@ from geoseg.storage.remote import without_secrets
 from geoseg.storage.vectors.write import FORMATS, check_place
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from geoseg.models.package.package import ModelPackage
     from geoseg.overlay.aoi import Area
     from geoseg.scene import Inputs
 
@@ -257,22 +259,22 @@ def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredic
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
         )
     matched = [(package, match.indices) for package, match in models]
-    is_onnx = any(package.is_onnx for package, _ in models)
-    wants_float32 = any(package.precision == "float32" for package, _ in models)
-    compute = _compute(options, is_onnx=is_onnx, wants_float32=wants_float32)
+    compute = _compute(options, [package for package, _ in models])
     predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
     return probe(predictor, tile)
 
 
-def _compute(options: SegmentOptions, *, is_onnx: bool, wants_float32: bool) -> Compute:
+def _compute(options: SegmentOptions, packages: Sequence[ModelPackage]) -> Compute:
     if options.batch is not None and options.batch < 1:
         raise InputError(f"a batch has at least one tile, got {options.batch}")
-    if is_onnx and options.precision not in {"auto", "float32"}:
+    exact = any(each.is_onnx or each.is_fitted for each in packages)
+    if exact and options.precision not in {"auto", "float32"}:
         raise InputError(
-            f"an ONNX model has a precision of its own and is given float32; leave "
-            f"out --precision {options.precision}"
+            f"an ONNX model has a precision of its own and is given float32, as is one "
+            f"fitted to pixels; leave out --precision {options.precision}"
         )
-    is_exact = is_onnx or (wants_float32 and options.precision == "auto")
+    wants_float32 = any(each.precision == "float32" for each in packages)
+    is_exact = exact or (wants_float32 and options.precision == "auto")
     return resolve_compute(
         options.device,
         "float32" if is_exact else options.precision,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.models.package.card import InputBand
+    from geoseg.overlay.labels import LabelRaster, Labels
     from geoseg.scene import Scene
     from geoseg.train.options import TrainOptions
 
@@ -111,13 +112,29 @@ class TrainingData:
         return [ground.normalised(self.bands) for ground in self.grounds]
 
 
-def prepare_dataset(
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Scenes and labels, opened and not yet read."""
+
+    scenes: Sequence[Scene]
+    """The scenes, in the unit that they declare."""
+    bands: tuple[InputBand, ...]
+    """Which bands, without statistics."""
+    marks: Labels | LabelRaster
+    """The labels."""
+    class_mapping: ClassMapping
+    """Which of them mean which class."""
+    warnings: tuple[str, ...]
+    """What was left out."""
+
+
+def open_given(
     scenes: Sequence[Path | str], labels: Path | str, options: TrainOptions
-) -> TrainingData:
-    """Read scenes and labels, split them, and see whether they can be learned from.
+) -> Given:
+    """Open scenes and labels.
 
     Raises:
-        InputError: They cannot.
+        InputError: They cannot be used.
 
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
@@ -132,8 +149,32 @@ def prepare_dataset(
     ]
     bands = choose_bands(opened[0], options.bands)
     opened = _as_declared(opened, bands)
+    said = (w for scene in opened for w in scene.warnings)
+    return Given(opened, bands, marks, class_mapping, (*warnings, *said))
+
+
+def prepare_dataset(
+    scenes: Sequence[Path | str],
+    labels: Path | str,
+    options: TrainOptions,
+    given: Given | None = None,
+) -> TrainingData:
+    """Read scenes and labels, split them, and see whether they can be learned from.
+
+    Args:
+        scenes: The scenes.
+        labels: What is known of them.
+        options: How to train.
+        given: Both, where they were opened before.
+
+    Raises:
+        InputError: They cannot.
+
+    """
+    given = given or open_given(scenes, labels, options)
+    opened, bands, class_mapping = given.scenes, given.bands, given.class_mapping
     options = sized(options, [scene.geobox for scene in opened])
-    grounds, places, left_out = _grounds(opened, bands, marks, class_mapping)
+    grounds, places, left_out = _grounds(opened, bands, given.marks, class_mapping)
     fold = options.held_out_fold()
     cut, on_two_grids = cut_scenes(opened, options, fold)
     held_out = [cut[place] for place in places]
@@ -161,7 +202,6 @@ def prepare_dataset(
         for place, scene in enumerate(opened)
         for key, value in scene.identity().items()
     }
-    said = (w for scene in opened for w in scene.warnings)
     return TrainingData(
         tuple(grounds),
         bands,
@@ -172,7 +212,7 @@ def prepare_dataset(
         Sampler.of(chips),
         {**seen, "labels": _digest(grounds), "legend": repr(class_mapping)},
         options,
-        (*warnings, *left_out, *on_two_grids, *said),
+        (*given.warnings, *left_out, *on_two_grids),
     )
 
 

@@ -50,7 +50,11 @@ def begin(
         network = refined_network(package, bands, legend, options.seed)
         return network, f"the model {package.name} {package.version}", ()
     network = new_network(
-        options.architecture, options.encoder, len(bands), len(legend), options.seed
+        options.architecture or "Unet",
+        options.encoder,
+        len(bands),
+        len(legend),
+        options.seed,
     )
     source = options.encoder_weights
     if source == "auto":
@@ -202,6 +206,11 @@ def refined_network(
         raise ModelError(
             f"{package.name} is an ONNX file, which cannot be trained; choose a "
             f"package with model.safetensors"
+        )
+    if package.is_fitted:
+        raise ModelError(
+            f"{package.name} is fitted to labelled pixels, which takes seconds: there "
+            f"is nothing to go on from; leave out --from"
         )
     config = read_json(package.path / CONFIG)
     if config.get("_model_class") in PUBLISHED:

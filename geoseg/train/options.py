@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FOLDS = 5
+_OF_NETWORKS = (
+    *("start", "encoder", "encoder_weights", "tile", "epochs", "steps", "batch"),
+    *("learning_rate", "weight_decay", "loss", "schedule", "jitter", "patience"),
+    *("precision", "tensorboard", "fold", "block", "gap", "chip", "restart"),
+)
+"""Options of trainings that a fit to pixels does not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +80,13 @@ class TrainOptions(GroundOptions):
 
     start: str | None = None
     """The package to begin from: a name, a folder or ``hf://owner/name``."""
-    architecture: str = "Unet"
-    """The network's family, where it begins anew."""
+    architecture: str | None = None
+    """The network's family, where it begins anew; or ``context`` or ``pixel``, which
+    are fitted to labelled pixels. Where None, the better of those two for few labels,
+    unless something else is said that only networks have; else ``Unet``."""
+    head: str | None = None
+    """The classifier of pixels: ``discriminant``, ``logistic``, ``mlp`` or ``forest``;
+    the one that does best on held-out ground where None."""
     encoder: str = "tu-tf_efficientnet_lite0"
     """The encoder of that family."""
     encoder_weights: str = "auto"
@@ -114,6 +125,11 @@ class TrainOptions(GroundOptions):
     """What it computes in: what is fast and safe on the device where ``auto``."""
     tensorboard: Path | None = None
     """A folder for TensorBoard's files."""
+
+    def of_networks(self) -> list[str]:
+        """Name what was said that only networks have."""
+        fields = type(self).__dataclass_fields__
+        return [n for n in _OF_NETWORKS if getattr(self, n) != fields[n].default]
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can have."""

@@ -21,10 +21,19 @@ from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
 from geoseg.train.checkpoint import Checkpoint, Epoch
 from geoseg.train.curves import draw_training
-from geoseg.train.dataset import ClassLabels, TrainingData, prepare_dataset
+from geoseg.train.dataset import (
+    ClassLabels,
+    Given,
+    TrainingData,
+    open_given,
+    prepare_dataset,
+)
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import begin
 from geoseg.train.options import TrainOptions
+from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
+from geoseg.train.pixelwise.heads import WINDOWS
+from geoseg.train.pixelwise.labelled import is_sparse
 from geoseg.train.trainer import Trainer, TrainSettings, carry_on
 from geoseg.train.validation import Validation
 
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 
     from geoseg.evaluate import Accuracy
     from geoseg.models.package.card import Card
+    from geoseg.train.pixelwise.choose import CrossValidated
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,9 @@ class Trained:
     """What the network had learned from before; empty where it began at random."""
     labelled: tuple[ClassLabels, ...]
     """How many labelled pixels each class has."""
+    cross_validated: CrossValidated | None = None
+    """Where it was fitted to pixels: how folds of ground differ, and what was tried.
+    `accuracy` is of all folds together, then."""
 
     def figures(self) -> dict[str, float]:
         """Give the measures of held-out ground by name."""
@@ -118,7 +131,15 @@ def _train(
             "or read the figures in training.csv"
         )
     on_step(Step("prepare"))
-    dataset = prepare_dataset(scenes, labels, options)
+    given = open_given(scenes, labels, options)
+    if _is_pixelwise(given, options):
+        return _of_pixels(fit_pixels(given, options, output, on_step))
+    if options.head is not None:
+        raise InputError(
+            f"a {options.architecture or 'network'} has no --head to choose; those of "
+            f"--architecture context and pixel have"
+        )
+    dataset = prepare_dataset(scenes, labels, options, given)
     options = dataset.options
     network, origin, warnings = begin(dataset.bands, dataset.legend, options)
     dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
@@ -149,6 +170,29 @@ def _train(
             ) from error
         best = checkpoint.best(trainer)
         return _finish(best.cpu(), card, dataset, checkpoint, stride)
+
+
+def _is_pixelwise(given: Given, options: TrainOptions) -> bool:
+    """Whether a classifier of pixels is asked for, or fits labels that are few."""
+    if options.architecture is not None:
+        return options.architecture in WINDOWS
+    if options.head is not None:
+        return True
+    return not options.of_networks() and is_sparse(given)
+
+
+def _of_pixels(fitted: FittedPixels) -> Trained:
+    """Tell of a fit what is told of trainings."""
+    counts = zip(fitted.package.legend, fitted.counts.tolist(), strict=True)
+    return Trained(
+        fitted.package,
+        fitted.found.pooled,
+        (),
+        fitted.warnings,
+        begins_with="",
+        labelled=tuple(ClassLabels(each.name, n, n) for each, n in counts),
+        cross_validated=fitted.found,
+    )
 
 
 def _beforehand(dataset: TrainingData, origin: str) -> Iterator[str]:

@@ -111,6 +111,18 @@ PUBLISHED = {
 are imported, and neither chosen nor trained here."""
 
 
+PIXELWISE = Architecture(
+    "Pixelwise",
+    "scikit-learn's classifiers of single pixels",
+    encoders="pixel, context",
+    example="pixel",
+    smallest_tile=1,
+    radius=0,
+    classifier="segmentation_head.classifier.weight",
+)
+"""What is fitted to a few labels: no encoder, nothing to go on training from."""
+
+
 def find_architecture(config: dict[str, Any]) -> Architecture:
     """Find the architecture that the content of a ``config.json`` names.
 
@@ -119,7 +131,7 @@ def find_architecture(config: dict[str, Any]) -> Architecture:
 
     """
     name = config.get("_model_class")
-    known = {**ARCHITECTURES, **PUBLISHED}
+    known = {**ARCHITECTURES, **PUBLISHED, PIXELWISE.name: PIXELWISE}
     if not isinstance(name, str) or name not in known:
         raise ModelError(f"the network is a {name!r}; geoseg loads {', '.join(known)}")
     return known[name]

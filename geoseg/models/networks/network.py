@@ -15,11 +15,13 @@ from geoseg.models.networks import fcn
 from geoseg.models.networks.activations import give_logits
 from geoseg.models.networks.architectures import (
     ARCHITECTURES,
+    PIXELWISE,
     PUBLISHED,
     find_architecture,
 )
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.networks.pixelwise import Pixelwise
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.package import CARD, CONFIG, WEIGHTS, read_json, sha256
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 NETWORKS: dict[str, type[torch.nn.Module]] = {
     "DynamicWorld": DynamicWorld,
+    PIXELWISE.name: Pixelwise,
     **{name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES},
 }
 """The class of each architecture, by its name."""

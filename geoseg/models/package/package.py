@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
-from geoseg.models.networks.architectures import find_architecture
+from geoseg.models.networks.architectures import PIXELWISE, find_architecture
 from geoseg.models.package.card import Card, InputBand
 from geoseg.models.package.locate import (
     CARD,
@@ -66,6 +66,9 @@ class ModelPackage(Card):
     fingerprint: str
     """SHA-256 over the package's files: equal exactly where the model is."""
 
+    is_fitted: bool = False
+    """Whether it is fitted to pixels one by one, and weights are not to be rounded."""
+
     @property
     def is_onnx(self) -> bool:
         """Whether ONNX Runtime computes it, and not torch."""
@@ -89,11 +92,14 @@ def load_package(name_or_path: str | Path) -> ModelPackage:
     card_file = inside(folder, CARD)
     card, artifact = read_card(read_json(card_file), card_file)
     weights = _find_weights(folder, artifact)
+    is_fitted = False
     if weights.suffix == ".onnx":
         files = [weights, card_file]
     else:
         config_file = inside(folder, CONFIG)
-        _check_counts(card, read_json(config_file), weights, folder)
+        config = read_json(config_file)
+        is_fitted = config.get("_model_class") == PIXELWISE.name
+        _check_counts(card, config, weights, folder)
         files = [weights, config_file, card_file]
     _check_sum(weights, artifact)
     return ModelPackage(
@@ -101,6 +107,7 @@ def load_package(name_or_path: str | Path) -> ModelPackage:
         path=folder,
         weights=weights,
         fingerprint=_fingerprint(files),
+        is_fitted=is_fitted,
     )
 
 

@@ -1,0 +1,8 @@
+"""Models fitted in seconds to few labelled pixels, chosen by spatial cross-validation.
+
+* `labelled` reads the chunks that hold labels, and no other
+* `ground_folds` cuts labelled ground into folds by place
+* `heads` fits classifiers with scikit-learn and makes networks of them
+* `choose` tries them on held-out ground
+* `fit` makes a model package of what won
+"""

@@ -1,0 +1,195 @@
+"""Which of several classifiers does best on ground that it did not see."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import t as student
+
+from geoseg.errors import LabelsError
+from geoseg.evaluate import Accuracy, total
+from geoseg.train.pixelwise.ground_folds import draw_folds
+from geoseg.train.pixelwise.heads import Recipe, fit_classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.legend import Legend
+
+_DRAWS = 3
+"""How often folds are drawn to compare recipes, where pixels are few."""
+_MANY = 2000
+"""Pixels from which one draw of folds tells enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over folds and half its 95 % interval by Student's t."""
+
+    mean: float
+    half: float
+
+    def __str__(self) -> str:
+        """Write both."""
+        return f"{self.mean:.3f} ± {self.half:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidated:
+    """What spatial cross-validation says of recipes, and of the one that was chosen."""
+
+    chosen: Recipe
+    """The simplest whose accuracy is within a standard error of the best's."""
+    tried: tuple[tuple[Recipe, float], ...]
+    """Each recipe and its overall accuracy, the best first."""
+    folds: tuple[Accuracy, ...]
+    """What the chosen one did on each fold."""
+
+    @property
+    def overall(self) -> Interval:
+        """Overall accuracy over the folds."""
+        return _interval([each.overall for each in self.folds])
+
+    @property
+    def f1(self) -> tuple[Interval, ...]:
+        """F1 of each class over the folds that hold some of it."""
+        table = np.array(
+            [np.where(a.in_reference > 0, a.f1, np.nan) for a in self.folds]
+        )
+        return tuple(_interval(column[~np.isnan(column)]) for column in table.T)
+
+    @property
+    def pooled(self) -> Accuracy:
+        """All folds together: each labelled pixel, predicted without its ground."""
+        return total(list(self.folds))
+
+    def told(self) -> str:
+        """Say in a line what was chosen and how it compared."""
+        own = next(value for recipe, value in self.tried if recipe == self.chosen)
+        others = _best_of_each(self.tried, self.chosen)
+        beside = ", ".join(f"{recipe} {value:.3f}" for recipe, value in others)
+        return (
+            f"chosen by spatial cross-validation: {self.chosen}, overall accuracy "
+            f"{own:.3f}" + (f" (the others: {beside})" if beside else "")
+        )
+
+
+def _best_of_each(
+    tried: Sequence[tuple[Recipe, float]], chosen: Recipe
+) -> list[tuple[Recipe, float]]:
+    """Keep the best strength of each other classifier on each kind of features."""
+    best: dict[tuple[str, str], tuple[Recipe, float]] = {}
+    for recipe, value in tried:
+        best.setdefault((recipe.architecture, recipe.head), (recipe, value))
+    best.pop((chosen.architecture, chosen.head))
+    return list(best.values())
+
+
+def cross_validate(
+    tried: Sequence[Recipe],
+    features: Mapping[str, NDArray[np.float32]],
+    channels: NDArray[np.uint8],
+    cells: NDArray[np.int64],
+    legend: Legend,
+    seed: int,
+) -> CrossValidated:
+    """Try recipes on folds of ground and choose one.
+
+    The simplest one within a standard error of the best is chosen (the rule of
+    Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees).
+
+    Args:
+        tried: The recipes, the simplest first.
+        features: For each architecture its features, shape ``(pixel, feature)``.
+        channels: The class of each pixel.
+        cells: The cell of ground of each.
+        legend: The classes.
+        seed: Decides folds and what chance classifiers have.
+
+    Raises:
+        LabelsError: All pixels look the same, or are no numbers.
+
+    """
+    _check_features(features)
+    draws = _DRAWS if len(channels) < _MANY else 1
+    folds = [draw_folds(cells, channels, seed + draw) for draw in range(draws)]
+    found = {
+        recipe: [
+            _predict(recipe, features[recipe.architecture], channels, each, seed)
+            for each in folds
+        ]
+        for recipe in tried
+    }
+    accuracy = {
+        recipe: float(np.mean([each == channels for each in predicted]))
+        for recipe, predicted in found.items()
+    }
+    best = max(accuracy.values())
+    error = math.sqrt(best * (1 - best) / len(channels))
+    chosen = next(r for r, value in accuracy.items() if value >= best - error)
+    matrices = [
+        _confusion(channels, found[chosen][0], folds[0] == number, len(legend))
+        for number in np.unique(folds[0])
+    ]
+    ranked = sorted(accuracy.items(), key=lambda pair: -pair[1])
+    return CrossValidated(
+        chosen, tuple(ranked), tuple(Accuracy(legend, each) for each in matrices)
+    )
+
+
+def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
+    for found in features.values():
+        if not np.isfinite(found).all():
+            raise LabelsError(
+                "labelled pixels have values whose squares are no numbers; declare "
+                "them as nodata, or scale the bands"
+            )
+        if not np.ptp(found, axis=0).any():
+            raise LabelsError(
+                "all labelled pixels have the same values in all bands, so that "
+                "nothing tells classes apart; give a scene, or --bands, that vary"
+            )
+
+
+def _predict(
+    recipe: Recipe,
+    features: NDArray[np.float32],
+    channels: NDArray[np.uint8],
+    folds: NDArray[np.int64],
+    seed: int,
+) -> NDArray[np.uint8]:
+    """Predict each pixel by what was learned on the other folds."""
+    predicted = np.empty_like(channels)
+    for number in np.unique(folds):
+        away = folds == number
+        if len(np.unique(channels[~away])) == 1:
+            predicted[away] = channels[~away][0]
+            continue
+        fitted = fit_classifier(recipe, features[~away], channels[~away], seed)
+        predicted[away] = fitted.predict(features[away])
+    return predicted
+
+
+def _confusion(
+    channels: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    which: NDArray[np.bool_],
+    count: int,
+) -> NDArray[np.int64]:
+    pairs = channels[which].astype(np.int64) * count + predicted[which]
+    return np.bincount(pairs, minlength=count**2).reshape(count, count)
+
+
+def _interval(values: Sequence[float] | NDArray[np.float64]) -> Interval:
+    """Give a mean and half its interval; NaN where that is not known."""
+    count = len(values)
+    mean = float(np.mean(values)) if count else math.nan
+    if count < 2:  # noqa: PLR2004  a deviation needs two
+        return Interval(mean, math.nan)
+    error = float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Interval(mean, error * float(student.ppf(0.975, count - 1)))

@@ -1,0 +1,221 @@
+"""From few labels to a model package: choose a classifier, fit it, write it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import DiskError, InputError, ModelError
+from geoseg.models.networks.network import save_package
+from geoseg.models.networks.pixelwise import ContextFeatures
+from geoseg.models.package.naming import name_of_folder
+from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.package import load_package
+from geoseg.progress import Step
+from geoseg.train.pixelwise.choose import CrossValidated, cross_validate
+from geoseg.train.pixelwise.ground_folds import ground_cells
+from geoseg.train.pixelwise.heads import (
+    STRENGTHS,
+    WINDOWS,
+    fit_classifier,
+    recipes,
+    to_network,
+)
+from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.networks.pixelwise import Pixelwise
+    from geoseg.models.package.card import Card
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.progress import OnStep
+    from geoseg.train.dataset import Given
+    from geoseg.train.options import TrainOptions
+
+NO_SAMPLE = (
+    "these figures tell models apart; points that somebody chose are no probability "
+    "sample, and say nothing of a map's accuracy or areas: draw points for that by "
+    "geoseg sample-points"
+)
+"""What a figure of hand-drawn labels is, and what it is not."""
+_MOST = 3000
+"""Pixels of a class that are learned from: more teach such classifiers nothing."""
+_TILE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPixels:
+    """What came of a fit."""
+
+    package: ModelPackage
+    """The package that was written."""
+    found: CrossValidated
+    """How well it, and what it was chosen from, did on held-out ground."""
+    counts: NDArray[np.int64]
+    """The labelled pixels of each class."""
+    warnings: tuple[str, ...]
+    """What was left out, and what figures are not, a sentence each."""
+
+
+def check_pixelwise(options: TrainOptions) -> None:
+    """Refuse options that a fit to pixels does not have.
+
+    Raises:
+        ModelError: There is no such head.
+        InputError: Something is asked for that networks alone have.
+
+    """
+    if options.head is not None and options.head not in STRENGTHS:
+        raise ModelError(
+            f"a head is one of {', '.join(STRENGTHS)}, got {options.head!r}"
+        )
+    given = options.of_networks()
+    if given:
+        raise InputError(
+            f"a model fitted to pixels has no {', '.join(given)}; leave that out, or "
+            f"give a network by --architecture, such as Unet"
+        )
+
+
+def fit_pixels(
+    given: Given, options: TrainOptions, output: Path, on_step: OnStep
+) -> FittedPixels:
+    """Fit the classifier that does best on held-out ground, and write a package.
+
+    Raises:
+        InputError: The labels cannot be used; nothing was written.
+
+    """
+    check_pixelwise(options)
+    tried = list(recipes(options.architecture, options.head))
+    architectures = {each.architecture for each in tried}
+    halo = max(max(WINDOWS[each], default=1) // 2 for each in architectures)
+    pixels = read_labelled(given, halo)
+    legend = given.class_mapping.legend
+    names = [each.name for each in legend]
+    counts = np.bincount(pixels.channels, minlength=len(legend))
+    told = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
+    on_step(Step("prepare", note=f"labelled pixels: {told}"))
+    cells = ground_cells(pixels.places, pixels.channels, names)
+    some = _some(pixels.channels, options.seed)
+    features = {
+        each: pixels.features(ContextFeatures(WINDOWS[each]))[some]
+        for each in architectures
+    }
+    channels = pixels.channels[some]
+    found = cross_validate(tried, features, channels, cells[some], legend, options.seed)
+    if len(tried) > 1:
+        on_step(Step("prepare", note=found.told()))
+    fitted = fit_classifier(
+        found.chosen, features[found.chosen.architecture], channels, options.seed
+    )
+    network = to_network(found.chosen, fitted, len(pixels.bands), len(legend))
+    warnings = (*given.warnings, NO_SAMPLE)
+    on_step(Step("prepare", warnings=warnings))
+    card = _card(network, given, pixels, found, output)
+    with _appearing(output) as folder:
+        save_package(folder, network, card, half=False)
+        figures = json.dumps(_figures(found, names), indent=2) + "\n"
+        (folder / "accuracy.json").write_text(figures, encoding="utf-8")
+    return FittedPixels(load_package(output), found, counts, warnings)
+
+
+def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
+    """Choose the pixels that are learned from: all, but of classes that have many."""
+    random = np.random.default_rng(seed)
+    each = (np.flatnonzero(channels == channel) for channel in np.unique(channels))
+    drawn = [
+        random.choice(places, _MOST, replace=False) if len(places) > _MOST else places
+        for places in each
+    ]
+    return np.sort(np.concatenate(drawn))
+
+
+def _card(
+    network: Pixelwise,
+    given: Given,
+    pixels: LabelledPixels,
+    found: CrossValidated,
+    output: Path,
+) -> Card:
+    legend = given.class_mapping.legend
+    halo = max(network.config["windows"], default=1) // 2
+    scenes = ", ".join(scene.name for scene in given.scenes)
+    new = NewPackage(
+        name=name_of_folder(output.absolute().name),
+        bands=("#1",),
+        classes=("a", "b"),
+        gsd_m=float(f"{given.scenes[0].geobox.gsd_m():.3g}"),
+        dtype=str(given.scenes[0].dtype),
+        tile=_TILE,
+        overlap=2 * halo,
+        description=f"Land cover: {', '.join(c.name for c in legend)}.",
+        trained_on=f"{len(pixels.channels):,} labelled pixels of {scenes}",
+        metrics=tuple(_rounded(found).items()),
+    )
+    parameters = sum(each.numel() for each in network.state_dict().values())
+    card = describe(new, f"Pixelwise, {found.chosen}", parameters, 1)
+    return replace(card, bands=pixels.bands, legend=legend)
+
+
+def _rounded(found: CrossValidated) -> dict[str, float]:
+    pooled = found.pooled
+    return {
+        "overall accuracy": round(pooled.overall, 4),
+        "mean F1": round(pooled.mean_f1, 4),
+        "mean IoU": round(pooled.mean_iou, 4),
+    }
+
+
+def _figures(found: CrossValidated, names: list[str]) -> dict[str, object]:
+    """Tell what ``accuracy.json`` holds."""
+
+    def interval(name: str) -> dict[str, float | None]:
+        each = dict(zip(names, found.f1, strict=True))[name]
+        pair = {"mean": each.mean, "half": each.half}
+        return {k: round(v, 4) if np.isfinite(v) else None for k, v in pair.items()}
+
+    return {
+        **_rounded(found),
+        "classes": names,
+        "confusion": found.pooled.matrix.tolist(),
+        "folds": [round(each.overall, 4) for each in found.folds],
+        "F1 over the folds": {name: interval(name) for name in names},
+        "chosen": str(found.chosen),
+        "tried": {str(recipe): round(value, 4) for recipe, value in found.tried},
+        "note": NO_SAMPLE,
+    }
+
+
+@contextmanager
+def _appearing(output: Path) -> Iterator[Path]:
+    """Make a package in a hidden folder and let it appear when it is whole.
+
+    Raises:
+        DiskError: It cannot be written.
+
+    """
+    hidden = output.with_name(f".{output.name}.training")
+    try:
+        shutil.rmtree(hidden, ignore_errors=True)
+        hidden.mkdir(parents=True)
+        yield hidden
+        if output.exists():
+            output.rmdir()
+        hidden.replace(output)
+    except OSError as error:
+        raise DiskError(
+            f"cannot write {output}: {error.strerror or error}; make room or access "
+            f"there and run the same command again"
+        ) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""Labelled pixels cut into folds by where they are, never by chance alone.
+
+Pixels beside each other are alike, so that a model that learned one of them knows the
+other: figures of folds drawn at random flatter (Roberts et al. 2017, Cross-validation
+strategies for data with temporal, spatial, hierarchical, or phylogenetic structure,
+Ecography 40). Here what is held out together lies in one square cell.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from geoseg.errors import LabelsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+FOLDS = 5
+_CELLS = 4
+"""How many cells lie along the longer side of what is labelled, at first."""
+_LEAST = 8
+"""The smallest side of a cell in pixels: nearer labels are in one place."""
+
+
+def ground_cells(
+    places: NDArray[np.int64], channels: NDArray[np.uint8], names: Sequence[str]
+) -> NDArray[np.int64]:
+    """Number the square cells of ground that labelled pixels lie in.
+
+    Cells are as large as they can be while there are two for each fold, and each
+    class lies in two.
+
+    Args:
+        places: Scene, row and column of each pixel, shape ``(pixel, 3)``.
+        channels: The class of each, as its place among the names.
+        names: The classes.
+
+    Returns:
+        The number of each pixel's cell.
+
+    Raises:
+        LabelsError: A class has too few pixels for that, or all in one place.
+
+    """
+    counts = np.bincount(channels, minlength=len(names))
+    few = [name for name, count in zip(names, counts, strict=True) if count <= 1]
+    if few:
+        raise LabelsError(
+            f"cross-validation cannot judge a class with fewer than two labelled "
+            f"pixels, as {', '.join(few)}; label more of it, or leave it out or merge "
+            f"it by --classes"
+        )
+    side = max(int(np.ptp(places[:, 1:], axis=0).max()) + 1, 1) / _CELLS
+    while True:
+        side = max(side, _LEAST)
+        corners = np.floor(places[:, 1:] / side).astype(np.int64)
+        cells = _numbered(np.column_stack([places[:, 0], corners]))
+        alone = _in_one_cell(cells, channels, names)
+        if not alone and cells.max() + 1 >= 2 * FOLDS:
+            return cells
+        if side <= _LEAST:
+            break
+        side /= 2
+    if alone:
+        raise LabelsError(
+            f"all labels of {', '.join(alone)} lie in one place, within {_LEAST} "
+            f"pixels: none can be held out to measure on; label it elsewhere, too"
+        )
+    return cells
+
+
+def draw_folds(
+    cells: NDArray[np.int64], channels: NDArray[np.uint8], seed: int
+) -> NDArray[np.int64]:
+    """Give each pixel a fold, that of its cell, so that each fold has all classes.
+
+    What cannot be had is come near to: a class of two cells is in two folds at most.
+    """
+    most = int(np.bincount(channels).max())
+    count = min(FOLDS, int(cells.max()) + 1, most)
+    folds = np.zeros(len(cells), np.int64)
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # of classes with fewer pixels than folds
+        warnings.simplefilter("ignore", UserWarning)
+        for number, (_, held_out) in enumerate(splitter.split(cells, channels, cells)):
+            folds[held_out] = number
+    return folds
+
+
+def _numbered(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _in_one_cell(
+    cells: NDArray[np.int64], channels: NDArray[np.uint8], names: Sequence[str]
+) -> list[str]:
+    return [
+        name
+        for channel, name in enumerate(names)
+        if len(np.unique(cells[channels == channel])) == 1
+    ]

@@ -1,0 +1,188 @@
+"""Classifiers of scikit-learn that are fitted to features, and networks made of them.
+
+Each is a *recipe*: which features, which classifier, how strongly it is held back.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from geoseg.models.networks.pixelwise import Pixelwise, put_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+WINDOWS: dict[str, tuple[int, ...]] = {"context": (3, 7, 15), "pixel": ()}
+"""The sides of windows, in pixels, of each kind of features; those with most first."""
+_HIDDEN = 32
+_TREES = 100
+_BINARY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way to fit."""
+
+    architecture: str
+    """The features: a key of `WINDOWS`."""
+    head: str
+    """The classifier: a key of `STRENGTHS`."""
+    strength: float
+    """How freely it follows the labels: a logistic regression's C; else unused."""
+
+    def __str__(self) -> str:
+        """Write it as a part of a sentence."""
+        told = f" with C = {self.strength:g}" if self.head == "logistic" else ""
+        return f"{self.head}{told} on {self.architecture}"
+
+
+STRENGTHS: dict[str, tuple[float, ...]] = {
+    "discriminant": (1.0,),
+    "logistic": (0.01, 0.1, 1.0),
+    "mlp": (1.0,),
+    "forest": (1.0,),
+}
+"""The classifiers, the simplest first, and the strengths that are tried of each."""
+
+
+def recipes(architecture: str | None, head: str | None) -> Iterator[Recipe]:
+    """List what may be tried, the simplest classifiers first; all where None."""
+    for classifier, strengths in STRENGTHS.items():
+        for features in WINDOWS:
+            if architecture in {None, features} and head in {None, classifier}:
+                for strength in strengths:
+                    yield Recipe(features, classifier, strength)
+
+
+def fit_classifier(
+    recipe: Recipe,
+    features: NDArray[np.float32],
+    channels: NDArray[np.uint8],
+    seed: int,
+) -> Any:  # noqa: ANN401  # scikit-learn has no types
+    """Fit a classifier that predicts channels.
+
+    Args:
+        recipe: Which.
+        features: Shape ``(pixel, feature)``.
+        channels: The class of each pixel.
+        seed: Decides what chance there is.
+
+    """
+    made: dict[str, Any] = {
+        # Ledoit and Wolf (2004) choose how far the covariance is shrunk.
+        "discriminant": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "logistic": LogisticRegression(C=recipe.strength, max_iter=500),
+        "mlp": MLPClassifier(
+            (_HIDDEN,), alpha=1.0, solver="lbfgs", max_iter=100, random_state=seed
+        ),
+        "forest": RandomForestClassifier(_TREES, random_state=seed),
+    }
+    chosen = made[recipe.head]
+    if recipe.head != "forest":
+        chosen = make_pipeline(StandardScaler(), chosen)
+    # One thread: small matrices gain nothing of more, and sums keep their order.
+    with threadpool_limits(1), warnings.catch_warnings():
+        # What has not converged, or has one pixel of a class, is measured as it is.
+        warnings.simplefilter("ignore", UserWarning)
+        return chosen.fit(features, channels)
+
+
+def to_network(
+    recipe: Recipe,
+    fitted: Any,  # noqa: ANN401  # as above
+    bands: int,
+    classes: int,
+) -> Pixelwise:
+    """Make a network that gives what a classifier gives.
+
+    Args:
+        recipe: How it was fitted.
+        fitted: The classifier, which knows all classes.
+        bands: Bands of the image.
+        classes: Classes.
+
+    """
+    settings: dict[str, Any] = {
+        "encoder_name": recipe.architecture,
+        "in_channels": bands,
+        "classes": classes,
+        "windows": WINDOWS[recipe.architecture],
+    }
+    if recipe.head == "forest":
+        trees = [each.tree_ for each in fitted.estimators_]
+        nodes = max(tree.node_count for tree in trees)
+        depth = max(tree.max_depth for tree in trees)
+        size = {"trees": len(trees), "nodes": nodes, "depth": depth}
+        network = Pixelwise(head="forest", **size, **settings)
+        forest = network.get_submodule("segmentation_head.classifier")
+        _plant(forest, trees)
+        return network.eval()
+    scaler, classifier = fitted[0], fitted[1]
+    layers = _layers(classifier)
+    first, bias = layers[0]
+    layers[0] = first / scaler.scale_, bias - first @ (scaler.mean_ / scaler.scale_)
+    is_mlp = recipe.head == "mlp"
+    network = Pixelwise(
+        head="mlp" if is_mlp else "linear", hidden=_HIDDEN * is_mlp, **settings
+    )
+    if is_mlp:
+        put_layer(network.get_submodule("segmentation_head.first.0"), *layers[0])
+    put_layer(network.get_submodule("segmentation_head.classifier"), *layers[-1])
+    return network.eval()
+
+
+Layers = list[tuple["NDArray[np.float64]", "NDArray[np.float64]"]]
+
+
+def _layers(classifier: Any) -> Layers:  # noqa: ANN401  # as above
+    """Give weights ``(output, input)`` and biases; one output a class at the end."""
+    if isinstance(classifier, MLPClassifier):
+        pairs = zip(classifier.coefs_, classifier.intercepts_, strict=True)
+        layers = [(weight.T, bias) for weight, bias in pairs]
+    else:
+        layers = [(classifier.coef_, classifier.intercept_)]
+    weight, bias = layers[-1]
+    if len(weight) == 1:  # of two classes only the second has a score, against 0
+        weight = np.concatenate([np.zeros_like(weight), weight])
+        bias = np.concatenate([np.zeros_like(bias), bias])
+        layers[-1] = weight, bias
+    return layers
+
+
+def _plant(forest: nn.Module, trees: list[Any]) -> None:
+    """Give a forest its trees."""
+    tensors = {name: each.numpy().copy() for name, each in forest.state_dict().items()}
+    for place, tree in enumerate(trees):
+        count = tree.node_count
+        itself = np.arange(count)
+        is_leaf = tree.children_left < 0
+        tensors["feature"][place, :count] = np.where(is_leaf, 0, tree.feature)
+        tensors["threshold"][place, :count] = _rounded_down(tree.threshold)
+        tensors["below"][place, :count] = np.where(is_leaf, itself, tree.children_left)
+        tensors["above"][place, :count] = np.where(is_leaf, itself, tree.children_right)
+        shares = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
+        tensors["weight"][:, place, :count] = shares.T
+    forest.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+
+
+def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Give the largest float32 not above each: float32 features fall on its side."""
+    near = thresholds.astype(np.float32)
+    lower = np.nextafter(near, np.float32(-np.inf))
+    return np.where(near > thresholds, lower, near).astype(np.float32)

@@ -1,0 +1,198 @@
+"""Labelled pixels with what surrounds them: only chunks that hold labels are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from geoseg.errors import LabelsError
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+from geoseg.overlay.labels import Labels
+from geoseg.train.ground import find_bands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.networks.pixelwise import ContextFeatures
+    from geoseg.models.package.card import InputBand
+    from geoseg.scene import Scene
+    from geoseg.train.dataset import Given
+
+SPARSE = 5000
+"""Labelled pixels of which there are fewer are few."""
+CELL = 256
+"""Side of the cells in which labels are looked for, in pixels: a file's usual chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What was read around the labelled pixels of a cell."""
+
+    pixels: NDArray[np.float32]
+    """Raw pixels, shape ``(band, y, x)``."""
+    valid: NDArray[np.bool_]
+    """Where all bands have data, shape ``(y, x)``."""
+    rows: NDArray[np.int64]
+    """The row of each labelled pixel in it."""
+    cols: NDArray[np.int64]
+    """The column of each."""
+    channels: NDArray[np.uint8]
+    """The class of each, as its place in the legend."""
+    scene: int
+    """The place of its scene."""
+    corner: tuple[int, int]
+    """The row and the column of its first pixel in the scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPixels:
+    """All labelled pixels of some scenes."""
+
+    patches: tuple[Patch, ...]
+    """What was read."""
+    bands: tuple[InputBand, ...]
+    """The bands, with what they are where labels are."""
+
+    @property
+    def channels(self) -> NDArray[np.uint8]:
+        """The class of each pixel, as its place in the legend, shape ``(pixel,)``."""
+        return np.concatenate([each.channels for each in self.patches])
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Scene, row and column of each pixel, shape ``(pixel, 3)``."""
+        found = [
+            np.stack(
+                [
+                    np.full(len(each.rows), each.scene),
+                    each.rows + each.corner[0],
+                    each.cols + each.corner[1],
+                ],
+                axis=1,
+            )
+            for each in self.patches
+        ]
+        return np.concatenate(found)
+
+    def features(self, layers: ContextFeatures) -> NDArray[np.float32]:
+        """Give what a network's fixed layers make of each, ``(pixel, feature)``."""
+        shape = (-1, 1, 1)
+        mean = np.array([band.mean for band in self.bands], np.float32).reshape(shape)
+        std = np.array([band.std for band in self.bands], np.float32).reshape(shape)
+        found = []
+        for each in self.patches:
+            normal = np.where(each.valid, (each.pixels - mean) / std, np.float32(0))
+            with torch.inference_mode():
+                made = layers(torch.from_numpy(normal[np.newaxis]))[0].numpy()
+            found.append(made[:, each.rows, each.cols].T)
+        return np.concatenate(found)
+
+
+def is_sparse(given: Given) -> bool:
+    """Tell whether labels are points, or fewer pixels than `SPARSE`."""
+    marks = given.marks
+    if isinstance(marks, Labels) and all(
+        each.geom_type in {"Point", "MultiPoint"} for each in marks.shapes
+    ):
+        return True
+    count = 0
+    for scene in given.scenes:
+        for _, found in _cells(scene, given):
+            count += int((found != NODATA).sum())
+            if count >= SPARSE:
+                return False
+    return count > 0
+
+
+def read_labelled(given: Given, halo: int) -> LabelledPixels:
+    """Read the pixels that are labelled, and so many around them.
+
+    Raises:
+        ModelError: A scene lacks a band.
+        SceneError: One cannot be read.
+        LabelsError: No label lies where there is data.
+
+    """
+    patches = [
+        patch
+        for place, scene in enumerate(given.scenes)
+        for patch in _patches(scene, place, given, halo)
+    ]
+    if not patches:
+        names = ", ".join(scene.name for scene in given.scenes)
+        raise LabelsError(f"no label lies where {names} has data")
+    return LabelledPixels(tuple(patches), _measured(patches, given.bands))
+
+
+def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Give each cell of a scene that holds labels, and these."""
+    plane = scene.geobox
+    try:
+        placed = given.marks.place(plane, dict(given.class_mapping.channels))
+    except LabelsError:
+        if len(given.scenes) == 1:
+            raise
+        return  # the other scenes may have some
+    for row in range(0, plane.height, CELL):
+        for col in range(0, plane.width, CELL):
+            sides = min(CELL, plane.height - row), min(CELL, plane.width - col)
+            window = Window(row, col, *sides)
+            found = placed.read(window)
+            if (found != NODATA).any():
+                yield window, found
+
+
+def _patches(scene: Scene, place: int, given: Given, halo: int) -> Iterator[Patch]:
+    bands = find_bands(scene, given.bands)
+    for cell, found in _cells(scene, given):
+        rows, cols = np.nonzero(found != NODATA)
+        near = Window(
+            cell.row + int(rows.min()) - halo,
+            cell.col + int(cols.min()) - halo,
+            int(np.ptp(rows)) + 1 + 2 * halo,
+            int(np.ptp(cols)) + 1 + 2 * halo,
+        )
+        window = near.intersection(scene.window)
+        if window is None:  # pragma: no cover  # the cell lies in the scene
+            continue
+        pixels, valid = scene.read(window, bands)
+        channels = found[rows, cols]
+        rows, cols = rows + cell.row - window.row, cols + cell.col - window.col
+        there = valid[rows, cols]
+        if there.any():
+            yield Patch(
+                pixels.astype(np.float32),
+                valid,
+                rows[there],
+                cols[there],
+                channels[there],
+                place,
+                (window.row, window.col),
+            )
+
+
+def _measured(
+    patches: Sequence[Patch], bands: tuple[InputBand, ...]
+) -> tuple[InputBand, ...]:
+    """Measure each band over what was read."""
+    measured = []
+    for place, band in enumerate(bands):
+        seen = np.concatenate([p.pixels[place][p.valid] for p in patches])
+        seen = seen.astype(np.float64)
+        std = float(seen.std())
+        measured.append(
+            replace(
+                band,
+                mean=float(seen.mean()),
+                std=std if std > 0 else 1.0,
+                minimum=float(seen.min()),
+                maximum=float(seen.max()),
+            )
+        )
+    return tuple(measured)

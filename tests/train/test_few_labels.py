@@ -1,0 +1,312 @@
+"""Models fitted to few labels: points in, a package or one sentence out."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from click.testing import CliRunner
+from scipy.ndimage import uniform_filter
+from shapely import Point, box
+
+import geoseg
+from geoseg.cli import main
+from geoseg.errors import InputError, LabelsError, ModelError
+from geoseg.models.networks.network import load_network
+from geoseg.models.networks.pixelwise import ContextFeatures
+from geoseg.scene import Scene
+from geoseg.train.pixelwise import labelled
+from geoseg.train.pixelwise.choose import _interval
+from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
+from geoseg.train.pixelwise.heads import (
+    STRENGTHS,
+    WINDOWS,
+    Recipe,
+    fit_classifier,
+    to_network,
+)
+
+LEFT, TOP = 400_000, 5_800_000
+PLANE = Affine(10, 0, LEFT, 0, -10, TOP)
+CLASSES = ("bare", "crop", "water")
+QUICK = geoseg.TrainOptions(architecture="context", head="discriminant")
+SIDE = 96
+
+
+def centre(row, col):
+    """Give the point in the middle of a pixel."""
+    return Point(LEFT + 10 * col + 5, TOP - 10 * row - 5)
+
+
+@pytest.fixture
+def scene(make_raster):
+    """Stripes of three classes, told apart by their bands but for some noise."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(SIDE)[:, None] // 8 % 3 + np.zeros((1, SIDE), int)
+    means = np.array([[100, 300, 500], [500, 200, 100]])
+    values = means[:, truth] + rng.normal(0, 40, (2, SIDE, SIDE))
+    values[:, :4, :4] = 0
+    return make_raster(
+        values=values.astype(np.uint16), bands=("B04", "B08"), transform=PLANE, nodata=0
+    )
+
+
+@pytest.fixture
+def points(tmp_path):
+    """Eight points of each class, in the middles of stripes."""
+
+    def save(places=None, name="points.gpkg"):
+        if places is None:
+            places = [
+                (8 * stripe + 4, col, stripe % 3)
+                for stripe in range(12)
+                for col in (13, 67)
+            ]
+        path = tmp_path / name
+        geopandas.GeoDataFrame(
+            {"class": [CLASSES[c] for *_, c in places]},
+            geometry=[centre(row, col) for row, col, _ in places], crs=32633,
+        ).to_file(path)  # fmt: skip
+        return path
+
+    return save
+
+
+def test_points_are_fitted_in_seconds_and_mapped_as_any_model(scene, points, tmp_path):
+    output = tmp_path / "model"
+    said = ["train", scene, "--labels", points(), "-o", output]
+    result = CliRunner().invoke(main, [str(each) for each in said])
+    assert result.exit_code == 0, result.output
+    assert "chosen by spatial cross-validation: discriminant on" in result.stderr
+    assert "geoseg sample-points" in result.stderr
+    assert "±" in result.stdout
+    told = json.loads((output / "accuracy.json").read_text())
+    assert np.sum(told["confusion"]) == 24
+    assert told["overall accuracy"] > 0.9
+    assert set(told["F1 over the folds"]) == set(CLASSES)
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    maps = []
+    for tile, block in ((32, 32), (64, 64)):
+        options = geoseg.SegmentOptions(
+            model=output, tile=tile, block=block, blend="crop", formats="none"
+        )
+        geoseg.segment(scene, tmp_path / f"out{tile}", options=options)
+        with rasterio.open(tmp_path / f"out{tile}" / "landcover.tif") as made:
+            maps.append(made.read(1))
+    first = maps[0]
+    assert np.array_equal(maps[1], first), "crops of tiles are exact"
+    assert (first[:4, :4] == 255).all()
+    truth = np.arange(SIDE) // 8 % 3
+    assert (first[8:, 30] == truth[8:]).mean() > 0.8
+
+
+def reference_features(tile, valid):
+    """Means and deviations of valid pixels in windows, by scipy in float64."""
+    tile = np.where(valid, tile.astype(np.float64), 0)
+    found = [tile]
+    for side in WINDOWS["context"]:
+
+        def sums(plane, side=side):
+            return uniform_filter(plane, side, mode="constant") * side**2
+
+        count = np.maximum(np.round(sums(valid.astype(float))), 1)
+        mean = np.stack([sums(band) / count for band in tile])
+        square = np.stack([sums(band**2) / count for band in tile])
+        found += [mean, np.sqrt(np.maximum(square - mean**2, 0))]
+    return np.concatenate(found)
+
+
+def test_context_is_the_mean_and_deviation_of_valid_pixels_in_windows():
+    rng = np.random.default_rng(1)
+    tile = rng.normal(0, 1, (3, 40, 50)).astype(np.float32)
+    valid = rng.random((40, 50)) > 0.3
+    given = torch.from_numpy(np.where(valid, tile, 0)[None].astype(np.float32))
+    found = ContextFeatures(WINDOWS["context"])(given)[0].numpy()
+    np.testing.assert_allclose(found, reference_features(tile, valid), atol=2e-3)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("head", STRENGTHS)
+@pytest.mark.parametrize("architecture", WINDOWS)
+def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
+    rng = np.random.default_rng(2)
+    layers = ContextFeatures(WINDOWS[architecture])
+    tile = torch.from_numpy(rng.normal(0, 1, (1, 3, 24, 24)).astype(np.float32))
+    features = layers(tile)[0].flatten(1).T.numpy()
+    channels = rng.integers(0, classes, 60).astype(np.uint8)
+    learned = features[rng.choice(len(features), 60)] + channels[:, None] * np.float32(
+        0.7
+    )
+    recipe = Recipe(architecture, head, 0.1)
+    fitted = fit_classifier(recipe, learned, channels, 0)
+    network = to_network(recipe, fitted, 3, classes)
+    with torch.inference_mode():
+        probabilities = network(tile).softmax(1)[0].flatten(1).T.numpy()
+    expected = fitted.predict_proba(features)
+    if head == "forest":  # what no tree votes for keeps a ten-thousandth
+        expected = np.maximum(expected, 1e-4)
+        expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["forest", "mlp"])
+def test_a_package_of_any_head_is_loaded_as_it_was_saved(scene, points, tmp_path, head):
+    options = geoseg.TrainOptions(architecture="context", head=head)
+    trained = geoseg.train([scene], points(), tmp_path / "model", options=options)
+    package = trained.package
+    assert (package.stride, package.overlap, package.is_fitted) == (1, 14, True)
+    field = geoseg.inspect_model(tmp_path / "model", receptive_field=True)
+    assert field.receptive_field.radius == 7
+    assert field.receptive_field.overlap == 14
+    network = load_network(package)
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 2, 16, 16)).shape == (1, 3, 16, 16)
+
+
+def test_a_fit_is_the_same_to_the_byte(scene, points, tmp_path):
+    for name in ("a", "b"):
+        options = geoseg.TrainOptions(architecture="pixel", head="forest")
+        geoseg.train([scene], points(), tmp_path / name, options=options)
+    one, two = (tmp_path / n / "model.safetensors" for n in ("a", "b"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_only_what_lies_around_labels_is_read(
+    make_raster, points, tmp_path, monkeypatch
+):
+    values = np.random.default_rng(0).integers(1, 99, (1, 600, 600)).astype(np.uint8)
+    path = make_raster("wide.tif", values=values, transform=PLANE)
+    marked = [
+        (row, col, number)
+        for number in range(2)
+        for row, col in ((20 + number, 30), (40 + number, 30), (570, 580 + number))
+    ]
+    read = []
+    plain = Scene.read
+
+    def reading(self, window, bands=None):
+        read.append(window)
+        return plain(self, window, bands)
+
+    monkeypatch.setattr(Scene, "read", reading)
+    geoseg.train([path], points(marked), tmp_path / "model", options=QUICK)
+    assert [(w.rows, w.cols) for w in read] == [
+        ((13, 49), (23, 38)),
+        ((563, 578), (573, 589)),
+    ]
+
+
+def test_cells_of_ground_are_held_out_whole():
+    rng = np.random.default_rng(3)
+    places = np.column_stack([np.zeros(300), rng.integers(0, 900, (300, 2))]).astype(
+        int
+    )
+    channels = rng.integers(0, 3, 300).astype(np.uint8)
+    cells = ground_cells(places, channels, CLASSES)
+    folds = draw_folds(cells, channels, 0)
+    assert set(folds) == set(range(5))
+    for cell in np.unique(cells):
+        assert len(set(folds[cells == cell])) == 1
+    for fold in range(5):
+        assert set(channels[folds == fold]) == {0, 1, 2}
+    apart = np.abs(places[:, None, 1:] - places[None, :, 1:]).max(axis=2)
+    together = cells[:, None] == cells[None, :]
+    assert apart[together].max() <= 900 / 4
+
+
+def test_an_interval_is_student_s():
+    found = _interval([0.5, 0.6, 0.7, 0.8, 0.9])
+    assert found.mean == pytest.approx(0.7)
+    assert found.half == pytest.approx(
+        2.776445 * np.std([5, 6, 7, 8, 9], ddof=1) / 10 / 5**0.5
+    )
+    assert np.isnan(_interval([0.5]).half)
+
+
+def refused(scene, labels, tmp_path, *more):
+    output = tmp_path / "refused"
+    said = ["train", scene, "--labels", labels, "-o", output, *more]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = CliRunner().invoke(main, [str(each) for each in said])
+    assert result.exit_code == 2, result.output
+    assert not output.exists()
+    return " ".join(result.stderr.split())
+
+
+def test_a_class_of_one_point_is_named(scene, points, tmp_path):
+    places = [(12, 10, 0), (60, 80, 0), (20, 30, 1), (70, 9, 1), (44, 44, 2)]
+    says = refused(scene, points(places), tmp_path)
+    assert "fewer than two labelled pixels, as water; label more of it" in says
+
+
+def test_points_in_one_place_are_refused(scene, points, tmp_path):
+    places = [(8 + n, 8 + n, n % 2) for n in range(8)]
+    assert "all labels of bare, crop lie in one place" in refused(
+        scene, points(places), tmp_path
+    )
+
+
+def test_points_elsewhere_are_refused(scene, points, tmp_path):
+    places = [(5000, 5000 + n, n % 2) for n in range(8)]
+    assert "no label lies in the scene" in refused(scene, points(places), tmp_path)
+
+
+def test_points_without_data_are_refused(scene, points, tmp_path):
+    places = [(n % 4, n // 2, n % 2) for n in range(8)]
+    assert "no label lies where scene.tif has data" in refused(
+        scene, points(places), tmp_path
+    )
+
+
+def test_a_scene_of_one_value_is_refused(make_raster, points, tmp_path):
+    values = np.full((2, SIDE, SIDE), 7, np.uint8)
+    path = make_raster("flat.tif", values=values, transform=PLANE)
+    assert "the same values in all bands" in refused(path, points(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("--architecture pixel --epochs 3", "fitted to pixels has no epochs"),
+        ("--head mlp --from x", "fitted to pixels has no start"),
+        ("--architecture Unet --head mlp", "Unet has no --head to choose"),
+    ],
+)
+def test_flags_of_the_other_kind_are_refused(scene, points, tmp_path, said, says):
+    assert says in refused(scene, points(), tmp_path, *said.split())
+
+
+def test_a_fitted_model_is_no_beginning_and_is_not_rounded(scene, points, tmp_path):
+    model = tmp_path / "model"
+    geoseg.train([scene], points(), model, options=QUICK)
+    options = geoseg.TrainOptions(start=str(model))
+    with pytest.raises(ModelError, match="nothing to go on from"):
+        geoseg.train([scene], points(), tmp_path / "more", options=options)
+    rounded = geoseg.SegmentOptions(model=model, precision="bfloat16")
+    with pytest.raises(InputError, match="leave out --precision"):
+        geoseg.segment(scene, tmp_path / "out", options=rounded)
+
+
+def test_few_pixels_of_polygons_are_few_labels_and_many_are_not(
+    scene, tmp_path, monkeypatch
+):
+    stripes = [
+        box(LEFT + 200, TOP - 80 * (n + 1), LEFT + 220, TOP - 80 * n) for n in range(12)
+    ]
+    path = tmp_path / "labels.gpkg"
+    geopandas.GeoDataFrame(
+        {"class": [CLASSES[n % 3] for n in range(12)]}, geometry=stripes, crs=32633
+    ).to_file(path)
+    trained = geoseg.train([scene], path, tmp_path / "few")
+    assert trained.cross_validated
+    assert sum(each.training for each in trained.labelled) == 192
+    monkeypatch.setattr(labelled, "SPARSE", 192)
+    with pytest.raises(LabelsError, match="no training pixel is left"):
+        geoseg.train([scene], path, tmp_path / "many")  # a network, in blocks
