@@ -173,6 +173,22 @@ def fault_of_name(name: str) -> str:
     return ""
 
 
+def fault_of_path(path: object) -> str:
+    """Say why a path cannot be used, where no library takes it; empty if it can.
+
+    Example:
+        >>> fault_of_path("Bäume.tif"), fault_of_path(chr(0xDCFF))
+        ('', 'its name is not in UTF-8, as GDAL and every record want it; rename it')
+
+    """
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "its name is not in UTF-8, as GDAL and every record want it; rename it"
+    return "its name holds a NUL" if "\0" in text else ""
+
+
 class GeosegError(Exception):
     """Root of the family: catch this to catch all that geoseg raises on purpose."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -13,8 +14,9 @@ from typing import Any
 
 import click
 
+from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, signals_raised
-from geoseg.errors import GeosegError, InputError, visible
+from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
 
 COMMANDS = {
@@ -59,6 +61,13 @@ class LazyGroup(click.Group):
                 [(name, COMMANDS[name]) for name in self.list_commands(ctx)]
             )
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what no command takes, whichever argument it is."""
+        for text in args:
+            if fault := fault_of_path(text):
+                raise click.UsageError(f"{visible(text)} cannot be used: {fault}")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
         try:
@@ -86,6 +95,10 @@ def _told(error: Exception) -> tuple[str, int]:
     """Give the sentence and the exit status of an error."""
     if isinstance(error, GeosegError):
         return str(error), 2 if isinstance(error, InputError) else 1
+    if lacks_memory(error):
+        return no_memory(), 1
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return f"{error.strerror}; allow more with ulimit -n, and run again", 1
     sentence = (
         f"an error that geoseg did not foresee ({type(error).__name__}: {error}); run "
         f"again with --debug and report what it shows"

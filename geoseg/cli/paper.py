@@ -6,7 +6,10 @@ nothing cut off at 80 columns, and no patch of a colour that nobody will see.
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -15,10 +18,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from geoseg.errors import json_text, visible, without_signatures
+from geoseg.errors import DiskError, json_text, visible, without_signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
@@ -45,9 +48,30 @@ class Paper(Console):
             yield segment if plain else segment._replace(text=visible(segment.text))
 
 
+@contextmanager
+def _printing() -> Iterator[None]:
+    """Print a result: where nobody reads on, that is no reason to fail.
+
+    Raises:
+        DiskError: It could not be written; what was made is there.
+
+    """
+    try:
+        yield
+    except BrokenPipeError:  # as in `geoseg info scene.tif | head -1`
+        with suppress(OSError, ValueError):  # a stream that is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise DiskError(
+            f"the job is done and its files are complete, but the result could not be "
+            f"printed ({error.strerror}); look at where standard output goes"
+        ) from error
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print a text from anywhere, but for secrets and what a terminal would obey."""
-    click.echo(visible(without_signatures(text)), err=err)
+    with _printing():
+        click.echo(visible(without_signatures(text)), err=err)
 
 
 def show_json(told: object) -> None:
@@ -57,7 +81,8 @@ def show_json(told: object) -> None:
     """
     text = told if isinstance(told, str) else ""
     text = text or json_text(told)
-    click.echo(_UNSEEN.sub(lambda each: f"\\u{ord(each[0]):04x}", text))
+    with _printing():
+        click.echo(_UNSEEN.sub(lambda each: f"\\u{ord(each[0]):04x}", text))
 
 
 def show(table: Table) -> None:
@@ -69,7 +94,8 @@ def show(table: Table) -> None:
         for index, column in enumerate(kept)
     ]
     if console.is_terminal and not console.is_dumb_terminal:
-        console.print(table)
+        with _printing():
+            console.print(table)
         return
     table.box, table.pad_edge = None, False
     for column in table.columns:
@@ -77,13 +103,15 @@ def show(table: Table) -> None:
     plain = Paper(file=StringIO(), width=_WIDE, highlight=False, color_system=None)
     with plain.capture() as text:
         plain.print(table)
-    for line in text.get().splitlines():
-        click.echo(line.rstrip())
+    with _printing():
+        for line in text.get().splitlines():
+            click.echo(line.rstrip())
 
 
 def show_line(markup: str) -> None:
     """Print a line as it is, however long, with rich's markup."""
-    Paper(highlight=False).print(markup, soft_wrap=True)
+    with _printing():
+        Paper(highlight=False).print(markup, soft_wrap=True)
 
 
 def swatch(colour: str) -> Text:

@@ -27,7 +27,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from geoseg.errors import OutputError
+from geoseg.errors import OutputError, fault_of_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -164,9 +164,11 @@ def check_names(path: Path) -> None:
         path: A file or folder that is to be written.
 
     Raises:
-        OutputError: Its name, or that of a folder above it, is too long.
+        OutputError: Its name, or that of a folder above it, is too long or no text.
 
     """
+    if fault := fault_of_path(path):
+        raise OutputError(f"{path} cannot be written: {fault}")
     for name in path.parts:
         most = LONGEST_NAME if name == path.name else _LONGEST_FOLDER
         size = len(os.fsencode(name))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DiskError
+from geoseg.errors import DiskError, GeosegError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,6 +60,30 @@ def disk_error(
         f"cannot write {target} ({told}; {free} of the disk {mount} are free); make "
         f"room or access there and {_AGAIN}{then}"
     )
+
+
+@contextmanager
+def written(target: Path, workshop: Path | None = None) -> Iterator[None]:
+    """Say in a sentence why something cannot be written, whatever library found out.
+
+    Args:
+        target: What is written.
+        workshop: The folder in which it is made.
+
+    Raises:
+        DiskError: Something inside this block could not write.
+
+    """
+    try:
+        yield
+    except GeosegError:  # some are OSErrors as well, and say it better
+        raise
+    except OSError as error:
+        raise disk_error(target, error, workshop=workshop) from error
+    except Exception as error:  # torch, safetensors, GDAL and SQLite have their own
+        if not is_full(target, error):
+            raise
+        raise disk_error(target, error, workshop=workshop) from error
 
 
 def cannot_read(path: Path, error: OSError) -> DiskError:

@@ -14,7 +14,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from geoseg.errors import GeosegError, OutputError
+from geoseg.errors import OutputError
 from geoseg.storage.authorship import (
     EARLIER,
     REPORT,
@@ -26,7 +26,7 @@ from geoseg.storage.authorship import (
     origin_of,
     recorded,
 )
-from geoseg.storage.full_disk import disk_error
+from geoseg.storage.full_disk import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,14 +90,11 @@ def atomic_file(target: Path) -> Iterator[Path]:
     """
     workshop = target.with_name(f".{target.name}.tmp")
     try:
-        shutil.rmtree(workshop, ignore_errors=True)
-        workshop.mkdir(parents=True)
-        yield workshop / target.name
-        _deliver(workshop, target)
-    except GeosegError:  # some are OSErrors as well, and say it better
-        raise
-    except OSError as error:
-        raise disk_error(target, error, workshop=workshop) from error
+        with written(target, workshop):
+            shutil.rmtree(workshop, ignore_errors=True)
+            workshop.mkdir(parents=True)
+            yield workshop / target.name
+            _deliver(workshop, target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
@@ -115,11 +112,9 @@ def scratch_folder(directory: Path) -> Iterator[Path]:
 
     """
     scratch = directory / ".geoseg-scratch"
-    try:
+    with written(directory):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-    except OSError as error:
-        raise disk_error(directory, error) from error
     try:
         yield scratch
     finally:
@@ -149,13 +144,10 @@ def staged(folder: Path) -> Iterator[Path]:
     """
     workshop = folder / STAGING
     try:
-        _sweep(workshop)
-        yield workshop
-        _put_in_place(workshop, folder)
-    except GeosegError:
-        raise
-    except OSError as error:
-        raise disk_error(folder, error, workshop=workshop) from error
+        with written(folder, workshop):
+            _sweep(workshop)
+            yield workshop
+            _put_in_place(workshop, folder)
     finally:
         # What is half in place must stay known until the next run has replaced it.
         if (folder / REPORT).exists() or not any(workshop.glob("*.json")):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from geoseg.errors import DiskError, GeosegError, ResumeError, TrainingError
+from geoseg.errors import ResumeError, TrainingError
+from geoseg.storage.full_disk import written
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class Checkpoint:
         """Open what an interrupted training left, or begin.
 
         Raises:
-            ResumeError: What is there is of another training.
+            ResumeError: What is there is of another training, or damaged.
+            DiskError: The body could not write.
 
         """
         checkpoint = cls(output, identity, choose=options.patience > 0)
@@ -91,19 +93,13 @@ class Checkpoint:
             shutil.rmtree(checkpoint.folder, ignore_errors=True)
         checkpoint.check()
         try:
-            checkpoint.folder.mkdir(parents=True, exist_ok=True)
-            yield checkpoint
+            with written(output, checkpoint.folder):
+                checkpoint.folder.mkdir(parents=True, exist_ok=True)
+                yield checkpoint
         except TrainingError:
             # It would come to the same end again: nothing is worth keeping.
             shutil.rmtree(checkpoint.folder, ignore_errors=True)
             raise
-        except GeosegError:
-            raise
-        except OSError as error:
-            raise DiskError(
-                f"cannot write {checkpoint.folder}: {error.strerror or error}; make "
-                f"room or access there and run the same command again"
-            ) from error
 
     def check(self) -> None:
         """Refuse to carry on another training.
@@ -115,7 +111,7 @@ class Checkpoint:
         path = self.folder / "identity.json"
         if not path.exists():
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = _read_identity(path)
         differs = sorted(
             key
             for key in before.keys() | self.identity.keys()
@@ -132,10 +128,14 @@ class Checkpoint:
         path = self.folder / "state.pt"
         if not path.exists():
             return []
-        kept = torch.load(path, map_location=trainer.settings.device, weights_only=True)
-        trainer.restore(kept["trainer"])
-        self._best = kept["best"]
-        self.epochs = tuple(Epoch(**each) for each in kept["epochs"])
+        try:
+            device = trainer.settings.device
+            kept = torch.load(path, map_location=device, weights_only=True)
+            trainer.restore(kept["trainer"])
+            self._best = kept["best"]
+            self.epochs = tuple(Epoch(**each) for each in kept["epochs"])
+        except Exception as error:  # whatever a damaged file makes torch raise
+            raise _damaged(path) from error
         return list(self.epochs)
 
     def keep(self, trainer: Trainer, epochs: list[Epoch]) -> None:
@@ -172,6 +172,23 @@ class Checkpoint:
             self.output.rmdir()
         self.package.replace(self.output)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _read_identity(path: Path) -> dict[str, str]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    if not isinstance(told, dict):
+        raise _damaged(path)
+    return told
+
+
+def _damaged(path: Path) -> ResumeError:
+    return ResumeError(
+        f"{path} is of an interrupted training and cannot be read; begin again with "
+        f"--restart"
+    )
 
 
 def write_scalars(folder: Path, epoch: Epoch) -> None:

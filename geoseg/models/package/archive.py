@@ -10,6 +10,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 
 from geoseg.errors import ModelError
+from geoseg.storage.full_disk import is_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ def unpack_archive(archive: Path, folder: Path) -> None:
         folder: An empty folder for the files.
 
     Raises:
+        OSError: The disk is full.
         ModelError: It is no archive; an entry is a link, or its path leaves the
             folder; or it unpacks to more than any model needs.
 
@@ -55,6 +57,8 @@ def unpack_archive(archive: Path, folder: Path) -> None:
                     if file := content.extractfile(members[name]):
                         _write(file, folder / place)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and is_full(folder, error):
+            raise
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(
             f"{archive} cannot be unpacked ({reason}); geoseg unpacks zip and tar"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import OutputError
 from geoseg.models.package.locate import CARD
 from geoseg.storage.authorship import check_names
+from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def new_folder(output: Path) -> Iterator[Path]:
     A folder that is there and empty is filled, be it the one that one is in.
 
     Raises:
-        OutputError: The output has something in it, cannot be written, or is being
-            written by another process.
+        OutputError: The output has something in it, or is being written by another
+            process.
+        DiskError: The disk is full or cannot be written.
 
     """
     check_names(output)
@@ -36,17 +38,11 @@ def new_folder(output: Path) -> Iterator[Path]:
             )
         workshop = output.with_name(f".{output.name}.tmp")
         try:
-            shutil.rmtree(workshop, ignore_errors=True)
-            workshop.mkdir(parents=True)
-            yield workshop
-            _put_in_place(workshop, output)
-        except OSError as error:
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(
-                f"{output} cannot be written ({error.strerror or error}); choose "
-                f"another folder"
-            ) from error
+            with written(output, workshop):
+                shutil.rmtree(workshop, ignore_errors=True)
+                workshop.mkdir(parents=True)
+                yield workshop
+                _put_in_place(workshop, output)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
 

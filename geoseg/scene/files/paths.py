@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
-from geoseg.errors import SceneError, brief
+from geoseg.errors import SceneError, brief, fault_of_path
 from geoseg.scene.files.object_stores import is_web, list_store, read_list
 from geoseg.storage.remote import as_url, without_secrets
 
@@ -138,13 +138,15 @@ def gdal_place(text: str) -> str:
     """Write a URL as GDAL does; leave all else as it is.
 
     Raises:
-        SceneError: GDAL knows no such kind of URL.
+        SceneError: GDAL knows no such kind of URL, or takes no such name.
 
     Example:
         >>> gdal_place("s3://bucket/scene.tif"), gdal_place("scene.tif")
         ('/vsis3/bucket/scene.tif', 'scene.tif')
 
     """
+    if fault := fault_of_path(text):
+        raise SceneError(f"{text} cannot be read: {fault}")
     if text.startswith("/vsi"):
         return text
     url = as_url(text)

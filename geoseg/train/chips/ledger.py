@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from geoseg.errors import DiskError, GeosegError, InputError, ResumeError
+from geoseg.errors import InputError, ResumeError
+from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
 
@@ -79,21 +80,15 @@ class Ledger:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.check(identity)
         try:
-            for kind in ("images", "masks"):
-                (self.content / kind).mkdir(parents=True, exist_ok=True)
-            text = json.dumps(dict(identity))
-            self._put(self.folder / _IDENTITY, text.encode())
-            yield
+            with written(self.output, self.folder):
+                for kind in ("images", "masks"):
+                    (self.content / kind).mkdir(parents=True, exist_ok=True)
+                text = json.dumps(dict(identity))
+                self._put(self.folder / _IDENTITY, text.encode())
+                yield
         except InputError:
             self.drop()  # it would come to the same end again
             raise
-        except GeosegError:
-            raise
-        except OSError as error:
-            raise DiskError(
-                f"cannot write {self.folder}: {error.strerror or error}; make room "
-                f"or access there and run the same command again"
-            ) from error
 
     def check(self, identity: Mapping[str, str]) -> None:
         """Take up what is there, unless it is of another export.

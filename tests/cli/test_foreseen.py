@@ -1,0 +1,101 @@
+"""What is no fault of geoseg's, and ends in a sentence of its own."""
+
+import errno
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from small_disks import small_disk
+
+import geoseg
+from geoseg.cli import main, memory
+from geoseg.errors import DiskError
+from geoseg.models.package.new_folder import new_folder
+from geoseg.storage.authorship import check_names
+from geoseg.storage.full_disk import written
+
+MODELS = [sys.executable, "-m", "geoseg", "models", "list"]
+FULL = Path("/dev/full")
+
+
+def test_a_reader_that_leaves_is_no_failure():
+    line = f"{shlex.join(MODELS)} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
+def test_a_result_that_cannot_be_printed_is_told_and_products_are_there():
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            MODELS, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "its files are complete, but the result could not be printed" in done.stderr
+    assert "did not foresee" not in done.stderr
+
+
+@pytest.mark.parametrize("place", ["input", "output"])
+def test_names_that_are_no_utf8_are_refused_first(place, tmp_path):
+    odd = os.fsdecode(b"scene\xff.tif")
+    given = [odd, "-o", "x"] if place == "input" else ["x.tif", "-o", odd]
+    done = CliRunner().invoke(main, ["segment", *given])
+    assert done.exit_code == 2
+    assert "its name is not in UTF-8" in done.stderr
+    with pytest.raises(geoseg.InputError, match="not in UTF-8"):
+        geoseg.info(tmp_path / odd)
+    with pytest.raises(geoseg.InputError, match="not in UTF-8"):
+        check_names(tmp_path / odd)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("GEOSException: std::bad_alloc"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ],
+)
+def test_memory_that_ran_out_is_told_with_what_helps(error, monkeypatch):
+    def fail(*_args, **_options):
+        raise error
+
+    monkeypatch.setattr(geoseg, "info", fail)
+    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    assert done.exit_code == 1
+    assert "memory ran out" in done.stderr
+    assert "--min-area" in done.stderr
+    assert memory.lacks_memory(error)
+    assert not memory.lacks_memory(ValueError("no such class"))
+
+
+def test_too_many_open_files_are_told_with_what_helps(monkeypatch):
+    def fail(*_args, **_options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(geoseg, "info", fail)
+    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    assert (done.exit_code, "ulimit -n" in done.stderr) == (1, True)
+
+
+def test_what_a_library_calls_otherwise_on_a_full_disk_is_a_full_disk(tmp_path):
+    for told in (RuntimeError("PytorchStreamWriter: no space left on device"),):
+        with pytest.raises(DiskError, match="is full"), written(tmp_path / "state.pt"):
+            raise told
+    with pytest.raises(ValueError, match="no such class"), written(tmp_path / "map"):
+        raise ValueError("no such class")
+
+
+def test_a_package_on_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+    with small_disk(tmp_path / "disk", 65_536) as disk:
+        with (
+            pytest.raises(DiskError, match=f"the disk {disk} is full"),
+            new_folder(disk / "model") as folder,
+        ):
+            (folder / "model.safetensors").write_bytes(bytes(100_000))
+        assert list(disk.iterdir()) == []
