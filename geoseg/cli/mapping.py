@@ -57,6 +57,13 @@ def segmenting(command: Command) -> Command:
             "--clip", is_flag=True, help="Cut polygons to the AOI's exact outline."
         ),
         click.option(
+            "--wait-for-workers",
+            type=click.FloatRange(0),
+            default=0,
+            metavar="SECONDS",
+            help="Where the cluster has no worker (left), wait so long for one.",
+        ),
+        click.option(
             "--scheduler", metavar="ADDRESS", help="Work on this dask cluster."
         ),
         click.option(

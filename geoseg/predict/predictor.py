@@ -10,6 +10,7 @@ from torch import Tensor
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
+from geoseg.models.package.package import load_package
 from geoseg.predict.compute import Compute, memory_told
 from geoseg.predict.loaded_model import LoadedModel, load_model
 
@@ -105,6 +106,21 @@ class TilePredictor:
     def threads(self) -> int:
         """The threads that an operation of a stream uses on a CPU."""
         return self.compute.threads
+
+    def check(self) -> None:
+        """Prove that this process reads the same models, whose networks come later.
+
+        Raises:
+            ModelError: A package is not there, is damaged, or is another one.
+
+        """
+        for member in self.members:
+            known = member.package
+            if load_package(known.path).fingerprint != known.fingerprint:
+                raise ModelError(
+                    f"{known.path} is not the model that the run began with; give all "
+                    f"processes the same one"
+                )
 
     def __call__(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
         """Predict a batch of tiles.

@@ -33,7 +33,7 @@ from geoseg.report.report import (
     read_report,
     write_report,
 )
-from geoseg.run.cluster import map_on
+from geoseg.run.cluster import Patience, map_on
 from geoseg.run.engine import parts
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import (
@@ -90,7 +90,7 @@ def deliver(  # all that a report tells of
                 deliver_mask(config, folder)
         with clock("vectorize"):
             on_step(Step("vectorize", compiles=will_compile()))
-            _write_vectors(made, client)
+            _write_vectors(made, client, on_step)
         with clock("preview"):
             on_step(Step("preview"))
             _write_preview(made)
@@ -215,16 +215,20 @@ class _About(TypedDict):
     scratch: Path
 
 
-def _write_vectors(config: RunConfig, client: Client) -> None:
+def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
     if not config.options.vector_formats:
         return
     class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
+    patience = Patience(
+        config.options.wait_for_workers,
+        lambda text: on_step(Step("vectorize", note=text)),
+    )
     frame = polygons(
         class_map,
         legend=legend,
         confidence=ClassMap.measures(config.products["confidence"]),
         drawing=config.options.polygons.drawing(legend),
-        map_blocks=map_on(client),
+        map_blocks=map_on(client, patience),
     )
     if config.options.clip:
         frame = clip(frame, config.aoi.geometry)

@@ -9,8 +9,8 @@ process alone writes the journal.
 from __future__ import annotations
 
 from collections import Counter, deque
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import Future as ThreadFuture
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -22,11 +22,16 @@ from geoseg.errors import (
     ClusterError,
     DeviceError,
     DiskError,
-    RunError,
 )
 from geoseg.geo.tiling import Block, Piece
 from geoseg.predict.layers import unpack_part
-from geoseg.run.cluster import set_up_workers
+from geoseg.run.cluster import (
+    LOST,
+    NO_PATIENCE,
+    in_our_words,
+    no_worker,
+    set_up_workers,
+)
 from geoseg.run.journal.journal import Entry
 from geoseg.run.tasks import infer_block, merge_seams, piece_of
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
-    from geoseg.run.cluster import Workforce
+    from geoseg.run.cluster import Patience, Workforce
     from geoseg.run.journal.journal import Journal
     from geoseg.run.journal.store import Receipt, Store
     from geoseg.run.plan import Plan
@@ -93,6 +98,7 @@ def run(
     on_progress: Callable[[Progress], None],
     *,
     allow_missing: bool = False,
+    patience: Patience = NO_PATIENCE,
 ) -> Progress:
     """Do what is left of a plan.
 
@@ -105,6 +111,7 @@ def run(
         on_progress: Called when a block is done.
         allow_missing: Leave out what failed, and name it in the result, where at
             least one block is there.
+        patience: How long to wait for a worker where none is left.
 
     Returns:
         The counts of the whole run.
@@ -120,7 +127,7 @@ def run(
     """
     done = _what_lasts(job.plan, journal)
     walk = _Walk(job.plan, journal, done, on_progress)
-    with set_up_workers(client, job) as workers:
+    with set_up_workers(client, job, patience) as workers:
         failures = walk.finish(workers, job.at_once + _WAITING)
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
@@ -301,10 +308,10 @@ class _Walk:
                     done = _result(future, workers)
                 except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
-                except CancelledError as error:
-                    raise _no_worker() from error
+                except LOST as error:
+                    raise no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause
-                    self._failures.append(self._failure(work, error))
+                    self._failures.append(self._failure(work, in_our_words(error)))
                 else:
                     finished.append(
                         (work, (done,) if isinstance(work, Block) else done)
@@ -376,11 +383,16 @@ class _Census:
         if monotonic() - self._looked >= _LOOK_S:
             now = set(self._workers.members)
             self._told += [
-                f"worker {each} was lost; what it was about is done again by the others"
+                f"worker {each} was lost{self._why(each)}; what it was about is done "
+                f"again by the others"
                 for each in sorted(self._there - now)
             ]
             self._there, self._looked = now, monotonic()
         return tuple(self._told)
+
+    def _why(self, worker: str) -> str:
+        fate = self._workers.fate(worker)
+        return f" ({fate})" if fate else ""
 
 
 def _next_results(
@@ -391,8 +403,8 @@ def _next_results(
         try:
             ended = [results.get(timeout=_PATIENCE_S)]
         except Empty:
-            if not workers.count:
-                raise _no_worker() from None
+            if not workers.someone():
+                raise no_worker() from None
         else:
             return ended + [results.get() for _ in range(results.qsize())]
 
@@ -405,15 +417,8 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
         except TimeoutError:
             if future.status == "error":  # the task's own
                 raise
-            if not workers.count:
-                raise _no_worker() from None
-
-
-def _no_worker() -> RunError:
-    return RunError(
-        "no worker is left, or the scheduler is gone; start them again and run the "
-        "same command: it carries on from what is finished"
-    )
+            if not workers.someone():
+                raise no_worker() from None
 
 
 def _places(work: _Work) -> Sequence[Block | Piece]:

@@ -94,6 +94,9 @@ class SegmentOptions:
     each GPU if there are several, else none."""
     scheduler: str | None = None
     """The address of a dask scheduler whose workers do the work instead."""
+    wait_for_workers: float = 0
+    """Seconds to wait for a worker of that scheduler where there is none, when the run
+    begins and whenever the last one is lost; then the run stops."""
     run_dir: str | Path | None = None
     """Where unfinished work is kept, until the products are complete: a directory, or
     a place in an object store such as ``s3://bucket/prefix``, empty before and after;

@@ -182,6 +182,7 @@ def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
         compile=options.compile,
         workers=options.workers,
         scheduler=options.scheduler,
+        wait_for_workers=options.wait_for_workers,
         allow_missing=options.allow_missing,
         restart=options.restart,
         keep_parts=options.keep_parts,

@@ -11,7 +11,12 @@ from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.claim import check_products
-from geoseg.run.cluster import dashboard_of, default_workers, open_client
+from geoseg.run.cluster import (
+    Patience,
+    dashboard_of,
+    default_workers,
+    open_client,
+)
 from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mask
 from geoseg.run.engine import Progress, run
 from geoseg.run.journal.journal import Journal, open_journal
@@ -250,10 +255,21 @@ def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
     options, device = config.options, config.predictor.compute.device
     workers = default_workers(device) if options.workers is None else options.workers
     with open_client(
-        workers, options.scheduler, device=device, threads=threads
+        workers,
+        options.scheduler,
+        device=device,
+        threads=threads,
+        patience=_patience(options, "prepare", on_step),
     ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
+
+
+def _patience(options: SegmentOptions, stage: str, on_step: OnStep) -> Patience:
+    """Say how long a stage waits for a worker where none is left, and that it does."""
+    return Patience(
+        options.wait_for_workers, lambda text: on_step(Step(stage, note=text))
+    )
 
 
 def _journal(config: RunConfig) -> AbstractContextManager[Journal]:
@@ -338,8 +354,14 @@ def _infer(
             )
         )
 
-    allow = config.options.allow_missing
     with clock("infer"):
-        progress = run(job, journal, client, tell, allow_missing=allow)
+        progress = run(
+            job,
+            journal,
+            client,
+            tell,
+            allow_missing=config.options.allow_missing,
+            patience=_patience(config.options, "infer", on_step),
+        )
     config.scene.check_unchanged()
     return progress

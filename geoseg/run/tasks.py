@@ -91,6 +91,9 @@ class Predictor(Protocol):
     def threads(self) -> int:
         """The threads that an operation of a stream uses on a CPU."""
 
+    def check(self) -> None:
+        """Raise an error where this process does not read the same models."""
+
     def __call__(
         self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
     ) -> torch.Tensor:

@@ -53,6 +53,22 @@ def test_views_are_all_symmetries_of_a_square_and_can_be_undone():
     assert all(view.show(tile).shape == tile.shape for view in VIEWS["flips"])
 
 
+def test_a_process_that_reads_another_model_or_none_says_so(tmp_path):
+    network = build("Unet", "resnet18", SHALLOW, bands=2, classes=3, seed=1)
+    bands = (InputBand("a", "a", 0.5, 0.3), InputBand("b", "b", 0.4, 0.2))
+    settings = {"legend": THREE, "tile": 16, "scale": 1.0, "dtype": "float32"}
+    package = save(tmp_path / "one", network, bands=bands, **settings)
+    predictor = TilePredictor.of([(package, (0, 1))], COMPUTE)
+    assert predictor.check() is None
+    card = tmp_path / "one" / "mlm.json"
+    card.write_text(card.read_text() + " ")
+    with pytest.raises(ModelError, match="one is not the model that the run began"):
+        predictor.check()
+    (tmp_path / "one" / "config.json").unlink()
+    with pytest.raises(ModelError, match=r"config\.json"):
+        predictor.check()
+
+
 @pytest.mark.parametrize("views", ["flips", "d4"])
 def test_a_tile_that_is_turned_gives_what_it_gave_turned(models, views):
     predictor = TilePredictor.of(models[:1], COMPUTE, views)

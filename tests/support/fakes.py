@@ -80,6 +80,9 @@ class ContextPredictor:
     streams: int = 2
     threads: int = 1
 
+    def check(self) -> None:
+        """It is wherever it is sent."""
+
     def logits(self, values: np.ndarray, valid: np.ndarray) -> np.ndarray:
         """Float64 logits ``(class, y, x)`` of a tile ``(band, y, x)``."""
         filled = np.where(valid, values.astype(np.float64), 0.5)

@@ -4,6 +4,7 @@ Its rooms, from below:
 
 * `local`: workers of this machine, closed to everybody else on it;
 * `gpus`: one worker for each GPU of this machine;
+* `presence`: who is there to work, and what is said where nobody is;
 * `scheduler`: a running scheduler, asked who it is;
 * `client`: a dask client of whatever kind was asked for;
 * `worker_setup`: the workers of a run, which get its job and prove that they can do it.
@@ -11,13 +12,25 @@ Its rooms, from below:
 
 from geoseg.run.cluster.client import dashboard_of, map_on, open_client
 from geoseg.run.cluster.gpus import default_workers
+from geoseg.run.cluster.presence import (
+    LOST,
+    NO_PATIENCE,
+    Patience,
+    in_our_words,
+    no_worker,
+)
 from geoseg.run.cluster.worker_setup import Workforce, set_up_workers
 
 __all__ = [
+    "LOST",
+    "NO_PATIENCE",
+    "Patience",
     "Workforce",
     "dashboard_of",
     "default_workers",
+    "in_our_words",
     "map_on",
+    "no_worker",
     "open_client",
     "set_up_workers",
 ]

@@ -10,6 +10,13 @@ from distributed import Client
 
 from geoseg.run.cluster.gpus import gpu_cluster
 from geoseg.run.cluster.local import processes_cluster, threads_cluster
+from geoseg.run.cluster.presence import (
+    NO_PATIENCE,
+    Patience,
+    lost_told,
+    muttering_hushed,
+    patiently,
+)
 from geoseg.run.cluster.scheduler import remote_client
 from geoseg.run.tasks import THREADS
 
@@ -35,6 +42,7 @@ def open_client(
     *,
     device: str = "cpu",
     threads: int = THREADS,
+    patience: Patience = NO_PATIENCE,
 ) -> Iterator[Client]:
     """Open a dask client.
 
@@ -45,16 +53,30 @@ def open_client(
         device: What workers compute on; each gets a GPU of its own for ``cuda``.
         threads: Tasks of one process at a time; a running scheduler's workers have
             threads of their own.
+        patience: How long to wait for a running scheduler's first worker.
 
     Raises:
         ClusterError: The scheduler does not answer, or has no worker, or there are
             more workers than GPUs.
+        RunError: Within it, all workers or the scheduler were lost.
 
     """
-    if scheduler is not None:
-        with remote_client(scheduler) as client:
+    if scheduler is None and not workers:
+        with _own_client(0, threads, device) as client:
             yield client
         return
+    with (
+        lost_told(),
+        muttering_hushed(),
+        remote_client(scheduler, patience)
+        if scheduler is not None
+        else _own_client(workers, threads, device) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _own_client(workers: int, threads: int, device: str) -> Iterator[Client]:
     with (
         dask.config.set(_LEAN),
         _cluster(workers, threads, device) as cluster,
@@ -78,13 +100,20 @@ def dashboard_of(client: Client) -> str:
 
 
 def map_on(
-    client: Client,
+    client: Client, patience: Patience = NO_PATIENCE
 ) -> Callable[[Callable[[Item], Made], Iterable[Item]], list[Made]]:
-    """Give a function that does what `map` does, on the workers of a client."""
+    """Give a function that does what `map` does, on the workers of a client.
+
+    Args:
+        client: Whose workers.
+        patience: How long to wait for a worker where none is left; then what is given
+            raises a RunError.
+
+    """
 
     def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
         futures = client.map(function, list(items), pure=False, retries=_RETRIES)
-        made: list[Made] = client.gather(futures)
+        made: list[Made] = patiently(client, lambda: client.gather(futures), patience)
         return made
 
     return spread

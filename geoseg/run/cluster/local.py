@@ -32,11 +32,11 @@ class _NoServer:
         """Open no port: dask would, for health checks that nobody makes."""
 
 
-class _QuietScheduler(_NoServer, Scheduler):  # type: ignore[misc]  # dask has no types
+class _QuietScheduler(_NoServer, Scheduler):
     """A scheduler without a web server."""
 
 
-class _QuietWorker(_NoServer, Worker):  # type: ignore[misc]  # dask has no types
+class _QuietWorker(_NoServer, Worker):
     """A worker without a web server."""
 
 

@@ -12,16 +12,19 @@ from distributed.comm.core import connect
 from distributed.core import send_recv
 
 from geoseg.errors import ClusterError
+from geoseg.run.cluster.presence import NO_PATIENCE, someone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from geoseg.run.cluster.presence import Patience
 
 _ANSWER_S = 10
 """Seconds that a scheduler has to answer."""
 
 
 @contextmanager
-def remote_client(address: str) -> Iterator[Client]:
+def remote_client(address: str, patience: Patience = NO_PATIENCE) -> Iterator[Client]:
     """Open the client of a scheduler, once it is certain that there is one.
 
     A `Client` that fails to connect is garbage with an event loop. Where it is
@@ -34,10 +37,11 @@ def remote_client(address: str) -> Iterator[Client]:
     except (OSError, ValueError) as error:
         raise _silence(address) from error
     with client:
-        if not client.nthreads():
+        if not someone(client, patience):
             raise ClusterError(
                 f"the scheduler at {address} has no worker; start some with "
-                f"'dask worker {address}'"
+                f"'dask worker {address}', or have them waited for by "
+                f"--wait-for-workers"
             )
         yield client
 

@@ -1,20 +1,23 @@
 """The workers of a run, which get its job once and prove that they can do it.
 
 A worker gets the job when a run begins or, where it joins late or comes back after a
-crash, when it starts. It proves at once that it has the same libraries, sees the same
-scene and can write the run directory; one that does not is refused by name before
-anything is inferred.
+crash, when it starts. Before its first task it proves that it has the same libraries,
+sees the same scene, reads the same models and can write the run directory; one that
+does not is refused by name, those that are there when the run begins before anything
+is inferred.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import version
 from itertools import count
 from socket import gethostname
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 import rasterio
@@ -22,6 +25,15 @@ from distributed import WorkerPlugin, get_worker
 
 from geoseg.errors import ClusterError, GeosegError
 from geoseg.run.cluster.gpus import GPU, gpu_id, share
+from geoseg.run.cluster.presence import (
+    NO_PATIENCE,
+    ask,
+    limits,
+    members,
+    restarted,
+    someone,
+    within,
+)
 from geoseg.storage.remote import settings
 
 if TYPE_CHECKING:
@@ -29,10 +41,13 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future, Scheduler, Worker
 
+    from geoseg.run.cluster.presence import Patience
     from geoseg.run.tasks import Job
 
 _SAME = ("geoseg", "numpy", "rasterio", "torch")
 """The libraries that every worker has in the client's version, beside GDAL."""
+_HERE = "inproc://"
+"""How the address of a worker begins that is a thread of this process."""
 
 Given = TypeVarTuple("Given")
 Result = TypeVar("Result")
@@ -44,25 +59,42 @@ class _Workers(WorkerPlugin):
     def __init__(self, job: Job, versions: Mapping[str, str]) -> None:
         """Carry a job to the workers, and the settings that reach its files."""
         self.job = job
-        self.lack = ""
+        self._lack: str | None = None
         self._versions = versions
         self._settings = settings()
         self._before: dict[str, str | None] = {}
 
-    def setup(self, worker: Worker) -> None:
-        """Prove, on the worker, that it can do the job."""
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
+        """Take over the settings, on the worker."""
+        self._proving = Lock()  # none travels
         for name, value in self._settings.items():
             if os.environ.get(name) != value:
                 self._before[name] = os.environ.get(name)
                 os.environ[name] = value
-        self.lack = _other_versions(library_versions(), self._versions)
-        if self.lack:
-            return
+
+    def lack(self, address: str) -> str:
+        """Prove once, on the worker, that it can do the job; say what it lacks.
+
+        In a thread of its own, so that the worker gives signs of life meanwhile.
+        """
+        with self._proving:
+            if self._lack is None:
+                self._lack = self._prove()
+                if self._lack and not address.startswith(_HERE):
+                    self._lack += f" (seen from {gethostname()}, {address})"
+            return self._lack
+
+    def _prove(self) -> str:
+        lack = _other_versions(library_versions(), self._versions)
+        if lack:
+            return lack
         try:
             self.job.source.check()
+            self.job.predictor.check()
             self.job.store.check()
         except (GeosegError, OSError) as error:
-            self.lack = f"{error} (seen from {gethostname()}, {worker.address})"
+            return str(error)
+        return ""
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Leave the worker's settings as they were."""
@@ -76,9 +108,9 @@ class _Workers(WorkerPlugin):
 class Workforce:
     """The workers of a client that a job goes to: use `set_up_workers`."""
 
-    def __init__(self, client: Client, name: str, job: Job) -> None:
+    def __init__(self, client: Client, name: str, job: Job, patience: Patience) -> None:
         """Take workers that carry a job under a name."""
-        self._client, self._name = client, name
+        self._client, self._name, self._patience = client, name, patience
         self._on_gpus = job.predictor.device.type == "cuda"
         self._share = share(job.at_once)
         self._submitted = count()
@@ -86,15 +118,25 @@ class Workforce:
     @property
     def members(self) -> list[str]:
         """Their addresses now: of a job on GPUs, those that declare one, if any do."""
-        if self._client.status != "running":  # the scheduler is gone
-            return []
-        with_gpu = self._with_gpu()
-        return with_gpu or list(self._client.nthreads())
+        there = members(self._client)
+        return (there and self._with_gpu()) or there
 
     @property
     def count(self) -> int:
         """How many workers there are now; 0 where the scheduler is gone."""
         return len(self.members)
+
+    def someone(self) -> bool:
+        """Tell whether there is a worker, or comes one while there is patience."""
+        return someone(self._client, self._patience)
+
+    def fate(self, worker: str) -> str:
+        """Say of a lost worker that it held too much memory; empty if it did not."""
+        return restarted(self._client, worker, self._limits.get(worker, 0))
+
+    @cached_property
+    def _limits(self) -> dict[str, int]:
+        return limits(self._client)
 
     def submit(
         self,
@@ -133,19 +175,26 @@ def _resources(dask_scheduler: Scheduler) -> dict[str, list[str]]:
 
 
 @contextmanager
-def set_up_workers(client: Client, job: Job) -> Iterator[Workforce]:
+def set_up_workers(
+    client: Client, job: Job, patience: Patience = NO_PATIENCE
+) -> Iterator[Workforce]:
     """Give a job to all workers of a client, once they have proved themselves.
 
+    Args:
+        client: Whose workers.
+        job: What they are to do.
+        patience: How long to wait for a worker where none is left.
+
     Raises:
-        ClusterError: A worker lacks something, or shares its GPU with another; the
-            message names who and what.
+        ClusterError: A worker lacks something, shares its GPU with another, is lost,
+            or gives no sign of life; the message names who and what.
 
     """
     name = f"geoseg-{secrets.token_hex(8)}"
-    workers = Workforce(client, name, job)
-    members = workers.members
+    workers = Workforce(client, name, job, patience)
+    asked = workers.members
     versions = library_versions()
-    answers = client.run(library_versions, workers=members, on_error="return")
+    answers = ask(client, library_versions, asked)
     _refuse(
         {
             worker: str(found)
@@ -154,15 +203,30 @@ def set_up_workers(client: Client, job: Job) -> Iterator[Workforce]:
             for worker, found in answers.items()
         }
     )
-    if job.predictor.device.type == "cuda" and len(members) > 1:
-        _refuse_sharing(client.run(gpu_id, workers=members))
-    client.register_plugin(_Workers(job, versions), name=name)
+    if job.predictor.device.type == "cuda" and len(asked) > 1:
+        _refuse_sharing(ask(client, gpu_id, asked))
     try:
-        _refuse(client.run(_lack, name, workers=members))
+        _hand_over(client, name, _Workers(job, versions))
+        _refuse({w: str(lack) for w, lack in ask(client, _lack, asked, name).items()})
         yield workers
     finally:
         if client.status == "running":
-            client.unregister_worker_plugin(name)
+            # Whatever this raises would hide the error that ends the run.
+            with suppress(Exception):
+                within(client, lambda: client.unregister_worker_plugin(name))
+
+
+def _hand_over(client: Client, name: str, job: _Workers) -> None:
+    """Give a job to all workers, those that come later included."""
+    try:
+        within(client, lambda: client.register_plugin(job, name=name))
+    except OSError:
+        return  # whom it does not reach is found out by the question that follows
+    except Exception as error:
+        raise ClusterError(
+            f"a worker cannot take part: it cannot load the run "
+            f"({type(error).__name__}: {error}); every worker needs the same libraries"
+        ) from error
 
 
 def _refuse_sharing(gpus: Mapping[str, str]) -> None:
@@ -196,15 +260,18 @@ def _refuse(lacks: Mapping[str, str]) -> None:
     """Raise an error if any worker lacks anything."""
     for worker, lack in sorted(lacks.items()):
         if lack:
+            if worker.startswith(_HERE):
+                raise ClusterError(lack)
             raise ClusterError(
                 f"worker {worker} cannot take part: {lack}; every worker needs the "
-                f"same libraries, the scene and the run directory"
+                f"same libraries, the scene, the models and the run directory"
             )
 
 
-def _lack(name: str, dask_worker: Worker) -> str:
+async def _lack(name: str, dask_worker: Worker) -> str:
     """Tell, on a worker, what it lacks. dask fills in the worker, by its name."""
-    return cast("_Workers", dask_worker.plugins[name]).lack
+    plugin = cast("_Workers", dask_worker.plugins[name])
+    return await asyncio.to_thread(plugin.lack, dask_worker.address)
 
 
 def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Result:
@@ -215,7 +282,7 @@ def _work(name: str, task: Callable[[Job, *Given], Result], *args: *Given) -> Re
     """
     worker = get_worker()
     workers = cast("_Workers", worker.plugins[name])
-    _refuse({worker.address: workers.lack})
+    _refuse({worker.address: workers.lack(worker.address)})
     try:
         return task(workers.job, *args)
     except GeosegError as error:

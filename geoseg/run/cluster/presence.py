@@ -1,0 +1,280 @@
+"""Who is there to work, and what is said where nobody is.
+
+A worker may die, be stopped, or be restarted by its nanny at any moment. So nothing
+here waits for one that gives no sign of life, or for the last one that is gone; and
+whatever dask raises then becomes one kind of sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from distributed import KilledWorker
+from distributed.comm.core import CommClosedError
+from distributed.metrics import time
+
+from geoseg.errors import ClusterError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from distributed import Client
+
+LOST = (CancelledError, CommClosedError)
+"""What dask raises where a scheduler, or the last holder of a result, is gone."""
+_SILENT_S = 60.0
+"""Seconds without a sign of life after which a worker is not waited for."""
+_LOOK_S = 1.0
+"""Seconds between looks at who is there."""
+_RESTARTED = "worker-restart-memory"
+"""Under what dask's nannies note that they end a worker that holds too much memory."""
+
+_MUTTERERS = ("asyncio", "distributed", "distributed.client", "tornado.application")
+"""Loggers of what dask runs on; those below them take their levels."""
+
+Answer = TypeVar("Answer")
+
+
+def _hush(_: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a run that has no worker waits for one to come."""
+
+    seconds: float = 0
+    """As long as this, at most."""
+    tell: Callable[[str], None] = _hush
+    """Called with a sentence when the waiting begins."""
+
+
+NO_PATIENCE = Patience()
+"""Stop at once where no worker is left."""
+
+
+def members(client: Client) -> list[str]:
+    """Name the workers that there are now; none where the scheduler is gone."""
+    if client.status != "running":
+        return []
+    try:
+        return list(client.nthreads())
+    except (OSError, CancelledError):
+        return []
+
+
+def someone(client: Client, patience: Patience) -> bool:
+    """Tell whether there is a worker; where there is none, wait for one to come."""
+    if members(client):
+        return True
+    if client.status != "running" or not patience.seconds:
+        return False
+    patience.tell(
+        f"no worker is there; waiting for one, {patience.seconds:g} s at most"
+    )
+    end = monotonic() + patience.seconds
+    while monotonic() < end and client.status == "running":
+        sleep(_LOOK_S / 4)
+        if members(client):
+            return True
+    return False
+
+
+def no_worker() -> RunError:
+    """Make the error that ends a run without workers."""
+    return RunError(
+        "no worker is left, or the scheduler is gone; start them again and run the "
+        "same command: it carries on from what is finished"
+    )
+
+
+@contextmanager
+def muttering_hushed() -> Iterator[None]:
+    """Keep from the terminal what dask's loops log while they die: we say it."""
+    with ExitStack() as stack:
+        for name in _MUTTERERS:
+            logger = logging.getLogger(name)
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL)
+        yield
+
+
+@contextmanager
+def lost_told() -> Iterator[None]:
+    """Say in our words that all is lost, whatever part of dask finds it out."""
+    try:
+        yield
+    except KilledWorker as error:
+        raise in_our_words(error) from error
+    except LOST as error:
+        raise no_worker() from error
+
+
+def in_our_words(error: Exception) -> Exception:
+    """Say where it is so that workers died at a task, each that tried it."""
+    if not isinstance(error, KilledWorker):
+        return error
+    worker = error.last_worker
+    return RunError(
+        f"{error.allowed_failures + 1} workers were lost at the same work, the last "
+        f"was {worker.address}, which may hold {_gigabytes(worker.memory_limit)} of "
+        f"memory; most often that is too little: give dask worker a higher "
+        f"--memory-limit (0 for none), or a smaller --block"
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size else "any amount"
+
+
+def limits(client: Client) -> dict[str, int]:
+    """Tell how many bytes each worker may hold; 0 where nobody counts."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return {address: each["memory_limit"] or 0 for address, each in workers.items()}
+
+
+def restarted(client: Client, worker: str, limit: int) -> str:
+    """Say that a worker that is gone held too much memory; empty where it did not."""
+    events: Sequence[tuple[float, Mapping[str, Any]]] = client.get_events(_RESTARTED)
+    held = [event["rss"] for _, event in events if event["worker"] == worker]
+    if not held:
+        return ""
+    return (
+        f"its nanny restarted it, for it held {_gigabytes(held[-1])} of the "
+        f"{_gigabytes(limit)} of memory that --memory-limit allows"
+    )
+
+
+def patiently(
+    client: Client, begin: Callable[[], Awaitable[Answer]], patience: Patience
+) -> Answer:
+    """Wait for what workers do, as long as there is one to do it.
+
+    Args:
+        client: Whose workers.
+        begin: Called in the client's loop, where dask's calls can be awaited.
+        patience: How long to wait for a worker where none is left.
+
+    Raises:
+        RunError: No worker is left.
+
+    """
+    begun: asyncio.Future[Answer] = client.sync(_begun, begin)
+    while not client.sync(_ended, begun):
+        if not someone(client, patience):
+            client.sync(_given_up, begun)
+            raise no_worker()
+    return begun.result()
+
+
+def within(client: Client, begin: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Wait for what all workers are to do at once, while they may be alive.
+
+    Raises:
+        TimeoutError: One has not done it for longer than any is waited for.
+
+    """
+    answer: Answer = client.sync(_within, begin)
+    return answer
+
+
+async def _within(begin: Callable[[], Awaitable[Answer]]) -> Answer:
+    return await asyncio.wait_for(begin(), _SILENT_S)
+
+
+async def _begun(begin: Callable[[], Awaitable[Answer]]) -> asyncio.Future[Answer]:
+    return asyncio.ensure_future(begin())
+
+
+async def _ended(begun: asyncio.Future[Any]) -> bool:
+    await asyncio.wait([begun], timeout=_LOOK_S)
+    return begun.done()
+
+
+async def _given_up(begun: asyncio.Future[Any]) -> None:
+    begun.cancel()
+
+
+def ask(
+    client: Client, function: Callable[..., Any], workers: Sequence[str], *args: object
+) -> dict[str, Any]:
+    """Have each worker call a function, outside of its tasks.
+
+    Returns:
+        What each gives: its answer, or the exception that the function raised.
+
+    Raises:
+        ClusterError: A worker is lost or gives no sign of life; it is named.
+        RunError: The scheduler is gone.
+
+    """
+    with lost_told():
+        allowed = limits(client)
+        answers: dict[str, Any] = client.sync(_ask, client, function, workers, args)
+        for worker, answer in sorted(answers.items()):
+            if isinstance(answer, _Silent):
+                raise _silent(worker)
+            if isinstance(answer, OSError):
+                raise gone(client, worker, allowed.get(worker, 0))
+    return answers
+
+
+class _Silent(Exception):  # noqa: N818  # what stands for an answer, never raised
+    """The answer of a worker that gives none."""
+
+
+async def _ask(
+    client: Client,
+    function: Callable[..., Any],
+    workers: Sequence[str],
+    args: tuple[object, ...],
+) -> dict[str, Any]:
+    scheduler: Any = client.scheduler
+    questions = {
+        worker: asyncio.ensure_future(
+            client.run(function, *args, workers=[worker], on_error="return")
+        )
+        for worker in workers
+    }
+    answers: dict[str, Any] = {}
+    silent: set[str] = set()
+    while waiting := {w: q for w, q in questions.items() if w not in answers}:
+        await asyncio.wait(waiting.values(), timeout=_LOOK_S)
+        before, silent = silent, set()
+        there = (await scheduler.identity(n_workers=-1))["workers"]
+        for worker, question in waiting.items():
+            if question.done():
+                answers[worker] = question.result()[worker]
+            elif worker not in there:
+                answers[worker] = CommClosedError("it is gone")
+            elif time() - there[worker]["last_seen"] > _SILENT_S:
+                silent.add(worker)
+        # Twice, so that a machine that slept a while itself says nothing of others.
+        answers.update((worker, _Silent()) for worker in silent & before)
+    for question in questions.values():
+        question.cancel()
+    return answers
+
+
+def _silent(worker: str) -> ClusterError:
+    return ClusterError(
+        f"worker {worker} gives no sign of life for {_SILENT_S:g} s: it is stopped, or "
+        f"its machine is; let it go on or end it, and run the same command again"
+    )
+
+
+def gone(client: Client, worker: str, limit: int) -> ClusterError:
+    """Make the error of a worker that is lost before the run begins."""
+    why = restarted(client, worker, limit)
+    told = f" ({why})" if why else ""
+    return ClusterError(
+        f"worker {worker} was lost before the run began{told}; "
+        + ("give it more, or 0 for no limit" if why else "see what it says of it")
+        + ", and run the same command again"
+    )
