@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoseg.geo.windows import Window
     from geoseg.models.exchange.import_model import import_model
     from geoseg.models.exchange.recipes import Recipe, available_models
-    from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
+    from geoseg.models.networks.crf import fully_connected_crf
     from geoseg.models.networks.receptive_field import (
         Inspection,
         ReceptiveField,
@@ -39,21 +39,26 @@ if TYPE_CHECKING:
     from geoseg.models.package.new import NewPackage
     from geoseg.models.package.package import ModelPackage, known_models, load_package
     from geoseg.models.package.validate import Validation, validate_model
+    from geoseg.options import (
+        CrfOptions,
+        PolygonOptions,
+        SceneOptions,
+        SegmentOptions,
+    )
     from geoseg.progress import Step
     from geoseg.report.report import Report
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import EvaluateOptions, evaluate
     from geoseg.run.change import Change, ChangeOptions, change
-    from geoseg.run.options import SegmentOptions
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
-    from geoseg.scene import Scene, SceneOptions, open_scene
+    from geoseg.scene import Scene, open_scene
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
     from geoseg.train.train import Trained, train
-    from geoseg.vectorize.polygonize import PolygonOptions, vectorize
+    from geoseg.vectorize.polygonize import vectorize
 
     __version__: str
 
@@ -62,7 +67,7 @@ _HOMES = {
     "Assessment": "geoseg.evaluate.assessment",
     "Change": "geoseg.run.change",
     "ChangeOptions": "geoseg.run.change",
-    "CrfOptions": "geoseg.models.networks.crf",
+    "CrfOptions": "geoseg.options",
     "Estimate": "geoseg.evaluate.intervals",
     "EvaluateOptions": "geoseg.run.assess",
     "ExportedTiles": "geoseg.train.chips.export",
@@ -76,7 +81,7 @@ _HOMES = {
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
     "NewPackage": "geoseg.models.package.new",
-    "PolygonOptions": "geoseg.vectorize.polygonize",
+    "PolygonOptions": "geoseg.options",
     "ReceptiveField": "geoseg.models.networks.receptive_field",
     "Recipe": "geoseg.models.exchange.recipes",
     "Report": "geoseg.report.report",
@@ -84,8 +89,8 @@ _HOMES = {
     "SampleOptions": "geoseg.run.sample_points",
     "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
-    "SceneOptions": "geoseg.scene",
-    "SegmentOptions": "geoseg.run.options",
+    "SceneOptions": "geoseg.options",
+    "SegmentOptions": "geoseg.options",
     "Step": "geoseg.progress",
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.run.sample_points",
@@ -251,9 +256,14 @@ def _tell_of_fields(kind: type) -> None:
     if not hasattr(kind, "__dataclass_fields__") or _FIELDS in told:
         return
     import ast  # noqa: PLC0415  # who uses functions alone needs neither
+    import dataclasses  # noqa: PLC0415
     import inspect  # noqa: PLC0415
 
-    fields: dict[str, str] = {}
+    from geoseg.options import about  # noqa: PLC0415
+
+    options = dataclasses.fields(kind)
+    texts = {each.name: it for each in options if (it := about(each))}
+    fields = {name: it.in_python() for name, it in texts.items()}
     for each in reversed(kind.__mro__[:-1]):
         try:
             tree = ast.parse(inspect.cleandoc(f"\n{inspect.getsource(each)}"))

@@ -46,6 +46,9 @@ _ADDRESS = re.compile(
 """An address, also as pathlib writes it, with one slash."""
 _END = re.compile(r"[;,.:)\]}]+$")
 """What belongs to the sentence around an address."""
+OPTION = re.compile(r"`(?P<name>[a-z][a-z_]*)(?:=(?P<value>[^`]*))?`")
+"""How a message names an option: as Python does, between backticks, with or without a
+value: ```crs```, ```precision='float32'```. The command line spells it as its flag."""
 _LONGEST_MESSAGE = 4000
 _LONGEST_VALUE = 80
 _LONGEST_NAME = 250

@@ -21,17 +21,18 @@ ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground up
     "errors": ("", ""),
     "progress": ("", ""),
+    "options": ("errors", ""),
     "geo": ("errors", "affine numba numpy pyproj"),
     "storage": (
         "errors geo",
         "filelock fsspec geopandas h5py numpy pyarrow pyogrio pyproj rasterio shapely",
     ),
     "scene": (
-        "errors progress geo storage",
+        "errors progress options geo storage",
         "affine numpy pyproj pystac rasterio xarray",
     ),
     "models": (
-        "errors progress geo storage scene",
+        "errors progress options geo storage scene",
         (
             # pyarrow unpacks blocks of TensorFlow's index files.
             "google huggingface_hub numpy onnx onnxruntime pyarrow pystac safetensors "
@@ -39,14 +40,14 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
     ),
     "raster": ("errors geo storage scene", "numpy pyproj rasterio"),
-    "predict": ("errors progress geo scene models", "numpy torch"),
+    "predict": ("errors progress options geo scene models", "numpy torch"),
     "overlay": (
         "errors geo storage raster",
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     "report": ("errors geo storage raster", "matplotlib numpy rasterio shapely"),
     "vectorize": (
-        "errors progress geo storage raster overlay",
+        "errors progress options geo storage raster overlay",
         "affine geopandas numpy pyproj shapely",
     ),
     "evaluate": (
@@ -56,8 +57,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "run": (
         (
-            "errors progress geo storage scene models raster predict overlay report "
-            "vectorize evaluate"
+            "errors progress options geo storage scene models raster predict overlay "
+            "report vectorize evaluate"
         ),
         (
             "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
@@ -65,7 +66,10 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
     ),
     "train": (
-        "errors progress geo storage scene models raster predict overlay evaluate",
+        (
+            "errors progress options geo storage scene models raster predict overlay "
+            "evaluate"
+        ),
         (
             "geopandas matplotlib numpy pyproj pystac rasterio safetensors scipy "
             "segmentation_models_pytorch shapely sklearn threadpoolctl torch "
@@ -73,18 +77,18 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
     ),
     "diagnose": (
-        "errors progress geo storage scene models predict overlay report run",
+        "errors progress options geo storage scene models predict overlay report run",
         "numpy torch",
     ),
     "__init__": (
         # geo: the values that arrays come with. storage: what columns a file has.
         (
-            "errors progress geo storage scene models report vectorize evaluate run "
-            "train diagnose"
+            "errors progress options geo storage scene models report vectorize "
+            "evaluate run train diagnose"
         ),
         "",
     ),
-    "cli": ("errors __init__", "click geopandas rich"),
+    "cli": ("errors options __init__", "click geopandas rich rich_click"),
     "__main__": ("cli", ""),
 }
 

@@ -6,14 +6,15 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import a_path, a_place, overwriting, reporting
+from geoseg.cli.options import overwriting, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import formats
 from geoseg.cli.options import (
-    a_path,
-    a_place,
-    drawing,
+    flags_of,
+    options_of,
     overwriting,
-    pairs,
-    polygon_options,
     reporting,
 )
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place, pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +56,7 @@ _SHOWN = 15
     help="Format of the polygons; repeat for several.",
 )
 @overwriting
-@drawing
+@flags_of(geoseg.PolygonOptions)
 @reporting
 def command(
     before: str,
@@ -80,7 +78,7 @@ def command(
     and the polygons are the ground that changed. Draw a sample within the transitions
     (geoseg sample-points change/change.tif) to say how much there is of each.
     """
-    drawn = polygon_options(flags)
+    drawn = options_of(geoseg.PolygonOptions, flags)
     options = geoseg.ChangeOptions(polygons=drawn, **flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.change(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
+import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import fields
 from geoseg.cli.figures import show_assessment
 from geoseg.cli.options import (
-    a_path,
-    a_place,
     overwriting,
-    pairs,
     reporting,
     spreading,
 )
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place, pairs
 
 
 @click.command("evaluate")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.cards import card_of
-from geoseg.cli.options import a_path, reporting
+from geoseg.cli.options import reporting
 from geoseg.cli.paper import say, show, show_json
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
+from click.exceptions import Exit
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import any_place, models
-from geoseg.cli.imagery import scene_flags, scene_options
-from geoseg.cli.options import a_path, reporting
+from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from geoseg import ModelFit, SceneDescription
@@ -26,17 +27,31 @@ _UNFIT = 2
 @click.command("info")
 @click.argument("scene", nargs=-1, required=True, type=any_place)
 @click.option(
-    "--model", shell_complete=models, help="Tell whether this model fits, and how."
+    "--model",
+    shell_complete=models,
+    help="Tell whether this model fits, and how.",
+    panel="Where",
 )
 @click.option(
     "--aoi",
     type=any_place,
     metavar="AREA",
     help="Draw this area into the picture.",
+    panel="Where",
 )
-@click.option("--plot", type=a_path, help="Draw members, AOI and tiles as a PNG here.")
-@click.option("--exact", is_flag=True, help="Read all pixels for ranges and shares.")
-@scene_flags
+@click.option(
+    "--plot",
+    type=a_path,
+    help="Draw members, AOI and tiles as a PNG here.",
+    panel="Where",
+)
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Read all pixels for ranges and shares.",
+    panel="Where",
+)
+@flags_of(geoseg.SceneOptions)
 @reporting
 def command(
     scene: tuple[str, ...],
@@ -56,7 +71,7 @@ def command(
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.info(
             scene,
-            options=scene_options(flags),
+            options=options_of(geoseg.SceneOptions, flags),
             on_step=screen.show_step,
             **flags,
         )
@@ -69,7 +84,7 @@ def command(
         if flags["plot"] is not None:
             show_line(escape(str(flags["plot"])))
     if found.model is not None and found.model.why_not:
-        raise click.exceptions.Exit(_UNFIT)
+        raise Exit(_UNFIT)
 
 
 def _show(found: SceneDescription) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 

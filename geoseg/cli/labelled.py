@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-import click
+import rich_click as click
 
 from geoseg.cli.completion import any_place, fields
-from geoseg.cli.options import a_path, a_place, names
+from geoseg.cli.values import a_path, a_place, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,19 +1,161 @@
-"""Flags that several commands share, each defined once."""
+"""Flags made of the fields of options, and those that several commands share."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-import click
+import rich_click as click
 
-import geoseg
-from geoseg.errors import InputError
+from geoseg.cli import values
+from geoseg.cli.completion import any_place, formats, models
+from geoseg.cli.completion import fields as columns
+from geoseg.cli.spelling import flag_of, spelled
+from geoseg.options import About, about
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from dataclasses import Field
 
     Command = TypeVar("Command", bound=Callable[..., None])
+    Chosen = TypeVar("Chosen")
+
+_HELD: dict[str, dict[str, Any]] = {
+    "": {},
+    "field": {"shell_complete": columns},
+    "format": {"shell_complete": formats},
+    "model": {"shell_complete": models},
+    "path": {"type": values.a_path},
+    "place": {"type": any_place},
+}
+"""How a shell completes what an option holds."""
+_READ: dict[Any, Callable[..., Any]] = {
+    tuple[tuple[str, str], ...]: values.named_files,
+    tuple[int, ...]: values.band_numbers,
+    tuple[float, float, float, float] | None: values.numbers(4),
+    float | tuple[float, float] | None: values.numbers(1, 2),
+    float | Literal["none"] | None: values.number_or_none,
+}
+"""How what is written becomes a value, where click does not know."""
+
+
+def flags_of(
+    kind: type, *, leave_out: Sequence[str] = (), **defaults: object
+) -> Callable[[Command], Command]:
+    """Add a flag for each field of a class of options, and of those inside it.
+
+    Flags stand in the order of the fields, those of a class under its heading.
+
+    Args:
+        kind: The class.
+        leave_out: Fields that get no flag.
+        defaults: What fields are by default where that is not the class's.
+
+    """
+
+    def add_all(command: Command) -> Command:
+        for owner, each in reversed(_declared(kind)):
+            if each.name not in leave_out:
+                default = defaults.get(each.name, each.default)
+                command = _flag(owner, each, default)(command)
+        return command
+
+    return add_all
+
+
+def options_of(kind: type[Chosen], flags: dict[str, Any]) -> Chosen:
+    """Take the values of the flags that `flags_of` added out of a command's."""
+    inside = get_type_hints(kind)
+    chosen = {
+        each.name: (
+            options_of(inside[each.name], flags)
+            if about(each) is None
+            else flags.pop(each.name)
+        )
+        for each in fields(kind)  # type: ignore[arg-type]  # options are dataclasses
+        if each.name in flags
+        or (about(each) is None and is_dataclass(inside[each.name]))
+    }
+    return kind(**chosen)
+
+
+def _declared(kind: type) -> list[tuple[type, Field[Any]]]:
+    """List the fields that are options with the class that declares each."""
+    hints, found = get_type_hints(kind), []
+    owners = [each for each in kind.__mro__ if is_dataclass(each)]
+    for owner in owners[1:] + owners[:1]:
+        own = vars(owner).get("__annotations__", {})
+        for each in (one for one in fields(owner) if one.name in own):
+            if about(each) is not None:
+                found.append((owner, each))
+            elif is_dataclass(hints[each.name]):
+                found += _declared(hints[each.name])
+    return found
+
+
+def _flag(
+    owner: type, each: Field[Any], default: object
+) -> Callable[[Command], Command]:
+    """Make the flag of a field of the class that declares it."""
+    told, hint = about(each), get_type_hints(owner)[each.name]
+    assert told is not None  # noqa: S101  # only such are declared
+    how = _written(hint, told, default) | _HELD[told.holds]
+    if told.metavar:
+        how["metavar"] = told.metavar
+    text = spelled(told.text)
+    if told.otherwise:
+        text += f" [default: {told.otherwise}]"
+    made: Callable[[Command], Command] = click.option(
+        flag_of(told.flag or each.name),
+        each.name,
+        help=text,
+        panel=owner.HEADING,  # type: ignore[attr-defined]  # each class of options has one
+        **how,
+    )
+    return made
+
+
+def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
+    """Say how an option's value is written, by its type."""
+    kinds = set(get_args(hint)) - {type(None)} or {hint}
+    nested: Any = next(filter(is_dataclass, kinds), None)
+    if hint is bool:
+        return {"is_flag": True}
+    if nested is not None:
+        return {"is_flag": True, "callback": lambda _, __, on: nested() if on else None}
+    if hint in _READ:
+        return {"callback": _READ[hint], "multiple": told.repeats}
+    shown = {"default": default, "show_default": default not in {None, ()}}
+    return shown | (_number(kinds, told) or _text(hint, told, default))
+
+
+def _number(kinds: set[Any], told: About) -> dict[str, Any]:
+    """Say how a number is written; nothing of what is none."""
+    kind = next((each for each in (float, int) if each in kinds), None)
+    if kind is None:
+        return {}
+    if told.least is None and told.most is None:
+        return {"type": kind}
+    bounded = click.IntRange if kind is int else click.FloatRange
+    shown = "INTEGER" if kind is int else "NUMBER"
+    return {"type": bounded(told.least, told.most), "metavar": shown}
+
+
+def _text(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
+    """Say how a choice, a text, or names with commas between are written."""
+    if get_origin(hint) is Literal:
+        return {"type": click.Choice(get_args(hint))}
+    if isinstance(default, tuple) and not told.repeats:
+        return {"default": ",".join(default), "callback": values.names}
+    return {"multiple": told.repeats}
 
 
 def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
@@ -42,7 +184,10 @@ def reporting(command: Command) -> Command:
             help="Print one JSON object on standard output, all else on the error one.",
         ),
         click.option(
-            "--quiet", "-q", is_flag=True, help="Print nothing but warnings and errors."
+            "--quiet",
+            "-q",
+            is_flag=True,
+            help="Print nothing but warnings and errors.",
         ),
     ):
         command = add(command)
@@ -56,93 +201,6 @@ def overwriting(command: Command) -> Command:
         is_flag=True,
         help="Replace files, too, that geoseg did not write or somebody has changed.",
     )(command)
-
-
-class _DiskPath(click.Path):
-    """A path on a disk; of a URL, pathlib would make a folder named ``s3:``."""
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401  # click's signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Any:  # noqa: ANN401  # the same
-        """Refuse a URL, and nothing, which would be the folder one is in."""
-        if not str(value):
-            raise InputError("a path is empty; name a file or a folder")
-        if "://" in str(value):
-            raise InputError(
-                f"{value} is no path on a disk, which is what is needed here; copy "
-                f"the file, or name a place on a disk"
-            )
-        return super().convert(value, param, ctx)
-
-
-# Paths are checked by the library, so that Python and the command line give one
-# and the same sentence.
-a_path = _DiskPath(path_type=Path)
-a_place = click.Path()
-"""A raster that may also be a URL or a place in an archive, as text."""
-
-
-def tiling(command: Command) -> Command:
-    """Add --tile and --overlap."""
-    for add in (
-        click.option(
-            "--overlap", type=int, help="Overlap in pixels [default: the model's]."
-        ),
-        click.option(
-            "--tile", type=int, help="Tile side in pixels [default: the model's]."
-        ),
-    ):
-        command = add(command)
-    return command
-
-
-def computing(*, precision: str) -> Callable[[Command], Command]:
-    """Add --device and --precision, with what the latter is by default."""
-
-    def add_both(command: Command) -> Command:
-        for add in (
-            click.option(
-                "--precision",
-                type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-                default=precision,
-                show_default=True,
-                help="What it computes in.",
-            ),
-            click.option(
-                "--device",
-                type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-                default="auto",
-                show_default=True,
-                help="What computes.",
-            ),
-        ):
-            command = add(command)
-        return command
-
-    return add_both
-
-
-def names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
-    """Read NAME,NAME."""
-    return tuple(name for name in value.split(",") if name)
-
-
-def pairs(
-    _: click.Context, parameter: click.Parameter, value: str | None
-) -> dict[str, str]:
-    """Read ``this=that,this=that``; what is behind a ``=`` may be empty."""
-    found: dict[str, str] = {}
-    for pair in filter(None, (value or "").split(",")):
-        name, equals, target = (part.strip() for part in pair.partition("="))
-        if not equals or not name or name in found:
-            raise click.BadParameter(
-                f"{pair!r} is not written {parameter.metavar}, each name once"
-            )
-        found[name] = target
-    return found
 
 
 def spreading(command: Command) -> Command:
@@ -161,54 +219,3 @@ def spreading(command: Command) -> Command:
     ):
         command = add(command)
     return command
-
-
-def drawing(command: Command) -> Command:
-    """Add the flags of `geoseg.PolygonOptions`."""
-    for add in (
-        click.option(
-            "--classes",
-            default="",
-            metavar="NAME,NAME",
-            callback=names,
-            help="Draw these classes only [default: all].",
-        ),
-        click.option(
-            "--dissolve", is_flag=True, help="One multipolygon for each class."
-        ),
-        click.option(
-            "--connectivity",
-            type=click.Choice([4, 8]),
-            default=4,
-            show_default=True,
-            help="Whether pixels that touch at a corner are one region (8).",
-        ),
-        click.option(
-            "--smooth",
-            type=int,
-            default=0,
-            show_default=True,
-            help="How often corners are cut (Chaikin), 0 to 4.",
-        ),
-        click.option(
-            "--simplify",
-            default="0px",
-            show_default=True,
-            help="How far lines may move to become straighter: 1.5px, 15m.",
-        ),
-        click.option(
-            "--min-area",
-            default="0px",
-            show_default=True,
-            help="Patches below this go to a neighbour: 0.5ha, 400m2, 12px.",
-        ),
-    ):
-        command = add(command)
-    return command
-
-
-def polygon_options(flags: dict[str, Any]) -> geoseg.PolygonOptions:
-    """Take the flags that `drawing` added out of a command's."""
-    fields = ("min_area", "simplify", "smooth", "connectivity", "dissolve")
-    chosen = {field: flags.pop(field) for field in fields}
-    return geoseg.PolygonOptions(**chosen, classes=flags.pop("classes"))

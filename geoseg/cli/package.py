@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 
 import geoseg
 from geoseg.cli.cards import card_of
-from geoseg.cli.options import a_path, reporting
+from geoseg.cli.options import reporting
 from geoseg.cli.paper import say, show_json
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path

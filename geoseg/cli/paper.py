@@ -14,7 +14,7 @@ from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING
 
-import click
+import rich_click as click
 from rich.console import Console
 from rich.text import Text
 

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
+import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import fields
-from geoseg.cli.imagery import scene_flags, scene_options
-from geoseg.cli.mapping import mapping_into, segmenting, take_area
-from geoseg.cli.options import drawing, polygon_options, reporting
+from geoseg.cli.mapping import mapping, take_area
+from geoseg.cli.options import options_of, reporting
 from geoseg.cli.screen import show_forecast, show_forecasts
 from geoseg.errors import InputError
 
 
 @click.command("plan")
-@mapping_into(required=False)
-@segmenting
+@mapping(each="Tell of every scene by itself, not as a mosaic.", output_required=False)
 @click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
-@scene_flags
-@click.option(
-    "--each", is_flag=True, help="Tell of every scene by itself, as segment --each."
-)
-@click.option(
-    "--per-feature",
-    metavar="FIELD",
-    shell_complete=fields,
-    help="As of segment: a map for every feature.",
-)
-@drawing
 @reporting
 def command(  # noqa: PLR0913  # one parameter a flag
     scene: tuple[str, ...],
@@ -54,9 +40,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     aoi = take_area(flags)
     if each and per_feature is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
-    options = geoseg.SegmentOptions(
-        scene=scene_options(flags), polygons=polygon_options(flags), **flags
-    )
+    options = options_of(geoseg.SegmentOptions, flags)
     if each:
         several = geoseg.plan_each(scene, output, aoi=aoi, options=options, exact=exact)
         if not quiet:

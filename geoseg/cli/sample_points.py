@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 
 import geoseg
 from geoseg.cli.figures import show_strata
-from geoseg.cli.options import a_path, a_place, pairs, reporting, spreading
+from geoseg.cli.options import reporting, spreading
 from geoseg.cli.paper import show_json
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place, pairs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
+import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import fields
-from geoseg.cli.imagery import scene_flags, scene_options
-from geoseg.cli.mapping import mapping_into, segmenting, take_area
-from geoseg.cli.options import drawing, polygon_options, reporting
+from geoseg.cli.mapping import mapping, take_area
+from geoseg.cli.options import options_of, reporting
 from geoseg.cli.screen import Screen
 from geoseg.errors import InputError
 
 
 @click.command("segment")
-@mapping_into(required=True)
-@segmenting
-@scene_flags
-@click.option(
-    "--each", is_flag=True, help="Map every scene by itself instead of as a mosaic."
-)
-@click.option(
-    "--per-feature",
-    metavar="FIELD",
-    shell_complete=fields,
-    help="Map every feature of the AOI by itself, named by this field.",
-)
-@drawing
+@mapping(each="Map every scene by itself, not as a mosaic.", output_required=True)
 @reporting
 def command(  # one parameter a flag
     scene: tuple[str, ...],
@@ -53,9 +39,7 @@ def command(  # one parameter a flag
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)
-    options = geoseg.SegmentOptions(
-        scene=scene_options(flags), polygons=polygon_options(flags), **flags
-    )
+    options = options_of(geoseg.SegmentOptions, flags)
     if each and per_feature is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
     if per_feature is not None and aoi is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
+from click import get_current_context
 from click.core import ParameterSource
 from rich.markup import escape
 from rich.table import Table
@@ -71,7 +72,7 @@ def command(
     """
     labels = flags.pop("labels")
     if labels is None:
-        _refuse_what_labels_need(click.get_current_context())
+        _refuse_what_labels_need(get_current_context())
     options = geoseg.TileOptions(**flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         exported = geoseg.tile(

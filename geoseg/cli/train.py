@@ -5,16 +5,17 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import models
 from geoseg.cli.labelled import labelled
-from geoseg.cli.options import a_path, reporting
+from geoseg.cli.options import reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 
 import geoseg
 from geoseg.cli.options import (
-    a_path,
-    a_place,
-    drawing,
+    flags_of,
+    options_of,
     overwriting,
-    polygon_options,
     reporting,
 )
 from geoseg.cli.screen import Screen, show_polygons
+from geoseg.cli.values import a_path, a_place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,18 +28,41 @@ if TYPE_CHECKING:
     type=a_path,
     required=True,
     help="Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles",
-)
-@click.option("--band", type=int, help="Band of the classes, where there are several.")
-@click.option("--confidence", type=a_place, help="Raster of confidences in percent.")
-@click.option("--clip", "clip_to", type=a_path, help="Cut to these polygons exactly.")
-@click.option(
-    "--write-raster", "raster", type=a_path, help="The map with small patches merged."
+    panel="Where",
 )
 @click.option(
-    "--layer", help="Write this layer of a GeoPackage; its other layers stay."
+    "--band",
+    type=int,
+    help="Band of the classes, where there are several.",
+    panel="Where",
+)
+@click.option(
+    "--confidence",
+    type=a_place,
+    help="Raster of confidences in percent.",
+    panel="Where",
+)
+@click.option(
+    "--clip",
+    "clip_to",
+    type=a_path,
+    help="Cut to these polygons exactly.",
+    panel="Where",
+)
+@click.option(
+    "--write-raster",
+    "raster",
+    type=a_path,
+    help="The map with small patches merged.",
+    panel="Where",
+)
+@click.option(
+    "--layer",
+    help="Write this layer of a GeoPackage; its other layers stay.",
+    panel="Where",
 )
 @overwriting
-@drawing
+@flags_of(geoseg.PolygonOptions)
 @reporting
 def command(
     class_map: str,
@@ -59,7 +81,7 @@ def command(
     No polygon is cut at a tile's edge, and neighbours share their boundary, simplified
     or not.
     """
-    options = polygon_options(flags)
+    options = options_of(geoseg.PolygonOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         frame = geoseg.vectorize(
             class_map, output, options=options, on_step=screen.show_step, **flags

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import rich_click as click
 from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import any_place, models
-from geoseg.cli.options import computing, reporting, tiling
+from geoseg.cli.options import flags_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.options import ComputeOptions, TilingOptions
 
 if TYPE_CHECKING:
     from geoseg import Verification
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     nargs=4,
     metavar="ROW COL HEIGHT WIDTH",
     help="Pixels of the scene to compare [default: its middle, 1024 a side].",
+    panel="Where",
 )
 @click.option(
     "--aoi",
     type=any_place,
     metavar="AREA",
     help="Polygons to compare in, instead of a window.",
+    panel="Where",
 )
 @click.option(
     "--blend",
@@ -39,9 +42,10 @@ if TYPE_CHECKING:
     type=click.Choice(["hann", "crop", "mean"]),
     multiple=True,
     help="How overlapping tiles share a pixel; repeatable [default: each].",
+    panel="Where",
 )
-@tiling
-@computing(precision="float32")
+@flags_of(TilingOptions, leave_out=("blend", "block"))
+@flags_of(ComputeOptions, leave_out=("batch", "compile"), precision="float32")
 @reporting
 def command(
     model: str,

@@ -18,7 +18,6 @@ from geoseg.predict.stitch import (
     SCORE_ONE,
     WEIGHT_ONE,
     Accumulator,
-    Blend,
     decide,
     tile_weights,
 )
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from geoseg.geo.tiling import Lattice
+    from geoseg.options import Blend
     from geoseg.predict import TilePredictor
     from geoseg.progress import OnStep
     from geoseg.scene import Scene

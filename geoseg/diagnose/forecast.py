@@ -20,10 +20,10 @@ from geoseg.diagnose.resources import (
 )
 from geoseg.diagnose.trial_tiles import seconds_per_tile, vertices_per_pixel
 from geoseg.errors import InputError, json_text
+from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.predict.normalise import bytes_to_measure, estimated
 from geoseg.run.cluster.memory import most_held, still_free
-from geoseg.run.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.run.scene_names import named_apart
 from geoseg.storage.output import Output

@@ -19,15 +19,17 @@ from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
 from geoseg.models.networks.receptive_field import ReceptiveField, package_field
 from geoseg.models.package.package import ModelPackage, load_package
 from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
-from geoseg.predict import Device, Precision, TilePredictor, probe, resolve_compute
+from geoseg.predict import TilePredictor, probe, resolve_compute
 from geoseg.predict.normalise import by_scene
-from geoseg.predict.stitch import BLENDS, Blend
+from geoseg.predict.stitch import BLENDS
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene import Scene, open_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from geoseg.options import Blend, Device, Precision
 _SIDE = 1024
 """The side of the window in the scene's middle that is taken where none is given."""
 

@@ -5,28 +5,18 @@
 ``probe`` tries it before.
 """
 
-from geoseg.predict.compute import (
-    DEVICES,
-    PRECISIONS,
-    Compute,
-    Device,
-    Precision,
-    resolve_compute,
-)
+from geoseg.predict.compute import DEVICES, PRECISIONS, Compute, resolve_compute
 from geoseg.predict.loaded_model import LoadedModel
 from geoseg.predict.predictor import TilePredictor
 from geoseg.predict.probe import probe, try_streams
-from geoseg.predict.views import AUGMENTATIONS, Augmentation
+from geoseg.predict.views import AUGMENTATIONS
 
 __all__ = [
     "AUGMENTATIONS",
     "DEVICES",
     "PRECISIONS",
-    "Augmentation",
     "Compute",
-    "Device",
     "LoadedModel",
-    "Precision",
     "TilePredictor",
     "probe",
     "resolve_compute",

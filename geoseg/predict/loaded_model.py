@@ -16,10 +16,11 @@ from geoseg.models.networks.network import load_network
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.package.scaling import Measured, scalings
 from geoseg.predict.stitch import class_probabilities
-from geoseg.predict.views import VIEWS, Augmentation
+from geoseg.predict.views import VIEWS
 
 if TYPE_CHECKING:
     from geoseg.models.package.package import ModelPackage
+    from geoseg.options import Augmentation
     from geoseg.predict.compute import Compute
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import ModelError
-from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
+from geoseg.models.networks.crf import fully_connected_crf
 from geoseg.models.package.package import load_package
 from geoseg.predict.compute import Compute, memory_told
 from geoseg.predict.loaded_model import LoadedModel, load_model
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
-    from geoseg.predict.views import Augmentation
+    from geoseg.options import Augmentation, CrfOptions
 
 
 @dataclass(frozen=True, slots=True)

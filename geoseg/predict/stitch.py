@@ -16,13 +16,14 @@ float32 contributions, almost half differ between two orders.
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from geoseg.errors import ShapeError
+from geoseg.options import Blend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
     from geoseg.geo.tiling import Axis, Tile
     from geoseg.geo.windows import Window
-
-Blend = Literal["hann", "crop", "mean"]
-"""How overlapping tiles share a pixel: ``hann`` by nearness to the tile's centre,
-``crop`` the tile whose core it is alone, ``mean`` in equal parts."""
 
 BLENDS: tuple[Blend, ...] = get_args(Blend)
 

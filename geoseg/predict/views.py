@@ -9,13 +9,11 @@ is steadier.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from torch import Tensor, channels_last, rot90
 
-Augmentation = Literal["none", "flips", "d4"]
-"""Which views of a tile are predicted: itself; the four that are mirrored along rows,
-columns, both or neither; or those and the same turned by a quarter."""
+from geoseg.options import Augmentation
 
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
+from geoseg.options import PolygonOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.run.assess import beside_map
@@ -18,7 +19,7 @@ from geoseg.storage.authorship import REPORT, check_not_inputs, check_replaceabl
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
 from geoseg.storage.vectors.write import FORMATS, write_style
-from geoseg.vectorize.polygonize import PolygonOptions, vectorize
+from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

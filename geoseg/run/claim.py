@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.overlay.aoi import split_layer
+from geoseg.run.configuration import product_names
 from geoseg.scene import files_named
 from geoseg.storage.authorship import check_not_inputs
 from geoseg.storage.remote import as_url
@@ -13,8 +14,8 @@ from geoseg.storage.remote import as_url
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from geoseg.options import SegmentOptions
     from geoseg.overlay.aoi import Area
-    from geoseg.run.options import SegmentOptions
     from geoseg.scene import Inputs
     from geoseg.storage.output import Output
 
@@ -33,7 +34,7 @@ def check_products(
     """
     if output.url is not None:
         return
-    products = [output.folder / name for name in options.product_names]
+    products = [output.folder / name for name in product_names(options)]
     if any(path.exists() for path in products):
         check_not_inputs(products, _read(inputs, aoi_given, options))
     output.check_products(products, overwrite=options.overwrite)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.errors import InputError
 from geoseg.predict.layers import Layers
 from geoseg.storage.authorship import REPORT
 from geoseg.storage.output import MASKS, Output
+from geoseg.storage.vectors.replacing import replaced
 from geoseg.storage.vectors.write import FORMATS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
+    from geoseg.options import ExecutionOptions, ProductOptions, SegmentOptions
     from geoseg.overlay.aoi import Aoi, Area
     from geoseg.predict import TilePredictor
     from geoseg.run.masking import Masking
-    from geoseg.run.options import SegmentOptions
     from geoseg.run.plan import Plan
     from geoseg.scene import Scene
+
+_CERTAIN = 100
+"""Percent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class RunConfig:
         """The classes of the map."""
         if self.masking is not None:
             return self.masking.legend
-        return self.options.legend_of(self.package)
+        return legend_of(self.package, self.options)
 
     @property
     def mask_files(self) -> tuple[Path, Path]:
@@ -98,7 +102,7 @@ class RunConfig:
     @property
     def run_directory(self) -> str | Path:
         """Where unfinished work is kept: a directory, or the URL of an object store."""
-        return self.options.run_directory(self.output)
+        return run_directory_of(self.output, self.options)
 
     @property
     def products(self) -> dict[str, Path]:
@@ -119,3 +123,39 @@ class RunConfig:
             "preview": folder / "preview.png",
             "report": folder / REPORT,
         }
+
+
+def run_directory_of(output: Output, options: ExecutionOptions) -> str | Path:
+    """Say where unfinished work is kept: a directory, or an object store's URL."""
+    return output.run_directory() if options.run_dir is None else options.run_dir
+
+
+def legend_of(package: ModelPackage, options: ProductOptions) -> Legend:
+    """Give the classes of a map that a model makes.
+
+    Raises:
+        InputError: The minimum confidence is no percentage.
+
+    """
+    least = options.min_confidence
+    if not 0 <= least <= _CERTAIN:
+        raise InputError(
+            f"the minimum confidence is a percentage, 0 to {_CERTAIN}, got {least}"
+        )
+    return package.legend.with_unknown() if least else package.legend
+
+
+def product_names(options: SegmentOptions) -> tuple[str, ...]:
+    """Name all files that a run with these options writes."""
+    measures = {"entropy": options.entropy, "probabilities": options.probabilities}
+    masks = ("mask", "mask_confidence") if options.mask_model is not None else ()
+    wanted = (name for name, is_wanted in measures.items() if is_wanted)
+    vectors = (Path(f"landcover{FORMATS[name]}") for name in options.vector_formats)
+    return (
+        *(f"{name}.tif" for name in ("landcover", "confidence", *wanted, *masks)),
+        *dict.fromkeys(
+            ("landcover.qml", *(e.name for path in vectors for e in replaced(path)))
+        ),
+        "preview.png",
+        REPORT,
+    )

@@ -45,6 +45,7 @@ from geoseg.storage.staging import (
 )
 from geoseg.storage.vectors.write import write_polygons, write_style
 from geoseg.vectorize.clip import clip
+from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons, will_compile
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         class_map,
         legend=legend,
         confidence=ClassMap.measures(config.products["confidence"]),
-        drawing=config.options.polygons.drawing(legend),
+        drawing=Drawing.of(config.options.polygons, legend),
         map_blocks=map_on(client, patience),
     )
     if config.options.clip:

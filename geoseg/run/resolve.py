@@ -19,6 +19,7 @@ from geoseg.models.compatibility import (
     open_fitting,
 )
 from geoseg.models.package.trial import output_doubts
+from geoseg.options import NO_FORMAT, ComputeOptions, SegmentOptions
 from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
 from geoseg.predict import (
     AUGMENTATIONS,
@@ -30,7 +31,7 @@ from geoseg.predict import (
 from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.run.claim import check_products
-from geoseg.run.configuration import RunConfig
+from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
 from geoseg.run.identity import (
     identify_compute,
     identify_input,
@@ -40,13 +41,13 @@ from geoseg.run.identity import (
 )
 from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import plan_masking
-from geoseg.run.options import NO_FORMAT, SegmentOptions
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.scene import Scene, open_scene
 from geoseg.scene.statistics import measure
 from geoseg.storage.output import RUN_DIRECTORY, Output
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.vectors.write import FORMATS, check_place
+from geoseg.vectorize.drawing import Drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,22 +104,22 @@ def prepare(  # what segment takes, and how much may be read
     tile = package.tile if options.tile is None else options.tile
     overlap = package.overlap if options.overlap is None else options.overlap
     check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
-    legend = options.legend_of(package)
+    legend = legend_of(package, options)
     masking, mask_run = None, None
     if options.mask_model is not None:
-        own = _mask_options(options, scene)
+        own = options.for_mask(scene.options)
         mask_run = _mask_run(inputs, output, aoi_given, own, on_step, measured_by)
         mask, keep = mask_run.package.legend, options.mask_keep
         counted = listed(options.mask_classes, "mask_classes")
         masking = plan_masking(counted, mask, legend, keep=keep)
         legend = masking.legend
         _check_same_pixels(scene, mask_run.scene)
-    options.polygons.drawing(legend)
+    Drawing.of(options.polygons, legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.geobox, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
-    lattice, kept = _keep_blocks(lattice, options.run_directory(output), options)
+    lattice, kept = _keep_blocks(lattice, run_directory_of(output, options), options)
     reading = warn_of_reading(predictor, scene, aoi.window)
     if reading:
         on_step(Step("prepare", warnings=reading))
@@ -166,27 +167,6 @@ def prepare(  # what segment takes, and how much may be read
         ),
         masking=masking,
         mask_run=mask_run,
-    )
-
-
-def _mask_options(options: SegmentOptions, scene: Scene) -> SegmentOptions:
-    """Say how the mask is made: by its own model and tiles, on the map's own pixels."""
-    return replace(
-        SegmentOptions(model=options.mask_model or ""),
-        scene=scene.options,
-        run_dir=options.run_dir,
-        blend=options.blend,
-        device=options.device,
-        precision=options.precision,
-        batch=options.batch,
-        compile=options.compile,
-        workers=options.workers,
-        scheduler=options.scheduler,
-        wait_for_workers=options.wait_for_workers,
-        allow_missing=options.allow_missing,
-        restart=options.restart,
-        keep_parts=options.keep_parts,
-        force=options.force,
     )
 
 
@@ -260,12 +240,15 @@ def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredic
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
         )
     matched = [(package, match.indices) for package, match in models]
-    compute = _compute(options, [package for package, _ in models])
+    packages = [package for package, _ in models]
+    compute = _compute(options, packages, processes=options.workers or 1)
     predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
     return probe(predictor, tile)
 
 
-def _compute(options: SegmentOptions, packages: Sequence[ModelPackage]) -> Compute:
+def _compute(
+    options: ComputeOptions, packages: Sequence[ModelPackage], *, processes: int
+) -> Compute:
     if options.batch is not None and options.batch < 1:
         raise InputError(f"a batch has at least one tile, got {options.batch}")
     exact = any(each.is_onnx or each.is_fitted for each in packages)
@@ -281,7 +264,7 @@ def _compute(options: SegmentOptions, packages: Sequence[ModelPackage]) -> Compu
         "float32" if is_exact else options.precision,
         batch=options.batch,
         compiled=options.compile,
-        processes=options.workers or 1,
+        processes=processes,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.errors import DeviceError, DiskError, InputError, RunError
+from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.claim import check_products
@@ -20,7 +21,6 @@ from geoseg.run.cluster import (
 from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mask
 from geoseg.run.engine import Progress, run
 from geoseg.run.journal.journal import Journal, open_journal
-from geoseg.run.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.run.scene_names import named_apart
 from geoseg.run.tasks import Job, tasks_at_once
@@ -230,7 +230,10 @@ def _for_cluster(
 ) -> tuple[list[str], str, SegmentOptions]:
     """Name everything so that workers find it, whatever folder they began in."""
     named = [absolute(each) for each in several(scene)]
-    return named, absolute(output), options.for_cluster()
+    bands = tuple((name, absolute(file)) for name, file in options.scene.bands)
+    place = None if options.run_dir is None else absolute(options.run_dir)
+    found = replace(options, scene=replace(options.scene, bands=bands), run_dir=place)
+    return named, absolute(output), found
 
 
 def _prepare(  # what segment takes

@@ -18,7 +18,7 @@ import torch
 
 from geoseg.geo.tiling import Block, Piece
 from geoseg.geo.windows import Window, reflect
-from geoseg.predict.stitch import Accumulator, Blend, tile_weights
+from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.tiling import Tile
+    from geoseg.options import Blend
     from geoseg.predict.layers import Layers
     from geoseg.run.journal.store import Receipt, Store
     from geoseg.run.plan import Plan

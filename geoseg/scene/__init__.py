@@ -18,11 +18,11 @@ The rooms, in the order that an image comes together:
 * `opening` is the way in: `open_scene`
 """
 
+from geoseg.options import SceneOptions
 from geoseg.scene.files.paths import Inputs, absolute, files_named, several
 from geoseg.scene.image import Scene
 from geoseg.scene.items.item import Needs
 from geoseg.scene.open import open_scene
-from geoseg.scene.options import SceneOptions
 
 __all__ = [
     "Inputs",

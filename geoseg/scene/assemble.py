@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.options import SceneOptions
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
-    from geoseg.scene.options import SceneOptions
 
     Found = TypeVar("Found")
 

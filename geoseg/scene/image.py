@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.options import SceneOptions
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
-    from geoseg.scene.options import SceneOptions
     from geoseg.scene.quality import Quality
     from geoseg.storage.fingerprint import Fingerprint
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.options import SceneOptions
     from geoseg.progress import OnStep
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.paths import Named
     from geoseg.scene.items.item import Needs
     from geoseg.scene.members import Member
     from geoseg.scene.metadata import Headers
-    from geoseg.scene.options import SceneOptions
 
 _NAMED = 3
 """Items that a warning names."""

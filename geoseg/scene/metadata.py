@@ -14,8 +14,8 @@ from geoseg.scene.items.item import AssetBand, Item
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from geoseg.options import SceneOptions
     from geoseg.scene.files.header import BandHeader
-    from geoseg.scene.options import SceneOptions
 
 Headers: TypeAlias = "Mapping[tuple[str, str], Header | SceneError]"
 """Of files, by the document that refers to each, and the reference."""

@@ -11,9 +11,9 @@ from geoseg.errors import SceneError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geoseg.options import Rule
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
-    from geoseg.scene.options import Rule
 
 _DATE = re.compile(r"(\d{4})[:-]?(\d\d)[:-]?(\d\d)(.*)")
 _AT_ONCE = 8

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
 from geoseg.geo.band_names import colour_of
+from geoseg.options import SceneOptions
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
 from geoseg.scene.files.header import shown
@@ -16,7 +17,6 @@ from geoseg.scene.files.raster import use
 from geoseg.scene.layout import Laid, find_items, lay_items
 from geoseg.scene.members import Member, lay
 from geoseg.scene.mosaic import in_order, match_names
-from geoseg.scene.options import SceneOptions
 from geoseg.scene.stacked_bands import open_named_bands
 
 if TYPE_CHECKING:

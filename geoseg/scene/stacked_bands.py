@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.options import SceneOptions
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
-    from geoseg.scene.options import SceneOptions
 
 _NO_NUMBER = re.compile(r"\w+://[^/]*|[A-Z][A-Z\d_]+:.*|")
 """What stands before a number that is no band's: a server, a format of GDAL's."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from geoseg.errors import VectorError
+from geoseg.errors import VectorError, listed
+from geoseg.vectorize.units import read_area, read_length
+
+if TYPE_CHECKING:
+    from geoseg.geo.legend import Legend
+    from geoseg.options import PolygonOptions
 
 _CONNECTIVITIES = (4, 8)
 _MOST_SMOOTHING = 4
@@ -33,6 +39,27 @@ class Drawing:
     classes: frozenset[int] | None = None
     """The ids of the classes to draw; None for all. Patches of the others still
     take part in merging."""
+
+    @classmethod
+    def of(cls, options: PolygonOptions, legend: Legend) -> Drawing:
+        """Say what is asked in numbers and class ids of a map.
+
+        Raises:
+            InputError: A unit, number or class name means nothing.
+
+        """
+        smallest, tolerance = read_area(options.min_area), read_length(options.simplify)
+        names = listed(options.classes, "classes")
+        return cls(
+            min_pixels=smallest.pixels,
+            min_area_m2=smallest.ground,
+            tolerance=tolerance.pixels,
+            tolerance_m=tolerance.ground,
+            smoothing=options.smooth,
+            connectivity=options.connectivity,
+            dissolve=options.dissolve,
+            classes=frozenset(legend.by_name(name).id for name in names) or None,
+        )
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""

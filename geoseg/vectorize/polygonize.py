@@ -6,12 +6,11 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.errors import listed
+from geoseg.options import PolygonOptions
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
@@ -23,7 +22,6 @@ from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons, will_compile
-from geoseg.vectorize.units import read_area, read_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,46 +34,6 @@ if TYPE_CHECKING:
 _MOST_THREADS = 4
 """Blocks that are read and traced at a time, each in some 70 MB: what comes after them
 takes one thread, and as long as four take for the blocks."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolygonOptions:
-    """How polygons are drawn; by default, every pixel's side as it is."""
-
-    min_area: str = "0px"
-    """The smallest patch to keep, such as ``0.5ha``, ``400m2`` or ``12px``; a smaller
-    one goes to the neighbour with which it shares the longest boundary. Units but
-    pixels are on the ground, whatever the unit of the CRS."""
-    simplify: str = "0px"
-    """How far lines may move to become straighter, such as ``1.5px`` or ``15m``."""
-    smooth: int = 0
-    """How often corners are cut, after straightening (Chaikin's way), 0 to 4."""
-    connectivity: int = 4
-    """Whether pixels that touch at a corner only are one region (8) or two (4)."""
-    dissolve: bool = False
-    """One multipolygon for each class instead of a polygon for each region."""
-    classes: str | Sequence[str] = ()
-    """Names of the classes to draw; all where empty."""
-
-    def drawing(self, legend: Legend) -> Drawing:
-        """Say the same in numbers and class ids of a map.
-
-        Raises:
-            InputError: A unit, number or class name means nothing.
-
-        """
-        smallest, tolerance = read_area(self.min_area), read_length(self.simplify)
-        names = listed(self.classes, "classes")
-        return Drawing(
-            min_pixels=smallest.pixels,
-            min_area_m2=smallest.ground,
-            tolerance=tolerance.pixels,
-            tolerance_m=tolerance.ground,
-            smoothing=self.smooth,
-            connectivity=self.connectivity,
-            dissolve=self.dissolve,
-            classes=frozenset(legend.by_name(name).id for name in names) or None,
-        )
 
 
 def vectorize(  # noqa: PLR0913  # five files, each named by its caller
@@ -129,7 +87,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         source = ClassMap.open(class_map, band=band)
         check_place([suffix_of(output)], source.geobox)
         legend = source.legend()
-        drawing = (options or PolygonOptions()).drawing(legend)
+        drawing = Drawing.of(options or PolygonOptions(), legend)
         area = clip_to and read_aoi(str(clip_to), source.geobox).geometry
         on_step(Step("vectorize", compiles=will_compile(), warnings=source.warnings))
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:

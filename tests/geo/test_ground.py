@@ -23,14 +23,13 @@ from geoseg.evaluate.boundary import widened
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
+from geoseg.options import PolygonOptions, SceneOptions
 from geoseg.overlay.labels.shapes import Labels
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.run.assess import _tolerance
 from geoseg.scene import open_scene
-from geoseg.scene.options import SceneOptions
 from geoseg.storage.vectors.write import check_place
 from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.polygonize import PolygonOptions
 from geoseg.vectorize.polygons import polygons
 
 KILOMETRES = "+proj=utm +zone=33 +datum=WGS84 +units=km"
@@ -136,7 +135,7 @@ def test_the_smallest_area_is_one_on_the_ground(crs, lon, lat, tmp_path):
     area, _ = geodesic(np.array([square]), plane.crs)
     for share, kept in ((0.99, {0, 1, 2}), (1.01, {0, 2}), (1.3, {0})):
         options = PolygonOptions(min_area=f"{share * area[0]:.3f}m2")
-        frame = polygons(class_map, legend=LEGEND, drawing=options.drawing(LEGEND))
+        frame = polygons(class_map, legend=LEGEND, drawing=Drawing.of(options, LEGEND))
         assert set(frame.class_id) == kept
 
 
@@ -155,7 +154,7 @@ def test_lines_move_by_metres_on_the_ground(crs, lon, lat, turned, tmp_path):
     class_map = written(tmp_path / "map", plane, pixels)
     for share, is_kept in ((0.99, True), (1.01, False)):
         options = PolygonOptions(simplify=f"{share * deep:.4f}m")
-        frame = polygons(class_map, legend=LEGEND, drawing=options.drawing(LEGEND))
+        frame = polygons(class_map, legend=LEGEND, drawing=Drawing.of(options, LEGEND))
         assert (shapely.get_num_coordinates(frame.geometry[0]) > 5) == is_kept, share
 
 

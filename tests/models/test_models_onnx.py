@@ -23,9 +23,9 @@ from geoseg.models.package.new import NewPackage
 from geoseg.models.package.package import load_package
 from geoseg.models.package.trial import output_doubts
 from geoseg.models.package.validate import validate_model
+from geoseg.options import SegmentOptions
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.predictor import TilePredictor
-from geoseg.run.options import SegmentOptions
 from geoseg.run.segment import segment
 
 

@@ -14,8 +14,8 @@ from geoseg.cli import main
 from geoseg.errors import InputError, ResumeError
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.models.package.make import make_package
+from geoseg.options import SegmentOptions
 from geoseg.run.masking import plan_masking
-from geoseg.run.options import SegmentOptions
 from geoseg.run.segment import segment
 
 LAND = Legend((LandClass(1, "dark", "#000000"), LandClass(4, "bright", "#ffffff")))

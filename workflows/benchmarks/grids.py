@@ -24,7 +24,7 @@ from scenes import read_all
 from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
 
 from geoseg.geo.windows import Window
-from geoseg.run.options import SegmentOptions
+from geoseg.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.storage.output import Output

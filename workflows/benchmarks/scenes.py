@@ -39,8 +39,8 @@ from throughput import SAMPLE, SAMPLE_BANDS, cpu_seconds, make_package
 
 import geoseg
 from geoseg.geo.windows import Window
+from geoseg.options import PolygonOptions
 from geoseg.scene import Scene, open_scene
-from geoseg.vectorize.polygonize import PolygonOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

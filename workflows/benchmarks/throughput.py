@@ -35,12 +35,12 @@ from geoseg.models.networks.architectures import ARCHITECTURES, Architecture
 from geoseg.models.networks.batch_norm import fold_batch_norm
 from geoseg.models.networks.network import NETWORKS, load_network, save_package
 from geoseg.models.package.card import Card, InputBand, Training
+from geoseg.options import SegmentOptions
 from geoseg.predict.streams import in_streams
 from geoseg.raster import write_class_map, write_measures
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import parts, run
 from geoseg.run.journal.journal import open_journal
-from geoseg.run.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.run.tasks import Job
 from geoseg.storage.output import Output

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
-    from geoseg.scene.options import SceneOptions
+    from geoseg.options import SceneOptions
     from geoseg.storage.fingerprint import Fingerprint
 
 _COARSE = 256

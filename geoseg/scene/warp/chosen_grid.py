@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pyproj import CRS
 
-    from geoseg.scene.options import SceneOptions
+    from geoseg.options import SceneOptions
 
 _MOST_PIXELS = 1 << 45
 """A grid of more pixels was not meant: the land of Earth has 2**40 of 10 m."""

@@ -1,0 +1,115 @@
+"""What people write behind a flag, as values: click's callbacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from geoseg.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _DiskPath(click.Path):
+    """A path on a disk; of a URL, pathlib would make a folder named ``s3:``."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401  # click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401  # the same
+        """Refuse a URL, and nothing, which would be the folder one is in."""
+        if not str(value):
+            raise InputError("a path is empty; name a file or a folder")
+        if "://" in str(value):
+            raise InputError(
+                f"{value} is no path on a disk, which is what is needed here; copy "
+                f"the file, or name a place on a disk"
+            )
+        return super().convert(value, param, ctx)
+
+
+# Paths are checked by the library, so that Python and the command line give one
+# and the same sentence.
+a_path = _DiskPath(path_type=Path)
+a_place = click.Path()
+"""A raster that may also be a URL or a place in an archive, as text."""
+
+
+def names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read NAME,NAME."""
+    return tuple(name for name in value.split(",") if name)
+
+
+def pairs(
+    _: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, str]:
+    """Read ``this=that,this=that``; what is behind a ``=`` may be empty."""
+    found: dict[str, str] = {}
+    for pair in filter(None, (value or "").split(",")):
+        name, equals, target = (part.strip() for part in pair.partition("="))
+        if not equals or not name or name in found:
+            raise click.BadParameter(
+                f"{pair!r} is not written {parameter.metavar}, each name once"
+            )
+        found[name] = target
+    return found
+
+
+def numbers(*counts: int) -> Callable[..., float | tuple[float, ...] | None]:
+    """Read numbers with commas between: one as itself, several as a tuple."""
+
+    def read(
+        _: click.Context, __: click.Parameter, value: str | None
+    ) -> float | tuple[float, ...] | None:
+        if value is None:
+            return None
+        try:
+            found = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            found = ()
+        if len(found) not in counts:
+            wanted = " or ".join(map(str, counts))
+            raise click.BadParameter(f"{value!r} is not {wanted} numbers with commas")
+        return found[0] if len(found) == 1 else found
+
+    return read
+
+
+def band_numbers(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[int, ...]:
+    """Read 1,2,3."""
+    found = [] if value is None else value.replace("#", "").split(",")
+    if not all(number.strip().isdecimal() for number in found):
+        raise click.BadParameter(
+            f"{value!r}; write numbers, such as 1,2,3; a band in a file of its own is "
+            f"named with --band NAME=FILE"
+        )
+    return tuple(map(int, found))
+
+
+def named_files(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Read NAME=FILE."""
+    given = [value.partition("=") for value in values]
+    if not all(name and file for name, _, file in given):
+        raise click.BadParameter("write NAME=FILE, such as red=B04.tif")
+    return tuple((name, file) for name, _, file in given)
+
+
+def number_or_none(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> float | str | None:
+    """Read a number, or ``none``."""
+    if value in {None, "none"}:
+        return value
+    try:
+        return float(str(value))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number nor none") from error

@@ -1,0 +1,91 @@
+"""What a user may say about a scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from geoseg.options.declare import option
+
+Radiometry = Literal["auto", "raw"]
+Valid = Literal["all", "any"]
+Resampling = Literal["bilinear", "nearest", "cubic"]
+Rule = Literal["first", "last", "newest", "least-nodata"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneOptions:
+    """How to read a scene; every field has a default that suits most."""
+
+    HEADING: ClassVar[str] = "Imagery"
+
+    mosaic: Rule = option(
+        "first", "Which of several files counts where they overlap and have data."
+    )
+    bands: tuple[tuple[str, str], ...] = option(
+        (),
+        "A band by name in a file of its own, which has one band, or by number: "
+        "red=stack.tif:3.",
+        flag="band",
+        repeats=True,
+        metavar="NAME=FILE[:NUMBER]",
+    )
+    numbers: tuple[int, ...] = option(
+        (),
+        "Bands of each file to read, counted from 1, in this order; one that is marked "
+        "as alpha is read as a measurement.",
+        otherwise="all but alpha",
+        flag="bands",
+        metavar="NUMBER,NUMBER",
+    )
+    mask: tuple[str, ...] = option(
+        (),
+        "Pixels that do not count, by classes of a quality band: scl:cloud,shadow; "
+        "qa_pixel:cloud.",
+        repeats=True,
+        metavar="BAND:CLASS,CLASS",
+    )
+    radiometry: Radiometry = option(
+        "auto", "Use the scale and offset that files declare, or raw pixels."
+    )
+    crs: str | None = option(
+        None, "Read in this CRS: EPSG:3035.", otherwise="the files' own", metavar="CRS"
+    )
+    resolution: float | tuple[float, float] | None = option(
+        None,
+        "Read with pixels of this size, in units of the CRS; they begin at multiples "
+        "of it.",
+        metavar="SIZE|WIDTH,HEIGHT",
+    )
+    like: str | None = option(
+        None, "Read on the pixels of this raster.", metavar="RASTER", holds="place"
+    )
+    bounds: tuple[float, float, float, float] | None = option(
+        None,
+        "Map no more than this, in the CRS of the grid; the model sees what is around.",
+        metavar="LEFT,BOTTOM,RIGHT,TOP",
+    )
+    resampling: Resampling = option(
+        "bilinear",
+        "How pixels are found on another grid; masks and classes: the nearest.",
+    )
+    assume_crs: str | None = option(
+        None, "The CRS of files that name none: EPSG:32633.", metavar="CRS"
+    )
+    nodata: float | Literal["none"] | None = option(
+        None,
+        "The value without data in every band, whatever the files declare; none where "
+        "they declare one wrongly. Masks and alpha bands still count.",
+        metavar="NUMBER|none",
+    )
+    valid: Valid = option(
+        "all",
+        "Map pixels where all bands that are read have data, or where any has; a band "
+        "without then reads as 0.",
+    )
+    skip_unreadable: bool = option(
+        False, "Leave out files that do not open, with a warning, where others do."
+    )
+    allow_external_references: bool = option(
+        False, "Open VRTs and the like that read files outside the folders named."
+    )
