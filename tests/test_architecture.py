@@ -210,3 +210,24 @@ def test_the_tests_that_the_architecture_names_exist():
         path = Path(__file__).parent / file
         wanted = f"def {name}(" if name else ""
         assert wanted in path.read_text(encoding="utf-8"), f"no {name} in {file}"
+
+
+OTHERS = re.compile(r"rio edit-info --crs")
+"""Flags of other programs, which a message may tell to use."""
+
+
+@pytest.mark.parametrize(
+    "module", [each for each in MODULES if room_of(each) != "cli"], ids=str
+)
+def test_nothing_but_the_command_line_spells_a_flag(module):
+    tree = ast.parse((GEOSEG / module).read_text(encoding="utf-8"))
+    texts = [
+        OTHERS.sub("", node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    flags = [
+        flag for text in texts for flag in re.findall(r"(?<![\w|-])--[a-z]+", text)
+    ]
+    drawn = {"--a", "--b", "--c", "--d", "--e", "--x"}  # lines of a drawing
+    assert not set(flags) - drawn, f"{module}: write `option` for {flags}"

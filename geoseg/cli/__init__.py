@@ -16,6 +16,7 @@ import click
 
 from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, signals_raised
+from geoseg.cli.spelling import spelled
 from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
 
@@ -88,7 +89,12 @@ class LazyGroup(click.Group):
         except Exception as error:
             if ctx.meta.get("geoseg.debug"):
                 raise
-            _stop(*_told(error))
+            sentence, status = _told(error)
+            _stop(spelled(sentence, self._running(ctx)), status)
+
+    def _running(self, ctx: click.Context) -> click.Command | None:
+        """Give the command that runs."""
+        return self.get_command(ctx, ctx.invoked_subcommand or "")
 
 
 def _told(error: Exception) -> tuple[str, int]:

@@ -33,6 +33,7 @@ def mapping(*, each: str, output_required: bool) -> Callable[[Command], Command]
             flags_of(geoseg.SegmentOptions),
             click.option(
                 "--per-feature",
+                "field",
                 metavar="FIELD",
                 shell_complete=fields,
                 help="Map every feature of the AOI by itself, named by this field.",

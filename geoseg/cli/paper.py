@@ -18,6 +18,7 @@ import rich_click as click
 from rich.console import Console
 from rich.text import Text
 
+from geoseg.cli.spelling import spelled_here
 from geoseg.errors import DiskError, json_text, visible, without_signatures
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _printing() -> Iterator[None]:
 def say(text: str, *, err: bool = False) -> None:
     """Print a text from anywhere, but for secrets and what a terminal would obey."""
     with _printing():
-        click.echo(visible(without_signatures(text)), err=err)
+        click.echo(visible(without_signatures(spelled_here(text))), err=err)
 
 
 def show_json(told: object) -> None:
@@ -111,7 +112,7 @@ def show(table: Table) -> None:
 def show_line(markup: str) -> None:
     """Print a line as it is, however long, with rich's markup."""
     with _printing():
-        Paper(highlight=False).print(markup, soft_wrap=True)
+        Paper(highlight=False).print(spelled_here(markup), soft_wrap=True)
 
 
 def swatch(colour: str) -> Text:

@@ -23,7 +23,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     *,
     exact: bool,
     each: bool,
-    per_feature: str | None,
+    field: str | None,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
@@ -38,7 +38,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     Without -o it is not seen whether a map can be written there.
     """
     aoi = take_area(flags)
-    if each and per_feature is not None:
+    if each and field is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
     options = options_of(geoseg.SegmentOptions, flags)
     if each:
@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
             show_forecasts(several, as_json=as_json)
         return
     expected = geoseg.plan(
-        scene, output, aoi=aoi, field=per_feature, options=options, exact=exact
+        scene, output, aoi=aoi, field=field, options=options, exact=exact
     )
     if not quiet:
         show_forecast(expected, as_json=as_json)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import progress_on
+from geoseg.cli.spelling import spelled_here
 from geoseg.errors import without_signatures
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Screen:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._console.print(
-                    f"geoseg: warning: {without_signatures(warning)}",
+                    f"geoseg: warning: {without_signatures(spelled_here(warning))}",
                     soft_wrap=True,
                     markup=False,
                 )

@@ -21,7 +21,7 @@ def command(  # one parameter a flag
     output: str,
     *,
     each: bool,
-    per_feature: str | None,
+    field: str | None,
     quiet: bool,
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
@@ -40,15 +40,15 @@ def command(  # one parameter a flag
     """
     aoi = take_area(flags)
     options = options_of(geoseg.SegmentOptions, flags)
-    if each and per_feature is not None:
+    if each and field is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
-    if per_feature is not None and aoi is None:
+    if field is not None and aoi is None:
         raise InputError("--per-feature needs the features of an --aoi")
     with Screen(quiet=quiet, as_json=as_json) as screen:
         tell, reports, report = screen.show_step, None, None
-        if aoi is not None and per_feature is not None:
+        if aoi is not None and field is not None:
             reports = geoseg.segment_features(
-                scene, output, aoi=aoi, field=per_feature, options=options, on_step=tell
+                scene, output, aoi=aoi, field=field, options=options, on_step=tell
             )
         elif each:
             reports = geoseg.segment_each(

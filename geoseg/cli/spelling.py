@@ -6,14 +6,14 @@ backticks: ```crs```, or ```precision='float32'``` with a value. See `geoseg.err
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
 
 import click
 
 from geoseg.errors import OPTION
 
-if TYPE_CHECKING:
-    import re
+_BARE = re.compile(r"^['\"]([\w.:-]*)['\"]$")
+"""A text that a shell takes without quotes."""
 
 
 def flag_of(name: str) -> str:
@@ -27,22 +27,22 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def spelled(text: str, context: click.Context | None = None) -> str:
+def spelled(text: str, command: click.Command | None = None) -> str:
     """Spell the options that a sentence names as the flags of a command.
 
     Args:
         text: The sentence.
-        context: The command's, whose flags may be called otherwise than options.
+        command: The one that runs, whose flags may be called otherwise than options.
 
     Example:
         >>> spelled("choose another `crs`, or `precision='float32'` and `restart=True`")
         'choose another --crs, or --precision float32 and --restart'
 
     """
-    own = {} if context is None else _flags(context.command)
+    own = {} if command is None else _flags(command)
 
     def flag(mark: re.Match[str]) -> str:
-        name, value = mark["name"], (mark["value"] or "").strip("'\"")
+        name, value = mark["name"], _BARE.sub(r"\1", mark["value"] or "")
         spelling = own.get(name) or flag_of(name)
         return spelling if value in {"", "True"} else f"{spelling} {value}"
 
@@ -50,9 +50,18 @@ def spelled(text: str, context: click.Context | None = None) -> str:
 
 
 def _flags(command: click.Command) -> dict[str, str]:
-    """Name the flag of each option of a command."""
+    """Name the flag of each option of a command, or of those in a group."""
+    if isinstance(command, click.Group):
+        each_own = map(_flags, command.commands.values())
+        return dict(item for own in each_own for item in own.items())
     return {
         str(each.name): max(each.opts, key=len)
         for each in command.params
         if isinstance(each, click.Option)
     }
+
+
+def spelled_here(text: str) -> str:
+    """Spell the options that a sentence names as the flags of the command at work."""
+    context = click.get_current_context(silent=True)
+    return spelled(text, None if context is None else context.command)

@@ -122,7 +122,7 @@ def plan(
 
     """
     if field is not None and aoi is None:
-        raise InputError("--per-feature needs the features of an --aoi")
+        raise InputError("`field` needs the features of an `aoi`")
     options, place = options or SegmentOptions(), Output.of(output or gettempdir())
     config = prepare(scene, place, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)

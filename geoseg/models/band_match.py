@@ -18,7 +18,7 @@ _NEAR = {"nir": "nir08"}
 alone, and models of several sensors take it for the wide one."""
 _ELSE = (
     ", choose another model (geoseg models list), or train one: geoseg train SCENE "
-    "--labels LABELS -o my_model/"
+    "`labels=LABELS` -o my_model/"
 )
 """What else to do where a scene lacks a model's bands."""
 
@@ -103,7 +103,7 @@ def _unnamed(
     if not is_whole:
         some = ",".join(map(str, range(1, len(package.bands) + 1)))
         advice = (
-            f"choose them by number, in that order, such as --bands {some}"
+            f"choose them by number, in that order, such as `numbers={some}`"
             if len(order) > len(package.bands)
             else "give it those bands"
         )
@@ -123,7 +123,7 @@ def _marked(alpha: int | None, bands: int) -> str:
     numbers = ",".join(map(str, range(1, max(bands + 1, alpha) + 1)))
     return (
         f" (band {alpha} of its file is marked as alpha and only hides pixels; "
-        f"--bands {numbers} reads it as a measurement)"
+        f"`numbers={numbers}` reads it as a measurement)"
     )
 
 
@@ -165,7 +165,7 @@ class _Scene:
                 raise ModelError(
                     f"the model takes band {index + 1} {how} for {wanted}, and the "
                     f"scene says that it is {said}; say which bands it has with "
-                    f"--band {wanted}=FILE:NUMBER, one for each"
+                    f"`bands={wanted}=FILE:NUMBER`, one for each"
                 )
 
     def _near(self, wanted: str) -> int | None:

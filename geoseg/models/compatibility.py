@@ -60,7 +60,7 @@ def open_fitting(
 
     """
     if not models:
-        raise InputError("no model is given; give one, or several with --model")
+        raise InputError("no model is given; give one, or several with `model`")
     sets = list(product(*(candidates(model) for model in models)))
     for packages in sets:
         try:
@@ -137,7 +137,7 @@ def check_scale(models: Models, scene: Scene) -> None:
                 f"the model {package.name} was made for pixels of {package.gsd_m:g} m "
                 f"({package.gsd_m - slack:.3g} to {package.gsd_m + slack:.3g}), and "
                 f"those of {scene.place} have {scene.geobox.gsd_m():.3g} m; read it on "
-                f"pixels of the model's size with --resample, or use another model"
+                f"pixels of the model's size with `resample`, or use another model"
             )
 
 
@@ -161,8 +161,8 @@ def on_models_grid(options: SceneOptions, models: Models, scene: Scene) -> Scene
         return options
     if options.like is not None:
         raise ModelError(
-            f"--resample reads a scene on pixels of {misfits[0].gsd_m:g} m where no "
-            f"--like says otherwise; leave one of both out"
+            f"`resample` reads a scene on pixels of {misfits[0].gsd_m:g} m where no "
+            f"`like` says otherwise; leave one of both out"
         )
     return replace(options, resolution=_resolution(misfits[0].gsd_m, scene.geobox))
 
@@ -202,7 +202,7 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
         raise InputError(
             f"{scene.place} declares scale or offset, and the models want units of "
             f"{', '.join(f'{scale:g}' for scale, _ in sorted(units))}; use models of "
-            f"one unit, or say --radiometry raw"
+            f"one unit, or say `radiometry='raw'`"
         )
     return scene.in_unit(*units.pop())
 
@@ -230,7 +230,7 @@ def check_scaled(read: Iterable[tuple[Scene, Sequence[int]]]) -> None:
         raise SceneError(
             f"{scaled[0]} declares scale or offset for its band {scaled[1]}, and "
             f"{plain[0]} none for its band {plain[1]}, so that their numbers cannot be "
-            f"compared; declare them there, too, or say --radiometry raw"
+            f"compared; declare them there, too, or say `radiometry='raw'`"
         )
 
 
@@ -271,7 +271,7 @@ def check_values(package: ModelPackage, bands: Sequence[int], scene: Scene) -> N
     if wrong:
         raise ModelError(
             f"{scene.place} {wrong}; a mask of it would be empty or everywhere: give "
-            f"the scene in the model's unit, or --force to take the mask all the same"
+            f"the scene in the model's unit, or `force` to take the mask all the same"
         )
 
 

@@ -72,7 +72,7 @@ def resolve_compute(
         name, reason = precision, "asked for"
     if chosen == "cpu" and name == "float16":
         raise InputError(
-            "float16 is not for CPUs; use --precision bfloat16, float32 or auto"
+            "float16 is not for CPUs; use `precision='bfloat16'`, float32 or auto"
         )
     size = _BATCH[chosen] if batch is None else batch
     streams, threads = share_cores(processes)
@@ -125,5 +125,5 @@ def memory_told(compute: Compute) -> Iterator[None]:
         raise DeviceError(
             f"{compute.device} ran out of memory with {compute.batch} tiles in a "
             f"batch; free some and run the same command again, or begin anew with "
-            f"--restart --batch {max(compute.batch // 2, 1)}"
+            f"`restart` `batch={max(compute.batch // 2, 1)}`"
         ) from error

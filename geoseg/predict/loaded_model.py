@@ -76,7 +76,7 @@ class LoadedModel:
             total /= len(VIEWS[views])
         if not total.sum().isfinite():
             exact = how.precision == "float32"
-            advice = "its weights are damaged" if exact else "try --precision float32"
+            advice = "its weights are damaged" if exact else "try `precision='float32'`"
             raise RunError(
                 f"model {self.package.name} gave values that are not numbers at "
                 f"precision {how.precision}; {advice}"

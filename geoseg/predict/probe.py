@@ -53,7 +53,7 @@ def _try(predictor: TilePredictor, tile: int, streams: int) -> None:
         names = ", ".join(member.package.name for member in predictor.members)
         raise ModelError(
             f"the network of {names} does not take tiles of {tile} px "
-            f"({error}); give another --tile"
+            f"({error}); give another `tile`"
         ) from error
 
 

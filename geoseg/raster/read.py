@@ -378,7 +378,7 @@ def _with_band(raster: Raster, band: int | None) -> Raster:
     if band is None and len(raster.bands) > 1:
         raise SceneError(
             f"{raster.name} has {len(raster.bands)} bands; say which holds the "
-            f"classes: '{raster.name}|band={raster.indexes[0]}', or --band 1 to "
+            f"classes: '{raster.name}|band={raster.indexes[0]}', or `band=1` to "
             f"{raster.indexes[-1]} where the command has it"
         )
     if band is not None and band not in raster.indexes:

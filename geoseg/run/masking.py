@@ -86,7 +86,7 @@ def plan_masking(
 
     """
     if not names:
-        raise InputError("no class of the mask is named; give --mask-classes")
+        raise InputError("no class of the mask is named; give `mask_classes`")
     wanted = [mask.by_name(name) for name in names]
     if not keep:
         return Masking(tuple((each.id, NODATA) for each in wanted), legend, keep=False)

@@ -92,7 +92,7 @@ def prepare(  # what segment takes, and how much may be read
     package = models[0][0]
     scene = in_models_unit(models, scene)
     if options.clip and aoi_given is None:
-        raise InputError("there is no AOI to clip polygons to; give one, or no --clip")
+        raise InputError("there is no AOI to clip polygons to; give one, or no `clip`")
     geobox = scene.geobox
     aoi = _within_bounds(
         scene,
@@ -196,7 +196,7 @@ def _check_same_pixels(scene: Scene, mask: Scene) -> None:
         raise InputError(
             f"the mask's model takes bands of {mask.geobox.gsd_m():.3g} m, the map's "
             f"those of {scene.geobox.gsd_m():.3g} m; choose pixels for both with "
-            f"--resolution or --like"
+            f"`resolution` or `like`"
         )
 
 
@@ -206,7 +206,7 @@ def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:
         return aoi
     inside = aoi.within(scene.area)
     if inside is None:
-        raise InputError("the area of interest and --bounds have no pixel in common")
+        raise InputError("the area of interest and `bounds` have no pixel in common")
     return inside
 
 
@@ -228,7 +228,7 @@ def _keep_blocks(
     place = without_secrets(run_directory)
     warning = (
         f"the unfinished run in {place} keeps its blocks of {block} x {block} "
-        f"tiles instead of {wanted} x {wanted}; the map is the same (--restart would "
+        f"tiles instead of {wanted} x {wanted}; the map is the same (`restart` would "
         f"begin again)"
     )
     return Lattice(rows, cols), [warning]
@@ -255,7 +255,7 @@ def _compute(
     if exact and options.precision not in {"auto", "float32"}:
         raise InputError(
             f"an ONNX model has a precision of its own and is given float32, as is one "
-            f"fitted to pixels; leave out --precision {options.precision}"
+            f"fitted to pixels; leave out `precision={options.precision}`"
         )
     wants_float32 = any(each.precision == "float32" for each in packages)
     is_exact = exact or (wants_float32 and options.precision == "auto")

@@ -89,7 +89,7 @@ def readable(
             good.append(each)
     if bad and not (options.skip_unreadable and good):
         more = f"; nor can {len(bad) - 1} others" if len(bad) > 1 else ""
-        advice = "; --skip-unreadable leaves such files out" if good else ""
+        advice = "; `skip_unreadable` leaves such files out" if good else ""
         raise SceneError(f"{bad[0]}{more}{advice}") from bad[0]
     return good, [f"left out: {error}" for error in bad]
 
@@ -119,7 +119,7 @@ def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> GeoBox:
     if not is_chosen(options):
         return common_grid(measured)
     like = options.like
-    plane = None if like is None else one_raster(like, options, "--like").geobox
+    plane = None if like is None else one_raster(like, options, "`like`").geobox
     return choose_grid([raster.geobox for raster in measured], options, plane)
 
 
@@ -154,5 +154,5 @@ def make_scene(
 def some(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ...]:
     """Refuse a scene without a member."""
     if not members:
-        raise SceneError(f"no file lies on {options.like}; choose another --like")
+        raise SceneError(f"no file lies on {options.like}; choose another `like`")
     return tuple(members)

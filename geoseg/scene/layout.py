@@ -94,7 +94,7 @@ def lay_items(
         _check_dtypes(opened[0], each)
     if not finest:
         _check_sizes(
-            opened, "" if needs else ", or fewer bands by a --model or --bands"
+            opened, "" if needs else ", or fewer bands by a `model` or `numbers`"
         )
     grid = find_grid([raster for each in opened for raster in each.rasters], options)
     members = [stack_bands(each.rasters, each.places, grid, options) for each in opened]
@@ -189,7 +189,7 @@ def _check_sizes(opened: Sequence[Opened], more: str) -> None:
             listed = "; ".join(f"{size}: {', '.join(g)}" for size, g in groups.items())
             raise SceneError(
                 f"{each.name} has bands with pixels of several sizes ({listed}); "
-                f"choose the pixels with --resolution or --like{more}"
+                f"choose the pixels with `resolution` or `like`{more}"
             )
 
 

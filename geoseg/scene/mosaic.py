@@ -95,7 +95,7 @@ def _when(member: Member) -> str:
     if parts is None:
         raise SceneError(
             f"{member.name} does not tell when it was taken (a tag such as "
-            f"TIFFTAG_DATETIME), so the newest is not known; choose another --mosaic"
+            f"TIFFTAG_DATETIME), so the newest is not known; choose another `mosaic`"
         )
     return "-".join(parts.groups())
 

@@ -59,12 +59,12 @@ def open_scene(
     given = several(inputs)
     if options.bands and given:
         raise SceneError(
-            "bands are named with --band, and a scene beside them; give one of both"
+            "bands are named with `bands`, and a scene beside them; give one of both"
         )
     if options.bands and options.numbers:
         raise SceneError(
-            "--band and --bands are given; write --band NAME=FILE:NUMBER for a band of "
-            "a file by number"
+            "`bands` and `numbers` are given; write `bands=NAME=FILE:NUMBER` for a "
+            "band of a file by number"
         )
     if options.bands:
         return open_named_bands(options)
@@ -76,7 +76,7 @@ def open_scene(
         laid = _lay_rasters(named, options, on_step)
     elif options.numbers:
         raise SceneError(
-            "--bands takes bands of rasters by number, and a STAC item or a product "
+            "`numbers` takes bands of rasters by number, and a STAC item or a product "
             "has its bands in several files; they are known by name"
         )
     else:
@@ -109,7 +109,7 @@ def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]
     """Say what of the options has no effect, against what somebody may expect."""
     if options.assume_crs is not None and all(header.wkt for header in headers):
         yield (
-            "--assume-crs is not used: every file names its CRS; where it is a wrong "
+            "`assume_crs` is not used: every file names its CRS; where it is a wrong "
             "one, write another into the file, for instance with rio edit-info --crs"
         )
 

@@ -94,20 +94,20 @@ def _found(asked: str, bands: Sequence[str]) -> Quality:
     known = {"scl": tuple(_SCL), "qa_pixel": tuple(_QA_PIXEL)}.get(name)
     if known is None:
         raise SceneError(
-            f"--mask names a quality band and classes of it, such as scl:cloud,shadow "
+            f"`mask` names a quality band and classes of it, such as scl:cloud,shadow "
             f"or qa_pixel:cloud; got {asked!r}"
         )
     if bands.count(name) != 1:
         raise SceneError(
-            f"--mask {asked} needs one band named {name}; the scene has "
+            f"`mask={asked}` needs one band named {name}; the scene has "
             f"{', '.join(band or '(unnamed)' for band in bands)}; add it, for instance "
-            f"with --band {name}=FILE"
+            f"with `bands={name}=FILE`"
         )
     wanted = [each.strip() for each in classes.split(",") if each.strip()]
     unknown = [each for each in wanted if each not in known]
     if unknown or not wanted:
         raise SceneError(
-            f"--mask {asked}: {name} has no class "
+            f"`mask={asked}`: {name} has no class "
             f"{', '.join(unknown) or '(none given)'}; its classes are "
             f"{', '.join(known)}"
         )

@@ -26,7 +26,7 @@ _NO_NUMBER = re.compile(r"\w+://[^/]*|[A-Z][A-Z\d_]+:.*|")
 
 
 def open_named_bands(options: SceneOptions) -> Scene:
-    """Open the files that ``--band`` names, as one scene.
+    """Open the files that `bands` names, as one scene.
 
     Raises:
         SceneError: One cannot be used, has several bands, or they share no pixel.
@@ -35,14 +35,14 @@ def open_named_bands(options: SceneOptions) -> Scene:
     rasters = [_one_band(name, file, options) for name, file in options.bands]
     names = [raster.bands[0].name for raster in rasters]
     if len(set(names)) < len(names):
-        raise SceneError(f"--band names a band twice: {', '.join(names)}")
+        raise SceneError(f"`bands` names a band twice: {', '.join(names)}")
     grid = find_grid(rasters, options)
     member = stack_bands(
         rasters, [(at, 0) for at in range(len(rasters))], grid, options
     )
     if member is None:
         raise SceneError(
-            "the files named with --band share no pixel of the scene's grid"
+            "the files named with `bands` share no pixel of the scene's grid"
         )
     place = ", ".join(f"{name}={file}" for name, file in options.bands)
     bands = tuple(raster.bands[0] for raster in rasters)
@@ -79,10 +79,10 @@ def stack_bands(
 
 def _one_band(name: str, file: str, options: SceneOptions) -> Raster:
     place, numbers = _numbered(file)
-    raster = one_raster(place, options, f"--band {name}", numbers)
+    raster = one_raster(place, options, f"`bands={name}`", numbers)
     if len(raster.bands) > 1:
         raise SceneError(
-            f"--band {name} needs one file with one band; {file} has "
+            f"`bands={name}` needs one file with one band; {file} has "
             f"{len(raster.bands)}: write which, such as {name}={file}:1"
         )
     return raster.named([name])

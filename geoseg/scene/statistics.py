@@ -68,7 +68,7 @@ def measure(
 
     Figures of a scene whose files have not changed since are taken from the user's
     cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``. A pixel counts where all of the
-    bands have data; with ``--valid any`` each band counts where it has.
+    bands have data; with ``valid="any"`` each band counts where it has.
 
     Args:
         scene: The scene.

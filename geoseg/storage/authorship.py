@@ -147,7 +147,7 @@ def check_replaceable(path: Path, *, overwrite: bool = False) -> None:
     if origin in {Origin.FOREIGN, Origin.CHANGED}:
         raise OutputError(
             f"{path} would be replaced, and {_WHY[origin]}; move it away, give another "
-            f"name, or let it go with --overwrite"
+            f"name, or let it go with `overwrite`"
         )
 
 

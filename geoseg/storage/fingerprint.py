@@ -88,7 +88,7 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
         raise ChangedError(
             f"{name} is not what it was when it was first looked at: it was "
             f"changed, replaced or taken away while it was read, and what was made of "
-            f"it may be of both; run the same command again with --restart"
+            f"it may be of both; run the same command again with `restart`"
         )
 
 

@@ -65,7 +65,7 @@ _PLAIN = frozenset(("vrtdataset", "relativetovrt", "subdataset", "datasettype"))
 """Names that look like it and do not."""
 
 
-ALLOW = "if you trust the file, say so with --allow-external-references"
+ALLOW = "if you trust the file, say so with `allow_external_references`"
 """What to do about a scene's file that refers to others."""
 
 

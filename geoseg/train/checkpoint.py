@@ -120,7 +120,7 @@ class Checkpoint:
         if differs:
             raise ResumeError(
                 f"{self.folder} holds an interrupted training with another "
-                f"{', '.join(differs)}; give the same again, or --restart"
+                f"{', '.join(differs)}; give the same again, or `restart`"
             )
 
     def restore(self, trainer: Trainer) -> list[Epoch]:
@@ -187,7 +187,7 @@ def _read_identity(path: Path) -> dict[str, str]:
 def _damaged(path: Path) -> ResumeError:
     return ResumeError(
         f"{path} is of an interrupted training and cannot be read; begin again with "
-        f"--restart"
+        f"`restart`"
     )
 
 

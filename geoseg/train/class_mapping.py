@@ -58,7 +58,7 @@ def scheme_for(labels: Named, classes: Path | None) -> ClassMapping:
     if all(_COLOUR.fullmatch(name) for name in labels.names):
         raise LabelsError(
             f"the labels are colours, red, green and blue: {', '.join(labels.names)}; "
-            f"say by --classes which class each is, as in {{name: water, colour: "
+            f"say by `classes` which class each is, as in {{name: water, colour: "
             f"'{labels.names[0]}'}}, or name the one band that holds classes, as in "
             f"'labels.tif|band=1'"
         )
@@ -78,7 +78,7 @@ def class_mapping_of(labels: Iterable[str]) -> ClassMapping:
     if len(names) > 254:  # noqa: PLR2004  254 and 255 mean unknown and nodata
         raise LabelsError(
             f"the labels have {len(names)} classes; a map holds 254: merge some by "
-            f"--classes, or choose another --class-field"
+            f"`classes`, or choose another `class_field`"
         )
     numbers = all(name.isdecimal() for name in names)
     fits = numbers and int(names[-1]) < 255  # noqa: PLR2004  255 is nodata
@@ -159,8 +159,8 @@ def check_class_mapping(
     lost = sorted(name for name in there if not known & {name, *also.get(name, ())})
     if len(lost) == len(there):
         raise LabelsError(
-            f"--classes knows {sorted(known)}, the labels are {sorted(there)}; name "
-            f"those in merge, or choose another --class-field"
+            f"`classes` knows {sorted(known)}, the labels are {sorted(there)}; name "
+            f"those in merge, or choose another `class_field`"
         )
     if len(class_mapping.legend) == 1:
         raise LabelsError(
@@ -247,7 +247,7 @@ def _twins(class_mapping: ClassMapping, names: Iterable[str]) -> list[str]:
     return [
         f"the labels {' and '.join(map(repr, found.values()))} differ by case or "
         f"blanks alone and are {len(found)} classes; if they mean one, merge them in "
-        f"--classes: {{name: {first}, merge: [{', '.join(others)}]}}"
+        f"`classes`: {{name: {first}, merge: [{', '.join(others)}]}}"
         for found in alike.values()
         if len(found) > 1
         for first, *others in [list(found.values())]

@@ -256,7 +256,7 @@ def _check_held_out(
             return
     raise LabelsError(
         f"no labelled pixel lies in the blocks of fold {options.fold}, where it would "
-        f"be measured; choose another --fold, or a smaller --block than {options.block}"
+        f"be measured; choose another `fold`, or a smaller `block` than {options.block}"
     )
 
 
@@ -269,8 +269,8 @@ def _check_training(
     if missing:
         raise LabelsError(
             f"no training pixel is left of {', '.join(missing)} after the split; "
-            f"label more of it, merge it by --classes, or choose another --fold, a "
-            f"smaller --block or --chip"
+            f"label more of it, merge it by `classes`, or choose another `fold`, a "
+            f"smaller `block` or `chip`"
         )
 
 

@@ -186,7 +186,7 @@ def statistics(
     if not any(mask.any() for mask in masks):
         raise LabelsError(
             "no valid pixel is left to train on beside the held-out blocks; choose a "
-            "smaller --chip, or another --block or --fold"
+            "smaller `chip`, or another `block` or `fold`"
         )
     measured = []
     for place, band in enumerate(bands):

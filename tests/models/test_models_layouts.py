@@ -239,7 +239,7 @@ def test_statistics_that_a_file_holds_are_told(network, tmp_path):
     torch.save(held, tmp_path / "x.ckpt")
     told = []
     make(tmp_path / "x.ckpt", tmp_path / "p", told)
-    assert "state_dict/mean is 0.485, 0.456: give --mean and --std" in told[0]
+    assert "state_dict/mean is 0.485, 0.456: give `mean` and `std`" in told[0]
 
 
 @pytest.mark.parametrize("nested", [True, False])
@@ -254,7 +254,7 @@ def test_of_two_that_fit_the_first_is_taken_and_the_other_told(
     told = []
     agree(make(tmp_path / "x.pt", tmp_path / "p", told), network)
     second = "model_ema" if nested else "teacher"
-    assert f"those under '{second}' fit as well and differ: --prefix" in told[0]
+    assert f"those under '{second}' fit as well and differ: `prefix`" in told[0]
     told.clear()
     agree(make(tmp_path / "x.pt", tmp_path / "q", told, prefix=second), other)
     assert "fit as well" not in " ".join(told)

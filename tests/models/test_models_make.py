@@ -205,7 +205,7 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
         ({"stride": 16, "tile": 96, "overlap": 16}, "multiples of 32"),
         ({"activation": "sigmoid"}, "two classes apart, not 3"),
         ({"architecture": "UNet"}, "geoseg loads .*Unet"),
-        ({"encoder": None}, "give --architecture and --encoder"),
+        ({"encoder": None}, "give `architecture` and `encoder`"),
         ({"name": " "}, "the model has no name"),
         ({"name": "a\x1b[2Jb"}, "characters cannot be printed"),
         ({"name": "长" * 86}, "255 bytes at most, .* has 258"),

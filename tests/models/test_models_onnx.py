@@ -265,7 +265,7 @@ def test_of_several_outputs_the_one_that_fits_is_taken(tmp_path, outputs):
 def test_where_several_outputs_fit_one_is_asked_for_by_name(tmp_path):
     both = {"aux": (-KERNEL, *MAIN[1:]), "out": MAIN}
     weights = write_outputs(tmp_path / "m.onnx", both)
-    with pytest.raises(ModelError, match="aux, out; say which with --output-name"):
+    with pytest.raises(ModelError, match="aux, out; say which with `output_name`"):
         make_package(weights, tmp_path / "p", SAID)
     for name, sign in (("out", 1), ("aux", -1)):
         said = replace(SAID, output_name=name)
@@ -324,8 +324,8 @@ def test_one_class_alone_is_refused(tmp_path):
         (2, "Softmax", None, "none", "was taken for probabilities"),
         (1, "", None, "sigmoid", "one channel for two classes"),
         (1, "Sigmoid", None, "none", "was taken for probabilities"),
-        (2, "Softmax", "softmax", "softmax", "more likely .* --activation none"),
-        (1, "Sigmoid", "sigmoid", "sigmoid", "more likely .* --activation none"),
+        (2, "Softmax", "softmax", "softmax", "more likely .* `activation='none'`"),
+        (1, "Sigmoid", "sigmoid", "sigmoid", "more likely .* `activation='none'`"),
         (2, "Sigmoid", "softmax", "softmax", "in each of its 2 channels, as after"),
         (2, "", "softmax", "softmax", ""),
         (1, "", "sigmoid", "sigmoid", ""),

@@ -120,7 +120,7 @@ def test_a_missing_column_is_answered_with_those_there(tmp_path):
     path = tmp_path / "labels.gpkg"
     table([square(0, 0, 1, 1)], ["land"]).to_file(path)
     with pytest.raises(
-        LabelsError, match=r"no column 'kind'.*--class-field 'class': class$"
+        LabelsError, match=r"no column 'kind'.*`class_field='class'`: class$"
     ):
         read_labels(path, column="kind")
 

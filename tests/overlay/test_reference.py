@@ -88,7 +88,7 @@ def test_labels_of_half_the_world_on_a_map_of_a_town(tmp_path):
 
 
 def test_other_names_are_never_guessed():
-    words = "has not: Water, wod; the reference has .*--mapping 'Water=water'"
+    words = "has not: Water, wod; the reference has .*`mapping='Water=water'`"
     with pytest.raises(LabelsError, match=words):
         match_classes({"Water", "wod", "cloud"}, CLASSES, {})
     with pytest.raises(LabelsError, match="did you mean 'Water'"):

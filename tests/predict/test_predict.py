@@ -106,7 +106,7 @@ def test_a_device_that_holds_no_tile_is_refused(full_at):
 
 
 def test_memory_that_runs_out_later_names_the_flag(full_at):
-    with pytest.raises(DeviceError, match="--restart --batch 4"):
+    with pytest.raises(DeviceError, match="`restart` `batch=4`"):
         full_at(5)(np.ones((8, 10, 32, 32)), np.ones((8, 32, 32), bool))
 
 

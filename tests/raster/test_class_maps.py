@@ -329,7 +329,7 @@ def test_a_read_outside_the_plane_is_refused(legend, tmp_path):
 
 
 def test_what_is_no_class_raster_is_refused(make_raster, tmp_path):
-    with pytest.raises(SceneError, match=r"3 bands; say which .*--band 1 to 3"):
+    with pytest.raises(SceneError, match=r"3 bands; say which .*`band=1` to 3"):
         ClassMap.open(make_raster())
     with pytest.raises(SceneError, match="has no band 4; it has 1 to 3"):
         ClassMap.open(make_raster(), band=4)

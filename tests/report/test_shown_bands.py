@@ -63,7 +63,7 @@ def test_metadata_that_contradict_themselves_are_named(baseline, applied, offset
     red = AssetBand(href="a.tif", name="B04", common="red", scale=1e-4, offset=offset)
     notes = with_offsets(Item("S2", (red,)), told).notes
     assert len(notes) == bool(both)
-    assert all(word in notes[0] for word in (*both, "--radiometry raw") if notes)
+    assert all(word in notes[0] for word in (*both, "`radiometry='raw'`") if notes)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

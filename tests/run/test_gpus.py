@@ -37,7 +37,7 @@ def test_one_worker_for_each_gpu_where_there_are_several(monkeypatch):
 @pytest.mark.usefixtures("_two_gpus")
 def test_more_workers_than_gpus_are_refused():
     with (
-        pytest.raises(ClusterError, match=r"3 workers .* are 2 GPU.*--workers 2 or"),
+        pytest.raises(ClusterError, match=r"3 workers .* are 2 GPU.*`workers=2` or"),
         open_client(3, device="cuda"),
     ):
         pass

@@ -69,14 +69,14 @@ def test_a_directory_with_other_files_is_no_run_directory(tmp_path):
 def test_a_damaged_identity_is_refused(tmp_path):
     open_journal(tmp_path, IDENTITY).__exit__()
     (tmp_path / "identity.json").write_text("{")
-    with pytest.raises(ResumeError, match="identity is damaged; use --restart"):
+    with pytest.raises(ResumeError, match="identity is damaged; use `restart`"):
         open_journal(tmp_path, IDENTITY)
     open_journal(tmp_path, IDENTITY, restart=True).__exit__()
 
 
 def test_another_run_is_refused_naming_what_differs(tmp_path):
     open_journal(tmp_path, IDENTITY).__exit__()
-    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*--restart"):
+    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*`restart`"):
         open_journal(tmp_path, {**IDENTITY, "tile": "512"})
     with pytest.raises(ResumeError, match=r"aoi was not set, is b\.geojson"):
         open_journal(tmp_path, {**IDENTITY, "aoi": "b.geojson"})
@@ -190,7 +190,7 @@ def test_what_stands_in_the_place_of_a_part_is_no_part(make, tmp_path):
             journal.store.write("part-0-0", b"pixels")
             assert journal.store.read(receipt) == b"pixels"
         else:
-            with pytest.raises(DiskError, match=r"part-0-0 is a folder.*--restart"):
+            with pytest.raises(DiskError, match=r"part-0-0 is a folder.*`restart`"):
                 journal.store.write("part-0-0", b"pixels")
     with open_journal(tmp_path, IDENTITY, restart=True) as journal:
         assert journal.store.write("part-0-0", b"pixels") == receipt
@@ -203,7 +203,7 @@ def test_what_stands_in_the_place_of_a_record_is_named(make, name, tmp_path):
         pass
     (tmp_path / name).unlink(missing_ok=True)
     make(tmp_path / name)
-    with pytest.raises(ResumeError, match=f"{name} is where.*no file; use --restart"):
+    with pytest.raises(ResumeError, match=f"{name} is where.*no file; use `restart`"):
         open_journal(tmp_path, IDENTITY)
     with open_journal(tmp_path, IDENTITY, restart=True) as journal:
         assert tasks(journal) == []
@@ -232,7 +232,7 @@ def test_another_users_run_is_named_with_its_owner(tmp_path):
     os.seteuid(65534)
     try:
         for ask in (lambda p: open_journal(p, IDENTITY), identity_of):
-            with pytest.raises(OutputError, match=r"unfinished run of root.*--run-dir"):
+            with pytest.raises(OutputError, match=r"unfinished run of root.*`run_dir`"):
                 ask(tmp_path / "run")
     finally:
         os.seteuid(0)

@@ -122,7 +122,7 @@ def test_a_worker_that_holds_too_much_memory_is_told_of_with_its_limit(tmp_path)
         pytest.raises(
             ClusterError,
             match=r"its nanny restarted it, for it held 1\.\d GB of the 1\.0 GB of "
-            r"memory that --memory-limit allows",
+            r"memory that it is allowed",
         ),
         open_client(scheduler=cluster.scheduler_address) as client,
     ):

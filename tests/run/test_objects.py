@@ -133,7 +133,7 @@ def test_what_stays_unreadable_is_counted_and_told(place, monkeypatch):
         assert tasks(journal) == ["block 0 1"]
         assert "1 lines could not be read" in journal.warnings[0]
     bad_answers(monkeypatch, count=3, name="identity.json")
-    with pytest.raises(ResumeError, match=r"identity\.json says nothing.*--restart"):
+    with pytest.raises(ResumeError, match=r"identity\.json says nothing.*`restart`"):
         open_journal(place, IDENTITY)
 
 
@@ -169,7 +169,7 @@ def test_a_kill_while_journal_objects_are_put_together_does_no_harm(place, monke
 def test_another_run_is_refused_and_restart_throws_it_away(place):
     with open_journal(place, IDENTITY) as journal:
         journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
-    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*--restart"):
+    with pytest.raises(ResumeError, match=r"tile was 256, is 512.*`restart`"):
         open_journal(place, {**IDENTITY, "tile": "512"})
     with open_journal(place, {"model": "b"}, restart=True) as journal:
         assert tasks(journal) == []

@@ -177,7 +177,9 @@ def test_a_fourth_band_that_is_marked_alpha_is_named_and_can_be_read(write):
     path = write(values)
     scene = open_scene(path)
     assert (len(scene.bands), scene.alpha) == (3, 4)
-    with pytest.raises(ModelError, match=r"band 4 .* marked as alpha.*--bands 1,2,3,4"):
+    with pytest.raises(
+        ModelError, match=r"band 4 .* marked as alpha.*`numbers=1,2,3,4`"
+    ):
         match_bands(bands_of("a", "b", "c", "d"), scene.bands, alpha=scene.alpha)
     chosen = open_scene(path, SceneOptions(numbers=(1, 2, 3, 4)))
     pixels, valid = chosen.read(chosen.window, range(4))

@@ -152,7 +152,7 @@ def test_what_stands_beside_a_raster_is_a_tiff(named, trap, suffix):
     if suffix.startswith(".ovr."):
         shutil.copy(path, named / "a.tif.ovr")
     vrt_of(named / f"a.tif{suffix}", f"/vsicurl/{trap}/secret.tif")
-    with pytest.raises(SceneError, match=r"is no TIFF.* --allow-external-references"):
+    with pytest.raises(SceneError, match=r"is no TIFF.* `allow_external_references`"):
         open_scene(path)
 
 
@@ -201,7 +201,7 @@ def test_headers_that_name_their_data_are_refused(named, write, name):
     if write is isis:  # ERS goes by the name
         with rasterio.open(path) as dataset:
             assert (dataset.read(1) == SECRET).all(), "GDAL reads it"
-    with pytest.raises(SceneError, match="--allow-external-references"):
+    with pytest.raises(SceneError, match="`allow_external_references`"):
         open_scene(path)
     with pytest.raises(SceneError, match="cannot be opened as a raster"):
         ClassMap.open(path)

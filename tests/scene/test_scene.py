@@ -130,7 +130,7 @@ def test_a_crs_can_be_assumed_where_a_file_has_none(make_raster):
     path = make_raster(crs=None)
     scene = open_scene(path, SceneOptions(assume_crs="EPSG:32633"))
     assert scene.geobox.crs == CRS.from_epsg(32633)
-    with pytest.raises(SceneError, match="--assume-crs is no coordinate"):
+    with pytest.raises(SceneError, match="`assume_crs` is no coordinate"):
         open_scene(path, SceneOptions(assume_crs="EPSG:nowhere"))
 
 

@@ -119,9 +119,9 @@ def test_bands_of_two_resolutions_want_a_choice(product, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"mask": ("clouds",)}, "--mask names a quality band"),
+        ({"mask": ("clouds",)}, "`mask` names a quality band"),
         ({"mask": ("scl:fog",)}, "scl has no class fog; its classes are nodata"),
-        ({"mask": ("qa_pixel:cloud",)}, r"needs one band named qa_pixel; .*--band qa_"),
+        ({"mask": ("qa_pixel:cloud",)}, r"needs one band named qa_pixel; .*`bands=qa_"),
     ],
 )
 def test_masks_that_cannot_be_are_refused(product, change, match):
@@ -134,7 +134,7 @@ def test_bands_that_do_not_fit_are_refused(product, tmp_path):
     pixels, transform, _ = sample((0, 60), (0, 80))
     many = str(write_raster(tmp_path / "many.tif", pixels, transform))
     for bands, match in (
-        (((paths[0]), ("nir", many)), "--band nir needs one file with one band"),
+        (((paths[0]), ("nir", many)), "`bands=nir` needs one file with one band"),
         ((paths[0], ("red", paths[1][1])), "names a band twice: red, red"),
         ((("red", "gone.tif"),), r"gone\.tif does not exist"),
     ):

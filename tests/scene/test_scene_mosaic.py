@@ -176,7 +176,7 @@ def test_files_that_do_not_fit_together_are_refused(tmp_path):
     refused(
         crs="EPSG:32632",
         match=r"not lie on one grid: 1 in EPSG:32633 with pixels of 10 metre.*"
-        r"1 in EPSG:32632.*b\.tif.*--crs and --resolution",
+        r"1 in EPSG:32632.*b\.tif.*`crs` and `resolution`",
     )
     refused(to=transform @ Affine.scale(2), match="pixels of 20 metre")
     refused(to=transform @ Affine.translation(0.4, 0), match="one corner at 330004")
@@ -188,7 +188,7 @@ def test_a_broken_member_is_named_or_left_out(folder, tmp_path):
     (broken / "member_2_3.tif").write_bytes(b"II*\0 and then nothing")
     with pytest.raises(
         SceneError,
-        match=r"member_2_3\.tif cannot be opened.*; --skip-unreadable leaves",
+        match=r"member_2_3\.tif cannot be opened.*; `skip_unreadable` leaves",
     ):
         open_scene(broken)
     scene = open_scene(broken, SceneOptions(skip_unreadable=True))

@@ -77,7 +77,7 @@ def test_a_vrt_of_files_elsewhere_wants_the_users_word(inside, tmp_path):
 def test_no_way_leads_outside(inside, tmp_path, source):
     write_vrt(inside / "inner.vrt", "../secret.tif")
     (inside / "link.tif").symlink_to(tmp_path / "secret.tif")
-    with pytest.raises(SceneError, match="--allow-external-references"):
+    with pytest.raises(SceneError, match="`allow_external_references`"):
         open_scene(write_vrt(inside / "a.vrt", source))
 
 
@@ -130,7 +130,7 @@ def test_entities_are_not_expanded(inside):
 def test_files_that_stand_for_services_want_the_users_word(inside, text):
     path = inside / "service.xml"
     path.write_text(text)
-    with pytest.raises(SceneError, match=r"stands for .* --allow-external-references"):
+    with pytest.raises(SceneError, match=r"stands for .* `allow_external_references`"):
         open_scene(path)
 
 

@@ -199,7 +199,7 @@ def test_bands_of_several_sizes_are_refused_unless_a_grid_is_chosen(tmp_path):
     path = make_item(tmp_path, sizes=SIZES, bands=("B04", "B08", "B11"))
     with pytest.raises(
         SceneError,
-        match=r"S2A_sample has .*10 metre: B04, B08; 20 metre: B11.*--resolution",
+        match=r"S2A_sample has .*10 metre: B04, B08; 20 metre: B11.*`resolution`",
     ):
         open_scene(path)
     chosen = SceneOptions(like=str(tmp_path / "B04.tif"))
@@ -406,7 +406,7 @@ def test_files_on_other_servers_want_a_flag(tmp_path):
 
         change(path, elsewhere)
         with pytest.raises(
-            SceneError, match=rf"item\.json refers to files on {address}, .*--allow-ext"
+            SceneError, match=rf"item\.json refers to files on {address}, .*`allow_ext"
         ):
             open_scene(path)
         allowed = SceneOptions(allow_external_references=True)
@@ -489,7 +489,7 @@ def test_a_vrt_among_the_assets_is_held_to_the_same_rules(tmp_path):
         ({"type": "FeatureCollection", "features": []}, "holds no STAC item; widen"),
         ({"type": "FeatureCollection"}, "holds no STAC item"),
         ({"type": "FeatureCollection", "features": [1]}, "is no STAC item"),
-        ({"type": "Polygon", "coordinates": []}, "is no STAC item.*--aoi"),
+        ({"type": "Polygon", "coordinates": []}, "is no STAC item.*`aoi`"),
         ([1], "holds no JSON object"),
         (item({}), "has no asset that is a raster; its assets are none"),
         (item({"a": asset("a.png", kind="image/png")}), None),
@@ -573,9 +573,9 @@ def test_an_item_that_cannot_be_opened_is_left_out_where_that_is_allowed(tmp_pat
     (tmp_path / "b" / "B04.tif").write_bytes(b"broken")
     (tmp_path / "c.json").write_text("{", encoding="utf-8")
     given = [whole, broken, tmp_path / "c.json"]
-    with pytest.raises(SceneError, match=r"c\.json is no JSON.*--skip-unreadable"):
+    with pytest.raises(SceneError, match=r"c\.json is no JSON.*`skip_unreadable`"):
         open_scene(given)
-    with pytest.raises(SceneError, match=r"B04\.tif.*--skip-unreadable"):
+    with pytest.raises(SceneError, match=r"B04\.tif.*`skip_unreadable`"):
         open_scene(given[:2])
     scene = open_scene(given, SceneOptions(skip_unreadable=True))
     assert len(scene.members) == 1

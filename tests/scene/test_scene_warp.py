@@ -182,7 +182,7 @@ def test_bounds_crop_and_move_nothing(zones):
     )
     with pytest.raises(SceneError, match="hold no pixel of the scene, which covers"):
         open_scene(zones, SceneOptions(**chosen, bounds=(0, 0, 1, 1)))
-    with pytest.raises(SceneError, match="--bounds are left, bottom, right, top"):
+    with pytest.raises(SceneError, match="`bounds` are left, bottom, right, top"):
         open_scene(zones, SceneOptions(**chosen, bounds=(5, 5, 1, 1)))
 
 
@@ -293,7 +293,7 @@ def test_the_grid_of_another_raster_is_taken_to_the_last_bit(zones, tmp_path):
     like = write_raster(tmp_path / "like.tif", pixels, odd, crs="EPSG:32632")
     scene = open_scene(zones, SceneOptions(like=str(like)))
     assert scene.geobox == open_scene(like).geobox
-    with pytest.raises(SceneError, match="leave out --crs and --resolution"):
+    with pytest.raises(SceneError, match="leave out `crs` and `resolution`"):
         open_scene(zones, SceneOptions(like=str(like), crs="EPSG:3035"))
     far = write_raster(tmp_path / "far.tif", pixels, odd, crs="EPSG:32733")
     with pytest.raises(SceneError, match=r"no file lies on .*far\.tif"):
@@ -331,9 +331,9 @@ def test_odd_geotransforms_stay_as_they_are_and_can_be_put_right(tmp_path, way):
 @pytest.mark.parametrize(
     ("chosen", "match"),
     [
-        ({"crs": "EPSG:nowhere"}, "--crs is no coordinate reference system"),
-        ({"resolution": 0}, "--resolution is a pixel's side"),
-        ({"crs": "EPSG:3035", "resolution": 1e-9}, "choose a larger --resolution"),
+        ({"crs": "EPSG:nowhere"}, "`crs` is no coordinate reference system"),
+        ({"resolution": 0}, "`resolution` is a pixel's side"),
+        ({"crs": "EPSG:3035", "resolution": 1e-9}, "choose a larger `resolution`"),
     ],
 )
 def test_grids_that_cannot_be_are_refused(zones, chosen, match):
@@ -433,5 +433,5 @@ def test_where_a_projection_ends_there_is_no_data(tmp_path, recwarn):
     assert np.abs(found[0][inner] - 200 - lon).max() < 0.1
     assert np.abs(found[1][inner] - 100 - lat).max() < 0.1
     assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]
-    with pytest.raises(SceneError, match="choose a larger --resolution"):
+    with pytest.raises(SceneError, match="choose a larger `resolution`"):
         open_scene(path, SceneOptions(crs="EPSG:3413", resolution=1e5))

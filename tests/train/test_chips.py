@@ -455,7 +455,7 @@ def test_what_cannot_be_cut_is_refused_and_nothing_is_left(
 
     refused(
         LabelsError,
-        r"no column 'kind' of classes; .*--class-field 'class'",
+        r"no column 'kind' of classes; .*`class_field='class'`",
         class_field="kind",
     )
     away = shapes.set_geometry(shapes.translate(90_000))

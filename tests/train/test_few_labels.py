@@ -290,7 +290,7 @@ def test_a_fitted_model_is_no_beginning_and_is_not_rounded(scene, points, tmp_pa
     with pytest.raises(ModelError, match="nothing to go on from"):
         geoseg.train([scene], points(), tmp_path / "more", options=options)
     rounded = geoseg.SegmentOptions(model=model, precision="bfloat16")
-    with pytest.raises(InputError, match="leave out --precision"):
+    with pytest.raises(InputError, match="leave out `precision"):
         geoseg.segment(scene, tmp_path / "out", options=rounded)
 
 

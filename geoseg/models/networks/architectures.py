@@ -36,7 +36,7 @@ class Architecture:
     it pooled over a whole tile, one tile has no deviation."""
     radius: int | None = None
     """How far an input pixel can change the output with that encoder, in pixels; None
-    where that is everywhere. `geoseg models architectures --receptive-field` measures
+    where that is everywhere. `geoseg.list_architectures` measures
     it anew; that takes two minutes, so what it gave stands here."""
     classifier: str = "segmentation_head.0.weight"
     """The tensor whose first side is the number of classes."""

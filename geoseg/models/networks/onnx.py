@@ -116,7 +116,7 @@ class OnnxNetwork(nn.Module):
         if len(found) > 1:
             raise ModelError(
                 f"{self._name} has {len(found)} outputs that may be the scores, "
-                f"{names(found)}; say which with --output-name"
+                f"{names(found)}; say which with `output_name`"
             )
         return found[0]
 
@@ -232,7 +232,7 @@ def _check_tile(
     if any(side != tile for side in fixed):
         raise ModelError(
             f"{name} takes tiles of {' x '.join(map(str, fixed))} pixels, and {tile} "
-            f"is declared; give --tile {fixed[0]}"
+            f"is declared; give `tile={fixed[0]}`"
         )
 
 

@@ -45,7 +45,7 @@ def read_whole(path: Path) -> bytes:
         raise ModelError(
             f"{path} and its data are {size:,} bytes, and one ONNX file holds "
             f"{_LARGEST:,} at most; export it in float16, which is half the size, or "
-            f"package its weights as safetensors with --architecture and --encoder"
+            f"package its weights as safetensors with `architecture` and `encoder`"
         )
     from onnx.external_data_helper import load_external_data_for_tensor  # noqa: PLC0415  # an extra
 

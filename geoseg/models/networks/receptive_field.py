@@ -55,7 +55,7 @@ class ReceptiveField:
     """Whether the network computes the same wherever a plane begins, at multiples of
     its stride; False where it is global."""
     overlap: int | None
-    """The least legal overlap with which tiles cut to their centres (``--blend crop``)
+    """The least legal overlap with which tiles cut to their centres (``blend="crop"``)
     are what the whole image gives; None where no overlap does that."""
     tile: int | None
     """The least legal tile, at least the model's own, that can have such an overlap."""

@@ -179,7 +179,7 @@ def check_card(card: Card) -> None:
             f"{only.name} is its only class, so that every pixel of a map would be "
             f"{only.name} with confidence 100; declare what is not, too, as the first "
             f"of two classes: a network of one channel tells two apart by a sigmoid "
-            f"(--class other --class {only.name} --activation sigmoid)"
+            f"(`classes='other'` `classes={only.name}` `activation='sigmoid'`)"
         )
     if card.activation == "sigmoid" and len(card.legend) != TWO:
         raise ModelError(

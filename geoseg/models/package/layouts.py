@@ -217,7 +217,7 @@ def _of_others(
         return ()
     told = (
         f"{path}: the weights under {_plain(first)!r} were taken; those under "
-        f"{', '.join(map(repr, differ))} fit as well and differ: --prefix chooses"
+        f"{', '.join(map(repr, differ))} fit as well and differ: `prefix` chooses"
     )
     return (told,)
 
@@ -232,7 +232,7 @@ def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str
         for name in foreign
         if re.split(r"[./]", name)[-1] in _STATISTICS and held[name].numel() <= 2**5
     ]
-    hint = f" ({'; '.join(told)}: give --mean and --std if pixels were)" * bool(told)
+    hint = f" ({'; '.join(told)}: give `mean` and `std` if pixels were)" * bool(told)
     note = (
         f"{path}: {len(foreign)} tensors that are not the network's were left out: "
         f"{listed}{hint}"

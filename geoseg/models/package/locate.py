@@ -80,7 +80,7 @@ def _what_to_do(path: Path) -> str:
     if suffix in PICKLES:
         return (
             f"{path} is a pickled checkpoint, which can run code when it is read; "
-            f"convert it: geoseg models package --from-checkpoint {path} -o my_model/"
+            f"convert it: geoseg models package `from_checkpoint={path}` -o my_model/"
         )
     if suffix in _ARCHIVES:
         return (
@@ -129,6 +129,6 @@ def _needs(folder: Path) -> str:
     if pickles:
         return (
             f"the folder holds the pickled {pickles[0]}; convert it: geoseg models "
-            f"package --from-checkpoint {folder / pickles[0]} -o my_model/"
+            f"package `from_checkpoint={folder / pickles[0]}` -o my_model/"
         )
     return f"a model package needs {CARD}, {CONFIG} and {WEIGHTS}, or {CARD} and ONNX"

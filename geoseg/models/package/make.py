@@ -50,11 +50,11 @@ _ONNX = "model.onnx"
 _DECIDED = {
     "sigmoid": (
         "the network has one channel for two classes: it was taken for the score of "
-        "the second, before a sigmoid; --activation says otherwise"
+        "the second, before a sigmoid; `activation` says otherwise"
     ),
     "none": (
         "what the network gives lies between 0 and 1 and was taken for probabilities, "
-        "as --activation none says; softmax or sigmoid if it is not"
+        "as `activation='none'` says; softmax or sigmoid if it is not"
     ),
 }
 """What is said where the output decided."""
@@ -195,7 +195,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{path} is no safetensors file ({error}); a pickled checkpoint is "
-            f"converted with --from-checkpoint"
+            f"converted with `from_checkpoint`"
         ) from error
     return tensors
 
@@ -214,6 +214,6 @@ def _find_config(
     if new.config or beside.is_file():
         return read_json(new.config or beside)
     raise ModelError(
-        f"nothing says which network {weights} is for: give --architecture and "
-        f"--encoder, or --config with the network's {CONFIG}"
+        f"nothing says which network {weights} is for: give `architecture` and "
+        f"`encoder`, or `config` with the network's {CONFIG}"
     )

@@ -117,7 +117,7 @@ def _find_weights(folder: Path, artifact: Artifact) -> Path:
         raise ModelError(
             f"{folder / CARD} names the weights {artifact.file!r}; geoseg loads "
             f".safetensors and .onnx, and nothing that is pickled: convert them with "
-            f"geoseg models package --from-checkpoint"
+            f"geoseg models package `from_checkpoint`"
         )
     return inside(folder, artifact.file)
 

@@ -111,7 +111,7 @@ def questions(given: Tensor, card: Card) -> Iterator[str]:
         )
         yield (
             f"what the network gives lies between 0 and 1 already, and {what}: it is "
-            f"more likely probabilities, --activation none, than scores before a "
+            f"more likely probabilities, `activation='none'`, than scores before a "
             f"{card.activation}, which would change classes or confidences"
         )
     elif given.min() >= 0 and given.max() <= 1:

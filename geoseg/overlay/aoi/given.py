@@ -156,7 +156,7 @@ def _box(text: str, crs: CRS) -> shapely.Geometry:
     if max(abs(south), abs(north)) > _TURN / 4 or max(abs(west), abs(east)) > _TURN:
         raise AoiError(
             f"the bounding box {text} is not in degrees; give its CRS, with "
-            f"--bbox-crs EPSG:32633 or before it, as EPSG:32633;{text}"
+            f"`bbox_crs='EPSG:32633'` or before it, as EPSG:32633;{text}"
         )
     if west < east:
         return shapely.box(west, south, east, north)

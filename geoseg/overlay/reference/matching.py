@@ -84,7 +84,7 @@ def other_classes(
     return LabelsError(
         f"the reference has classes that the map has not: {listed(names)}; the "
         f"reference has {listed(found)}, the map {listed(known)}; say which is "
-        f"which in a mapping, as in --mapping '{first}={like}' "
+        f"which in a mapping, as in `mapping='{first}={like}'` "
         f"('{first}=' leaves it out)"
     )
 

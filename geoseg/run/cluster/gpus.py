@@ -72,7 +72,7 @@ def gpu_cluster(workers: int, threads: int) -> SpecCluster:
     if workers > len(gpus):
         raise ClusterError(
             f"{workers} workers are asked for, but there are {len(gpus)} GPU(s) here, "
-            f"and a worker needs one of its own; use --workers {len(gpus)} or less"
+            f"and a worker needs one of its own; use `workers={len(gpus)}` or less"
         )
     chosen = gpus[:workers]
     try:

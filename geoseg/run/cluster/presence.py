@@ -125,7 +125,7 @@ def in_our_words(error: Exception) -> Exception:
         f"{error.allowed_failures + 1} workers were lost at the same work, the last "
         f"was {worker.address}, which may hold {_gigabytes(worker.memory_limit)} of "
         f"memory; most often that is too little: give dask worker a higher "
-        f"--memory-limit (0 for none), or a smaller --block"
+        f"memory limit (0 for none), or a smaller `block`"
     )
 
 
@@ -147,7 +147,7 @@ def restarted(client: Client, worker: str, limit: int) -> str:
         return ""
     return (
         f"its nanny restarted it, for it held {_gigabytes(held[-1])} of the "
-        f"{_gigabytes(limit)} of memory that --memory-limit allows"
+        f"{_gigabytes(limit)} of memory that it is allowed"
     )
 
 

@@ -41,7 +41,7 @@ def remote_client(address: str, patience: Patience = NO_PATIENCE) -> Iterator[Cl
             raise ClusterError(
                 f"the scheduler at {address} has no worker; start some with "
                 f"'dask worker {address}', or have them waited for by "
-                f"--wait-for-workers"
+                f"`wait_for_workers`"
             )
         yield client
 

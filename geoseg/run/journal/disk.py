@@ -144,7 +144,7 @@ class DiskLog:
         if self._path.exists() and not self._path.is_file():
             raise ResumeError(
                 f"{self._path} is where the journal of an unfinished run belongs, and "
-                f"is no file; use --restart to begin again"
+                f"is no file; use `restart` to begin again"
             )
         return read_identity(self._directory)
 
@@ -246,7 +246,7 @@ def read_identity(directory: Path) -> bytes | None:
         if path.exists() and not path.is_file():
             raise ResumeError(
                 f"{path} is where an unfinished run says what it is of, and is no "
-                f"file; use --restart to begin again"
+                f"file; use `restart` to begin again"
             )
         return path.read_bytes() if path.exists() else None
     except OSError as error:
@@ -273,7 +273,7 @@ def _refused(directory: Path, error: OSError) -> str:
             return (
                 f"{directory} is of an unfinished run of {directory.owner()}, and "
                 f"cannot be written; let them finish or remove it, or choose another "
-                f"run directory with --run-dir, or another output directory"
+                f"run directory with `run_dir`, or another output directory"
             )
     return (
         f"{error.filename or directory} cannot be written ({error.strerror}); get "
@@ -285,7 +285,7 @@ def _trouble(place: str | Path, error: OSError) -> DiskError:
     if isinstance(error, IsADirectoryError):
         return DiskError(
             f"{place} is a folder, where a file of the run belongs; take it away, or "
-            f"use --restart to begin again"
+            f"use `restart` to begin again"
         )
     then = ": it carries on from what is finished"
     return disk_error(Path(place), error, then=then)

@@ -185,7 +185,7 @@ def _read(identity: bytes, place: str) -> dict[str, str]:
     if isinstance(told, dict) and all(isinstance(v, str) for v in told.values()):
         return told
     raise ResumeError(
-        f"{place} holds an unfinished run whose identity is damaged; use --restart to "
+        f"{place} holds an unfinished run whose identity is damaged; use `restart` to "
         f"begin again"
     )
 
@@ -204,7 +204,7 @@ def _compare(
         raise ResumeError(
             f"{place} holds an unfinished run that differs: {'; '.join(changes)}. "
             f"Repeat that run's command, choose another output directory, or use "
-            f"--restart to begin again"
+            f"`restart` to begin again"
         )
 
 

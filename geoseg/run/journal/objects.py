@@ -275,7 +275,7 @@ def _told(bucket: Bucket) -> dict[str, str] | None:
         raise ResumeError(
             f"{bucket}/{IDENTITY} says nothing that can be read, and so not whose run "
             f"it is; run the same command again when the store answers, or use "
-            f"--restart to begin again"
+            f"`restart` to begin again"
         )
     told: dict[str, str] = json.loads(data)
     return told

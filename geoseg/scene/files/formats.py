@@ -77,5 +77,5 @@ def choose_part(name: str, parts: Sequence[str]) -> str:
     more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
     return (
         f"{name} holds {len(parts)} rasters: {', '.join(parts[:_NAMED])}{more}; name "
-        f"the one to read, or several as bands: --band red='{parts[0]}'"
+        f"the one to read, or several as bands: `bands=red='{parts[0]}'`"
     )

@@ -295,12 +295,12 @@ def _chosen(
     """Choose the bands that are read, by number: all but alpha where none is given."""
     if numbers and not all(1 <= number <= len(bands) for number in numbers):
         raise SceneError(
-            f"{name} has {len(bands)} bands, counted from 1; --bands asks for "
+            f"{name} has {len(bands)} bands, counted from 1; `numbers` asks for "
             f"{', '.join(map(str, numbers))}"
         )
     if len(set(numbers)) < len(numbers):
         raise SceneError(
-            f"--bands names a band twice: {', '.join(map(str, numbers))}; each is "
+            f"`numbers` names a band twice: {', '.join(map(str, numbers))}; each is "
             f"read once"
         )
     measured = (at for at, b in enumerate(bands, start=1) if b.role != "alpha")
@@ -359,7 +359,7 @@ def georef_of(
         raise SceneError(
             f"{name} has no coordinate reference system; assign one, for instance: "
             f"rio edit-info --crs EPSG:32633 {name}"
-            + ", or say it with --assume-crs"
+            + ", or say it with `assume_crs`"
             * can_assume
         )
     if header.wkt:
@@ -371,7 +371,7 @@ def georef_of(
                 f"assign it anew, for instance: rio edit-info --crs EPSG:32633 {name}"
             ) from error
     else:
-        crs = parse_crs(str(assume_crs), "--assume-crs")
+        crs = parse_crs(str(assume_crs), "`assume_crs`")
     return GeoBox(header.height, header.width, Affine(*header.transform), crs)
 
 

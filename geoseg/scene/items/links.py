@@ -77,7 +77,7 @@ class Reach:
         if base is not None and not self.anywhere:
             raise SceneError(
                 f"{_told(document, href)}, a file of this machine; if you trust the "
-                f"document, say so with --allow-external-references"
+                f"document, say so with `allow_external_references`"
             )
         return self._file(Path(unquote(urlsplit(href).path)), href, document)
 
@@ -92,7 +92,7 @@ class Reach:
         if not (inside or self.anywhere) or str(path).startswith("/vsi"):
             raise SceneError(
                 f"{_told(document, href)}, which is in no folder that you named; if "
-                f"you trust the document, say so with --allow-external-references"
+                f"you trust the document, say so with `allow_external_references`"
             )
         return str(path)
 
@@ -104,7 +104,7 @@ class Reach:
             raise SceneError(
                 f"{without_secrets(document)} refers to files on {server}, which you "
                 f"did not name; if you trust the document, say so with "
-                f"--allow-external-references"
+                f"`allow_external_references`"
             )
         return place
 

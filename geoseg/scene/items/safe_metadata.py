@@ -146,6 +146,6 @@ def _number(text: str, path: str) -> float:
     if not math.isfinite(number):
         raise SceneError(
             f"{path} gives {text!r} where a number is needed, so what the product's "
-            f"numbers mean is not known; name its files with --band from elsewhere"
+            f"numbers mean is not known; name its files with `bands` from elsewhere"
         )
     return number

@@ -140,5 +140,5 @@ def _read(folder: str, name: str, _: int) -> Product:
     except SceneError as error:
         raise SceneError(
             f"{error}; a product's metadata are needed to know what its numbers mean, "
-            f"if they are not to be taken as they are: --radiometry raw"
+            f"if they are not to be taken as they are: `radiometry='raw'`"
         ) from error

@@ -69,7 +69,7 @@ def with_offsets(item: Item, properties: Mapping[str, Any]) -> Item:
         assumption=(
             f"no offset is declared; 1000 is taken off the numbers, since "
             f"Sentinel-2's processing baseline {baseline:05.2f} adds it "
-            f"(--radiometry raw leaves them)"
+            f"(`radiometry='raw'` leaves them)"
             if baseline is not None
             else ""
         ),
@@ -107,7 +107,7 @@ def _contradictions(
         return
     yield (
         f"its metadata contradict themselves: its bands declare {told}; what the bands "
-        f"declare was used (--radiometry raw takes numbers as they are)"
+        f"declare was used (`radiometry='raw'` takes numbers as they are)"
     )
 
 

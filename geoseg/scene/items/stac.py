@@ -58,7 +58,7 @@ def _items_of(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
         if not isinstance(each, dict) or "assets" not in each:
             raise SceneError(
                 f"{name} is no STAC item, and no collection of items; a scene is a "
-                f"raster or a STAC item, an area of interest is given as --aoi"
+                f"raster or a STAC item, an area of interest is given as `aoi`"
             )
     return found
 

@@ -54,7 +54,7 @@ def choose_grid(
     if like is not None:
         if options.crs is not None or options.resolution is not None:
             raise SceneError(
-                "--like names a grid already; leave out --crs and --resolution"
+                "`like` names a grid already; leave out `crs` and `resolution`"
             )
         return like
     crs = _crs(planes, options)
@@ -64,11 +64,11 @@ def choose_grid(
     unions = [_union(planes, probe, around) for around in (None, 180.0)]
     union = min((u for u in unions if u), key=lambda u: u.width, default=None)
     if union is None:
-        raise SceneError(f"the files are nowhere in {crs.name}; choose another --crs")
+        raise SceneError(f"the files are nowhere in {crs.name}; choose another `crs`")
     if union.pixels > _MOST_PIXELS:
         raise SceneError(
             f"pixels of {width:g} x {height:g} in {crs.name} make a scene of "
-            f"{union.height:,} x {union.width:,} pixels; choose a larger --resolution"
+            f"{union.height:,} x {union.width:,} pixels; choose a larger `resolution`"
         )
     return probe.crop(union)
 
@@ -97,7 +97,7 @@ def bounds_window(grid: GeoBox, bounds: tuple[float, float, float, float]) -> Wi
     left, bottom, right, top = bounds
     if not (left < right and bottom < top) or not all(map(math.isfinite, bounds)):
         raise SceneError(
-            f"--bounds are left, bottom, right, top in the scene's CRS; got "
+            f"`bounds` are left, bottom, right, top in the scene's CRS; got "
             f"{', '.join(f'{edge:g}' for edge in bounds)}"
         )
     corners = [~grid.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
@@ -108,7 +108,7 @@ def bounds_window(grid: GeoBox, bounds: tuple[float, float, float, float]) -> Wi
     ]
     if any(start >= stop for start, stop in edges):
         raise SceneError(
-            f"--bounds {', '.join(f'{edge:g}' for edge in bounds)} hold no pixel "
+            f"`bounds` {', '.join(f'{edge:g}' for edge in bounds)} hold no pixel "
             f"of the scene, which covers {grid.bounds} ({grid.crs.name})"
         )
     return Window.between(*edges)
@@ -116,7 +116,7 @@ def bounds_window(grid: GeoBox, bounds: tuple[float, float, float, float]) -> Wi
 
 def _crs(planes: Sequence[GeoBox], options: SceneOptions) -> CRS:
     if options.crs is not None:
-        return parse_crs(options.crs, "--crs")
+        return parse_crs(options.crs, "`crs`")
     found = [planes[0].crs]
     for plane in planes:
         if plane.crs is not found[0] and plane.crs not in found:
@@ -124,7 +124,7 @@ def _crs(planes: Sequence[GeoBox], options: SceneOptions) -> CRS:
     if len(found) > 1:
         raise SceneError(
             f"the files are in {', '.join(crs.name for crs in found)}; choose one with "
-            f"--crs"
+            f"`crs`"
         )
     return found[0]
 
@@ -138,7 +138,7 @@ def _resolution(
         width, height = named if isinstance(named, tuple) else (named, named)
         if not (0 < width < math.inf and 0 < height < math.inf):
             raise SceneError(
-                f"--resolution is a pixel's side in units of the CRS, above 0; got "
+                f"`resolution` is a pixel's side in units of the CRS, above 0; got "
                 f"{width:g} x {height:g}"
             )
         return width, height
@@ -149,7 +149,7 @@ def _resolution(
     if not 0 < unit < math.inf:
         raise SceneError(
             f"the files are nowhere in {crs.name}, so that it tells no size of pixels; "
-            f"choose another --crs"
+            f"choose another `crs`"
         )
     rounded = float(f"{side / unit:.3g}")
     return rounded, rounded

@@ -52,7 +52,7 @@ def common_grid(rasters: Sequence[Raster]) -> GeoBox:
     if len(groups) > 1:
         raise SceneError(
             f"the files do not lie on one grid: {'; '.join(map(str, groups))}; choose "
-            f"one with --crs and --resolution, or with --like and a file"
+            f"one with `crs` and `resolution`, or with `like` and a file"
         )
     return groups[0].union()
 

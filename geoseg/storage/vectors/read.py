@@ -228,7 +228,7 @@ def class_column(
         raise role.error(f"the {role.noun} {path} has no columns, and needs classes")
     raise role.error(
         f"the {role.noun} {path} has no column {' or '.join(map(repr, wanted))} of "
-        f"classes; name one of its own, as in --class-field {columns[0]!r}: "
+        f"classes; name one of its own, as in `class_field={columns[0]!r}`: "
         f"{', '.join(columns)}"
     )
 

@@ -72,8 +72,8 @@ def _check_others(path: Path) -> None:
     if others:
         raise OutputError(
             f"{path} would be replaced, and holds the layers {', '.join(others)}; keep "
-            f"them by --layer NAME, give another name, or let the file go with "
-            f"--overwrite"
+            f"them by `layer=NAME`, give another name, or let the file go with "
+            f"`overwrite`"
         )
 
 
@@ -85,5 +85,5 @@ def _check_layer(path: Path, layer: str, *, overwrite: bool) -> None:
     if found.get(layer, Origin.OURS) is not Origin.OURS and not overwrite:
         raise OutputError(
             f"the layer {layer!r} of {path} would be replaced, and somebody made or "
-            f"changed it; give another layer, or let it go with --overwrite"
+            f"changed it; give another layer, or let it go with `overwrite`"
         )

@@ -176,7 +176,7 @@ def _open(
         if options.stac and not scene.geobox.is_on_earth:
             raise SceneError(
                 f"a STAC catalogue needs longitude and latitude, and the CRS of "
-                f"{scene.place} has none; leave out --stac"
+                f"{scene.place} has none; leave out `stac`"
             )
         places = find_bands(scene, bands)
         look = look_of(scene, places, names)
@@ -235,15 +235,15 @@ def _labelled_chips(
             learned += counts * (part == TRAIN)
     if not chips:
         raise LabelsError(
-            f"no chip of {options.chip} pixels has a label; choose a smaller --chip, "
-            f"or another --block or --fold"
+            f"no chip of {options.chip} pixels has a label; choose a smaller `chip`, "
+            f"or another `block` or `fold`"
         )
     missing = [each.name for place, each in enumerate(legend) if not learned[place]]
     if missing:
         raise LabelsError(
             f"no chip to train on shows {', '.join(missing)} after the split; label "
-            f"more of it, merge it by --classes, or choose another --fold, a smaller "
-            f"--block or --chip"
+            f"more of it, merge it by `classes`, or choose another `fold`, a smaller "
+            f"`block` or `chip`"
         )
     return chips, digest.hexdigest()
 

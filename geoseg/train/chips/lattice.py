@@ -76,7 +76,7 @@ def check_sides(area: Window, chip: int, overlap: int, name: str) -> None:
     """
     if not 0 <= overlap < chip:
         raise PlanError(
-            f"chips of {chip} pixels cannot overlap by {overlap}; give --overlap 0 to "
+            f"chips of {chip} pixels cannot overlap by {overlap}; give `overlap=0` to "
             f"{chip - 1}"
         )
     if min(area.height, area.width) < chip:

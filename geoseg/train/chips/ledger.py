@@ -109,7 +109,7 @@ class Ledger:
         if differs:
             raise ResumeError(
                 f"{self.folder} holds an interrupted export with another "
-                f"{', '.join(differs)}; give the same again, or --restart"
+                f"{', '.join(differs)}; give the same again, or `restart`"
             )
         entries = (_read_entry(line) for line in self._lines())
         self.done = {

@@ -152,7 +152,7 @@ def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
         if not np.ptp(found, axis=0).any():
             raise LabelsError(
                 "all labelled pixels have the same values in all bands, so that "
-                "nothing tells classes apart; give a scene, or --bands, that vary"
+                "nothing tells classes apart; give a scene, or `bands`, that vary"
             )
 
 

@@ -82,7 +82,7 @@ def check_pixelwise(options: TrainOptions) -> None:
     if given:
         raise InputError(
             f"a model fitted to pixels has no {', '.join(given)}; leave that out, or "
-            f"give a network by --architecture, such as Unet"
+            f"give a network by `architecture`, such as Unet"
         )
 
 

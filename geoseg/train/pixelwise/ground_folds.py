@@ -54,7 +54,7 @@ def ground_cells(
         raise LabelsError(
             f"cross-validation cannot judge a class with fewer than two labelled "
             f"pixels, as {', '.join(few)}; label more of it, or leave it out or merge "
-            f"it by --classes"
+            f"it by `classes`"
         )
     side = max(int(np.ptp(places[:, 1:], axis=0).max()) + 1, 1) / _CELLS
     while True:
