@@ -78,7 +78,7 @@ def test_a_crs_that_a_file_names_is_not_assumed_away(make_raster, tmp_path, brig
     scene, assume = make_raster(values=VALUES), ("--assume-crs", "EPSG:32632")
     _, place, told = mapped(brightest, tmp_path / "out", scene, *assume)
     assert place[1] == 32633
-    assert any("--assume-crs is not used: every file names its CRS" in w for w in told)
+    assert any("`assume_crs` is not used: every file names its CRS" in w for w in told)
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
