@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import EvaluateOptions, evaluate
     from geoseg.run.change import Change, ChangeOptions, change
+    from geoseg.run.model import Model
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
     from geoseg.train.train import Trained, train
+    from geoseg.vectorize.frame import polygons
     from geoseg.vectorize.polygonize import vectorize
 
     __version__: str
@@ -78,6 +80,7 @@ _HOMES = {
     "Inspection": "geoseg.models.networks.receptive_field",
     "LandClass": "geoseg.geo.legend",
     "Legend": "geoseg.geo.legend",
+    "Model": "geoseg.run.model",
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
     "NewPackage": "geoseg.models.package.new",
@@ -123,6 +126,7 @@ _HOMES = {
     "open_scene": "geoseg.scene",
     "plan": "geoseg.diagnose.forecast",
     "plan_each": "geoseg.diagnose.forecast",
+    "polygons": "geoseg.vectorize.frame",
     "sample_points": "geoseg.run.sample_points",
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",
@@ -153,6 +157,7 @@ __all__ = [
     "Inspection",
     "LandClass",
     "Legend",
+    "Model",
     "ModelFit",
     "ModelPackage",
     "NewPackage",
@@ -199,6 +204,7 @@ __all__ = [
     "open_scene",
     "plan",
     "plan_each",
+    "polygons",
     "sample_points",
     "segment",
     "segment_each",

@@ -22,7 +22,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "errors": ("", ""),
     "progress": ("", ""),
     "options": ("errors", ""),
-    "geo": ("errors", "affine numba numpy pyproj"),
+    "geo": ("errors", "affine numba numpy odc pyproj"),
     "storage": (
         "errors geo",
         "filelock fsspec geopandas h5py numpy pyarrow pyogrio pyproj rasterio shapely",
@@ -39,16 +39,19 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
             "segmentation_models_pytorch torch"
         ),
     ),
-    "raster": ("errors geo storage scene", "numpy pyproj rasterio"),
+    "raster": ("errors geo storage scene", "numpy pyproj rasterio xarray"),
     "predict": ("errors progress options geo scene models", "numpy torch"),
     "overlay": (
         "errors geo storage raster",
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
-    "report": ("errors geo storage raster", "matplotlib numpy rasterio shapely"),
+    "report": (
+        "errors geo storage raster",
+        "geopandas matplotlib numpy rasterio shapely xarray",
+    ),
     "vectorize": (
         "errors progress options geo storage raster overlay",
-        "affine geopandas numpy pyproj shapely",
+        "affine geopandas numpy pyproj shapely xarray",
     ),
     "evaluate": (
         "errors geo storage raster overlay",
@@ -62,7 +65,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
         (
             "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
-            "rasterio shapely torch"
+            "rasterio shapely torch xarray"
         ),
     ),
     "train": (

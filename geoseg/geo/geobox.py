@@ -1,6 +1,14 @@
 """A pixel plane on Earth: shape, transform and CRS as one value.
 
 Pass a `GeoBox`, never a loose ``(transform, crs, height, width)``.
+
+It has the algebra of odc-geo's class of that name, and goes there and back. That class
+was weighed as the pixel plane itself. Its crops have the same transform to the last bit
+(a test), but its intersections and unions go through rectangles of floating point, and
+planes that do not share their pixels are no error. And what geoseg asks of a plane
+besides (its place in the grid of its CRS, by which tiles are anchored; ground areas;
+extents over the 180th meridian and poles) it has not, so that every function would
+take a pair.
 """
 
 from __future__ import annotations
@@ -147,6 +155,111 @@ class GeoBox:
         """
         origin = Affine.translation(window.col, window.row)
         return GeoBox(window.height, window.width, self.transform @ origin, self.crs)
+
+    def __getitem__(self, roi: tuple[slice, slice]) -> GeoBox:
+        """Take the plane of some rows and columns, as numpy would of an array.
+
+        Args:
+            roi: Slices of rows and columns, without a step.
+
+        Raises:
+            GridError: They choose no pixel, or leave some out.
+
+        """
+        rows, cols = (
+            each.indices(size)
+            for each, size in zip(roi, (self.height, self.width), strict=True)
+        )
+        if rows[2] != 1 or cols[2] != 1:
+            raise GridError("a plane is cut by slices without a step; zoom_out it")
+        return self._between(rows[:2], cols[:2])
+
+    def pad(self, cols: int, rows: int | None = None) -> GeoBox:
+        """Add pixels on each side: columns, and as many rows unless told."""
+        more = cols if rows is None else rows
+        return self._between((-more, self.height + more), (-cols, self.width + cols))
+
+    def zoom_out(self, factor: float) -> GeoBox:
+        """Take pixels so many times as large; the last may reach over the edge.
+
+        Args:
+            factor: More than 0; below 1 pixels become smaller.
+
+        """
+        if not 0 < factor < math.inf:
+            raise GridError(f"pixels are zoomed by a number above 0, got {factor}")
+        height, width = (
+            max(1, math.ceil(size / factor - _ON_GRID))
+            for size in (self.height, self.width)
+        )
+        larger = self.transform @ Affine.scale(factor)
+        return GeoBox(height, width, larger, self.crs)
+
+    def __and__(self, other: GeoBox) -> GeoBox:
+        """Take the pixels that both planes have, placed as this one's are.
+
+        Raises:
+            GridError: They have none in common, or pixels of other places or sizes.
+
+        """
+        rows, cols = self._of(other)
+        return self._between(
+            (max(0, rows[0]), min(self.height, rows[1])),
+            (max(0, cols[0]), min(self.width, cols[1])),
+        )
+
+    def __or__(self, other: GeoBox) -> GeoBox:
+        """Take the smallest plane with the pixels of both, placed as this one's are.
+
+        Raises:
+            GridError: Their pixels are of other places or sizes.
+
+        """
+        rows, cols = self._of(other)
+        return self._between(
+            (min(0, rows[0]), max(self.height, rows[1])),
+            (min(0, cols[0]), max(self.width, cols[1])),
+        )
+
+    def _of(self, other: GeoBox) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Give the rows and columns, in this plane, of another one's pixels."""
+        shift = ~self.transform @ other.transform
+        col, row = round(shift.c), round(shift.f)
+        moved = Affine.translation(col, row)
+        if other.crs != self.crs or not shift.almost_equals(moved, _ON_GRID):
+            raise GridError(
+                "the planes have pixels of other places or sizes; bring one onto the "
+                "grid of the other first"
+            )
+        return (row, row + other.height), (col, col + other.width)
+
+    def _between(self, rows: tuple[int, int], cols: tuple[int, int]) -> GeoBox:
+        height, width = rows[1] - rows[0], cols[1] - cols[0]
+        if height < 1 or width < 1:
+            raise GridError(
+                f"there is no pixel: rows {rows[0]} to {rows[1]}, columns {cols[0]} to "
+                f"{cols[1]} of {self.height} x {self.width}"
+            )
+        origin = Affine.translation(cols[0], rows[0])
+        return GeoBox(height, width, self.transform @ origin, self.crs)
+
+    def to_odc(self) -> Any:  # noqa: ANN401  # an extra, without which this module is
+        """Give the same plane as an `odc.geo.geobox.GeoBox`, for odc-stac and others.
+
+        Raises:
+            ImportError: odc-geo is not installed.
+
+        """
+        from odc.geo.geobox import GeoBox as OdcGeoBox  # noqa: PLC0415  # an extra
+
+        return OdcGeoBox((self.height, self.width), self.transform, self.crs.to_wkt())
+
+    @classmethod
+    def from_odc(cls, geobox: Any) -> GeoBox:  # noqa: ANN401  # the same
+        """Take a plane of odc-geo, such as ``array.odc.geobox``."""
+        height, width = geobox.shape
+        transform = Affine(*tuple(geobox.affine)[:6])
+        return cls(int(height), int(width), transform, CRS.from_user_input(geobox.crs))
 
     def same_plane_as(self, other: GeoBox) -> bool:
         """Tell whether both planes have the same pixels on the same ground."""

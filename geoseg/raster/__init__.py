@@ -1,5 +1,6 @@
 """The door for rasters of our own: parts -> one Cloud Optimized GeoTIFF, and back.
 
+* `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
 * `write` gathers the parts and writes the product
 * `legend` is how a GeoTIFF keeps the names and colours of its classes
 * `read` is the one reader of class rasters, of geoseg and of other tools

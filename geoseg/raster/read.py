@@ -333,7 +333,7 @@ def open_labels_raster(place: Path | str, *, near: GeoBox | None = None) -> Clas
     Arguments and errors are those of `ClassMap.open`.
     """
     file, band = split_band(place)
-    raster = _looked_at(file)
+    raster = look_at(file)
     unnamed = all(each.dtype == "uint8" and not each.name for each in raster.bands)
     if band is None and len(raster.bands) == len("rgb") and unnamed:
         return ClassMap.of(raster, near)
@@ -341,10 +341,10 @@ def open_labels_raster(place: Path | str, *, near: GeoBox | None = None) -> Clas
 
 
 def _raster(file: str, band: int | None) -> Raster:
-    return _with_band(_looked_at(file), band)
+    return _with_band(look_at(file), band)
 
 
-def _looked_at(file: str) -> Raster:
+def look_at(file: str) -> Raster:
     """Look at a raster's header: all bands but those that say where it has data."""
     place = gdal_place(file)
     path = file_of(place)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import InputError, json_text
 from geoseg.geo.legend import NODATA, UNKNOWN, Legend
-from geoseg.raster import Extent
+from geoseg.raster import ClassMap, Extent
 from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.write import read_polygons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    import xarray as xr
+    from geopandas import GeoDataFrame
+
 
 Json: TypeAlias = (
     "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -21,6 +26,10 @@ Json: TypeAlias = (
 """What a report's free fields may hold."""
 
 _HECTARE_M2 = 10_000
+_CLASSES = frozenset(("landcover", "mask"))
+"""Products that are class maps."""
+_VECTORS = ("gpkg", "parquet", "fgb", "geojson", "geojsonl", "shp")
+"""Polygons that are read back, the most exact first."""
 _SURE = 0.6
 """A mean confidence below this is told as a doubt."""
 _MUCH = 0.05
@@ -90,6 +99,61 @@ class Report:
     def to_json(self) -> str:
         """Write the report as JSON, indented, keys in the order of the fields."""
         return json_text(asdict(self))
+
+    def open(
+        self,
+        product: str = "landcover",
+        *,
+        chunks: int | str | Mapping[str, int | str] | None = None,
+    ) -> xr.DataArray:
+        """Open a raster of the run as a lazy DataArray: pixels are read when used.
+
+        Args:
+            product: Its name in `products`: ``landcover`` (class ids, 255 where there
+                is no class; the classes are CF's ``flag_values`` and
+                ``flag_meanings``), or a measure, NaN where there is none:
+                ``confidence`` in percent, and where asked for ``entropy`` and
+                ``probabilities``, 0 to 1.
+            chunks: As `xarray.DataArray.chunk` takes it; no dask array where None.
+
+        Raises:
+            InputError: The run has no such raster.
+            SceneError: The file is gone.
+
+        """
+        rasters = [name for name, path in self.products.items() if _is_raster(path)]
+        if product not in rasters:
+            raise InputError(
+                f"the run has no raster {product!r}; it has {', '.join(rasters)}"
+            )
+        from geoseg.raster.arrays import (  # noqa: PLC0415  # runs need no xarray
+            class_array,
+            measures_array,
+        )
+
+        path = self.products[product]
+        if product in _CLASSES:
+            return class_array(ClassMap.open(path), chunks)
+        return measures_array(path, chunks)
+
+    def polygons(self) -> GeoDataFrame:
+        """Read the polygons of the run, one row each, with class and area.
+
+        Raises:
+            InputError: The run drew none: `geoseg.polygons` draws them from the map.
+
+        """
+        for name in _VECTORS:
+            if name in self.products:
+                return read_polygons(Path(self.products[name]))
+        raise InputError(
+            "the run drew no polygons that can be read back; draw them from its map, "
+            "with geoseg.polygons(report.open())"
+        )
+
+
+def _is_raster(path: str) -> bool:
+    return path.lower().endswith(".tif")
 
 
 def class_areas(

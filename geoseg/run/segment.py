@@ -11,6 +11,7 @@ from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
+from geoseg.run.arrays import as_inputs
 from geoseg.run.claim import check_products
 from geoseg.run.cluster import (
     Patience,
@@ -32,15 +33,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from distributed import Client
+    from xarray import DataArray
 
     from geoseg.overlay.aoi import Area
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
-    from geoseg.scene import Inputs
+    from geoseg.scene import Inputs, Scene
 
 
 def segment(
-    scene: Inputs,
+    scene: Inputs | Scene | DataArray,
     output: Path | str,
     *,
     aoi: Area | None = None,
@@ -56,7 +58,8 @@ def segment(
 
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
-            lists, URLs; several become one mosaic.
+            lists, URLs; several become one mosaic. Or a `geoseg.Scene`, or an
+            `xarray.DataArray` of shape ``(band, y, x)`` with a CRS and band names.
         output: The directory for the products, made where it does not exist; or a
             place in an object store, ``s3://bucket/folder``, where all of them appear
             when they are whole.
@@ -82,7 +85,18 @@ def segment(
         ... )  # doctest: +SKIP
 
     """
-    options, clock = options or SegmentOptions(), Clock()
+    with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
+        return _segment(inputs, output, aoi, chosen, on_step)
+
+
+def _segment(
+    scene: Inputs,
+    output: Path | str,
+    aoi: Area | None,
+    options: SegmentOptions,
+    on_step: OnStep,
+) -> Report:
+    clock = Clock()
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
     place = Output.of(output)

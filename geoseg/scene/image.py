@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from geoseg.scene.members import blank_picture, waves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -57,6 +58,8 @@ class Scene:
     """What it is made of; of two that cover a pixel with data, the first counts."""
     options: SceneOptions
     """How it is read."""
+    inputs: tuple[Path | str, ...] = field(default=(), repr=False, compare=False)
+    """What it was opened from, as it was given: secrets of URLs are in it."""
     area: Window | None = None
     """The pixels that are to be mapped; all where None."""
     masks: tuple[Quality, ...] = ()

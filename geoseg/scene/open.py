@@ -86,7 +86,12 @@ def open_scene(
     made = make_scene(
         name, ", ".join(map(shown, given)), laid.grid, laid.bands, options
     )
-    return replace(made, members=tuple(members), warnings=laid.warnings)
+    return replace(
+        made,
+        members=tuple(members),
+        inputs=tuple(given),
+        warnings=laid.warnings,
+    )
 
 
 def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import geopandas as gpd
 import numpy as np
 import pyarrow as pa
 import pyogrio
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from typing import TypeAlias
-
-    import geopandas as gpd
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
@@ -172,6 +171,22 @@ def write_polygons(
                 check_layer(plain, layer_named, len(frame))
         if suffix != ".gpkg":
             _write_style(path, partial, make_qml(legend))
+
+
+def read_polygons(path: Path) -> gpd.GeoDataFrame:
+    """Read back what `write_polygons` wrote, in any format but ``.pmtiles``.
+
+    Raises:
+        VectorError: The file is gone, or cannot be read.
+
+    """
+    try:
+        if path.suffix == ".parquet":
+            return gpd.read_parquet(path)
+        layer = layer_name(path.stem) if path.suffix == ".gpkg" else None
+        return pyogrio.read_dataframe(path, layer=layer)
+    except (OSError, ValueError, pyogrio.errors.DataSourceError) as error:
+        raise VectorError(f"{path} cannot be read ({error}); map again") from error
 
 
 def write_style(raster: Path, legend: Legend) -> None:

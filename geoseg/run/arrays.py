@@ -1,0 +1,105 @@
+"""Scenes and arrays of Python's as inputs of a run."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard, cast
+
+import numpy as np
+import rasterio
+
+from geoseg.errors import SceneError
+from geoseg.geo.cf import geobox_of
+from geoseg.scene import Scene, SceneOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import xarray as xr
+
+    from geoseg.options import SegmentOptions
+    from geoseg.scene import Inputs
+
+_ROWS = 1024
+"""Rows of an array that are computed and written at a time."""
+_AXES = 3
+"""Bands, rows and columns."""
+
+
+@contextmanager
+def as_inputs(
+    image: Inputs | Scene | xr.DataArray, options: SegmentOptions
+) -> Iterator[tuple[Inputs, SegmentOptions]]:
+    """Give what a run reads: files as they are, a scene's files, or an array's file.
+
+    An array is written to a temporary GeoTIFF with its grid, dtype, band names and
+    nodata, a thousand rows at a time; a run over it begins anew each time.
+    """
+    if isinstance(image, Scene):
+        plain = options.scene == SceneOptions()
+        yield image.inputs, replace(options, scene=image.options) if plain else options
+    elif _is_array(image):
+        with tempfile.TemporaryDirectory(prefix="geoseg-array-") as folder:
+            path = Path(folder, f"{image.name or 'array'}.tif".replace("/", "_"))
+            _write(path, image)
+            yield path, replace(options, restart=True)
+    else:
+        yield cast("Inputs", image), options
+
+
+def _is_array(image: Inputs | xr.DataArray) -> TypeGuard[xr.DataArray]:
+    """Tell an array without importing xarray: who has one has imported it."""
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(image, xarray.DataArray)
+
+
+def _write(path: Path, image: xr.DataArray) -> None:
+    if image.ndim not in {_AXES - 1, _AXES}:
+        raise SceneError(
+            f"an image has the axes band, y and x, and the array has "
+            f"{', '.join(map(str, image.dims))}; choose one of each other axis"
+        )
+    names = _band_names(image)
+    if image.ndim < _AXES:
+        image = image.expand_dims("band")
+    geobox = geobox_of(image)
+    nodata = image.attrs.get("_FillValue", image.encoding.get("_FillValue"))
+    if image.dtype.kind == "f":
+        nodata = np.nan
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=geobox.height,
+        width=geobox.width,
+        count=image.shape[0],
+        dtype=image.dtype.name,
+        crs=geobox.crs.to_wkt(),
+        transform=geobox.transform,
+        nodata=nodata,
+        tiled=True,
+        bigtiff="if_safer",
+    ) as dataset:
+        for row in range(0, geobox.height, _ROWS):
+            part = image[:, row : row + _ROWS].to_numpy()
+            window = ((row, row + part.shape[1]), (0, geobox.width))
+            dataset.write(part, window=window)
+        for number, name in enumerate(names, start=1):
+            dataset.set_band_description(number, name)
+
+
+def _band_names(image: xr.DataArray) -> list[str]:
+    """Find names where xarray, rioxarray and odc-stac have them."""
+    if image.ndim < _AXES:
+        return [str(image.name or "")]
+    first = image.dims[0]
+    told = image.attrs.get("long_name")
+    if isinstance(told, tuple | list) and len(told) == image.shape[0]:
+        return [str(each) for each in told]
+    values = image.coords[first].to_numpy() if first in image.coords else []
+    named = [each for each in values if isinstance(each, str)]
+    return named if len(named) == image.shape[0] else []

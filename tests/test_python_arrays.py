@@ -1,0 +1,127 @@
+"""geoseg in memory: arrays in, arrays and frames out, the bytes of the files."""
+
+from __future__ import annotations
+
+import geopandas
+import numpy as np
+import pytest
+import rasterio
+import rioxarray  # the accessor that says what others read
+import xarray as xr
+from corner import write_corner
+
+import geoseg
+from geoseg.errors import GridError, InputError
+from geoseg.geo.cf import geobox_of
+
+QUICK = {"device": "cpu", "formats": "gpkg"}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return write_corner(tmp_path_factory.mktemp("scene"), 160, 200)
+
+
+@pytest.fixture(scope="module")
+def report(scene, tmp_path_factory):
+    options = geoseg.SegmentOptions(**QUICK, probabilities=True)
+    return geoseg.segment(scene, tmp_path_factory.mktemp("run"), options=options)
+
+
+def pixels(path):
+    with rasterio.open(path) as dataset:
+        return dataset.read()
+
+
+def test_a_report_opens_its_map_with_classes_as_flags(report):
+    found = report.open()
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, pixels(report.products["landcover"])[0])
+    with rasterio.open(report.products["landcover"]) as dataset:
+        assert found.rio.crs == dataset.crs
+        assert found.rio.transform() == dataset.transform
+    names = found.attrs["flag_meanings"].split()
+    assert names == [each.name for each in report.class_areas]
+    assert found.attrs["flag_values"].tolist() == [e.id for e in report.class_areas]
+
+
+def test_a_report_opens_its_measures_in_their_units(report):
+    sure = report.open("confidence", chunks=64)
+    stored = pixels(report.products["confidence"])
+    expected = np.where(stored == 255, np.nan, stored)
+    assert np.array_equal(sure, expected, equal_nan=True)
+    assert sure.chunks
+    shares = report.open("probabilities")
+    assert list(shares["band"].values) == [e.name for e in report.class_areas]
+    total = shares.sum("band").to_numpy()[np.isfinite(expected[0])]
+    assert np.abs(total - 1).max() < 0.03
+    with pytest.raises(InputError, match="no raster 'height'"):
+        report.open("height")
+
+
+def test_a_report_reads_its_polygons(report):
+    frame = report.polygons()
+    other = geopandas.read_file(report.products["gpkg"], layer="landcover")
+    assert frame.equals(other)
+    drawn = geoseg.polygons(report.open())
+    assert np.array_equal(drawn["pixel_count"], frame["pixel_count"])
+    assert drawn["class_name"].tolist() == frame["class_name"].tolist()
+    assert drawn.geometry.geom_equals(frame.geometry).all()
+
+
+def test_polygons_of_a_plain_array_have_its_values_as_classes():
+    values = np.array([[1, 1, 2], [1, 255, 2]], np.uint8)
+    array = xr.DataArray(
+        values, dims=("y", "x"), coords={"y": [15.0, 5.0], "x": [5.0, 15.0, 25.0]}
+    ).rio.write_crs(32633)
+    frame = geoseg.polygons(array)
+    assert frame["class_name"].tolist() == ["class 1", "class 2"]
+    assert frame.geometry.area.tolist() == [300, 200]
+    with pytest.raises(InputError, match="whole numbers"):
+        geoseg.polygons(array + 0.5)
+    with pytest.raises(GridError, match="no CRS"):
+        geoseg.polygons(array.drop_vars("spatial_ref"))
+
+
+def test_a_model_maps_an_array_with_the_bytes_of_the_command(scene, report):
+    image = geoseg.open_scene(scene).to_xarray()
+    model = geoseg.Model()
+    found = model.predict(image, probabilities=True)
+    assert np.array_equal(found["class"], report.open())
+    for name in ("confidence", "probabilities"):
+        wanted = report.open(name)
+        if name == "confidence":
+            wanted = wanted.isel(band=0)
+        assert np.array_equal(found[name], wanted, equal_nan=True), name
+    assert model.bands == tuple(
+        band.name for band in geoseg.load_package("sentinel2-landcover").bands
+    )
+    assert "cropland" in model.classes
+    assert "sentinel2-landcover" in repr(model)
+
+
+def test_a_scene_and_an_array_are_segmented_as_their_file_is(scene, report, tmp_path):
+    opened = geoseg.open_scene(scene)
+    with rioxarray.open_rasterio(scene) as stored:
+        for name, image in (("scene", opened), ("array", stored)):
+            options = geoseg.SegmentOptions(device="cpu", formats="none")
+            made = geoseg.segment(image, tmp_path / name, options=options)
+            for product in ("landcover", "confidence"):
+                assert np.array_equal(
+                    pixels(made.products[product]), pixels(report.products[product])
+                )
+
+
+def test_the_plane_of_an_array_is_that_of_its_scene(scene):
+    opened = geoseg.open_scene(scene)
+    array = opened.to_xarray()
+    assert geobox_of(array).same_plane_as(opened.geobox)
+    part = opened.geobox[10:20, 5:30]
+    assert geobox_of(array[:, 10:20, 5:30]).same_plane_as(part)
+    coarse = geobox_of(array[:, ::2, ::2])
+    assert coarse.transform.a == pytest.approx(2 * part.transform.a)
+    bare = array[:, 10:20, 5:30].copy()
+    bare["spatial_ref"].attrs.pop("GeoTransform")
+    found = geobox_of(bare)
+    assert (found.height, found.width) == (10, 25)
+    assert tuple(found.transform) == pytest.approx(tuple(part.transform))
