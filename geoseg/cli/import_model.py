@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from rich.markup import escape
@@ -12,12 +12,15 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.cards import card_of
 from geoseg.cli.options import reporting
+from geoseg.cli.package import describing, said
 from geoseg.cli.paper import say, show, show_json
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from geoseg import ModelPackage
 
 
 @click.command("import")
@@ -28,28 +31,48 @@ if TYPE_CHECKING:
     type=a_path,
     help="Folder to make [default: the model's name in your folder of models].",
 )
+@describing
 @reporting
 def import_model(
-    source: str, output: Path | None, *, quiet: bool, as_json: bool
+    source: str,
+    output: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of NewPackage
 ) -> None:
-    """Bring a published model here, as a package that --model takes by its name.
+    """Bring a model of others here, as a package that --model takes by its name.
 
     \b
     For example:
       geoseg models import dynamic-world
-      geoseg segment scene.tif --model dynamic-world -o map/
+      geoseg models import unet.ckpt --bands B04,B03,B02 --gsd 10 \\
+        --class land --class water
 
-    SOURCE is a name that geoseg models available lists, for which the network is asked,
-    or a copy of what is published: a folder, or the file of weights.
+    SOURCE is a name that geoseg models available lists, for which the network is
+    asked, or a copy of what is published; a checkpoint (.ckpt, .pt, .pth), read as
+    tensors alone; a .safetensors or .onnx file; or a folder or hf://owner/name as
+    segmentation-models-pytorch saves them. What a file says of its network, bands and
+    classes, or shows by its tensors, need not be said.
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        package = geoseg.import_model(source, output, on_step=screen.show_step)
+        package = geoseg.import_model(
+            source, output, said(flags), on_step=screen.show_step
+        )
     if as_json:
         show_json(card_of(package))
     elif not quiet:
         say(f"{package.name} {package.version} is in {package.path}")
         say(f"from {package.source}, licence {package.license}")
-        say(package.attribution)
+        for told in filter(None, (package.attribution, _next(package))):
+            say(told)
+
+
+def _next(package: ModelPackage) -> str:
+    """Say with what name or path the model is used."""
+    is_known = package.path.name in geoseg.installed_models()
+    model = package.path.name if is_known else package.path
+    return f"use it: geoseg segment scene.tif --model {model} -o map/"
 
 
 @click.command("available")

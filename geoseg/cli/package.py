@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg import ModelPackage
+
+Command = Callable[..., None]
 
 
 def _numbers(
@@ -42,6 +46,99 @@ def _metrics(
         raise click.BadParameter(f"{', '.join(values)}: not NAME=VALUE") from error
 
 
+_DESCRIBING = (
+    click.option("--name", help="The model's name [default: the folder's]."),
+    click.option(
+        "--bands",
+        metavar="NAME,NAME",
+        help="Bands in the network's order: B02, B02=blue, or #3 for a scene's third.",
+    ),
+    click.option(
+        "--class",
+        "classes",
+        multiple=True,
+        metavar="NAME[:VALUE[:#RRGGBB]]",
+        help="A class for each output channel, in their order; repeatable.",
+    ),
+    click.option("--gsd", "gsd_m", type=float, help="Metres a pixel."),
+    click.option("--gsd-tolerance", type=float, help="As a share [default: 0.25]."),
+    click.option(
+        "--architecture", help="Such as Unet; see geoseg models architectures."
+    ),
+    click.option("--encoder", help="Such as resnet18."),
+    click.option(
+        "--config",
+        type=a_path,
+        help="The network's config.json [default: beside WEIGHTS].",
+    ),
+    click.option(
+        "--mean", callback=_numbers, help="Of scaled pixels, one or each band's."
+    ),
+    click.option(
+        "--std", callback=_numbers, help="Of scaled pixels, one or each band's."
+    ),
+    click.option(
+        "--normalise",
+        type=click.Choice(["training", "scene"]),
+        help="By --mean and --std, or by each scene's own statistics "
+        "[default: training].",
+    ),
+    click.option(
+        "--percentiles",
+        type=(float, float),
+        metavar="LOW HIGH",
+        help="With --normalise scene: stretch each band between these to 0..1, and "
+        "clip.",
+    ),
+    click.option("--scale", type=float, help="What raw pixels are multiplied with."),
+    click.option("--offset", type=float, help="What is added to them after that."),
+    click.option("--dtype", help="Of raw pixels [default: uint16]."),
+    click.option(
+        "--value-range",
+        type=(float, float),
+        help="The least and the greatest raw pixel trained on.",
+    ),
+    click.option("--tile", type=int, help="Tile side in pixels [default: 256]."),
+    click.option("--overlap", type=int, help="[default: about a quarter of a tile]"),
+    click.option("--stride", type=int, help="[default: the network's; 32 for ONNX]"),
+    click.option(
+        "--activation",
+        type=click.Choice(["softmax", "sigmoid", "none"]),
+        help="What makes probabilities of the output [default: what a trial shows].",
+    ),
+    click.option(
+        "--output-name", help="The ONNX output that is the scores, of several."
+    ),
+    click.option("--prefix", help="Which weights of several in a file: model_ema."),
+    click.option("--version", help="Of the weights [default: 1]."),
+    click.option("--description", help="What the model is for."),
+    click.option("--license", help="Of the weights [default: other]."),
+    click.option("--trained-on", help="What it was trained on, in words."),
+    click.option(
+        "--metric",
+        "metrics",
+        callback=_metrics,
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="How well it did; repeatable.",
+    ),
+)
+"""Flags for what weights do not say: the fields of NewPackage."""
+
+
+def describing(command: Command) -> Command:
+    """Give a command those flags."""
+    return reduce(lambda told, flag: flag(told), reversed(_DESCRIBING), command)
+
+
+def said(flags: dict[str, Any]) -> geoseg.NewPackage:
+    """Make of them what is said of weights."""
+    given = {name: value for name, value in flags.items() if value not in {None, ()}}
+    bands = given.get("bands", "").split(",")
+    given["bands"] = tuple(part for part in bands if part)
+    return geoseg.NewPackage(**given)
+
+
 @click.command("package")
 @click.argument("weights", type=a_path, required=False)
 @click.option(
@@ -50,71 +147,7 @@ def _metrics(
     help="Instead of WEIGHTS a pickled .pt or .pth, read as tensors alone.",
 )
 @click.option("--output", "-o", type=a_path, required=True, help="Folder to make.")
-@click.option("--name", help="The model's name [default: the folder's].")
-@click.option(
-    "--bands",
-    required=True,
-    metavar="NAME,NAME",
-    help="Bands in the network's order: B02, B02=blue, or #3 for a scene's third.",
-)
-@click.option(
-    "--class",
-    "classes",
-    multiple=True,
-    required=True,
-    metavar="NAME[:VALUE[:#RRGGBB]]",
-    help="A class for each output channel, in their order; repeatable.",
-)
-@click.option("--gsd", "gsd_m", type=float, required=True, help="Metres a pixel.")
-@click.option("--gsd-tolerance", type=float, help="As a share [default: 0.25].")
-@click.option("--architecture", help="Such as Unet; see geoseg models architectures.")
-@click.option("--encoder", help="Such as resnet18.")
-@click.option(
-    "--config", type=a_path, help="The network's config.json [default: beside WEIGHTS]."
-)
-@click.option("--mean", callback=_numbers, help="Of scaled pixels, one or each band's.")
-@click.option("--std", callback=_numbers, help="Of scaled pixels, one or each band's.")
-@click.option(
-    "--normalise",
-    type=click.Choice(["training", "scene"]),
-    help="By --mean and --std, or by each scene's own statistics [default: training].",
-)
-@click.option(
-    "--percentiles",
-    type=(float, float),
-    metavar="LOW HIGH",
-    help="With --normalise scene: stretch each band between these to 0..1, and clip.",
-)
-@click.option("--scale", type=float, help="What raw pixels are multiplied with.")
-@click.option("--offset", type=float, help="What is added to them after that.")
-@click.option("--dtype", help="Of raw pixels [default: uint16].")
-@click.option(
-    "--value-range",
-    type=(float, float),
-    help="The least and the greatest raw pixel trained on.",
-)
-@click.option("--tile", type=int, help="Tile side in pixels [default: 256].")
-@click.option("--overlap", type=int, help="[default: about a quarter of a tile]")
-@click.option("--stride", type=int, help="[default: the network's; 32 for ONNX]")
-@click.option(
-    "--activation",
-    type=click.Choice(["softmax", "sigmoid", "none"]),
-    help="What makes probabilities of the output [default: what a trial shows].",
-)
-@click.option("--output-name", help="The ONNX output that is the scores, of several.")
-@click.option("--prefix", help="Which weights of several in a file: model_ema.")
-@click.option("--version", help="Of the weights [default: 1].")
-@click.option("--description", help="What the model is for.")
-@click.option("--license", help="Of the weights [default: other].")
-@click.option("--trained-on", help="What it was trained on, in words.")
-@click.option(
-    "--metric",
-    "metrics",
-    callback=_metrics,
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="How well it did; repeatable.",
-)
+@describing
 @reporting
 def package_model(
     weights: Path | None,
@@ -138,13 +171,11 @@ def package_model(
     source = weights or from_checkpoint
     if source is None or (weights and from_checkpoint):
         raise click.UsageError("give either WEIGHTS or --from-checkpoint")
-    given = {name: value for name, value in flags.items() if value not in {None, ()}}
-    given["bands"] = tuple(part for part in given["bands"].split(",") if part)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         package = geoseg.make_package(
             source,
             output,
-            geoseg.NewPackage(**given),
+            said(flags),
             pickled=from_checkpoint is not None,
             on_step=screen.show_step,
         )

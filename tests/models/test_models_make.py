@@ -442,9 +442,9 @@ def test_flags_that_make_no_sense_are_refused(weights, tmp_path, args, says):
 
 
 def test_what_a_card_leaves_out_is_told(made):
-    doubts = validate_model(made.path).doubts
-    assert len(doubts) == 1
-    assert "what the model was trained on" in doubts[0]
+    licence, training = validate_model(made.path).doubts
+    assert "the licence of the weights" in licence
+    assert "what the model was trained on" in training
     assert validate_model("sentinel2-landcover").package == load_package(
         "sentinel2-landcover"
     )

@@ -19,9 +19,13 @@ from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES, Recipe
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle, read_small
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.network import load_bare, save_package
+from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.installed import models_folder
+from geoseg.models.package.locate import CARD, CONFIG, PICKLES, WEIGHTS, inside
+from geoseg.models.package.make import make_package
+from geoseg.models.package.new import NewPackage
 from geoseg.models.package.new_folder import new_folder
-from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.trial import try_network
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.remote import ask
@@ -35,6 +39,10 @@ if TYPE_CHECKING:
 _PLACES = ("", "variables", "forward/variables", "model/forward/variables")
 """Where in a copy of Dynamic World's repository, or of a part, the weights are."""
 
+_WEIGHTS = (".safetensors", ".onnx", *PICKLES)
+"""Suffixes of files of bare weights."""
+_UNSTATED = "other"
+"""What a package says of a licence that nobody stated."""
 _TRIED = 64
 """The side of the tile that is sent through a network before its package appears."""
 
@@ -42,16 +50,20 @@ _TRIED = 64
 def import_model(
     source: str | Path,
     output: Path | None = None,
+    about: NewPackage | None = None,
     *,
     on_step: OnStep = ignore_step,
 ) -> ModelPackage:
     """Make a package of a published model, and prove that it can be used.
 
     Args:
-        source: A name of `available_models`, for which the network is asked; or a copy
-            of what is published: its repository's folder, or the file of weights.
+        source: A name of `available_models`, for which the network is asked; a copy
+            of what is published, its repository's folder or file of weights; or a
+            checkpoint, a safetensors or ONNX file, or a folder or ``hf://owner/name``
+            as smp's ``save_pretrained`` makes them.
         output: The package's folder, which must not exist or be empty; where None, one
-            of the model's name where geoseg finds models by name.
+            of the model's or the file's name where geoseg finds models by name.
+        about: What such a file does not say of itself.
         on_step: Called when it is made, with warnings of what is in doubt.
 
     Returns:
@@ -63,6 +75,9 @@ def import_model(
         OutputError: The folder has something in it.
 
     """
+    weights = _bare_weights(source)
+    if weights is not None:
+        return _make(weights, output, about or NewPackage(), on_step)
     tensors, checksum = _take(source)
     recipe = DYNAMIC_WORLD
     network = dynamic_world_network(tensors)
@@ -77,6 +92,47 @@ def import_model(
     warnings = () if known else (_other_weights(source, recipe, checksum),)
     on_step(Step("prepare", warnings=warnings))
     return load_package(output)
+
+
+def _bare_weights(source: str | Path) -> Path | None:
+    """Find the file of weights in a source that is no published model; None if it is.
+
+    Raises:
+        ModelError: It is a package already.
+
+    """
+    path = fetch(str(source)) if str(source).startswith(SCHEME) else Path(source)
+    if path.is_dir() and (path / CARD).is_file():
+        raise ModelError(f"{source} is a model package already: give it to `model`")
+    if path.is_dir() and (path / CONFIG).is_file():
+        return inside(path, WEIGHTS)
+    return path if path.is_file() and path.suffix.lower() in _WEIGHTS else None
+
+
+def _make(
+    weights: Path, output: Path | None, about: NewPackage, on_step: OnStep
+) -> ModelPackage:
+    """Make a package of bare weights that says where they came from."""
+    is_named = weights.name == WEIGHTS
+    name = about.name or (weights.parent.name if is_named else weights.stem)
+    origin = f"{weights.name}, SHA-256 {sha256(weights)}"
+    package = make_package(
+        weights,
+        output or models_folder() / name,
+        replace(about, name=name, source=about.source or origin),
+        pickled=weights.suffix.lower() in PICKLES,
+        on_step=on_step,
+    )
+    if package.license == _UNSTATED:
+        on_step(Step("prepare", warnings=(_no_license(weights),)))
+    return package
+
+
+def _no_license(weights: Path) -> str:
+    return (
+        f"the licence of {weights.name} is not stated, and the package says so; look "
+        f"it up before you pass maps or weights on, and state it with `license`"
+    )
 
 
 def _take(source: str | Path) -> tuple[Sequence[NDArray[np.float32]], str]:

@@ -112,6 +112,11 @@ def plain_tensors(held: Tensors) -> Tensors:
     return inside
 
 
+def without_wrappers(name: str) -> str:
+    """Write a tensor's name with dots alone, and without PyTorch's wrappers."""
+    return _WRAPPED.sub("", name).replace(NESTED, ".")
+
+
 def _groups(held: Tensors, wanted: Iterable[str]) -> dict[str, Tensors]:
     """Collect tensors of the network's names by what stands before these."""
     groups: dict[str, Tensors] = defaultdict(dict)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from geoseg.errors import ModelError
-from geoseg.models.networks.architectures import find_architecture
 from geoseg.models.networks.network import (
     build_network,
     check_activation,
@@ -21,15 +20,17 @@ from geoseg.models.networks.network import (
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.networks.onnx_file import read_whole
 from geoseg.models.package.archive import unpack_archive
-from geoseg.models.package.card import TWO, Artifact, check_card
-from geoseg.models.package.layouts import find_tensors
-from geoseg.models.package.locate import CARD, CONFIG
+from geoseg.models.package.card import Artifact, check_card
+from geoseg.models.package.hints import Hints, read_hints
+from geoseg.models.package.layouts import Tensors, find_tensors
+from geoseg.models.package.locate import CARD
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.naming import check_name, name_of_folder
+from geoseg.models.package.network_config import complete, find_config
 from geoseg.models.package.new import NewPackage, describe
 from geoseg.models.package.new_folder import new_folder
-from geoseg.models.package.package import ModelPackage, load_package, read_json, sha256
-from geoseg.models.package.pickled import read_checkpoint
+from geoseg.models.package.package import ModelPackage, load_package, sha256
+from geoseg.models.package.pickled import read_content, tensors_in
 from geoseg.models.package.trial import (
     activation_of,
     check_probabilities,
@@ -130,8 +131,9 @@ def _write_network(
     weights: Path, folder: Path, new: NewPackage, *, pickled: bool
 ) -> tuple[str, ...]:
     """Write a package of a network of geoseg's; give what was noticed on the way."""
-    held = read_checkpoint(weights) if pickled else _read_safetensors(weights)
-    config = _find_config(weights, new, held)
+    held, hints = _read(weights, pickled=pickled)
+    config = find_config(weights, new, held, hints)
+    new = complete(new, config, hints, weights)
     network = build_network(config)
     parameters = sum(tensor.numel() for tensor in network.parameters())
     architecture = f"{config['_model_class']} with a {config['encoder_name']} encoder"
@@ -179,41 +181,20 @@ def _settle(
     return card, notes
 
 
-def _channels(new: NewPackage, held: dict[str, torch.Tensor]) -> int:
-    """Say how many channels a network has; of two classes, what the weights say."""
-    if new.activation == "sigmoid":
-        return 1
-    head = find_architecture({"_model_class": new.architecture}).classifier
-    sides = [len(tensor) for name, tensor in held.items() if name.endswith(head)]
-    is_one = new.activation != "softmax" and len(new.classes) == TWO and 1 in sides
-    return 1 if is_one else len(new.classes)
+def _read(weights: Path, *, pickled: bool) -> tuple[Tensors, Hints]:
+    """Read the tensors of a file, and what it says of them."""
+    if not pickled:
+        return _read_safetensors(weights), Hints()
+    content = read_content(weights)
+    return tensors_in(content, weights), read_hints(content)
 
 
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+def _read_safetensors(path: Path) -> Tensors:
     try:
-        tensors: dict[str, torch.Tensor] = load_file(path)
+        tensors: Tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise ModelError(
             f"{path} is no safetensors file ({error}); a pickled checkpoint is "
             f"converted with `from_checkpoint`"
         ) from error
     return tensors
-
-
-def _find_config(
-    weights: Path, new: NewPackage, held: dict[str, torch.Tensor]
-) -> dict[str, Any]:
-    beside = weights.with_name(CONFIG)
-    if new.architecture and new.encoder:
-        return {
-            "_model_class": new.architecture,
-            "encoder_name": new.encoder,
-            "in_channels": len(new.bands),
-            "classes": _channels(new, held),
-        }
-    if new.config or beside.is_file():
-        return read_json(new.config or beside)
-    raise ModelError(
-        f"nothing says which network {weights} is for: give `architecture` and "
-        f"`encoder`, or `config` with the network's {CONFIG}"
-    )

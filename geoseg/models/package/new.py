@@ -33,19 +33,21 @@ class NewPackage:
 
     name: str = ""
     """The model's name; that of the package's folder where empty."""
-    bands: tuple[str, ...]
+    bands: tuple[str, ...] = ()
     """For each band that the network takes its name, ``B02``, or name and common name,
     ``B02=blue``; or ``3``, ``#3`` or ``#3=red`` for a scene's third band whatever its
-    name."""
-    classes: tuple[str, ...]
+    name. What a checkpoint says of itself where empty."""
+    classes: tuple[str, ...] = ()
     """For each output channel the class: its name, or ``name:value``, or
-    ``name:value:#rrggbb``. Values count from 0 where they are not given."""
-    gsd_m: float
+    ``name:value:#rrggbb``. Values count from 0 where they are not given. What a
+    checkpoint says of itself where empty."""
+    gsd_m: float = 0.0
     """Ground sample distance in metres."""
     gsd_tolerance: float = GSD_TOLERANCE
     """How far a scene's may be from that, as a share of it."""
     architecture: str | None = None
-    """The network's family, where there is no ``config.json`` beside the weights."""
+    """The network's family; where None, what a ``config.json`` beside the weights, the
+    checkpoint itself, or the shapes of its tensors say."""
     encoder: str | None = None
     """The encoder of that family."""
     config: Path | None = None
@@ -87,6 +89,10 @@ class NewPackage:
     """What the model is for."""
     license: str = "other"
     """The licence of the weights, as SPDX writes it."""
+    attribution: str = ""
+    """Whom the licence asks to name."""
+    source: str = ""
+    """Where the weights came from."""
     trained_on: str = ""
     """What it was trained on, in words."""
     metrics: tuple[tuple[str, float], ...] = ()
@@ -135,6 +141,8 @@ def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -
         activation=new.activation or "softmax",
         output_name=new.output_name,
         license=new.license,
+        attribution=new.attribution,
+        source=new.source,
         trained_on=new.trained_on,
         metrics=new.metrics,
     )

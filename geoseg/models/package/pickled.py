@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NESTED = "/"
 """What stands between the names of dictionaries and those of the tensors in them."""
+_NAMED = 3
+"""How many names a sentence lists."""
 _CODE = "/constants.pkl"
 """What a TorchScript archive holds, and no file of `torch.save`."""
 
@@ -39,6 +41,32 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             tensors at all, or is no checkpoint.
 
     """
+    return tensors_in(read_content(path), path)
+
+
+def tensors_in(content: object, path: Path) -> dict[str, torch.Tensor]:
+    """Name all tensors of what `read_content` gives.
+
+    Raises:
+        ModelError: There are none.
+
+    """
+    tensors = dict(_flat(content, ""))
+    if not tensors:
+        raise ModelError(
+            f"{path} holds no state dict: neither tensors by name nor a dictionary of "
+            f"them; {_advice(path)}"
+        )
+    return tensors
+
+
+def read_content(path: Path) -> object:
+    """Read a checkpoint as `read_checkpoint` does: tensors and plain containers.
+
+    Raises:
+        ModelError: It holds anything else; the message names it.
+
+    """
     if not path.is_file():
         raise ModelError(f"{path} does not exist; check the path")
     if _is_script(path):
@@ -52,20 +80,25 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, AttributeError, ImportError) as error:
         raise ModelError(
-            f"{path} holds more than tensors, or is no checkpoint, and is not read: "
-            f"{_advice(path)}"
+            f"{path} {_unread(path)}, and is not read: {_advice(path)}"
         ) from error
     except (RuntimeError, ValueError, EOFError, OSError, LookupError) as error:
         raise ModelError(
             f"{path} is no checkpoint that torch can read ({_first_line(error)})"
         ) from error
-    tensors = dict(_flat(content, ""))
-    if not tensors:
-        raise ModelError(
-            f"{path} holds no state dict: neither tensors by name nor a dictionary of "
-            f"them; {_advice(path)}"
-        )
-    return tensors
+    return content
+
+
+def _unread(path: Path) -> str:
+    """Name what a file would have to be run for; the names alone are read."""
+    try:
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # noqa: BLE001  # it reads what no one vouches for
+        found = []
+    if not found:
+        return "holds more than tensors, or is no checkpoint"
+    listed = ", ".join(found[:_NAMED]) + ", ..." * (len(found) > _NAMED)
+    return f"holds more than tensors, objects that only code can build ({listed})"
 
 
 def _is_script(path: Path) -> bool:

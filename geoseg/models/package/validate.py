@@ -52,6 +52,8 @@ def _doubts(package: ModelPackage) -> Iterator[str]:
             f"{CARD} has no file:checksum of the weights, so damage to them can go "
             f"unnoticed"
         )
+    if package.license == "other":
+        yield f"{CARD} does not state the licence of the weights (license)"
     if not package.trained_on:
         yield f"{CARD} does not say what the model was trained on (geoseg:trained_on)"
     if not package.metrics:
