@@ -51,7 +51,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "vectorize": (
         "errors progress options geo storage raster overlay",
-        "affine geopandas numpy pyproj shapely xarray",
+        "affine geopandas numpy psutil pyproj shapely xarray",
     ),
     "evaluate": (
         "errors geo storage raster overlay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ _MOST_PIXELS = 1 << 28
 """A larger scene without overviews is not read for an estimate."""
 _SPOT, _SPOTS = 64, 16
 """Side in pixels of what is read of it instead, and how many such windows a side."""
+_MOST_BYTES = 1 << 30
+"""Bytes that are decoded for them: a window may lie in a block that is much larger."""
 _COVER = 2048
 """Side of the grid on which overlaps and gaps are counted, in cells."""
 _LISTED = 10
@@ -241,8 +244,10 @@ def _look(scene: Scene) -> tuple[list[BandValues], float]:
 
 def _spots(scene: Scene) -> np.ma.MaskedArray:
     """Read windows in equal steps over a scene, (band, y, x); invalid is masked."""
+    decoded = max(1, sum(raster.block_bytes() for raster in scene.rasters))
+    spots = min(_SPOTS, max(1, math.isqrt(_MOST_BYTES // decoded)))
     rows, cols = (
-        np.linspace(0, side - min(side, _SPOT), _SPOTS, dtype=int).tolist()
+        np.linspace(0, side - min(side, _SPOT), spots, dtype=int).tolist()
         for side in (scene.geobox.height, scene.geobox.width)
     )
     height, width = min(scene.geobox.height, _SPOT), min(scene.geobox.width, _SPOT)

@@ -230,6 +230,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         confidence=ClassMap.measures(config.products["confidence"]),
         drawing=Drawing.of(config.options.polygons, legend),
         map_blocks=map_on(client, patience),
+        warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
     )
     if config.options.clip:
         frame = clip(frame, config.aoi.geometry)

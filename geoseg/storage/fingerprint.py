@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _HEADER = 64 * 1024
 """Bytes that are hashed."""
+_inodes: dict[str, int] = {}
+"""Which file of the disk each was when this process looked at it first or anew: a copy
+of it, on another machine or after a move, is the same file to others, and not to a run
+under way, whatever its time says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Fingerprint:
     size: int
     """Its size in bytes; -1 where a server does not say."""
     changed: str
-    """When it was changed, or the ETag that a server gives it."""
+    """When it was changed, or the ETag and the time that a server gives it."""
     header: str
     """A hash of its first 64 KiB; of a folder's, of what is in it."""
 
@@ -98,7 +102,8 @@ def _is_same(place: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
             status = os.stat(str(place).removeprefix("file://"))  # noqa: PTH116  # each read
             if not stat.S_ISDIR(status.st_mode):
                 state = status.st_size, str(status.st_mtime_ns)
-                return state == (known.size, known.changed)
+                inode = _inodes.get(known.path, status.st_ino)
+                return (*state, status.st_ino) == (known.size, known.changed, inode)
         return not wholly or take_fingerprint(place) == known
     except (OSError, SceneError):
         return False
@@ -111,8 +116,9 @@ def _of_file(path: Path) -> Fingerprint:
             header = file.read(_HEADER)
     except OSError as error:
         raise SceneError(f"{path} cannot be read ({error.strerror})") from error
-    changed = str(status.st_mtime_ns)
-    return Fingerprint(str(path.resolve()), status.st_size, changed, _hash(header))
+    changed, resolved = str(status.st_mtime_ns), str(path.resolve())
+    _inodes[resolved] = status.st_ino
+    return Fingerprint(resolved, status.st_size, changed, _hash(header))
 
 
 def _of_folder(folder: Path) -> Fingerprint:
@@ -142,9 +148,10 @@ def _of_address(url: str, name: str) -> Fingerprint:
         header = answer.read(_HEADER)
         whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
         length = whole or answer.headers.get("Content-Length", "")
-        changed = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
+        told = (answer.headers.get(name) for name in ("ETag", "Last-Modified"))
+        changed = " ".join(each for each in told if each)
     size = int(length) if length.isdigit() else -1
-    return Fingerprint(name, size, changed or "", _hash(header))
+    return Fingerprint(name, size, changed, _hash(header))
 
 
 def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -17,11 +17,16 @@ from geoseg.vectorize.chain import Pieces
 from geoseg.vectorize.regions import join_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from geoseg.vectorize.blocks import BlockMap, ClassRaster
+
+    Watch: TypeAlias = Callable[
+        [Iterable[Traced], Mapping[tuple[int, int], int]], Iterable[Traced]
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +46,21 @@ def trace_map(
     confidence: ClassRaster | None,
     block: int,
     map_blocks: BlockMap,
+    watch: Watch | None = None,
 ) -> Network:
     """Trace a map block by block, and join the blocks.
 
-    The arguments are those of `geoseg.vectorize.polygons.polygons`.
+    The arguments are those of `geoseg.vectorize.polygons.polygons`; through ``watch``
+    go the blocks and how many pixels each has.
     """
     task = partial(trace_block, class_map, confidence)
-    return join(list(map_blocks(task, cut(class_map.geobox, block))))
+    traced = map_blocks(task, cut(class_map.geobox, block))
+    if watch is not None:
+        areas = {
+            each.index: each.window.pixels for each in cut(class_map.geobox, block)
+        }
+        traced = watch(traced, areas)
+    return join(list(traced))
 
 
 def join(blocks: Sequence[Traced]) -> Network:

@@ -99,6 +99,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                 else ClassMap.measures(confidence),
                 drawing=drawing,
                 map_blocks=pool.map,
+                warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
             )
         if area:
             frame = clip(frame, area)

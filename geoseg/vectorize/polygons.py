@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,15 @@ from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.network import Network, trace_map
+from geoseg.vectorize.proportion import watched
 from geoseg.vectorize.rings import assemble, draw
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.smooth import smooth
 from geoseg.vectorize.table import tabulate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import geopandas as gpd
     from numpy.typing import NDArray
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
 
 
-def polygons(
+def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
     class_map: ClassRaster,
     *,
     legend: Legend,
@@ -36,6 +40,7 @@ def polygons(
     drawing: Drawing = Drawing(),  # noqa: B008 - a value that cannot change
     block: int = 2048,
     map_blocks: BlockMap = map,
+    warn: Callable[[str], None] | None = None,
 ) -> gpd.GeoDataFrame:
     """Draw every region of a class map as a polygon.
 
@@ -52,6 +57,7 @@ def polygons(
             polygons run along their pixels' sides.
         block: Side, in pixels, of the blocks that are read and traced at once.
         map_blocks: What applies a function to every block, such as `map`.
+        warn: Called where the polygons may not fit into memory.
 
     Returns:
         One row for each region, in the order of their first pixels (row after
@@ -65,12 +71,15 @@ def polygons(
 
     Raises:
         VectorError: The map has classes that the legend does not know, or the
-            confidence has other pixels than the map.
+            confidence has other pixels than the map; or the polygons do not fit
+            into memory.
 
     """
     if confidence is not None:
         _check_same_plane(class_map, confidence)
-    network = trace_map(class_map, confidence, block, map_blocks)
+    merges = bool(drawing.min_pixels or drawing.min_area_m2)
+    watch = partial(watched, merges=merges, warn=warn or _ignore)
+    network = trace_map(class_map, confidence, block, map_blocks, watch)
     _check_classes(network.regions.classes, legend)
     network, merged = merge_small(network, class_map.geobox, drawing)
     parts = _draw(network, class_map.geobox, drawing)
@@ -81,6 +90,10 @@ def polygons(
         legend.by_id(value).name: count for value, count in merged.items()
     }
     return frame
+
+
+def _ignore(_: str) -> None:
+    """Say nothing."""
 
 
 def will_compile() -> bool:

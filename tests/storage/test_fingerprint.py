@@ -8,8 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import fsspec
 import pytest
 
-from geoseg.errors import SceneError
-from geoseg.storage.fingerprint import take_fingerprint
+from geoseg.errors import ChangedError, SceneError
+from geoseg.storage.fingerprint import check_unchanged, take_fingerprint
 from geoseg.storage.remote import as_url, file_system, settings, without_secrets
 
 
@@ -70,7 +70,8 @@ def test_an_address_is_known_by_its_etag_and_needs_gdals_settings(
     monkeypatch.setenv("GDAL_HTTP_BEARER", "word")
     found = take_fingerprint(url)
     assert (found.path, found.size) == (f"{server}/scene.tif", 100_000)
-    assert found.changed == '"abc"'
+    etag, _, time = found.changed.partition(" ")
+    assert (etag, time[-3:]) == ('"abc"', "GMT")
     assert found.header == take_fingerprint(tmp_path / "scene.tif").header
     assert take_fingerprint(f"/vsicurl/{url}") == found
     with pytest.raises(SceneError, match="404"):
@@ -108,3 +109,16 @@ def test_one_set_of_settings_serves_gdal_and_fsspec(monkeypatch):
     assert path == "bucket/prefix"
     assert settings()["AWS_S3_ENDPOINT"] == "127.0.0.1:9"
     assert "PATH" not in settings()
+
+
+def test_another_file_of_the_same_size_and_time_is_another(tmp_path):
+    scene, other = tmp_path / "scene.tif", tmp_path / "other.tif"
+    scene.write_bytes(b"pixels")
+    known = take_fingerprint(scene)
+    check_unchanged(scene, known, wholly=False)
+    other.write_bytes(b"pixelz")
+    status = scene.stat()
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(scene)
+    with pytest.raises(ChangedError, match="changed, replaced or taken away"):
+        check_unchanged(scene, known, wholly=False)

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rasterio.enums import ColorInterp, MaskFlags
+import numpy as np
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, reason
@@ -44,6 +45,9 @@ _TOLD = frozenset(("GTiff", "VRT"))
 """Drivers that call three bands red, green and blue where somebody said so; but for
 bytes. Others have no other way to keep three bands."""
 _BYTES = frozenset(("uint8",))
+MOST_BLOCK_BYTES = 2_000_000_000
+"""What a compressed block may hold once it is decoded: it is decoded as a whole."""
+_LARGEST_ITEM = 16
 _PICTURE = 4
 """Bands of bytes that GDAL calls red, green, blue and alpha by itself, at most."""
 
@@ -112,6 +116,39 @@ def shown(place: str | Path) -> str:
     return str(place) if url is None else without_secrets(url)
 
 
+def block_bytes(dataset: rasterio.DatasetReader) -> int:
+    """Count the bytes that are decoded to see one pixel of all bands."""
+    shapes = zip(dataset.block_shapes, dataset.dtypes, strict=True)
+    return sum(rows * cols * _itemsize(dtype) for (rows, cols), dtype in shapes)
+
+
+def _itemsize(dtype: str) -> int:
+    try:
+        return np.dtype(dtype).itemsize
+    except TypeError:  # one that numpy lacks, of complex integers
+        return _LARGEST_ITEM
+
+
+def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
+    """Refuse blocks that nobody can decode without gigabytes of memory.
+
+    Raises:
+        SceneError: One is too large.
+
+    """
+    size = block_bytes(dataset)
+    if dataset.interleaving is not Interleaving.pixel:
+        size //= dataset.count
+    if dataset.compression is not None and size > MOST_BLOCK_BYTES:
+        rows, cols = dataset.block_shapes[0]
+        raise SceneError(
+            f"{shown(place)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
+            f"{size / 1e9:,.1f} GB each once they are decoded, and "
+            f"{MOST_BLOCK_BYTES / 1e9:,.1f} GB are the most; write it in small tiles: "
+            f"gdal_translate -of COG in.tif out.tif"
+        )
+
+
 def read_header(
     place: str, roots: Sequence[Path] | None = None, advice: str = ALLOW
 ) -> Header:
@@ -134,6 +171,7 @@ def read_header(
         with opened_guarded(place, roots, advice) as dataset:
             if not dataset.count:
                 raise SceneError(choose_part(shown(place), dataset.subdatasets))
+            _check_blocks(place, dataset)
             return _header(place, fingerprint, dataset)
     except GDAL_ERRORS as error:
         raise SceneError(

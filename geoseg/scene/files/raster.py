@@ -20,7 +20,7 @@ from geoseg.errors import SceneError
 from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened
 from geoseg.scene.files.failure import failure
-from geoseg.scene.files.header import BandHeader, Header, shown
+from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
 from geoseg.scene.files.paths import file_of
 from geoseg.storage.fingerprint import check_unchanged
 
@@ -83,6 +83,11 @@ class Raster:
         """What the file alone tells, whatever else is known of its bands."""
         dtypes = tuple(band.dtype for band in self.bands)
         return self.place, self.driver, self.geobox, self.indexes, dtypes
+
+    def block_bytes(self) -> int:
+        """Count the bytes that are decoded to see one pixel of all its bands."""
+        with opened(self.place, self.driver, self.fingerprint) as dataset:
+            return block_bytes(dataset)
 
     def read(
         self,

@@ -1,0 +1,67 @@
+"""Small files that stand for a great deal of work: bounded, or refused at once."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+import geoseg
+from geoseg.diagnose import info as diagnose_info
+from geoseg.errors import SceneError
+from geoseg.scene.files import header
+
+
+def sparse(path, side, block, **profile):
+    """Write a file of which nothing is stored, in a few kilobytes."""
+    place = {"crs": 32633, "transform": from_origin(0, 9e6, 10, 10)}
+    shape = {"height": side, "width": side, "count": 2, "dtype": "uint8"}
+    tiles = {"tiled": True, "blockxsize": block, "blockysize": block}
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        compress="deflate",
+        SPARSE_OK=True,
+        **{**place, **shape, **tiles, **profile},
+    ):
+        return path
+
+
+def test_a_look_at_a_giant_file_decodes_a_bounded_number_of_bytes(
+    tmp_path, monkeypatch
+):
+    path = sparse(tmp_path / "giant.tif", 40_960, 4096)
+    monkeypatch.setattr(diagnose_info, "_MOST_BYTES", 9 * 2 * 4096**2)
+    read, windows = geoseg.Scene.read, []
+
+    def note(scene, window, *rest):
+        windows.append(window)
+        return read(scene, window, *rest)
+
+    monkeypatch.setattr(geoseg.Scene, "read", note)
+    geoseg.info(path)
+    assert len(windows) == 9
+
+
+@pytest.mark.parametrize(("interleave", "is_taken"), [("band", True), ("pixel", False)])
+def test_one_block_that_holds_too_much_is_refused_before_it_is_decoded(
+    interleave, is_taken, tmp_path, monkeypatch
+):
+    path = sparse(tmp_path / "strip.tif", 512, 512, interleave=interleave)
+    monkeypatch.setattr(header, "MOST_BLOCK_BYTES", 512 * 512)
+    if is_taken:
+        geoseg.info(path)
+        return
+    with pytest.raises(SceneError, match=r"blocks of 512 x 512 pixels.*gdal_translate"):
+        geoseg.info(path)
+
+
+def test_what_is_not_compressed_is_read_in_pieces_and_taken(tmp_path, monkeypatch):
+    path = tmp_path / "plain.tif"
+    profile = {"count": 1, "dtype": "uint8", "crs": 32633, "blockysize": 64}
+    with rasterio.open(
+        path, "w", "GTiff", 64, 64, transform=from_origin(0, 9e6, 10, 10), **profile
+    ) as file:
+        file.write(np.ones((1, 64, 64), np.uint8))
+    monkeypatch.setattr(header, "MOST_BLOCK_BYTES", 100)
+    assert geoseg.info(path)
