@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from base64 import b64encode
 from contextlib import contextmanager
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import (
     HTTPRedirectHandler,
     OpenerDirector,
@@ -146,8 +147,24 @@ def ask(request: Request) -> HTTPResponse:
 
 
 def _open(request: Request) -> HTTPResponse:
-    answer: HTTPResponse = _opener().open(request, timeout=_ANSWER_S)
+    answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
     return answer
+
+
+def _with_login(request: Request) -> Request:
+    """Bring user and password of an address to where they belong, and nowhere else.
+
+    GDAL does so by itself; Python takes them for a part of the host's name.
+    """
+    parts = urlsplit(request.full_url)
+    if parts.username is None:
+        return request
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    host = parts.netloc.rpartition("@")[2]
+    url = urlunsplit(parts._replace(netloc=host))
+    told = b64encode(login.encode()).decode()
+    headers = {**dict(request.header_items()), "Authorization": f"Basic {told}"}
+    return Request(url, headers=headers, method=request.get_method())  # noqa: S310  # as it was
 
 
 class _SameServer(HTTPRedirectHandler):

@@ -66,7 +66,7 @@ def watched(
 
 
 def _advice(*, merges: bool) -> str:
-    larger = "by a larger --min-area" if merges else "by --min-area, such as 10px"
+    larger = "by a larger `min_area`" if merges else "by `min_area`, such as 10px"
     return f"merge small patches {larger}, draw fewer classes, or cut the map"
 
 

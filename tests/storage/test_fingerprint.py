@@ -2,6 +2,7 @@
 
 import os
 import threading
+from base64 import b64encode
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -122,3 +123,26 @@ def test_another_file_of_the_same_size_and_time_is_another(tmp_path):
     other.replace(scene)
     with pytest.raises(ChangedError, match="changed, replaced or taken away"):
         check_unchanged(scene, known, wholly=False)
+
+
+def test_user_and_password_of_an_address_go_to_the_authorization_alone(tmp_path):
+    seen = []
+
+    class Handler(_Handler):
+        def do_GET(self):
+            seen.append((self.headers["Authorization"], self.headers["Host"]))
+            SimpleHTTPRequestHandler.do_GET(self)
+
+    (tmp_path / "scene.tif").write_bytes(b"a" * 100)
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Handler, directory=tmp_path)
+    ) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever)
+        thread.start()
+        host = f"127.0.0.1:{httpd.server_port}"
+        found = take_fingerprint(f"http://me:w%40rd@{host}/scene.tif")
+        httpd.shutdown()
+        thread.join()
+    login = b64encode(b"me:w@rd").decode()
+    assert seen == [(f"Basic {login}", host)]
+    assert found.path == f"http://{host}/scene.tif"

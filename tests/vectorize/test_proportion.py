@@ -35,7 +35,7 @@ def test_noise_is_refused_before_memory_runs_out(free, ends, monkeypatch):
     monkeypatch.setattr(proportion, "free_memory", lambda: free)
     said = []
     if ends == "refused":
-        with pytest.raises(VectorError, match=r"corners a pixel.*--min-area"):
+        with pytest.raises(VectorError, match=r"corners a pixel.*`min_area`"):
             polygons(ArrayMap(NOISE), legend=LEGEND, warn=said.append)
     else:
         polygons(ArrayMap(NOISE), legend=LEGEND, warn=said.append)
@@ -58,7 +58,7 @@ def test_merging_takes_less(monkeypatch):
     (block,) = cut(raster.geobox, 2048)
     vertices = proportion.vertices_of(trace_block(raster, None, block))
     monkeypatch.setattr(proportion, "free_memory", lambda: 200 * vertices)
-    with pytest.raises(VectorError, match="--min-area"):
+    with pytest.raises(VectorError, match="`min_area`"):
         polygons(raster, legend=LEGEND)
     assert len(polygons(raster, legend=LEGEND, drawing=Drawing(min_pixels=20)))
 
