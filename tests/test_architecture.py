@@ -29,14 +29,14 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "scene": (
         "errors progress options geo storage",
-        "affine numpy pyproj pystac rasterio xarray",
+        "affine numpy platformdirs pyproj pystac rasterio xarray",
     ),
     "models": (
         "errors progress options geo storage scene",
         (
             # pyarrow unpacks blocks of TensorFlow's index files.
-            "google huggingface_hub numpy onnx onnxruntime pyarrow pystac safetensors "
-            "segmentation_models_pytorch torch"
+            "google huggingface_hub numpy onnx onnxruntime platformdirs pyarrow pystac "
+            "safetensors segmentation_models_pytorch torch"
         ),
     ),
     "raster": ("errors geo storage scene", "numpy pyproj rasterio xarray"),

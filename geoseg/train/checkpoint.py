@@ -6,7 +6,6 @@ All is in a hidden folder beside the output until the package is whole.
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from contextlib import contextmanager
 from copy import deepcopy
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from geoseg.errors import ResumeError, TrainingError
+from geoseg.storage import resume
 from geoseg.storage.full_disk import written
 from geoseg.storage.staging import atomic_file
 
@@ -109,19 +109,9 @@ class Checkpoint:
 
         """
         path = self.folder / "identity.json"
-        if not path.exists():
-            return
-        before = _read_identity(path)
-        differs = sorted(
-            key
-            for key in before.keys() | self.identity.keys()
-            if before.get(key) != self.identity.get(key)
-        )
-        if differs:
-            raise ResumeError(
-                f"{self.folder} holds an interrupted training with another "
-                f"{', '.join(differs)}; give the same again, or `restart`"
-            )
+        if path.exists():
+            before = resume.read(path.read_bytes(), self.folder, "training")
+            resume.check_same(before, self.identity, self.folder, "training")
 
     def restore(self, trainer: Trainer) -> list[Epoch]:
         """Bring a trainer to where the interrupted one was; give its epochs."""
@@ -145,7 +135,7 @@ class Checkpoint:
         if self.choose and best is epochs[-1]:
             self._best = deepcopy(trainer.averaged.state_dict())
         with atomic_file(self.folder / "identity.json") as path:
-            path.write_text(json.dumps(self.identity), encoding="utf-8")
+            path.write_bytes(resume.written(self.identity))
         with atomic_file(self.folder / "state.pt") as path:
             told = [asdict(each) for each in epochs]
             kept = {"trainer": trainer.state(), "best": self._best, "epochs": told}
@@ -172,16 +162,6 @@ class Checkpoint:
             self.output.rmdir()
         self.package.replace(self.output)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _read_identity(path: Path) -> dict[str, str]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path) from error
-    if not isinstance(told, dict):
-        raise _damaged(path)
-    return told
 
 
 def _damaged(path: Path) -> ResumeError:

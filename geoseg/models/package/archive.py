@@ -54,7 +54,8 @@ def unpack_archive(archive: Path, folder: Path) -> None:
                 members = {m.name: m for m in content.getmembers() if not m.isdir()}
                 entries = [(m.name, m.size, not m.isfile()) for m in members.values()]
                 for name, place in _checked(entries, archive):
-                    if file := content.extractfile(members[name]):
+                    member = tarfile.data_filter(members[name], str(folder))
+                    if file := content.extractfile(member):
                         _write(file, folder / place)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, OSError) and is_full(folder, error):

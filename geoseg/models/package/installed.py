@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 _CARD = "mlm.json"
 
 
@@ -20,8 +22,7 @@ def models_folder() -> Path:
     named = os.environ.get("GEOSEG_MODELS")
     if named:
         return Path(named)
-    root = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(root).expanduser() / "geoseg" / "models"
+    return user_data_path("geoseg", appauthor=False) / "models"
 
 
 def installed_models() -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from geoseg.errors import InputError, ResumeError
+from geoseg.errors import InputError
 from geoseg.run.journal import disk
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
 from geoseg.run.journal.store import Receipt
+from geoseg.storage import resume
 from geoseg.storage.remote import as_url
 
 if TYPE_CHECKING:
@@ -150,9 +151,10 @@ def open_journal(
         before = None if restart else log.identity()
         journal = Journal(log)
         if before is None:
-            log.sign(json.dumps(dict(identity), indent=1).encode())
+            log.sign(resume.written(identity))
         else:
-            _compare(_read(before, log.place), identity, log.place)
+            told = resume.read(before, log.place, "run")
+            resume.check_same(told, identity, log.place, "run")
             journal.mend()
     except BaseException:
         log.release()
@@ -170,42 +172,11 @@ def identity_of(place: Path | str) -> dict[str, str]:
     """
     url = as_url(place)
     found = disk.read_identity(_folder(place)) if url is None else read_identity(url)
-    return _read(found, str(place)) if found else {}
+    return resume.read(found, place, "run") if found else {}
 
 
 def _folder(place: Path | str) -> Path:
     return Path(str(place).removeprefix("file://"))
-
-
-def _read(identity: bytes, place: str) -> dict[str, str]:
-    try:
-        told = json.loads(identity)
-    except ValueError:
-        told = None
-    if isinstance(told, dict) and all(isinstance(v, str) for v in told.values()):
-        return told
-    raise ResumeError(
-        f"{place} holds an unfinished run whose identity is damaged; use `restart` to "
-        f"begin again"
-    )
-
-
-def _compare(
-    before: Mapping[str, str], identity: Mapping[str, str], place: str
-) -> None:
-    """Refuse another run's directory."""
-    names = sorted(before.keys() | identity.keys())
-    changes = [
-        f"{name} was {before.get(name, 'not set')}, is {identity.get(name, 'not set')}"
-        for name in names
-        if before.get(name) != identity.get(name)
-    ]
-    if changes:
-        raise ResumeError(
-            f"{place} holds an unfinished run that differs: {'; '.join(changes)}. "
-            f"Repeat that run's command, choose another output directory, or use "
-            f"`restart` to begin again"
-        )
 
 
 def _line(entry: Entry) -> str:

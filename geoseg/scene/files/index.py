@@ -15,6 +15,8 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_path
+
 from geoseg.errors import OutputError, SceneError
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene.files.guard import stands_alone
@@ -153,8 +155,7 @@ def cache_folder() -> Path:
     named = os.environ.get("GEOSEG_CACHE")
     if named:
         return Path(named)
-    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "geoseg"
+    return user_cache_path("geoseg", appauthor=False)
 
 
 def _pack(headers: Iterable[Header]) -> dict[str, Any]:

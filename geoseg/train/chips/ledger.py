@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import InputError, ResumeError
+from geoseg.storage import resume
 from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
@@ -83,8 +84,7 @@ class Ledger:
             with written(self.output, self.folder):
                 for kind in ("images", "masks"):
                     (self.content / kind).mkdir(parents=True, exist_ok=True)
-                text = json.dumps(dict(identity))
-                self._put(self.folder / _IDENTITY, text.encode())
+                self._put(self.folder / _IDENTITY, resume.written(identity))
                 yield
         except InputError:
             self.drop()  # it would come to the same end again
@@ -101,16 +101,7 @@ class Ledger:
         if before is None:  # nothing, or nothing that can be trusted
             shutil.rmtree(self.folder, ignore_errors=True)
             return
-        differs = sorted(
-            key
-            for key in before.keys() | identity.keys()
-            if before.get(key) != identity.get(key)
-        )
-        if differs:
-            raise ResumeError(
-                f"{self.folder} holds an interrupted export with another "
-                f"{', '.join(differs)}; give the same again, or `restart`"
-            )
+        resume.check_same(before, identity, self.folder, "export")
         entries = (_read_entry(line) for line in self._lines())
         self.done = {
             entry.chip: entry for entry in entries if entry and self._is_whole(entry)
@@ -173,9 +164,8 @@ class Ledger:
 
 
 def _read_identity(path: Path) -> dict[str, str] | None:
-    with suppress(OSError, ValueError):
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+    with suppress(OSError, ResumeError):
+        return resume.read(path.read_bytes(), path, "export")
     return None
 
 
