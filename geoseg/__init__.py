@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
     from geoseg.storage.vectors.read import list_fields
+    from geoseg.train.chips.dataset import ChipDataset
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
@@ -69,6 +70,7 @@ _HOMES = {
     "Assessment": "geoseg.evaluate.assessment",
     "Change": "geoseg.run.change",
     "ChangeOptions": "geoseg.run.change",
+    "ChipDataset": "geoseg.train.chips.dataset",
     "CrfOptions": "geoseg.options",
     "Estimate": "geoseg.evaluate.intervals",
     "EvaluateOptions": "geoseg.run.assess",
@@ -146,6 +148,7 @@ __all__ = [
     "Assessment",
     "Change",
     "ChangeOptions",
+    "ChipDataset",
     "CrfOptions",
     "Estimate",
     "EvaluateOptions",
