@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from geoseg.evaluate.zone_table import ZoneClass
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import LandClass, Legend
+    from geoseg.geo.splits import Split
     from geoseg.geo.windows import Window
     from geoseg.models.exchange.import_model import import_model
     from geoseg.models.exchange.recipes import Recipe, available_models
     from geoseg.models.networks.crf import fully_connected_crf
+    from geoseg.models.networks.network import load_network
     from geoseg.models.networks.receptive_field import (
         Inspection,
         ReceptiveField,
@@ -96,6 +98,7 @@ _HOMES = {
     "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.options",
     "SegmentOptions": "geoseg.options",
+    "Split": "geoseg.geo.splits",
     "Step": "geoseg.progress",
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.run.sample_points",
@@ -122,6 +125,7 @@ _HOMES = {
     "known_models": "geoseg.models.package.package",
     "list_fields": "geoseg.storage.vectors.read",
     "list_architectures": "geoseg.models.networks.survey",
+    "load_network": "geoseg.models.networks.network",
     "load_package": "geoseg.models.package.package",
     "make_package": "geoseg.models.package.make",
     "models_folder": "geoseg.models.package.installed",
@@ -174,6 +178,7 @@ __all__ = [
     "SceneDescription",
     "SceneOptions",
     "SegmentOptions",
+    "Split",
     "Step",
     "StratifiedEstimates",
     "Stratum",
@@ -201,6 +206,7 @@ __all__ = [
     "known_models",
     "list_architectures",
     "list_fields",
+    "load_network",
     "load_package",
     "make_package",
     "models_folder",

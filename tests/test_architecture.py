@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import geoseg
+
 GEOSEG = Path(__file__).parent.parent / "geoseg"
 ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 
@@ -234,3 +236,41 @@ def test_nothing_but_the_command_line_spells_a_flag(module):
     ]
     drawn = {"--a", "--b", "--c", "--d", "--e", "--x"}  # lines of a drawing
     assert not set(flags) - drawn, f"{module}: write `option` for {flags}"
+
+
+WORKFLOWS = GEOSEG.parent / "workflows"
+RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
+INSIDE = {
+    "train_shipped_model.py": "makes the shipped weights, which must stay the same",
+    "benchmarks/architectures.py": "gives every network the same chips in one order",
+    "benchmarks/grids.py": "times what throughput.py times, inference alone",
+    "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
+    "benchmarks/throughput.py": "times each stage of a run beside its floor",
+    "benchmarks/training.py": "gives other classifiers the very data set of train",
+    "benchmarks/training_speed.py": "times the steps of a training one by one",
+    "benchmarks/vectorize.py": "times the steps of drawing polygons one by one",
+}
+"""Recipes that look inside geoseg, and why a public name would not do."""
+
+
+def inner_imports(recipe):
+    """List what a recipe imports from below geoseg, as (module, name)."""
+    tree = ast.parse((WORKFLOWS / recipe).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+            yield from ((n, "") for n in names if n.startswith("geoseg."))
+        elif isinstance(node, ast.ImportFrom) and node.module.startswith("geoseg."):
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+def test_a_recipe_uses_the_public_api_only_unless_it_must_look_inside(recipe):
+    found = list(inner_imports(recipe))
+    if recipe.as_posix() not in INSIDE:
+        assert not found, f"{recipe} looks inside geoseg; see INSIDE"
+        return
+    assert found, f"{recipe} needs no exception any more; take it out of INSIDE"
+    for module, name in found:
+        home = geoseg._HOMES.get(name, "")  # noqa: SLF001  # what is public is ours
+        assert not home.startswith(module), f"{recipe}: write from geoseg import {name}"

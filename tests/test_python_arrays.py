@@ -83,6 +83,16 @@ def test_polygons_of_a_plain_array_have_its_values_as_classes():
         geoseg.polygons(array.drop_vars("spatial_ref"))
 
 
+def test_areas_of_an_array_are_those_of_its_file(report):
+    frame = geoseg.areas(report.open()).to_frame()
+    other = geoseg.areas(report.products["landcover"], confidence=None).to_frame()
+    told = ["class_id", "class_name", "area_ha", "share"]
+    assert frame[told].equals(other[told])
+    own = {each.name: each.area_ha for each in report.class_areas}
+    found = dict(zip(frame["class_name"], frame["area_ha"], strict=True))
+    assert found == pytest.approx(own)
+
+
 def test_a_model_maps_an_array_with_the_bytes_of_the_command(scene, report):
     image = geoseg.open_scene(scene).to_xarray()
     model = geoseg.Model()

@@ -40,9 +40,6 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 import geoseg
-from geoseg.models.band_match import match_bands
-from geoseg.predict.compute import resolve_compute
-from geoseg.predict.predictor import TilePredictor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,15 +188,19 @@ def prove(
     usual = onnxruntime.InferenceSession(original)
     statistics = np.array(told["data"]["dataset_statistics"]["img"], np.float32)
     mean, std = statistics[:, :, None, None]
-    with rasterio.open(scene) as dataset:
-        bands = match_bands(package, tuple(n or "" for n in dataset.descriptions))
-    places = tuple(range(len(bands.indices)))
-    predictor = TilePredictor.of([(package, places)], resolve_compute("cpu", "float32"))
-    valid, total = np.ones((1, TILE, TILE), bool), 0
-    same = np.zeros(2, np.int64)
-    for pixels in tiles(scene, bands.indices):
-        own = predictor(pixels[None], valid).argmax(dim=1).numpy()
+    found = geoseg.info(scene, model=package.path).model
+    if found is None or found.why_not:
+        sys.exit(f"{scene} does not fit {package.name}: {found and found.why_not}")
+    names = [found.bands[band.name] for band in package.bands]
+    network = geoseg.load_network(package)
+    kept = [(band.mean, band.std) for band in package.bands]
+    own_mean, own_std = np.array(kept, np.float32).T[:, :, None, None]
+    total, same = 0, np.zeros(2, np.int64)
+    for pixels in tiles(scene, names):
         reflectance = pixels * np.float32(package.scale) + np.float32(package.offset)
+        ours = torch.from_numpy((reflectance - own_mean) / own_std)[None]
+        with torch.inference_mode():
+            own = network(ours).argmax(dim=1).numpy()
         normal = ((reflectance - mean) / std)[None]
         for place, session in enumerate((exact, usual)):
             (scores,) = session.run(None, {session.get_inputs()[0].name: normal})
@@ -209,10 +210,10 @@ def prove(
     return first, second
 
 
-def tiles(scene: Path, bands: tuple[int, ...]) -> Iterator[NDArray[np.generic]]:
-    """Cut a scene into whole tiles side by side."""
-    indexes = [band + 1 for band in bands]
+def tiles(scene: Path, names: list[str]) -> Iterator[NDArray[np.generic]]:
+    """Cut bands of a scene into whole tiles side by side."""
     with rasterio.open(scene) as dataset:
+        indexes = [dataset.descriptions.index(name) + 1 for name in names]
         for row in range(0, dataset.height - TILE + 1, TILE):
             for col in range(0, dataset.width - TILE + 1, TILE):
                 window = rasterio.windows.Window(col, row, TILE, TILE)

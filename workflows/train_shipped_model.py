@@ -23,14 +23,20 @@ import torch
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 
+from geoseg import (
+    LandClass,
+    Legend,
+    Split,
+    load_network,
+    load_package,
+    open_scene,
+)
 from geoseg.evaluate import Accuracy, total
-from geoseg.geo.legend import NODATA, LandClass, Legend
-from geoseg.geo.splits import FOLDS, Split
-from geoseg.models.networks.network import load_network, save_package
+from geoseg.geo.legend import NODATA
+from geoseg.geo.splits import FOLDS
+from geoseg.models.networks.network import save_package
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.models.package.package import load_package
 from geoseg.overlay.labels import rasterize_labels, read_labels
-from geoseg.scene import open_scene
 from geoseg.train.ground import Ground, choose_bands, statistics
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import find_encoder, load_encoder, new_network

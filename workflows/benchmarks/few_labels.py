@@ -29,7 +29,6 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
 
 import geoseg
-from geoseg.models.networks.network import load_network
 
 LEFT = 0.6
 POINTS = (5, 10, 20, 50, 100, 200)
@@ -141,7 +140,7 @@ def ours(sample: Sample, places: np.ndarray, folder: Path) -> dict[str, float]:
     started = time.process_time()
     package = geoseg.train([SCENE], points, folder).package
     seconds = time.process_time() - started
-    network = load_network(package)
+    network = geoseg.load_network(package)
     shape = (-1, 1, 1)
     mean = np.array([b.mean for b in package.bands], np.float32).reshape(shape)
     std = np.array([b.std for b in package.bands], np.float32).reshape(shape)

@@ -23,10 +23,8 @@ import rasterio.windows
 from scenes import read_all
 from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
 
-from geoseg.geo.windows import Window
-from geoseg.options import SegmentOptions
+from geoseg import Scene, SceneOptions, SegmentOptions, Window, open_scene
 from geoseg.run.resolve import prepare
-from geoseg.scene import Scene, SceneOptions, open_scene
 from geoseg.storage.output import Output
 
 MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}

@@ -8,8 +8,6 @@ import geopandas
 from shapely import Polygon
 
 import geoseg
-from geoseg.geo.splits import Split
-from geoseg.scene import open_scene
 
 SAMPLE = Path(__file__).parents[2] / "sample_aoi"
 SCENE, LABELS = SAMPLE / "scene.tif", SAMPLE / "labels.gpkg"
@@ -17,8 +15,8 @@ SCENE, LABELS = SAMPLE / "scene.tif", SAMPLE / "labels.gpkg"
 
 def save_blocks(path: Path, fold: int, which: slice = slice(None)) -> Path:
     """Write a fold's blocks of 256 x 256 pixels as polygons of the scene's CRS."""
-    geobox = open_scene(SCENE).geobox
-    split = Split(geobox.height, geobox.width, fold)
+    geobox = geoseg.open_scene(SCENE).geobox
+    split = geoseg.Split(geobox.height, geobox.width, fold)
     polygons = [
         Polygon(
             geobox.transform * (col, row)

@@ -38,9 +38,7 @@ from throughput import BANDS as NAMES
 from throughput import SAMPLE, SAMPLE_BANDS, cpu_seconds, make_package
 
 import geoseg
-from geoseg.geo.windows import Window
-from geoseg.options import PolygonOptions
-from geoseg.scene import Scene, open_scene
+from geoseg import PolygonOptions, Scene, Window, open_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

