@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -39,22 +39,21 @@ def as_inputs(
     An array is written to a temporary GeoTIFF with its grid, dtype, band names and
     nodata, a thousand rows at a time; a run over it begins anew each time.
     """
-    if isinstance(image, Scene):
+    if isinstance(image, str | Path | Sequence):
+        yield image, options
+    elif isinstance(image, Scene):
         plain = options.scene == SceneOptions()
         yield image.inputs, replace(options, scene=image.options) if plain else options
-    elif _is_array(image):
+    elif not hasattr(image, "dims"):
+        raise SceneError(
+            f"a scene is files, a geoseg.Scene or an xarray.DataArray, got a "
+            f"{type(image).__name__}"
+        )
+    else:
         with tempfile.TemporaryDirectory(prefix="geoseg-array-") as folder:
             path = Path(folder, f"{image.name or 'array'}.tif".replace("/", "_"))
             _write(path, image)
             yield path, replace(options, restart=True)
-    else:
-        yield cast("Inputs", image), options
-
-
-def _is_array(image: Inputs | xr.DataArray) -> TypeGuard[xr.DataArray]:
-    """Tell an array without importing xarray: who has one has imported it."""
-    xarray = sys.modules.get("xarray")
-    return xarray is not None and isinstance(image, xarray.DataArray)
 
 
 def _write(path: Path, image: xr.DataArray) -> None:
