@@ -6,17 +6,22 @@ a job as Ctrl-C does: what is finished is kept, and a sentence says how to go on
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _NAMES = ("SIGTERM", "SIGHUP")
 """Windows has the first alone."""
+_PAUSE_S = 0.1
+"""Seconds until a signal that was swallowed comes again."""
 
 
 class Stopped(KeyboardInterrupt):  # as Python's own is called
@@ -39,9 +44,12 @@ def signals_raised() -> Iterator[None]:
         for number in (getattr(signal, name, None) for name in _NAMES):
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 before[number] = signal.signal(number, _raise)
+    told = sys.unraisablehook
+    sys.unraisablehook = partial(_again, told)
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -53,6 +61,20 @@ def end_quietly() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _again(
+    told: Callable[[sys.UnraisableHookArgs], None], lost: sys.UnraisableHookArgs
+) -> None:
+    """Send a signal again that a library swallowed, as GDAL's callbacks do."""
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        told(lost)
+        return
+    stop = lost.exc_value
+    number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+    sender = threading.Timer(_PAUSE_S, os.kill, (os.getpid(), number))
+    sender.daemon = True
+    sender.start()
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:

@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import Request
 
 from geoseg.errors import ChangedError, SceneError
-from geoseg.storage.remote import as_url, ask, file_system, read_from, without_secrets
+from geoseg.storage.remote import (
+    as_url,
+    ask,
+    file_system,
+    read_from,
+    read_within,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -145,7 +152,7 @@ def _of_address(url: str, name: str) -> Fingerprint:
     wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(request_headers(os.environ))}
     request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
     with ask(request) as answer:
-        header = answer.read(_HEADER)
+        header = read_within(answer, _HEADER)
         whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
         length = whole or answer.headers.get("Content-Length", "")
         told = (answer.headers.get(name) for name in ("ETag", "Last-Modified"))

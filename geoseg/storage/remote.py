@@ -57,6 +57,8 @@ _PACKAGES = {
 
 _ANSWER_S = 30
 """Seconds that a web server has to answer."""
+_READ_S = 30
+"""Seconds in which it has to send what is read of a file's beginning."""
 _HICCUPS = frozenset((429, 500, 502, 503, 504))
 """Statuses after which it is asked again."""
 _PORTS = {"http": 80, "https": 443}
@@ -149,6 +151,22 @@ def ask(request: Request) -> HTTPResponse:
 def _open(request: Request) -> HTTPResponse:
     answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
     return answer
+
+
+def read_within(answer: HTTPResponse, size: int) -> bytes:
+    """Read what a server answers, no more than some bytes, and not for ever.
+
+    Raises:
+        TimeoutError: It sends so slowly that it counts as silent.
+
+    """
+    end, parts = time.monotonic() + _READ_S, list[bytes]()
+    while size > 0 and (part := answer.read1(size)):
+        parts.append(part)
+        size -= len(part)
+        if time.monotonic() > end:
+            raise TimeoutError(f"it sent too little in {_READ_S} s")
+    return b"".join(parts)
 
 
 def _with_login(request: Request) -> Request:

@@ -1,11 +1,15 @@
 """Who stops geoseg gets a sentence, and whoever waits for it the signal's status."""
 
+import ctypes
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+from geoseg.cli.signals import Stopped, signals_raised
 
 JOB = """
 import os, signal, sys, time
@@ -76,3 +80,14 @@ def test_a_run_that_gets_sigterm_goes_on_where_it_was(tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert "resuming: " in again.stderr
+
+
+def test_an_interrupt_that_a_library_swallows_comes_again():
+    """GDAL reports errors through a callback, from which no exception comes out."""
+
+    def callback():
+        os.kill(os.getpid(), signal.SIGTERM)
+        return sum(range(1000))  # where Python looks for signals
+
+    with pytest.raises(Stopped), signals_raised():
+        ctypes.CFUNCTYPE(ctypes.c_int)(callback)() + time.sleep(10)

@@ -10,6 +10,7 @@ import fsspec
 import pytest
 
 from geoseg.errors import ChangedError, SceneError
+from geoseg.storage import remote
 from geoseg.storage.fingerprint import check_unchanged, take_fingerprint
 from geoseg.storage.remote import as_url, file_system, settings, without_secrets
 
@@ -146,3 +147,15 @@ def test_user_and_password_of_an_address_go_to_the_authorization_alone(tmp_path)
     login = b64encode(b"me:w@rd").decode()
     assert seen == [(f"Basic {login}", host)]
     assert found.path == f"http://{host}/scene.tif"
+
+
+def test_a_server_that_drips_is_given_up(monkeypatch):
+    class Drip:
+        def read1(self, _):
+            return b"x"
+
+    monkeypatch.setattr(remote, "_READ_S", 0.01)
+    with pytest.raises(TimeoutError, match="it sent too little in"):
+        remote.read_within(Drip(), 10**9)
+    monkeypatch.setattr(remote, "_READ_S", 30)
+    assert remote.read_within(Drip(), 5) == b"xxxxx"

@@ -19,8 +19,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import rasterio
+import shapely
 from affine import Affine
 from items import asset
 from items import item as make_item
@@ -32,16 +34,18 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.models.package.package import load_package
 from geoseg.overlay.aoi import read_aoi
+from geoseg.run.journal.journal import Entry, open_journal
 from geoseg.scene import open_scene
 
 MEMORY = 8 << 30
 """Bytes that a process may address: a header's lie must not fill a machine."""
 PLANE = GeoBox(64, 64, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 SHIPPED = ROOT / "geoseg" / "models" / "shipped"
+RUN_FILES = ("journal.jsonl", "identity.json")
 EXTREMES = ("-1", "0", "1e999", "NaN", "99999999999", "null", '""', "[]", "{}", "1e-9")
 
 
-def seed(kind: str, folder: Path) -> bytes:
+def seed(kind: str, folder: Path) -> bytes:  # noqa: PLR0911  # a return a kind
     """Make an undamaged file of a kind."""
     if kind == "tiff":
         return make_tiff(folder / "seed.tif", compress="deflate", tiled=True)
@@ -61,7 +65,26 @@ def seed(kind: str, folder: Path) -> bytes:
     if kind == "item":
         make_tiff(folder / "seed.tif", compress="deflate", tiled=True)
         return json.dumps(make_search()).encode()
+    if kind in {*RUN_FILES, "gpkg"}:
+        return seed_written(kind, folder)
     return (SHIPPED / kind).read_bytes()
+
+
+def seed_written(kind: str, folder: Path) -> bytes:
+    """Make a file that geoseg or GDAL writes in a folder."""
+    if kind in RUN_FILES:
+        with open_journal(folder / "run", {"model": "a"}) as journal:
+            for col in range(4):
+                receipt = journal.store.write(f"part-0-{2 * col}", b"pixels")
+                journal.record(Entry(f"block 0 {col}", (receipt,), {"inferred": 1}))
+        return (folder / "run" / kind).read_bytes()
+    frame = geopandas.GeoDataFrame(
+        {"class": ["tree", "water"]},
+        geometry=shapely.box([4e5, 4.003e5], 5_799_500, [4.002e5, 4.005e5], 5.8e6),
+        crs=32633,
+    )
+    frame.to_file(folder / "seed.gpkg", layer="labels")
+    return (folder / "seed.gpkg").read_bytes()
 
 
 def make_tiff(path: Path, *, compress: str, tiled: bool) -> bytes:
@@ -146,6 +169,19 @@ def try_open(kind: str, folder: Path, content: bytes) -> None:
         path.write_bytes(content)
         scene = open_scene(path)
         scene.in_unit(0.0001).read(Window(0, 0, 8, 8), range(len(scene.bands)))
+    elif kind in RUN_FILES:
+        run = folder / "case"
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(folder / "run", run)
+        (run / kind).write_bytes(content)
+        with open_journal(run, {"model": "a"}) as journal:
+            lasts = journal.store.survey()
+            for entry in journal.entries():
+                list(map(lasts, entry.receipts))
+    elif kind == "gpkg":
+        path = folder / "case.gpkg"
+        path.write_bytes(content)
+        read_aoi(path, PLANE).mask(Window(0, 0, 64, 64))
     elif kind == "geojson":
         path = folder / "case.geojson"
         path.write_bytes(content)

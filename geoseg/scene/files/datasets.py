@@ -54,6 +54,9 @@ _DEFAULTS: dict[str, str | int] = {
     "GDAL_HTTP_RETRY_DELAY": "0.3",
     "GDAL_HTTP_CONNECTTIMEOUT": "15",
     "GDAL_HTTP_TIMEOUT": "60",
+    # Ten seconds below a kilobyte a second are silence; with retries, a minute.
+    "GDAL_HTTP_LOW_SPEED_TIME": "10",
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",
 }
 """Settings that the environment's own go before."""
 

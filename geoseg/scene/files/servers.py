@@ -11,7 +11,7 @@ from urllib.request import Request
 
 from geoseg.errors import SceneError
 from geoseg.storage.fingerprint import request_headers
-from geoseg.storage.remote import as_url, ask, without_secrets
+from geoseg.storage.remote import as_url, ask, read_within, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def read_start(url: str, size: int) -> bytes:
 
     """
     with _answer(url, {"Accept": "*/*"}) as answer:
-        return answer.read(size)
+        return read_within(answer, size)
 
 
 @contextmanager
