@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from geoseg.models.networks.onnx_output import Output
     from geoseg.models.package.card import Card
 
-_DTYPES: dict[str, type[np.floating[Any]]] = {
+_DTYPES: dict[str, type[np.number[Any]]] = {
+    "tensor(uint8)": np.uint8,
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
     "tensor(double)": np.float64,
@@ -36,6 +37,8 @@ _DTYPES: dict[str, type[np.floating[Any]]] = {
 _INEXACT = "ConvBNFusion"
 """Folding batch normalisation into convolutions: ONNX Runtime 1.32 loses digits there,
 and 0.2 % of the labels of a cloud mask changed, for no gain in speed."""
+_BRIGHTEST = 255
+"""The greatest value of a byte."""
 _TO_LAST, _FROM_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
@@ -124,7 +127,10 @@ class OnnxNetwork(nn.Module):
         self, session: InferenceSession, tiles: Tensor, outputs: list[str]
     ) -> list[NDArray[np.float32]]:
         """Run a batch, in pieces of the size that the file fixes, if it fixes one."""
-        pixels = tiles.float().cpu().numpy().astype(self._dtype)
+        pixels: NDArray[np.number[Any]] = tiles.float().cpu().numpy()
+        if self._dtype is np.uint8:  # such networks normalise by themselves
+            pixels = pixels.round().clip(0, _BRIGHTEST)
+        pixels = pixels.astype(self._dtype)
         if self._bands_last:
             pixels = np.ascontiguousarray(pixels.transpose(_TO_LAST))
         count, fixed = len(pixels), self._input.shape[0]
@@ -139,7 +145,7 @@ class OnnxNetwork(nn.Module):
     def _run_batch(
         self,
         session: InferenceSession,
-        batch: NDArray[np.floating[Any]],
+        batch: NDArray[np.number[Any]],
         outputs: list[str],
     ) -> list[NDArray[np.float32]]:
         try:
@@ -199,7 +205,8 @@ def _only_input(session: InferenceSession, name: str) -> Any:  # noqa: ANN401  #
     if len(inputs) != 1 or inputs[0].type not in _DTYPES:
         found = ", ".join(f"{each.name}: {each.type}" for each in inputs)
         raise ModelError(
-            f"{name} must take one array of real numbers, the tiles; it takes {found}"
+            f"{name} must take one array of real numbers or bytes, the tiles; it takes "
+            f"{found}"
         )
     if len(inputs[0].shape) != IMAGES:
         raise ModelError(

@@ -61,6 +61,16 @@ def read_whole(path: Path) -> bytes:
     return whole
 
 
+def metadata(content: bytes, name: str) -> dict[str, str]:
+    """Give what an ONNX file says of itself, by key.
+
+    Raises:
+        ModelError: It is no ONNX.
+
+    """
+    return {each.key: each.value for each in _parse(content, name).metadata_props}
+
+
 def check_alone(content: bytes, name: str) -> None:
     """Refuse a graph that would have ONNX Runtime read other files.
 

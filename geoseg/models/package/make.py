@@ -29,6 +29,7 @@ from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.network_config import complete, find_config
 from geoseg.models.package.new import NewPackage, describe
 from geoseg.models.package.new_folder import new_folder
+from geoseg.models.package.onnx_said import complete_from_onnx
 from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.pickled import read_content, tensors_in
 from geoseg.models.package.trial import (
@@ -151,6 +152,7 @@ def _write_network(
 def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]:
     """Write a package of an ONNX file, whole; give what was noticed on the way."""
     content = read_whole(weights)
+    new, told = complete_from_onnx(new, content, weights)
     card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
     network = OnnxNetwork(content, _open(card, new), str(weights))
     card, notes = _settle(network.eval(), card, new, weights)
@@ -158,7 +160,7 @@ def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]
     (folder / _ONNX).write_bytes(content)
     artifact = Artifact(_ONNX, sha256(folder / _ONNX))
     write_json(folder / CARD, write_card(card, None, artifact))
-    return notes
+    return (*told, *notes)
 
 
 def _open(card: Card, new: NewPackage) -> Card:
