@@ -97,7 +97,7 @@ def test_a_run_whose_nodata_is_no_number_ends_well(tmp_path):
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(DiskError, match=r"cannot write .*run\.json: "):
+    with pytest.raises(DiskError, match=r"cannot write .*run\.json \("):
         write_report(tmp_path / "out" / "run.json", report())
 
 
