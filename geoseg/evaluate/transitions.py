@@ -11,8 +11,8 @@ from geoseg.errors import InputError, LabelsError, SceneError
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.overlay.reference import may_overlap
+from geoseg.raster.measured import pixel_areas, squares
 from geoseg.raster.placed import PlacedMap
-from geoseg.raster.read import pixel_areas, squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -22,8 +22,6 @@ from geoseg.predict.stitch import PROBABILITY_ONE, SCORE_ONE, by_strips, decide
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.geo.windows import Window
-
 SHARE_ONE = 250
 """The byte that means 1 in entropies and probabilities; 255 means no data."""
 _LOG_ONE = 1 << 16
@@ -60,14 +58,19 @@ class Layers:
         """The number of bands."""
         return 2 + self.entropy + self.probabilities * len(self.class_ids)
 
-    def pack(self, scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
-        """Make a part's bytes.
+    def decide(
+        self, scores: torch.Tensor, mask: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        """Make all layers of a piece of the map of its scores.
 
         Args:
             scores: Complete scores, int32, shape ``(class, y, x)``, on any device.
                 Where there are twice as many planes as classes, the first half
                 decides the class, and all that is told of it is of the other.
             mask: True where a class is wanted, shape ``(y, x)``; 255 elsewhere.
+
+        Returns:
+            Shape ``(band, y, x)``; see `bands`.
 
         """
         told, refined = scores[-len(self.class_ids) :], scores[: -len(self.class_ids)]
@@ -80,13 +83,7 @@ class Layers:
             planes.append(entropy(told).cpu().numpy()[None])
         if self.probabilities:
             planes.append(probabilities(told).cpu().numpy())
-        layers = np.where(mask, np.concatenate(planes), np.uint8(NODATA))
-        return layers.tobytes()
-
-
-def unpack_part(data: bytes, window: Window) -> NDArray[np.uint8]:
-    """Read a part's bytes, shape ``(band, y, x)``."""
-    return np.frombuffer(data, np.uint8).reshape(-1, window.height, window.width)
+        return np.where(mask, np.concatenate(planes), np.uint8(NODATA))
 
 
 def probabilities(scores: torch.Tensor) -> torch.Tensor:

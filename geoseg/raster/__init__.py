@@ -1,7 +1,8 @@
-"""The door for rasters of our own: parts -> one Cloud Optimized GeoTIFF, and back.
+"""The door for rasters of our own: parts -> Cloud Optimized GeoTIFFs, and back.
 
 * `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
-* `write` gathers the parts and writes the product
+* `write` gathers the parts in one pass and writes the products of all layers
+* `measured` says how much of each class there is, while pixels are in memory
 * `legend` is how a GeoTIFF keeps the names and colours of its classes
 * `read` is the one reader of class rasters, of geoseg and of other tools
 * `values` says which values one holds, and gives them ids
@@ -10,14 +11,25 @@
 * `windows` says our windows in rasterio's words
 """
 
-from geoseg.raster.read import ClassMap, Extent, class_extents, class_means
-from geoseg.raster.write import write_class_map, write_measures
+from geoseg.raster.measured import ClassMeans, Extent, Extents
+from geoseg.raster.read import ClassMap, class_extents
+from geoseg.raster.write import (
+    ClassLayer,
+    MeasureLayer,
+    write_class_map,
+    write_layers,
+    write_measures,
+)
 
 __all__ = [
+    "ClassLayer",
     "ClassMap",
+    "ClassMeans",
     "Extent",
+    "Extents",
+    "MeasureLayer",
     "class_extents",
-    "class_means",
     "write_class_map",
+    "write_layers",
     "write_measures",
 ]

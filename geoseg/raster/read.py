@@ -15,6 +15,7 @@ from geoseg.geo.geobox import reproject_bounds
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_from_json
+from geoseg.raster.measured import Extent, Extents, squares
 from geoseg.raster.names import Told, told_by
 from geoseg.raster.rasterio_windows import check_inside
 from geoseg.raster.values import Values, list_values
@@ -24,8 +25,6 @@ from geoseg.scene.files.paths import file_of, gdal_place
 from geoseg.scene.files.raster import Raster, georef_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
 _CACHE = 64 << 20
 """Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
-_SQUARE = 1024
-"""Side of what is read at a time while a map is counted: whole blocks of a COG."""
-
 
 _BAND = re.compile(r"(?P<file>.*)\|band=(?P<band>[0-9]+)", re.DOTALL)
 _SPARE = 0.1
@@ -43,19 +39,6 @@ _SPARE = 0.1
 
 _ADVICE = "save its pixels as a file of their own, for instance with gdal_translate"
 """What to do about a class raster that refers to files which nobody named."""
-
-_VALUES = NODATA + 1
-"""How many values a byte can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much ground something covers."""
-
-    pixels: int
-    """In pixels."""
-    area_m2: float
-    """In square metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,21 +193,12 @@ class ClassMap:
             SceneError: The file cannot be read.
 
         """
-        counts, areas = np.zeros(_VALUES, np.int64), np.zeros(_VALUES)
-        height, width = self.geobox.height, self.geobox.width
+        extents = Extents(self.geobox)
+        whole = Window(0, 0, self.geobox.height, self.geobox.width)
         with rasterio.Env(GDAL_CACHEMAX=_CACHE):
-            for row in range(0, height, _SQUARE):
-                rows = min(_SQUARE, height - row)
-                for col in range(0, width, _SQUARE):
-                    window = Window(row, col, rows, min(_SQUARE, width - col))
-                    values = self.read(window).ravel()
-                    counts += np.bincount(values, minlength=_VALUES)
-                    sizes = pixel_areas(self.geobox, window).ravel()
-                    areas += np.bincount(values, sizes, _VALUES)
-        return {
-            int(value): Extent(int(counts[value]), float(areas[value]))
-            for value in np.flatnonzero(counts)
-        }
+            for window in squares(whole):
+                extents.add(window, self.read(window))
+        return extents.found()
 
     def legend(self) -> Legend:
         """Name the classes of the raster, and give them colours.
@@ -261,49 +235,9 @@ def _own_legend(name: str, text: str) -> Legend:
         ) from error
 
 
-def class_means(path: Path, measure: Path) -> dict[int, float]:
-    """Give the mean of a raster's values over the pixels of each class of a map.
-
-    Args:
-        path: The map.
-        measure: A raster of bytes on its pixels; what is 255 does not count.
-
-    Returns:
-        A mean for each value of the map that has such a pixel; nodata has none.
-
-    """
-    classes, values = ClassMap.open(path), ClassMap.open(measure)
-    pairs = np.zeros((_VALUES, _VALUES), np.int64)
-    height, width = classes.geobox.height, classes.geobox.width
-    for row in range(0, height, _SQUARE):
-        for col in range(0, width, _SQUARE):
-            square = min(_SQUARE, height - row), min(_SQUARE, width - col)
-            window = Window(row, col, *square)
-            cells = classes.read(window).astype(np.int64) * _VALUES
-            cells += values.read(window)
-            pairs += np.bincount(cells.ravel(), minlength=_VALUES**2).reshape(
-                _VALUES, _VALUES
-            )
-    pairs[NODATA] = pairs[:, NODATA] = 0
-    counts, sums = pairs.sum(axis=1), pairs @ np.arange(_VALUES)
-    return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
-
-
 def class_extents(path: Path) -> dict[int, Extent]:
     """Measure how much ground each value of a map covers: see `ClassMap.extents`."""
     return ClassMap.open(path).extents()
-
-
-def pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
-    """Give the area of each pixel of a window on the ground, in square metres.
-
-    A square of pixels is asked about at its own nodes: in degrees and on Mercator's
-    maps pixels shrink towards the poles, in other CRSs to all sides.
-    """
-    field = geobox.crop(window).ground_field()
-    cols = np.arange(window.width, dtype=np.float64) + 0.5
-    rows = np.arange(window.height, dtype=np.float64) + 0.5
-    return field.grid_areas(cols, rows)
 
 
 def split_band(place: Path | str) -> tuple[str, int | None]:
@@ -390,14 +324,6 @@ def _with_band(raster: Raster, band: int | None) -> Raster:
     return replace(
         raster, indexes=(raster.indexes[place],), bands=(raster.bands[place],)
     )
-
-
-def squares(area: Window) -> Iterator[Window]:
-    """Cut an area into squares that are read at a time."""
-    for row in range(*area.rows, _SQUARE):
-        for col in range(*area.cols, _SQUARE):
-            height, width = area.rows[1] - row, area.cols[1] - col
-            yield Window(row, col, min(_SQUARE, height), min(_SQUARE, width))
 
 
 def around(near: GeoBox | None, own: GeoBox) -> Window:

@@ -1,11 +1,11 @@
-"""Parts in any order -> one Cloud Optimized GeoTIFF.
+"""Parts in any order, in one pass -> a Cloud Optimized GeoTIFF for each layer.
 
-Parts come in any order, so they first go into a sparse, uncompressed, tiled
-GeoTIFF in a scratch folder: a part is written where it belongs and forgotten.
-GDAL's COG driver then reads that file once from start to end, builds the
-overviews and writes the product. Both steps work block by block, whatever the
-raster's size, and the product depends on the pixels alone: no time stamp, no
-trace of the order or the shape of the parts.
+Parts come in any order, so each layer of one first goes into a sparse, uncompressed,
+tiled GeoTIFF in a scratch folder: a part is written where it belongs and forgotten.
+GDAL's COG driver then reads these files once from start to end, side by side, builds
+the overviews and writes the products; each is read back, and measured meanwhile. All
+steps work block by block, whatever the raster's size, and a product depends on the
+pixels alone: no time stamp, no trace of the order or the shape of the parts.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
-from itertools import product
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -24,17 +25,18 @@ import rasterio.shutil
 from rasterio._err import CPLE_BaseError  # what rasterio.shutil.copy raises
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
-from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import ShapeError
 from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_to_json, with_classes_named
+from geoseg.raster.measured import squares
 from geoseg.raster.rasterio_windows import check_inside, to_rasterio
 from geoseg.storage.authorship import files_mark
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,16 +44,12 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
-    from geoseg.geo.windows import Window
 
 _CACHE = 64 << 20
 """Bytes of GDAL's block cache while writing; its default is a share of the machine."""
 
 _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
-
-_SQUARE = 2048
-"""The side of what is read back at a time: whole blocks of 512."""
 
 _THREADS = {"num_threads": "ALL_CPUS"}
 """Blocks are compressed one by one: any number of threads makes the same bytes."""
@@ -65,6 +63,127 @@ _COG = {
 }
 
 
+OnSquare: TypeAlias = "Callable[[Window, NDArray[np.uint8]], None]"
+"""What is told of the pixels of a product as it is read back: a square of it, and its
+values, shape ``(band, y, x)``; row by row, from the upper left."""
+
+
+def _ignore(_window: Window, _values: NDArray[np.uint8]) -> None:
+    """Look at nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLayer:
+    """A class map to write, with its colours, class names and overviews.
+
+    Overviews take the most frequent class of what they cover (nodata does not
+    vote where there is a class), so they hold no id that the map does not.
+    """
+
+    path: Path
+    """The GeoTIFF; replaced where it exists. Class names go to ``<path>.aux.xml``."""
+    legend: Legend
+    """Names and colours of the classes."""
+    on_square: OnSquare = _ignore
+    """What is told of the pixels that were written."""
+
+    @property
+    def count(self) -> int:
+        """The number of its bands."""
+        return 1
+
+    def finish(self, raster: Path, target: Path, tags: Mapping[str, str]) -> None:
+        """Make the product of a temporary raster that holds its pixels."""
+        with rasterio.open(raster, "r+") as dataset:
+            dataset.write_colormap(1, self.legend.colormap())
+            dataset.update_tags(**tags, **{LEGEND_TAG: legend_to_json(self.legend)})
+            dataset.set_band_description(1, "class")
+        view = with_classes_named(raster, self.legend)
+        rasterio.shutil.copy(view, target, overview_resampling="mode", **_COG)
+        _sign(target)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureLayer:
+    """Measures of each pixel to write, a band each, with overviews by average."""
+
+    path: Path
+    """The GeoTIFF; replaced where it exists."""
+    names: Sequence[str]
+    """What each band is."""
+    unit: str = ""
+    """What all bands are measured in."""
+    one: int = 1
+    """The byte that means 1; the bands' scale says so to who reads them."""
+    on_square: OnSquare = _ignore
+    """What is told of the pixels that were written."""
+
+    @property
+    def count(self) -> int:
+        """The number of its bands."""
+        return len(self.names)
+
+    def finish(self, raster: Path, target: Path, tags: Mapping[str, str]) -> None:
+        """Make the product of a temporary raster that holds its pixels."""
+        with rasterio.open(raster, "r+") as dataset:
+            dataset.update_tags(**tags)
+            dataset.scales = [1 / self.one] * self.count
+            for band, name in enumerate(self.names, start=1):
+                dataset.set_band_description(band, name)
+                dataset.set_band_unit(band, self.unit)
+        # Measures are close to noise: more effort makes the file 5 % smaller and
+        # takes four times as long.
+        options = {**_COG, "level": 1, "overview_resampling": "average"}
+        rasterio.shutil.copy(raster, target, **options)
+
+
+def write_layers(
+    layers: Sequence[ClassLayer | MeasureLayer],
+    geobox: GeoBox,
+    parts: Iterable[tuple[Window, Sequence[NDArray[np.uint8]]]],
+    *,
+    tags: Mapping[str, str],
+    scratch: Path,
+) -> None:
+    """Write all layers of a map in one pass over its parts.
+
+    Args:
+        layers: What to write.
+        geobox: The output plane.
+        parts: Windows, counted from the plane's pixel (0, 0), each with the values of
+            each layer, shape ``(band, y, x)``, or ``(y, x)`` of one band. Disjoint, in
+            any order. What no part covers is nodata. Consumed one at a time.
+        tags: GDAL metadata of the files, such as the model's name.
+        scratch: A folder for the temporary rasters, of one byte a pixel and band.
+
+    Raises:
+        GridError: A part reaches outside the plane.
+        ShapeError: A part's array is no uint8 array of its window's shape.
+        DiskError: The disk is full or cannot be written; nothing is left.
+
+    """
+    rasters = [scratch / f"{layer.path.name}.parts.tif" for layer in layers]
+    bands = sum(layer.count for layer in layers)
+    try:
+        with ExitStack() as stack:
+            targets = [stack.enter_context(atomic_file(one.path)) for one in layers]
+            folders = scratch, *(target.parent for target in targets)
+            stack.enter_context(_gdal_failures_as_os_errors(geobox, bands, *folders))
+            totals = _gather(rasters, layers, geobox, parts)
+
+            def finish(index: int) -> None:
+                layer, target = layers[index], targets[index]
+                with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+                    layer.finish(rasters[index], target, tags)
+                    _check(target, totals[index], layer.on_square)
+
+            with ThreadPoolExecutor(len(layers), thread_name_prefix="cog") as threads:
+                list(threads.map(finish, range(len(layers))))
+    finally:
+        for leftover in (each for r in rasters for each in scratch.glob(f"{r.name}*")):
+            leftover.unlink()
+
+
 def write_class_map(
     path: Path,
     geobox: GeoBox,
@@ -74,37 +193,9 @@ def write_class_map(
     tags: Mapping[str, str],
     scratch: Path,
 ) -> None:
-    """Write a class map with its colours, class names and overviews.
-
-    Overviews take the most frequent class of what they cover (nodata does not
-    vote where there is a class), so they hold no id that the map does not.
-
-    Args:
-        path: The GeoTIFF to write; replaced where it exists. Class names go to
-            ``<path>.aux.xml``.
-        geobox: The output plane.
-        parts: Windows, counted from the plane's pixel (0, 0), each with its
-            class ids, shape (y, x) or (1, y, x). Disjoint, in any order. What no part
-            covers is nodata. Consumed one at a time.
-        legend: Names and colours of the classes.
-        tags: GDAL metadata of the file, such as the model's name.
-        scratch: A folder for the temporary raster, of one byte a pixel.
-
-    Raises:
-        GridError: A part reaches outside the plane.
-        ShapeError: A part's array is no uint8 array of its window's shape.
-        DiskError: The disk is full or cannot be written; nothing is left.
-
-    """
-    tags = {**tags, LEGEND_TAG: legend_to_json(legend)}
-    with _product(path, geobox, parts, scratch, 1) as (raster, target):
-        with rasterio.open(raster, "r+") as dataset:
-            dataset.write_colormap(1, legend.colormap())
-            dataset.update_tags(**tags)
-            dataset.set_band_description(1, "class")
-        view = with_classes_named(raster, legend)
-        rasterio.shutil.copy(view, target, overview_resampling="mode", **_COG)
-        _sign(target)
+    """Write a class map alone: see `ClassLayer` and `write_layers`."""
+    each = ((window, [values]) for window, values in parts)
+    write_layers([ClassLayer(path, legend)], geobox, each, tags=tags, scratch=scratch)
 
 
 def write_measures(  # noqa: PLR0913  # a product is that many things
@@ -118,34 +209,9 @@ def write_measures(  # noqa: PLR0913  # a product is that many things
     tags: Mapping[str, str],
     scratch: Path,
 ) -> None:
-    """Write measures of each pixel, a band each, with overviews by average.
-
-    Errors and guarantees are those of `write_class_map`.
-
-    Args:
-        path: The GeoTIFF to write; replaced where it exists.
-        geobox: The output plane.
-        parts: Windows, counted from the plane's pixel (0, 0), each with its values,
-            shape (band, y, x).
-        names: What each band is.
-        unit: What all bands are measured in.
-        one: The byte that means 1; the bands' scale says so to who reads them.
-        tags: GDAL metadata of the file.
-        scratch: A folder for the temporary raster, of one byte a pixel and band.
-
-    """
-    bands = range(1, len(names) + 1)
-    with _product(path, geobox, parts, scratch, len(names)) as (raster, target):
-        with rasterio.open(raster, "r+") as dataset:
-            dataset.update_tags(**tags)
-            dataset.scales = [1 / one for _ in bands]
-            for band, name in zip(bands, names, strict=True):
-                dataset.set_band_description(band, name)
-                dataset.set_band_unit(band, unit)
-        # Measures are close to noise: more effort makes the file 5 % smaller and
-        # takes four times as long.
-        options = {**_COG, "level": 1, "overview_resampling": "average"}
-        rasterio.shutil.copy(raster, target, **options)
+    """Write measures alone: see `MeasureLayer` and `write_layers`."""
+    each, layer = ((w, [v]) for w, v in parts), MeasureLayer(path, names, unit, one)
+    write_layers([layer], geobox, each, tags=tags, scratch=scratch)
 
 
 def _sign(path: Path) -> None:
@@ -160,53 +226,30 @@ def _sign(path: Path) -> None:
     tree.write(beside, encoding="utf-8")
 
 
-@contextmanager
-def _product(
-    path: Path,
-    geobox: GeoBox,
-    parts: Iterable[tuple[Window, NDArray[np.uint8]]],
-    scratch: Path,
-    bands: int,
-) -> Iterator[tuple[Path, Path]]:
-    """Yield a temporary raster with the parts in place, and where to make the product.
-
-    When the body ends well the product is moved to its path; the temporary
-    raster goes either way.
-    """
-    raster = scratch / f"{path.name}.parts.tif"
-    try:
-        with (
-            rasterio.Env(GDAL_CACHEMAX=_CACHE),
-            atomic_file(path) as target,
-            _gdal_failures_as_os_errors(geobox, bands, scratch, target.parent),
-        ):
-            total = _gather(raster, geobox, parts, bands)
-            yield raster, target
-            _check(target, total)
-    finally:
-        for leftover in scratch.glob(f"{raster.name}*"):
-            leftover.unlink()
-
-
 def _gather(
-    raster: Path,
+    rasters: Sequence[Path],
+    layers: Sequence[ClassLayer | MeasureLayer],
     geobox: GeoBox,
-    parts: Iterable[tuple[Window, NDArray[np.uint8]]],
-    bands: int,
-) -> int:
-    """Write the parts; return the sum of all pixels of all bands."""
-    raster.parent.mkdir(parents=True, exist_ok=True)
-    total = NODATA * bands * geobox.height * geobox.width
-    with rasterio.open(raster, "w", **_profile(geobox, bands)) as dataset:
-        for window, values in parts:
-            planes = values.reshape(-1, *values.shape[-2:])
-            _check_part(geobox, window, bands, planes)
-            dataset.write(planes, window=to_rasterio(window))
-            total += int(values.sum(dtype=np.int64)) - NODATA * values.size
-    return total
+    parts: Iterable[tuple[Window, Sequence[NDArray[np.uint8]]]],
+) -> list[int]:
+    """Write the parts; return, for each layer, the sum of all pixels of all bands."""
+    totals = [NODATA * one.count * geobox.height * geobox.width for one in layers]
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE), ExitStack() as stack:
+        datasets = []
+        for raster, layer in zip(rasters, layers, strict=True):
+            raster.parent.mkdir(parents=True, exist_ok=True)
+            new = rasterio.open(raster, "w", **_profile(geobox, layer.count))
+            datasets.append(stack.enter_context(new))
+        for window, found in parts:
+            for index, values in enumerate(found):
+                planes = values.reshape(-1, *values.shape[-2:])
+                _check_part(geobox, window, layers[index].count, planes)
+                datasets[index].write(planes, window=to_rasterio(window))
+                totals[index] += int(values.sum(dtype=np.int64)) - NODATA * values.size
+    return totals
 
 
-def _check(path: Path, total: int) -> None:
+def _check(path: Path, total: int, on_square: OnSquare) -> None:
     """Read the product back, overviews too, and compare the sum of its pixels.
 
     GDAL says nothing of what fails while it closes a file: on a disk that was
@@ -214,22 +257,20 @@ def _check(path: Path, total: int) -> None:
     """
     with rasterio.open(path, **_THREADS) as dataset:
         levels = len(dataset.overviews(1))
-        if _sum(dataset) != total:
+        if _sum(dataset, on_square) != total:
             raise OSError(errno.EIO, "what was written does not read back")
     for level in range(levels):
         with rasterio.open(path, overview_level=level, **_THREADS) as dataset:
-            _sum(dataset)
+            _sum(dataset, _ignore)
 
 
-def _sum(dataset: DatasetReader) -> int:
+def _sum(dataset: DatasetReader, on_square: OnSquare) -> int:
     """Add up all pixels of all bands, square by square."""
-    height, width = dataset.shape
     total = 0
-    for row, col in product(range(0, height, _SQUARE), range(0, width, _SQUARE)):
-        square = RasterioWindow(
-            col, row, min(_SQUARE, width - col), min(_SQUARE, height - row)
-        )
-        total += int(dataset.read(window=square).sum(dtype=np.int64))
+    for window in squares(Window(0, 0, *dataset.shape)):
+        values = dataset.read(window=to_rasterio(window))
+        on_square(window, values)
+        total += int(values.sum(dtype=np.int64))
     return total
 
 

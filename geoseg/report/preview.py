@@ -14,8 +14,7 @@ from rasterio.enums import Resampling
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.raster import ClassMap, class_extents
-from geoseg.report.report import ClassArea, class_areas
+from geoseg.raster import ClassMap
 from geoseg.report.slide import LegendRow, Page, Slide
 from geoseg.storage.staging import atomic_file
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.report.report import ClassArea
 
 _STRETCH = 2, 98
 """The percentiles of a band that become black and white."""
@@ -66,6 +66,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     rgb: tuple[int, int, int],
     map_path: Path,
     legend: Legend,
+    areas: Sequence[ClassArea],
     title: str,
     attribution: str = "",
 ) -> None:
@@ -79,6 +80,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         rgb: Which of its bands, counted from 0, are shown red, green and blue.
         map_path: The class map, on pixels of the image.
         legend: Names and colours of its classes.
+        areas: How much of each class there is.
         title: The heading.
         attribution: Whose data this is, in small print.
 
@@ -88,7 +90,6 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     """
     plane = ClassMap.open(map_path).geobox
     ground = plane.ground()
-    areas = class_areas(class_extents(map_path), legend)
     rows = _legend_rows(areas, legend)
     width_m = plane.width * ground.column_m
     page = Page.around(width_m / (plane.height * ground.row_m), len(rows))

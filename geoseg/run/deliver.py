@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,14 +18,17 @@ from geoseg.predict.layers import SHARE_ONE
 from geoseg.predict.normalise import tell
 from geoseg.progress import OnStep, Step
 from geoseg.raster import (
+    ClassLayer,
     ClassMap,
+    ClassMeans,
+    Extents,
+    MeasureLayer,
     class_extents,
-    class_means,
-    write_class_map,
-    write_measures,
+    write_layers,
 )
 from geoseg.report.preview import write_preview
 from geoseg.report.report import (
+    ClassArea,
     Report,
     class_areas,
     doubts,
@@ -34,7 +37,7 @@ from geoseg.report.report import (
     write_report,
 )
 from geoseg.run.cluster import Patience, map_on
-from geoseg.run.engine import parts
+from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import (
     atomic_file,
@@ -49,7 +52,7 @@ from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons, will_compile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from distributed import Client
@@ -86,7 +89,7 @@ def deliver(  # all that a report tells of
         made = config.made_in(folder)
         with clock("raster"):
             on_step(Step("raster"))
-            _write_rasters(made, journal)
+            found = _write_rasters(made, journal)
             if config.feature is None:
                 deliver_mask(config, folder)
         with clock("vectorize"):
@@ -94,9 +97,9 @@ def deliver(  # all that a report tells of
             _write_vectors(made, client, on_step)
         with clock("preview"):
             on_step(Step("preview"))
-            _write_preview(made)
+            _write_preview(made, found.areas)
         config.scene.check_unchanged(config.aoi.window)
-        report = _report(config, made, counts, clock.seconds)
+        report = _report(config, made, found, counts, clock.seconds)
         write_report(made.products["report"], report)
     config.output.publish()
     return report
@@ -136,15 +139,12 @@ def _settings(config: RunConfig) -> dict[str, Any]:
 
 def write_mask(config: RunConfig, journal: Journal) -> None:
     """Write what a finished run that makes a mask found: classes and confidence."""
-    geobox = config.scene.geobox.crop(config.aoi.window)
-    bands, (classes, confidence) = config.layers.bands, config.mask_files
-    with scratch_folder(config.output.folder) as scratch:
-        about: _About = {"tags": _tags(config), "scratch": scratch}
-        found = _found(config, journal, "landcover", bands["landcover"])
-        write_class_map(classes, geobox, found, legend=config.legend, **about)
-        found = _found(config, journal, "confidence", bands["confidence"])
-        names = ["confidence"]
-        write_measures(confidence, geobox, found, names=names, unit="percent", **about)
+    classes, confidence = config.mask_files
+    layers: dict[str, ClassLayer | MeasureLayer] = {
+        "landcover": ClassLayer(classes, config.legend),
+        "confidence": MeasureLayer(confidence, ["confidence"], "percent"),
+    }
+    _write(config, journal, layers)
 
 
 def _tags(config: RunConfig) -> dict[str, str]:
@@ -155,65 +155,92 @@ def _tags(config: RunConfig) -> dict[str, str]:
     }
 
 
-def _write_rasters(config: RunConfig, journal: Journal) -> None:
-    geobox = config.scene.geobox.crop(config.aoi.window)
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What there is on a map."""
+
+    extents: dict[int, Extent]
+    """Of each value that occurs, nodata too."""
+    areas: tuple[ClassArea, ...]
+    """A row a class of the legend."""
+
+
+def _write_rasters(config: RunConfig, journal: Journal) -> _Measured:
+    """Write the rasters of all layers, and measure the classes meanwhile."""
+    products = config.products
+    extents = Extents(config.scene.geobox.crop(config.aoi.window))
     classes = [one.name for one in config.package.legend.classes]
+    layers: dict[str, ClassLayer | MeasureLayer] = {
+        "landcover": ClassLayer(products["landcover"], config.legend, extents.add),
+        "confidence": MeasureLayer(products["confidence"], ["confidence"], "percent"),
+    }
+    for name, bands in (("entropy", ["entropy"]), ("probabilities", classes)):
+        if name in config.layers.bands:
+            layers[name] = MeasureLayer(products[name], bands, one=SHARE_ONE)
+    percent = _write(config, journal, layers)
+    write_style(products["landcover"], config.legend)
+    found = extents.found()
+    confidences = {value: mean / 100 for value, mean in percent.items()}
+    return _Measured(found, class_areas(found, config.legend, confidences))
+
+
+def _write(
+    config: RunConfig,
+    journal: Journal,
+    layers: Mapping[str, ClassLayer | MeasureLayer],
+) -> dict[int, float]:
+    """Write layers in one pass over the parts; give each class's mean confidence."""
+    means = ClassMeans()
+
+    def found() -> Iterator[tuple[Window, list[NDArray[np.uint8]]]]:
+        for window, values in _found(config, journal, layers):
+            means.add(values["landcover"], values["confidence"])
+            yield window, [values[name] for name in layers]
+
+    geobox = config.scene.geobox.crop(config.aoi.window)
     with scratch_folder(config.output.folder) as scratch:
-        about: _About = {"tags": _tags(config), "scratch": scratch}
-        for name, bands in config.layers.bands.items():
-            path, found = config.products[name], _found(config, journal, name, bands)
-            names = classes if name == "probabilities" else [name]
-            if name == "landcover":
-                write_class_map(path, geobox, found, legend=config.legend, **about)
-                write_style(path, config.legend)
-            elif name == "confidence":
-                write_measures(
-                    path, geobox, found, names=names, unit="percent", **about
-                )
-            else:
-                write_measures(path, geobox, found, names=names, one=SHARE_ONE, **about)
+        every, tags = list(layers.values()), _tags(config)
+        write_layers(every, geobox, found(), tags=tags, scratch=scratch)
+    return means.found()
 
 
 def _found(
-    config: RunConfig, journal: Journal, layer: str, bands: slice
-) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    config: RunConfig, journal: Journal, layers: Iterable[str]
+) -> Iterator[tuple[Window, dict[str, NDArray[np.uint8]]]]:
     """Give what a run found in an area, counted from the area's first pixel.
 
     The parts of a run are masked by its own area; those of one feature of many are
     cut to the feature. Where there is a mask, it is put on top.
     """
-    area = config.aoi.window
-    for window, values in parts(config.plan, journal, bands, within=area):
+    area, bands = config.aoi.window, config.layers.bands
+    for window, values in read_parts(config.plan, journal, within=area):
         seen = window.intersection(area)
         if seen is None:
             continue
         cut = values[(slice(None), *seen.relative_to(window).slices())]
         if config.feature is not None:
             cut = np.where(config.aoi.mask(seen), cut, np.uint8(NODATA))
-        yield seen.relative_to(area), _put_mask(config, layer, seen, cut)
+        found = {name: cut[bands[name]] for name in layers}
+        yield seen.relative_to(area), _put_mask(config, seen, found)
 
 
 def _put_mask(
-    config: RunConfig, layer: str, seen: Window, found: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """Put what the mask says of a window of the scene into a layer, (band, y, x)."""
-    if config.masking is None or config.mask_run is None:
+    config: RunConfig, seen: Window, found: dict[str, NDArray[np.uint8]]
+) -> dict[str, NDArray[np.uint8]]:
+    """Put what the mask says of a window of the scene into layers, (band, y, x)."""
+    masking = config.masking
+    if masking is None or config.mask_run is None:
         return found
     window = seen.relative_to(config.mask_run.aoi.window)
     classes, confidence = config.mask_run.mask_files
     mask = ClassMap.open(classes).read(window)
-    if layer == "landcover":
-        return config.masking.classes(mask, found)
-    own = layer == "confidence" and config.masking.keep
-    instead = ClassMap.measures(confidence).read(window) if own else None
-    return config.masking.measures(mask, found, instead)
-
-
-class _About(TypedDict):
-    """What all rasters of a run are written with."""
-
-    tags: dict[str, str]
-    scratch: Path
+    own = ClassMap.measures(confidence).read(window) if masking.keep else None
+    return {
+        name: masking.classes(mask, values)
+        if name == "landcover"
+        else masking.measures(mask, values, own if name == "confidence" else None)
+        for name, values in found.items()
+    }
 
 
 def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
@@ -238,13 +265,14 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         write_polygons(frame, config.products[name], legend=config.legend)
 
 
-def _write_preview(config: RunConfig) -> None:
+def _write_preview(config: RunConfig, areas: Sequence[ClassArea]) -> None:
     write_preview(
         config.products["preview"],
         scene=config.scene,
         rgb=shown_bands(config.scene, config.predictor),
         map_path=config.products["landcover"],
         legend=config.legend,
+        areas=areas,
         title=f"Land cover of {config.scene.name}",
         attribution=f"geoseg {version('geoseg')}, model {_named(config)}",
     )
@@ -273,14 +301,15 @@ def _named(config: RunConfig) -> str:
 
 
 def _report(
-    config: RunConfig, made: RunConfig, counts: Progress, seconds: dict[str, float]
+    config: RunConfig,
+    made: RunConfig,
+    found: _Measured,
+    counts: Progress,
+    seconds: dict[str, float],
 ) -> Report:
     """Tell of a run whose products are made, and not yet in place."""
-    found = class_extents(made.products["landcover"])
     _, kept = left_over(config.output.folder, made.output.folder)
-    percent = class_means(made.products["landcover"], made.products["confidence"])
-    confidences = {value: mean / 100 for value, mean in percent.items()}
-    areas = class_areas(found, config.legend, confidences)
+    extents, areas = found.extents, found.areas
     return Report(
         geoseg=version("geoseg"),
         settings=_settings(config),
@@ -311,7 +340,7 @@ def _report(
         },
         timings_s=seconds,
         class_areas=areas,
-        nodata_pixels=found[NODATA].pixels if NODATA in found else 0,
+        nodata_pixels=extents[NODATA].pixels if NODATA in extents else 0,
         products={
             name: config.output.place(path) for name, path in config.products.items()
         },
@@ -324,7 +353,7 @@ def _report(
             *config.warnings,
             *counts.failures,
             *counts.lost,
-            *_emptiness(found),
+            *_emptiness(extents),
             *doubts(areas),
             *(
                 f"{name} is of an earlier run, and stays because somebody has changed "

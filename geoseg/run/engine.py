@@ -9,8 +9,6 @@ process alone writes the journal.
 from __future__ import annotations
 
 from collections import Counter, deque
-from concurrent.futures import Future as ThreadFuture
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -24,7 +22,6 @@ from geoseg.errors import (
     DiskError,
 )
 from geoseg.geo.tiling import Block, Piece
-from geoseg.predict.layers import unpack_part
 from geoseg.run.cluster import (
     LOST,
     NO_PATIENCE,
@@ -33,19 +30,17 @@ from geoseg.run.cluster import (
     set_up_workers,
 )
 from geoseg.run.journal.journal import Entry
-from geoseg.run.tasks import infer_block, merge_seams, piece_of
+from geoseg.run.parts import piece_of
+from geoseg.run.tasks import infer_block, merge_seams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
     from distributed import Client, Future
-    from numpy.typing import NDArray
 
-    from geoseg.geo.windows import Window
     from geoseg.run.cluster import Patience, Workforce
     from geoseg.run.journal.journal import Journal
-    from geoseg.run.journal.store import Receipt, Store
+    from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
     from geoseg.run.tasks import Done, Job
 
@@ -54,8 +49,6 @@ _WAITING = 1
 _SEAMS = 8
 """Seams merged in one task at most: a finished block sets free up to eight, and a task
 costs dask milliseconds."""
-_AHEAD = 3
-"""Parts that are read before they are wanted."""
 _PATIENCE_S = 5.0
 """Seconds without a result after which we look whether any worker is left."""
 _LOOK_S = 2.0
@@ -132,56 +125,6 @@ def run(
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
     return replace(walk.progress, failures=tuple(map(str, failures)))
-
-
-def parts(
-    plan: Plan, journal: Journal, bands: slice, *, within: Window | None = None
-) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
-    """Read back the finished parts of a run.
-
-    Args:
-        plan: The run's plan.
-        journal: The run's journal. A piece that no task finished is left out; `run`
-            has named it.
-        bands: Which bands of the parts, as `geoseg.predict.layers.Layers.bands` tells.
-        within: Where they are wanted, in scene pixels; parts elsewhere are not read.
-
-    Yields:
-        A part's window, in scene pixels, and its
-        values, shape ``(band, y, x)``, in the order in which they were finished. Parts
-        do not overlap.
-
-    """
-    wanted = (
-        (receipt, window)
-        for entry in journal.entries()
-        for receipt in entry.receipts
-        if (window := _part_window(plan, receipt))
-        and (within is None or window.intersection(within))
-    )
-    for window, data in _read_ahead(journal.store, wanted):
-        yield window, unpack_part(data, window)[bands]
-
-
-def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
-    """The scene pixels of a part; None of a partial."""
-    piece, sharer = piece_of(receipt.name)
-    return plan.output(piece) if sharer is None else None
-
-
-def _read_ahead(
-    store: Store, wanted: Iterable[tuple[Receipt, Window]]
-) -> Iterator[tuple[Window, bytes]]:
-    """Read files in this order, some at a time: each may be a call of a server."""
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as threads:
-        waiting: deque[tuple[Window, ThreadFuture[bytes]]] = deque()
-        for receipt, window in wanted:
-            waiting.append((window, threads.submit(store.read, receipt)))
-            if len(waiting) > _AHEAD:
-                first, data = waiting.popleft()
-                yield first, data.result()
-        for window, data in waiting:
-            yield window, data.result()
 
 
 _Work: TypeAlias = "Block | tuple[Piece, ...]"

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
-from geoseg.geo.tiling import Block, Piece
 from geoseg.geo.windows import Window, reflect
 from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
+from geoseg.run.parts import (
+    add_partials,
+    pack_part,
+    pack_partial,
+    part_name,
+    partial_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.geo.tiling import Tile
+    from geoseg.geo.tiling import Block, Piece, Tile
     from geoseg.options import Blend
     from geoseg.predict.layers import Layers
     from geoseg.run.journal.store import Receipt, Store
@@ -179,30 +185,6 @@ class _Pixels:
         return self.values[:, rows, cols], self.valid[rows, cols]
 
 
-def part_name(piece: Piece) -> str:
-    """Name the file of a finished piece."""
-    return f"part-{piece.row}-{piece.col}"
-
-
-def partial_name(piece: Piece, block: Block) -> str:
-    """Name the file of a block's share in a piece."""
-    return f"partial-{piece.row}-{piece.col}-{block.row}-{block.col}"
-
-
-def piece_of(name: str) -> tuple[Piece, Block | None]:
-    """Read the name of a part or a partial: the piece, and whose share it is.
-
-    Example:
-        >>> piece_of("part-0-1")
-        (Piece(row=0, col=1), None)
-        >>> piece_of(partial_name(Piece(0, 1), Block(0, 2)))
-        (Piece(row=0, col=1), Block(row=0, col=2))
-
-    """
-    _, row, col, *block = name.split("-")
-    return Piece(int(row), int(col)), Block(*map(int, block)) if block else None
-
-
 def infer_block(job: Job, block: Block) -> Done:
     """Read and infer a block; leave its parts and partials.
 
@@ -232,18 +214,9 @@ def merge_seams(
 def _merge_seam(job: Job, piece: Piece, partials: Sequence[Receipt]) -> Done:
     window = job.plan.output(piece)
     files = [job.store.read(receipt) for receipt in partials]
-    return Done((job.store.write(part_name(piece), _add(job, window, files)),))
-
-
-def _add(job: Job, window: Window, files: Sequence[bytes]) -> bytes:
-    """Add partials and give the finished part; each has the same mask."""
-    shape = (job.predictor.planes, window.height, window.width)
-    start = _padded(window.pixels)
-    total = np.zeros(shape, np.int32)
-    for data in files:
-        total += np.frombuffer(data, np.int32, offset=start).reshape(shape)
-    mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape[1:])
-    return job.layers.pack(torch.from_numpy(total), mask)
+    scores, mask = add_partials(files, window)
+    part = pack_part(job.layers.decide(torch.from_numpy(scores), mask))
+    return Done((job.store.write(part_name(piece), part),))
 
 
 _computing = Semaphore(2)
@@ -331,18 +304,8 @@ def _finish(
         window = job.plan.output(piece)
         scores, mask = sums.scores(window), wanted.within(window)
         if job.plan.sharers(piece) == [block]:
-            files[part_name(piece)] = job.layers.pack(scores, mask)
+            files[part_name(piece)] = pack_part(job.layers.decide(scores, mask))
         else:
-            files[partial_name(piece, block)] = _partial(scores, mask)
+            partial = pack_partial(scores.cpu().numpy(), mask)
+            files[partial_name(piece, block)] = partial
     return files
-
-
-def _partial(scores: torch.Tensor, mask: NDArray[np.bool_]) -> bytes:
-    """The mask, a byte a pixel, then the scores, four bytes a class and pixel."""
-    fill = bytes(_padded(mask.size) - mask.size)
-    return mask.tobytes() + fill + scores.cpu().contiguous().numpy().tobytes()
-
-
-def _padded(size: int) -> int:
-    """Round up to whole int32, which must lie at multiples of four bytes."""
-    return -(-size // 4) * 4

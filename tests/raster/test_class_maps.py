@@ -280,7 +280,7 @@ def test_a_file_that_cannot_grow_is_a_disk_error_and_leaves_nothing(limit, tmp_p
         text=True,
         check=True,
     )
-    assert done.stdout.startswith(f"cannot write {tmp_path / 'landcover.tif'}: ")
+    assert done.stdout.startswith(f"cannot write {tmp_path / 'landcover.tif'} (")
     assert done.stdout.count("\n") == 1
     assert [p.name for p in tmp_path.rglob("*")] == ["scratch"]
 

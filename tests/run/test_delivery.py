@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from shapely.geometry import box
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import DiskError, OutputError
+from geoseg.run.journal.disk import DiskStore
+from geoseg.scene.files.raster import Raster
 from geoseg.storage import staging as atomic
 from geoseg.storage.authorship import EARLIER, STAGING, Origin, checksum, origin_of
 from geoseg.storage.lock import locked_folder
@@ -211,6 +214,43 @@ def test_a_full_disk_leaves_the_earlier_run_as_it_was(small, out, monkeypatch):
         geoseg.segment(small, out, options=options)
     assert content(out) == before
     assert not (out / STAGING).exists()
+
+
+def test_each_part_is_read_once_and_each_raster_once_after_it_was_written(
+    small, tmp_path, monkeypatch
+):
+    parts, squares = Counter(), Counter()
+    read_part, read_raster = DiskStore.read, Raster.read
+
+    def part(store, receipt):
+        parts[receipt.name] += receipt.name.startswith("part-")
+        return read_part(store, receipt)
+
+    def raster(file, window, *args, **options):
+        squares[Path(file.place).name] += 1
+        return read_raster(file, window, *args, **options)
+
+    monkeypatch.setattr(DiskStore, "read", part)
+    monkeypatch.setattr(Raster, "read", raster)
+    options = geoseg.SegmentOptions(
+        tile=64, overlap=32, block=1, entropy=True, probabilities=True, formats=()
+    )
+    report = geoseg.segment(small, tmp_path / "out", options=options)
+    assert len(parts) > 4
+    assert {name: n for name, n in parts.items() if name.startswith("part-")} == {
+        name: 1 for name in parts if name.startswith("part-")
+    }
+    assert not {"landcover.tif", "confidence.tif"} & squares.keys()  # proved by write
+    with (
+        rasterio.open(tmp_path / "out" / "landcover.tif") as landcover,
+        rasterio.open(tmp_path / "out" / "confidence.tif") as confidence,
+    ):
+        classes, percent = landcover.read(1), confidence.read(1)
+    for area in report.class_areas:
+        there = classes == area.id
+        assert area.pixels == there.sum()
+        if area.pixels:
+            assert area.confidence == pytest.approx(percent[there].mean() / 100)
 
 
 def test_staged_files_come_together_and_their_record_last(tmp_path):

@@ -15,9 +15,10 @@ from jobs import IDS, NODATA, do, make_job, make_scene, whole
 from geoseg.errors import BlockError, DiskError, RunError
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
-from geoseg.run.engine import parts, run
+from geoseg.run.engine import run
 from geoseg.run.journal import disk
 from geoseg.run.journal.journal import open_journal
+from geoseg.run.parts import read_parts
 
 
 @pytest.fixture(scope="module")
@@ -306,4 +307,4 @@ def test_a_lost_part_is_noticed_when_it_is_read(client, tmp_path):
         run(job, journal, client, lambda _: None)
         next(tmp_path.glob("part-*")).unlink()
         with pytest.raises(RunError, match="is gone"):
-            list(parts(job.plan, journal, slice(0, 1)))
+            list(read_parts(job.plan, journal))

@@ -6,10 +6,11 @@ import numpy as np
 from fakes import ArrayArea, ArraySource
 
 from geoseg.predict.layers import Layers
-from geoseg.run.engine import parts, run
+from geoseg.run.engine import run
 from geoseg.run.journal.disk import DiskStore
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.journal.objects import ObjectStore
+from geoseg.run.parts import read_parts
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.run.tasks import Job
 from geoseg.storage.bucket import Bucket
@@ -59,10 +60,9 @@ def do(job, client, **options):
         progress = run(job, journal, client, lambda _: None, **options)
         shape = (job.layers.count, job.plan.area.height, job.plan.area.width)
         painted = np.full(shape, NODATA, np.uint8)
-        for bands in job.layers.bands.values():
-            for window, values in parts(job.plan, journal, bands):
-                seen = window.relative_to(job.plan.area)
-                painted[(bands, *seen.slices())] = values
+        for window, values in read_parts(job.plan, journal):
+            seen = window.relative_to(job.plan.area)
+            painted[(slice(None), *seen.slices())] = values
     return painted, progress
 
 

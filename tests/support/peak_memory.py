@@ -22,9 +22,10 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
-from geoseg.run.engine import parts, run
+from geoseg.run.engine import run
 from geoseg.run.journal.disk import DiskStore
 from geoseg.run.journal.journal import open_journal
+from geoseg.run.parts import read_parts
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.run.tasks import Job
 
@@ -95,7 +96,7 @@ def main() -> None:
     job = Job(plan, source, ConstantPredictor(), area, "hann", layers, store)
     with open_client() as client, open_journal(directory, {}) as journal:
         run(job, journal, client, lambda _: None)
-        pixels = sum(values.size for _, values in parts(plan, journal, slice(0, 1)))
+        pixels = sum(values[0].size for _, values in read_parts(plan, journal))
     assert pixels == side**2
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(kilobytes * 1024)  # noqa: T201  # the answer

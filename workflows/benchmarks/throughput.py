@@ -36,10 +36,11 @@ from geoseg.models.networks.batch_norm import fold_batch_norm
 from geoseg.models.networks.network import NETWORKS, save_package
 from geoseg.models.package.card import Card, InputBand, Training
 from geoseg.predict.streams import in_streams
-from geoseg.raster import write_class_map, write_measures
+from geoseg.raster import ClassLayer, MeasureLayer, write_layers
 from geoseg.run.cluster import open_client
-from geoseg.run.engine import parts, run
+from geoseg.run.engine import run
 from geoseg.run.journal.journal import open_journal
+from geoseg.run.parts import read_parts
 from geoseg.run.resolve import prepare
 from geoseg.run.tasks import Job
 from geoseg.storage.output import Output
@@ -167,20 +168,17 @@ def map_scene(
         run(job, journal, client, lambda _: None)
         inferred = time.perf_counter()
         geobox, scratch = config.scene.geobox, journal.store.directory
-        write_class_map(
-            config.products["landcover"],
+        products, bands = config.products, config.layers.bands
+        write_layers(
+            [
+                ClassLayer(products["landcover"], config.package.legend),
+                MeasureLayer(products["confidence"], ["confidence"], "percent"),
+            ],
             geobox,
-            parts(config.plan, journal, config.layers.bands["landcover"]),
-            legend=config.package.legend,
-            tags={},
-            scratch=scratch,
-        )
-        write_measures(
-            config.products["confidence"],
-            geobox,
-            parts(config.plan, journal, config.layers.bands["confidence"]),
-            names=["confidence"],
-            unit="percent",
+            (
+                (window, [values[bands["landcover"]], values[bands["confidence"]]])
+                for window, values in read_parts(config.plan, journal)
+            ),
             tags={},
             scratch=scratch,
         )

@@ -1,0 +1,106 @@
+"""What a class map holds, measured while its pixels are in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import GeoBox
+
+_SQUARE = 1024
+"""Side of what is read at a time while a map is measured: whole blocks of a COG."""
+_VALUES = NODATA + 1
+"""How many values a byte can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much ground something covers."""
+
+    pixels: int
+    """In pixels."""
+    area_m2: float
+    """In square metres."""
+
+
+class Extents:
+    """How much ground each value of a map covers.
+
+    Areas are no whole numbers, and their sum depends on the order: give what `squares`
+    cuts a map into, in that order, and every job has the same answer.
+    """
+
+    def __init__(self, geobox: GeoBox) -> None:
+        """Begin with nothing.
+
+        Args:
+            geobox: The map's plane.
+
+        """
+        self._geobox = geobox
+        self._counts, self._areas = np.zeros(_VALUES, np.int64), np.zeros(_VALUES)
+
+    def add(self, window: Window, values: NDArray[np.uint8]) -> None:
+        """Add a window of the plane with its values, as many as it has pixels."""
+        flat = values.ravel()
+        sizes = pixel_areas(self._geobox, window).ravel()
+        self._counts += np.bincount(flat, minlength=_VALUES)
+        self._areas += np.bincount(flat, sizes, _VALUES)
+
+    def found(self) -> dict[int, Extent]:
+        """Give an extent for each value that occurs, rising by value, nodata too."""
+        return {
+            int(value): Extent(int(self._counts[value]), float(self._areas[value]))
+            for value in np.flatnonzero(self._counts)
+        }
+
+
+class ClassMeans:
+    """The mean of a measure over the pixels of each class, parts in any order."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._pairs = np.zeros((_VALUES, _VALUES), np.int64)
+
+    def add(self, classes: NDArray[np.uint8], measure: NDArray[np.uint8]) -> None:
+        """Add a part of the map and of the measure, of one shape; 255 is no data."""
+        cells = classes.astype(np.uint16).ravel() * np.uint16(_VALUES) + measure.ravel()
+        found = np.bincount(cells, minlength=_VALUES**2)
+        self._pairs += found.reshape(_VALUES, _VALUES)
+
+    def found(self) -> dict[int, float]:
+        """Give a mean for each value that has a measured pixel; nodata has none."""
+        pairs = self._pairs.copy()
+        pairs[NODATA] = pairs[:, NODATA] = 0
+        counts, sums = pairs.sum(axis=1), pairs @ np.arange(_VALUES)
+        return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts)}
+
+
+def pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
+    """Give the area of each pixel of a window on the ground, in square metres.
+
+    A square of pixels is asked about at its own nodes: in degrees and on Mercator's
+    maps pixels shrink towards the poles, in other CRSs to all sides.
+    """
+    field = geobox.crop(window).ground_field()
+    cols = np.arange(window.width, dtype=np.float64) + 0.5
+    rows = np.arange(window.height, dtype=np.float64) + 0.5
+    return field.grid_areas(cols, rows)
+
+
+def squares(area: Window) -> Iterator[Window]:
+    """Cut an area into squares that are read at a time, row by row."""
+    for row in range(*area.rows, _SQUARE):
+        for col in range(*area.cols, _SQUARE):
+            height, width = area.rows[1] - row, area.cols[1] - col
+            yield Window(row, col, min(_SQUARE, height), min(_SQUARE, width))

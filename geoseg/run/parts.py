@@ -1,0 +1,144 @@
+"""The files of a run directory: their names, how they are packed, and how read.
+
+A *part* is a finished piece of the map, a byte a pixel of each band. A *partial* is a
+block's unfinished share of a piece: its mask, a byte a pixel, then its scores, four
+bytes a plane and pixel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.geo.tiling import Block, Piece
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.windows import Window
+    from geoseg.run.journal.journal import Journal
+    from geoseg.run.journal.store import Receipt, Store
+    from geoseg.run.plan import Plan
+
+_AHEAD = 3
+"""Parts that are read before they are wanted."""
+
+
+def part_name(piece: Piece) -> str:
+    """Name the file of a finished piece."""
+    return f"part-{piece.row}-{piece.col}"
+
+
+def partial_name(piece: Piece, block: Block) -> str:
+    """Name the file of a block's share in a piece."""
+    return f"partial-{piece.row}-{piece.col}-{block.row}-{block.col}"
+
+
+def piece_of(name: str) -> tuple[Piece, Block | None]:
+    """Read the name of a part or a partial: the piece, and whose share it is.
+
+    Example:
+        >>> piece_of("part-0-1")
+        (Piece(row=0, col=1), None)
+        >>> piece_of(partial_name(Piece(0, 1), Block(0, 2)))
+        (Piece(row=0, col=1), Block(row=0, col=2))
+
+    """
+    _, row, col, *block = name.split("-")
+    return Piece(int(row), int(col)), Block(*map(int, block)) if block else None
+
+
+def pack_part(values: NDArray[np.uint8]) -> bytes:
+    """Make a part's bytes of its values, shape ``(band, y, x)``."""
+    return values.tobytes()
+
+
+def unpack_part(data: bytes, window: Window) -> NDArray[np.uint8]:
+    """Read a part's bytes, shape ``(band, y, x)`` of its window."""
+    return np.frombuffer(data, np.uint8).reshape(-1, window.height, window.width)
+
+
+def pack_partial(scores: NDArray[np.int32], mask: NDArray[np.bool_]) -> bytes:
+    """Make a partial's bytes of scores ``(plane, y, x)`` and a mask ``(y, x)``."""
+    fill = bytes(_padded(mask.size) - mask.size)
+    return mask.tobytes() + fill + scores.tobytes()
+
+
+def add_partials(
+    files: Sequence[bytes], window: Window
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Add the partials of a piece, one at least; each has the same mask.
+
+    Args:
+        files: The bytes of each.
+        window: The piece.
+
+    Returns:
+        Scores, shape ``(plane, y, x)``, and the mask, ``(y, x)``.
+
+    """
+    start, shape = _padded(window.pixels), (window.height, window.width)
+    total = np.frombuffer(files[0], np.int32, offset=start).copy()
+    for data in files[1:]:
+        total += np.frombuffer(data, np.int32, offset=start)
+    mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape)
+    return total.reshape(-1, *shape), mask
+
+
+def _padded(size: int) -> int:
+    """Round up to whole int32, which must lie at multiples of four bytes."""
+    return -(-size // 4) * 4
+
+
+def read_parts(
+    plan: Plan, journal: Journal, *, within: Window | None = None
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+    """Read back the finished parts of a run, each once.
+
+    Args:
+        plan: The run's plan.
+        journal: The run's journal. A piece that no task finished is left out;
+            `geoseg.run.engine.run` has named it.
+        within: Where they are wanted, in scene pixels; parts elsewhere are not read.
+
+    Yields:
+        A part's window, in scene pixels, and its values, shape ``(band, y, x)``: which
+        bands are which, `geoseg.predict.layers.Layers.bands` tells. In the order in
+        which they were finished; parts do not overlap.
+
+    """
+    wanted = (
+        (receipt, window)
+        for entry in journal.entries()
+        for receipt in entry.receipts
+        if (window := _part_window(plan, receipt))
+        and (within is None or window.intersection(within))
+    )
+    for window, data in _read_ahead(journal.store, wanted):
+        yield window, unpack_part(data, window)
+
+
+def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
+    """The scene pixels of a part; None of a partial."""
+    piece, sharer = piece_of(receipt.name)
+    return plan.output(piece) if sharer is None else None
+
+
+def _read_ahead(
+    store: Store, wanted: Iterable[tuple[Receipt, Window]]
+) -> Iterator[tuple[Window, bytes]]:
+    """Read files in this order, some at a time: each may be a call of a server."""
+    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as threads:
+        waiting: deque[tuple[Window, Future[bytes]]] = deque()
+        for receipt, window in wanted:
+            waiting.append((window, threads.submit(store.read, receipt)))
+            if len(waiting) > _AHEAD:
+                first, data = waiting.popleft()
+                yield first, data.result()
+        for window, data in waiting:
+            yield window, data.result()
