@@ -135,3 +135,26 @@ def test_the_plane_of_an_array_is_that_of_its_scene(scene):
     found = geobox_of(bare)
     assert (found.height, found.width) == (10, 25)
     assert tuple(found.transform) == pytest.approx(tuple(part.transform))
+
+
+def test_an_array_keeps_units_and_fill_values_of_its_file(scene, tmp_path):
+    path = tmp_path / "halved.tif"
+    with rasterio.open(scene) as dataset:
+        values = dataset.read(window=((0, 96), (0, 96))).astype(np.float32) / 2
+        values[:, 10:40, 20:50] = -9999
+        profile = dataset.profile | {"dtype": "float32", "nodata": -9999}
+        with rasterio.open(path, "w", **profile | {"height": 96, "width": 96}) as made:
+            made.write(values)
+            made.descriptions = dataset.descriptions
+            made.scales = [2e-4] * len(values)
+    options = geoseg.SegmentOptions(device="cpu", formats="none")
+    wanted = geoseg.segment(path, tmp_path / "out", options=options).open().load()
+    hole = np.zeros((96, 96), bool)
+    hole[10:40, 20:50] = True
+    assert np.array_equal(wanted == 255, hole)
+    image = geoseg.open_scene(path).to_xarray()
+    assert image["scale"].values.tolist() == [2e-4] * len(values)
+    model = geoseg.Model()
+    with rioxarray.open_rasterio(path) as stored:
+        for each in (image, stored):
+            assert np.array_equal(model.predict(each, options=options)["class"], wanted)

@@ -66,9 +66,9 @@ def _write(path: Path, image: xr.DataArray) -> None:
     if image.ndim < _AXES:
         image = image.expand_dims("band")
     geobox = geobox_of(image)
-    nodata = image.attrs.get("_FillValue", image.encoding.get("_FillValue"))
-    if image.dtype.kind == "f":
-        nodata = np.nan
+    fill = image.attrs.get("_FillValue")  # of the encoding it is NaN already
+    is_float = image.dtype.kind == "f"
+    nodata = np.nan if is_float else image.encoding.get("_FillValue", fill)
     with rasterio.open(
         path,
         "w",
@@ -85,10 +85,28 @@ def _write(path: Path, image: xr.DataArray) -> None:
     ) as dataset:
         for row in range(0, geobox.height, _ROWS):
             part = image[:, row : row + _ROWS].to_numpy()
+            if is_float and fill is not None:
+                part = np.where(part == fill, np.nan, part).astype(image.dtype)
             window = ((row, row + part.shape[1]), (0, geobox.width))
             dataset.write(part, window=window)
+        dataset.scales = _declared(image, "scale", "scale_factor", 1.0)
+        dataset.offsets = _declared(image, "offset", "add_offset", 0.0)
         for number, name in enumerate(names, start=1):
             dataset.set_band_description(number, name)
+
+
+def _declared(
+    image: xr.DataArray, name: str, of_all: str, usual: float
+) -> tuple[float, ...]:
+    """Find each band's scale or offset where geoseg and rioxarray have them.
+
+    Those in the encoding were applied when the array was read.
+    """
+    if name in image.coords:
+        found = image.coords[name].to_numpy()
+    else:
+        found = image.attrs.get(f"{name}s", image.attrs.get(of_all, usual))
+    return tuple(np.broadcast_to(found, image.shape[0]).astype(float).tolist())
 
 
 def _band_names(image: xr.DataArray) -> list[str]:

@@ -114,8 +114,15 @@ def to_xarray(
     image: Readable,
     bands: Sequence[str] | None = None,
     chunks: int | str | Mapping[str, int | str] | None = None,
+    declared: Sequence[tuple[float, float]] | None = None,
 ) -> xr.DataArray:
     """Give an image as a lazy DataArray, nodata masked: see `geoseg.Scene.to_xarray`.
+
+    Args:
+        image: What is read.
+        bands: Names of bands; all where None.
+        chunks: As `xarray.DataArray.chunk` takes it.
+        declared: Each band's scale and offset, which become coordinates.
 
     Raises:
         SceneError: It has no band of a name, or several.
@@ -137,6 +144,9 @@ def to_xarray(
         coords={**coordinates(geobox), "band": ("band", names)},
         name=image.name,
     )
+    for place, name in enumerate(("scale", "offset") if declared else ()):
+        values = [declared[index][place] for index in indexes] if declared else []
+        array = array.assign_coords({name: ("band", values)})
     array.encoding = {"grid_mapping": GRID_MAPPING, "dtype": image.dtype}
     if image.nodata is not None:
         array.encoding["_FillValue"] = image.nodata

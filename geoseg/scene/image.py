@@ -224,7 +224,8 @@ class Scene:
             centres, in units of the CRS), the CRS as rioxarray reads it. They are NaN
             in all of the bands chosen where one of them has no data, or is masked: what
             `read` calls not valid. Whole numbers become float32, or float64 where
-            float32 would not hold them.
+            float32 would not hold them. They are as stored; scale and offset that
+            files declare are coordinates of the bands, ``scale`` and ``offset``.
 
         Raises:
             SceneError: There is no band of such a name, or there are several.
@@ -237,7 +238,7 @@ class Scene:
         """
         from geoseg.scene.arrays import to_xarray  # noqa: PLC0415  # runs need no xarray
 
-        return to_xarray(self, bands, chunks)
+        return to_xarray(self, bands, chunks, self._declared())
 
     def _touched(self, window: Window) -> list[Member]:
         rows, cols = window.rows, window.cols
@@ -319,6 +320,17 @@ class Scene:
             for raster in self.rasters
             for band in raster.bands
         )
+
+    def _declared(self) -> tuple[tuple[float, float], ...] | None:
+        """Give each band's scale and offset, where files declare any, and the same."""
+        if self.unit is not None or not self.is_scaled:
+            return None
+        numbers = range(len(self.bands))
+        found = {
+            tuple((band.scale, band.offset) for band in map(member.band, numbers))
+            for member in self.members
+        }
+        return found.pop() if len(found) == 1 else None
 
     def in_unit(self, unit: float, zero: float = 0.0) -> Scene:
         """Give the same scene with pixels in a physical unit, as its files declare it.

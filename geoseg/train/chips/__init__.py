@@ -4,5 +4,6 @@
 * `files` writes a chip's image and its mask, `tally` measures what is in them
 * `ledger` is the folder of an export under way: what is in it already
 * `table` lists the chips as GeoParquet, `catalog` as STAC items
-* `job` puts it together: `tile`
+* `export` puts it together: `tile`
+* `dataset` gives the folder to torch: `ChipDataset`
 """
