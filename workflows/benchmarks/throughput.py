@@ -261,7 +261,7 @@ def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int)
     """Measure one case in this process and its workers."""
     config = prepare(
         folder / "scene.tif",
-        Output(folder / case / "out"),
+        Output(folder / case / f"out-{workers}"),
         None,
         SegmentOptions(model=folder / case / "model", workers=workers),
     )

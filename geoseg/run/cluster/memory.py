@@ -1,11 +1,22 @@
-"""How much memory this process has held, holds, and may still take."""
+"""How much memory this process has held, holds, may still take, and keeps."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import platform
 import sys
 
 import psutil
 from distributed.system import MEMORY_LIMIT
+
+_IS_GLIBC = platform.libc_ver()[0] == "glibc"
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""From glibc's malloc.h."""
+_FIRST, _RAISED = 128 * 1024, 32 * 1024 * 1024
+"""From which size on glibc maps a block, in bytes: at first, and at most."""
+_TRIM = "MALLOC_TRIM_THRESHOLD_"
+"""Where dask's nanny says how many free bytes a worker keeps."""
 
 
 def most_held() -> int:
@@ -31,3 +42,23 @@ def still_free() -> int:
     """
     available = int(psutil.virtual_memory().available)
     return min(available, int(MEMORY_LIMIT) - now_held())
+
+
+def hold_freed_memory(*, hold: bool) -> None:
+    """Have glibc keep what large arrays free for the next ones, or no more.
+
+    dask's nanny starts workers with a fixed threshold for giving memory back. That ends
+    what glibc does by itself, raising its thresholds as blocks are freed: every tensor
+    above 128 KiB is mapped, faulted in and unmapped anew, at twice the CPU time. A run
+    sets what glibc would have raised them to, and leaves them as they were.
+
+    Args:
+        hold: Whether to keep it; else as the environment says.
+
+    """
+    trim = os.environ.get(_TRIM)
+    if not trim or not _IS_GLIBC:
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_THRESHOLD, _RAISED if hold else _FIRST)
+    mallopt(_M_TRIM_THRESHOLD, 2 * _RAISED if hold else int(trim))

@@ -25,6 +25,7 @@ from distributed import WorkerPlugin, get_worker
 
 from geoseg.errors import ClusterError, GeosegError
 from geoseg.run.cluster.gpus import GPU, gpu_id, share
+from geoseg.run.cluster.memory import hold_freed_memory
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     ask,
@@ -67,6 +68,7 @@ class _Workers(WorkerPlugin):
     def setup(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Take over the settings, on the worker."""
         self._proving = Lock()  # none travels
+        hold_freed_memory(hold=True)
         for name, value in self._settings.items():
             if os.environ.get(name) != value:
                 self._before[name] = os.environ.get(name)
@@ -98,6 +100,7 @@ class _Workers(WorkerPlugin):
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Leave the worker's settings as they were."""
+        hold_freed_memory(hold=False)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
