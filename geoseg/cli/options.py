@@ -133,7 +133,8 @@ def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa
         return {"is_flag": True, "callback": lambda _, __, on: nested() if on else None}
     if hint in _READ:
         return {"callback": _READ[hint], "multiple": told.repeats}
-    shown = {"default": default, "show_default": default not in {None, ()}}
+    shows = not told.otherwise and default not in {None, ()}
+    shown = {"default": default, "show_default": shows}
     return shown | (_number(kinds, told) or _text(hint, told, default))
 
 
@@ -151,8 +152,11 @@ def _number(kinds: set[Any], told: About) -> dict[str, Any]:
 
 def _text(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
     """Say how a choice, a text, or names with commas between are written."""
-    if get_origin(hint) is Literal:
-        return {"type": click.Choice(get_args(hint))}
+    choice = next(
+        (k for k in (hint, *get_args(hint)) if get_origin(k) is Literal), None
+    )
+    if choice is not None:
+        return {"type": click.Choice(get_args(choice))}
     if isinstance(default, tuple) and not told.repeats:
         return {"default": ",".join(default), "callback": values.names}
     return {"multiple": told.repeats}

@@ -12,7 +12,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.labelled import labelled
-from geoseg.cli.options import reporting
+from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
@@ -35,20 +35,7 @@ _OF_LABELS = (
 
 @click.command("tile")
 @labelled(required=False)
-@click.option(
-    "--overlap",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Pixels that neighbouring chips share.",
-)
-@click.option(
-    "--validation",
-    is_flag=True,
-    help="Hold the next fold out, too, to choose an epoch on: the part 'validate'.",
-)
-@click.option("--stac", is_flag=True, help="Write a STAC catalogue, too.")
-@click.option("--restart", is_flag=True, help="Throw an interrupted export away.")
+@flags_of(geoseg.TileOptions)
 @reporting
 def command(
     scenes: tuple[str, ...],
@@ -73,7 +60,7 @@ def command(
     labels = flags.pop("labels")
     if labels is None:
         _refuse_what_labels_need(get_current_context())
-    options = geoseg.TileOptions(**flags)
+    options = options_of(geoseg.TileOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         exported = geoseg.tile(
             scenes, output, labels=labels, options=options, on_step=screen.show_step

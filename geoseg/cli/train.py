@@ -10,12 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import models
 from geoseg.cli.labelled import labelled
-from geoseg.cli.options import reporting
+from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,79 +26,7 @@ _HELD_OUT = "On held-out ground"
 
 @click.command("train")
 @labelled(required=True)
-@click.option(
-    "--from",
-    "start",
-    shell_complete=models,
-    metavar="PACKAGE",
-    help="Go on from this model: fine-tuning.",
-)
-@click.option(
-    "--architecture",
-    metavar="NAME",
-    help="context or pixel, fitted to pixels in seconds; Unet or another network "
-    "[default: what few labels fit best; Unet for many].",
-)
-@click.option(
-    "--head",
-    type=click.Choice(["discriminant", "logistic", "mlp", "forest"]),
-    help="Of context and pixel [default: the best on held-out ground].",
-)
-@click.option("--encoder", default="tu-tf_efficientnet_lite0", show_default=True)
-@click.option(
-    "--encoder-weights",
-    metavar="FILE|PACKAGE|hf://OWNER/NAME|none",
-    default="auto",
-    help="What the encoder begins with [default: ImageNet, where installed].",
-)
-@click.option("--tile", type=int, default=256, show_default=True, help="Of the model.")
-@click.option("--epochs", type=int, default=20, show_default=True)
-@click.option("--steps", type=int, help="Batches an epoch [default: by the labels].")
-@click.option("--batch", type=int, default=8, show_default=True, help="Chips a batch.")
-@click.option("--learning-rate", type=float, default=2.5e-3, show_default=True)
-@click.option("--weight-decay", type=float, default=0.05, show_default=True)
-@click.option(
-    "--loss",
-    type=click.Choice(["dice+cross-entropy", "cross-entropy", "focal", "lovasz"]),
-    default="dice+cross-entropy",
-    show_default=True,
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(["cosine", "one-cycle"]),
-    default="cosine",
-    show_default=True,
-    help="Of the learning rate.",
-)
-@click.option(
-    "--jitter",
-    type=float,
-    default=0.1,
-    show_default=True,
-    help="How far brightness varies, in deviations; 0 for none.",
-)
-@click.option(
-    "--patience",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Epochs without gain on another held-out fold before it stops; 0: never.",
-)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-    default="auto",
-    show_default=True,
-)
-@click.option("--tensorboard", type=a_path, help="Folder for TensorBoard's files.")
-@click.option("--restart", is_flag=True, help="Throw an interrupted training away.")
+@flags_of(geoseg.TrainOptions)
 @reporting
 def command(
     scenes: tuple[str, ...],
@@ -123,7 +49,7 @@ def command(
     over fewer than 5,000 pixels, get a classifier of pixels instead, in seconds: the
     one that does best where ground is held out in turn.
     """
-    options = geoseg.TrainOptions(**flags)
+    options = options_of(geoseg.TrainOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         trained = geoseg.train(
             scenes, labels, output, options=options, on_step=screen.show_step

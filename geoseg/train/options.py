@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from geoseg.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from geoseg.options import Device, Precision, option
 
 _FOLDS = 5
 _OF_NETWORKS = (
@@ -23,25 +22,35 @@ _OF_NETWORKS = (
 class GroundOptions:
     """Which labels and classes there are, and how ground is split into chips."""
 
-    class_field: str | None = None
-    """The column of the labels that holds class names; ``class``, ``reference`` or
-    ``class_name`` where none is given."""
-    classes: Path | None = None
-    """A YAML file with ids, names, colours and merges of classes."""
-    line_width: float = 0.0
-    """How wide lines among the labels are, in metres; 0 for one pixel."""
-    bands: tuple[str, ...] = ()
-    """Bands by name, or ``3`` for the third; all of the first scene's if empty."""
-    fold: str = "0/5"
-    """Which fifth of the blocks is held out to measure on."""
-    block: int = 0
-    """The side of a block in pixels; 0 for 256, or less where scenes are small."""
-    gap: int = 16
-    """Pixels that lie, at least, between a chip and a held-out block."""
-    chip: int = 0
-    """Side of a training sample in pixels; 0 for half a block's."""
-    restart: bool = False
-    """Throw away what an interrupted call left."""
+    HEADING: ClassVar[str] = "Labels and chips"
+
+    class_field: str | None = option(
+        None,
+        "The labels' column of classes.",
+        otherwise="class, reference or class_name",
+        holds="field",
+    )
+    classes: Path | None = option(
+        None, "YAML with ids, names, colours and merges.", holds="path"
+    )
+    line_width: float = option(
+        0.0, "Metres that lines among the labels are wide.", otherwise="one pixel"
+    )
+    bands: tuple[str, ...] = option(
+        (),
+        "B02, B02=blue, or 3 for a file's third.",
+        otherwise="all of the first scene's",
+        metavar="NAME,NAME",
+    )
+    fold: str = option("0/5", "The fifth of the blocks that is held out to measure on.")
+    block: int = option(
+        0, "Side of blocks, pixels.", otherwise="256, or less in small scenes"
+    )
+    gap: int = option(
+        16, "Pixels between training chips and held-out blocks, at least."
+    )
+    chip: int = option(0, "Side of samples, pixels.", otherwise="half a block's")
+    restart: bool = option(False, "Throw away what an interrupted call left.")
 
     def __post_init__(self) -> None:
         """Refuse numbers that no split can have."""
@@ -78,53 +87,67 @@ class GroundOptions:
 class TrainOptions(GroundOptions):
     """How to train; every field has a default that suits most."""
 
-    start: str | None = None
-    """The package to begin from: a name, a folder or ``hf://owner/name``."""
-    architecture: str | None = None
-    """The network's family, where it begins anew; or ``context`` or ``pixel``, which
-    are fitted to labelled pixels. Where None, the better of those two for few labels,
-    unless something else is said that only networks have; else ``Unet``."""
-    head: str | None = None
-    """The classifier of pixels: ``discriminant``, ``logistic``, ``mlp`` or ``forest``;
-    the one that does best on held-out ground where None."""
-    encoder: str = "tu-tf_efficientnet_lite0"
-    """The encoder of that family."""
-    encoder_weights: str = "auto"
-    """Weights that the encoder begins with: a file, an installed package, or
-    ``hf://owner/name``; ``none`` for none, ``auto`` for a package that is known to
-    have this encoder's, where it is installed."""
-    tile: int = 256
-    """Side of the tiles that the package asks for when it is used."""
-    epochs: int = 20
-    """How often the network is looked at."""
-    steps: int | None = None
-    """Batches an epoch; as many as show each labelled pixel about once where None,
-    25 to 200."""
-    batch: int = 8
-    """Chips a batch."""
-    learning_rate: float = 2.5e-3
-    """At its highest."""
-    weight_decay: float = 0.05
-    """AdamW's pull towards small weights."""
-    loss: Literal["dice+cross-entropy", "cross-entropy", "focal", "lovasz"] = (
-        "dice+cross-entropy"
+    HEADING: ClassVar[str] = "Training"
+
+    start: str | None = option(
+        None,
+        "Go on from this model, a name, a folder or hf://owner/name: fine-tuning.",
+        flag="from",
+        metavar="PACKAGE",
+        holds="model",
     )
-    """What is made small."""
-    schedule: Literal["cosine", "one-cycle"] = "cosine"
-    """How the learning rate rises and falls."""
-    jitter: float = 0.1
-    """Standard deviation of changes of brightness, in those of a band; 0 for none."""
-    patience: int = 0
-    """Stop after so many epochs without a better mean F1 on another held-out fold, and
-    keep the best; 0 to train to the end and keep the last."""
-    seed: int = 0
-    """Decides first weights and samples."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """What computes."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What it computes in: what is fast and safe on the device where ``auto``."""
-    tensorboard: Path | None = None
-    """A folder for TensorBoard's files."""
+    architecture: str | None = option(
+        None,
+        "context or pixel, fitted to labelled pixels in seconds; Unet or another "
+        "network.",
+        otherwise="what few labels fit best; Unet for many",
+        metavar="NAME",
+    )
+    head: Literal["discriminant", "logistic", "mlp", "forest"] | None = option(
+        None,
+        "The classifier of pixels, of context and pixel.",
+        otherwise="the best on held-out ground",
+    )
+    encoder: str = option("tu-tf_efficientnet_lite0", "The encoder of that family.")
+    encoder_weights: str = option(
+        "auto",
+        "What the encoder begins with: a file, an installed package, hf://owner/name, "
+        "or none.",
+        otherwise="ImageNet, where installed",
+        metavar="FILE|PACKAGE|hf://OWNER/NAME|none",
+    )
+    tile: int = option(
+        256, "Side of the tiles that the package asks for when it is used."
+    )
+    epochs: int = option(20, "How often the network is looked at.")
+    steps: int | None = option(
+        None,
+        "Batches an epoch.",
+        otherwise="as many as show each labelled pixel about once, 25 to 200",
+    )
+    batch: int = option(8, "Chips a batch.")
+    learning_rate: float = option(2.5e-3, "At its highest.")
+    weight_decay: float = option(0.05, "AdamW's pull towards small weights.")
+    loss: Literal["dice+cross-entropy", "cross-entropy", "focal", "lovasz"] = option(
+        "dice+cross-entropy", "What is made small."
+    )
+    schedule: Literal["cosine", "one-cycle"] = option(
+        "cosine", "How the learning rate rises and falls."
+    )
+    jitter: float = option(
+        0.1, "How far brightness varies, in standard deviations of a band; 0 for none."
+    )
+    patience: int = option(
+        0,
+        "Epochs without a better mean F1 on another held-out fold before it stops, "
+        "keeping the best; 0: never.",
+    )
+    seed: int = option(0, "Decides first weights and samples.")
+    device: Device = option("auto", "What computes.")
+    precision: Precision = option("auto", "What it computes in.")
+    tensorboard: Path | None = option(
+        None, "Folder for TensorBoard's files.", holds="path"
+    )
 
     def of_networks(self) -> list[str]:
         """Name what was said that only networks have."""

@@ -66,13 +66,25 @@ def test_a_flag_is_the_keyword_of_that_name(arguments, wanted):
     assert asked(*arguments) == SegmentOptions(**wanted)
 
 
-def test_every_option_has_a_flag_with_its_text_under_a_heading():
-    told = CliRunner().invoke(main, ["segment", "--help"], terminal_width=120).output
-    for kind in (SegmentOptions, *NESTED):
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        ("segment", (SegmentOptions, *NESTED)),
+        ("train", (geoseg.TrainOptions,)),
+        ("tile", (geoseg.TileOptions,)),
+    ],
+)
+def test_every_option_has_a_flag(command, kinds):
+    told = CliRunner().invoke(main, [command, "--help"], terminal_width=120).output
+    for kind in kinds:
         for each in fields(kind):
             if (text := about(each)) is not None:
                 name = text.flag or each.name.replace("_", "-")
                 assert f"--{name} " in told, each.name
+
+
+def test_flags_stand_under_the_headings_of_their_values():
+    told = CliRunner().invoke(main, ["segment", "--help"], terminal_width=120).output
     for heading in ("Model", "Imagery", "Products", "Tiles", "Compute", "Execution"):
         assert f"─ {heading} ─" in told
 

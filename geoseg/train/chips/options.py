@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from geoseg.options import option
 from geoseg.train.options import GroundOptions
 
 
@@ -11,9 +13,13 @@ from geoseg.train.options import GroundOptions
 class TileOptions(GroundOptions):
     """How to cut chips; without labels only bands, chip and overlap mean something."""
 
-    overlap: int = 0
-    """Pixels that neighbouring chips share."""
-    validation: bool = False
-    """Hold the next fold out, too, to choose an epoch on."""
-    stac: bool = False
-    """Write a STAC catalogue beside the GeoParquet index."""
+    HEADING: ClassVar[str] = "Chips"
+
+    overlap: int = option(0, "Pixels that neighbouring chips share.")
+    validation: bool = option(
+        False,
+        "Hold the next fold out, too, to choose an epoch on: the part 'validate'.",
+    )
+    stac: bool = option(
+        False, "Write a STAC catalogue beside the GeoParquet index, too."
+    )
