@@ -276,10 +276,10 @@ def test_a_file_with_another_checksum_is_refused(copy, tmp_path):
     assert DYNAMIC_WORLD.sha256 in told
 
 
-@pytest.mark.parametrize("source", ["dynamic-wrld", "a.bin", "."])
+@pytest.mark.parametrize("source", ["dynamic-wrld", "a.dat", "."])
 def test_what_is_no_published_model_is_refused(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("a.bin").write_bytes(b"abc")
+    Path("a.dat").write_bytes(b"abc")
     assert "geoseg models package" in refusal(source)
 
 
