@@ -31,6 +31,19 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize("cuts", [1, 2])
+def test_an_answer_that_breaks_off_is_asked_for_again(folder, cuts):
+    path = folder / "0.tif"
+    known = open_scene(path)
+    expected, _ = known.read(known.window, (2, 0))
+    with served(folder) as (address, server):
+        scene = open_scene(f"{address}/{path.name}")
+        server.cuts = cuts
+        found, _ = scene.read(scene.window, (2, 0))
+        assert server.cuts == 0
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("fault", [{}, {"delay": 0.03}, {"fail_every": 10}], ids=str)
 def test_a_scene_on_a_server_is_what_it_is_on_a_disk(folder, fault):
     paths = sorted(folder.glob("*.tif"))

@@ -51,16 +51,21 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Range": f"bytes {start}-{stop - 1}/{size}"}
         with path.open("rb") as file:
             file.seek(start)
-            return self._send(206, file.read(stop - start), headers, body=body)
+            data = file.read(stop - start)
+        if server.cuts:
+            server.cuts -= 1
+            self.close_connection = True
+            return self._send(206, data, headers, body=body, sent=len(data) // 2)
+        return self._send(206, data, headers, body=body)
 
-    def _send(self, status, data, headers=None, *, body=True):
+    def _send(self, status, data, headers=None, *, body=True, sent=None):
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
         if body:
-            self.wfile.write(data)
+            self.wfile.write(data[:sent])
 
     def log_message(self, *_):
         """Say nothing."""
@@ -73,6 +78,7 @@ def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
     server.daemon_threads = True
     server.folder, server.ranges, server.status = folder, ranges, status
     server.delay, server.fail_every = delay, fail_every
+    server.cuts = 0  # how many of the next answers break off
     server.requests = server.busy = server.most = 0
     server.lock = threading.Lock()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -287,5 +287,5 @@ def _trouble(place: str | Path, error: OSError) -> DiskError:
             f"{place} is a folder, where a file of the run belongs; take it away, or "
             f"use `restart` to begin again"
         )
-    then = ": it carries on from what is finished"
+    then = ": it carries on from what is finished (geoseg plan tells what all needs)"
     return disk_error(Path(place), error, then=then)

@@ -18,9 +18,10 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
 from geoseg.geo.geobox import GeoBox
-from geoseg.scene.files.datasets import GDAL_ERRORS, opened
+from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
+from geoseg.scene.files.hiccups import again
 from geoseg.scene.files.paths import file_of
 from geoseg.storage.fingerprint import check_unchanged
 
@@ -114,11 +115,18 @@ class Raster:
         """
         part = RasterioWindow(window.col, window.row, window.width, window.height)
         indexes = [self.indexes[band] for band in bands]
-        with self._opened(window) as dataset:
-            pixels = _pixels(dataset, indexes, window=part, out=out)
-            valid = self._has_data(dataset, bands, part, pixels)
+
+        def read_once() -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+            with self._opened(window) as dataset:
+                pixels = _pixels(dataset, indexes, window=part, out=out)
+                return pixels, self._has_data(dataset, bands, part, pixels)
+
+        if is_remote(self.place):
+            found = again(self.place, self.driver, read_once)
+        else:
+            found = read_once()
         self.check_unchanged(wholly=False)
-        return pixels, valid
+        return found
 
     def check_unchanged(self, *, wholly: bool) -> None:
         """Prove that the file is the one whose header was read.

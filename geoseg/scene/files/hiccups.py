@@ -1,0 +1,60 @@
+"""Reads from a network that failed, tried again.
+
+GDAL asks again where a server says that it is busy, and not where an answer breaks off:
+it decodes what came.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import rasterio
+
+from geoseg.errors import SceneError
+from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PAUSES_S = 0.3, 2.0
+"""Seconds before each time."""
+_QUICK_S = 5.0
+"""A read that took longer to fail has been tried again by GDAL."""
+
+Read = TypeVar("Read")
+
+
+def again(place: str, driver: str, read: Callable[[], Read]) -> Read:
+    """Read from a network, and again where that fails at once.
+
+    Args:
+        place: The file in GDAL's words.
+        driver: The driver of GDAL that opens it.
+        read: What reads it.
+
+    Raises:
+        SceneError: It failed three times, or slowly.
+
+    """
+    for pause in _PAUSES_S:
+        began = time.monotonic()
+        try:
+            return read()
+        except SceneError:
+            if time.monotonic() - began > _QUICK_S:
+                raise
+        time.sleep(pause)
+        _forget(place, driver)
+    return read()
+
+
+def _forget(place: str, driver: str) -> None:
+    """Let GDAL forget what it has of a file: it keeps what broke off, too."""
+    with (
+        rasterio.Env(CPL_VSIL_CURL_NON_CACHED=place),
+        suppress(*GDAL_ERRORS, SceneError),  # reading it says so
+        opened_once(place, [driver]),
+    ):
+        return
