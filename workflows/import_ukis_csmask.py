@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import onnxruntime
-import rasterio
 import segmentation_models_pytorch as smp
 import torch
 from onnx import numpy_helper
@@ -211,13 +210,11 @@ def prove(
 
 
 def tiles(scene: Path, names: list[str]) -> Iterator[NDArray[np.generic]]:
-    """Cut bands of a scene into whole tiles side by side."""
-    with rasterio.open(scene) as dataset:
-        indexes = [dataset.descriptions.index(name) + 1 for name in names]
-        for row in range(0, dataset.height - TILE + 1, TILE):
-            for col in range(0, dataset.width - TILE + 1, TILE):
-                window = rasterio.windows.Window(col, row, TILE, TILE)
-                yield dataset.read(indexes, window=window)
+    """Cut bands of a scene into whole tiles side by side, 0 where there is no data."""
+    image = geoseg.open_scene(scene).to_xarray().sel(band=names)
+    for row in range(0, image.sizes["y"] - TILE + 1, TILE):
+        for col in range(0, image.sizes["x"] - TILE + 1, TILE):
+            yield image[:, row : row + TILE, col : col + TILE].fillna(0).to_numpy()
 
 
 if __name__ == "__main__":
