@@ -1,11 +1,6 @@
 """An area of interest on the pixels of a scene: which of them are in.
 
-A pixel is in when its centre is. Along each row of centres one notes where the
-edges of the area cross it: in behind the first crossing, out behind the second,
-and so on. A crossing is computed from its edge and its row alone, so the mask of
-any window is the crop of the mask of the scene, to the last pixel; and of two
-areas that share an edge, exactly one has a pixel whose centre lies on it. (GDAL's
-rasterizer keeps neither promise, and warns when threads share it.)
+The rule is that of `geoseg.overlay.coverage`: a pixel is in when its centre is.
 """
 
 from __future__ import annotations
@@ -18,6 +13,7 @@ import numpy as np
 import shapely
 
 from geoseg.geo.windows import Window
+from geoseg.overlay.coverage import Edges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +54,7 @@ class Aoi:
         mask = np.zeros((window.height, window.width), np.bool_)
         common = window.intersection(self.window)
         if common is not None:
-            for row, start, stop in _runs(self._edges, common).tolist():
+            for _, row, start, stop in self._edges.runs(common).tolist():
                 mask[row - window.row, start - window.col : stop - window.col] = True
         return mask
 
@@ -67,7 +63,7 @@ class Aoi:
         common = window.intersection(self.window)
         if common is None or self._is_full:
             return common is not None
-        return len(_runs(self._edges, common)) > 0
+        return len(self._edges.runs(common)) > 0
 
     def told(self, warnings: tuple[str, ...]) -> Aoi:
         """Give the same area with more warnings."""
@@ -89,14 +85,14 @@ class Aoi:
         A plan asks for each of a million tiles.
         """
         for strip in _strips(self.window):
-            runs = _runs(self._edges, strip)
-            if len(runs) < strip.height or (runs[:, 1:] != strip.cols).any():
+            runs = self._edges.runs(strip)
+            if len(runs) < strip.height or (runs[:, 2:] != strip.cols).any():
                 return False
         return True
 
     @cached_property
-    def _edges(self) -> NDArray[np.float64]:
-        return _edges_of(self.geometry, self.geobox)
+    def _edges(self) -> Edges:
+        return Edges.of([self.geometry], self.geobox)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel without the edges: the other side computes them again."""
@@ -116,14 +112,14 @@ def footprint(geobox: GeoBox) -> Geometry:
 
 def window_of(area: Geometry, geobox: GeoBox) -> Window | None:
     """Find the smallest window of the scene that holds every pixel of the area."""
-    edges = _edges_of(area, geobox)
+    edges = Edges.of([area], geobox)
     whole = Window(0, 0, geobox.height, geobox.width)
-    found = [runs for strip in _strips(whole) if len(runs := _runs(edges, strip))]
+    found = [runs for strip in _strips(whole) if len(runs := edges.runs(strip))]
     if not found:
         return None
-    top, bottom = found[0][0, 0], found[-1][-1, 0]
-    left = min(runs[:, 1].min() for runs in found)
-    right = max(runs[:, 2].max() for runs in found)
+    top, bottom = found[0][0, 1], found[-1][-1, 1]
+    left = min(runs[:, 2].min() for runs in found)
+    right = max(runs[:, 3].max() for runs in found)
     return Window.between((int(top), int(bottom) + 1), (int(left), int(right)))
 
 
@@ -132,55 +128,3 @@ def _strips(window: Window) -> Iterator[Window]:
     for row in range(*window.rows, _STRIP):
         height = min(_STRIP, window.rows[1] - row)
         yield Window(row, window.col, height, window.width)
-
-
-def _edges_of(area: Geometry, geobox: GeoBox) -> NDArray[np.float64]:
-    """List the edges of all rings in pixels: (edge, upper and lower end, row and col).
-
-    The upper end comes first, whichever way the ring runs: areas on both sides
-    of an edge compute the same crossings.
-    """
-    rings = shapely.get_rings(shapely.get_parts(area))
-    points, ring = shapely.get_coordinates(rings, return_index=True)
-    pixels = _on_pixels(geobox, points)
-    ends = np.stack((pixels[:-1], pixels[1:]), axis=1)
-    edges: NDArray[np.float64] = ends[ring[:-1] == ring[1:]]
-    upside_down = edges[:, 0, 0] > edges[:, 1, 0]
-    edges[upside_down] = edges[upside_down, ::-1]
-    return edges
-
-
-def _on_pixels(geobox: GeoBox, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn points (x, y) into fractional pixels (row, col), shape (point, 2).
-
-    The origin is subtracted first: corners on the pixel grid stay exact.
-    """
-    t = geobox.transform
-    right, up = points[:, 0] - t.c, points[:, 1] - t.f
-    rows, cols = t.a * up - t.d * right, t.e * right - t.b * up
-    return np.column_stack((rows, cols)) / t.determinant
-
-
-def _runs(edges: NDArray[np.float64], window: Window) -> NDArray[np.intp]:
-    """List the runs of pixels of a window whose centres are in a valid area.
-
-    An edge crosses the rows of centres from its upper end, included, to its
-    lower end, not included; so a ring crosses each row evenly often, and the
-    crossings of a row, sorted, are the beginnings and ends of its runs.
-
-    Returns:
-        A line a run, from the top down: row, first column, and the column
-        behind the last, as in the scene. No run is empty.
-
-    """
-    first, stop = np.ceil(edges[:, :, 0] - 0.5).clip(*window.rows).astype(np.intp).T
-    count = stop - first
-    edge = np.repeat(np.arange(len(edges)), count)
-    row = np.arange(len(edge)) - np.repeat(count.cumsum() - count - first, count)
-    (row0, row1), (col0, col1) = edges[edge].T  # (row or col, upper or lower end)
-    at = col0 + (row + 0.5 - row0) / (row1 - row0) * (col1 - col0)
-    col = np.ceil(at - 0.5).clip(*window.cols).astype(np.intp)
-    order = np.lexsort((col, row))
-    row, col = row[order], col[order]
-    runs = np.column_stack((row[::2], col[::2], col[1::2]))
-    return runs[runs[:, 1] < runs[:, 2]]

@@ -17,6 +17,7 @@ from geoseg.geo.ground import unit_axes
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi.reproject import suspicion
+from geoseg.overlay.coverage import NOBODY, uppermost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,20 +124,44 @@ class PlacedShapes:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Burn the shapes of a window of the plane; 255 where there is none."""
-        part = self.geobox.crop(window)
-        edges = part.bounds
+        edges = self.geobox.crop(window).bounds
         frame = box(edges.left, edges.bottom, edges.right, edges.top)
         found = np.sort(self._tree.query(frame))
-        if not found.size:
-            return np.full((window.height, window.width), NODATA, np.uint8)
-        rasterized: NDArray[np.uint8] = features.rasterize(
-            zip(self._shapes[found], self._values[found].tolist(), strict=True),
-            out_shape=(window.height, window.width),
-            transform=part.transform,
-            fill=NODATA,
-            dtype="uint8",
-        )
-        return rasterized
+        values = np.append(self._values[found], np.uint8(NODATA))  # nobody is the last
+        return values[_uppermost(self._shapes[found], self.geobox, window)]
+
+
+def _uppermost(
+    shapes: NDArray[np.object_], geobox: GeoBox, window: Window
+) -> NDArray[np.int32]:
+    """Tell which shape lies on top of each pixel of a window: the last one there.
+
+    Of polygons by the one rule, `geoseg.overlay.coverage`; lines and points have no
+    inside, and GDAL finds the pixels that they pass through.
+
+    Returns:
+        Shape ``(y, x)``: the shape's index, -1 where there is none.
+
+    """
+    size = window.height, window.width
+    areal = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004  # of an area
+    top = np.full(size, NOBODY, np.int32)
+    for own in (np.flatnonzero(areal), np.flatnonzero(~areal)):
+        if not own.size:
+            continue
+        if areal[own[0]]:
+            found = uppermost(shapes[own], geobox, window)
+        else:
+            found = features.rasterize(
+                zip(shapes[own], range(own.size), strict=True),
+                out_shape=size,
+                transform=geobox.crop(window).transform,
+                fill=NOBODY,
+                dtype="int32",
+            )
+        index = np.append(own, NOBODY)[found].astype(np.int32)
+        top = np.maximum(top, index)
+    return top
 
 
 def _widened(shapes: geopandas.GeoSeries, width: float) -> geopandas.GeoSeries:

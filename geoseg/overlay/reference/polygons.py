@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,15 +13,14 @@ from pyproj import Transformer
 from geoseg.errors import LabelsError
 from geoseg.geo.geobox import GeoBox, reproject_bounds
 from geoseg.geo.legend import NODATA
-from geoseg.geo.windows import Window
-from geoseg.overlay.aoi import Aoi
+from geoseg.overlay.coverage import uppermost
 from geoseg.overlay.reference.ground_points import may_overlap, no_overlap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
-    from shapely import Geometry
 
+    from geoseg.geo.windows import Window
     from geoseg.overlay.reference.marks import Marks
 
 _TINY = 1e-9
@@ -54,13 +52,8 @@ class Polygons:
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Give the class of each pixel of a window, shape ``(y, x)``; 255 is none."""
-        classes = np.full((window.height, window.width), NODATA, np.uint8)
-        for shape, value in zip(self.shapes, self.ids, strict=True):
-            part = _window_around(shape, self.geobox).intersection(window)
-            if part is not None:
-                inside = Aoi(shape, self.geobox, part).mask(part)
-                classes[part.relative_to(window).slices()][inside] = value
-        return classes
+        top = uppermost(self.shapes, self.geobox, window)
+        return np.append(self.ids, np.uint8(NODATA))[top]  # nobody is the last
 
     @cached_property
     def _tree(self) -> shapely.STRtree:
@@ -141,17 +134,3 @@ def _nearby(
     cut = shapes.copy()
     cut[vast] = shapely.intersection(shapely.make_valid(shapes[vast]), frame)
     return chosen, cut
-
-
-def _window_around(shape: Geometry, geobox: GeoBox) -> Window:
-    """Find a window, at least one pixel, that holds all of a shape's pixels."""
-    left, bottom, right, top = shapely.bounds(shape)
-    corners = [
-        ~geobox.transform @ (x, y)
-        for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
-    ]
-    cols, rows = zip(*corners, strict=True)
-    return Window.between(
-        (math.floor(min(rows)), math.floor(max(rows)) + 1),
-        (math.floor(min(cols)), math.floor(max(cols)) + 1),
-    )
