@@ -244,6 +244,7 @@ INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
     "benchmarks/grids.py": "times what throughput.py times, inference alone",
+    "benchmarks/polygon_rule.py": "times one step beside GDAL's, without a job around",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",
     "benchmarks/training.py": "gives other classifiers the very data set of train",

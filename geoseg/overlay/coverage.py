@@ -43,7 +43,9 @@ class Edges:
     """Which polygon each belongs to."""
 
     @classmethod
-    def of(cls, polygons: Sequence[Geometry], geobox: GeoBox) -> Edges:
+    def of(
+        cls, polygons: Sequence[Geometry] | NDArray[np.object_], geobox: GeoBox
+    ) -> Edges:
         """List the edges of (multi)polygons in the plane's CRS.
 
         One with a corner that is nowhere has none: it covers nothing.
@@ -92,7 +94,7 @@ class Edges:
 
 
 def uppermost(
-    polygons: Sequence[Geometry], geobox: GeoBox, window: Window
+    polygons: Sequence[Geometry] | NDArray[np.object_], geobox: GeoBox, window: Window
 ) -> NDArray[np.int32]:
     """Tell which of some polygons lies on top of each pixel: the last that covers it.
 
