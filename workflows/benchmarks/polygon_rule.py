@@ -18,8 +18,7 @@ from affine import Affine
 from pyproj import CRS
 from rasterio import features
 
-from geoseg.geo.geobox import GeoBox
-from geoseg.geo.windows import Window
+from geoseg import GeoBox, Window
 from geoseg.overlay.coverage import uppermost
 
 
