@@ -156,6 +156,9 @@ def _areas(report: Report) -> Table:
     if report.confidence is not None:
         table.add_section()
         table.add_row("all", "", "", "", _sureness(report.confidence))
+    if report.outside is not None:
+        share = f"{100 * report.outside:.1f} %"
+        table.add_row("unlike the training", "", "", share, "")
     return table
 
 

@@ -196,6 +196,9 @@ class ProductOptions:
     probabilities: bool = option(
         False, "Write the probability of each class, too: a band each."
     )
+    applicability: bool = option(
+        False, "Write how unlike the model's training pixels each is, too."
+    )
     overwrite: bool = option(
         False,
         "Replace files, too, that geoseg did not write or somebody has changed.",

@@ -34,6 +34,8 @@ _SURE = 0.6
 """A mean confidence below this is told as a doubt."""
 _MUCH = 0.05
 """The share of a map from which on a class's confidence is."""
+_MUCH_OUTSIDE = 0.2
+"""Of more of a map a model should not be trusted without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class Report:
     """The model that masked, and how many pixels of each class; None without one."""
     confidence: float | None = None
     """The mean confidence of the map, 0 to 1; None where it has no class."""
+    outside: float | None = None
+    """The share of the map that is unlike all that the model learned from, 0 to 1; None
+    where that was not asked for."""
     warnings: Sequence[str] = ()
     """What the user should know, a sentence each."""
 
@@ -236,6 +241,21 @@ def doubts(areas: Sequence[ClassArea]) -> Iterator[str]:
             f"the model is sure of its classes by {100 * mean:.0f} % on the mean{of}: "
             f"it may not know this ground; look at the preview, and hold the map "
             f"against labels (geoseg evaluate) before it is used"
+        )
+
+
+def foreign(outside: float | None) -> Iterator[str]:
+    """Say where much of a map is unlike what the model learned from.
+
+    Args:
+        outside: The share of the map that is, 0 to 1; None where it is not known.
+
+    """
+    if outside is not None and outside > _MUCH_OUTSIDE:
+        yield (
+            f"{100 * outside:.0f} % of the map is unlike all that the model learned "
+            f"from, and its figures of accuracy do not hold there: look at "
+            f"applicability.tif, label some of that ground and train again"
         )
 
 

@@ -117,6 +117,11 @@ class RunConfig:
         above = folder if self.feature is None else folder.parent
         return {
             **{name: folder / f"{name}.tif" for name in self.layers.bands},
+            **(
+                {"applicability": folder / "applicability.tif"}
+                if self.options.applicability
+                else {}
+            ),
             **{path.stem: above / path.name for path in made},
             **vectors,
             "style": folder / "landcover.qml",
@@ -147,7 +152,11 @@ def legend_of(package: ModelPackage, options: ProductOptions) -> Legend:
 
 def product_names(options: SegmentOptions) -> tuple[str, ...]:
     """Name all files that a run with these options writes."""
-    measures = {"entropy": options.entropy, "probabilities": options.probabilities}
+    measures = {
+        "entropy": options.entropy,
+        "probabilities": options.probabilities,
+        "applicability": options.applicability,
+    }
     masks = ("mask", "mask_confidence") if options.mask_model is not None else ()
     wanted = (name for name, is_wanted in measures.items() if is_wanted)
     vectors = (Path(f"landcover{FORMATS[name]}") for name in options.vector_formats)

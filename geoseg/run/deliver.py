@@ -32,10 +32,12 @@ from geoseg.report.report import (
     Report,
     class_areas,
     doubts,
+    foreign,
     mean_confidence,
     read_report,
     write_report,
 )
+from geoseg.run.applicability import write_applicability
 from geoseg.run.cluster import Patience, map_on
 from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets
@@ -90,6 +92,7 @@ def deliver(  # all that a report tells of
         with clock("raster"):
             on_step(Step("raster"))
             found = _write_rasters(made, journal)
+            outside = write_applicability(made) if made.options.applicability else None
             if config.feature is None:
                 deliver_mask(config, folder)
         with clock("vectorize"):
@@ -99,7 +102,7 @@ def deliver(  # all that a report tells of
             on_step(Step("preview"))
             _write_preview(made, found.areas)
         config.scene.check_unchanged(config.aoi.window)
-        report = _report(config, made, found, counts, clock.seconds)
+        report = _report(config, made, found, counts, clock.seconds, outside)
         write_report(made.products["report"], report)
     config.output.publish()
     return report
@@ -306,6 +309,7 @@ def _report(
     found: _Measured,
     counts: Progress,
     seconds: dict[str, float],
+    outside: float | None,
 ) -> Report:
     """Tell of a run whose products are made, and not yet in place."""
     _, kept = left_over(config.output.folder, made.output.folder)
@@ -349,12 +353,14 @@ def _report(
         identity=dict(config.plan.identity),
         checksums=checksums(made.output.folder),
         confidence=mean_confidence(areas),
+        outside=outside,
         warnings=[
             *config.warnings,
             *counts.failures,
             *counts.lost,
             *_emptiness(extents),
             *doubts(areas),
+            *foreign(outside),
             *(
                 f"{name} is of an earlier run, and stays because somebody has changed "
                 f"it since"

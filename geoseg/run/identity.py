@@ -10,8 +10,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from geoseg.models.networks.onnx import runtime_version
+from geoseg.models.package.package import sha256
+from geoseg.models.package.training_vectors import VECTORS, load_vectors
 
 if TYPE_CHECKING:
+    from geoseg.options import SegmentOptions
     from geoseg.overlay.aoi import Aoi
     from geoseg.predict import Compute, TilePredictor
     from geoseg.run.configuration import RunConfig
@@ -44,6 +47,22 @@ def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
     """Tell by what a scene's own statistics normalise; nothing where they do not."""
     measured = [member.measured for member in predictor.members]
     return {"statistics": repr(measured)} if any(measured) else {}
+
+
+def identify_applicability(
+    predictor: TilePredictor, options: SegmentOptions
+) -> dict[str, str]:
+    """Tell which training pixels a map is held against; nothing where it is not.
+
+    Raises:
+        ModelError: The first model does not say what it learned from.
+
+    """
+    if not options.applicability:
+        return {}
+    package = predictor.members[0].package
+    load_vectors(package)
+    return {"applicability": sha256(package.path / VECTORS)}
 
 
 def identify_compute(compute: Compute) -> dict[str, str]:

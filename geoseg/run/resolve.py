@@ -33,6 +33,7 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.run.claim import check_products
 from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
 from geoseg.run.identity import (
+    identify_applicability,
     identify_compute,
     identify_input,
     identify_mask,
@@ -142,6 +143,7 @@ def prepare(  # what segment takes, and how much may be read
             "entropy": str(options.entropy),
             "probabilities": str(options.probabilities),
             **identify_compute(predictor.compute),
+            **identify_applicability(predictor, options),
         },
     )
     return RunConfig(

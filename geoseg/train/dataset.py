@@ -107,6 +107,23 @@ class TrainingData:
             for split, ground in zip(splits, self.grounds, strict=True)
         ]
 
+    def training_pixels(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Give raw bands of labelled training pixels, ``(pixel, band)``, and blocks.
+
+        The numbers of blocks, ``(pixel,)``, are of the lattice of the first scene's.
+        """
+        block = self.options.block
+        found = []
+        for place, (ground, area) in enumerate(
+            zip(self.grounds, self.areas, strict=True)
+        ):
+            rows, cols = np.nonzero(area & (ground.labels != NODATA))
+            cells = np.stack([np.full(len(rows), place), rows // block, cols // block])
+            found.append((ground.pixels[:, rows, cols].T.astype(np.float32), cells))
+        cells = np.concatenate([each for _, each in found], axis=1)
+        blocks = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
+        return np.concatenate([each for each, _ in found]), blocks
+
     def images(self) -> list[NDArray[np.float32]]:
         """Normalise each scene, shape ``(band, y, x)``."""
         return [ground.normalised(self.bands) for ground in self.grounds]

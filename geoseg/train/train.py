@@ -19,6 +19,7 @@ from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
+from geoseg.train.applicability import training_vectors
 from geoseg.train.checkpoint import Checkpoint, Epoch
 from geoseg.train.curves import draw_training
 from geoseg.train.dataset import (
@@ -279,6 +280,9 @@ def _finish(
     network = network.float().eval()
     folder = checkpoint.package
     save_package(folder, network, card)
+    vectors = training_vectors(*dataset.training_pixels(), dataset.options.seed)
+    if vectors is not None:
+        vectors.save(folder)
     stored = load_network(load_package(folder))
     found = [
         predict_blocks(stored, image, split, stride)

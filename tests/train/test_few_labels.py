@@ -20,7 +20,9 @@ from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError, ModelError
 from geoseg.models.networks.network import load_network
 from geoseg.models.networks.pixelwise import ContextFeatures
+from geoseg.models.package.training_vectors import VECTORS, load_vectors
 from geoseg.scene import Scene
+from geoseg.train.applicability import training_vectors
 from geoseg.train.pixelwise import labelled
 from geoseg.train.pixelwise.choose import _interval
 from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
@@ -310,3 +312,85 @@ def test_few_pixels_of_polygons_are_few_labels_and_many_are_not(
     monkeypatch.setattr(labelled, "SPARSE", 192)
     with pytest.raises(LabelsError, match="no training pixel is left"):
         geoseg.train([scene], path, tmp_path / "many")  # a network, in blocks
+
+
+def by_the_paper(known, folds, weights, pixels):
+    """Meyer and Pebesma (2021), sections 2.1 to 2.3, term by term in plain numpy."""
+    scaled = (known - known.mean(axis=0)) / known.std(axis=0) * weights
+    others = (pixels - known.mean(axis=0)) / known.std(axis=0) * weights
+
+    def distance(one, other):
+        return np.sqrt(((one[:, None] - other[None]) ** 2).sum(axis=2))
+
+    between = distance(scaled, scaled)
+    mean = between[~np.eye(len(known), dtype=bool)].mean()
+    index = np.array([
+        between[place, folds != folds[place]].min() / mean
+        for place in range(len(known))
+    ])  # fmt: skip
+    quarter, three = np.percentile(index, [25, 75])
+    threshold = index[index <= three + 1.5 * (three - quarter)].max()
+    return mean, threshold, distance(others, scaled).min(axis=1) / mean
+
+
+def test_the_dissimilarity_index_is_the_paper_s():
+    rng = np.random.default_rng(4)
+    known = rng.normal([50, 900, 3], [5, 200, 1], (80, 3)).astype(np.float32)
+    known[0] = 60, 2500, 9  # an outlier, which does not raise the threshold
+    folds, weights = rng.integers(0, 5, 80), np.array([0.5, 2.0, 0.5])
+    pixels = rng.normal([50, 900, 3], [9, 400, 3], (700, 3)).astype(np.float32)
+    mean, threshold, index = by_the_paper(known, folds, weights, pixels)
+    found = training_vectors(known, folds, 0, weights)
+    assert found.spread == pytest.approx(mean, rel=1e-5)
+    assert found.threshold == pytest.approx(threshold, rel=1e-5)
+    given = found.dissimilarity(pixels.T)
+    np.testing.assert_allclose(given, index / threshold, rtol=1e-3, atol=1e-5)
+    assert 0.05 < (given > 1).mean() < 0.95
+    alone = np.concatenate([found.dissimilarity(p[:, None]) for p in pixels[:40]])
+    assert np.array_equal(alone, given[:40]), "whatever stands beside a pixel"
+
+
+def test_pixels_of_one_value_or_fold_say_nothing():
+    same = np.ones((6, 2), np.float32)
+    assert training_vectors(same, np.arange(6), 0) is None
+    assert training_vectors(same * np.arange(6)[:, None], np.zeros(6, int), 0) is None
+
+
+def test_a_map_tells_where_its_model_has_no_business(
+    scene, points, make_raster, tmp_path
+):
+    model = tmp_path / "model"
+    geoseg.train([scene], points(), model, options=QUICK)
+    with rasterio.open(scene) as source:
+        values = source.read()
+    values[:, :, 48:] += 3000
+    values[:, 40:44] = 0
+    path = make_raster("far.tif", values=values, bands=("B04", "B08"), transform=PLANE)
+    said = ["segment", path, "--model", model, "--applicability", "--format", "none"]
+    made = []
+    for block in (32, 64):
+        out = tmp_path / f"out{block}"
+        more = ["--tile", "32", "--block", block, "-o", out]
+        result = CliRunner().invoke(main, [str(each) for each in (*said, *more)])
+        assert result.exit_code == 0, result.output
+        made.append((out / "applicability.tif").read_bytes())
+    assert made[0] == made[1], "blocks never show"
+    with rasterio.open(out / "applicability.tif") as raster:
+        found, scale = raster.read(1), raster.scales[0]
+    known = load_vectors(geoseg.load_package(model))
+    index = known.dissimilarity(values.reshape(2, -1)).reshape(SIDE, SIDE)
+    valid = (values > 0).all(axis=0)
+    assert (found[~valid] == 255).all()
+    np.testing.assert_allclose(
+        found[valid] * scale, np.minimum(index[valid], 2.54), atol=0.011
+    )
+    report = json.loads((out / "run.json").read_text())
+    assert report["outside"] == pytest.approx((index[valid] > 1).mean())
+    assert 0.5 < report["outside"] < 0.7
+    assert "of the map is unlike all that the model learned from" in result.stderr
+    assert "unlike the training" in result.stderr + result.stdout
+    (model / VECTORS).unlink()
+    options = geoseg.SegmentOptions(model=model, applicability=True)
+    with pytest.raises(ModelError, match="does not say what pixels it learned from"):
+        geoseg.segment(path, tmp_path / "none", options=options)
+    assert not (tmp_path / "none").exists()

@@ -17,8 +17,13 @@ from geoseg.models.package.naming import name_of_folder
 from geoseg.models.package.new import NewPackage, describe
 from geoseg.models.package.package import load_package
 from geoseg.progress import Step
-from geoseg.train.pixelwise.choose import CrossValidated, cross_validate
-from geoseg.train.pixelwise.ground_folds import ground_cells
+from geoseg.train.applicability import training_vectors
+from geoseg.train.pixelwise.choose import (
+    CrossValidated,
+    band_importance,
+    cross_validate,
+)
+from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
 from geoseg.train.pixelwise.heads import (
     STRENGTHS,
     WINDOWS,
@@ -118,12 +123,21 @@ def fit_pixels(
     fitted = fit_classifier(
         found.chosen, features[found.chosen.architecture], channels, options.seed
     )
-    network = to_network(found.chosen, fitted, len(pixels.bands), len(legend))
+    count, own = len(pixels.bands), features[found.chosen.architecture]
+    vectors = training_vectors(
+        pixels.values[some],
+        draw_folds(cells[some], channels, options.seed),
+        options.seed,
+        band_importance(fitted, own, channels, count, options.seed),
+    )
+    network = to_network(found.chosen, fitted, count, len(legend))
     warnings = (*given.warnings, NO_SAMPLE)
     on_step(Step("prepare", warnings=warnings))
     card = _card(network, given, pixels, found, output)
     with _appearing(output) as folder:
         save_package(folder, network, card, half=False)
+        if vectors is not None:
+            vectors.save(folder)
         figures = json.dumps(_figures(found, names), indent=2) + "\n"
         (folder / "accuracy.json").write_text(figures, encoding="utf-8")
     return FittedPixels(load_package(output), found, counts, warnings)

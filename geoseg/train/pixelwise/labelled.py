@@ -80,6 +80,12 @@ class LabelledPixels:
         ]
         return np.concatenate(found)
 
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Give the raw bands of each pixel, shape ``(pixel, band)``."""
+        found = [each.pixels[:, each.rows, each.cols].T for each in self.patches]
+        return np.concatenate(found)
+
     def features(self, layers: ContextFeatures) -> NDArray[np.float32]:
         """Give what a network's fixed layers make of each, ``(pixel, feature)``."""
         shape = (-1, 1, 1)

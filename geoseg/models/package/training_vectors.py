@@ -1,0 +1,134 @@
+"""What pixels a model learned from, and how unlike them another pixel is.
+
+Meyer and Pebesma (2021), Predicting into unknown space? Estimating the area of
+applicability of spatial prediction models, Methods in Ecology and Evolution 12: the
+*dissimilarity index* of a pixel is its distance to the nearest training pixel, in
+standardised bands weighted by their importance, divided by the mean distance between
+training pixels. Where it is above what training pixels have to those of other folds,
+figures of cross-validation say nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from geoseg.errors import ModelError
+from geoseg.geo.kernel import kernel
+from geoseg.models.package.locate import inside
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.models.package.package import ModelPackage
+
+VECTORS = "training_vectors.safetensors"
+"""The file of a package that holds them."""
+_RUN = 256
+"""Pixels that are compared with a vector at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingVectors:
+    """Training pixels of a model; arrays of float32."""
+
+    vectors: NDArray[np.float32]
+    """Standardised and weighted bands of each pixel, shape ``(pixel, band)``."""
+    mean: NDArray[np.float32]
+    """Of each band's raw pixels."""
+    gain: NDArray[np.float32]
+    """The weight of each band over its standard deviation."""
+    spread: float
+    """The mean distance between two of them."""
+    threshold: float
+    """The greatest dissimilarity index that is no outlier among theirs."""
+
+    def dissimilarity(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Give the dissimilarity index of raw pixels, in units of the threshold.
+
+        Args:
+            pixels: The model's bands, in its order and unit, shape ``(band, pixel)``.
+
+        Returns:
+            Shape ``(pixel,)``; above 1 the model has no business. The same for a pixel
+            whatever stands beside it.
+
+        """
+        mean, gain = self.mean[:, np.newaxis], self.gain[:, np.newaxis]
+        scaled = np.ascontiguousarray((pixels.astype(np.float32) - mean) * gain)
+        nearest = np.sqrt(nearest_square(scaled, self.vectors))
+        index: NDArray[np.float32] = nearest / np.float32(self.spread * self.threshold)
+        return index
+
+    def save(self, folder: Path) -> None:
+        """Write the file into a package's folder."""
+        one = np.array([self.spread, self.threshold])
+        tensors = {"vectors": self.vectors, "mean": self.mean, "gain": self.gain}
+        save_file({**tensors, "spread, threshold": one}, folder / VECTORS)
+
+
+@kernel
+def nearest_square(
+    pixels: NDArray[np.float32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Give the squared distance of each pixel to the nearest vector.
+
+    Args:
+        pixels: Shape ``(band, pixel)``.
+        vectors: Shape ``(vector, band)``.
+
+    """
+    bands, count = pixels.shape
+    found = np.full(count, np.inf, np.float32)
+    square = np.empty(_RUN, np.float32)
+    for first in range(0, count, _RUN):
+        size = min(_RUN, count - first)
+        for vector in range(len(vectors)):
+            square[:size] = 0
+            for band in range(bands):
+                value = vectors[vector, band]
+                for place in range(size):
+                    apart = pixels[band, first + place] - value
+                    square[place] += apart * apart
+            for place in range(size):
+                found[first + place] = min(found[first + place], square[place])
+    return found
+
+
+def load_vectors(package: ModelPackage) -> TrainingVectors:
+    """Read the training vectors of a package.
+
+    Raises:
+        ModelError: It has none, or others than of its bands.
+
+    """
+    if not (package.path / VECTORS).exists():
+        raise ModelError(
+            f"the model {package.name} does not say what pixels it learned from, so "
+            f"that nobody can tell where it applies; train it with this version of "
+            f"geoseg, or leave out --applicability"
+        )
+    path = inside(package.path, VECTORS)
+    try:
+        tensors = load_file(path)
+        spread, threshold = map(float, tensors.pop("spread, threshold"))
+        arrays = {name: each.astype(np.float32) for name, each in tensors.items()}
+        found = TrainingVectors(spread=spread, threshold=threshold, **arrays)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{path} is damaged ({error}); train the model anew"
+        ) from error
+    count = len(package.bands)
+    shapes = found.vectors.shape[1:], found.mean.shape, found.gain.shape
+    whole = all(np.isfinite(each).all() for each in (found.vectors, found.gain))
+    if set(shapes) != {(count,)} or not (whole and found.spread * found.threshold > 0):
+        raise ModelError(
+            f"{path} is of another model than one of {count} bands; train it anew"
+        )
+    return found
