@@ -112,7 +112,7 @@ def load_vectors(package: ModelPackage) -> TrainingVectors:
         raise ModelError(
             f"the model {package.name} does not say what pixels it learned from, so "
             f"that nobody can tell where it applies; train it with this version of "
-            f"geoseg, or leave out --applicability"
+            f"geoseg, or leave out `applicability`"
         )
     path = inside(package.path, VECTORS)
     try:
