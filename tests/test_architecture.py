@@ -38,7 +38,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         (
             # pyarrow unpacks blocks of TensorFlow's index files.
             "google huggingface_hub numpy onnx onnxruntime platformdirs pyarrow pystac "
-            "safetensors segmentation_models_pytorch torch"
+            "safetensors scipy segmentation_models_pytorch torch"
         ),
     ),
     "raster": ("errors geo storage scene", "numpy pyproj rasterio xarray"),

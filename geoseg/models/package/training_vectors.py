@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy.spatial import cKDTree
 
 from geoseg.errors import ModelError
-from geoseg.geo.kernel import kernel
 from geoseg.models.package.locate import inside
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 VECTORS = "training_vectors.safetensors"
 """The file of a package that holds them."""
-_RUN = 256
-"""Pixels that are compared with a vector at a time."""
+_LEAF = 32
+"""Vectors in a leaf of the tree that finds the nearest one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class TrainingVectors:
     threshold: float
     """The greatest dissimilarity index that is no outlier among theirs."""
 
-    def dissimilarity(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+    def dissimilarity(self, pixels: NDArray[np.generic]) -> NDArray[np.float64]:
         """Give the dissimilarity index of raw pixels, in units of the threshold.
 
         Args:
@@ -60,45 +60,16 @@ class TrainingVectors:
             whatever stands beside it.
 
         """
-        mean, gain = self.mean[:, np.newaxis], self.gain[:, np.newaxis]
-        scaled = np.ascontiguousarray((pixels.astype(np.float32) - mean) * gain)
-        nearest = np.sqrt(nearest_square(scaled, self.vectors))
-        index: NDArray[np.float32] = nearest / np.float32(self.spread * self.threshold)
-        return index
+        scaled = (pixels.T.astype(np.float64) - self.mean) * self.gain
+        tree = cKDTree(self.vectors, leafsize=_LEAF)
+        nearest, _ = tree.query(scaled, workers=-1)  # each pixel by itself
+        return np.asarray(nearest / (self.spread * self.threshold))
 
     def save(self, folder: Path) -> None:
         """Write the file into a package's folder."""
         one = np.array([self.spread, self.threshold])
         tensors = {"vectors": self.vectors, "mean": self.mean, "gain": self.gain}
         save_file({**tensors, "spread, threshold": one}, folder / VECTORS)
-
-
-@kernel
-def nearest_square(
-    pixels: NDArray[np.float32], vectors: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Give the squared distance of each pixel to the nearest vector.
-
-    Args:
-        pixels: Shape ``(band, pixel)``.
-        vectors: Shape ``(vector, band)``.
-
-    """
-    bands, count = pixels.shape
-    found = np.full(count, np.inf, np.float32)
-    square = np.empty(_RUN, np.float32)
-    for first in range(0, count, _RUN):
-        size = min(_RUN, count - first)
-        for vector in range(len(vectors)):
-            square[:size] = 0
-            for band in range(bands):
-                value = vectors[vector, band]
-                for place in range(size):
-                    apart = pixels[band, first + place] - value
-                    square[place] += apart * apart
-            for place in range(size):
-                found[first + place] = min(found[first + place], square[place])
-    return found
 
 
 def load_vectors(package: ModelPackage) -> TrainingVectors:
