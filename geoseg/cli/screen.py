@@ -114,8 +114,9 @@ class Screen:
             show_json(report.to_json())
         elif not self._quiet:
             show(_areas(report))
+            width = max(map(len, report.products))
             for name, path in report.products.items():
-                show_line(f"[bold]{name:<11}[/] {escape(path)}")
+                show_line(f"[bold]{name:<{width}}[/] {escape(path)}")
 
     def show_reports(self, reports: dict[str, Report]) -> None:
         """Show what came out for each of several maps."""
