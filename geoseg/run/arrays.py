@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, brief
 from geoseg.geo.cf import geobox_of
 from geoseg.scene import Scene, SceneOptions
 
@@ -46,8 +46,8 @@ def as_inputs(
         yield image.inputs, replace(options, scene=image.options) if plain else options
     elif not hasattr(image, "dims"):
         raise SceneError(
-            f"a scene is files, a geoseg.Scene or an xarray.DataArray, got a "
-            f"{type(image).__name__}"
+            f"scene is {brief(image)}; give paths, patterns or URLs, a geoseg.Scene or "
+            f"an xarray.DataArray"
         )
     else:
         with tempfile.TemporaryDirectory(prefix="geoseg-array-") as folder:

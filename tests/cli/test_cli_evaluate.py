@@ -219,7 +219,7 @@ def bad_references(tmp_path):
     return {
         far: "does not lie on the map",
         beside: "does not lie on the map",
-        nameless: "name one of its own, as in --class-field 'kind': kind",
+        nameless: "name one of its own, as in --class-field kind: kind",
         nothing: "is empty",
         unlabelled: "none of the 2 points on the map has a class yet",
         hollow: "no polygon of",
