@@ -109,6 +109,7 @@ def make_plan(
     area: Window,
     touches: Callable[[Window], bool],
     identity: Mapping[str, str],
+    fills: Callable[[Window], bool] | None = None,
 ) -> Plan:
     """Plan a run.
 
@@ -117,6 +118,8 @@ def make_plan(
         lattice: Its tiles.
         area: The output raster's pixels in the scene.
         touches: Whether a window may hold pixels of the AOI.
+        fills: Whether every pixel of a window is in it for sure: where it is, the tiles
+            of a block need not be asked for one by one.
         identity: Every input and setting that changes pixels, by name.
 
     Raises:
@@ -128,7 +131,11 @@ def make_plan(
     tiles = 0
     near = _near(lattice.rows, area.rows), _near(lattice.cols, area.cols)
     for row, col in product(*near):
-        count = _touched_tiles(lattice, Block(row, col), touches)
+        block = Block(row, col)
+        if fills is not None and fills(lattice.block_view(block)):
+            count = len(lattice.tiles(block))
+        else:
+            count = _touched_tiles(lattice, block, touches)
         flags[row * across + col] = count > 0
         tiles += count
     if not tiles:

@@ -130,6 +130,7 @@ def prepare(  # what segment takes, and how much may be read
         lattice,
         area=aoi.window,
         touches=aoi.touches,
+        fills=aoi.fills,
         identity={
             **identify_input(scene, aoi),
             **identify_models(predictor),

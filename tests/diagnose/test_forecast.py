@@ -55,6 +55,20 @@ def test_overviews_give_an_estimate_and_without_them_there_is_none(
     assert (after.tiles_empty_is_exact, exact.tiles_empty_is_exact) == (False, True)
 
 
+@pytest.mark.parametrize("corner", ["300100 5899900", "306900 5899900"])
+def test_empty_tiles_are_counted_alike_one_by_one_and_by_blocks(half_scene, corner):
+    with rasterio.open(half_scene, "r+") as dataset:
+        dataset.build_overviews([2], rasterio.enums.Resampling.nearest)
+    aoi = f"EPSG:32633;POLYGON (({corner}, 306900 5897100, 300100 5897100, {corner}))"
+    options = geoseg.SegmentOptions(block=2, tile=64, overlap=0)
+    quick, exact = (
+        geoseg.plan(half_scene, aoi=aoi, options=options, exact=exact)
+        for exact in (False, True)
+    )
+    assert quick.tiles_empty == exact.tiles_empty > 0
+    assert quick.tiles == exact.tiles
+
+
 def test_the_command_line_shows_the_forecast(half_scene, tmp_path):
     arguments = ["plan", str(half_scene), "-o", str(tmp_path / "out")]
     shown = CliRunner().invoke(main, arguments)

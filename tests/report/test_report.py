@@ -61,6 +61,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "checksums",
         "mask",
         "confidence",
+        "outside",
         "warnings",
     ]
     assert read["scene"]["path"] == "scène.tif"

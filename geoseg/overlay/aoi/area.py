@@ -65,6 +65,10 @@ class Aoi:
             return common is not None
         return len(self._edges.runs(common)) > 0
 
+    def fills(self, window: Window) -> bool:
+        """Tell whether a window is in for sure: each pixel, of a whole scene, say."""
+        return self.window.contains(window) and self._is_full
+
     def told(self, warnings: tuple[str, ...]) -> Aoi:
         """Give the same area with more warnings."""
         return Aoi(self.geometry, self.geobox, self.window, self.warnings + warnings)
