@@ -72,7 +72,7 @@ def command(
 
     \b
     For example:
-      geoseg change 2020/landcover.tif 2025/landcover.tif -o change/ --min-area 0.5ha
+      geoseg change 2020/landcover.tif 2025/landcover.tif -o change/
 
     change.tif shows each transition in a colour, change.csv has the matrix in hectares,
     and the polygons are the ground that changed. Draw a sample within the transitions

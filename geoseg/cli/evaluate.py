@@ -97,6 +97,9 @@ def command(
     For example:
       geoseg evaluate out/landcover.tif --reference labels.gpkg -o accuracy/
       geoseg evaluate out/landcover.tif --reference points.gpkg --stratified
+
+    Each pixel or point of the reference that lies on the map counts once; ground of
+    which it says nothing is left out.
     """
     names = ("band", "confidence", "output", "overwrite", "strata", "within")
     given = {name: flags.pop(name) for name in names}

@@ -76,7 +76,7 @@ def command(
 
     \b
     For example:
-      geoseg vectorize out/landcover.tif -o tidy.gpkg --min-area 0.5ha --simplify 15m
+      geoseg vectorize out/landcover.tif -o tidy.gpkg --min-area 0.5ha
 
     No polygon is cut at a tile's edge, and neighbours share their boundary, simplified
     or not.
