@@ -14,9 +14,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.request import Request
 
-from geoseg.errors import ChangedError, SceneError
+from geoseg.errors import ChangedError, RunError, SceneError
 from geoseg.storage.remote import (
     as_url,
     ask,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _HEADER = 64 * 1024
 """Bytes that are hashed."""
+_GONE = frozenset((404, 410))
+"""The answers of a web server that mean that there is no such file."""
 _inodes: dict[str, int] = {}
 """Which file of the disk each was when this process looked at it first or anew: a copy
 of it, on another machine or after a move, is the same file to others, and not to a run
@@ -92,6 +95,7 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
 
     Raises:
         ChangedError: It was changed, replaced or taken away.
+        RunError: A server does not tell; the message says what it answers.
 
     """
     if not _is_same(place, known, wholly=wholly):
@@ -112,8 +116,19 @@ def _is_same(place: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
                 inode = _inodes.get(known.path, status.st_ino)
                 return (*state, status.st_ino) == (known.size, known.changed, inode)
         return not wholly or take_fingerprint(place) == known
-    except (OSError, SceneError):
-        return False
+    except (OSError, SceneError) as error:
+        if as_url(place) is None or _is_gone(error):
+            return False
+        # A server that refuses or is silent says nothing of the file.
+        raise RunError(str(error)) from error
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether a server or a store says that there is no such file (any more)."""
+    cause = error.__cause__
+    if isinstance(cause, HTTPError):
+        return cause.code in _GONE
+    return isinstance(cause, FileNotFoundError)
 
 
 def _of_file(path: Path) -> Fingerprint:

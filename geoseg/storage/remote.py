@@ -104,6 +104,14 @@ def nothing_at(url: str, error: FileNotFoundError) -> str:
     return f"there is nothing at {without_secrets(url)}{told}; check the address"
 
 
+def refusal(url: str, error: HTTPError) -> str:
+    """Say what a web server answered instead of a file."""
+    return (
+        f"{without_secrets(url)} answers {error.code} ({error.reason}); check the "
+        f"address, and whether it wants a login"
+    )
+
+
 @contextmanager
 def read_from(url: str, settings: str) -> Iterator[None]:
     """Say in a sentence why nothing can be read from a URL.
@@ -122,6 +130,9 @@ def read_from(url: str, settings: str) -> Iterator[None]:
         raise SceneError(str(error)) from error
     except FileNotFoundError as error:
         raise SceneError(nothing_at(url, error)) from error
+    except HTTPError as error:
+        error.close()
+        raise SceneError(refusal(url, error)) from error
     except Exception as error:  # each store's client has errors of its own
         raise SceneError(
             f"{without_secrets(url)} cannot be read ({' '.join(str(error).split())}); "

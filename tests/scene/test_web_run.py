@@ -14,6 +14,7 @@ from members import sample, write_raster
 from web import served
 
 import geoseg
+from geoseg.errors import ChangedError
 from geoseg.run.cluster import open_client
 from geoseg.run.tasks import THREADS, tasks_at_once
 from geoseg.scene.files import datasets
@@ -74,9 +75,7 @@ def test_a_server_that_fails_midway_is_named_and_the_run_goes_on_later(
 
         monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", f"/vsicurl/{address}")
 
-        # Whichever asks first: a block that is read, or the look after one that was.
-        either = r"block .* answers 403 \(Forbidden|is not what it was"
-        with pytest.raises(geoseg.RunError, match=either):
+        with pytest.raises(geoseg.RunError, match=r"block .* answers 403 \(Forbidden"):
             segment(scene, tmp_path / "out", block=1, on_step=fail)
         server.status = 0
         resumed = []
@@ -86,6 +85,25 @@ def test_a_server_that_fails_midway_is_named_and_the_run_goes_on_later(
 
         assert segment(scene, tmp_path / "out", block=1, on_step=note) == expected
         assert max(resumed) > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "words"),
+    [
+        (403, geoseg.RunError, r"answers 403 \(Forbidden"),
+        (404, ChangedError, "is not what it was"),
+    ],
+)
+def test_a_server_that_refuses_does_not_say_that_a_file_changed(
+    folder, status, error, words
+):
+    with served(folder) as (address, server):
+        scene = geoseg.open_scene(f"{address}/0.tif")
+        scene.check_unchanged()
+        server.status = status
+        with pytest.raises(error, match=words) as raised:
+            scene.check_unchanged()
+    assert isinstance(raised.value, ChangedError) == (status == 404)
 
 
 @dataclass

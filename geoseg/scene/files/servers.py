@@ -11,7 +11,13 @@ from urllib.request import Request
 
 from geoseg.errors import SceneError
 from geoseg.storage.fingerprint import request_headers
-from geoseg.storage.remote import as_url, ask, read_within, without_secrets
+from geoseg.storage.remote import (
+    as_url,
+    ask,
+    read_within,
+    refusal,
+    without_secrets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +73,7 @@ def _answer(url: str, headers: dict[str, str]) -> Iterator[HTTPResponse]:
             yield answer
     except HTTPError as error:
         error.close()
-        raise SceneError(
-            f"{name} answers {error.code} ({error.reason}); check the address, and "
-            f"whether it wants a login"
-        ) from error
+        raise SceneError(refusal(url, error)) from error
     except (URLError, HTTPException, TimeoutError, OSError) as error:
         raise SceneError(
             f"{name} does not answer ({getattr(error, 'reason', error)}); check the "
