@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import geopandas
 import numpy as np
 import pandas as pd
-import pyogrio
 
 from geoseg.errors import OutputError, json_text
-from geoseg.storage.authorship import checksum, mark_layer, signature
-from geoseg.storage.gdal_paths import writable
+from geoseg.storage.authorship import checksum, signature
 from geoseg.storage.staging import atomic_file
-from geoseg.storage.vectors.read_back import check_layer, writing
-from geoseg.storage.vectors.write import fixed_time
+from geoseg.storage.vectors.own_layer import write_own_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,7 +113,7 @@ def write_table(
         elif suffix == ".parquet":
             table.to_parquet(whole, index=False)
         else:
-            _write_geopackage(whole, _wide(table, zones, crs))
+            write_own_layer(whole, _wide(table, zones, crs), _LAYER, "MultiPolygon")
         told = {"geoseg": signature(), "sha256": checksum(whole), **source}
         text = json_text(told)
         sidecar(whole).write_text(f"{text}\n", encoding="utf-8")
@@ -134,24 +129,6 @@ def _wide(table: pd.DataFrame, zones: Zones, crs: CRS) -> geopandas.GeoDataFrame
         columns[called] = part["area_ha"].tolist()
     shapes = geopandas.GeoSeries(list(zones.shapes), crs=crs)
     return geopandas.GeoDataFrame(columns, geometry=shapes)
-
-
-def _write_geopackage(path: Path, table: geopandas.GeoDataFrame) -> None:
-    with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
-        pyogrio.write_dataframe(
-            table,
-            plain,
-            layer=_LAYER,
-            driver="GPKG",
-            geometry_type="MultiPolygon",
-            promote_to_multi=True,
-            # QGIS before 3.28 warns of later versions.
-            dataset_options={"VERSION": "1.3"},
-        )
-        with closing(sqlite3.connect(plain)) as database, database:
-            mark_layer(database, _LAYER)
-        empty = int(table.geometry.is_empty.sum())
-        check_layer(plain, _LAYER, len(table), empty=empty)
 
 
 def known(value: float) -> float | None:

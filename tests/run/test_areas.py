@@ -139,6 +139,9 @@ def test_features_of_one_name_are_one_district_and_it_says_so(tmp_path, values):
     found = geoseg.areas(path, zones=zones, by="name")
     assert found.to_frame().groupby("zone")["area_ha"].sum()["far"] == 0
     assert any("not on the map" in each for each in found.warnings)
+    geoseg.areas(path, zones=zones, by="name", output=tmp_path / "areas.gpkg")
+    table_of_zones = geopandas.read_file(tmp_path / "areas.gpkg")
+    assert table_of_zones.geometry.isna().tolist() == [False, True]
 
 
 def test_confidences_are_means_over_the_ground_of_a_class(tmp_path, values):

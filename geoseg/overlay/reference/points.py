@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +13,9 @@ from pyproj import CRS
 from geoseg.errors import LabelsError
 from geoseg.overlay.reference.ground_points import no_overlap
 from geoseg.raster.placed import are_on, pixels_at
-from geoseg.storage.authorship import mark_layer
 from geoseg.storage.gdal_paths import writable
-from geoseg.storage.vectors.read_back import check_layer, writing
+from geoseg.storage.vectors.own_layer import write_own_layer
+from geoseg.storage.vectors.read_back import writing
 from geoseg.storage.vectors.write import fixed_time
 
 if TYPE_CHECKING:
@@ -119,22 +117,16 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
     """
     check_points_suffix(path)
     driver = _POINT_DRIVERS[path.suffix.lower()]
-    in_geopackage = driver == "GPKG"
-    if not in_geopackage:
-        table = table.to_crs(_WGS84)
+    unfilled = [name for name in table if table[name].isna().all()]
+    table = table.astype(dict.fromkeys(unfilled, "string"))
+    if driver == "GPKG":
+        write_own_layer(path, table, _LAYER, "Point")
+        return
     with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
-            table.astype(
-                {name: "string" for name in table if table[name].isna().all()}
-            ),
+            table.to_crs(_WGS84),
             plain,
             layer=_LAYER,
             driver=driver,
             geometry_type="Point",
-            # QGIS before 3.28 warns of later versions.
-            dataset_options={"VERSION": "1.3"} if in_geopackage else None,
         )
-        if in_geopackage:
-            with closing(sqlite3.connect(plain)) as database, database:
-                mark_layer(database, _LAYER)
-            check_layer(plain, _LAYER, len(table))
