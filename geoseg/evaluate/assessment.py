@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from geoseg.errors import json_text
+from geoseg.geo.ground import HECTARE_M2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.geo.legend import Legend
-
-_HECTARE_M2 = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ class Assessment:
         ]
 
     def _stratified(self, estimates: StratifiedEstimates) -> dict[str, object]:
-        hectares = self.pixel_area_m2 / _HECTARE_M2
+        hectares = self.pixel_area_m2 / HECTARE_M2
         columns: dict[str, NDArray[Any]] = {
             "mapped_pixels": estimates.mapped,
             "mapped_ha": estimates.mapped * hectares,

@@ -15,7 +15,7 @@ from geoseg.evaluate.masks import MaskRaster
 from geoseg.evaluate.points import look_up
 from geoseg.evaluate.sample_design import check_design
 from geoseg.evaluate.sampling import count_pairs
-from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
+from geoseg.evaluate.stratified import FEWEST, StratifiedEstimates, stratified_estimates
 from geoseg.geo.legend import NODATA, Legend
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _NAMED = 5
 """Points that a sentence names at most."""
-_FEWEST = 2
-"""Points that an estimate needs of each class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +151,10 @@ def _refuse_few(
     """Refuse a stratum with too few points for an estimate."""
     sizes, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
     for name, size, number in zip(names, sizes, points, strict=True):
-        if number < _FEWEST:
+        if number < FEWEST:
             raise LabelsError(
                 f"{noun} {name!r} covers {size:,} pixels of the map but has {number} "
-                f"points; each {noun} needs at least {_FEWEST}"
+                f"points; each {noun} needs at least {FEWEST}"
             )
 
 

@@ -22,7 +22,7 @@ from geoseg.evaluate.intervals import Estimate, Strata, wilson
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_FEWEST = 2
+FEWEST = 2
 """Points of a stratum without which it has no variance."""
 
 
@@ -133,10 +133,10 @@ def _check(counts: NDArray[np.int64], pixels: NDArray[np.float64]) -> None:
             "counts of points and pixels are no less than 0, and some more"
         )
     size, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
-    few = np.flatnonzero((size > 0) & (points < _FEWEST))
+    few = np.flatnonzero((size > 0) & (points < FEWEST))
     if few.size:
         raise LabelsError(
-            f"each stratum needs at least {_FEWEST} points, but stratum "
+            f"each stratum needs at least {FEWEST} points, but stratum "
             f"{few[0] + 1} of {size.size} has {points[few[0]]}; label more of it"
         )
     if ((pixels == 0) & (counts.sum(axis=2) > 0)).any():

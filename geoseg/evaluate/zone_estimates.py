@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.evaluate.stratified import stratified_estimates
+from geoseg.evaluate.stratified import FEWEST, stratified_estimates
 from geoseg.geo.legend import NODATA
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from geoseg.evaluate.zonal import ZonalAreas
     from geoseg.geo.legend import Legend
     from geoseg.overlay.reference import Points
-
-_FEWEST = 2
-"""Points without which a class has no variance in a zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +83,9 @@ def _lacking(
     """Say which class has too few points in a zone for an estimate, if one has."""
     if not areas.any():
         return "no ground with a class"
-    there = np.where(areas > 0, points, _FEWEST)
+    there = np.where(areas > 0, points, FEWEST)
     worst = int(there.argmin())
-    if there[worst] >= _FEWEST:
+    if there[worst] >= FEWEST:
         return ""
     name = list(legend)[worst].name
-    return f"too few points: {there[worst]} on {name}, and {_FEWEST} are needed"
+    return f"too few points: {there[worst]} on {name}, and {FEWEST} are needed"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from affine import Affine
     from numpy.typing import NDArray
 
+HECTARE_M2 = 10_000
+"""Square metres."""
 _WGS84 = (6_378_137.0, 0.0066943799901413165)
 """Equatorial radius in metres and squared eccentricity."""
 _STEP_M = 10.0

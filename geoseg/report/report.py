@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import InputError, json_text
+from geoseg.geo.ground import HECTARE_M2
 from geoseg.geo.legend import NODATA, UNKNOWN, Legend
 from geoseg.raster import ClassMap, Extent
 from geoseg.storage.staging import atomic_file
@@ -25,7 +26,6 @@ Json: TypeAlias = (
 )
 """What a report's free fields may hold."""
 
-_HECTARE_M2 = 10_000
 _CLASSES = frozenset(("landcover", "mask"))
 """Products that are class maps."""
 _VECTORS = ("gpkg", "parquet", "fgb", "geojson", "geojsonl", "shp")
@@ -205,7 +205,7 @@ def class_areas(
                 land_class.name,
                 land_class.colour,
                 extent.pixels,
-                area_ha=extent.area_m2 / _HECTARE_M2,
+                area_ha=extent.area_m2 / HECTARE_M2,
                 share=extent.area_m2 / total if total else 0.0,
                 confidence=(confidences or {}).get(land_class.id),
             )

@@ -24,6 +24,7 @@ from geoseg.evaluate.zone_table import (
     to_frame,
     write_table,
 )
+from geoseg.geo.ground import HECTARE_M2
 from geoseg.overlay.aoi import Area, Zones, read_zones, told
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from geoseg.geo.legend import Legend
 
-_HECTARE_M2 = 10_000.0
 WHOLE = "whole map"
 """The name of the one zone where none are given."""
 
@@ -219,16 +219,16 @@ def _rows(
                 zone=zone,
                 class_id=each.number,
                 class_name=each.name,
-                area_ha=float(found.areas[cell]) / _HECTARE_M2,
+                area_ha=float(found.areas[cell]) / HECTARE_M2,
                 share=known(found.shares[cell]),
                 confidence=known(found.confidence[cell]),
             )
             if estimates is not None:
                 row = replace(
                     row,
-                    estimate_ha=known(estimates.area[cell] / _HECTARE_M2),
-                    low_ha=known(estimates.low[cell] / _HECTARE_M2),
-                    high_ha=known(estimates.high[cell] / _HECTARE_M2),
+                    estimate_ha=known(estimates.area[cell] / HECTARE_M2),
+                    low_ha=known(estimates.low[cell] / HECTARE_M2),
+                    high_ha=known(estimates.high[cell] / HECTARE_M2),
                     note=estimates.notes[at],
                 )
             yield row

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
+from geoseg.geo.ground import HECTARE_M2
 from geoseg.options import PolygonOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
@@ -18,7 +19,12 @@ from geoseg.run.assess import beside_map
 from geoseg.storage.authorship import REPORT, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
-from geoseg.storage.vectors.write import FORMATS, write_style
+from geoseg.storage.vectors.write import (
+    FORMATS,
+    check_place,
+    write_polygons,
+    write_style,
+)
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from geoseg.evaluate.transitions import Counted
     from geoseg.geo.legend import Legend
 
-_HECTARE_M2 = 10_000.0
 _RASTER, _TABLE, _POLYGONS = "change.tif", "change.csv", "change"
 _BIASED = (
     "areas of change that are counted on two maps are biased by the errors of both; "
@@ -122,6 +127,7 @@ def change(
     for path in made:
         check_replaceable(path, overwrite=overwrite)
     pair, warnings = _pair(before, after, options)
+    check_place([FORMATS[each] for each in options.formats], pair.geobox)
     with locked_folder(folder):
         on_step(Step("change", warnings=warnings))
         counted = pair.count()
@@ -148,9 +154,9 @@ def change(
                 before=str(before),
                 after=str(after),
                 classes=tuple(each.name for each in pair.legend),
-                hectares=tuple(map(tuple, (counted.areas / _HECTARE_M2).tolist())),
+                hectares=tuple(map(tuple, (counted.areas / HECTARE_M2).tolist())),
                 pixels=tuple(map(tuple, counted.pixels.tolist())),
-                doubtful_ha=counted.doubtful_m2 / _HECTARE_M2,
+                doubtful_ha=counted.doubtful_m2 / HECTARE_M2,
                 products=products,
                 warnings=warnings,
                 checksums=checksums(workshop),
@@ -209,7 +215,7 @@ def _pair(
 def _write_matrix(path: Path, legend: Legend, counted: Counted) -> None:
     """Write hectares by what was (rows) and what is (columns), with sums."""
     names = [each.name for each in legend]
-    areas = counted.areas / _HECTARE_M2
+    areas = counted.areas / HECTARE_M2
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["hectares, from \\ to", *names, "before"])
@@ -223,10 +229,11 @@ def _draw(
 ) -> set[str]:
     """Draw polygons of changed ground, if there is some, and tell the products."""
     changed = [each.name for each in legend if each.id != UNCHANGED.id]
-    if not changed:
+    if not changed or not options.formats:
         return set()
     how = replace(options.polygons, classes=options.polygons.classes or changed)
-    for each in options.formats:
-        target = workshop / f"{_POLYGONS}{FORMATS[each]}"
-        vectorize(workshop / _RASTER, target, options=how, on_step=on_step)
+    first, *more = (workshop / f"{_POLYGONS}{FORMATS[e]}" for e in options.formats)
+    frame = vectorize(workshop / _RASTER, first, options=how, on_step=on_step)
+    for target in more:
+        write_polygons(frame, target, legend=legend)
     return {f"polygons {each}" for each in options.formats}

@@ -153,6 +153,19 @@ def test_the_same_maps_give_the_same_bytes_and_own_files_are_replaced(maps, tmp_
     assert "somebody has changed it" in sentence
 
 
+def test_several_formats_hold_the_same_polygons(maps, tmp_path):
+    before, after, *_ = maps
+    options = geoseg.ChangeOptions(formats=("gpkg", "fgb", "parquet"))
+    folder = tmp_path / "change"
+    made = geoseg.change(before, after, folder, options=options)
+    one = geopandas.read_file(folder / "change.gpkg", layer="change")
+    other = geopandas.read_parquet(folder / "change.parquet")
+    assert len(geopandas.read_file(folder / "change.fgb")) == len(one)
+    assert sorted(one["area_m2"]) == pytest.approx(sorted(other["area_m2"]))
+    assert (folder / "change.qml").exists()
+    assert len([name for name in made.products if name.startswith("polygons")]) == 3
+
+
 def test_a_sample_is_drawn_within_the_transitions(maps, tmp_path):
     before, after, *_ = maps
     geoseg.change(before, after, tmp_path / "change")
