@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from scipy.spatial import cKDTree
 
 from geoseg.errors import ModelError
 from geoseg.models.package.locate import inside
@@ -60,6 +59,8 @@ class TrainingVectors:
             whatever stands beside it.
 
         """
+        from scipy.spatial import cKDTree  # noqa: PLC0415  # few runs ask for it
+
         scaled = (pixels.T.astype(np.float64) - self.mean) * self.gain
         tree = cKDTree(self.vectors, leafsize=_LEAF)
         nearest, _ = tree.query(scaled, workers=-1)  # each pixel by itself
