@@ -19,6 +19,7 @@ from exactextract.raster import NumPyRasterSource
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
+from geoseg.overlay.aoi import only_polygons
 from geoseg.raster.measured import pixel_areas, squares
 
 if TYPE_CHECKING:
@@ -122,7 +123,10 @@ def _in_pixels(shapes: NDArray[np.object_], transform: Affine) -> NDArray[np.obj
         cols, rows = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
         return np.column_stack([cols, -rows])
 
-    return np.asarray(shapely.transform(shapes, to_pixels), object)
+    moved = np.asarray(shapely.transform(shapes, to_pixels), object)
+    bent = ~(shapely.is_valid(moved) | shapely.is_missing(moved))  # by rounding
+    moved[bent] = shapely.make_valid(moved[bent])
+    return moved
 
 
 def _box(window: Window) -> shapely.Geometry:
@@ -143,7 +147,12 @@ def _covered(
     whole = shapely.covers(shapes[zones], box)
     for zone in zones[whole].tolist():
         yield zone, slice(None), 1.0
-    if whole.all():
+    # Given parts that only touch the cells, exactextract 0.3 may end the process.
+    cut = zones[~whole]
+    parts = [only_polygons(each) for each in shapely.intersection(shapes[cut], box)]
+    frame = geopandas.GeoDataFrame({"zone": cut}, geometry=parts, crs=_WKT)
+    frame = frame[~frame.is_empty]
+    if frame.empty:
         return
     left, low, right, top = box.bounds
     plane = NumPyRasterSource(
@@ -154,8 +163,6 @@ def _covered(
         ymax=top,
         srs_wkt=_WKT,
     )
-    cut = zones[~whole]
-    frame = geopandas.GeoDataFrame({"zone": cut}, geometry=shapes[cut], crs=_WKT)
     found = exact_extract(
         plane, frame, ["cell_id", "coverage"], include_cols=["zone"], output="pandas"
     )

@@ -12,12 +12,21 @@ import rasterio
 import shapely
 from affine import Affine
 from class_maps import CORNER, NAMES, call, points, refuse, write
-from pyproj import Geod
+from paths import SAMPLE
+from pyproj import CRS, Geod
 
 import geoseg
 from geoseg.errors import InputError
+from geoseg.evaluate.zonal import zonal_areas
+from geoseg.geo.geobox import GeoBox
+from geoseg.geo.legend import plain_legend
+from geoseg.geo.windows import Window
+from geoseg.overlay.aoi import Zones
+from geoseg.raster.arrays import ArrayMap
+from geoseg.raster.measured import pixel_areas
 
 ROWS, COLS = 90, 120
+LEGEND = plain_legend(range(3))
 
 
 @pytest.fixture
@@ -125,6 +134,40 @@ def test_a_map_larger_than_a_square_is_summed_over_its_squares(tmp_path):
     covered = np.bincount(values.ravel(), np.outer(rows, cols).ravel())
     found = table(path, zones=zones, by="name")["area_ha"].to_numpy()
     assert found / found.sum() == pytest.approx(covered / covered.sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_districts_along_pixels_that_reach_beyond_the_map_are_counted(seed):
+    """Their areas are sums of quarters of pixels: numpy counts them exactly.
+
+    Given a part that only touches the map, the library that cuts pixels may end the
+    process.
+    """
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(-20, 90, (8, 2)) / 2
+    sizes = rng.integers(1, 50, (8, 2)) / 2
+    boxes = np.column_stack([corners, corners + sizes])
+    boxes = np.vstack([boxes, [(-7.5, 5, 0, 12)]])  # beside the map, along its edge
+    shape = shapely.union_all([shapely.box(*each) for each in boxes])
+    plane = GeoBox(24, 31, Affine.translation(0, 0), CRS.from_epsg(32633))
+    halves = np.zeros((48, 62), bool)
+    for left, top, right, low in (boxes * 2).astype(int).clip(0).tolist():
+        halves[top:low, left:right] = True
+    values = rng.integers(0, 3, (24, 31), np.uint8)
+    zones = Zones(("a",), np.array([shape], object), ())
+    found = zonal_areas(ArrayMap(values, plane, LEGEND), zones, LEGEND, None)
+    parts = halves.reshape(24, 2, 31, 2).mean(axis=(1, 3))
+    sizes_m2 = pixel_areas(plane, Window(0, 0, 24, 31))
+    expected = np.bincount(values.ravel(), (parts * sizes_m2).ravel(), 3)
+    assert found.areas[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_labels_of_the_sample_are_districts_as_well(tmp_path):
+    with rasterio.open(SAMPLE / "scene.tif") as dataset:
+        profile = {"crs": dataset.crs, "transform": dataset.transform}
+    class_map = write(tmp_path / "map.tif", np.ones((300, 700), np.uint8), **profile)
+    found = table(class_map, zones=SAMPLE / "labels.gpkg", by="class")
+    assert found.groupby("zone")["area_ha"].sum().max() > 1
 
 
 def test_features_of_one_name_are_one_district_and_it_says_so(tmp_path, values):

@@ -11,6 +11,7 @@
 from geoseg.overlay.aoi.area import Aoi, whole_scene
 from geoseg.overlay.aoi.given import Area, told
 from geoseg.overlay.aoi.read import read_aoi, read_features
+from geoseg.overlay.aoi.reproject import only_polygons
 from geoseg.overlay.aoi.zones import Zones, read_zones
 from geoseg.storage.vectors.read import split_layer
 
@@ -18,6 +19,7 @@ __all__ = [
     "Aoi",
     "Area",
     "Zones",
+    "only_polygons",
     "read_aoi",
     "read_features",
     "read_zones",

@@ -61,7 +61,7 @@ def united(name: str, shapes: NDArray[np.object_]) -> tuple[Geometry, list[str]]
     if invalid.any():
         reason = shapely.is_valid_reason(polygons[invalid][0])
         warnings.append(f"{name}: repaired {invalid.sum()} invalid polygons ({reason})")
-    area = _only_polygons(shapely.union_all(shapely.make_valid(polygons)))
+    area = only_polygons(shapely.union_all(shapely.make_valid(polygons)))
     if area.is_empty:
         raise AoiError(
             f"the polygons of the area of interest {name} are invalid and enclose "
@@ -75,8 +75,8 @@ def _parts(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     return np.asarray(shapely.get_parts(shapely.get_parts(shapes)))
 
 
-def _only_polygons(geometry: Geometry) -> Geometry:
-    """Drop the points and lines that a repair may leave."""
+def only_polygons(geometry: Geometry) -> Geometry:
+    """Drop the points and lines that a repair or a cut may leave."""
     parts = _parts(np.array([geometry]))
     kinds = shapely.get_type_id(parts)
     return shapely.union_all(parts[kinds == shapely.GeometryType.POLYGON])
@@ -148,7 +148,7 @@ def _nearby(area: Geometry, crs: CRS, geobox: GeoBox) -> Geometry:
     frame = shapely.box(*(edges + np.array([-reach, -reach, reach, reach])))
     if frame.contains(area) or not frame.intersects(area):
         return area
-    return _only_polygons(area.intersection(frame))
+    return only_polygons(area.intersection(frame))
 
 
 def _reproject(area: Geometry, source: CRS, target: CRS) -> Geometry:
@@ -160,4 +160,4 @@ def _reproject(area: Geometry, source: CRS, target: CRS) -> Geometry:
     moved = shapely.transform(dense, move, interleaved=False)
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         return moved
-    return _only_polygons(shapely.make_valid(moved))
+    return only_polygons(shapely.make_valid(moved))
