@@ -24,6 +24,7 @@ from geoseg.storage.remote import (
     file_system,
     read_from,
     read_within,
+    refusal,
     without_secrets,
 )
 
@@ -117,15 +118,16 @@ def _is_same(place: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
                 return (*state, status.st_ino) == (known.size, known.changed, inode)
         return not wholly or take_fingerprint(place) == known
     except (OSError, SceneError) as error:
-        if as_url(place) is None or _is_gone(error):
+        url, cause = as_url(place), error.__cause__
+        if url is None or _is_gone(cause):
             return False
         # A server that refuses or is silent says nothing of the file.
-        raise RunError(str(error)) from error
+        why = refusal(url, cause) if isinstance(cause, HTTPError) else str(error)
+        raise RunError(why) from error
 
 
-def _is_gone(error: Exception) -> bool:
+def _is_gone(cause: BaseException | None) -> bool:
     """Whether a server or a store says that there is no such file (any more)."""
-    cause = error.__cause__
     if isinstance(cause, HTTPError):
         return cause.code in _GONE
     return isinstance(cause, FileNotFoundError)

@@ -130,10 +130,9 @@ def read_from(url: str, settings: str) -> Iterator[None]:
         raise SceneError(str(error)) from error
     except FileNotFoundError as error:
         raise SceneError(nothing_at(url, error)) from error
-    except HTTPError as error:
-        error.close()
-        raise SceneError(refusal(url, error)) from error
     except Exception as error:  # each store's client has errors of its own
+        if isinstance(error, HTTPError):
+            error.close()  # else its socket lives as long as what is raised
         raise SceneError(
             f"{without_secrets(url)} cannot be read ({' '.join(str(error).split())}); "
             f"check the address, and the settings that reach it, such as {settings}"
