@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from geoseg.train.chips.options import TileOptions
     from geoseg.train.options import TrainOptions
     from geoseg.train.train import Trained, train
-    from geoseg.vectorize.frame import polygons
+    from geoseg.vectorize.geodataframe import polygons
     from geoseg.vectorize.polygonize import vectorize
 
     __version__: str
@@ -132,7 +132,7 @@ _HOMES = {
     "open_scene": "geoseg.scene",
     "plan": "geoseg.diagnose.forecast",
     "plan_each": "geoseg.diagnose.forecast",
-    "polygons": "geoseg.vectorize.frame",
+    "polygons": "geoseg.vectorize.geodataframe",
     "sample_points": "geoseg.run.sample_points",
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",

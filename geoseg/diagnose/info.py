@@ -12,7 +12,7 @@ import numpy as np
 from geoseg.errors import ModelError, json_text
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
-from geoseg.models.package.other_names import candidates, others
+from geoseg.models.package.families import candidates, others
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.report.footprints import Footprints, write_footprints

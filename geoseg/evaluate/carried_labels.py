@@ -8,7 +8,7 @@ import shapely
 
 from geoseg.errors import LabelsError
 from geoseg.evaluate.sample_design import design_path
-from geoseg.raster.placed import pixels_at
+from geoseg.raster.resampled import pixels_at
 from geoseg.storage.authorship import check_idle, check_replaceable
 from geoseg.storage.vectors.read import REFERENCE, read_layer
 

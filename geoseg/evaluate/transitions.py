@@ -12,7 +12,7 @@ from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.overlay.reference import may_overlap
 from geoseg.raster.measured import pixel_areas, squares
-from geoseg.raster.placed import PlacedMap
+from geoseg.raster.resampled import ResampledMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,13 +47,13 @@ class MapPair:
 
     before: ClassMap
     """The earlier map."""
-    after: PlacedMap
+    after: ResampledMap
     """The later one, asked at the centres of the earlier one's pixels."""
     ids: NDArray[np.uint8]
     """The earlier map's id of each id of the later one, shape ``(256,)``; 255 none."""
     legend: Legend
     """The earlier map's classes."""
-    confidences: tuple[PlacedMap, ...] = ()
+    confidences: tuple[ResampledMap, ...] = ()
     """Confidences of either map, in percent."""
     least: int = 0
     """What is less sure than so many percent does not count."""
@@ -91,10 +91,10 @@ class MapPair:
         legend = before.legend()
         return cls(
             before,
-            PlacedMap(after, own),
+            ResampledMap(after, own),
             _ids(legend, after.legend(), mapping),
             legend,
-            tuple(PlacedMap(each, own) for each in confidences),
+            tuple(ResampledMap(each, own) for each in confidences),
             least,
         )
 

@@ -14,7 +14,7 @@ from geoseg.errors import InputError, ModelError, SceneError
 from geoseg.geo.ground import unit_steps
 from geoseg.geo.windows import Window
 from geoseg.models.band_match import BandMatch, match_bands
-from geoseg.models.package.other_names import candidates, others
+from geoseg.models.package.families import candidates, others
 from geoseg.models.package.package import ModelPackage
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@
 * `read` is the one reader of class rasters, of geoseg and of other tools
 * `values` says which values one holds, and gives them ids
 * `names` finds what other tools call them, and their colours
-* `placed` asks a class raster at the pixels of another plane
+* `resampled` asks a class raster at the pixels of another plane
 * `windows` says our windows in rasterio's words
 """
 

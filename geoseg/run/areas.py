@@ -30,7 +30,7 @@ from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.assess import beside_map
-from geoseg.run.spread import spread
+from geoseg.run.cluster import block_map
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.vectors.read import split_layer
@@ -202,7 +202,7 @@ def _estimates(
             f"an estimate needs points that were drawn within the map's classes "
             f"(geoseg sample-points draws them), but {path} covers ground"
         )
-    with spread(0, None) as map_blocks:
+    with block_map(0, None) as map_blocks:
         at = Comparison(source, legend, None, None, map_blocks)
         sampled = at.sample(path, points, Population.of(source, None))
     inside = partial(zones_at, zones, source.geobox.transform)

@@ -19,7 +19,7 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.spread import spread
+from geoseg.run.cluster import block_map
 from geoseg.scene import absolute
 from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
@@ -136,7 +136,7 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     sure, warnings = beside_map(source, confidence, "calibration is not measured")
     estimates: StratifiedEstimates | None = None
     pixel_area_m2 = source.geobox.pixel_area_m2()
-    with spread(options.workers, options.scheduler) as map_blocks:
+    with block_map(options.workers, options.scheduler) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
             tolerance, aspect = _tolerance(options.boundary_tolerance, source.geobox)

@@ -18,7 +18,7 @@ from geoseg.geo.legend import NODATA, Legend
 from geoseg.overlay.reference import check_points_suffix, places, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.spread import spread
+from geoseg.run.cluster import block_map
 from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
 from geoseg.storage.lock import locked_file
@@ -147,7 +147,7 @@ def _draw(
     population: Population, class_map: Path | str, options: SampleOptions
 ) -> tuple[Drawn, Legend, NDArray[np.int64]]:
     """Draw points; give with them the legend and the pixels of each value 0 to 255."""
-    with spread(options.workers, options.scheduler) as map_blocks:
+    with block_map(options.workers, options.scheduler) as map_blocks:
         counts = count_classes(population, map_blocks=map_blocks)
         pixels = counts.copy()
         pixels[NODATA] = 0

@@ -10,7 +10,7 @@ The rooms, in the order that an image comes together:
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `members` are a scene's members, laid on its grid
 * `image` is the scene: what the rest of geoseg reads
-* `frame` is what all scenes begin with: headers, a grid
+* `assemble` is what all scenes begin with: headers, a grid
 * `beside` puts bands in files of their own together, `completing` holds what a item
   says and what its files say, `catalogue` makes members of items
 * `tally` adds up what pixels come to, in any order; `statistics` does so for a whole

@@ -12,9 +12,9 @@ from geoseg.geo.kernel import is_kept
 from geoseg.vectorize.blocks import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.memory import watched
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.network import Network, trace_map
-from geoseg.vectorize.proportion import watched
 from geoseg.vectorize.rings import assemble, draw
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.smooth import smooth

@@ -156,7 +156,7 @@ BAD_ADDRESSES = ["tcp://127.0.0.1:9", "tcp://[", "carrier-pigeon://coop", "tcp:/
 
 @pytest.mark.parametrize("address", [*BAD_ADDRESSES, "mute"])
 def test_a_scheduler_that_does_not_answer_is_refused(address, monkeypatch, mute):
-    monkeypatch.setattr("geoseg.run.cluster.scheduler._ANSWER_S", 1)
+    monkeypatch.setattr("geoseg.run.cluster.remote._ANSWER_S", 1)
     with (
         pytest.raises(ClusterError, match="no dask scheduler answers at"),
         open_client(scheduler=mute if address == "mute" else address),
@@ -175,8 +175,8 @@ def test_a_worker_is_no_scheduler(processes):
 
 def test_no_client_is_made_that_is_bound_to_fail(monkeypatch):
     """One would hold a lock that the next client's loop needs, were it collected."""
-    monkeypatch.setattr("geoseg.run.cluster.scheduler._ANSWER_S", 0.2)
-    monkeypatch.setattr("geoseg.run.cluster.scheduler.Client", None)
+    monkeypatch.setattr("geoseg.run.cluster.remote._ANSWER_S", 0.2)
+    monkeypatch.setattr("geoseg.run.cluster.remote.Client", None)
     for address in BAD_ADDRESSES:
         with pytest.raises(ClusterError), open_client(scheduler=address):
             pass

@@ -7,7 +7,7 @@ import pytest
 
 from geoseg.errors import ClusterError
 from geoseg.run.cluster import open_client
-from geoseg.run.cluster.scheduler import remote_client
+from geoseg.run.cluster.remote import remote_client
 
 
 def listening(process):

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from geoseg.errors import VectorError
 from geoseg.geo.legend import NODATA
-from geoseg.storage.vectors.bent_sides import Reach
+from geoseg.storage.vectors.densify import Reach
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.way import Way
 from geoseg.storage.vectors.write import write_polygons

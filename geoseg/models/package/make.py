@@ -29,7 +29,7 @@ from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.network_config import complete, find_config
 from geoseg.models.package.new import NewPackage, describe
 from geoseg.models.package.new_folder import new_folder
-from geoseg.models.package.onnx_said import complete_from_onnx
+from geoseg.models.package.onnx_metadata import complete_from_onnx
 from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.pickled import read_content, tensors_in
 from geoseg.models.package.trial import (

@@ -10,8 +10,8 @@ import numpy as np
 from geoseg.errors import LabelsError, SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.raster.placed import PlacedMap
 from geoseg.raster.read import open_labels_raster
+from geoseg.raster.resampled import ResampledMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,14 +78,14 @@ class LabelRaster:
         for each in self.legend:
             known = (values[name] for name in _names(each) if name in values)
             table[each.id] = next(known, NODATA)
-        return PlacedRaster(PlacedMap(self.source, geobox), tuple(table))
+        return PlacedRaster(ResampledMap(self.source, geobox), tuple(table))
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedRaster:
     """A class raster on the pixels of a plane."""
 
-    placed: PlacedMap
+    placed: ResampledMap
     """The raster on the plane."""
     table: tuple[int, ...]
     """What each of its ids becomes, 0 to 255; 255 is none."""

@@ -14,7 +14,7 @@ the class that its centre lies in, whatever the grid of the reference.
 from geoseg.overlay.reference.ground_points import may_overlap
 from geoseg.overlay.reference.points import Points, check_points_suffix, write_points
 from geoseg.overlay.reference.read import read_reference
-from geoseg.raster.placed import places
+from geoseg.raster.resampled import places
 
 __all__ = [
     "Points",

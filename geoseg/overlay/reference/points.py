@@ -12,7 +12,7 @@ from pyproj import CRS
 
 from geoseg.errors import LabelsError
 from geoseg.overlay.reference.ground_points import no_overlap
-from geoseg.raster.placed import are_on, pixels_at
+from geoseg.raster.resampled import are_on, pixels_at
 from geoseg.storage.gdal_paths import writable
 from geoseg.storage.vectors.own_layer import write_own_layer
 from geoseg.storage.vectors.read_back import writing

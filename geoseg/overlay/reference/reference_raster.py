@@ -12,8 +12,8 @@ from geoseg.errors import LabelsError, SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.reference.ground_points import may_overlap, no_overlap
 from geoseg.overlay.reference.matching import counterparts, other_classes
-from geoseg.raster.placed import PlacedMap
 from geoseg.raster.read import open_labels_raster
+from geoseg.raster.resampled import ResampledMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ class LabelRaster:
             LabelsError: The raster holds a class that the map does not know.
 
         """
-        values = PlacedMap(self.source, self.geobox).read(window)
+        values = ResampledMap(self.source, self.geobox).read(window)
         ids = np.asarray(self.ids, np.int16)[values]
         if (ids < 0).any():
             strange = [self.names[value] for value in np.unique(values[ids < 0])]

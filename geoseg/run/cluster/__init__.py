@@ -5,12 +5,12 @@ Its rooms, from below:
 * `local`: workers of this machine, closed to everybody else on it;
 * `gpus`: one worker for each GPU of this machine;
 * `presence`: who is there to work, and what is said where nobody is;
-* `scheduler`: a running scheduler, asked who it is;
+* `remote`: a running scheduler, asked who it is;
 * `client`: a dask client of whatever kind was asked for;
 * `worker_setup`: the workers of a run, which get its job and prove that they can do it.
 """
 
-from geoseg.run.cluster.client import dashboard_of, map_on, open_client
+from geoseg.run.cluster.client import block_map, dashboard_of, map_on, open_client
 from geoseg.run.cluster.gpus import default_workers
 from geoseg.run.cluster.presence import (
     LOST,
@@ -26,6 +26,7 @@ __all__ = [
     "NO_PATIENCE",
     "Patience",
     "Workforce",
+    "block_map",
     "dashboard_of",
     "default_workers",
     "in_our_words",

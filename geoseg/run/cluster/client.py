@@ -17,13 +17,15 @@ from geoseg.run.cluster.presence import (
     muttering_hushed,
     patiently,
 )
-from geoseg.run.cluster.scheduler import remote_client
+from geoseg.run.cluster.remote import remote_client
 from geoseg.run.tasks import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from distributed import SpecCluster
+
+    from geoseg.evaluate.blocks import BlockMap
 
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
@@ -117,3 +119,25 @@ def map_on(
         return made
 
     return spread
+
+
+@contextmanager
+def block_map(workers: int, scheduler: str | None) -> Iterator[BlockMap]:
+    """Give what applies a function to all blocks of a map, here or on workers.
+
+    Args:
+        workers: Worker processes to start on this machine; 0 for none.
+        scheduler: The address of a running scheduler, instead.
+
+    Yields:
+        `map` where there is neither.
+
+    Raises:
+        ClusterError: The scheduler does not answer, or has no worker.
+
+    """
+    if not workers and scheduler is None:
+        yield map
+        return
+    with open_client(workers, scheduler) as client:
+        yield map_on(client)

@@ -21,8 +21,8 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
-from geoseg.scene.files.hiccups import again
 from geoseg.scene.files.paths import file_of
+from geoseg.scene.files.retries import again
 from geoseg.storage.fingerprint import check_unchanged
 
 if TYPE_CHECKING:

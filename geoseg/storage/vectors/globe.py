@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.storage.vectors.bent_sides import Rings
+    from geoseg.storage.vectors.densify import Rings
     from geoseg.storage.vectors.way import Way
 
 DECIMALS = 7

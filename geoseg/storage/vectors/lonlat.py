@@ -10,7 +10,7 @@ import shapely
 from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
-from geoseg.storage.vectors.bent_sides import Reach, Rings, bend
+from geoseg.storage.vectors.densify import Reach, Rings, bend
 from geoseg.storage.vectors.globe import DECIMALS, on_globe
 from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.storage.vectors.way import WGS84, Way

@@ -25,7 +25,7 @@ _SIDE = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedMap:
+class ResampledMap:
     """A class raster on the pixels of a plane: each takes that at its centre."""
 
     source: ClassMap
