@@ -199,6 +199,15 @@ def test_a_package_holds_names_and_no_code_in_its_init(package):
     assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign}
 
 
+@pytest.mark.parametrize("package", sorted(PACKAGES), ids=str)
+def test_a_package_says_what_each_of_its_modules_is_and_names_no_other(package):
+    text = (GEOSEG / package / "__init__.py").read_text(encoding="utf-8")
+    said = set(re.findall(r"(?<!`)`(\w+)`", ast.get_docstring(ast.parse(text))))
+    modules = {each.stem for each in MODULES if each.parent == package}
+    packages = {each.name for each in PACKAGES if each.parent == package}
+    assert said == (modules | packages) - {"__init__"}
+
+
 @pytest.mark.parametrize("room", sorted(set(MAY_IMPORT) - {"__init__", "__main__"}))
 def test_the_architecture_names_every_room(room):
     words = ARCHITECTURE.read_text(encoding="utf-8")

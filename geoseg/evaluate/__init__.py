@@ -3,8 +3,16 @@
 * `confusion` counts classes: confusion matrix, IoU, F1, producer's and user's accuracy
 * `boundary` counts boundary pixels: boundary F1
 * `calibration` counts confidences: the expected calibration error
-* `blocks` does all three, block by block of a map of any size
-* `points` does it where the reference is points
+* `blocks` does all three block by block, inside `masks`; `points` and `at_points` do
+  it where the reference is points
+* `assessment` is what was found, `cautions` what to keep in mind, `products` the files,
+  `confusion_plot` the picture
+* `strata`, `sampling` and `sample_design` draw points to label, `carried_labels` keeps
+  those of an earlier draw
+* `stratified` is what a sample says of the whole map, `intervals` how sure that is
+* `zonal` measures classes in zones, `zone_estimates` says what a sample says of them,
+  `zone_table` writes it
+* `transitions` is what became of what between two maps
 """
 
 from geoseg.evaluate.confusion import Accuracy, compare, total

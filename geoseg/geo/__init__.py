@@ -1,8 +1,11 @@
 """Where pixels are, as values: no file, no torch.
 
-* `tiling` is integers: windows, tiles, blocks, seams
-* `geobox` is a pixel plane on Earth: shape, transform, CRS
-* `legend` is class ids, names and colours
+* `windows` are rectangles of whole pixels, `tiling` is tiles, blocks and seams
+* `geobox` is a pixel plane on Earth: shape, transform, CRS; `ground` says how large
+  its pixels are there
+* `cf` writes a plane as xarray and rioxarray read it
+* `legend` is class ids, names and nodata, `colours` those that nobody gave
 * `band_names` is what sensors call their bands
+* `splits` cuts a scene by area into what is trained on and what is held out
 * `kernel` compiles loops over pixels and vertices
 """

@@ -1,1 +1,7 @@
-"""Model packages: what a network needs beside its weights, and how it is loaded."""
+"""Models: networks, the packages that make them usable, and whether one fits a scene.
+
+* `networks` are architectures and what is measured of them
+* `package` is weights with their metadata
+* `exchange` brings models of others here
+* `band_match` finds a model's bands in a scene, `compatibility` says whether it fits
+"""

@@ -1,8 +1,11 @@
 """One device, one model or several: a batch of tiles in, class probabilities out.
 
-``compute`` settles device and precision, ``symmetry`` turns and mirrors tiles,
-``member`` is one network at work, ``tiles`` the predictor that a run uses, and
-``probe`` tries it before.
+* `compute` resolves device, precision and batch
+* `normalise` takes a scene's own statistics for models that ask for them
+* `loaded_model` is one network at work, on the `views` of a tile
+* `predictor` is what a run uses: one model or several; `probe` tries it before
+* `stitch` adds up tile scores in integers, `layers` are what is kept of the sums
+* `streams` are threads that send tiles through the model side by side
 """
 
 from geoseg.predict.compute import DEVICES, PRECISIONS, Compute, resolve_compute

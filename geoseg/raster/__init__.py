@@ -1,14 +1,13 @@
-"""The door for rasters of our own: parts -> Cloud Optimized GeoTIFFs, and back.
+"""The door for class rasters: parts to Cloud Optimized GeoTIFFs, and back.
 
-* `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
-* `write` gathers the parts in one pass and writes the products of all layers
-* `measured` says how much of each class there is, while pixels are in memory
-* `legend` is how a GeoTIFF keeps the names and colours of its classes
-* `read` is the one reader of class rasters, of geoseg and of other tools
-* `values` says which values one holds, and gives them ids
-* `names` finds what other tools call them, and their colours
+* `read` is the one reader of class rasters, of geoseg and of other tools: `values` says
+  which values one holds and gives them ids, `names` finds their names and colours
 * `resampled` asks a class raster at the pixels of another plane
-* `windows` says our windows in rasterio's words
+* `write` gathers the parts in one pass and writes the products of all layers;
+  `class_names` is how a GeoTIFF keeps the names and colours of its classes
+* `measured` says how much of each class there is, while pixels are in memory
+* `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
+* `rasterio_windows` says our windows in rasterio's words
 """
 
 from geoseg.raster.measured import ClassMeans, Extent, Extents

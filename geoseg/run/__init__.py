@@ -1,12 +1,14 @@
 """From options to products: what is asked becomes a plan, tasks, parts and files.
 
-* `options` is what a user may ask of a run
-* `resolve` makes a `configuration` of it and refuses what cannot be: inputs, model,
-  `plan`, `identity`
-* `tasks` is what a worker does with a block or a seam; `engine` walks the plan with
-  dask
+* `resolve` makes a `configuration` of what is asked and refuses what cannot be: inputs
+  (`arrays` of Python's among them, `scene_names` where there are several), model,
+  `plan`, `identity`, and what it would replace, which is its `claim`
+* `tasks` is what a worker does with a block or a seam, `parts` the files that come of
+  it; `engine` walks the plan with dask
 * `journal` remembers what is done, on a disk or an object store
 * `cluster` opens dask clients and proves their workers
-* `deliver` writes what people take away; `masking` leaves out what another model sees
-* `segment` composes all that into jobs; `assess` and `sample_points` are jobs on maps
+* `deliver` writes what people take away; `masking` leaves out what another model sees,
+  `applicability` says where the model has no business
+* `segment` composes all that into jobs; `model` does so in memory
+* `assess`, `sample_points`, `areas` and `change` are jobs on maps
 """

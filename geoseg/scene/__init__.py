@@ -1,21 +1,22 @@
-"""The door for reading: whatever imagery there is, as one image.
+"""The door for imagery: whatever there is, as one image.
 
 The rooms, in the order that an image comes together:
 
-* `options` is what a user may say about it
 * `files` are raster files: which are named, their headers, their pixels
-* `grids` are the one grid that files lie on or that is chosen, and reading on it
+* `warp` is the one grid that files lie on or that is chosen, and reading on it
 * `items` tell their bands before a file is opened: STAC items, Sentinel-2 products
+* `layout` finds items among what is named and lays them as members; `metadata` is what
+  an item and its files say together
+* `stacked_bands` puts bands in files of their own together
 * `quality` is the classes of SCL and QA_PIXEL
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `members` are a scene's members, laid on its grid
-* `image` is the scene: what the rest of geoseg reads
 * `assemble` is what all scenes begin with: headers, a grid
-* `beside` puts bands in files of their own together, `completing` holds what a item
-  says and what its files say, `catalogue` makes members of items
-* `tally` adds up what pixels come to, in any order; `statistics` does so for a whole
-  scene, and keeps it
-* `opening` is the way in: `open_scene`
+* `image` is the scene: what the rest of geoseg reads
+* `histograms` add up what pixels come to, in any order; `statistics` does so for a
+  whole scene, and keeps it
+* `arrays` gives what is read by windows to xarray
+* `open` is the way in: ``geoseg.open_scene``
 """
 
 from geoseg.options import SceneOptions

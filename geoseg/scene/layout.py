@@ -73,14 +73,14 @@ def lay_items(
     """Choose the bands of items, open the files that hold them, and lay these.
 
     Args:
-        found: Items, and rasters beside them: each is a item of one file.
+        found: Items, and rasters beside them: each is an item of one file.
         named: All that the user named.
         options: How to read it.
         needs: What chooses bands; None for all.
         on_step: Called as headers are read.
 
     Raises:
-        SceneError: A item cannot be read or lacks a band, or items do not fit
+        SceneError: An item cannot be read or lacks a band, or items do not fit
             together.
 
     """
@@ -178,7 +178,7 @@ def _warnings(opened: Sequence[Opened]) -> Iterator[str]:
 
 
 def _check_sizes(opened: Sequence[Opened], more: str) -> None:
-    """Refuse bands of several resolutions of a item, listing them by these."""
+    """Refuse bands of several resolutions of an item, listing them by these."""
     for each in opened:
         groups: dict[str, list[str]] = {}
         for band, (file, _) in zip(each.bands, each.places, strict=True):

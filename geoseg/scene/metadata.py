@@ -1,4 +1,4 @@
-"""What a item and its files say together: bands, names, numbers, nodata."""
+"""What an item and its files say together: bands, names, numbers, nodata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Headers: TypeAlias = "Mapping[tuple[str, str], Header | SceneError]"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A item whose files were opened."""
+    """An item whose files were opened."""
 
     name: str
     """What people call it."""
@@ -41,7 +41,7 @@ class Opened:
 
 
 def of_raster(place: str) -> Item:
-    """Take a raster for a item, to be put beside others."""
+    """Take a raster for an item, to be put beside others."""
     return Item(shown(place), (AssetBand(href=place, name=""),), is_told=False)
 
 
@@ -57,7 +57,7 @@ def ask(
     headers: Headers,
     options: SceneOptions,
 ) -> Item | SceneError:
-    """Complete a item that does not tell its bands by what its files say of them."""
+    """Complete an item that does not tell its bands by what its files say of them."""
     asset_bands: list[AssetBand] = []
     acquired = item.acquired
     try:
@@ -139,7 +139,7 @@ def _described(
 
 
 def _band(band: BandHeader, asset_band: AssetBand) -> tuple[BandHeader, bool]:
-    """Complete a band: what a item says goes before what its file says."""
+    """Complete a band: what an item says goes before what its file says."""
     scale = band.scale if asset_band.scale is None else asset_band.scale
     offset = band.offset if asset_band.offset is None else asset_band.offset
     is_silent = asset_band.offset is None and band.offset == 0

@@ -4,10 +4,12 @@
   folder of objects, `lease` says who owns one
 * `fingerprint` knows an input again, or sees that it changed
 * `staging` makes files that appear whole or not at all, `lock` keeps a second writer
-  out, `authorship` knows what geoseg wrote from what people made
+  out, `authorship` knows what geoseg wrote from what people made, `full_disk` says
+  which disk is full
 * `output` is where a run's products go
+* `resume` compares work that is left with the work that is asked for
 * `raster_references` finds what a raster would make GDAL read, before it is opened, and
-  `hdf5_references` ways out of an HDF5 file;
-  `gdal_paths` names files so that GDAL takes any of them
+  `hdf5_references` ways out of an HDF5 file; `gdal_paths` names files so that GDAL
+  takes any of them
 * `vectors` reads and writes vector files
 """

@@ -1,1 +1,13 @@
-"""Training: chips split by area, losses, and one flat loop."""
+"""From labelled scenes to a model package.
+
+* `options` is what a user may ask
+* `class_mapping` says which labels mean which class; `ground` is scenes with labels,
+  `folds` cut them by area, `dataset` is all that made ready
+* `samples` are chips cut from it, `sampler` draws them, `augmentation` varies them
+* `initial` is the network that a training begins with, `losses` what is made small
+* `trainer` is the loop: `validation` looks at it after each epoch, `checkpoint` keeps
+  it, `curves` draw it; `held_out` measures it at last
+* `train` puts it together
+* `applicability` keeps what tells where a model applies
+* `pixelwise` fits few labels in seconds, `chips` is for people who train elsewhere
+"""

@@ -5,6 +5,7 @@ The rooms, in the order a map walks them:
 * `blocks` cuts the map into windows that overlap by one pixel
 * `regions` finds connected pixels of one class in a block
 * `arcs` traces the lines between regions in a block, from junction to junction
+* `memory` says what they will take, before they have taken it
 * `network` joins the blocks' regions and lines into those of the whole map
 * `merge` merges patches that are too small: `sieve` says where they go, and
   `recolour` makes regions of what is left
@@ -12,12 +13,8 @@ The rooms, in the order a map walks them:
 * `rings` makes rings of arcs, and polygons with holes of rings
 * `simplify` and `smooth` move arcs, each once, where the way is `clear`
 * `table` puts polygons beside what is known of them; `measure` measures them
-* `polygons` is the call that walks them all, as a `drawing` asks
+* `polygons` is the call that walks them all, as a `drawing` asks, in `units` that
+  people write
 * `clip` cuts polygons to an area's outline
-* `way` leads to longitude and latitude, where long sides `bend` and polygons are cut
-  and closed so that they lie on the `globe`
-* `writers` is the door for vectors; `geojson` and `style` prepare what they write
-* `replacing` keeps them from what somebody made
-
-`units` reads areas and lengths as people write them.
+* `polygonize` does it from file to file, `geodataframe` in memory
 """

@@ -1,8 +1,10 @@
 """Networks: architectures, what they give, how far they look, and a CRF behind them.
 
-* `architectures` is the table of them, `fcn` holds those that smp lacks, `survey` sizes
-  all
-* `network` builds, loads and saves them; `onnx` runs those of other frameworks
+* `architectures` is the table of them, `survey` sizes all; `fcn`, `pixelwise` and
+  `dynamic_world` hold those that smp lacks
+* `network` builds, loads and saves them
+* `onnx` runs those of other frameworks: `onnx_file` makes one piece of a file,
+  `onnx_output` finds the scores among its outputs
 * `activations` brings what a network gives to a logit a class
 * `batch_norm` folds batch normalisation into convolutions
 * `receptive_field` measures how far a pixel reaches

@@ -1,10 +1,15 @@
 """Model packages: weights with the metadata that makes them usable.
 
-* `locate`, `installed`, `hub` and `archive` find a package by name, folder or address
+* `locate`, `installed`, `hub` and `archive` find a package by name, folder or address;
+  `families` are several under one name, `naming` says what a name may be
 * `card` is what a package says of its model; `mlm_read` and `mlm_write` keep it as an
   item of STAC's Machine Learning Model extension
 * `package` holds a package's files against each other, `validate` tries it on a tile
-* `new` and `make` make one of bare weights; `pickled`, `layouts` and
-  `safetensors_header` read these
+* `new` is what has to be said of bare weights, `make` makes a package of them in a
+  `new_folder`
+* `pickled`, `layouts` and `safetensors_header` read weights; `hints`, `infer`,
+  `onnx_metadata` and a `trial` say what they show of themselves, `network_config` what
+  is still unsaid
 * `scaling` is how bands are brought to what the network was trained on
+* `training_vectors` are pixels that it learned from
 """

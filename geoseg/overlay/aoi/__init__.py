@@ -1,8 +1,7 @@
 """Areas of interest: what somebody gives, brought onto the pixels of a scene.
 
-* `files` reads vector files, those of labels and references too
-* `given` reads what somebody gives: such a file, WKT or a bounding box
-* `place` repairs it and brings it into the scene's CRS
+* `given` reads what somebody gives: a file, WKT, a bounding box or shapes
+* `reproject` repairs it and brings it into the scene's CRS
 * `area` says which pixels are in, by the rule of `geoseg.overlay.coverage`
 * `read` does all three, for one area or for each feature
 * `zones` does so for named areas that may overlap

@@ -1,8 +1,8 @@
 """Reference labels (polygons, lines, points, rasters) brought onto a scene's pixels.
 
-* `shapes` rasterizes shapes, `raster` finds classes in a raster: both are *placed* on a
-  plane once, and then read window by window
-* `read` is the door: `open_labels`
+* `shapes` rasterizes shapes, `label_raster` finds classes in a raster: both are laid on
+  a plane once, and then read window by window
+* `read` is the door
 """
 
 from geoseg.overlay.labels.label_raster import LabelRaster

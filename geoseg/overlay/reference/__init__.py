@@ -5,10 +5,10 @@ map's or matched to them. Polygons and rasters are read window by window; a pixe
 the class that its centre lies in, whatever the grid of the reference.
 
 * `read` opens a file of any of the three kinds
-* `polygons`, `raster` and `points` are those kinds; `marks` is what the first and the
-  last begin as
-* `classes` finds the map's class of each of the reference's
-* `pixels` says what overlaps
+* `polygons`, `reference_raster` and `points` are those kinds; `marks` is what the first
+  and the last begin as
+* `matching` finds the map's class of each of the reference's
+* `ground_points` says whether a reference and a map overlap
 """
 
 from geoseg.overlay.reference.ground_points import may_overlap

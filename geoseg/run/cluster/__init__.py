@@ -2,6 +2,7 @@
 
 Its rooms, from below:
 
+* `memory`: what this process holds, and may still take;
 * `local`: workers of this machine, closed to everybody else on it;
 * `gpus`: one worker for each GPU of this machine;
 * `presence`: who is there to work, and what is said where nobody is;

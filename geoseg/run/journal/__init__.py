@@ -4,7 +4,6 @@ Its rooms, from below:
 
 * `store`: what a run directory can do, whatever it is on;
 * `disk`: a run directory on a disk;
-* `bucket`, `lease`: objects, and who owns them;
 * `objects`: a run directory on an object store;
 * `journal`: the finished tasks of a run, and whose run it is.
 """

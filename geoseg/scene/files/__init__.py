@@ -1,9 +1,10 @@
 """Raster files: what users name, what a file says of itself, and its pixels.
 
-* `places` lists the files that paths, folders, patterns, lists and URLs stand for
-* `stores` lists what is on an object store
-* `references` finds what else a file would make GDAL read, before it is opened
-* `servers` is what a web server must do
+* `paths` lists the files that paths, folders, patterns, lists and URLs stand for,
+  `object_stores` those on an object store
+* `guard` is the door: what else a file would make GDAL read is found before it is
+  opened
+* `servers` is what a web server must do, `retries` asks again
 * `pool` keeps open files that no thread uses just now
 * `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read

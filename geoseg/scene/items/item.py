@@ -1,4 +1,4 @@
-"""A item: what covers a piece of ground once, its bands in several files.
+"""An item: what covers a piece of ground once, its bands in several files.
 
 A STAC item is one, and so is a Sentinel-2 product. It tells its bands and where they
 are before a file is opened, so that only those are that a model needs.
@@ -25,7 +25,7 @@ _SAME_SIZE = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetBand:
-    """A band that a item has, in one file; what is None is as the file says."""
+    """A band that an item has, in one file; what is None is as the file says."""
 
     href: str
     """The file, as the item's document refers to it."""
@@ -105,7 +105,7 @@ class Item:
     def needed(self, needs: Needs | None, masks: Sequence[str]) -> tuple[Label, ...]:
         """Choose bands: those that are needed, and those that masks name.
 
-        A file that has to be opened gives all it has, so that a item of one file is
+        A file that has to be opened gives all it has, so that an item of one file is
         acquired whole.
 
         Args:

@@ -1,4 +1,4 @@
-"""Sentinel-2 products: the files of a ``.SAFE`` folder as a item.
+"""Sentinel-2 products: the files of a ``.SAFE`` folder as an item.
 
 GDAL has a driver for them, whose subdatasets are one for each resolution. Files are
 taken by name here instead: so bands of a product are found like those of a STAC item,

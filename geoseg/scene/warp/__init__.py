@@ -1,6 +1,7 @@
 """The grid of a scene, and how files on other grids are read on it.
 
-* `planes` finds the one grid that files lie on, `choice` makes one that a user chose
-* `coordinates` places a grid's pixels in a file on another one, `gather` is the loops
-  over them, and `warp` reads the file there
+* `common_grid` finds the one grid that files lie on, `chosen_grid` makes one that a
+  user chose
+* `coordinates` finds a grid's pixels in a file on another one, `gather` is the loops
+  over them, and `warped` reads the file there
 """
