@@ -15,6 +15,7 @@ from jobs import do, make_job, make_scene, whole
 
 from geoseg.errors import ClusterError
 from geoseg.run.cluster import dashboard_of, default_workers, gpus, open_client
+from geoseg.run.cluster.presence import workers_info
 from geoseg.run.tasks import THREADS
 
 
@@ -53,7 +54,7 @@ def test_each_worker_sees_one_gpu_and_says_so(monkeypatch):
     with open_client(2, device="cuda") as client:
         client.wait_for_workers(2)
         assert sorted(client.run(visible).values()) == ["0", "1"]
-        workers = client.scheduler_info()["workers"].values()
+        workers = workers_info(client).values()
         assert [w["resources"] for w in workers] == [{"GPU": 1}] * 2
         assert {w["nthreads"] for w in workers} == {THREADS}
         if importlib.util.find_spec("bokeh"):
@@ -138,7 +139,7 @@ def test_a_job_on_gpus_goes_to_workers_that_have_one(
     ToldSource.readers.clear()
     found, _ = do(gpu_job(tmp_path / "gpus"), three_workers)
     assert np.array_equal(found, expected)
-    workers = three_workers.scheduler_info()["workers"]
+    workers = workers_info(three_workers)
     assert ToldSource.readers == {w for w in workers if workers[w]["resources"]}
 
 

@@ -13,6 +13,7 @@ from geoseg.run.cluster.local import processes_cluster, threads_cluster
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Patience,
+    gathered,
     lost_told,
     muttering_hushed,
     patiently,
@@ -115,7 +116,9 @@ def map_on(
 
     def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
         futures = client.map(function, list(items), pure=False, retries=_RETRIES)
-        made: list[Made] = patiently(client, lambda: client.gather(futures), patience)
+        made: list[Made] = patiently(
+            client, lambda: gathered(client, futures), patience
+        )
         return made
 
     return spread

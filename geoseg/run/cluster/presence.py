@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from distributed import KilledWorker
+from distributed import KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
 from distributed.metrics import time
 
@@ -24,7 +24,7 @@ from geoseg.errors import ClusterError, RunError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from distributed import Client
+    from distributed import Client, Future
 
 LOST = (CancelledError, CommClosedError)
 """What dask raises where a scheduler, or the last holder of a result, is gone."""
@@ -135,8 +135,18 @@ def _gigabytes(size: int) -> str:
 
 def limits(client: Client) -> dict[str, int]:
     """Tell how many bytes each worker may hold; 0 where nobody counts."""
-    workers = client.scheduler_info(n_workers=-1)["workers"]
+    workers = workers_info(client)
     return {address: each["memory_limit"] or 0 for address, each in workers.items()}
+
+
+def workers_info(client: Client) -> Mapping[str, Mapping[str, Any]]:
+    """Ask the scheduler what it knows of each worker, by address.
+
+    `client.scheduler_info()` reads what dask stored of its last question, which its
+    own look every two seconds, without workers, may have replaced meanwhile.
+    """
+    workers: Mapping[str, Mapping[str, Any]] = client.sync(_workers_info, client)
+    return workers
 
 
 def restarted(client: Client, worker: str, limit: int) -> str:
@@ -171,6 +181,27 @@ def patiently(
             client.sync(_given_up, begun)
             raise no_worker()
     return begun.result()
+
+
+async def _workers_info(client: Client) -> Mapping[str, Mapping[str, Any]]:
+    if client.scheduler is None:
+        raise CommClosedError
+    identity: Mapping[str, Any] = await client.scheduler.identity(n_workers=-1)
+    workers: Mapping[str, Mapping[str, Any]] = identity["workers"]
+    return workers
+
+
+async def gathered(client: Client, futures: Sequence[Future[Any]]) -> list[Any]:
+    """Wait for futures and give their results, or raise the first error.
+
+    dask's own `gather` raises within for each future that is cancelled at once, and
+    those that it does not come to read are logged by asyncio, at some later moment.
+    """
+    async for future in as_completed(futures, loop=client.loop):
+        if future.status != "finished":
+            await future
+    results: list[Any] = await client.gather(futures)
+    return results
 
 
 def within(client: Client, begin: Callable[[], Awaitable[Answer]]) -> Answer:
