@@ -48,11 +48,13 @@ if TYPE_CHECKING:
         SegmentOptions,
     )
     from geoseg.progress import Step
+    from geoseg.raster.relabelling import known_legends
     from geoseg.report.report import Report
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import EvaluateOptions, evaluate
     from geoseg.run.change import Change, ChangeOptions, change
     from geoseg.run.model import Model
+    from geoseg.run.relabel import Relabelled, RelabelOptions, relabel
     from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
@@ -91,6 +93,8 @@ _HOMES = {
     "PolygonOptions": "geoseg.options",
     "ReceptiveField": "geoseg.models.networks.receptive_field",
     "Recipe": "geoseg.models.exchange.recipes",
+    "RelabelOptions": "geoseg.run.relabel",
+    "Relabelled": "geoseg.run.relabel",
     "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
     "SampleOptions": "geoseg.run.sample_points",
@@ -122,6 +126,7 @@ _HOMES = {
     "info": "geoseg.diagnose.info",
     "inspect_model": "geoseg.models.networks.receptive_field",
     "installed_models": "geoseg.models.package.installed",
+    "known_legends": "geoseg.raster.relabelling",
     "known_models": "geoseg.models.package.package",
     "list_fields": "geoseg.storage.vectors.read",
     "list_architectures": "geoseg.models.networks.survey",
@@ -133,6 +138,7 @@ _HOMES = {
     "plan": "geoseg.diagnose.forecast",
     "plan_each": "geoseg.diagnose.forecast",
     "polygons": "geoseg.vectorize.geodataframe",
+    "relabel": "geoseg.run.relabel",
     "sample_points": "geoseg.run.sample_points",
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",
@@ -171,6 +177,8 @@ __all__ = [
     "PolygonOptions",
     "ReceptiveField",
     "Recipe",
+    "RelabelOptions",
+    "Relabelled",
     "Report",
     "RunError",
     "SampleOptions",
@@ -203,6 +211,7 @@ __all__ = [
     "info",
     "inspect_model",
     "installed_models",
+    "known_legends",
     "known_models",
     "list_architectures",
     "list_fields",
@@ -214,6 +223,7 @@ __all__ = [
     "plan",
     "plan_each",
     "polygons",
+    "relabel",
     "sample_points",
     "segment",
     "segment_each",

@@ -41,7 +41,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
             "safetensors scipy segmentation_models_pytorch torch"
         ),
     ),
-    "raster": ("errors geo storage scene", "numpy pyproj rasterio xarray"),
+    # yaml: files of classes, which trainings and maps share
+    "raster": ("errors geo storage scene", "numpy pyproj rasterio xarray yaml"),
     "predict": ("errors progress options geo scene models", "numpy torch"),
     "overlay": (
         "errors geo storage raster",
@@ -78,7 +79,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         (
             "geopandas matplotlib numpy pyproj pystac rasterio safetensors scipy "
             "segmentation_models_pytorch shapely sklearn threadpoolctl torch "
-            "torchvision yaml"
+            "torchvision"
         ),
     ),
     "diagnose": (
@@ -87,8 +88,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "__init__": (
         # geo: the values that arrays come with. storage: what columns a file has.
+        # raster: which legends ship.
         (
-            "errors progress options geo storage scene models report vectorize "
+            "errors progress options geo storage scene models raster report vectorize "
             "evaluate run train diagnose"
         ),
         "",

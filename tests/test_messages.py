@@ -17,7 +17,7 @@ from geoseg.cli.screen import Screen
 from geoseg.errors import DiskError, InputError, LabelsError, OutputError, SceneError
 from geoseg.geo.legend import LandClass
 from geoseg.progress import Step
-from geoseg.train.class_mapping import read_class_mapping
+from geoseg.raster.legend_file import read_class_mapping
 
 ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\x9b2J\u202e"
 SECRET = "https://me:hunter2@host/a/scene.tif?X-Sig=abc123&se=9"  # noqa: S105  # nobody's

@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "Measure a map against a reference.",
     "areas": "Measure the classes of a map, also by districts.",
     "change": "Say what became of what between two maps.",
+    "relabel": "Write a map in another legend.",
     "sample-points": "Draw points of a map to be labelled.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",

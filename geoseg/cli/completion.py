@@ -64,6 +64,13 @@ def models(
     return [_FILE, *_beginning((*names, *geoseg.cached_models()), incomplete)]
 
 
+def legends(
+    _: click.Context, __: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Name the legends that ship, and leave files to the shell."""
+    return [_FILE, *_beginning(geoseg.known_legends(), incomplete)]
+
+
 def fields(
     ctx: click.Context, _: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -16,7 +16,7 @@ from typing import (
 import rich_click as click
 
 from geoseg.cli import values
-from geoseg.cli.completion import any_place, formats, models
+from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
 from geoseg.cli.spelling import flag_of, spelled
 from geoseg.options import About, about
@@ -32,6 +32,7 @@ _HELD: dict[str, dict[str, Any]] = {
     "": {},
     "field": {"shell_complete": columns},
     "format": {"shell_complete": formats},
+    "legend": {"shell_complete": legends},
     "model": {"shell_complete": models},
     "path": {"type": values.a_path},
     "place": {"type": any_place},

@@ -37,6 +37,7 @@ _WORDS = {
     "preview": "drawing the preview",
     "areas": "measuring",
     "change": "comparing",
+    "relabel": "relabelling",
     "evaluate": "comparing",
     "train": "training",
     "chips": "writing chips",

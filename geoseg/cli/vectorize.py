@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 import geoseg
+from geoseg.cli.completion import legends
 from geoseg.cli.options import (
     flags_of,
     options_of,
@@ -59,6 +60,13 @@ if TYPE_CHECKING:
 @click.option(
     "--layer",
     help="Write this layer of a GeoPackage; its other layers stay.",
+    panel="Where",
+)
+@click.option(
+    "--legend",
+    metavar="FILE|NAME",
+    shell_complete=legends,
+    help="Draw it in this legend, as geoseg relabel takes it.",
     panel="Where",
 )
 @overwriting

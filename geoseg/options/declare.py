@@ -28,8 +28,8 @@ class About:
     flag: str = ""
     """Its name on the command line, where that is not the field's."""
     holds: str = ""
-    """What its value is, so that shells complete it: ``model``, ``format``, ``place``
-    or ``field``."""
+    """What its value is, so that shells complete it: ``model``, ``legend``,
+    ``format``, ``place`` or ``field``."""
 
     def in_python(self) -> str:
         """Tell of it where Python asks for help."""

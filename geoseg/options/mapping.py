@@ -181,6 +181,14 @@ class ProductOptions:
         repeats=True,
         holds="format",
     )
+    legend: str | Path | None = option(
+        None,
+        "Write the map in this legend: a YAML file of classes, or corine-1, "
+        "dynamic-world, ipcc, lccs or worldcover; what has no counterpart is nodata.",
+        otherwise="the model's",
+        metavar="FILE|NAME",
+        holds="legend",
+    )
     clip: bool = option(
         False, "Cut polygons to the AOI's exact outline instead of the pixels in it."
     )

@@ -6,6 +6,8 @@
 * `write` gathers the parts in one pass and writes the products of all layers;
   `class_names` is how a GeoTIFF keeps the names and colours of its classes
 * `measured` says how much of each class there is, while pixels are in memory
+* `legend_file` reads files of classes, `relabelling` gives a map another legend, and
+  `legends` are those that ship
 * `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
 * `rasterio_windows` says our windows in rasterio's words
 """

@@ -18,6 +18,7 @@ from geoseg.raster.class_names import LEGEND_TAG, legend_from_json
 from geoseg.raster.measured import Extent, Extents, squares
 from geoseg.raster.names import Told, told_by
 from geoseg.raster.rasterio_windows import check_inside
+from geoseg.raster.relabelling import Relabelling, named_by, open_legend
 from geoseg.raster.values import Values, list_values
 from geoseg.scene.files.datasets import opened_once
 from geoseg.scene.files.header import read_header
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.raster.relabelling import GivenLegend
 
 _CACHE = 64 << 20
 """Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
@@ -52,6 +54,8 @@ class ClassMap:
     """The raster's file, and the band that holds the classes."""
     values: Values | None = None
     """The values that mean a class; None where they are ids as they stand."""
+    relabelling: Relabelling | None = None
+    """What its classes are called instead; None where they stay what they are."""
 
     @classmethod
     def open(
@@ -145,6 +149,11 @@ class ClassMap:
                 it had not, or that is no class id.
 
         """
+        ids = self._own_ids(window)
+        return ids if self.relabelling is None else self.relabelling.ids_of(ids)
+
+    def _own_ids(self, window: Window) -> NDArray[np.uint8]:
+        """Read the ids of a window in the raster's own legend."""
         pixels, valid = self.read_raw(window)
         if self.values is not None:
             return self.values.to_ids(self.raster.name, pixels, valid)
@@ -169,6 +178,25 @@ class ClassMap:
             everywhere = np.logical_and.reduce(valid, axis=0)
             return (red << 16) | (green << 8) | blue, everywhere
         return pixels[0], valid[0]
+
+    def relabelled(
+        self, legend: GivenLegend, source: GivenLegend | None = None
+    ) -> ClassMap:
+        """Give the same map in another legend, pixels included.
+
+        Args:
+            legend: The legend: one that ships, a file of classes, or a value.
+            source: The legend whose numbers its values are, where it names none.
+
+        Raises:
+            LabelsError: There is no such legend, or none of the map's classes is in it.
+
+        """
+        own = self.legend()
+        if source is not None:
+            own = named_by(own, open_legend(source))
+        found = Relabelling.of(own, open_legend(legend), self.raster.name)
+        return replace(self, relabelling=found)
 
     def counts(self) -> dict[int, int]:
         """Count the pixels of each value, square by square.
@@ -207,10 +235,14 @@ class ClassMap:
         names and colours are those of an attribute table, category names or a palette,
         as far as there are some, for the values that occur.
 
+        Where classes are called otherwise, it is the legend that they are called by.
+
         Raises:
             SceneError: The legend is there but damaged.
 
         """
+        if self.relabelling is not None:
+            return self.relabelling.legend
         with opened_once(self.raster.place, [self.raster.driver]) as dataset:
             text = dataset.tags().get(LEGEND_TAG)
             told = None if text else told_by(dataset, self.raster.indexes[0])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geoseg.options import ExecutionOptions, ProductOptions, SegmentOptions
     from geoseg.overlay.aoi import Aoi, Area
     from geoseg.predict import TilePredictor
+    from geoseg.raster.relabelling import Relabelling
     from geoseg.run.masking import Masking
     from geoseg.run.plan import Plan
     from geoseg.scene import Scene
@@ -51,6 +52,8 @@ class RunConfig:
     """What the mask does to the map; None without a mask."""
     mask_run: RunConfig | None = None
     """The run that makes the mask."""
+    relabelling: Relabelling | None = None
+    """What classes become in the legend that was asked for; None in their own."""
     feature: str | None = None
     """The feature of the run's area that this is; None for all of it."""
 
@@ -76,6 +79,11 @@ class RunConfig:
     @property
     def legend(self) -> Legend:
         """The classes of the map."""
+        return self.own_legend if self.relabelling is None else self.relabelling.legend
+
+    @property
+    def own_legend(self) -> Legend:
+        """The classes that the models give, with those that a mask adds."""
         if self.masking is not None:
             return self.masking.legend
         return legend_of(self.package, self.options)

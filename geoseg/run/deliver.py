@@ -134,7 +134,9 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     """Write the settings as JSON reads them back."""
     models = [str(model) for model in config.options.models]
     place = config.options.run_dir and without_secrets(config.options.run_dir)
-    settings = {**asdict(config.options), "model": models, "run_dir": place}
+    legend = config.relabelling and config.relabelling.in_json()
+    own = {"model": models, "run_dir": place, "legend": legend}
+    settings = {**asdict(config.options), **own}
     del settings["overwrite"]  # what was lost before does not change the map
     written: dict[str, Any] = json.loads(json_text(settings))
     return written
@@ -224,7 +226,10 @@ def _found(
         if config.feature is not None:
             cut = np.where(config.aoi.mask(seen), cut, np.uint8(NODATA))
         found = {name: cut[bands[name]] for name in layers}
-        yield seen.relative_to(area), _put_mask(config, seen, found)
+        found = _put_mask(config, seen, found)
+        if config.relabelling is not None and "landcover" in found:
+            found["landcover"] = config.relabelling.ids_of(found["landcover"])
+        yield seen.relative_to(area), found
 
 
 def _put_mask(

@@ -30,6 +30,7 @@ from geoseg.predict import (
 )
 from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.raster.relabelling import Relabelling, open_legend
 from geoseg.run.claim import check_products
 from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
 from geoseg.run.identity import (
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
     from geoseg.overlay.aoi import Area
     from geoseg.scene import Inputs
@@ -115,7 +117,7 @@ def prepare(  # what segment takes, and how much may be read
         masking = plan_masking(counted, mask, legend, keep=keep)
         legend = masking.legend
         _check_same_pixels(scene, mask_run.scene)
-    Drawing.of(options.polygons, legend)
+    relabelling = _relabelling(options, legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.geobox, aoi.window, tile=tile, overlap=overlap, block=options.block
@@ -165,9 +167,11 @@ def prepare(  # what segment takes, and how much may be read
                     *reading,
                     *kept,
                     *(() if mask_run is None else mask_run.warnings),
+                    *(() if relabelling is None else relabelling.told()),
                 )
             )
         ),
+        relabelling=relabelling,
         masking=masking,
         mask_run=mask_run,
     )
@@ -201,6 +205,18 @@ def _check_same_pixels(scene: Scene, mask: Scene) -> None:
             f"those of {scene.geobox.gsd_m():.3g} m; choose pixels for both with "
             f"`resolution` or `like`"
         )
+
+
+def _relabelling(options: SegmentOptions, own: Legend) -> Relabelling | None:
+    """Match a map's classes with the legend that was asked for, if one was.
+
+    Polygons are drawn of its classes, or the map's own: that is checked as well.
+    """
+    found = None
+    if options.legend is not None:
+        found = Relabelling.of(own, open_legend(options.legend), "the map")
+    Drawing.of(options.polygons, own if found is None else found.legend)
+    return found
 
 
 def _within_bounds(scene: Scene, aoi: Aoi) -> Aoi:

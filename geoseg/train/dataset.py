@@ -14,7 +14,7 @@ from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
 from geoseg.scene import open_scene
-from geoseg.train.class_mapping import ClassMapping, check_class_mapping, scheme_for
+from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.ground import (
     Ground,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from geoseg.models.package.card import InputBand
     from geoseg.overlay.labels import LabelRaster, Labels
+    from geoseg.raster.legend_file import ClassMapping
     from geoseg.scene import Scene
     from geoseg.train.options import TrainOptions
 

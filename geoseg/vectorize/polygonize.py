@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
     from geoseg.geo.legend import Legend
+    from geoseg.raster.relabelling import GivenLegend
 
 
 _MOST_THREADS = 4
@@ -45,6 +46,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     clip_to: Path | str | None = None,
     raster: Path | str | None = None,
     layer: str | None = None,
+    legend: GivenLegend | None = None,
     overwrite: bool = False,
     options: PolygonOptions | None = None,
     on_step: OnStep = ignore_step,
@@ -65,6 +67,8 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             regions are those of the polygons before lines are straightened.
         layer: The layer of a GeoPackage to write; its other layers stay. The whole
             file where None.
+        legend: The legend to draw it in, as `geoseg.relabel` takes it; its own where
+            None.
         overwrite: Whether a file, or a layer, may be replaced that geoseg did not
             write, or that somebody has changed since.
         options: What is merged, straightened and left out.
@@ -84,16 +88,25 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
     ]
     with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
-        source = ClassMap.open(class_map, band=band)
+        source, told = ClassMap.open(class_map, band=band), []
+        if legend is not None:
+            source = source.relabelled(legend)
+            told = list(source.relabelling.told() if source.relabelling else ())
         check_place([suffix_of(output)], source.geobox)
-        legend = source.legend()
-        drawing = Drawing.of(options or PolygonOptions(), legend)
+        classes = source.legend()
+        drawing = Drawing.of(options or PolygonOptions(), classes)
         area = clip_to and read_aoi(str(clip_to), source.geobox).geometry
-        on_step(Step("vectorize", compiles=will_compile(), warnings=source.warnings))
+        on_step(
+            Step(
+                "vectorize",
+                compiles=will_compile(),
+                warnings=(*source.warnings, *told),
+            )
+        )
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
             frame = polygons(
                 source,
-                legend=legend,
+                legend=classes,
                 confidence=None
                 if confidence is None
                 else ClassMap.measures(confidence),
@@ -104,9 +117,9 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         if area:
             frame = clip(frame, area)
         if merged is not None:
-            _write_merged(source, merged, drawing, legend)
-        frame = _numbered(frame, legend)
-        write_polygons(frame, output, legend=legend, layer=layer)
+            _write_merged(source, merged, drawing, classes)
+        frame = _numbered(frame, classes)
+        write_polygons(frame, output, legend=classes, layer=layer)
     return frame
 
 

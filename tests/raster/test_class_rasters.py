@@ -24,9 +24,9 @@ from geoseg.geo.windows import Window
 from geoseg.overlay.labels import open_labels
 from geoseg.overlay.reference import read_reference
 from geoseg.raster import ClassMap
+from geoseg.raster.legend_file import read_class_mapping
 from geoseg.train.class_mapping import (
     check_class_mapping,
-    read_class_mapping,
     scheme_for,
 )
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from geoseg.errors import LabelsError, PlanError, TrainingError
 from geoseg.geo.splits import FOLDS, Split, covered
+from geoseg.raster.legend_file import read_class_mapping
 from geoseg.train.class_mapping import (
     check_class_mapping,
     class_mapping_of,
-    read_class_mapping,
 )
 from geoseg.train.losses import cross_entropy, dice
 from geoseg.train.sampler import Sampler

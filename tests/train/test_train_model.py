@@ -28,9 +28,10 @@ from geoseg.errors import (
 from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import Split
 from geoseg.models.package.new import NewPackage, describe
+from geoseg.raster.legend_file import read_class_mapping
 from geoseg.train import initial as start
 from geoseg.train import validation
-from geoseg.train.class_mapping import class_mapping_of, read_class_mapping
+from geoseg.train.class_mapping import class_mapping_of
 from geoseg.train.dataset import prepare_dataset
 from geoseg.train.initial import (
     begin,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
     from geoseg.overlay.labels import LabelRaster, Labels
-    from geoseg.train.class_mapping import ClassMapping
+    from geoseg.raster.legend_file import ClassMapping
 
 INDEX, REPORT = "chips.parquet", "chips.json"
 

@@ -1,0 +1,114 @@
+"""geoseg relabel: a map in, the same map in another legend out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+from rich.markup import escape
+from rich.table import Table
+
+import geoseg
+from geoseg.cli.completion import formats, legends
+from geoseg.cli.options import flags_of, options_of, overwriting, reporting
+from geoseg.cli.paper import show, show_json, show_line, swatch
+from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import Relabelled
+
+_WHERE = "Where"
+
+
+@click.command("relabel")
+@click.argument("class_map", metavar="MAP", type=a_place)
+@click.option(
+    "--legend",
+    metavar="FILE|NAME",
+    required=True,
+    shell_complete=legends,
+    help="A YAML file of classes with name, id, colour and merge, or a legend that "
+    "ships: corine-1, dynamic-world, ipcc, lccs, worldcover.",
+    panel=_WHERE,
+)
+@click.option(
+    "--output",
+    "-o",
+    type=a_path,
+    required=True,
+    help="GeoTIFF; style and polygons are beside it.",
+    panel=_WHERE,
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE|NAME",
+    shell_complete=legends,
+    help="The legend whose numbers MAP's values are, where it names none.",
+    panel=_WHERE,
+)
+@click.option(
+    "--format",
+    "formats",
+    shell_complete=formats,
+    multiple=True,
+    help="Draw polygons, too, in this format; repeat for several.",
+    panel=_WHERE,
+)
+@click.option(
+    "--band",
+    type=int,
+    help="Band of the classes, where there are several.",
+    panel=_WHERE,
+)
+@overwriting
+@flags_of(geoseg.PolygonOptions)
+@reporting
+def command(
+    class_map: str,
+    output: Path,
+    *,
+    formats: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # relabel's arguments and PolygonOptions' fields
+) -> None:
+    """Write MAP in another legend: classes merged, renamed, recoloured, renumbered.
+
+    \b
+    For example:
+      geoseg relabel out/landcover.tif --legend ipcc -o ipcc.tif --format gpkg
+      geoseg relabel out/landcover.tif --legend office.yaml -o office.tif
+
+    Classes are matched by name. What has no counterpart becomes nodata, and is told.
+    """
+    drawn = options_of(geoseg.PolygonOptions, flags)
+    options = geoseg.RelabelOptions(formats=formats, polygons=drawn)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.relabel(
+            class_map, output, options=options, on_step=screen.show_step, **flags
+        )
+    if as_json:
+        show_json(found.to_json())
+    elif not quiet:
+        show(_areas(found))
+        for path in found.products.values():
+            show_line(escape(path))
+
+
+def _areas(found: Relabelled) -> Table:
+    """List what there is of each class, and what was lost."""
+    table = Table("class", "", title="Land cover", title_justify="left")
+    table.add_column("area (ha)", justify="right")
+    for each in found.class_areas:
+        table.add_row(escape(each.name), swatch(each.colour), f"{each.area_ha:,.1f}")
+    if found.lost:
+        table.add_section()
+    for each in found.lost:
+        table.add_row(
+            f"no counterpart: {escape(each.name)}", "", f"{each.area_ha:,.1f}"
+        )
+    return table
