@@ -10,5 +10,5 @@
 * `deliver` writes what people take away; `masking` leaves out what another model sees,
   `applicability` says where the model has no business
 * `segment` composes all that into jobs; `model` does so in memory
-* `assess`, `sample_points`, `areas` and `change` are jobs on maps
+* `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps
 """
