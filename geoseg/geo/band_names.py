@@ -73,12 +73,38 @@ def find_rgb(
         commons: Their common names, likewise.
 
     """
-    known, _ = common_names([plain(name) for name in names])
-    each = zip(names, commons, known, strict=True)
-    told = [plain(common) or of_name or plain(name) for name, common, of_name in each]
+    told = _told(names, commons)
     if not {"red", "green", "blue"} <= set(told):
         return None
     return told.index("red"), told.index("green"), told.index("blue")
+
+
+def find_red_and_nir(
+    names: Sequence[str], commons: Sequence[str]
+) -> tuple[int, int] | None:
+    """Find the red and a near infrared band, counted from 0; None where one is missing.
+
+    Args:
+        names: The bands' own names, empty where one has none.
+        commons: Their common names, likewise.
+
+    Example:
+        >>> find_red_and_nir(["B02", "B04", "B8A", "B08"], [""] * 4)
+        (1, 3)
+
+    """
+    told = _told(names, commons)
+    near = next((name for name in ("nir", "nir08") if name in told), None)
+    if near is None or "red" not in told:
+        return None
+    return told.index("red"), told.index(near)
+
+
+def _told(names: Sequence[str], commons: Sequence[str]) -> list[str]:
+    """Give what each band is called by all sensors, or else by itself."""
+    known, _ = common_names([plain(name) for name in names])
+    each = zip(names, commons, known, strict=True)
+    return [plain(common) or of_name or plain(name) for name, common, of_name in each]
 
 
 def common_names(names: list[str]) -> tuple[list[str], str]:

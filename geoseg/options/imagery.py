@@ -10,7 +10,19 @@ from geoseg.options.declare import option
 Radiometry = Literal["auto", "raw"]
 Valid = Literal["all", "any"]
 Resampling = Literal["bilinear", "nearest", "cubic"]
-Rule = Literal["first", "last", "newest", "least-nodata"]
+Rule = Literal[
+    "first",
+    "last",
+    "newest",
+    "least-nodata",
+    "newest-clear",
+    "nearest-clear",
+    "least-cloud",
+    "median",
+    "medoid",
+    "mean",
+    "max-ndvi",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +32,20 @@ class SceneOptions:
     HEADING: ClassVar[str] = "Imagery"
 
     mosaic: Rule = option(
-        "first", "Which of several files counts where they overlap and have data."
+        "first",
+        "Which of several files counts where they overlap and have data, or what is "
+        "made of all that are clear there: a composite.",
+    )
+    near: str | None = option(
+        None,
+        "The date that nearest-clear goes by, and that wins where dates are equal.",
+        otherwise="the newest wins",
+        metavar="DATE",
+    )
+    datetime: str | None = option(
+        None,
+        "Only what was taken then: a day, month or year, or two with a slash between.",
+        metavar="FROM/TO",
     )
     bands: tuple[tuple[str, str], ...] = option(
         (),

@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import SceneError
+from geoseg.geo.band_names import find_red_and_nir
 from geoseg.geo.windows import Window
+from geoseg.scene.composite.observations import STACKED, observed
+from geoseg.scene.composite.read import read_composite
+from geoseg.scene.composite.rules import Recipe
 from geoseg.scene.files.datasets import at_once, settled
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.raster import use
 from geoseg.scene.members import blank_picture, waves
+from geoseg.scene.quality import is_quality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.options import SceneOptions
+    from geoseg.scene.composite.observations import Observation
+    from geoseg.scene.composite.rules import Composite
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
     from geoseg.scene.quality import Quality
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 
 _MANY_FILES = frozenset(("Zarr",))
 """Drivers whose rasters are folders of up to millions of files."""
+_SHOWN_LOOKS = 9
+"""Looks that a picture of a composite is made of."""
 
 
 @dataclass(frozen=True)  # without slots: where members lie is kept once it is known
@@ -189,9 +198,73 @@ class Scene:
         """
         bands = range(len(self.bands)) if bands is None else bands
         touched = self._touched(window)
+        if self.options.mosaic in STACKED and len(touched) > 1:
+            found = self.composite(window, bands)
+            return found.pixels, found.valid
+        return self.mosaic(touched, window, bands)
+
+    def composite(
+        self, window: Window, bands: Sequence[int] | None = None
+    ) -> Composite:
+        """Read a window with what a composite knows beside pixels: counts, and dates.
+
+        Args:
+            window: As `read` takes it; so are the bands.
+            bands: See there.
+
+        Raises:
+            SceneError: A file cannot be read there.
+
+        """
+        bands = range(len(self.bands)) if bands is None else bands
         with settled():
-            if len(touched) == 1 and touched[0].window.contains(window):
-                return self._read_member(touched[0], window, bands)
+            return read_composite(self, self.recipe, window, bands)
+
+    @cached_property
+    def observations(self) -> tuple[Observation, ...]:
+        """The looks at the ground that its members are, the first counts first."""
+        return observed(self.members, self.options.mosaic)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a pixel is made of several looks.
+
+        Raises:
+            SceneError: The rule needs bands that are not there.
+
+        """
+        rule = self.options.mosaic
+        if rule == "medoid":
+            numbers = enumerate(self.bands)
+            return Recipe(rule, tuple(i for i, n in numbers if not is_quality(n)))
+        if rule != "max-ndvi":
+            return Recipe(rule)
+        found = find_red_and_nir(self.bands, self.common_names)
+        if found is None:
+            raise SceneError(
+                f"`mosaic=max-ndvi` needs a red and a near infrared band; {self.name} "
+                f"has {', '.join(band or '(unnamed)' for band in self.bands)}; name "
+                f"them, or choose another `mosaic`, such as medoid"
+            )
+        return Recipe(rule, found)
+
+    def mosaic(
+        self, members: Sequence[Member], window: Window, bands: Sequence[int]
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read some of its members as `read` does: of two with data, the first counts.
+
+        Args:
+            members: Those that show something of the window, in their order.
+            window: As `read` takes it; so are the bands.
+            bands: See there.
+
+        Raises:
+            SceneError: A file cannot be read there.
+
+        """
+        with settled():
+            if len(members) == 1 and members[0].window.contains(window):
+                return self._read_member(members[0], window, bands)
             shape = (window.height, window.width)
             pixels = np.empty((len(bands), *shape), self.dtype)
             valid = np.zeros(shape, np.bool_)
@@ -199,8 +272,8 @@ class Scene:
             def add(member: Member) -> None:
                 self._add(member, window, bands, (pixels, valid))
 
-            remote = any(member.is_remote for member in touched)
-            for group in waves(touched, window) if remote else [touched]:
+            remote = any(member.is_remote for member in members)
+            for group in waves(members, window) if remote else [members]:
                 at_once(add, group, remote=remote)
             if not valid.all():
                 pixels[:, ~valid] = 0
@@ -372,8 +445,30 @@ class Scene:
             Averages of pixels, shape ``(band, *shape)``.
 
         """
+        touched = self._touched(window)
+        if self.options.mosaic in STACKED and len(touched) > 1:
+            return self._picture_of_looks(window, bands, shape)
+        return self._picture(touched, window, bands, shape)
+
+    def _picture_of_looks(
+        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
+    ) -> np.ma.MaskedArray:
+        """Show the median of some looks; where they were clouded is not asked."""
+        looks = self.observations
+        step = -(-len(looks) // _SHOWN_LOOKS)
+        seen = [self._picture(e.members, window, bands, shape) for e in looks[::step]]
+        middle: np.ma.MaskedArray = np.ma.median(np.ma.stack(seen), axis=0)
+        return middle.astype(np.float32)
+
+    def _picture(
+        self,
+        members: Sequence[Member],
+        window: Window,
+        bands: Sequence[int],
+        shape: tuple[int, int],
+    ) -> np.ma.MaskedArray:
         whole = blank_picture(len(bands), shape)
-        for member in self._touched(window):
+        for member in members:
             part = member.window.intersection(window)
             if part is None:
                 continue

@@ -86,7 +86,8 @@ def lay_items(
     """
     reader = _Reader(named, options, on_step)
     items, left_out = readable(reader.told(found), options)
-    wanted = items[0].needed(needs, options.mask)
+    index = options.mosaic == "max-ndvi"
+    wanted = items[0].needed(needs, options.mask, index=index)
     finest = is_chosen(options)
     picked = [(b, b.pick(wanted, finest=finest)) for b in items]
     opened, damaged = readable(reader.opened(picked), options)

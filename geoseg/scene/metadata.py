@@ -108,7 +108,8 @@ def open_item(
         bands, guessed = _described(header, of_file, item)
         assumed |= guessed and options.radiometry == "auto"
         raster = use(replace(header, bands=bands), options)
-        rasters.append(replace(raster, acquired=item.acquired or raster.acquired))
+        acquired = item.acquired or raster.acquired
+        rasters.append(replace(raster, acquired=acquired, cloud=item.cloud))
     return Opened(
         item.name,
         tuple(rasters),

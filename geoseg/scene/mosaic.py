@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
+from geoseg.scene.composite.observations import DATED, STACKED, in_order_of_looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geoseg.options import Rule
+    from geoseg.options import SceneOptions
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
 
@@ -64,19 +65,23 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
     return order
 
 
-def in_order(members: Sequence[Member], rule: Rule) -> list[Member]:
+def in_order(members: Sequence[Member], options: SceneOptions) -> list[Member]:
     """Sort members by which counts where several have data: the first one.
 
     Args:
         members: In the order in which they were named.
-        rule: ``first`` or ``last`` named; ``newest`` by the time that files tell; or
-            ``least-nodata``, the fullest, by the share of data among some pixels of
-            each. Those that are equal stay in the order in which they were named.
+        options: By which rule: ``first`` or ``last`` named; ``newest`` by the time that
+            files tell; or ``least-nodata``, the fullest, by the share of data among
+            some pixels of each. Those that are equal stay in the order in which they
+            were named. Those of composites go by looks: see `in_order_of_looks`.
 
     Raises:
-        SceneError: The newest is asked for, and a file does not tell its time.
+        SceneError: The rule goes by what a file does not tell, such as its time.
 
     """
+    rule = options.mosaic
+    if rule in STACKED | DATED:
+        return in_order_of_looks(members, options)
     if rule == "last":
         return list(reversed(members))
     if rule == "newest":

@@ -11,6 +11,7 @@ from geoseg.geo.band_names import colour_of
 from geoseg.options import SceneOptions
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
+from geoseg.scene.composite.observations import STACKED, within
 from geoseg.scene.files.header import shown
 from geoseg.scene.files.paths import list_places, several
 from geoseg.scene.files.raster import use
@@ -61,6 +62,11 @@ def open_scene(
         raise SceneError(
             "bands are named with `bands`, and a scene beside them; give one of both"
         )
+    if options.bands and options.datetime is not None:
+        raise SceneError(
+            "`datetime` chooses among files, and `bands` are files of one picture; "
+            "give one of both"
+        )
     if options.bands and options.numbers:
         raise SceneError(
             "`bands` and `numbers` are given; write `bands=NAME=FILE:NUMBER` for a "
@@ -81,17 +87,32 @@ def open_scene(
         )
     else:
         laid = lay_items(found, named, options, needs, on_step)
-    members = in_order(some(laid.members, options), options.mosaic)
+    members = in_order(within(some(laid.members, options), options), options)
     name = Path(shown(given[0])).name if len(given) == 1 else f"{len(members)} files"
     made = make_scene(
         name, ", ".join(map(shown, given)), laid.grid, laid.bands, options
     )
-    return replace(
+    scene = replace(
         made,
         members=tuple(members),
         inputs=tuple(given),
         warnings=laid.warnings,
     )
+    _check_composite(scene)
+    return scene
+
+
+def _check_composite(scene: Scene) -> None:
+    """Refuse a composite that cannot be made."""
+    options = scene.options
+    if options.mosaic not in STACKED:
+        return
+    if options.valid == "any":
+        raise SceneError(
+            f"`mosaic={options.mosaic}` weighs whole pixels, and `valid=any` counts "
+            f"those of which bands are missing; leave one of both out"
+        )
+    _ = scene.recipe
 
 
 def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:

@@ -14,7 +14,7 @@ PACKAGE = Path(geoseg.__file__).parent
 TREES = {
     f"{room}.{path.stem}": ast.parse(path.read_text())
     for room in ("scene", "vectorize")
-    for path in (PACKAGE / room).glob("*.py")
+    for path in (PACKAGE / room).rglob("*.py")
 }
 
 

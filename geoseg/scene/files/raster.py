@@ -69,6 +69,8 @@ class Raster:
     """When the picture was taken; an empty string where that is not known."""
     fingerprint: Fingerprint
     """The file as it was when its header was read."""
+    cloud: float | None = None
+    """How much of the picture is cloudy, in percent; None where that is not known."""
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import SceneError
-from geoseg.geo.band_names import plain
+from geoseg.geo.band_names import find_red_and_nir, plain
 from geoseg.scene.quality import is_quality
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class Item:
     does already."""
     acquired: str = ""
     """When the picture was taken, ``2023:01:31 10:15:00``; empty where not known."""
+    cloud: float | None = None
+    """How much of the picture is cloudy, in percent; None where that is not known."""
     is_told: bool = True
     """Whether its bands are known; else its files have to be asked, and there is one
     asset band for each file."""
@@ -102,7 +104,9 @@ class Item:
             known.setdefault(plain(asset_band.name) or f"#{place}", label)
         return tuple(known.values())
 
-    def needed(self, needs: Needs | None, masks: Sequence[str]) -> tuple[Label, ...]:
+    def needed(
+        self, needs: Needs | None, masks: Sequence[str], *, index: bool = False
+    ) -> tuple[Label, ...]:
         """Choose bands: those that are needed, and those that masks name.
 
         A file that has to be opened gives all it has, so that an item of one file is
@@ -111,13 +115,18 @@ class Item:
         Args:
             needs: What chooses; None for all there are.
             masks: As in `geoseg.scene.SceneOptions.mask`.
+            index: Whether a vegetation index chooses among dates, and its bands are
+                needed as well.
 
         """
         labels = self.labels
         if needs is None or len(self.files) == 1:
             return labels
         names = tuple(label.name for label in labels)
-        chosen = set(needs(names, tuple(label.common for label in labels)))
+        commons = tuple(label.common for label in labels)
+        chosen = set(needs(names, commons))
+        if index:
+            chosen.update(find_red_and_nir(names, commons) or ())
         asked = {mask.partition(":")[0].strip().lower() for mask in masks}
         chosen |= {i for i, name in enumerate(names) if name.lower() in asked}
         return tuple(labels[index] for index in sorted(chosen))

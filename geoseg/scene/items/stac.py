@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,7 @@ def _understood(item: pystac.Item, place: str) -> Item:
         tuple(_with_common(asset_band, table) for asset_band in asset_bands),
         document=place,
         acquired=_when(item),
+        cloud=_cloud(item.properties),
         is_told=any(map(tells_bands, assets.values()))
         or any(is_band_name(asset_band.name) for asset_band in asset_bands),
     )
@@ -109,6 +111,12 @@ def _with_common(asset_band: AssetBand, table: Mapping[str, str]) -> AssetBand:
 def _sensor(properties: Mapping[str, Any]) -> str:
     names = (properties.get(key) for key in ("platform", "constellation"))
     return next((str(name) for name in names if name), "")
+
+
+def _cloud(properties: Mapping[str, Any]) -> float | None:
+    found = properties.get("eo:cloud_cover")
+    known = isinstance(found, int | float) and not isinstance(found, bool)
+    return float(found) if known and math.isfinite(found) else None
 
 
 def _when(item: pystac.Item) -> str:
