@@ -141,7 +141,7 @@ def _span(said: str, text: str) -> tuple[datetime, datetime]:
     year, month, day, hour, *_ = found.groups()
     try:
         if hour:
-            at = datetime.fromisoformat(said.replace("Z", "+00:00"))
+            at = datetime.fromisoformat(said)
             at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
             return at, at
         start = datetime(int(year), int(month or 1), int(day or 1), tzinfo=UTC)

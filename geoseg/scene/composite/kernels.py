@@ -129,6 +129,28 @@ def mean(
 
 
 @kernel
+def _most_central(
+    points: NDArray[np.float64], count: int, sums: NDArray[np.float64]
+) -> int:
+    """Find the first of the points ``(point, axis)`` that is least far from all."""
+    sums[:count] = 0.0
+    for i in range(count):
+        for j in range(i + 1, count):
+            square = 0.0
+            for axis in range(points.shape[1]):
+                difference = points[i, axis] - points[j, axis]
+                square += difference * difference
+            distance = np.sqrt(square)
+            sums[i] += distance
+            sums[j] += distance
+    best = 0
+    for i in range(1, count):
+        if sums[i] < sums[best]:
+            best = i
+    return best
+
+
+@kernel
 def medoid(
     stack: NDArray[np.generic],
     valid: NDArray[np.bool_],
@@ -155,25 +177,11 @@ def medoid(
             for date in range(dates):
                 if valid[date, y, x]:
                     there[count] = date
-                    sums[count] = 0.0
                     for band in range(len(bands)):
                         values[count, band] = stack[date, bands[band], y, x]
                     count += 1
-            for i in range(count):
-                for j in range(i + 1, count):
-                    square = 0.0
-                    for band in range(len(bands)):
-                        difference = values[i, band] - values[j, band]
-                        square += difference * difference
-                    distance = np.sqrt(square)
-                    sums[i] += distance
-                    sums[j] += distance
-            best = 0
-            for i in range(1, count):
-                if sums[i] < sums[best]:
-                    best = i
             if count:
-                chosen[y, x] = there[best]
+                chosen[y, x] = there[_most_central(values, count, sums)]
 
 
 @kernel

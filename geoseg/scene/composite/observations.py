@@ -120,8 +120,8 @@ def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ..
     if silent:
         raise SceneError(
             f"{_some(silent)} does not tell when it was taken (a tag such as "
-            f"TIFFTAG_DATETIME, or an item's datetime), which `datetime` goes by; leave "
-            f"it out, or name the files"
+            f"TIFFTAG_DATETIME, or an item's datetime), which `datetime` goes by; "
+            f"leave it out, or name the files"
         )
     kept = tuple(each for each in members if taken[id(each)] in wanted)  # type: ignore[operator]  # none is None
     if not kept:

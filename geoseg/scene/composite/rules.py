@@ -79,7 +79,7 @@ def combine(
         bands: The scene's band of each of the stack's.
 
     """
-    dates, count, *sides = stack.shape
+    _, count, *sides = stack.shape
     shape = sides[0], sides[1]
     pixels = np.zeros((count, *shape), stack.dtype)
     chosen = np.full(shape, NONE, np.int32)
