@@ -10,7 +10,8 @@ The rooms, in the order that an image comes together:
 * `stacked_bands` puts bands in files of their own together
 * `quality` is the classes of SCL and QA_PIXEL
 * `mosaic` says which bands of several files are the same, and which file is on top
-* `members` are a scene's members, laid on its grid
+* `members` are a scene's members, laid on its grid; `composite` makes one image of
+  several looks at one ground
 * `assemble` is what all scenes begin with: headers, a grid
 * `image` is the scene: what the rest of geoseg reads
 * `histograms` add up what pixels come to, in any order; `statistics` does so for a

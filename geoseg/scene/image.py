@@ -15,7 +15,7 @@ from geoseg.geo.band_names import find_red_and_nir
 from geoseg.geo.windows import Window
 from geoseg.scene.composite.observations import STACKED, observed
 from geoseg.scene.composite.read import read_composite
-from geoseg.scene.composite.rules import Recipe
+from geoseg.scene.composite.rules import Recipe, combine
 from geoseg.scene.files.datasets import at_once, settled
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.raster import use
@@ -457,8 +457,11 @@ class Scene:
         looks = self.observations
         step = -(-len(looks) // _SHOWN_LOOKS)
         seen = [self._picture(e.members, window, bands, shape) for e in looks[::step]]
-        middle: np.ma.MaskedArray = np.ma.median(np.ma.stack(seen), axis=0)
-        return middle.astype(np.float32)
+        there = np.stack([~np.ma.getmaskarray(each).any(axis=0) for each in seen])
+        stack = np.stack([each.data for each in seen])
+        found = combine(stack, there, Recipe("median"), bands)
+        hidden = np.broadcast_to(~found.valid, found.pixels.shape)
+        return np.ma.MaskedArray(found.pixels, mask=hidden)
 
     def _picture(
         self,

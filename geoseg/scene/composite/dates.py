@@ -37,12 +37,12 @@ def moment(text: str) -> datetime | None:
     found = _ACQUIRED.fullmatch(text)
     if found is None:
         return None
-    year, month, day, *clock = (int(each or 0) for each in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(e or 0) for e in found.groups()[:6])
+    clock = timedelta(hours=hour, minutes=minute, seconds=second + float(found[7] or 0))
     try:
-        at = datetime(year, month, day, *clock, tzinfo=UTC)
+        return datetime(year, month, day, tzinfo=UTC) + clock
     except ValueError:
         return None
-    return at + timedelta(seconds=float(found[7] or 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,18 +54,17 @@ def _select(values: NDArray[np.float64], count: int, rank: int) -> None:
 def _middle(values: NDArray[np.float64], count: int) -> float:
     """Give the median: of an even count, the mean of the two in the middle."""
     half = count // 2
+    found, below = 0.0, 0.0
     if count <= 48:  # noqa: PLR2004  # up to there insertion is faster than selection
         _sort(values, count)
-        if count % 2:
-            return values[half]
-        return (values[half - 1] + values[half]) / 2
-    _select(values, count, half)
-    if count % 2:
-        return values[half]
-    below = values[0]
-    for i in range(1, half):
-        below = max(below, values[i])
-    return (below + values[half]) / 2
+        found, below = values[half], values[max(half - 1, 0)]
+    else:
+        _select(values, count, half)
+        found, below = values[half], values[0]
+        for i in range(1, half):
+            below = max(below, values[i])
+    middle: float = found if count % 2 else (below + found) / 2
+    return middle
 
 
 @kernel

@@ -115,8 +115,9 @@ def _sensor(properties: Mapping[str, Any]) -> str:
 
 def _cloud(properties: Mapping[str, Any]) -> float | None:
     found = properties.get("eo:cloud_cover")
-    known = isinstance(found, int | float) and not isinstance(found, bool)
-    return float(found) if known and math.isfinite(found) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return float(found) if math.isfinite(found) else None
 
 
 def _when(item: pystac.Item) -> str:
