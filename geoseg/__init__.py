@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from geoseg.diagnose.forecast import Forecast, plan, plan_each
     from geoseg.diagnose.info import ModelFit, SceneDescription, info
-    from geoseg.diagnose.verify import Agreement, Verification, VerifyOptions, verify
+    from geoseg.diagnose.verify import Agreement, Verification, verify
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.evaluate.assessment import Assessment
     from geoseg.evaluate.intervals import Estimate
@@ -38,24 +38,29 @@ if TYPE_CHECKING:
     from geoseg.models.package.hub import cached_models
     from geoseg.models.package.installed import installed_models, models_folder
     from geoseg.models.package.make import make_package, unpack_package
-    from geoseg.models.package.new import NewPackage
     from geoseg.models.package.package import ModelPackage, known_models, load_package
     from geoseg.models.package.validate import Validation, validate_model
     from geoseg.options import (
+        ChangeOptions,
         CrfOptions,
+        EvaluateOptions,
+        NewPackage,
         PolygonOptions,
+        RelabelOptions,
+        SampleOptions,
         SceneOptions,
         SegmentOptions,
+        VerifyOptions,
     )
     from geoseg.progress import Step
     from geoseg.raster.relabelling import known_legends
     from geoseg.report.report import Report
     from geoseg.run.areas import ZoneAreas, areas
-    from geoseg.run.assess import EvaluateOptions, evaluate
-    from geoseg.run.change import Change, ChangeOptions, change
+    from geoseg.run.assess import evaluate
+    from geoseg.run.change import Change, change
     from geoseg.run.model import Model
-    from geoseg.run.relabel import Relabelled, RelabelOptions, relabel
-    from geoseg.run.sample_points import SampleOptions, Stratum, sample_points
+    from geoseg.run.relabel import Relabelled, relabel
+    from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
     from geoseg.storage.vectors.read import list_fields
@@ -73,11 +78,11 @@ _HOMES = {
     "Agreement": "geoseg.diagnose.verify",
     "Assessment": "geoseg.evaluate.assessment",
     "Change": "geoseg.run.change",
-    "ChangeOptions": "geoseg.run.change",
+    "ChangeOptions": "geoseg.options",
     "ChipDataset": "geoseg.train.chips.dataset",
     "CrfOptions": "geoseg.options",
     "Estimate": "geoseg.evaluate.intervals",
-    "EvaluateOptions": "geoseg.run.assess",
+    "EvaluateOptions": "geoseg.options",
     "ExportedTiles": "geoseg.train.chips.export",
     "Forecast": "geoseg.diagnose.forecast",
     "GeoBox": "geoseg.geo.geobox",
@@ -89,15 +94,15 @@ _HOMES = {
     "Model": "geoseg.run.model",
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
-    "NewPackage": "geoseg.models.package.new",
+    "NewPackage": "geoseg.options",
     "PolygonOptions": "geoseg.options",
     "ReceptiveField": "geoseg.models.networks.receptive_field",
     "Recipe": "geoseg.models.exchange.recipes",
-    "RelabelOptions": "geoseg.run.relabel",
+    "RelabelOptions": "geoseg.options",
     "Relabelled": "geoseg.run.relabel",
     "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
-    "SampleOptions": "geoseg.run.sample_points",
+    "SampleOptions": "geoseg.options",
     "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.options",
@@ -112,7 +117,7 @@ _HOMES = {
     "Trained": "geoseg.train.train",
     "Validation": "geoseg.models.package.validate",
     "Verification": "geoseg.diagnose.verify",
-    "VerifyOptions": "geoseg.diagnose.verify",
+    "VerifyOptions": "geoseg.options",
     "Window": "geoseg.geo.windows",
     "ZoneAreas": "geoseg.run.areas",
     "ZoneClass": "geoseg.evaluate.zone_table",

@@ -3,54 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import reporting
+from geoseg.cli.options import flags_of, reporting
 from geoseg.cli.paper import show, show_json
+from geoseg.options import ArchitecturesKeywords
 
 if TYPE_CHECKING:
     from geoseg import Surveyed
 
 
 @click.command("architectures")
-@click.option(
-    "--encoder",
-    metavar="NAME",
-    help="Build each on this one, smp's or timm's (tu-...) [default: a light one].",
-)
-@click.option(
-    "--bands",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Bands of the networks.",
-)
-@click.option(
-    "--classes",
-    type=click.IntRange(1),
-    default=2,
-    show_default=True,
-    help="Classes of the networks.",
-)
-@click.option(
-    "--receptive-field",
-    is_flag=True,
-    help="Measure how far each looks: minutes. Known without for the light encoders.",
-)
+@flags_of(ArchitecturesKeywords)
 @reporting
 def list_architectures(
     *,
-    encoder: str | None,
-    bands: int,
-    classes: int,
-    receptive_field: bool,
     quiet: bool,
     as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the fields of ArchitecturesKeywords
 ) -> None:
     """List the architectures that a model package may hold.
 
@@ -61,9 +36,7 @@ def list_architectures(
     The field is how far, in pixels, a change of the input can reach in the output;
     global where it reaches everywhere in a tile. Tiles are multiples of the stride.
     """
-    found = geoseg.list_architectures(
-        encoder, bands=bands, classes=classes, receptive_field=receptive_field
-    )
+    found = geoseg.list_architectures(**flags)
     if as_json:
         show_json([_plain(each) for each in found])
     elif not quiet:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import overwriting, reporting
+from geoseg.cli.options import flags_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path, a_place
+from geoseg.cli.values import a_place
+from geoseg.options import AreasKeywords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from geoseg import ZoneAreas, ZoneClass
 
@@ -30,36 +30,14 @@ _LARGEST = 3
 
 @click.command("areas")
 @click.argument("class_map", metavar="MAP", type=a_place)
-@click.option("--zones", help="Polygons, in any CRS [default: the whole map].")
-@click.option("--by", metavar="FIELD", help="Field of ZONES with their names.")
-@click.option(
-    "--output", "-o", type=a_path, help="Table to write: .csv, .parquet or .gpkg."
-)
-@click.option(
-    "--reference",
-    type=a_path,
-    help="Labelled points of geoseg sample-points: what there is, with intervals.",
-)
-@click.option(
-    "--confidence",
-    type=a_place,
-    help="Raster of confidences in percent [default: confidence.tif beside MAP].",
-)
-@click.option("--band", type=int, help="Band of the classes, where there are several.")
-@overwriting
+@flags_of(AreasKeywords)
 @reporting
-def command(  # noqa: PLR0913  # a parameter a flag
+def command(
     class_map: str,
     *,
-    zones: str | None,
-    by: str | None,
-    output: Path | None,
-    reference: Path | None,
-    confidence: str | None,
-    band: int | None,
-    overwrite: bool,
     quiet: bool,
     as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the fields of AreasKeywords
 ) -> None:
     """Measure how much of each class of MAP lies in each of some zones.
 
@@ -71,17 +49,7 @@ def command(  # noqa: PLR0913  # a parameter a flag
     counts with the exact share of it that lies in the zone; zones may overlap.
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        found = geoseg.areas(
-            class_map,
-            zones=zones,
-            by=by,
-            reference=reference,
-            confidence=confidence,
-            output=output,
-            band=band,
-            overwrite=overwrite,
-            on_step=screen.show_step,
-        )
+        found = geoseg.areas(class_map, on_step=screen.show_step, **flags)
     for warning in found.warnings:
         say(f"geoseg: warning: {warning}", err=True)
     if as_json:

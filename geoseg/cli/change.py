@@ -9,16 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import formats
 from geoseg.cli.options import (
     flags_of,
     options_of,
-    overwriting,
     reporting,
+    writing,
 )
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path, a_place, pairs
+from geoseg.cli.values import a_place
+from geoseg.options import ChangeKeywords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,41 +32,18 @@ _SHOWN = 15
 @click.command("change")
 @click.argument("before", type=a_place)
 @click.argument("after", type=a_place)
-@click.option("--output", "-o", type=a_path, required=True, help="Directory to write.")
-@click.option(
-    "--mapping",
-    metavar="AFTER=BEFORE,...",
-    callback=pairs,
-    help="BEFORE's class for AFTER's; 'road=' leaves one out.",
-)
-@click.option(
-    "--min-confidence",
-    type=click.IntRange(0, 100),
-    default=0,
-    show_default=True,
-    help="Leave out what either map is less sure of, in percent.",
-)
-@click.option(
-    "--format",
-    "formats",
-    shell_complete=formats,
-    multiple=True,
-    default=("geojson",),
-    show_default=True,
-    help="Format of the polygons; repeat for several.",
-)
-@overwriting
-@flags_of(geoseg.PolygonOptions)
+@writing("Directory to write.")
+@flags_of(ChangeKeywords)
+@flags_of(geoseg.ChangeOptions)
 @reporting
 def command(
     before: str,
     after: str,
     output: Path,
     *,
-    overwrite: bool,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the fields of ChangeOptions and PolygonOptions
+    **flags: Any,  # noqa: ANN401  # the fields of ChangeKeywords and ChangeOptions
 ) -> None:
     """Say what became of what between two maps of one ground.
 
@@ -78,16 +55,15 @@ def command(
     and the polygons are the ground that changed. Draw a sample within the transitions
     (geoseg sample-points change/change.tif) to say how much there is of each.
     """
-    drawn = options_of(geoseg.PolygonOptions, flags)
-    options = geoseg.ChangeOptions(polygons=drawn, **flags)
+    options = options_of(geoseg.ChangeOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.change(
             before,
             after,
             output,
-            overwrite=overwrite,
             options=options,
             on_step=screen.show_step,
+            **flags,
         )
     if as_json:
         show_json(found.to_json())

@@ -11,11 +11,9 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.cards import card_of
-from geoseg.cli.options import reporting
-from geoseg.cli.package import describing, said
+from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.paper import say, show, show_json
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +23,12 @@ if TYPE_CHECKING:
 
 @click.command("import")
 @click.argument("source")
-@click.option(
-    "--output",
-    "-o",
-    type=a_path,
-    help="Folder to make [default: the model's name in your folder of models].",
+@writing(
+    "Folder to make.",
+    required=False,
+    otherwise="the model's name in your folder of models",
 )
-@describing
+@flags_of(geoseg.NewPackage, leave_out=("source",))
 @reporting
 def import_model(
     source: str,
@@ -39,7 +36,7 @@ def import_model(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the flags are the fields of NewPackage
+    **flags: Any,  # noqa: ANN401  # the fields of NewPackage
 ) -> None:
     """Bring a model of others here, as a package that --model takes by its name.
 
@@ -57,7 +54,10 @@ def import_model(
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:
         package = geoseg.import_model(
-            source, output, said(flags), on_step=screen.show_step
+            source,
+            output,
+            options_of(geoseg.NewPackage, flags),
+            on_step=screen.show_step,
         )
     if as_json:
         show_json(card_of(package))

@@ -10,11 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import any_place, models
+from geoseg.cli.completion import any_place
 from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path
+from geoseg.options import InfoKeywords
 
 if TYPE_CHECKING:
     from geoseg import ModelFit, SceneDescription
@@ -26,31 +26,7 @@ _UNFIT = 2
 
 @click.command("info")
 @click.argument("scene", nargs=-1, required=True, type=any_place)
-@click.option(
-    "--model",
-    shell_complete=models,
-    help="Tell whether this model fits, and how.",
-    panel="Where",
-)
-@click.option(
-    "--aoi",
-    type=any_place,
-    metavar="AREA",
-    help="Draw this area into the picture.",
-    panel="Where",
-)
-@click.option(
-    "--plot",
-    type=a_path,
-    help="Draw members, AOI and tiles as a PNG here.",
-    panel="Where",
-)
-@click.option(
-    "--exact",
-    is_flag=True,
-    help="Read all pixels for ranges and shares.",
-    panel="Where",
-)
+@flags_of(InfoKeywords)
 @flags_of(geoseg.SceneOptions)
 @reporting
 def command(
@@ -58,7 +34,7 @@ def command(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the flags of the scene and of info
+    **flags: Any,  # noqa: ANN401  # the fields of InfoKeywords and SceneOptions
 ) -> None:
     """Tell what geoseg sees in SCENE: grid, bands, values, members, and gaps.
 

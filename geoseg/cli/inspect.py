@@ -11,8 +11,9 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import models
-from geoseg.cli.options import reporting
+from geoseg.cli.options import flags_of, reporting
 from geoseg.cli.paper import show, show_json
+from geoseg.options import InspectKeywords
 
 if TYPE_CHECKING:
     from geoseg import Inspection, ReceptiveField
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @click.argument("model", shell_complete=models)
-@click.option(
-    "--receptive-field",
-    is_flag=True,
-    help="Measure how far a pixel reaches, and the overlap that this asks for.",
-)
+@flags_of(InspectKeywords)
 @reporting
 def inspect_model(
     model: str, *, receptive_field: bool, quiet: bool, as_json: bool

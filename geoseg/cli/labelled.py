@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import rich_click as click
 
 from geoseg.cli.completion import any_place
-from geoseg.cli.values import a_path, a_place
+from geoseg.cli.options import flags_of, writing
+from geoseg.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Command = TypeVar("Command", bound=Callable[..., None])
+
+
+@dataclass(frozen=True)
+class LabelsOptions:
+    """What is learned from."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    labels: str | None = option(
+        None,
+        "Polygons, lines, points or a raster of classes, in any CRS.",
+        holds="place",
+    )
 
 
 def labelled(*, required: bool) -> Callable[[Command], Command]:
@@ -25,21 +40,8 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
 
     def add_all(command: Command) -> Command:
         for add in (
-            click.option(
-                "--output",
-                "-o",
-                type=a_path,
-                required=True,
-                help="Folder to make.",
-                panel="Where",
-            ),
-            click.option(
-                "--labels",
-                type=a_place,
-                required=required,
-                help="Polygons, lines, points or a raster of classes, in any CRS.",
-                panel="Where",
-            ),
+            flags_of(LabelsOptions, required=("labels",) if required else ()),
+            writing("Folder to make."),
             click.argument(
                 "scenes",
                 metavar="SCENE...",

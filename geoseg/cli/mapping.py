@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import any_place, fields
-from geoseg.cli.options import flags_of
+from geoseg.cli.completion import any_place
+from geoseg.cli.options import flags_of, writing
 from geoseg.errors import InputError
+from geoseg.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Command = TypeVar("Command", bound=Callable[..., None])
 
-_WHERE = "Where"
+
+@dataclass(frozen=True)
+class WhereOptions:
+    """What is mapped."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    aoi: str | None = option(
+        None,
+        "Map no more than this: a vector file of polygons in any CRS, "
+        "FILE|layer=NAME, or WKT.",
+        metavar="AREA",
+        holds="place",
+    )
+    bbox: str | None = option(
+        None, "Map this box instead of an AOI.", metavar="W,S,E,N"
+    )
+    bbox_crs: str = option(
+        "EPSG:4326", "What the numbers of `bbox` mean.", metavar="CRS"
+    )
+    each: bool = option(False, "Take every scene by itself, not as a mosaic.")
+    field: str | None = option(
+        None,
+        "Map every feature of the AOI by itself, named by this field.",
+        flag="per-feature",
+        metavar="FIELD",
+        holds="field",
+    )
 
 
-def mapping(*, each: str, output_required: bool) -> Callable[[Command], Command]:
+def mapping(*, output_required: bool) -> Callable[[Command], Command]:
     """Add a scene, an output, an area, and the flags of `geoseg.SegmentOptions`.
 
     Args:
-        each: What is done to every scene by itself, in words.
         output_required: Whether there must be an output.
 
     """
@@ -31,45 +59,12 @@ def mapping(*, each: str, output_required: bool) -> Callable[[Command], Command]
     def add_all(command: Command) -> Command:
         for add in (
             flags_of(geoseg.SegmentOptions),
-            click.option(
-                "--per-feature",
-                "field",
-                metavar="FIELD",
-                shell_complete=fields,
-                help="Map every feature of the AOI by itself, named by this field.",
-                panel=_WHERE,
-            ),
-            click.option("--each", is_flag=True, help=each, panel=_WHERE),
-            click.option(
-                "--bbox-crs",
-                default="EPSG:4326",
-                show_default=True,
-                metavar="CRS",
-                help="What the numbers of --bbox mean.",
-                panel=_WHERE,
-            ),
-            click.option(
-                "--bbox",
-                metavar="W,S,E,N",
-                help="Map this box instead of an AOI.",
-                panel=_WHERE,
-            ),
-            click.option(
-                "--aoi",
-                type=any_place,
-                metavar="AREA",
-                help="Map no more than this: a vector file of polygons in any CRS, "
-                "FILE|layer=NAME, or WKT.",
-                panel=_WHERE,
-            ),
-            click.option(
-                "--output",
-                "-o",
-                type=any_place,
-                metavar="DIR|s3://...",
+            flags_of(WhereOptions),
+            writing(
+                "Where the map goes: a directory, or a place in an object store.",
                 required=output_required,
-                help="Where the map goes: a directory, or a place in an object store.",
-                panel=_WHERE,
+                metavar="DIR|s3://...",
+                holds="place",
             ),
             click.argument("scene", nargs=-1, type=any_place),
         ):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
+    ClassVar,
     Literal,
     TypeVar,
     get_args,
@@ -19,7 +21,7 @@ from geoseg.cli import values
 from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
 from geoseg.cli.spelling import flag_of, spelled
-from geoseg.options import About, about
+from geoseg.options import About, about, default_of, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,18 +40,24 @@ _HELD: dict[str, dict[str, Any]] = {
     "place": {"type": any_place},
 }
 """How a shell completes what an option holds."""
-_READ: dict[Any, Callable[..., Any]] = {
-    tuple[tuple[str, str], ...]: values.named_files,
-    tuple[int, ...]: values.band_numbers,
-    tuple[float, float, float, float] | None: values.numbers(4),
-    float | tuple[float, float] | None: values.numbers(1, 2),
-    float | Literal["none"] | None: values.number_or_none,
+_READ: dict[Any, dict[str, Any]] = {
+    tuple[tuple[str, str], ...]: {"callback": values.named_files},
+    tuple[tuple[str, float], ...]: {"callback": values.named_numbers},
+    Mapping[str, str]: {"callback": values.pairs},
+    Mapping[str, float]: {"callback": values.pairs_of_numbers},
+    tuple[int, ...]: {"callback": values.band_numbers},
+    tuple[int, int, int, int] | None: {"type": int, "nargs": 4},
+    tuple[float, ...]: {"callback": values.some_numbers},
+    tuple[float, float] | None: {"type": float, "nargs": 2},
+    tuple[float, float, float, float] | None: {"callback": values.numbers(4)},
+    float | tuple[float, float] | None: {"callback": values.numbers(1, 2)},
+    float | Literal["none"] | None: {"callback": values.number_or_none},
 }
 """How what is written becomes a value, where click does not know."""
 
 
 def flags_of(
-    kind: type, *, leave_out: Sequence[str] = (), **defaults: object
+    kind: type, *, leave_out: Sequence[str] = (), required: Sequence[str] = ()
 ) -> Callable[[Command], Command]:
     """Add a flag for each field of a class of options, and of those inside it.
 
@@ -58,15 +66,15 @@ def flags_of(
     Args:
         kind: The class.
         leave_out: Fields that get no flag.
-        defaults: What fields are by default where that is not the class's.
+        required: Flags that have to be given.
 
     """
 
     def add_all(command: Command) -> Command:
         for owner, each in reversed(_declared(kind)):
             if each.name not in leave_out:
-                default = defaults.get(each.name, each.default)
-                command = _flag(owner, each, default)(command)
+                needed = {"required": True} if each.name in required else {}
+                command = _flag(owner, each, **needed)(command)
         return command
 
     return add_all
@@ -103,12 +111,14 @@ def _declared(kind: type) -> list[tuple[type, Field[Any]]]:
 
 
 def _flag(
-    owner: type, each: Field[Any], default: object
+    owner: type,
+    each: Field[Any],
+    **more: Any,  # noqa: ANN401  # as click.option() does
 ) -> Callable[[Command], Command]:
     """Make the flag of a field of the class that declares it."""
     told, hint = about(each), get_type_hints(owner)[each.name]
     assert told is not None  # noqa: S101  # only such are declared
-    how = _written(hint, told, default) | _HELD[told.holds]
+    how = _written(hint, told, default_of(each)) | _HELD[told.holds] | more
     if told.metavar:
         how["metavar"] = told.metavar
     text = spelled(told.text)
@@ -116,9 +126,10 @@ def _flag(
         text += f" [default: {told.otherwise}]"
     made: Callable[[Command], Command] = click.option(
         flag_of(told.flag or each.name),
+        *([f"-{told.short}"] if told.short else []),
         each.name,
         help=text,
-        panel=owner.HEADING,  # type: ignore[attr-defined]  # each class of options has one
+        panel=told.heading or owner.HEADING,  # type: ignore[attr-defined]  # each class of options has one
         **how,
     )
     return made
@@ -133,8 +144,8 @@ def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa
     if nested is not None:
         return {"is_flag": True, "callback": lambda _, __, on: nested() if on else None}
     if hint in _READ:
-        return {"callback": _READ[hint], "multiple": told.repeats}
-    shows = not told.otherwise and default not in {None, ()}
+        return {**_READ[hint], "multiple": told.repeats}
+    shows = not told.otherwise and default not in {None, (), ""}
     shown = {"default": default, "show_default": shows}
     return shown | (_number(kinds, told) or _text(hint, told, default))
 
@@ -157,7 +168,7 @@ def _text(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: A
         (k for k in (hint, *get_args(hint)) if get_origin(k) is Literal), None
     )
     if choice is not None:
-        return {"type": click.Choice(get_args(choice))}
+        return {"type": click.Choice(get_args(choice)), "multiple": told.repeats}
     if isinstance(default, tuple) and not told.repeats:
         return {"default": ",".join(default), "callback": values.names}
     return {"multiple": told.repeats}
@@ -199,28 +210,27 @@ def reporting(command: Command) -> Command:
     return command
 
 
-def overwriting(command: Command) -> Command:
-    """Add --overwrite."""
-    return click.option(
-        "--overwrite",
-        is_flag=True,
-        help="Replace files, too, that geoseg did not write or somebody has changed.",
-    )(command)
+def writing(
+    text: str,
+    *,
+    required: bool = True,
+    **more: Any,  # noqa: ANN401  # as option() does
+) -> Callable[[Command], Command]:
+    """Add -o, which says where a command writes.
 
+    Args:
+        text: What it writes.
+        required: Whether that has to be said.
+        more: What is in `About`.
 
-def spreading(command: Command) -> Command:
-    """Add --workers and --scheduler to a command that reads a map block by block."""
-    for add in (
-        click.option(
-            "--scheduler", metavar="ADDRESS", help="Read on this dask cluster."
-        ),
-        click.option(
-            "--workers",
-            type=click.IntRange(0),
-            default=0,
-            show_default=True,
-            help="Worker processes to start here; 0 for none but this one.",
-        ),
-    ):
-        command = add(command)
-    return command
+    """
+
+    @dataclass(frozen=True)
+    class Output:
+        """Where it writes."""
+
+        HEADING: ClassVar[str] = "Where"
+
+        output: str | None = option(None, text, short="o", **({"holds": "path"} | more))
+
+    return flags_of(Output, required=("output",) if required else ())

@@ -8,14 +8,15 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.mapping import mapping, take_area
-from geoseg.cli.options import options_of, reporting
+from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.screen import show_forecast, show_forecasts
 from geoseg.errors import InputError
+from geoseg.options import PlanKeywords
 
 
 @click.command("plan")
-@mapping(each="Tell of every scene by itself, not as a mosaic.", output_required=False)
-@click.option("--exact", is_flag=True, help="Read the scene to count empty tiles.")
+@mapping(output_required=False)
+@flags_of(PlanKeywords)
 @reporting
 def command(  # noqa: PLR0913  # one parameter a flag
     scene: tuple[str, ...],

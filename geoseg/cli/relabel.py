@@ -9,72 +9,31 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import formats, legends
-from geoseg.cli.options import flags_of, options_of, overwriting, reporting
+from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.paper import show, show_json, show_line, swatch
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path, a_place
+from geoseg.cli.values import a_place
+from geoseg.options import RelabelKeywords
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg import Relabelled
 
-_WHERE = "Where"
-
 
 @click.command("relabel")
 @click.argument("class_map", metavar="MAP", type=a_place)
-@click.option(
-    "--legend",
-    metavar="FILE|NAME",
-    required=True,
-    shell_complete=legends,
-    help="A YAML file of classes with name, id, colour and merge, or a legend that "
-    "ships: corine-1, dynamic-world, ipcc, lccs, worldcover.",
-    panel=_WHERE,
-)
-@click.option(
-    "--output",
-    "-o",
-    type=a_path,
-    required=True,
-    help="GeoTIFF; style and polygons are beside it.",
-    panel=_WHERE,
-)
-@click.option(
-    "--from",
-    "source",
-    metavar="FILE|NAME",
-    shell_complete=legends,
-    help="The legend whose numbers MAP's values are, where it names none.",
-    panel=_WHERE,
-)
-@click.option(
-    "--format",
-    "formats",
-    shell_complete=formats,
-    multiple=True,
-    help="Draw polygons, too, in this format; repeat for several.",
-    panel=_WHERE,
-)
-@click.option(
-    "--band",
-    type=int,
-    help="Band of the classes, where there are several.",
-    panel=_WHERE,
-)
-@overwriting
-@flags_of(geoseg.PolygonOptions)
+@writing("GeoTIFF; style and polygons are beside it.")
+@flags_of(RelabelKeywords, required=("legend",))
+@flags_of(geoseg.RelabelOptions)
 @reporting
 def command(
     class_map: str,
     output: Path,
     *,
-    formats: tuple[str, ...],
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # relabel's arguments and PolygonOptions' fields
+    **flags: Any,  # noqa: ANN401  # the fields of RelabelKeywords and RelabelOptions
 ) -> None:
     """Write MAP in another legend: classes merged, renamed, recoloured, renumbered.
 
@@ -85,8 +44,7 @@ def command(
 
     Classes are matched by name. What has no counterpart becomes nodata, and is told.
     """
-    drawn = options_of(geoseg.PolygonOptions, flags)
-    options = geoseg.RelabelOptions(formats=formats, polygons=drawn)
+    options = options_of(geoseg.RelabelOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.relabel(
             class_map, output, options=options, on_step=screen.show_step, **flags

@@ -14,7 +14,7 @@ from geoseg.errors import InputError
 
 
 @click.command("segment")
-@mapping(each="Map every scene by itself, not as a mosaic.", output_required=True)
+@mapping(output_required=True)
 @reporting
 def command(  # one parameter a flag
     scene: tuple[str, ...],

@@ -60,6 +60,39 @@ def pairs(
     return found
 
 
+def pairs_of_numbers(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, float]:
+    """Read ``name=0.8,...``."""
+    try:
+        return {k: float(v) for k, v in pairs(ctx, parameter, value).items()}
+    except ValueError:
+        raise click.BadParameter("write name=number,name=number") from None
+
+
+def named_numbers(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    """Read NAME=VALUE."""
+    pairs = [value.partition("=") for value in values]
+    try:
+        return tuple((name, float(number)) for name, _, number in pairs)
+    except ValueError as error:
+        raise click.BadParameter(f"{', '.join(values)}: not NAME=VALUE") from error
+
+
+def some_numbers(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[float, ...]:
+    """Read numbers with commas between them, however many."""
+    try:
+        return tuple(float(part) for part in value.split(",")) if value else ()
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{value!r} is not numbers with commas between them"
+        ) from error
+
+
 def numbers(*counts: int) -> Callable[..., float | tuple[float, ...] | None]:
     """Read numbers with commas between: one as itself, several as a tuple."""
 

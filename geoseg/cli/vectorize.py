@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import legends
 from geoseg.cli.options import (
     flags_of,
     options_of,
-    overwriting,
     reporting,
+    writing,
 )
 from geoseg.cli.screen import Screen, show_polygons
-from geoseg.cli.values import a_path, a_place
+from geoseg.cli.values import a_place
+from geoseg.options import VectorizeKeywords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,53 +23,8 @@ if TYPE_CHECKING:
 
 @click.command("vectorize")
 @click.argument("class_map", type=a_place)
-@click.option(
-    "--output",
-    "-o",
-    type=a_path,
-    required=True,
-    help="Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles",
-    panel="Where",
-)
-@click.option(
-    "--band",
-    type=int,
-    help="Band of the classes, where there are several.",
-    panel="Where",
-)
-@click.option(
-    "--confidence",
-    type=a_place,
-    help="Raster of confidences in percent.",
-    panel="Where",
-)
-@click.option(
-    "--clip",
-    "clip_to",
-    type=a_path,
-    help="Cut to these polygons exactly.",
-    panel="Where",
-)
-@click.option(
-    "--write-raster",
-    "raster",
-    type=a_path,
-    help="The map with small patches merged.",
-    panel="Where",
-)
-@click.option(
-    "--layer",
-    help="Write this layer of a GeoPackage; its other layers stay.",
-    panel="Where",
-)
-@click.option(
-    "--legend",
-    metavar="FILE|NAME",
-    shell_complete=legends,
-    help="Draw it in this legend, as geoseg relabel takes it.",
-    panel="Where",
-)
-@overwriting
+@writing("Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles")
+@flags_of(VectorizeKeywords)
 @flags_of(geoseg.PolygonOptions)
 @reporting
 def command(
@@ -78,7 +33,7 @@ def command(
     *,
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # vectorize's arguments and PolygonOptions' fields
+    **flags: Any,  # noqa: ANN401  # the fields of VectorizeKeywords and PolygonOptions
 ) -> None:
     """Turn CLASS_MAP into polygons that fit together without gaps.
 

@@ -9,10 +9,10 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import any_place, models
-from geoseg.cli.options import flags_of, reporting
+from geoseg.cli.options import flags_of, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.options import ComputeOptions, TilingOptions
+from geoseg.options import VerifyKeywords
 
 if TYPE_CHECKING:
     from geoseg import Verification
@@ -21,40 +21,16 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("model", shell_complete=models)
 @click.argument("scene", type=any_place)
-@click.option(
-    "--window",
-    type=int,
-    nargs=4,
-    metavar="ROW COL HEIGHT WIDTH",
-    help="Pixels of the scene to compare [default: its middle, 1024 a side].",
-    panel="Where",
-)
-@click.option(
-    "--aoi",
-    type=any_place,
-    metavar="AREA",
-    help="Polygons to compare in, instead of a window.",
-    panel="Where",
-)
-@click.option(
-    "--blend",
-    "blends",
-    type=click.Choice(["hann", "crop", "mean"]),
-    multiple=True,
-    help="How overlapping tiles share a pixel; repeatable [default: each].",
-    panel="Where",
-)
-@flags_of(TilingOptions, leave_out=("blend", "block"))
-@flags_of(ComputeOptions, leave_out=("batch", "compile"), precision="float32")
+@flags_of(VerifyKeywords)
+@flags_of(geoseg.VerifyOptions)
 @reporting
 def command(
     model: str,
     scene: str,
     *,
-    blends: tuple[str, ...],
     quiet: bool,
     as_json: bool,
-    **flags: Any,  # noqa: ANN401  # the flags are the fields of VerifyOptions
+    **flags: Any,  # noqa: ANN401  # the fields of VerifyKeywords and VerifyOptions
 ) -> None:
     """Compare tiles of SCENE with a window in one piece, both through MODEL.
 
@@ -66,11 +42,11 @@ def command(
     another class, for the model's overlap and, where its receptive field is finite,
     for the overlap with which nothing may differ (--blend crop).
     """
-    if blends:
-        flags["blends"] = blends
-    options = geoseg.VerifyOptions(**flags)
+    options = options_of(geoseg.VerifyOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        found = geoseg.verify(model, scene, options=options, on_step=screen.show_step)
+        found = geoseg.verify(
+            model, scene, options=options, on_step=screen.show_step, **flags
+        )
     if as_json:
         show_json(found.to_json())
     elif not quiet:

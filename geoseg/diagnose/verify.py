@@ -18,10 +18,10 @@ from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
 from geoseg.models.networks.receptive_field import ReceptiveField, package_field
 from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.options import VerifyOptions
 from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
 from geoseg.predict import TilePredictor, probe, resolve_compute
 from geoseg.predict.normalise import by_scene
-from geoseg.predict.stitch import BLENDS
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene import Scene, open_scene
 
@@ -29,31 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from geoseg.options import Blend, Device, Precision
+    from geoseg.options import Blend
 _SIDE = 1024
 """The side of the window in the scene's middle that is taken where none is given."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyOptions:
-    """Where to compare, how to tile and compute; the defaults suit most."""
-
-    window: tuple[int, int, int, int] | None = None
-    """Row, column, height and width in pixels of the scene; its middle, 1024 pixels a
-    side, where neither a window nor an AOI is given."""
-    aoi: Area | None = None
-    """A vector file of polygons, in any CRS, instead of a window."""
-    tile: int | None = None
-    """Tile side in pixels; the model's own where None."""
-    overlap: int | None = None
-    """Pixels shared by adjacent tiles; the model's own where None."""
-    blends: tuple[Blend, ...] = BLENDS
-    """How overlapping tiles share a pixel: one comparison for each."""
-    device: Device = "auto"
-    """What computes."""
-    precision: Precision = "float32"
-    """What it computes in. In lower precisions planes of two sizes differ in
-    themselves, whatever the overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +85,7 @@ def verify(
     model: Path | str,
     scene: Path | str,
     *,
+    aoi: Area | None = None,
     options: VerifyOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> Verification:
@@ -115,6 +94,7 @@ def verify(
     Args:
         model: The name of a model that ships, or the directory of a package.
         scene: A raster with the bands that the model needs.
+        aoi: Polygons to compare in, instead of a window.
         options: Where, and with which tiles, blends, device and precision.
         on_step: Called as the job gets on, from the calling thread.
 
@@ -131,7 +111,7 @@ def verify(
     source = in_models_unit([(package, match)], source)
     tile, overlap = _asked(package, options)
     check_tile(tile, overlap, package.stride)
-    window, area = _place(source, options)
+    window, area = _chosen(source, options.window, aoi)
     wanted = source.read(window, match.indices)[1] & area.mask(window)
     if not wanted.any():
         raise InputError(f"{scene} has no valid pixel in that area; take another one")
@@ -202,19 +182,21 @@ def _agreements(
         )
 
 
-def _place(scene: Scene, options: VerifyOptions) -> tuple[Window, Aoi]:
+def _chosen(
+    scene: Scene, sides: tuple[int, int, int, int] | None, aoi: Area | None
+) -> tuple[Window, Aoi]:
     """The window to compare, and the area in which its pixels count."""
     geobox = scene.geobox
-    if options.aoi is not None:
-        if options.window is not None:
+    if aoi is not None:
+        if sides is not None:
             raise InputError("give a window or an AOI, not both")
-        area = read_aoi(options.aoi, geobox)
+        area = read_aoi(aoi, geobox)
         return area.window, area
-    if options.window is None:
+    if sides is None:
         height, width = min(geobox.height, _SIDE), min(geobox.width, _SIDE)
         top, left = (geobox.height - height) // 2, (geobox.width - width) // 2
         return Window(top, left, height, width), whole_scene(geobox)
-    window, plane = Window(*options.window), Window(0, 0, geobox.height, geobox.width)
+    window, plane = Window(*sides), Window(0, 0, geobox.height, geobox.width)
     if not plane.contains(window):
         raise InputError(
             f"the window's rows {window.rows[0]}-{window.rows[1]} and columns "

@@ -8,17 +8,33 @@ help and completing a line cost nothing.
 * `declare` is how an option says what it is
 * `imagery` is how a scene is read, `polygons` how they are drawn
 * `mapping` is how a map is made: small values, and the whole that they compose
+* `maps` is what is asked of maps that are there, `verify` of a comparison with tiles
+* `package` is what has to be said of bare weights
+* `keywords` are what public functions take beside their options
 * `crf` is how pixels listen to each other
 """
 
 from geoseg.options.crf import CrfOptions
-from geoseg.options.declare import About, about, option
+from geoseg.options.declare import About, about, as_in, default_of, option
 from geoseg.options.imagery import (
     Radiometry,
     Resampling,
     Rule,
     SceneOptions,
     Valid,
+)
+from geoseg.options.keywords import (
+    ArchitecturesKeywords,
+    AreasKeywords,
+    ChangeKeywords,
+    EvaluateKeywords,
+    InfoKeywords,
+    InspectKeywords,
+    PlanKeywords,
+    RelabelKeywords,
+    SampleKeywords,
+    VectorizeKeywords,
+    VerifyKeywords,
 )
 from geoseg.options.mapping import (
     NO_FORMAT,
@@ -34,29 +50,63 @@ from geoseg.options.mapping import (
     SegmentOptions,
     TilingOptions,
 )
+from geoseg.options.maps import (
+    Allocation,
+    BlockwiseOptions,
+    ChangeOptions,
+    EvaluateOptions,
+    RelabelOptions,
+    SampleOptions,
+)
+from geoseg.options.package import GSD_TOLERANCE, Activation, NewPackage, Normalise
 from geoseg.options.polygons import PolygonOptions
+from geoseg.options.verify import VerifyOptions
 
 __all__ = [
+    "GSD_TOLERANCE",
     "NO_FORMAT",
     "About",
+    "Activation",
+    "Allocation",
+    "ArchitecturesKeywords",
+    "AreasKeywords",
     "Augmentation",
     "Blend",
+    "BlockwiseOptions",
+    "ChangeKeywords",
+    "ChangeOptions",
     "ComputeOptions",
     "CrfOptions",
     "Device",
+    "EvaluateKeywords",
+    "EvaluateOptions",
     "ExecutionOptions",
+    "InfoKeywords",
+    "InspectKeywords",
     "MaskOptions",
     "ModelOptions",
+    "NewPackage",
+    "Normalise",
+    "PlanKeywords",
     "PolygonOptions",
     "Precision",
     "ProductOptions",
     "Radiometry",
+    "RelabelKeywords",
+    "RelabelOptions",
     "Resampling",
     "Rule",
+    "SampleKeywords",
+    "SampleOptions",
     "SceneOptions",
     "SegmentOptions",
     "TilingOptions",
     "Valid",
+    "VectorizeKeywords",
+    "VerifyKeywords",
+    "VerifyOptions",
     "about",
+    "as_in",
+    "default_of",
     "option",
 ]

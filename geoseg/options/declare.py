@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any
 
 _KEY = "option"
@@ -27,9 +27,13 @@ class About:
     """Whether it may be given several times."""
     flag: str = ""
     """Its name on the command line, where that is not the field's."""
+    short: str = ""
+    """Its letter there, if it has one."""
+    heading: str = ""
+    """Under what it stands in help, where that is not its class's heading."""
     holds: str = ""
     """What its value is, so that shells complete it: ``model``, ``legend``,
-    ``format``, ``place`` or ``field``."""
+    ``format``, ``field``, ``path`` on a disk, or any ``place``."""
 
     def in_python(self) -> str:
         """Tell of it where Python asks for help."""
@@ -38,8 +42,33 @@ class About:
 
 def option(default: Any, text: str, **more: Any) -> Any:  # noqa: ANN401  # as field() does
     """Declare a field that is an option; what may be said is in `About`."""
-    told = About(text=text, **more)
+    return _declared(default, About(text=text, **more))
+
+
+def as_in(kind: Any, name: str, **more: Any) -> Any:  # noqa: ANN401  # as field() does
+    """Declare the option that another class has, too.
+
+    Args:
+        kind: That class, which has a heading.
+        name: The field.
+        more: Its ``default`` and what is in `About`, where they differ.
+
+    """
+    each = next(one for one in fields(kind) if one.name == name)
+    told = replace(each.metadata[_KEY], heading=kind.HEADING)
+    default = more.pop("default", each.default)
+    return _declared(default, replace(told, **more))
+
+
+def _declared(default: Any, told: About) -> Any:  # noqa: ANN401  # as field() does
+    if isinstance(default, dict):
+        return field(default_factory=default.copy, metadata={_KEY: told})
     return field(default=default, metadata={_KEY: told})
+
+
+def default_of(each: Field[Any]) -> Any:  # noqa: ANN401  # any default
+    """Give what an option is by default; None where that is an empty mapping."""
+    return None if each.default is MISSING else each.default
 
 
 def about(each: Field[Any]) -> About | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from geoseg.evaluate.cautions import of_boundaries, of_sample, of_strata
 from geoseg.evaluate.masks import inside_of, split_of
 from geoseg.evaluate.products import check_products, product_paths, write_assessment
 from geoseg.evaluate.strata import Population
+from geoseg.options import EvaluateOptions
 from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
@@ -25,8 +26,6 @@ from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
@@ -39,33 +38,6 @@ _UNEVEN = 0.01
 """By which share the pixels of a map may differ in area without a word."""
 _WIDEST = 50
 """Pixels that boundaries may be apart at most: so much more is read around a block."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateOptions:
-    """How a map is compared with a reference."""
-
-    column: str | None = None
-    """The column of a vector reference that holds the classes; ``class`` or
-    ``reference`` where none is given."""
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    """The map's class for classes of the reference that are called otherwise; an
-    empty one leaves the class out."""
-    held_out: str | None = None
-    """The fold, such as ``0/5``, whose blocks alone are compared: those that a training
-    with that fold held out has not seen. Blocks are counted from the map's first pixel,
-    so it takes a map of the whole scene of the training."""
-    held_out_block: int = 256
-    """The side of those blocks in pixels."""
-    boundary_tolerance: str = "2px"
-    """How far apart boundaries may be and agree, such as ``2px`` or ``20m``."""
-    stratified: bool = False
-    """Whether the points are a sample that was drawn within the map's classes, and
-    areas are to be estimated from it."""
-    workers: int = 0
-    """Worker processes to start; with 0 this one does it all."""
-    scheduler: str | None = None
-    """The address of a dask scheduler to work on, instead."""
 
 
 def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
 from geoseg.geo.ground import HECTARE_M2
-from geoseg.options import PolygonOptions
+from geoseg.options import ChangeOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.run.assess import beside_map
@@ -28,7 +28,7 @@ from geoseg.storage.vectors.write import (
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from geoseg.evaluate.transitions import Counted
     from geoseg.geo.legend import Legend
@@ -39,21 +39,6 @@ _BIASED = (
     "a sample drawn within the transitions says what there is, with intervals"
 )
 """What figures of change deserve to be read with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeOptions:
-    """How two maps are compared."""
-
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    """The earlier map's class for classes of the later one that are called otherwise;
-    an empty one leaves the class out."""
-    min_confidence: int = 0
-    """What either map is less sure of, in percent, is left out and counted."""
-    formats: Sequence[str] = ("geojson",)
-    """Formats of the polygons of changed ground."""
-    polygons: PolygonOptions = field(default_factory=PolygonOptions)
-    """How polygons are drawn: with a smallest area, without slivers."""
 
 
 @dataclass(frozen=True, slots=True)

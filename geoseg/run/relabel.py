@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import OutputError, PlanError
 from geoseg.geo.windows import Window
-from geoseg.options import PolygonOptions
+from geoseg.options import RelabelOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.measured import squares
@@ -40,16 +40,6 @@ if TYPE_CHECKING:
     from geoseg.raster.relabelling import GivenLegend
 
 _RASTERS = frozenset((".tif", ".tiff"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelabelOptions:
-    """What is drawn of a map in another legend."""
-
-    formats: Sequence[str] = ()
-    """Formats of polygons to draw beside the raster."""
-    polygons: PolygonOptions = field(default_factory=PolygonOptions)
-    """How they are drawn."""
 
 
 @dataclass(frozen=True, slots=True)

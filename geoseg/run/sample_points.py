@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import geopandas
 import numpy as np
@@ -15,6 +15,7 @@ from geoseg.evaluate.sample_design import design_path, design_text
 from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
 from geoseg.evaluate.strata import Population
 from geoseg.geo.legend import NODATA, Legend
+from geoseg.options import SampleOptions
 from geoseg.overlay.reference import check_points_suffix, places, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
@@ -30,31 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-
-Allocation = Literal["proportional", "neyman", "equal"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleOptions:
-    """How points are shared among the classes of a map."""
-
-    points: int = 500
-    """How many in all."""
-    allocation: Allocation = "proportional"
-    """``proportional`` to the classes' pixels; ``equal``; or ``neyman``: to the pixels
-    times the standard deviation that is expected of being right, which gives the most
-    exact overall accuracy."""
-    minimum: int = 50
-    """How many each class gets at least, or all its pixels where it has fewer."""
-    expected: Mapping[str, float] = field(default_factory=dict)
-    """For ``neyman``: the user's accuracy that is expected of each class by its name,
-    more than 0 and less than 1."""
-    seed: int = 0
-    """Another seed draws another sample."""
-    workers: int = 0
-    """Worker processes to start; with 0 this one does it all."""
-    scheduler: str | None = None
-    """The address of a dask scheduler to work on, instead."""
 
 
 @dataclass(frozen=True, slots=True)

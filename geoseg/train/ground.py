@@ -11,7 +11,8 @@ from geoseg.errors import LabelsError
 from geoseg.geo.legend import NODATA
 from geoseg.models.compatibility import bands_needed
 from geoseg.models.compatibility import find_bands as find_in
-from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_card import describe
+from geoseg.options import NewPackage
 from geoseg.scene import SceneOptions
 
 if TYPE_CHECKING:

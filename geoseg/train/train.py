@@ -13,8 +13,9 @@ import torch
 from geoseg.errors import DeviceError, InputError, OutputError, PlanError
 from geoseg.models.networks.network import load_network, save_package, tile_stride
 from geoseg.models.package.naming import check_name, name_of_folder
-from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_card import describe
 from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.options import NewPackage
 from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.lock import locked_file

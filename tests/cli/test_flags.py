@@ -1,6 +1,10 @@
 """Flags are made of the fields of options: each option is written once."""
 
-from dataclasses import fields
+import ast
+import inspect
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 import click
 import pytest
@@ -11,11 +15,22 @@ from geoseg.cli import COMMANDS, main
 from geoseg.cli.options import flags_of, options_of
 from geoseg.cli.spelling import spelled
 from geoseg.options import (
+    ArchitecturesKeywords,
+    AreasKeywords,
+    ChangeKeywords,
     ComputeOptions,
+    EvaluateKeywords,
     ExecutionOptions,
+    InfoKeywords,
+    InspectKeywords,
     ModelOptions,
+    PlanKeywords,
+    RelabelKeywords,
+    SampleKeywords,
     SegmentOptions,
     TilingOptions,
+    VectorizeKeywords,
+    VerifyKeywords,
     about,
 )
 
@@ -70,17 +85,157 @@ def test_a_flag_is_the_keyword_of_that_name(arguments, wanted):
     ("command", "kinds"),
     [
         ("segment", (SegmentOptions, *NESTED)),
+        ("evaluate", (EvaluateKeywords, geoseg.EvaluateOptions)),
+        ("areas", (AreasKeywords,)),
+        ("change", (ChangeKeywords, geoseg.ChangeOptions, geoseg.PolygonOptions)),
+        ("relabel", (RelabelKeywords, geoseg.RelabelOptions, geoseg.PolygonOptions)),
+        ("sample-points", (SampleKeywords, geoseg.SampleOptions)),
+        ("vectorize", (VectorizeKeywords, geoseg.PolygonOptions)),
+        ("verify", (VerifyKeywords, geoseg.VerifyOptions)),
+        ("info", (InfoKeywords, geoseg.SceneOptions)),
+        ("plan", (PlanKeywords, SegmentOptions)),
+        ("models package", (geoseg.NewPackage,)),
         ("train", (geoseg.TrainOptions,)),
         ("tile", (geoseg.TileOptions,)),
     ],
 )
 def test_every_option_has_a_flag(command, kinds):
-    told = CliRunner().invoke(main, [command, "--help"], terminal_width=120).output
+    told = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=120)
     for kind in kinds:
         for each in fields(kind):
             if (text := about(each)) is not None:
                 name = text.flag or each.name.replace("_", "-")
-                assert f"--{name} " in told, each.name
+                assert f"--{name} " in told.output, each.name
+
+
+CLI = Path(geoseg.__file__).parent / "cli"
+KEYWORDS = {
+    "areas": AreasKeywords,
+    "change": ChangeKeywords,
+    "evaluate": EvaluateKeywords,
+    "info": InfoKeywords,
+    "inspect_model": InspectKeywords,
+    "list_architectures": ArchitecturesKeywords,
+    "plan": PlanKeywords,
+    "relabel": RelabelKeywords,
+    "sample_points": SampleKeywords,
+    "vectorize": VectorizeKeywords,
+    "verify": VerifyKeywords,
+}
+"""The functions of `geoseg`, and what declares their keywords that have flags."""
+
+
+@pytest.mark.parametrize(
+    "module", sorted(set(CLI.glob("*.py")) - {CLI / "options.py"}), ids=lambda p: p.stem
+)
+def test_no_command_writes_a_flag_by_hand(module):
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    written = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option"
+    ]
+    assert not written, "declare a field with option(), and take flags_of() its class"
+
+
+@pytest.mark.parametrize("function", KEYWORDS)
+def test_a_flag_beside_the_options_is_a_keyword_with_the_same_default(function):
+    taken = inspect.signature(getattr(geoseg, function)).parameters
+    for each in fields(KEYWORDS[function]):
+        assert taken[each.name].default in {each.default, inspect.Parameter.empty}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        getattr(geoseg, name)
+        for name in (*filter(re.compile("Options$").search, dir(geoseg)), "NewPackage")
+        if name != "CrfOptions"  # its numbers were measured, and are Python's alone
+    ],
+)
+def test_every_field_that_a_user_may_set_is_an_option(kind):
+    for each in fields(kind):
+        assert about(each) is not None or is_dataclass(each.default_factory), each.name
+
+
+_WINDOW = ("--window", "1", "2", "30", "40")
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "wanted"),
+    [
+        (
+            geoseg.EvaluateOptions,
+            ["--class-field", "lc", "--mapping", "road=,wood=tree", "--workers", "2"],
+            geoseg.EvaluateOptions(
+                column="lc", mapping={"road": "", "wood": "tree"}, workers=2
+            ),
+        ),
+        (
+            geoseg.SampleOptions,
+            ["-n", "60", "--allocation", "neyman", "--expected", "a=0.8,b=0.5"],
+            geoseg.SampleOptions(
+                points=60, allocation="neyman", expected={"a": 0.8, "b": 0.5}
+            ),
+        ),
+        (
+            geoseg.ChangeOptions,
+            ["--format", "gpkg", "--simplify", "2px", "--min-confidence", "60"],
+            geoseg.ChangeOptions(
+                formats=("gpkg",),
+                polygons=geoseg.PolygonOptions(simplify="2px"),
+                min_confidence=60,
+            ),
+        ),
+        (
+            geoseg.VerifyOptions,
+            (*_WINDOW, *("--blend", "crop", "--blend", "mean", "--tile", "64")),
+            geoseg.VerifyOptions(
+                window=(1, 2, 30, 40), blends=("crop", "mean"), tile=64
+            ),
+        ),
+        (
+            geoseg.NewPackage,
+            [
+                *["--bands", "B02,#3=red", "--class", "land", "--class", "water:7"],
+                *[
+                    "--mean",
+                    "1,2",
+                    "--percentiles",
+                    "2",
+                    "98",
+                    "--metric",
+                    "F1=0.9",
+                    "--gsd",
+                    "10",
+                ],
+            ],
+            geoseg.NewPackage(
+                bands=("B02", "#3=red"),
+                classes=("land", "water:7"),
+                mean=(1.0, 2.0),
+                percentiles=(2.0, 98.0),
+                metrics=(("F1", 0.9),),
+                gsd_m=10.0,
+            ),
+        ),
+    ],
+    ids=lambda given: getattr(given, "__name__", ""),
+)
+def test_flags_of_each_kind_become_its_values_and_none_its_defaults(
+    kind, arguments, wanted
+):
+    found = []
+
+    @click.command()
+    @flags_of(kind)
+    def command(**flags):
+        found.append(options_of(kind, flags))
+
+    for given in (arguments, []):
+        result = CliRunner().invoke(command, given, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+    assert found == [wanted, kind()]
 
 
 def test_flags_stand_under_the_headings_of_their_values():

@@ -181,8 +181,10 @@ def test_what_a_pixel_takes_is_measured(package, scene, monkeypatch):
     ],
 )
 def test_what_cannot_be_compared_is_refused(package, scene, options, error, says):
+    asked = dict(options)
+    aoi, options = asked.pop("aoi", None), geoseg.VerifyOptions(**asked)
     with pytest.raises(error, match=says):
-        geoseg.verify(package, scene, options=geoseg.VerifyOptions(**options))
+        geoseg.verify(package, scene, aoi=aoi, options=options)
 
 
 def test_bands_that_do_not_fit_are_refused(package, make_raster):

@@ -12,7 +12,7 @@ from onnx_models import WEIGHTS, write_onnx
 from geoseg.errors import ModelError
 from geoseg.models.exchange.import_model import import_model
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.new import NewPackage
+from geoseg.options import NewPackage
 from geoseg.predict.loaded_model import LoadedModel
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

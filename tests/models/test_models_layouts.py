@@ -15,7 +15,7 @@ from torch import nn
 from geoseg.errors import ModelError
 from geoseg.models.networks.network import build_network, load_network
 from geoseg.models.package.make import make_package
-from geoseg.models.package.new import NewPackage
+from geoseg.options import NewPackage
 
 SAID = NewPackage(
     name="tiny",

@@ -17,7 +17,7 @@ from pyproj import Transformer
 
 from geoseg.cli import main
 from geoseg.models.package.make import make_package
-from geoseg.models.package.new import NewPackage
+from geoseg.options import NewPackage
 
 ROWS, COLS, GAPS = 6, 11, {(0, 3), (1, 9), (2, 2), (3, 3), (4, 7), (5, 5)}
 BRIGHT = 2600

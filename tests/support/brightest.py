@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from geoseg.cli import main
 from geoseg.models.package.make import make_package
-from geoseg.models.package.new import NewPackage
+from geoseg.options import NewPackage
 
 BANDS = ("B02", "B03", "B04")
 CLASSES = np.array([1, 3, 4], np.uint8)

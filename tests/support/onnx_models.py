@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from geoseg.models.package.new import NewPackage
+from geoseg.options import NewPackage
 
 SAID = NewPackage(
     name="threshold",

@@ -27,7 +27,8 @@ from geoseg.errors import (
 )
 from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import Split
-from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_card import describe
+from geoseg.options import NewPackage
 from geoseg.raster.legend_file import read_class_mapping
 from geoseg.train import initial as start
 from geoseg.train import validation

@@ -23,10 +23,10 @@ from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.installed import models_folder
 from geoseg.models.package.locate import CARD, CONFIG, PICKLES, WEIGHTS, inside
 from geoseg.models.package.make import make_package
-from geoseg.models.package.new import NewPackage
 from geoseg.models.package.new_folder import new_folder
 from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.trial import try_network
+from geoseg.options import NewPackage
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.remote import ask
 

@@ -10,20 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from geoseg.errors import ModelError, brief, fault_of_name
+from geoseg.options import GSD_TOLERANCE, Activation, Normalise
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from geoseg.geo.legend import Legend
 
-Activation = Literal["softmax", "sigmoid", "none"]
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
-Normalise = Literal["training", "scene"]
 NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
 Precision = Literal["any", "float32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-GSD_TOLERANCE = 0.25
-"""How far a scene's ground sample distance may be from a model's, as a share."""
 SCENE_STATISTICS = "geoseg:scene-statistics"
 """The format of a band's scaling in the item where each scene's own pixels decide: the
 extension's other forms want their figures there."""

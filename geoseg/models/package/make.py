@@ -27,7 +27,7 @@ from geoseg.models.package.locate import CARD
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.network_config import complete, find_config
-from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_card import describe
 from geoseg.models.package.new_folder import new_folder
 from geoseg.models.package.onnx_metadata import complete_from_onnx
 from geoseg.models.package.package import ModelPackage, load_package, sha256
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import torch
 
     from geoseg.models.package.card import Card
+    from geoseg.options import NewPackage
 
 _ONNX = "model.onnx"
 _DECIDED = {

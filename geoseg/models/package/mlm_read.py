@@ -16,7 +16,6 @@ from geoseg.errors import InputError, ModelError
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.models.package.card import (
     ACTIVATIONS,
-    GSD_TOLERANCE,
     MOST_BANDS,
     MOST_CLASSES,
     PADDING,
@@ -25,10 +24,10 @@ from geoseg.models.package.card import (
     Artifact,
     Card,
     InputBand,
-    Normalise,
     check_card,
     check_count,
 )
+from geoseg.options import GSD_TOLERANCE, Normalise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from geoseg.models.package.hints import Hints
-    from geoseg.models.package.new import NewPackage
+    from geoseg.options import NewPackage
 
 Tensors = dict[str, "torch.Tensor"]
 

@@ -17,7 +17,7 @@ from geoseg.models.networks.onnx_file import metadata
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geoseg.models.package.new import NewPackage
+    from geoseg.options import NewPackage
 
 _BYTE = 255
 _CENTIMETRES = 100

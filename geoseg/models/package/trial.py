@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from geoseg.models.package.card import Activation, Card
+    from geoseg.models.package.card import Card
     from geoseg.models.package.package import ModelPackage
+    from geoseg.options import Activation
 
 _STRENGTHS = (1.0, 3.0)
 """Deviations of the noise: as normalised pixels have, and beyond."""

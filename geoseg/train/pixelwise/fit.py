@@ -14,8 +14,9 @@ from geoseg.errors import DiskError, InputError, ModelError
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import ContextFeatures
 from geoseg.models.package.naming import name_of_folder
-from geoseg.models.package.new import NewPackage, describe
+from geoseg.models.package.new_card import describe
 from geoseg.models.package.package import load_package
+from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.train.applicability import training_vectors
 from geoseg.train.pixelwise.choose import (

@@ -1,102 +1,27 @@
-"""What one has to say about bare weights to make a package of them."""
+"""A card of what was said of bare weights, and of what they show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import ModelError
 from geoseg.geo.band_names import SENTINEL2
 from geoseg.geo.legend import Legend, named_legend
 from geoseg.models.package.card import (
-    GSD_TOLERANCE,
     MOST_BANDS,
     MOST_CLASSES,
-    Activation,
     Card,
     InputBand,
-    Normalise,
     check_card,
     check_count,
 )
 from geoseg.models.package.naming import check_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from geoseg.options import NewPackage
+
 _FIELDS = 3
 """What a class may say: name, value, colour."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPackage:
-    """What weights alone do not say."""
-
-    name: str = ""
-    """The model's name; that of the package's folder where empty."""
-    bands: tuple[str, ...] = ()
-    """For each band that the network takes its name, ``B02``, or name and common name,
-    ``B02=blue``; or ``3``, ``#3`` or ``#3=red`` for a scene's third band whatever its
-    name. What a checkpoint says of itself where empty."""
-    classes: tuple[str, ...] = ()
-    """For each output channel the class: its name, or ``name:value``, or
-    ``name:value:#rrggbb``. Values count from 0 where they are not given. What a
-    checkpoint says of itself where empty."""
-    gsd_m: float = 0.0
-    """Ground sample distance in metres."""
-    gsd_tolerance: float = GSD_TOLERANCE
-    """How far a scene's may be from that, as a share of it."""
-    architecture: str | None = None
-    """The network's family; where None, what a ``config.json`` beside the weights, the
-    checkpoint itself, or the shapes of its tensors say."""
-    encoder: str | None = None
-    """The encoder of that family."""
-    config: Path | None = None
-    """The network's ``config.json``; that beside the weights, if any, where None."""
-    mean: tuple[float, ...] = ()
-    """Mean of the scaled pixels of each band, or one for all; 0 if empty."""
-    std: tuple[float, ...] = ()
-    """Standard deviation of them; 1 if empty."""
-    normalise: Normalise = "training"
-    """Whose statistics normalise pixels: these, or each ``scene``'s own."""
-    percentiles: tuple[float, float] | None = None
-    """Between which of a scene's percentiles bands are stretched to 0..1 and clipped,
-    before `mean` is taken off; only with ``scene``."""
-    scale: float = 1.0
-    """What raw pixels are multiplied with before means are taken off."""
-    offset: float = 0.0
-    """What is added to them after that."""
-    dtype: str = "uint16"
-    """The numpy dtype of raw pixels."""
-    value_range: tuple[float, float] | None = None
-    """The least and the greatest raw pixel that the network was trained on."""
-    tile: int = 256
-    """Side of a tile in pixels."""
-    overlap: int | None = None
-    """Pixels that neighbouring tiles share; about a quarter of a tile where None."""
-    stride: int | None = None
-    """What tiles are multiples of; the network's own where None."""
-    activation: Activation | None = None
-    """What makes probabilities of the network's output; where None, what the output of
-    a tile of noise looks like."""
-    output_name: str = ""
-    """Which output of an ONNX file is the scores, where several may be."""
-    prefix: str | None = None
-    """What stands before the names of the tensors that are meant, such as
-    ``model_ema``, where a file holds several of one kind."""
-    version: str = "1"
-    """The version of these weights."""
-    description: str = "A model for land cover."
-    """What the model is for."""
-    license: str = "other"
-    """The licence of the weights, as SPDX writes it."""
-    attribution: str = ""
-    """Whom the licence asks to name."""
-    source: str = ""
-    """Where the weights came from."""
-    trained_on: str = ""
-    """What it was trained on, in words."""
-    metrics: tuple[tuple[str, float], ...] = ()
-    """How well it did on what it was not trained on."""
 
 
 def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -> Card:
