@@ -249,6 +249,20 @@ def test_nothing_but_the_command_line_spells_a_flag(module):
     assert not set(flags) - drawn, f"{module}: write `option` for {flags}"
 
 
+@pytest.mark.parametrize(
+    "module", [each for each in MODULES if room_of(each) == "cli"], ids=str
+)
+def test_flags_are_made_of_options_in_one_place(module):
+    tree = ast.parse((GEOSEG / module).read_text(encoding="utf-8"))
+    by_hand = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option"
+    ]
+    hint = "declare it as a field with option(), and give flags_of() its class"
+    assert module == Path("cli/options.py") or not by_hand, hint
+
+
 WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {

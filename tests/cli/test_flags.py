@@ -1,10 +1,8 @@
 """Flags are made of the fields of options: each option is written once."""
 
-import ast
 import inspect
 import re
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 
 import click
 import pytest
@@ -108,7 +106,6 @@ def test_every_option_has_a_flag(command, kinds):
                 assert f"--{name} " in told.output, each.name
 
 
-CLI = Path(geoseg.__file__).parent / "cli"
 KEYWORDS = {
     "areas": AreasKeywords,
     "change": ChangeKeywords,
@@ -123,19 +120,6 @@ KEYWORDS = {
     "verify": VerifyKeywords,
 }
 """The functions of `geoseg`, and what declares their keywords that have flags."""
-
-
-@pytest.mark.parametrize(
-    "module", sorted(set(CLI.glob("*.py")) - {CLI / "options.py"}), ids=lambda p: p.stem
-)
-def test_no_command_writes_a_flag_by_hand(module):
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    written = [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option"
-    ]
-    assert not written, "declare a field with option(), and take flags_of() its class"
 
 
 @pytest.mark.parametrize("function", KEYWORDS)

@@ -5,7 +5,7 @@
 * `card` is what a package says of its model; `mlm_read` and `mlm_write` keep it as an
   item of STAC's Machine Learning Model extension
 * `package` holds a package's files against each other, `validate` tries it on a tile
-* `new` is what has to be said of bare weights, `make` makes a package of them in a
+* `new_card` is what was said of bare weights, `make` makes a package of them in a
   `new_folder`
 * `pickled`, `layouts` and `safetensors_header` read weights; `hints`, `infer`,
   `onnx_metadata` and a `trial` say what they show of themselves, `network_config` what
