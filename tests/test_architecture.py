@@ -50,7 +50,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "report": (
         "errors geo storage raster",
-        "geopandas matplotlib numpy rasterio shapely xarray",
+        # pyproj: what it raises of a plane that is nowhere on Earth
+        "geopandas matplotlib numpy pyproj rasterio shapely xarray",
     ),
     "vectorize": (
         "errors progress options geo storage raster overlay",

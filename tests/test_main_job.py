@@ -70,6 +70,7 @@ def test_the_products_are_there_and_nothing_else(out):
         "landcover.geojson",
         "landcover.qml",
         "preview.png",
+        "landcover.stac.json",
         "run.json",
     }
 

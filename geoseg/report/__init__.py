@@ -2,5 +2,6 @@
 
 * `report` says what ran on what, how long it took and the area of each class
 * `preview` draws the map beside the image, `slide` is the layout of that
+* `stac_item` is the map as catalogues read it
 * `footprints` draws where members, an area and tiles lie
 """

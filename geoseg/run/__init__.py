@@ -7,8 +7,8 @@
   it; `engine` walks the plan with dask
 * `journal` remembers what is done, on a disk or an object store
 * `cluster` opens dask clients and proves their workers
-* `deliver` writes what people take away; `masking` leaves out what another model sees,
-  `applicability` says where the model has no business
+* `deliver` writes what people take away, `catalogue` its STAC item; `masking` leaves
+  out what another model sees, `applicability` says where the model has no business
 * `segment` composes all that into jobs; `model` does so in memory
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps
 """

@@ -28,6 +28,8 @@ _ROWS = 1024
 """Rows of an array that are computed and written at a time."""
 _AXES = 3
 """Bands, rows and columns."""
+_FOLDER = "geoseg-array-"
+"""How the folder begins that an array's file is in."""
 
 
 @contextmanager
@@ -50,10 +52,15 @@ def as_inputs(
             f"an xarray.DataArray"
         )
     else:
-        with tempfile.TemporaryDirectory(prefix="geoseg-array-") as folder:
+        with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
             path = Path(folder, f"{image.name or 'array'}.tif".replace("/", "_"))
             _write(path, image)
             yield path, replace(options, restart=True)
+
+
+def is_temporary(place: str) -> bool:
+    """Tell whether a place is the file of an array, which goes with the run."""
+    return Path(place).parent.name.startswith(_FOLDER)
 
 
 def _write(path: Path, image: xr.DataArray) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CERTAIN = 100
 """Percent."""
+STAC_ITEM = "landcover.stac.json"
+"""The map as catalogues read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class RunConfig:
             **vectors,
             "style": folder / "landcover.qml",
             "preview": folder / "preview.png",
+            "stac": folder / STAC_ITEM,
             "report": folder / REPORT,
         }
 
@@ -174,5 +177,6 @@ def product_names(options: SegmentOptions) -> tuple[str, ...]:
             ("landcover.qml", *(e.name for path in vectors for e in replaced(path)))
         ),
         "preview.png",
+        STAC_ITEM,
         REPORT,
     )

@@ -38,6 +38,7 @@ from geoseg.report.report import (
     write_report,
 )
 from geoseg.run.applicability import write_applicability
+from geoseg.run.catalogue import write_map_item
 from geoseg.run.cluster import Patience, map_on
 from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets
@@ -102,6 +103,7 @@ def deliver(  # all that a report tells of
             on_step(Step("preview"))
             _write_preview(made, found.areas)
         config.scene.check_unchanged(config.aoi.window)
+        write_map_item(made)
         report = _report(config, made, found, counts, clock.seconds, outside)
         write_report(made.products["report"], report)
     config.output.publish()

@@ -24,6 +24,7 @@ from pystac.extensions.mlm import (
 )
 from pystac.extensions.raster import DataType
 
+from geoseg.geo.stac import ALWAYS
 from geoseg.models.package.card import PADDING, SCENE_STATISTICS, check_card
 from geoseg.models.package.naming import check_name, plain_name
 
@@ -57,11 +58,6 @@ _ACTIVATED = {
     "sigmoid": "The score of the second class, before the sigmoid.",
     "none": "Probabilities.",
 }
-_ALWAYS = {
-    "start_datetime": "1900-01-01T00:00:00Z",
-    "end_datetime": "9999-12-31T23:59:59Z",
-}
-"""The time of an item that is about no time, as the extension's authors write it."""
 
 
 def write_card(
@@ -124,7 +120,7 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
             **_provenance(card),
             **({} if card.precision == "any" else {"geoseg:precision": card.precision}),
             "geoseg:metrics": dict(card.metrics),
-            **({} if training else _ALWAYS),
+            **({} if training else ALWAYS),
         },
         stac_extensions=list(_EXTENSIONS),
     )

@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pystac
 
 from geoseg.geo.geobox import lonlat_outline, lonlat_union
+from geoseg.geo.stac import (
+    ALWAYS,
+    CLASSIFICATION,
+    GEOTIFF,
+    PROJECTION,
+    SCHEMAS,
+    class_fields,
+    plane_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +32,8 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.train.chips.table import Chip
 
-_SCHEMAS = "https://stac-extensions.github.io"
-_LABEL = f"{_SCHEMAS}/label/v1.0.0/schema.json"
-_SPLIT = f"{_SCHEMAS}/ml-aoi/v0.1.0/schema.json"
-_CLASSES = f"{_SCHEMAS}/classification/v2.0.0/schema.json"
-_PLANE = f"{_SCHEMAS}/projection/v2.0.0/schema.json"
-_GEOTIFF = "image/tiff; application=geotiff"
-_ALWAYS = {
-    "start_datetime": "1900-01-01T00:00:00Z",
-    "end_datetime": "9999-12-31T23:59:59Z",
-}
-"""The time of what says none."""
+_LABEL = f"{SCHEMAS}/label/v1.0.0/schema.json"
+_SPLIT = f"{SCHEMAS}/ml-aoi/v0.1.0/schema.json"
 
 
 def write_catalog(
@@ -67,22 +67,18 @@ def write_catalog(
 
 def _item(chip: Chip, box: Bounds, legend: Legend | None) -> pystac.Item:
     """Describe a chip's image, or with a legend its mask."""
-    epsg = chip.geobox.crs.to_epsg()
     item = pystac.Item(
         id=chip.name if legend is None else f"{chip.name}-mask",
         geometry=lonlat_outline(box),
         bbox=[box.left, box.bottom, box.right, box.top],
         datetime=None,
         properties={
-            **_ALWAYS,
+            **ALWAYS,
             **({"ml-aoi:split": chip.part} if chip.part else {}),
             "geoseg:scene": chip.scene,
-            "proj:code": None if epsg is None else f"EPSG:{epsg}",
-            **({} if epsg else {"proj:wkt2": chip.geobox.crs.to_wkt()}),
-            "proj:shape": [chip.geobox.height, chip.geobox.width],
-            "proj:transform": list(chip.geobox.transform)[:6],
+            **plane_fields(chip.geobox),
         },
-        stac_extensions=[_PLANE, *([_SPLIT] if chip.part else [])],
+        stac_extensions=[PROJECTION, *([_SPLIT] if chip.part else [])],
         collection="images" if legend is None else "masks",
     )
     if legend is None:
@@ -101,7 +97,7 @@ def _image(chip: Chip) -> pystac.Asset:
     declared = {} if look.nodata is None else {"nodata": _number(look.nodata)}
     return pystac.Asset(
         href=f"./{chip.name}.tif",
-        media_type=_GEOTIFF,
+        media_type=GEOTIFF,
         roles=["data"],
         extra_fields={
             "data_type": look.dtype,
@@ -121,7 +117,7 @@ def _image(chip: Chip) -> pystac.Asset:
 def _add_labels(item: pystac.Item, chip: Chip, legend: Legend) -> None:
     names = [each.name for each in legend]
     counts = zip(names, chip.entry.counts, strict=True)
-    item.stac_extensions += [_LABEL, _CLASSES]
+    item.stac_extensions += [_LABEL, CLASSIFICATION]
     item.properties |= {
         "label:type": "raster",
         "label:properties": None,
@@ -135,15 +131,11 @@ def _add_labels(item: pystac.Item, chip: Chip, legend: Legend) -> None:
             }
         ],
     }
-    classes = [
-        {"value": each.id, "name": each.name, "color_hint": each.colour[1:].upper()}
-        for each in legend
-    ]
     asset = pystac.Asset(
         href=f"./{chip.name}.tif",
-        media_type=_GEOTIFF,
+        media_type=GEOTIFF,
         roles=["labels", "labels-raster"],
-        extra_fields={"nodata": 255, "classification:classes": classes},
+        extra_fields={"nodata": 255, "classification:classes": class_fields(legend)},
     )
     item.add_asset("labels", asset)
     _link(item, "source", f"../images/{chip.name}.json", {"label:assets": ["labels"]})
