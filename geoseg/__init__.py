@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
+    from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.chips.dataset import ChipDataset
     from geoseg.train.chips.export import ExportedTiles, tile
@@ -144,6 +145,7 @@ _HOMES = {
     "plan_each": "geoseg.diagnose.forecast",
     "polygons": "geoseg.vectorize.geodataframe",
     "relabel": "geoseg.run.relabel",
+    "sample": "geoseg.storage.sample_area",
     "sample_points": "geoseg.run.sample_points",
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",
@@ -229,6 +231,7 @@ __all__ = [
     "plan_each",
     "polygons",
     "relabel",
+    "sample",
     "sample_points",
     "segment",
     "segment_each",

@@ -1,17 +1,21 @@
 """geoseg is importable from everywhere, also beside a clone that bears its name."""
 
+import contextlib
+import filecmp
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copy, copytree
 
 import pytest
 from hatchling import build
 
 REPOSITORY = Path(__file__).parent.parent
+SAMPLE = REPOSITORY / "sample_aoi"
 
 
 @pytest.fixture
@@ -19,13 +23,12 @@ def clone(tmp_path, monkeypatch):
     """Give a clone called geoseg whose editable install lies in a folder beside."""
     clone = tmp_path / "geoseg"
     clone.mkdir()
-    copytree(REPOSITORY / "geoseg", clone / "geoseg")
+    shutil.copytree(REPOSITORY / "geoseg", clone / "geoseg")
     for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        copy(REPOSITORY / name, clone / name)
+        shutil.copy(REPOSITORY / name, clone / name)
     monkeypatch.chdir(clone)
     wheel = tmp_path / build.build_editable(str(tmp_path))
-    with zipfile.ZipFile(wheel) as files:
-        files.extractall(tmp_path / "site-packages")
+    shutil.unpack_archive(wheel, tmp_path / "site-packages", "zip")
     return clone
 
 
@@ -49,14 +52,48 @@ def test_a_script_beside_a_clone_called_geoseg_gets_the_package(clone):
     assert error == "InputError"
 
 
-def test_a_wheel_holds_the_package_the_model_and_the_licences(tmp_path, monkeypatch):
-    monkeypatch.chdir(REPOSITORY)
-    wheel = tmp_path / build.build_wheel(str(tmp_path))
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Build the wheel from what the sdist holds, as an index's users get it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    with contextlib.chdir(REPOSITORY):
+        sdist = folder / build.build_sdist(str(folder))
+    shutil.unpack_archive(sdist, folder, filter="data")
+    with contextlib.chdir(folder / sdist.name.removesuffix(".tar.gz")):
+        return folder / build.build_wheel(str(folder))
+
+
+def test_a_wheel_holds_the_package_the_model_the_sample_and_the_licences(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     ours = {n for n in names if ".dist-info/" not in n}
     assert {n.split("/")[0] for n in ours} == {"geoseg"}
     assert {"geoseg/py.typed", "geoseg/models/shipped/model.safetensors"} <= ours
+    sample = {n.rpartition("/")[2] for n in ours if n.startswith("geoseg/sample_aoi/")}
+    assert sample == {path.name for path in SAMPLE.iterdir()} - {"preview.png"}
+    assert sum((SAMPLE / name).stat().st_size for name in sample) < 6e6
     told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     licences = {n.rpartition("/")[2] for n in names if "/licenses/" in n}
     assert licences == set(told["license-files"])
     assert any(n.endswith("entry_points.txt") for n in names)
+
+
+def test_who_has_only_the_wheel_gets_the_sample_and_maps_it(wheel, tmp_path):
+    site = tmp_path / "site"
+    shutil.unpack_archive(wheel, site, "zip")
+    shutil.copy(wheel, tmp_path)  # nothing of the clone is here
+    code = "import sys, geoseg; assert sys.path[1] in geoseg.__file__"
+    for command in (
+        [sys.executable, "-c", code],
+        [sys.executable, "-m", "geoseg", "sample", "s"],
+        [
+            *(sys.executable, "-m", "geoseg", "segment", "s/scene.tif"),
+            *("--bbox", "12.55,52.47,12.57,52.48", "-o", "out"),
+        ],
+    ):
+        subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": site}, check=True
+        )
+    assert filecmp.cmp(
+        tmp_path / "s" / "scene.tif", SAMPLE / "scene.tif", shallow=False
+    )
+    assert (tmp_path / "out" / "landcover.geojson").stat().st_size > 1000

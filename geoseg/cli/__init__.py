@@ -31,6 +31,7 @@ COMMANDS = {
     "change": "Say what became of what between two maps.",
     "relabel": "Write a map in another legend.",
     "sample-points": "Draw points of a map to be labelled.",
+    "sample": "Write a scene, labels and an area to try the commands on.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",
     "models": "List the models, or show what one needs and gives.",

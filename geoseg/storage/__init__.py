@@ -12,4 +12,5 @@
   `hdf5_references` ways out of an HDF5 file; `gdal_paths` names files so that GDAL
   takes any of them
 * `vectors` reads and writes vector files
+* `sample_area` writes the sample that comes with geoseg
 """
