@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.scene import Scene, open_scene
+    from geoseg.storage.drivers import allow_drivers
     from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.chips.dataset import ChipDataset
@@ -122,6 +123,7 @@ _HOMES = {
     "Window": "geoseg.geo.windows",
     "ZoneAreas": "geoseg.run.areas",
     "ZoneClass": "geoseg.evaluate.zone_table",
+    "allow_drivers": "geoseg.storage.drivers",
     "areas": "geoseg.run.areas",
     "available_models": "geoseg.models.exchange.recipes",
     "cached_models": "geoseg.models.package.hub",
@@ -208,6 +210,7 @@ __all__ = [
     "ZoneAreas",
     "ZoneClass",
     "__version__",
+    "allow_drivers",
     "areas",
     "available_models",
     "cached_models",

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import flags_of, reporting
+from geoseg.cli.options import flags_of, opening, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_place
@@ -31,6 +31,7 @@ _LARGEST = 3
 @click.command("areas")
 @click.argument("class_map", metavar="MAP", type=a_place)
 @flags_of(AreasKeywords)
+@opening
 @reporting
 def command(
     class_map: str,

@@ -11,6 +11,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.options import (
     flags_of,
+    opening,
     options_of,
     reporting,
     writing,
@@ -35,6 +36,7 @@ _SHOWN = 15
 @writing("Directory to write.")
 @flags_of(ChangeKeywords)
 @flags_of(geoseg.ChangeOptions)
+@opening
 @reporting
 def command(
     before: str,

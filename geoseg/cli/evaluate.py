@@ -9,7 +9,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.figures import show_assessment
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_place
 from geoseg.options import EvaluateKeywords, option
@@ -31,6 +31,7 @@ class ReferenceOptions:
 @flags_of(ReferenceOptions, required=("reference",))
 @flags_of(EvaluateKeywords)
 @flags_of(geoseg.EvaluateOptions)
+@opening
 @reporting
 def command(
     class_map: str,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import any_place
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.options import InfoKeywords
@@ -28,6 +28,7 @@ _UNFIT = 2
 @click.argument("scene", nargs=-1, required=True, type=any_place)
 @flags_of(InfoKeywords)
 @flags_of(geoseg.SceneOptions)
+@opening
 @reporting
 def command(
     scene: tuple[str, ...],

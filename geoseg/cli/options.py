@@ -17,6 +17,7 @@ from typing import (
 
 import rich_click as click
 
+import geoseg
 from geoseg.cli import values
 from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
@@ -186,6 +187,26 @@ def debuggable(command: Command) -> Command:
         expose_value=False,
         callback=_remember_debug,
         help="Show the traceback when something fails.",
+    )(command)
+
+
+def _allow_drivers(
+    ctx: click.Context, _: click.Parameter, names: tuple[str, ...]
+) -> None:
+    if names:
+        ctx.with_resource(geoseg.allow_drivers(*names))
+
+
+def opening(command: Command) -> Command:
+    """Add --driver to a command that opens what people hand in."""
+    return click.option(
+        "--driver",
+        multiple=True,
+        metavar="NAME",
+        expose_value=False,
+        callback=_allow_drivers,
+        help="Open files by this driver of GDAL, too, whose files may name others in "
+        "the folders named: ISIS3; repeatable.",
     )(command)
 
 

@@ -8,7 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.mapping import mapping, take_area
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.screen import show_forecast, show_forecasts
 from geoseg.errors import InputError
 from geoseg.options import PlanKeywords
@@ -17,6 +17,7 @@ from geoseg.options import PlanKeywords
 @click.command("plan")
 @mapping(output_required=False)
 @flags_of(PlanKeywords)
+@opening
 @reporting
 def command(  # noqa: PLR0913  # one parameter a flag
     scene: tuple[str, ...],

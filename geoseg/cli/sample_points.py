@@ -9,7 +9,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.figures import show_strata
-from geoseg.cli.options import flags_of, options_of, reporting, writing
+from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show_json
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_place
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @writing("Points: .gpkg or .geojson.")
 @flags_of(SampleKeywords)
 @flags_of(geoseg.SampleOptions)
+@opening
 @reporting
 def command(
     class_map: str,

@@ -8,13 +8,14 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.mapping import mapping, take_area
-from geoseg.cli.options import options_of, reporting
+from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
 from geoseg.errors import InputError
 
 
 @click.command("segment")
 @mapping(output_required=True)
+@opening
 @reporting
 def command(  # one parameter a flag
     scene: tuple[str, ...],

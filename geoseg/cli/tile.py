@@ -12,7 +12,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.labelled import labelled
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
@@ -36,6 +36,7 @@ _OF_LABELS = (
 @click.command("tile")
 @labelled(required=False)
 @flags_of(geoseg.TileOptions)
+@opening
 @reporting
 def command(
     scenes: tuple[str, ...],

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.labelled import labelled
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
@@ -27,6 +27,7 @@ _HELD_OUT = "On held-out ground"
 @click.command("train")
 @labelled(required=True)
 @flags_of(geoseg.TrainOptions)
+@opening
 @reporting
 def command(
     scenes: tuple[str, ...],

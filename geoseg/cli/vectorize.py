@@ -9,6 +9,7 @@ import rich_click as click
 import geoseg
 from geoseg.cli.options import (
     flags_of,
+    opening,
     options_of,
     reporting,
     writing,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @writing("Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles")
 @flags_of(VectorizeKeywords)
 @flags_of(geoseg.PolygonOptions)
+@opening
 @reporting
 def command(
     class_map: str,

@@ -9,7 +9,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import any_place, models
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.options import VerifyKeywords
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("scene", type=any_place)
 @flags_of(VerifyKeywords)
 @flags_of(geoseg.VerifyOptions)
+@opening
 @reporting
 def command(
     model: str,

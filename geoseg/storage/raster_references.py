@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 import rasterio
 
 from geoseg.errors import SceneError
+from geoseg.storage.drivers import allowed_drivers
 from geoseg.storage.hdf5_references import check_hdf5, is_hdf5
 from geoseg.storage.remote import without_secrets
 
@@ -97,16 +98,21 @@ def admit(
     """
     if file is None or place.startswith("/vsi"):
         _check_unseen(place, advice)
-        return Admitted(_known(_FILES | _FOLDERS))
+        return _by(_FILES | _FOLDERS)
     if not file.is_file():
-        return Admitted(_known(_FOLDERS))
+        return _by(_FOLDERS)
     if _refers(file):
         sources = _check(file, [root.resolve() for root in roots], advice)
         return Admitted(("VRT",), tuple(dict.fromkeys(sources)))
     if is_hdf5(file):
         check_hdf5(file, advice)
-        return Admitted(_known(_OF_HDF5))
-    return Admitted(_known(_FILES | _CLASSIC))
+        return _by(_OF_HDF5)
+    return _by(_FILES | _CLASSIC)
+
+
+def _by(drivers: frozenset[str]) -> Admitted:
+    """Admit a file to drivers, and to those that somebody allowed."""
+    return Admitted(_known(drivers | allowed_drivers()))
 
 
 def _check_unseen(place: str, advice: str) -> None:

@@ -4,6 +4,7 @@ Each hostile file is opened by GDAL alone first, where that is possible, so that
 whose file has lost its sting fails.
 """
 
+import os
 import shutil
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,17 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
+from click.testing import CliRunner
 from members import sample, write_raster
 from web import served
 
+from geoseg.cli import main
 from geoseg.errors import LabelsError, SceneError
 from geoseg.raster.read import ClassMap
 from geoseg.scene import open_scene
+from geoseg.scene.files.header import read_header
+from geoseg.scene.files.redirects import stay_with
+from geoseg.storage.drivers import allow_drivers, allowed_drivers
 from geoseg.storage.fingerprint import take_fingerprint
 from geoseg.storage.vectors.read import Role, read_layer
 
@@ -337,6 +343,61 @@ def test_a_server_leads_to_no_other_and_its_token_stays(
     assert set(server.shown) == {"Bearer token"}
 
 
+@pytest.mark.parametrize("turns", ["when it is opened", "when it is read"])
+def test_a_server_that_leads_gdal_alone_elsewhere_is_not_followed(
+    named, tmp_path, turns
+):
+    noise = np.random.default_rng(0).integers(1, 4000, (1, 512, 512)).astype("u2")
+    write_raster(named / "a.tif", noise, rasterio.Affine(10, 0, 4e5, 0, -10, 5.8e6))
+    with served(tmp_path) as (elsewhere, other), served(named) as (address, server):
+        answer = server.RequestHandlerClass
+        server.leads = False
+
+        class TwoFaced(answer):
+            def _respond(self, server, number, *, body):
+                asks = self.headers.get("User-Agent", "")
+                if server.leads and "urllib" not in asks:
+                    there = elsewhere.replace("127.0.0.1", "localhost")
+                    self._send(302, b"", {"Location": f"{there}/named{self.path}"})
+                else:
+                    super()._respond(server, number, body=body)
+
+        server.RequestHandlerClass = TwoFaced
+        server.leads = True
+        with (
+            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+            rasterio.open(f"/vsicurl/{address}/a.tif?sting") as dataset,
+        ):
+            assert dataset.read(1).any(), "GDAL follows"
+        assert other.requests
+        other.requests = 0
+        if turns == "when it is opened":
+            with pytest.raises(SceneError, match="leads to a server that you did not"):
+                open_scene(f"{address}/a.tif")
+        else:
+            server.leads = False
+            scene = open_scene(f"{address}/a.tif")
+            server.leads = True
+            with pytest.raises(SceneError, match="leads to a server that you did not"):
+                scene.read(scene.window, (0,))
+        assert not other.requests, "a server was asked that nobody named"
+
+
+def test_a_proxy_of_the_network_is_left_alone(monkeypatch):
+    place = "/vsicurl/https://me:word@data.example/a.tif"
+    monkeypatch.setenv("no_proxy", "inner.example")
+    monkeypatch.setenv("https_proxy", "http://proxy.example")
+    assert not stay_with(place)
+    monkeypatch.delenv("https_proxy")
+    assert stay_with(place)
+    assert stay_with("/vsizip//vsicurl/http://zips.example:81/a.zip/a.tif")
+    assert stay_with("/vsicurl?max_retry=2&url=https%3A%2F%2Flong.example%2Fa.tif")
+    hosts = "inner.example,data.example,zips.example,long.example"
+    assert os.environ["no_proxy"] == hosts
+    assert not stay_with("/vsis3/bucket/a.tif")
+    assert not stay_with("a/vsicurl/a.tif")
+
+
 def test_a_server_may_lead_to_addresses_of_its_own(named):
     picture(named / "a.tif")
 
@@ -389,3 +450,50 @@ def test_a_seamless_map_of_other_maps_is_refused(named):
     )
     with pytest.raises(LabelsError, match="stands for other files"):
         read_layer(path, ROLE)
+
+
+def test_a_driver_that_is_named_opens_files_whose_data_lie_beside_them(named):
+    isis(named / "a.lbl", "pixels.raw")
+    shutil.copy(named.parent / "secret.raw", named / "pixels.raw")
+    with pytest.raises(SceneError, match=r"`driver='ISIS3'`, or .*`allow_external"):
+        read_header(str(named / "a.lbl"), [named])
+    with allow_drivers("isis3"):
+        assert read_header(str(named / "a.lbl"), [named]).driver == "ISIS3"
+    with pytest.raises(SceneError):
+        read_header(str(named / "a.lbl"), [named])
+
+
+def test_a_driver_that_is_named_opens_no_way_elsewhere(named):
+    isis(named / "a.lbl", "../secret.raw")
+    with (
+        allow_drivers("ISIS3"),
+        pytest.raises(SceneError, match=r"secret\.raw, which is in no folder"),
+    ):
+        read_header(str(named / "a.lbl"), [named])
+
+
+def test_vectors_of_a_driver_that_is_named_are_read(named):
+    path = named / "a.gmt"
+    places = geopandas.points_from_xy([1], [2])
+    geopandas.GeoDataFrame({"class": ["a"]}, geometry=places, crs=4326).to_file(
+        path, driver="OGR_GMT"
+    )
+    with pytest.raises(LabelsError, match=r"allow it by `driver='OGR_GMT'`"):
+        read_layer(path, ROLE)
+    with allow_drivers("OGR_GMT"):
+        assert len(read_layer(path, ROLE).shapes) == 1
+
+
+def test_the_command_line_takes_a_driver_and_refuses_one_that_is_none(named):
+    isis(named / "a.lbl", "../secret.raw")
+    place = str(named / "a.lbl")
+    told = CliRunner().invoke(main, ["vectorize", place, "-o", f"{named}/a.gpkg"])
+    assert "--driver ISIS3" in told.stderr
+    for driver, sentence in (
+        ("ISIS3", "which is in no folder"),
+        ("NONE", "no driver 'NONE'; --driver"),
+    ):
+        told = CliRunner().invoke(main, ["info", place, "--driver", driver])
+        assert told.exit_code == 2
+        assert sentence in told.stderr
+    assert not allowed_drivers()

@@ -4,7 +4,8 @@
   `object_stores` those on an object store
 * `guard` is the door: what else a file would make GDAL read is found before it is
   opened
-* `servers` is what a web server must do, `retries` asks again
+* `servers` is what a web server must do, `retries` asks again, `redirects` keeps GDAL
+  with the servers that were named
 * `pool` keeps open files that no thread uses just now
 * `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read

@@ -22,10 +22,13 @@ from rasterio.io import DatasetReader
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.pool import DatasetPool
+from geoseg.scene.files.redirects import in_words, stay_with
+from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from geoseg.storage.fingerprint import Fingerprint
 
@@ -124,7 +127,7 @@ def opened(
 
     """
     key = place, driver, fingerprint, *_state(place)
-    with settled():
+    with settled(), _within_reach(place, [driver]):
         dataset = _pool.take(key)
         if dataset is None:
             dataset = _open(place, [driver], **_LEAN.get(driver, {}))
@@ -150,8 +153,26 @@ def opened_once(
         RasterioIOError: It cannot be opened.
 
     """
-    with settled(), _open(place, drivers) as dataset:
+    with (
+        settled(),
+        _within_reach(place, drivers),
+        _open(place, drivers) as dataset,
+    ):
         yield dataset
+
+
+def _within_reach(
+    place: str, drivers: Sequence[str] | None
+) -> AbstractContextManager[object]:
+    """Keep GDAL with the servers that were named, but where others were allowed.
+
+    Only then is a file of a server opened by any driver, or by one whose files name
+    others.
+    """
+    if drivers is None or not all(map(is_safe, drivers)):
+        return nullcontext()
+    limits = stay_with(place)
+    return rasterio.Env(**limits) if limits else nullcontext()
 
 
 def is_remote(place: str) -> bool:
@@ -186,7 +207,7 @@ _LOCAL_SYSTEMS = (
 
 def reason(error: BaseException) -> str:
     """GDAL's own words, which rasterio keeps in the cause of its error."""
-    return str(error.__cause__ or error).strip().rstrip(".")
+    return in_words(str(error.__cause__ or error).strip().rstrip("."))
 
 
 def _open(

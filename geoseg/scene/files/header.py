@@ -178,8 +178,15 @@ def read_header(
             lacking(shown(place))
             or f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
             f"geoseg reads GeoTIFF and other formats of GDAL's whose files hold their "
-            f"own pixels{'' if roots is None else f'; if it is of another, {advice}'}"
+            f"own pixels{'' if roots is None else _of_another(advice)}"
         ) from error
+
+
+def _of_another(advice: str) -> str:
+    return (
+        f"; if it is of another, name GDAL's driver for it, as in `driver='ISIS3'`, or "
+        f"{advice}"
+    )
 
 
 def _header(

@@ -19,6 +19,7 @@ import shapely
 from pyproj import CRS
 
 from geoseg.errors import AoiError, InputError, LabelsError
+from geoseg.storage.drivers import allowed_drivers
 from geoseg.storage.gdal_paths import readable
 
 if TYPE_CHECKING:
@@ -315,10 +316,11 @@ def _from_parquet(path: Path, role: Role, wanted: str | None, choose: Choice) ->
 
 def _check_driver(path: Path, role: Role, driver: str) -> None:
     """Refuse a format whose files may name others, once it is known, and not read."""
-    if driver not in _FILES:
+    if driver not in _FILES | allowed_drivers():
         raise role.error(
             f"the {role.noun} {path} is of a format ({driver}) that may make geoseg "
-            f"read other files; save its features as GeoPackage or GeoJSON"
+            f"read other files; save its features as GeoPackage or GeoJSON, or allow it "
+            f"by `driver={driver!r}`"
         )
 
 
