@@ -478,7 +478,7 @@ def test_vectors_of_a_driver_that_is_named_are_read(named):
     geopandas.GeoDataFrame({"class": ["a"]}, geometry=places, crs=4326).to_file(
         path, driver="OGR_GMT"
     )
-    with pytest.raises(LabelsError, match=r"allow it by `driver='OGR_GMT'`"):
+    with pytest.raises(LabelsError, match=r"allow that by `driver='OGR_GMT'`"):
         read_layer(path, ROLE)
     with allow_drivers("OGR_GMT"):
         assert len(read_layer(path, ROLE).shapes) == 1

@@ -319,8 +319,8 @@ def _check_driver(path: Path, role: Role, driver: str) -> None:
     if driver not in _FILES | allowed_drivers():
         raise role.error(
             f"the {role.noun} {path} is of a format ({driver}) that may make geoseg "
-            f"read other files; save its features as GeoPackage or GeoJSON, or allow it "
-            f"by `driver={driver!r}`"
+            f"read other files; save its features as GeoPackage or GeoJSON, or allow "
+            f"that by `driver={driver!r}`"
         )
 
 
