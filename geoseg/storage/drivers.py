@@ -63,7 +63,7 @@ def _known(name: str) -> str:
     if found is None:
         raise InputError(
             f"GDAL here has no driver {brief(name)}; `driver` takes its short names, "
-            f"such as ISIS3 or PDS4 (gdalinfo --formats lists them)"
+            f"such as ISIS3 or PDS4, which its documentation lists"
         )
     return found
 
