@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from geoseg.storage.fingerprint import Fingerprint
 
 
-_MANY_FILES = frozenset(("Zarr",))
-"""Drivers whose rasters are folders of up to millions of files."""
 _SHOWN_LOOKS = 9
 """Looks that a picture of a composite is made of."""
 
@@ -142,7 +140,8 @@ class Scene:
 
         Args:
             window: What was read, in pixels of the scene: only files that show it are
-                looked at, and no folders of many files. All where None.
+                looked at, no folders of many files, and none that `read` has looked
+                at: single ones on this disk. All where None.
 
         Raises:
             ChangedError: One was changed, replaced or taken away; the message names it.
@@ -153,8 +152,8 @@ class Scene:
         rasters = {layer.raster.place: layer.raster for layer in layers}
 
         def look(raster: Raster) -> None:
-            wholly = window is None or raster.driver not in _MANY_FILES
-            raster.check_unchanged(wholly=wholly)
+            if window is None or not raster.is_looked_at_when_read:
+                raster.check_unchanged(wholly=True)
 
         at_once(look, [*rasters.values()], remote=self.is_remote)
 

@@ -5,6 +5,7 @@ import pytest
 from affine import Affine
 from brightest import BANDS, save_model
 from members import write_raster
+from replaced import WAYS, rename_over
 from web import served
 
 import geoseg
@@ -27,7 +28,7 @@ def write(path, seed):
     write_raster(path, pixels, PLACE, names=BANDS)
 
 
-def segment(model, scene, output, change=None):
+def segment(model, scene, output, change=None, **more):
     """Map a scene, and change it when the first block is done."""
     left = [change] if change else []
 
@@ -35,38 +36,31 @@ def segment(model, scene, output, change=None):
         if step.name == "infer" and step.done and left:
             left.pop()()
 
-    options = geoseg.SegmentOptions(model=(model,), tile=64, overlap=16, block=1)
+    options = geoseg.SegmentOptions(
+        model=(model,), tile=64, overlap=16, block=1, **more
+    )
     return geoseg.segment(scene, output, options=options, on_step=on_step)
 
 
-def refused(model, scene, output, change, name):
+def refused(model, scene, output, change, name, **more):
     """Map a scene that changes: the file is named, nothing is delivered."""
     with pytest.raises(ChangedError, match=rf"{name} is not what it was"):
-        segment(model, scene, output, change)
+        segment(model, scene, output, change, **more)
     assert not list(output.glob("*.tif"))
     assert not (output / "run.json").exists()
 
 
-def rename_over(scene, other):
-    other.replace(scene)
-
-
-def write_in_place(scene, other):
-    scene.write_bytes(other.read_bytes())
-
-
-def turn_link(scene, other):
-    scene.unlink()
-    scene.symlink_to(other)
-
-
-@pytest.mark.parametrize("how", [rename_over, write_in_place, turn_link])
-def test_a_scene_replaced_on_disk_stops_the_run(model, tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "allowed"), [*((way, False) for way in WAYS[:-1]), (rename_over, True)]
+)
+def test_a_scene_replaced_on_disk_stops_the_run(model, tmp_path, how, allowed):
     scene, other = tmp_path / "scene.tif", tmp_path / "other.tif"
     write(tmp_path / "first.tif", 1)
     write(other, 2)
     scene.symlink_to(tmp_path / "first.tif")
-    refused(model, scene, tmp_path / "out", lambda: how(scene, other), "scene.tif")
+    change = lambda: how(scene, other)  # noqa: E731
+    output = tmp_path / "out"
+    refused(model, scene, output, change, "scene.tif", allow_missing=allowed)
 
 
 def test_a_member_of_a_mosaic_that_is_replaced_is_named(model, tmp_path):

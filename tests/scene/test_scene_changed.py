@@ -6,31 +6,16 @@ import shutil
 import numpy as np
 import pytest
 from members import sample, write_raster
+from replaced import WAYS
 from web import served
 
 import geoseg
 from geoseg.errors import ChangedError
 from geoseg.geo.windows import Window
 from geoseg.scene import open_scene
+from geoseg.storage import fingerprint
 
 CORNER = Window(0, 0, 30, 40)
-
-
-def rename_over(path, other):
-    other.replace(path)
-
-
-def write_in_place(path, other):
-    path.write_bytes(other.read_bytes())
-
-
-def turn_link(path, other):
-    path.rename(path.with_name("old.tif"))
-    path.symlink_to(other)
-
-
-def take_away(path, _):
-    path.unlink()
 
 
 @pytest.fixture
@@ -40,11 +25,7 @@ def pair(make_raster):
     return make_raster(), make_raster("other.tif", values=values)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [rename_over, write_in_place, turn_link, take_away],
-    ids=lambda f: f.__name__,
-)
+@pytest.mark.parametrize("change", WAYS, ids=lambda f: f.__name__)
 def test_a_file_that_is_another_one_by_now_is_noticed_as_it_is_read(pair, change):
     path, other = pair
     scene = open_scene(path)
@@ -71,6 +52,22 @@ def test_one_member_of_many_is_named(tmp_path):
         scene.check_unchanged()
 
 
+def test_a_file_of_the_disk_is_looked_at_once_for_a_window(pair, monkeypatch):
+    looks, look = [], fingerprint._is_same  # noqa: SLF001  # counted
+
+    def counted(place, known, *, wholly):
+        looks.append(place)
+        return look(place, known, wholly=wholly)
+
+    monkeypatch.setattr(fingerprint, "_is_same", counted)
+    scene = open_scene(pair[0])
+    scene.read(CORNER, (0,))
+    scene.check_unchanged(CORNER)
+    assert looks == [pair[0]]
+    scene.check_unchanged()
+    assert looks == [pair[0]] * 2
+
+
 def test_a_file_on_a_server_is_asked_once_and_noticed(make_raster, tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
@@ -86,30 +83,3 @@ def test_a_file_on_a_server_is_asked_once_and_noticed(make_raster, tmp_path):
         os.utime(folder / "scene.tif", (1e9, 1e9))
         with pytest.raises(ChangedError, match=r"scene\.tif is not what it was"):
             scene.check_unchanged()
-
-
-@pytest.mark.parametrize("allow_missing", [False, True])
-def test_a_run_whose_scene_is_replaced_stops_and_leaves_no_map(
-    make_raster, brightest, tmp_path, allow_missing
-):
-    rng = np.random.default_rng(2)
-    first, second = rng.integers(1, 4000, (2, 3, 200, 230), np.uint16)
-    path = make_raster(values=first)
-    other = make_raster("other.tif", values=second)
-
-    def replace_soon(step):
-        if step.name == "infer" and other.exists():
-            other.replace(path)
-
-    options = geoseg.SegmentOptions(
-        model=brightest, block=1, allow_missing=allow_missing
-    )
-    with pytest.raises(geoseg.RunError, match=r"scene\.tif is not what it was"):
-        geoseg.segment(
-            path,
-            tmp_path / "out",
-            options=options,
-            on_step=replace_soon,
-        )
-    assert not list((tmp_path / "out").glob("*.tif"))
-    assert not (tmp_path / "out" / "run.json").exists()

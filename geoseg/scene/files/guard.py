@@ -29,9 +29,9 @@ _BESIDE = (".ovr", ".OVR", ".msk", ".MSK")
 _TIFF = ["GTiff"]
 _MISSING = ("no such file", "does not exist")
 """How GDAL says that nothing is there."""
-_MANY_FILES = frozenset(("Zarr",))
+MANY_FILES = frozenset(("Zarr",))
 """Drivers of folders, of which GDAL would list each chunk."""
-_BY_ITSELF = frozenset(("GTiff", "COG", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"))
+ONE_FILE = frozenset(("GTiff", "COG", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"))
 """Drivers that read one file, where nothing stands beside it or is looked for."""
 
 
@@ -72,7 +72,7 @@ def stands_alone(place: str, driver: str) -> bool:
     at it, and whatever that one allowed.
     """
     beside = (f"{place}{suffix}" for suffix in _BESIDE)
-    return driver in _BY_ITSELF and not any(map(os.path.lexists, beside))
+    return driver in ONE_FILE and not any(map(os.path.lexists, beside))
 
 
 def _check_source(place: str, source: Path, roots: Sequence[Path], advice: str) -> None:
@@ -118,7 +118,7 @@ def _check_files(
         SceneError: One lies elsewhere.
 
     """
-    alone = _MANY_FILES | (_BY_ITSELF if is_remote(place) else frozenset())
+    alone = MANY_FILES | (ONE_FILE if is_remote(place) else frozenset())
     if dataset.driver in alone:
         return
     file = file_of(place)

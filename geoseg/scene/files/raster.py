@@ -20,6 +20,7 @@ from geoseg.errors import SceneError
 from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
+from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
 from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
 from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.retries import again
@@ -129,6 +130,12 @@ class Raster:
             found = read_once()
         self.check_unchanged(wholly=False)
         return found
+
+    @property
+    def is_looked_at_when_read(self) -> bool:
+        """Whether `read` proves all that there is to be proved of a window."""
+        one = self.driver in ONE_FILE and not is_remote(self.place)
+        return one or self.driver in MANY_FILES
 
     def check_unchanged(self, *, wholly: bool) -> None:
         """Prove that the file is the one whose header was read.
