@@ -84,10 +84,10 @@ def _gains(found: Change) -> Table:
     table = Table("class")
     for heading in ("before (ha)", "lost (ha)", "gained (ha)", "after (ha)"):
         table.add_column(heading, justify="right")
-    for place, name in enumerate(found.classes):
-        same = found.hectares[place][place]
-        was = sum(found.hectares[place])
-        now = sum(row[place] for row in found.hectares)
+    for index, name in enumerate(found.classes):
+        same = found.hectares[index][index]
+        was = sum(found.hectares[index])
+        now = sum(row[index] for row in found.hectares)
         if was or now:
             figures = (was, was - same, now - same, now)
             table.add_row(escape(name), *(f"{each:,.1f}" for each in figures))

@@ -87,16 +87,16 @@ def colours_for(names: Sequence[str], given: Iterable[str] = ()) -> list[str]:
     """
     used = {colour.lower() for colour in given}
     chosen: dict[int, str] = {}
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         cover = _cover(name)
         if cover is not None:
-            chosen[place] = _shade(cover, used)
-            used.add(chosen[place])
-    for place in range(len(names)):
-        if place not in chosen:
-            chosen[place] = _told_apart(used, len(chosen))
-            used.add(chosen[place])
-    return [chosen[place] for place in range(len(names))]
+            chosen[index] = _shade(cover, used)
+            used.add(chosen[index])
+    for index in range(len(names)):
+        if index not in chosen:
+            chosen[index] = _told_apart(used, len(chosen))
+            used.add(chosen[index])
+    return [chosen[index] for index in range(len(names))]
 
 
 def _cover(name: str) -> str | None:

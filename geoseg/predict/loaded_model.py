@@ -33,8 +33,8 @@ class LoadedModel:
 
     package: ModelPackage
     """The model."""
-    places: tuple[int, ...]
-    """For each of its bands, the place among the bands that the predictor reads."""
+    indices: tuple[int, ...]
+    """For each of its bands, its index among the bands that the predictor reads."""
     measured: Measured = ()
     """What the scene's own statistics say of its bands, where they normalise."""
 
@@ -48,8 +48,8 @@ class LoadedModel:
 
         """
         scaling = _scaling(self.package, self.measured, pixels.device)
-        if self.places != tuple(range(pixels.shape[1])):
-            pixels = pixels[:, list(self.places)]
+        if self.indices != tuple(range(pixels.shape[1])):
+            pixels = pixels[:, list(self.indices)]
         normal = (pixels * scaling.gain).sub_(scaling.offset)
         if scaling.limits is not None:
             normal.clamp_(*scaling.limits)

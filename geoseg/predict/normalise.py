@@ -64,13 +64,13 @@ def by_scene(
             f"{scene.place} has no valid pixel, and {_asking(predictor)} is normalised "
             f"by the scene's own statistics; give a scene with data"
         )
-    members = tuple(
-        replace(member, measured=_measured(member, found, wanted, scene))
-        if member.package.normalise == "scene"
-        else member
-        for member in predictor.members
+    models = tuple(
+        replace(model, measured=_measured(model, found, wanted, scene))
+        if model.package.normalise == "scene"
+        else model
+        for model in predictor.models
     )
-    return replace(predictor, members=members)
+    return replace(predictor, models=models)
 
 
 def estimated(
@@ -113,13 +113,13 @@ def warn_of_reading(
     return (told,)
 
 
-def tell(member: LoadedModel) -> dict[str, dict[str, dict[str, float]]]:
+def statistics_record(model: LoadedModel) -> dict[str, dict[str, dict[str, float]]]:
     """Tell for each band of a model what the scene said; nothing where it did not."""
-    if not member.measured:
+    if not model.measured:
         return {}
     bands = {
-        band.name: dict(zip(_names(member.package), pair, strict=True))
-        for band, pair in zip(member.package.bands, member.measured, strict=True)
+        band.name: dict(zip(_names(model.package), pair, strict=True))
+        for band, pair in zip(model.package.bands, model.measured, strict=True)
     }
     return {"statistics": bands}
 
@@ -133,7 +133,7 @@ def _names(card: Card) -> tuple[str, str]:
 
 def _percentiles(predictor: TilePredictor) -> tuple[float, ...] | None:
     """The percentiles that some model asks for; None where none asks for anything."""
-    asking = [m.package for m in predictor.members if m.package.normalise == "scene"]
+    asking = [m.package for m in predictor.models if m.package.normalise == "scene"]
     if not asking:
         return None
     wanted = {percent for package in asking for percent in package.percentiles or ()}
@@ -141,22 +141,22 @@ def _percentiles(predictor: TilePredictor) -> tuple[float, ...] | None:
 
 
 def _asking(predictor: TilePredictor) -> str:
-    packages = [member.package for member in predictor.members]
+    packages = [model.package for model in predictor.models]
     named = [each.name for each in packages if each.normalise == "scene"]
     return f"the model {', '.join(named)}"
 
 
 def _measured(
-    member: LoadedModel,
+    model: LoadedModel,
     found: Sequence[BandStatistics],
     percentiles: Sequence[float],
     scene: Scene,
 ) -> Measured:
     """Pick what a model needs of what was found; refuse what cannot be divided by."""
-    package = member.package
+    package = model.package
     pairs = []
-    for band, place in zip(package.bands, member.places, strict=True):
-        seen = found[place]
+    for band, index in zip(package.bands, model.indices, strict=True):
+        seen = found[index]
         if package.percentiles is None:
             pair, constant = (seen.mean, seen.std), not seen.std > 0
         else:

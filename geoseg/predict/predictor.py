@@ -32,16 +32,16 @@ class TilePredictor:
     Networks are loaded where and when the first batch comes, once a process.
     """
 
-    members: tuple[LoadedModel, ...]
+    models: tuple[LoadedModel, ...]
     """The models, at least one, whose probabilities are averaged."""
     bands: tuple[int, ...]
-    """The scene's bands, counted from 0, that are read: all that some member needs."""
+    """The scene's bands, counted from 0, that are read: all that some model needs."""
     compute: Compute
     """Device, precision and batch size."""
     augmentation: Augmentation = "none"
-    """Which views of a tile each member predicts."""
+    """Which views of a tile each model predicts."""
     crf: CrfOptions | None = None
-    """How the mean is refined by what the first member sees; None for not at all.
+    """How the mean is refined by what the first model sees; None for not at all.
 
     What a CRF has refined decides the class, but is far too sure of it: messages add up
     as if each were evidence of its own. So the mean is told with it, of which
@@ -71,16 +71,16 @@ class TilePredictor:
         """
         _check_classes([package for package, _ in models])
         read = tuple(dict.fromkeys(band for _, bands in models for band in bands))
-        members = tuple(
+        loaded = tuple(
             LoadedModel(package, tuple(read.index(band) for band in bands))
             for package, bands in models
         )
-        return cls(members, read, compute, augmentation, crf)
+        return cls(loaded, read, compute, augmentation, crf)
 
     @property
     def legend(self) -> Legend:
         """The classes, in the order of the probabilities."""
-        return self.members[0].package.legend
+        return self.models[0].package.legend
 
     @property
     def planes(self) -> int:
@@ -114,8 +114,8 @@ class TilePredictor:
             ModelError: A package is not there, is damaged, or is another one.
 
         """
-        for member in self.members:
-            known = member.package
+        for model in self.models:
+            known = model.package
             if load_package(known.path).fingerprint != known.fingerprint:
                 raise ModelError(
                     f"{known.path} is not the model that the run began with; give all "
@@ -149,16 +149,16 @@ class TilePredictor:
             unseen = None if valid.all() else _upload(~valid, self.device)
             # All are loaded before one is used: while torch follows a network to fold
             # it, those that other threads call fail.
-            for member in self.members:
-                load_model(member.package, self.compute)
-            first, *others = self.members
+            for model in self.models:
+                load_model(model.package, self.compute)
+            first, *others = self.models
             seen = first.normalise(raw, unseen)
             total = first.predict(seen, self.augmentation, self.compute)
-            for member in others:
-                normal = member.normalise(raw, unseen)
-                total += member.predict(normal, self.augmentation, self.compute)
+            for model in others:
+                normal = model.normalise(raw, unseen)
+                total += model.predict(normal, self.augmentation, self.compute)
             if others:
-                total /= len(self.members)
+                total /= len(self.models)
             if self.crf is None:
                 return total
             data = _upload(valid, self.device)

@@ -50,7 +50,7 @@ def _try(predictor: TilePredictor, tile: int, streams: int) -> None:
     except GeosegError:
         raise
     except (RuntimeError, AssertionError, ValueError, LookupError) as error:
-        names = ", ".join(member.package.name for member in predictor.members)
+        names = ", ".join(model.package.name for model in predictor.models)
         raise ModelError(
             f"the network of {names} does not take tiles of {tile} px "
             f"({error}); give another `tile`"

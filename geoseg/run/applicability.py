@@ -72,9 +72,9 @@ def _indices(
     config: RunConfig, count: _Count
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Give windows of the area, counted from its first pixel, and what they hold."""
-    member = config.predictor.members[0]
-    known = load_vectors(member.package)
-    bands = [config.predictor.bands[place] for place in member.places]
+    model = config.predictor.models[0]
+    known = load_vectors(model.package)
+    bands = [config.predictor.bands[index] for index in model.indices]
     area, class_map = config.aoi.window, ClassMap.open(config.products["landcover"])
     for row, col in product(range(0, area.height, _SIDE), range(0, area.width, _SIDE)):
         sides = min(_SIDE, area.height - row), min(_SIDE, area.width - col)

@@ -71,7 +71,7 @@ class RunConfig:
     @property
     def packages(self) -> tuple[ModelPackage, ...]:
         """The models' packages."""
-        return tuple(member.package for member in self.predictor.members)
+        return tuple(model.package for model in self.predictor.models)
 
     @property
     def package(self) -> ModelPackage:

@@ -15,7 +15,7 @@ from geoseg.geo.band_names import find_rgb
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import told as told_area
 from geoseg.predict.layers import SHARE_ONE
-from geoseg.predict.normalise import tell
+from geoseg.predict.normalise import statistics_record
 from geoseg.progress import OnStep, Step
 from geoseg.raster import (
     ClassLayer,
@@ -297,11 +297,11 @@ def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, int, int]:
     found = find_rgb(scene.bands, scene.common_names)
     if found is not None:
         return found
-    member = predictor.members[0]
-    bands = member.package.bands
+    model = predictor.models[0]
+    bands = model.package.bands
     of_model = find_rgb([b.name for b in bands], [b.common_name for b in bands])
     if of_model is not None:
-        red, green, blue = (predictor.bands[member.places[i]] for i in of_model)
+        red, green, blue = (predictor.bands[model.indices[i]] for i in of_model)
         return red, green, blue
     return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
@@ -336,12 +336,12 @@ def _report(
         aoi=_area(config),
         models=[
             {
-                "name": member.package.name,
-                "version": member.package.version,
-                "fingerprint": member.package.fingerprint,
-                **tell(member),
+                "name": model.package.name,
+                "version": model.package.version,
+                "fingerprint": model.package.fingerprint,
+                **statistics_record(model),
             }
-            for member in config.predictor.members
+            for model in config.predictor.models
         ],
         compute=asdict(config.predictor.compute),
         tiles={

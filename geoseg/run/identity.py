@@ -30,7 +30,7 @@ def identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
 
 def identify_models(predictor: TilePredictor) -> dict[str, str]:
     """Tell what predicts."""
-    packages = [member.package for member in predictor.members]
+    packages = [model.package for model in predictor.models]
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
         "test-time augmentation": predictor.augmentation,
@@ -45,7 +45,7 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
 
 def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
     """Tell by what a scene's own statistics normalise; nothing where they do not."""
-    measured = [member.measured for member in predictor.members]
+    measured = [model.measured for model in predictor.models]
     return {"statistics": repr(measured)} if any(measured) else {}
 
 
@@ -60,7 +60,7 @@ def identify_applicability(
     """
     if not options.applicability:
         return {}
-    package = predictor.members[0].package
+    package = predictor.models[0].package
     load_vectors(package)
     return {"applicability": sha256(package.path / VECTORS)}
 

@@ -191,9 +191,9 @@ def _mask_run(
     chosen = apart or options.below("mask")
     run = prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
     if not options.force:
-        for member in run.predictor.members:
-            bands = [run.predictor.bands[place] for place in member.places]
-            check_values(member.package, bands, run.scene)
+        for model in run.predictor.models:
+            bands = [run.predictor.bands[index] for index in model.indices]
+            check_values(model.package, bands, run.scene)
     return run
 
 

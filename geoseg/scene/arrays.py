@@ -144,8 +144,8 @@ def to_xarray(
         coords={**coordinates(geobox), "band": ("band", names)},
         name=image.name,
     )
-    for place, name in enumerate(("scale", "offset") if declared else ()):
-        values = [declared[index][place] for index in indexes] if declared else []
+    for position, name in enumerate(("scale", "offset") if declared else ()):
+        values = [declared[index][position] for index in indexes] if declared else []
         array = array.assign_coords({name: ("band", values)})
     array.encoding = {"grid_mapping": GRID_MAPPING, "dtype": image.dtype}
     if image.nodata is not None:

@@ -49,7 +49,7 @@ def scheme_for(labels: Named, classes: Path | None) -> ClassMapping:
             f"'labels.tif|band=1'"
         )
     return ClassMapping(
-        labels.legend, tuple((name, place) for place, name in enumerate(labels.names))
+        labels.legend, tuple((name, index) for index, name in enumerate(labels.names))
     )
 
 
@@ -68,11 +68,11 @@ def class_mapping_of(labels: Iterable[str]) -> ClassMapping:
         )
     numbers = all(name.isdecimal() for name in names)
     fits = numbers and int(names[-1]) < 255  # noqa: PLR2004  255 is nodata
-    ids = [int(name) if fits else place for place, name in enumerate(names)]
+    ids = [int(name) if fits else index for index, name in enumerate(names)]
     called = [f"class {name}" if numbers else name for name in names]
     legend = named_legend(ids, called)
     return ClassMapping(
-        legend, tuple((name, place) for place, name in enumerate(names))
+        legend, tuple((name, index) for index, name in enumerate(names))
     )
 
 

@@ -114,7 +114,7 @@ def _picture(
     names = [band.common_name for band in bands]
     chosen = [names.index(c) for c in ("red", "green", "blue") if c in names]
     if len(chosen) < 3:  # noqa: PLR2004  the colours of a picture
-        chosen = [min(place, len(names) - 1) for place in range(3)]
+        chosen = [min(index, len(names) - 1) for index in range(3)]
     image = ground.pixels[chosen][:, *part].astype(np.float64)
     valid = ground.valid[part]
     for band in image:

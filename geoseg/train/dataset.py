@@ -97,8 +97,8 @@ class TrainingData:
         learned = _count(self.grounds, self.areas)
         held_out = _count(self.grounds, [each.test_area() for each in self.held_out])
         return tuple(
-            ClassLabels(each.name, int(learned[place]), int(held_out[place]))
-            for place, each in enumerate(self.legend)
+            ClassLabels(each.name, int(learned[index]), int(held_out[index]))
+            for index, each in enumerate(self.legend)
         )
 
     def truth(self, splits: Sequence[Split]) -> list[NDArray[np.uint8]]:
@@ -115,11 +115,11 @@ class TrainingData:
         """
         block = self.options.block
         found = []
-        for place, (ground, area) in enumerate(
+        for index, (ground, area) in enumerate(
             zip(self.grounds, self.areas, strict=True)
         ):
             rows, cols = np.nonzero(area & (ground.labels != NODATA))
-            cells = np.stack([np.full(len(rows), place), rows // block, cols // block])
+            cells = np.stack([np.full(len(rows), index), rows // block, cols // block])
             found.append((ground.pixels[:, rows, cols].T.astype(np.float32), cells))
         cells = np.concatenate([each for _, each in found], axis=1)
         blocks = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
@@ -216,8 +216,8 @@ def prepare_dataset(
         if corner is not None and (area & (ground.labels != NODATA)).any()
     ]
     seen = {
-        f"{key} {place}": value
-        for place, scene in enumerate(opened)
+        f"{key} {index}": value
+        for index, scene in enumerate(opened)
         for key, value in scene.identity().items()
     }
     return TrainingData(
@@ -252,14 +252,14 @@ def _grounds(
 ) -> tuple[list[Ground], list[int], list[str]]:
     """Read each scene that has labels, and tell its place; refuse where none has."""
     grounds, places, misses = [], [], []
-    for place, scene in enumerate(scenes):
+    for index, scene in enumerate(scenes):
         try:
             ground = read_ground(scene, bands, marks, dict(class_mapping.channels))
         except LabelsError as error:
             misses.append(error)
         else:
             grounds.append(ground)
-            places.append(place)
+            places.append(index)
     if not grounds:
         raise misses[0]
     return grounds, places, [f"a scene is left out: {error}" for error in misses]
@@ -283,7 +283,7 @@ def _check_training(
 ) -> None:
     """Refuse classes that the split left without a pixel to learn from."""
     counts = _count(grounds, areas)
-    missing = [each.name for place, each in enumerate(legend) if not counts[place]]
+    missing = [each.name for index, each in enumerate(legend) if not counts[index]]
     if missing:
         raise LabelsError(
             f"no training pixel is left of {', '.join(missing)} after the split; "

@@ -68,11 +68,11 @@ def cut_scenes(
     """
     first, block = scenes[0].geobox, options.block
     splits, warnings = [], []
-    for place, scene in enumerate(scenes):
+    for index, scene in enumerate(scenes):
         plane = scene.geobox
         corner = _on_lattice(first, plane)
         if corner is None:
-            corner = (0, place * block)
+            corner = (0, index * block)
             if _meet(first, plane):
                 warnings.append(
                     f"{scene.name} overlaps {scenes[0].name} on another grid: what "

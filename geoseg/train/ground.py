@@ -73,9 +73,9 @@ class Ground:
     def normalised(self, bands: tuple[InputBand, ...]) -> NDArray[np.float32]:
         """Take off each band's mean, divide by its deviation; 0 without data."""
         image = self.pixels.astype(np.float32)
-        for place, band in enumerate(bands):
-            image[place] -= np.float32(band.mean)
-            image[place] /= np.float32(band.std)
+        for index, band in enumerate(bands):
+            image[index] -= np.float32(band.mean)
+            image[index] /= np.float32(band.std)
         image[:, ~self.valid] = 0
         return image
 
@@ -94,8 +94,8 @@ def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
     if not names:
         named = all(scene.bands) and len(set(scene.bands)) == len(scene.bands)
         names = tuple(
-            name.replace("=", " ") if named else f"#{place}={common}".rstrip("=")
-            for place, (name, common) in enumerate(
+            name.replace("=", " ") if named else f"#{index}={common}".rstrip("=")
+            for index, (name, common) in enumerate(
                 zip(scene.bands, scene.common_names, strict=True), start=1
             )
         )
@@ -190,9 +190,9 @@ def statistics(
             "smaller `chip`, or another `block` or `fold`"
         )
     measured = []
-    for place, band in enumerate(bands):
+    for index, band in enumerate(bands):
         seen = np.concatenate(
-            [g.pixels[place][m] for g, m in zip(grounds, masks, strict=True)]
+            [g.pixels[index][m] for g, m in zip(grounds, masks, strict=True)]
         ).astype(np.float64)
         std = float(seen.std())
         least, greatest = float(seen.min()), float(seen.max())

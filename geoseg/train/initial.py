@@ -184,8 +184,8 @@ def _widen(
 def filters_of(bands: Sequence[InputBand]) -> list[int]:
     """Choose which colour's filters each band begins with, in turn where it is none."""
     return [
-        _COLOURS.get(band.common_name, place % len(_COLOURS))
-        for place, band in enumerate(bands)
+        _COLOURS.get(band.common_name, index % len(_COLOURS))
+        for index, band in enumerate(bands)
     ]
 
 

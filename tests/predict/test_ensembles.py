@@ -137,13 +137,13 @@ def test_the_laws_hold_with_views_several_models_and_a_crf(
 def test_each_view_of_a_tile_goes_through_each_model_once(models, tmp_path):
     predictor = TilePredictor.of(models, COMPUTE, "flips")
     shown, hooks = Counter(), []
-    for member in predictor.members:
-        name = member.package.name
+    for model in predictor.models:
+        name = model.package.name
 
         def count(_, inputs, name=name):
             shown[name, str(inputs[0].tolist())] += len(inputs[0])
 
-        network = load_model(member.package, COMPUTE)
+        network = load_model(model.package, COMPUTE)
         hooks.append(network.register_forward_pre_hook(count))
     source = make_scene(5, height=29, width=41)
     with open_client(0, None) as client:

@@ -332,7 +332,7 @@ def test_models_of_both_kinds_are_averaged_each_by_its_own(models, small):
     packages = [(models[kind], (0, 1, 2)) for kind in KINDS]
     predictor = TilePredictor.of(packages, resolve_compute("cpu", "float32"))
     both = geoseg.predict.normalise.by_scene(predictor, scene, lambda _: None)
-    own, stretched = (member.measured[0] for member in both.members)
+    own, stretched = (member.measured[0] for member in both.models)
     seen = values_of(small)[0]
     assert own == pytest.approx((seen.mean(), seen.std()))
     assert stretched == pytest.approx(tuple(np.percentile(seen, (2, 98))))

@@ -70,8 +70,8 @@ def dynamic_world_network(tensors: Sequence[NDArray[np.float32]]) -> DynamicWorl
     """
     network = DynamicWorld()
     give_tensors(network, tensors)
-    for place, (_, spread) in enumerate(_BANDS.values()):
-        network.squash.gain[0, place] = _STEEP / spread
+    for index, (_, spread) in enumerate(_BANDS.values()):
+        network.squash.gain[0, index] = _STEEP / spread
     return network.eval()
 
 
@@ -213,8 +213,8 @@ def _block(name: str) -> Iterator[str]:
 
 
 def _body(name: str) -> Iterator[str]:
-    for place in range(5):
-        yield from _unit(f"{name}.body.{place}")
+    for index in range(5):
+        yield from _unit(f"{name}.body.{index}")
 
 
 def _ends(name: str) -> Iterator[str]:

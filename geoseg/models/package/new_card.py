@@ -128,7 +128,7 @@ def _band_index(text: str) -> int | None:
 
 def _legend(classes: tuple[str, ...]) -> tuple[Legend, tuple[int, ...]]:
     """Read the classes and order them by value; keep each one's channel."""
-    listed = [_land_class(place, text) for place, text in enumerate(classes)]
+    listed = [_land_class(index, text) for index, text in enumerate(classes)]
     order = sorted(range(len(listed)), key=lambda channel: listed[channel][1])
     names, ids, colours = zip(*(listed[channel] for channel in order), strict=True)
     legend = named_legend(ids, names, colours)

@@ -80,7 +80,7 @@ class Labels:
 
         Arguments and errors are those of `rasterize`.
         """
-        wanted = [place for place, name in enumerate(self.names) if name in values]
+        wanted = [index for index, name in enumerate(self.names) if name in values]
         shapes = geopandas.GeoSeries([self.shapes[i] for i in wanted], crs=self.crs)
         given = Bounds(*shapes.total_bounds.tolist())
         shapes = _widened(shapes, self.width).to_crs(geobox.crs)

@@ -99,9 +99,9 @@ class Item:
     def labels(self) -> tuple[Label, ...]:
         """Its bands, each once, however many resolutions there are."""
         known: dict[str, Label] = {}
-        for place, asset_band in enumerate(self.asset_bands):
+        for index, asset_band in enumerate(self.asset_bands):
             label = Label(asset_band.name, asset_band.common)
-            known.setdefault(plain(asset_band.name) or f"#{place}", label)
+            known.setdefault(plain(asset_band.name) or f"#{index}", label)
         return tuple(known.values())
 
     def needed(

@@ -132,8 +132,8 @@ def _prepare(
     warnings = [w for source in sources for w in source.scene.warnings]
     told = {k: repr(v) for k, v in asdict(options).items() if k != "restart"}
     seen = {
-        f"{key} {place}": value
-        for place, source in enumerate(sources)
+        f"{key} {index}": value
+        for index, source in enumerate(sources)
         for key, value in source.scene.identity().items()
     }
     identity = {**seen, **told}
@@ -238,7 +238,7 @@ def _labelled_chips(
             f"no chip of {options.chip} pixels has a label; choose a smaller `chip`, "
             f"or another `block` or `fold`"
         )
-    missing = [each.name for place, each in enumerate(legend) if not learned[place]]
+    missing = [each.name for index, each in enumerate(legend) if not learned[index]]
     if missing:
         raise LabelsError(
             f"no chip to train on shows {', '.join(missing)} after the split; label "
@@ -295,11 +295,11 @@ def _report(
             "name": each.name,
             "colour": each.colour,
             "pixels": {
-                part: sum(chip.entry.counts[place] for chip in found)
+                part: sum(chip.entry.counts[index] for chip in found)
                 for part, found in in_part.items()
             },
         }
-        for place, each in enumerate(job.legend or ())
+        for index, each in enumerate(job.legend or ())
     ]
     learned = in_part[next(iter(in_part))]
     figures = band_figures(

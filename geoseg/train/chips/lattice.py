@@ -58,11 +58,11 @@ def split_chips(
 
     """
     names = (TEST, VALIDATE)
-    for place, split in enumerate(splits):
+    for index, split in enumerate(splits):
         for rows, cols in split.test_blocks():
             block = Window.between((rows.start, rows.stop), (cols.start, cols.stop))
-            for window in _bent(block, chip, step, splits[:place]):
-                yield names[place], window
+            for window in _bent(block, chip, step, splits[:index]):
+                yield names[index], window
     for window in _bent(area, chip, step, splits):
         yield TRAIN, window
 

@@ -168,16 +168,16 @@ def _layers(classifier: Any) -> Layers:  # noqa: ANN401  # as above
 def _plant(forest: nn.Module, trees: list[Any]) -> None:
     """Give a forest its trees."""
     tensors = {name: each.numpy().copy() for name, each in forest.state_dict().items()}
-    for place, tree in enumerate(trees):
+    for index, tree in enumerate(trees):
         count = tree.node_count
         itself = np.arange(count)
         is_leaf = tree.children_left < 0
-        tensors["feature"][place, :count] = np.where(is_leaf, 0, tree.feature)
-        tensors["threshold"][place, :count] = _rounded_down(tree.threshold)
-        tensors["below"][place, :count] = np.where(is_leaf, itself, tree.children_left)
-        tensors["above"][place, :count] = np.where(is_leaf, itself, tree.children_right)
+        tensors["feature"][index, :count] = np.where(is_leaf, 0, tree.feature)
+        tensors["threshold"][index, :count] = _rounded_down(tree.threshold)
+        tensors["below"][index, :count] = np.where(is_leaf, itself, tree.children_left)
+        tensors["above"][index, :count] = np.where(is_leaf, itself, tree.children_right)
         shares = tree.value[:, 0] / tree.value[:, 0].sum(axis=1, keepdims=True)
-        tensors["weight"][:, place, :count] = shares.T
+        tensors["weight"][:, index, :count] = shares.T
     forest.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
 
 

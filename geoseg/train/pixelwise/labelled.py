@@ -127,8 +127,8 @@ def read_labelled(given: Given, halo: int) -> LabelledPixels:
     """
     patches = [
         patch
-        for place, scene in enumerate(given.scenes)
-        for patch in _patches(scene, place, given, halo)
+        for index, scene in enumerate(given.scenes)
+        for patch in _patches(scene, index, given, halo)
     ]
     if not patches:
         names = ", ".join(scene.name for scene in given.scenes)
@@ -188,8 +188,8 @@ def _measured(
 ) -> tuple[InputBand, ...]:
     """Measure each band over what was read."""
     measured = []
-    for place, band in enumerate(bands):
-        seen = np.concatenate([p.pixels[place][p.valid] for p in patches])
+    for index, band in enumerate(bands):
+        seen = np.concatenate([p.pixels[index][p.valid] for p in patches])
         seen = seen.astype(np.float64)
         std = float(seen.std())
         measured.append(
