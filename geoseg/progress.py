@@ -1,4 +1,4 @@
-"""What a job tells whoever watches it, and the stopwatch of its stages."""
+"""What a job reports to whoever watches it, and the stopwatch of its stages."""
 
 from __future__ import annotations
 

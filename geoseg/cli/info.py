@@ -37,7 +37,7 @@ def command(
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the fields of InfoKeywords and SceneOptions
 ) -> None:
-    """Tell what geoseg sees in SCENE: grid, bands, values, members, and gaps.
+    """Show what geoseg sees in SCENE: grid, bands, values, members, and gaps.
 
     \b
     For example:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def inspect_model(
     model: str, *, receptive_field: bool, quiet: bool, as_json: bool
 ) -> None:
-    """Tell how the network of MODEL, a name or a directory, is built.
+    """Show how the network of MODEL, a name or a directory, is built.
 
     \b
     For example:

@@ -15,7 +15,7 @@ _WORDS = (
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Tell whether an error, or one that it came from, is that memory ran out."""
+    """Return whether an error, or one that it came from, is that memory ran out."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MemoryError) or getattr(cause, "errno", 0) == errno.ENOMEM:

@@ -53,7 +53,7 @@ def list_models(*, quiet: bool, as_json: bool) -> None:
 
 
 def _listed(name: str) -> dict[str, Any]:
-    """Tell of a model; why not, where it cannot be used."""
+    """Describe a model; why not, where it cannot be used."""
     try:
         return {"model": name, **card_of(geoseg.load_package(name))}
     except geoseg.InputError as error:

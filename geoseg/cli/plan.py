@@ -30,7 +30,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     as_json: bool,
     **flags: Any,  # noqa: ANN401  # the flags are the fields of SegmentOptions
 ) -> None:
-    """Tell what `geoseg segment` with the same arguments would take.
+    """Forecast what `geoseg segment` with the same arguments would take.
 
     \b
     For example:

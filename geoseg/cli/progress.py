@@ -134,7 +134,7 @@ class Lines:
         self.advance(step)
 
     def advance(self, step: Step) -> None:
-        """Tell how much is done, if the last line is long ago."""
+        """Return how much is done, if the last line is long ago."""
         if self._hidden or time.monotonic() - self._last < _SILENCE_S:
             return
         self._last = time.monotonic()

@@ -103,7 +103,7 @@ def plan(
     options: SegmentOptions | None = None,
     exact: bool = False,
 ) -> Forecast:
-    """Tell what `geoseg.segment` with the same arguments will cost; map nothing.
+    """Return what `geoseg.segment` with the same arguments will cost; map nothing.
 
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
@@ -172,7 +172,7 @@ def plan_each(
     options: SegmentOptions | None = None,
     exact: bool = False,
 ) -> dict[str, Forecast]:
-    """Tell what `geoseg.segment_each` with the same arguments will cost.
+    """Return what `geoseg.segment_each` with the same arguments will cost.
 
     Args:
         scenes: The scenes, each as `geoseg.segment` takes one.

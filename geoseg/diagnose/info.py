@@ -140,7 +140,7 @@ def info(  # noqa: PLR0913  # each is a question of its own
     exact: bool = False,
     on_step: OnStep = ignore_step,
 ) -> SceneDescription:
-    """Tell what geoseg sees in a scene; map nothing.
+    """Return what geoseg sees in a scene; map nothing.
 
     Args:
         scene: Files, folders, patterns, lists or URLs, as `geoseg.segment` takes them.

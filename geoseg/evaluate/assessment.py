@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """How good a map is, as far as a reference tells."""
+    """How good a map is, as far as a reference says."""
 
     class_map: str
     """The map's path."""

@@ -164,7 +164,7 @@ def sensor_names(sensor: str) -> dict[str, str]:
 
 
 def is_band_name(name: str) -> bool:
-    """Tell whether something is called as a band of a sensor, or as bands of many."""
+    """Return whether something is called as a band of a sensor, or as bands of many."""
     tables = (SENTINEL2, LANDSAT8, LANDSAT7)
     return any(plain(name) in {*table, *table.values()} for table in tables)
 
@@ -183,7 +183,7 @@ _EDGES_UM = {
 
 
 def red_edge(name: str, common: str, wavelength: float | None) -> str:
-    """Tell the red edges apart, which STAC calls ``rededge`` without distinction.
+    """Distinguish the red edges, which STAC calls ``rededge`` without distinction.
 
     Args:
         name: The band's own name.

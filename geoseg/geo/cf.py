@@ -40,7 +40,7 @@ class Labelled(Protocol):
 
     @property
     def attrs(self) -> Mapping[Any, Any]:
-        """What is told of it."""
+        """What is known of it."""
 
     @property
     def encoding(self) -> Mapping[Any, Any]:

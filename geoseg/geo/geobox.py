@@ -262,7 +262,7 @@ class GeoBox:
         return cls(int(height), int(width), transform, CRS.from_user_input(geobox.crs))
 
     def same_plane_as(self, other: GeoBox) -> bool:
-        """Tell whether both planes have the same pixels on the same ground."""
+        """Return whether both planes have the same pixels on the same ground."""
         return (
             (self.height, self.width) == (other.height, other.width)
             and self.transform == other.transform

@@ -23,7 +23,7 @@ _compiled = partial(njit, nogil=True, error_model="numpy")
 
 
 def is_kept(compiled: object) -> bool:
-    """Tell whether a kernel's machine code is on disk, so that it starts at once.
+    """Return whether a kernel's machine code is on disk, so that it starts at once.
 
     Where it is not, the first call of every kernel compiles it: some ten seconds
     in all, once after installation.

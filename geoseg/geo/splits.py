@@ -66,7 +66,7 @@ class Split:
         return held_out
 
     def meets(self, window: Window) -> bool:
-        """Tell whether a window, which may leave the scene, shows a held-out pixel."""
+        """Return whether a window, perhaps beyond the scene, shows held-out pixels."""
         inside = window.intersection(Window(0, 0, self.height, self.width))
         if inside is None:
             return False

@@ -26,7 +26,7 @@ _NO_LETTER = re.compile(r"[^0-9A-Za-z-]+")
 
 
 def plane_fields(geobox: GeoBox) -> dict[str, Any]:
-    """Tell of a pixel plane: its CRS, shape (y, x) and transform."""
+    """Describe a pixel plane: its CRS, shape (y, x) and transform."""
     epsg = geobox.crs.to_epsg()
     return {
         "proj:code": None if epsg is None else f"EPSG:{epsg}",

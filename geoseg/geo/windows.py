@@ -57,7 +57,7 @@ class Window:
         return Window.between(rows, cols)
 
     def contains(self, other: Window) -> bool:
-        """Tell whether every pixel of the other window is in this one."""
+        """Return whether every pixel of the other window is in this one."""
         return self.intersection(other) == other
 
     def relative_to(self, origin: Window) -> Window:

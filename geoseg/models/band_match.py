@@ -45,7 +45,7 @@ def match_bands(
     """Find the model's bands among the scene's.
 
     A scene's band is known by the sensor's name or by the common name, whatever
-    their case, and ``B2`` is ``B02``; Sentinel-2's and Landsat's own names tell their
+    their case, and ``B2`` is ``B02``; Sentinel-2's and Landsat's own names say their
     common names where the scene does not. Where the scene does, a band of the right
     name and another common name is another one: other sensors have a ``B2``, too. A
     scene none of whose bands has a name is taken to hold the model's
@@ -117,7 +117,7 @@ def _unnamed(
 
 
 def _marked(alpha: int | None, bands: int) -> str:
-    """Tell of a band that a scene's file marks as alpha, and how to read it."""
+    """Describe a band that a scene's file marks as alpha, and how to read it."""
     if alpha is None:
         return ""
     numbers = ",".join(map(str, range(1, max(bands + 1, alpha) + 1)))

@@ -118,7 +118,7 @@ def find_bands(card: Card, scene: Scene) -> BandMatch:
 
 
 def misses_scale(package: ModelPackage, scene: Scene) -> bool:
-    """Tell whether a scene's pixels are larger or smaller than a model takes."""
+    """Return whether a scene's pixels are larger or smaller than a model takes."""
     found = scene.geobox.gsd_m()
     return abs(found - package.gsd_m) > package.gsd_m * package.gsd_tolerance
 

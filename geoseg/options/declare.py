@@ -36,7 +36,7 @@ class About:
     ``format``, ``field``, ``path`` on a disk, or any ``place``."""
 
     def in_python(self) -> str:
-        """Tell of it where Python asks for help."""
+        """Describe it where Python asks for help."""
         return f"{self.text} [None: {self.otherwise}]" if self.otherwise else self.text
 
 

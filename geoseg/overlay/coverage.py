@@ -96,7 +96,7 @@ class Edges:
 def uppermost(
     polygons: Sequence[Geometry] | NDArray[np.object_], geobox: GeoBox, window: Window
 ) -> NDArray[np.int32]:
-    """Tell which of some polygons lies on top of each pixel: the last that covers it.
+    """Return which of some polygons lies on top of each pixel: the last that covers it.
 
     Args:
         polygons: (Multi)polygons in the plane's CRS, at least one.

@@ -103,7 +103,7 @@ def probabilities(scores: torch.Tensor) -> torch.Tensor:
 
 
 def entropy(scores: torch.Tensor) -> torch.Tensor:
-    """Tell how evenly the probability is spread over the classes.
+    """Return how evenly the probability is spread over the classes.
 
     That is Shannon's entropy (1948), divided by its greatest value, the logarithm of
     the number of classes; 0 for a single class. Logarithms come from a table, for the

@@ -104,7 +104,7 @@ def _listed(path: Path) -> list[Any]:
 
 
 def _has_alias(text: str) -> bool:
-    """Tell whether YAML stands for more than is written: it could fill the memory."""
+    """Return whether YAML stands for more than is written: it could fill the memory."""
     events = yaml.parse(text, yaml.SafeLoader)
     return any(isinstance(event, yaml.AliasEvent) for event in events)
 

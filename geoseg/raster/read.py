@@ -285,7 +285,7 @@ def split_band(place: Path | str) -> tuple[str, int | None]:
 
 
 def must_be_raster(place: Path | str) -> bool:
-    """Tell whether a place is a raster's for sure: one with a band, or not on a disk.
+    """Return whether a place is a raster's for sure: one with a band, or not on a disk.
 
     Vector files are read on a disk only.
     """

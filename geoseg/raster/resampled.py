@@ -102,7 +102,7 @@ def pixels_at(
 def are_on(
     geobox: GeoBox, rows: NDArray[np.int64], cols: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which pixels a plane has."""
+    """Return which pixels a plane has."""
     there: NDArray[np.bool_] = (
         (rows >= 0) & (rows < geobox.height) & (cols >= 0) & (cols < geobox.width)
     )

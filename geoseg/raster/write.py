@@ -64,7 +64,7 @@ _COG = {
 
 
 OnSquare: TypeAlias = "Callable[[Window, NDArray[np.uint8]], None]"
-"""What is told of the pixels of a product as it is read back: a square of it, and its
+"""What is known of the pixels of a product as it is read back: a square of it, and its
 values, shape ``(band, y, x)``; row by row, from the upper left."""
 
 
@@ -85,7 +85,7 @@ class ClassLayer:
     legend: Legend
     """Names and colours of the classes."""
     on_square: OnSquare = _ignore
-    """What is told of the pixels that were written."""
+    """What is known of the pixels that were written."""
 
     @property
     def count(self) -> int:
@@ -116,7 +116,7 @@ class MeasureLayer:
     one: int = 1
     """The byte that means 1; the bands' scale says so to who reads them."""
     on_square: OnSquare = _ignore
-    """What is told of the pixels that were written."""
+    """What is known of the pixels that were written."""
 
     @property
     def count(self) -> int:

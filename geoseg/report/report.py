@@ -31,7 +31,7 @@ _CLASSES = frozenset(("landcover", "mask"))
 _VECTORS = ("gpkg", "parquet", "fgb", "geojson", "geojsonl", "shp")
 """Polygons that are read back, the most exact first."""
 _SURE = 0.6
-"""A mean confidence below this is told as a doubt."""
+"""A mean confidence below this is reported as a doubt."""
 _MUCH = 0.05
 """The share of a map from which on a class's confidence is."""
 _MUCH_OUTSIDE = 0.2

@@ -169,7 +169,7 @@ def _place(geobox: GeoBox) -> dict[str, Any]:
 
 
 def _times(acquired: Iterable[str]) -> dict[str, str | None]:
-    """Say when the scene was taken; always, where a member does not tell.
+    """Say when the scene was taken; always, where a member does not say.
 
     Example:
         >>> _times(["2024:05:01 10:20:30", "2024-05-03"])["end_datetime"]
@@ -210,7 +210,7 @@ def _links(item: MapItem) -> Iterator[dict[str, str]]:
 
 
 def _asset(path: Path, name: str, file: Path, item: MapItem) -> dict[str, Any]:
-    """Tell of a product: what it is, its checksum, and what its values mean."""
+    """Describe a product: what it is, its checksum, and what its values mean."""
     kind, roles = _KINDS[file.suffix]
     href = os.path.relpath(file, path.parent).replace(os.sep, "/")
     told: dict[str, Any] = {
@@ -228,7 +228,7 @@ def _asset(path: Path, name: str, file: Path, item: MapItem) -> dict[str, Any]:
 
 
 def _raster(raster: RasterBands) -> dict[str, Any]:
-    """Tell of a raster's values."""
+    """Describe a raster's values."""
     return {
         "data_type": "uint8",
         "nodata": NODATA,

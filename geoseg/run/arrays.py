@@ -59,7 +59,7 @@ def as_inputs(
 
 
 def is_temporary(place: str) -> bool:
-    """Tell whether a place is the file of an array, which goes with the run."""
+    """Return whether a place is the file of an array, which goes with the run."""
     return Path(place).parent.name.startswith(_FOLDER)
 
 

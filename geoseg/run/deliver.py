@@ -318,7 +318,7 @@ def _report(
     seconds: dict[str, float],
     outside: float | None,
 ) -> Report:
-    """Tell of a run whose products are made, and not yet in place."""
+    """Describe a run whose products are made, and not yet in place."""
     _, kept = left_over(config.output.folder, made.output.folder)
     extents, areas = found.extents, found.areas
     return Report(

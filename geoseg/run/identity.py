@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
-    """Tell what is mapped, and where."""
+    """Return what is mapped, and where."""
     area = hashlib.blake2b(aoi.geometry.wkb, digest_size=16)
     return {**scene.identity(), "area of interest": area.hexdigest()}
 
 
 def identify_models(predictor: TilePredictor) -> dict[str, str]:
-    """Tell what predicts."""
+    """Return what predicts."""
     packages = [model.package for model in predictor.models]
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
@@ -44,7 +44,7 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
 
 
 def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
-    """Tell by what a scene's own statistics normalise; nothing where they do not."""
+    """Say by what a scene's own statistics normalise; nothing where they do not."""
     measured = [model.measured for model in predictor.models]
     return {"statistics": repr(measured)} if any(measured) else {}
 
@@ -52,7 +52,7 @@ def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
 def identify_applicability(
     predictor: TilePredictor, options: SegmentOptions
 ) -> dict[str, str]:
-    """Tell which training pixels a map is held against; nothing where it is not.
+    """Return which training pixels a map is held against; nothing where it is not.
 
     Raises:
         ModelError: The first model does not say what it learned from.
@@ -66,7 +66,7 @@ def identify_applicability(
 
 
 def identify_compute(compute: Compute) -> dict[str, str]:
-    """Tell how numbers are computed."""
+    """Return how numbers are computed."""
     return {
         "device": compute.device,
         "precision": compute.precision,
@@ -81,7 +81,7 @@ def identify_compute(compute: Compute) -> dict[str, str]:
 def identify_mask(
     masking: Masking | None, mask_run: RunConfig | None
 ) -> dict[str, str]:
-    """Tell what masks the map; nothing without a mask."""
+    """Return what masks the map; nothing without a mask."""
     if masking is None or mask_run is None:
         return {}
     package = mask_run.package

@@ -31,7 +31,7 @@ class Masking:
     def covers(
         self, mask: NDArray[np.uint8], found: NDArray[np.uint8]
     ) -> NDArray[np.bool_]:
-        """Tell where a mask counts: in its classes, where the map has a value.
+        """Return where a mask counts: in its classes, where the map has a value.
 
         Args:
             mask: The mask's classes, shape (y, x).

@@ -4,7 +4,7 @@ The rooms, in the order that an image comes together:
 
 * `files` are raster files: which are named, their headers, their pixels
 * `warp` is the one grid that files lie on or that is chosen, and reading on it
-* `items` tell their bands before a file is opened: STAC items, Sentinel-2 products
+* `items` name their bands before a file is opened: STAC items, Sentinel-2 products
 * `layout` finds items among what is named and lays them as members; `metadata` is what
   an item and its files say together
 * `stacked_bands` puts bands in files of their own together

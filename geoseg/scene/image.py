@@ -97,7 +97,7 @@ class Scene:
 
     @property
     def common_names(self) -> tuple[str, ...]:
-        """The names of bands that other sensors share, where documents tell them.
+        """The names of bands that other sensors share, where documents give them.
 
         Of a band without a name its colour, where somebody said so of the file.
         """
@@ -408,7 +408,8 @@ class Scene:
         """Give the same scene with pixels in a physical unit, as its files declare it.
 
         Sentinel-2's numbers since baseline 04.00, for instance, are 1000 too high,
-        which files tell as an offset of -0.1: in units of 0.0001 they come 1000 lower.
+        which files declare as an offset of -0.1: in units of 0.0001 they come 1000
+        lower.
         """
         return replace(self, unit=unit, zero=zero, dtype="float32")
 

@@ -118,7 +118,7 @@ class _Reader:
     def told(
         self, found: Sequence[Item | str | SceneError]
     ) -> Iterator[Item | SceneError]:
-        """Ask the files of items that do not tell their bands."""
+        """Ask the files of items that do not say their bands."""
         items = [of_raster(each) if isinstance(each, str) else each for each in found]
         headers = self._headers(
             [(b, b.files) for b in items if isinstance(b, Item) and not b.is_told],

@@ -57,7 +57,7 @@ def ask(
     headers: Headers,
     options: SceneOptions,
 ) -> Item | SceneError:
-    """Complete an item that does not tell its bands by what its files say of them."""
+    """Complete an item that does not say its bands by what its files say of them."""
     asset_bands: list[AssetBand] = []
     acquired = item.acquired
     try:
@@ -123,7 +123,7 @@ def open_item(
 def _described(
     header: Header, asset_bands: Sequence[AssetBand], item: Item
 ) -> tuple[tuple[BandHeader, ...], bool]:
-    """Complete what a file says of its bands; tell whether a scale was assumed."""
+    """Complete what a file says of its bands; return whether a scale was assumed."""
     measured = [index for index, b in enumerate(header.bands) if b.role != "alpha"]
     count = asset_bands[0].of
     if count is not None and count != len(measured):

@@ -71,12 +71,12 @@ def in_order(members: Sequence[Member], options: SceneOptions) -> list[Member]:
     Args:
         members: In the order in which they were named.
         options: By which rule: ``first`` or ``last`` named; ``newest`` by the time that
-            files tell; or ``least-nodata``, the fullest, by the share of data among
+            files say; or ``least-nodata``, the fullest, by the share of data among
             some pixels of each. Those that are equal stay in the order in which they
             were named. Those of composites go by looks: see `in_order_of_looks`.
 
     Raises:
-        SceneError: The rule goes by what a file does not tell, such as its time.
+        SceneError: The rule goes by what a file does not say, such as its time.
 
     """
     rule = options.mosaic

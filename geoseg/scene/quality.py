@@ -46,7 +46,7 @@ _QA_PIXEL = {
 
 
 def is_quality(name: str) -> bool:
-    """Tell whether a band of this name holds classes, no measurements."""
+    """Return whether a band of this name holds classes, no measurements."""
     return name.strip().lower() in {"scl", "qa_pixel"}
 
 
@@ -62,7 +62,7 @@ class Quality:
     """Bits of which none may be set."""
 
     def counts(self, band: NDArray[np.generic]) -> NDArray[np.bool_]:
-        """Tell which pixels of the band count."""
+        """Return which pixels of the band count."""
         if self.values:
             return ~np.isin(band, self.values)
         clear: NDArray[np.bool_] = (band.astype(np.int64) & self.bits) == 0

@@ -101,7 +101,7 @@ def files_mark(files: Iterable[Path], before: str = "") -> str:
 
 
 def origin_of(path: Path) -> Origin:
-    """Tell who made a file; a folder counts as somebody's.
+    """Return who made a file; a folder counts as somebody's.
 
     Args:
         path: What may be there, a file of any format; links are followed.
@@ -206,7 +206,7 @@ def check_idle(path: Path) -> None:
 
 
 def layer_origins(path: Path) -> dict[str, Origin]:
-    """Tell who made each layer and table of contents of a GeoPackage.
+    """Return who made each layer and table of contents of a GeoPackage.
 
     Returns:
         By name; nothing where the file is not there or is no GeoPackage.
@@ -287,7 +287,7 @@ def _origin(path: Path) -> Origin:
 
 
 def _marked(path: Path) -> Origin:
-    """Tell by a file's own mark who made it."""
+    """Say, by a file's own mark, who made it."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(_SQLITE):
@@ -388,7 +388,7 @@ def _database(path: Path) -> sqlite3.Connection:
 
 
 def _is_locked(path: Path) -> bool:
-    """Tell whether another process reads or writes a database."""
+    """Return whether another process reads or writes a database."""
     place = f"file:{quote(str(path.absolute()))}?mode=rw"
     try:
         with closing(

@@ -96,7 +96,7 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
 
     Raises:
         ChangedError: It was changed, replaced or taken away.
-        RunError: A server does not tell; the message says what it answers.
+        RunError: A server does not say; the message says what it answers.
 
     """
     if not _is_same(place, known, wholly=wholly):

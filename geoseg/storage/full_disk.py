@@ -105,7 +105,7 @@ def _handles(error: BaseException) -> str:
 
 
 def is_full(place: Path, error: BaseException) -> bool:
-    """Tell whether something could not be written because its disk is full."""
+    """Return whether something could not be written because its disk is full."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL
     words = str(error).lower()

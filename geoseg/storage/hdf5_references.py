@@ -22,7 +22,7 @@ _HERE = "."
 
 
 def is_hdf5(path: Path) -> bool:
-    """Tell whether HDF5 would open a file: its signature may stand behind others'."""
+    """Return whether HDF5 would open a file: its signature may stand behind others'."""
     size, at = path.stat().st_size, 0
     with path.open("rb") as file:
         while at < size:

@@ -171,7 +171,7 @@ class Output:
             (self.folder / REPORT).write_bytes(content)
 
     def holds(self, checksums: Mapping[str, str]) -> bool:
-        """Tell whether products are there, and on a disk whether they are the same.
+        """Return whether products are there, and on a disk whether they are the same.
 
         Args:
             checksums: The SHA-256 of each file, by its name.

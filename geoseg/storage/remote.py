@@ -222,7 +222,7 @@ class _SameServer(HTTPRedirectHandler):
 
 
 def _is_same_server(here: str, there: str) -> bool:
-    """Tell whether two URLs are of one server, or the second is its encrypted one."""
+    """Return whether two URLs are of one server, or the second is its encrypted one."""
     old, new = urlsplit(here), urlsplit(there)
     if old.hostname != new.hostname:
         return False

@@ -103,7 +103,7 @@ def _on_lattice(first: GeoBox, other: GeoBox) -> tuple[int, int] | None:
 
 
 def _meet(one: GeoBox, other: GeoBox) -> bool:
-    """Tell whether two planes share ground."""
+    """Return whether two planes share ground."""
     if not (one.is_on_earth and other.is_on_earth):
         return False
     boxes = (lonlat_boxes(plane.lonlat_bounds()) for plane in (one, other))

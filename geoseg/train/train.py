@@ -184,7 +184,7 @@ def _is_pixelwise(given: Given, options: TrainOptions) -> bool:
 
 
 def _of_pixels(fitted: FittedPixels) -> Trained:
-    """Tell of a fit what is told of trainings."""
+    """Describe a fit as trainings are described."""
     counts = zip(fitted.package.legend, fitted.counts.tolist(), strict=True)
     return Trained(
         fitted.package,

@@ -50,7 +50,7 @@ class Validation:
         self.images, self.truth = dataset.images(), dataset.truth(dataset.validated)
 
     def progress(self, trainer: Trainer) -> None:
-        """Tell how far the training is."""
+        """Return how far the training is."""
         total, note = trainer.settings.steps, ""
         if len(self.seconds) <= _TIMED:
             self.seconds.append(self.clock())

@@ -179,7 +179,7 @@ def _find_open(
 def _comes_before(
     a: NDArray[np.int32], a_heading: np.int8, b: NDArray[np.int32], b_heading: np.int8
 ) -> bool:
-    """Tell whether corner a, left in its direction, comes before b in its."""
+    """Return whether corner a, left in its direction, comes before b in its."""
     if a[0] != b[0]:
         return bool(a[0] < b[0])
     if a[1] != b[1]:
@@ -293,7 +293,7 @@ def _append(
 def _is_straight(
     a: NDArray[np.int32], i: int, j: int, b: NDArray[np.int32], k: int
 ) -> bool:
-    """Tell whether ``a[i]``, ``a[j]`` and ``b[k]`` share a row or a column."""
+    """Return whether ``a[i]``, ``a[j]`` and ``b[k]`` share a row or a column."""
     return bool(
         (a[i, 0] == a[j, 0] and a[j, 0] == b[k, 0])
         or (a[i, 1] == a[j, 1] and a[j, 1] == b[k, 1])

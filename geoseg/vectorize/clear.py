@@ -82,7 +82,7 @@ def is_clear(
     columns: NDArray[np.int32],
     starts: NDArray[np.int64],
 ) -> bool:
-    """Tell whether no other vertex is between a line and the chord of its ends.
+    """Return whether no other vertex is between a line and the chord of its ends.
 
     Args:
         line: Rows and columns of the stretch, shape ``(vertex, 2)``.
@@ -127,7 +127,7 @@ def _find_place(
 
 @kernel
 def _is_between(line: NDArray[np.int32], row: int, col: int) -> bool:
-    """Tell whether a vertex of others is between a line and its chord, or on it.
+    """Return whether a vertex of others is between a line and its chord, or on it.
 
     Between is where the closed ring of both winds around. A vertex of the line
     itself is not between: no other line passes there but at the ends.

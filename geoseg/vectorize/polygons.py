@@ -97,7 +97,7 @@ def _ignore(_: str) -> None:
 
 
 def will_compile() -> bool:
-    """Tell whether the next `polygons` begins by compiling, for some ten seconds."""
+    """Return whether the next `polygons` begins by compiling, for some ten seconds."""
     return not is_kept(chain)
 
 

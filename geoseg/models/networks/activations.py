@@ -64,7 +64,7 @@ def to_logits(output: Tensor, card: Card) -> Tensor:
 
 
 def are_probabilities(output: Tensor) -> bool:
-    """Tell whether an output is within 0 and 1 and, of several channels, sums to 1.
+    """Return whether an output is within 0 and 1 and, of several channels, sums to 1.
 
     Args:
         output: Shape ``(tile, channel, y, x)``.

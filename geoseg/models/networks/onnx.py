@@ -217,7 +217,7 @@ def _only_input(session: InferenceSession, name: str) -> Any:  # noqa: ANN401  #
 
 
 def _bands_last(shape: list[int | str | None], bands: int, name: str) -> bool:
-    """Tell whether bands come last; where a file leaves it open, second."""
+    """Return whether bands come last; where a file leaves it open, second."""
     second, last = shape[SECOND], shape[LAST]
     if second == bands:
         return False

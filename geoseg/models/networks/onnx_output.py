@@ -37,7 +37,7 @@ class Output:
     def place(
         self, shape: tuple[int, ...], sides: tuple[int, int], card: Card
     ) -> int | None:
-        """Tell where the channels of what it gave stand; None where it is no scores."""
+        """Return where channels of what it gave stand; None where it is no scores."""
         return next(
             (
                 place

@@ -82,7 +82,7 @@ class Inspection:
 
 
 def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspection:
-    """Tell how a model's network is built, and how far it looks.
+    """Return how a model's network is built, and how far it looks.
 
     Args:
         model: The name of a model that ships, or the directory of a package.
@@ -108,7 +108,7 @@ def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspec
 
 
 def _built(package: ModelPackage) -> tuple[str, int]:
-    """Name the network, and count its parameters; 0 where its file does not tell."""
+    """Name the network, and count its parameters; 0 where its file does not say."""
     if package.is_onnx:
         return f"{package.architecture} in {package.weights.name}", package.parameters
     config = read_json(package.path / CONFIG)

@@ -48,7 +48,7 @@ def list_architectures(
     classes: int = 2,
     receptive_field: bool = False,
 ) -> list[Surveyed]:
-    """Tell of every architecture how large it is and what it needs.
+    """Say of every architecture how large it is and what it needs.
 
     Args:
         encoder: The encoder to build each on; for each a light one where None.

@@ -105,7 +105,7 @@ class Card:
     class, ``sigmoid`` of one channel that stands for the second of two classes,
     ``none`` where the output is probabilities already, of either kind."""
     output_name: str = ""
-    """Which output of an ONNX file is the scores; empty where the file tells."""
+    """Which output of an ONNX file is the scores; empty where the file says."""
     channels: tuple[int, ...] = ()
     """The output channel of each class; empty where they come in the legend's order."""
     license: str = "Apache-2.0"

@@ -49,7 +49,7 @@ def infer_config(
     path: Path,
     prefix: str | None = None,
 ) -> dict[str, Any]:
-    """Tell the ``config.json`` of the network that tensors are of.
+    """Return the ``config.json`` of the network that tensors are of.
 
     Args:
         held: All tensors of a file, by its names.
@@ -135,7 +135,7 @@ def _count(shapes: Shapes, part: str) -> int:
 
 
 def _bands_of(encoder: str, shapes: Shapes) -> int | None:
-    """Tell how many bands an encoder takes, where the tensors are its; None if not."""
+    """Return how many bands an encoder takes, if the tensors are its; else None."""
     part = {name: s for name, s in shapes.items() if name.startswith("encoder.")}
     wanted = _built("FPN", encoder, 3, 1) or _built("Unet", encoder, 3, 1)
     mine = {name: s for name, s in wanted.items() if name.startswith("encoder.")}

@@ -212,7 +212,7 @@ def _misfit(groups: dict[str, Tensors], network: torch.nn.Module, path: Path) ->
 def _of_others(
     tensors: Tensors, others: dict[str, Tensors], first: str, path: Path
 ) -> tuple[str, ...]:
-    """Tell of other copies that fit as well, where they hold other numbers."""
+    """Describe other copies that fit as well, where they hold other numbers."""
     differ = [
         _plain(prefix)
         for prefix, found in others.items()
@@ -228,7 +228,7 @@ def _of_others(
 
 
 def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str, ...]:
-    """Tell of what was left out."""
+    """Describe what was left out."""
     if not foreign:
         return ()
     listed = ", ".join(list(foreign)[:_NAMED]) + ", ..." * (len(foreign) > _NAMED)

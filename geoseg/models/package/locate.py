@@ -24,7 +24,7 @@ def known_models() -> tuple[str, ...]:
 
 
 def is_package(name_or_path: str | Path) -> bool:
-    """Tell whether a name or a path is one model, and not a family or nothing."""
+    """Return whether a name or a path is one model, and not a family or nothing."""
     text = str(name_or_path)
     named = text in {*known_models(), *installed_models()}
     return named or text.startswith(SCHEME) or Path(name_or_path, CARD).exists()

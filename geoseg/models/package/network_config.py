@@ -39,7 +39,7 @@ def find_config(
         hints: What the file says.
 
     Raises:
-        ModelError: Nothing tells which network it is, or several fit.
+        ModelError: Nothing says which network it is, or several fit.
 
     """
     if new.architecture and new.encoder and new.bands and new.classes:

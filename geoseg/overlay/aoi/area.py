@@ -41,7 +41,7 @@ class Aoi:
     """What was repaired or left out when the area was read, a sentence each."""
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
-        """Tell which pixels of a window are in the area.
+        """Return which pixels of a window are in the area.
 
         The window may reach outside the scene; no pixel there is in. The
         answer for a pixel is the same in every window.
@@ -59,14 +59,14 @@ class Aoi:
         return mask
 
     def touches(self, window: Window) -> bool:
-        """Tell whether any pixel of a window is in the area."""
+        """Return whether any pixel of a window is in the area."""
         common = window.intersection(self.window)
         if common is None or self._is_full:
             return common is not None
         return len(self._edges.runs(common)) > 0
 
     def fills(self, window: Window) -> bool:
-        """Tell whether a window is in for sure: each pixel, of a whole scene, say."""
+        """Return whether a window is in for sure: each pixel, of a whole scene, say."""
         return self.window.contains(window) and self._is_full
 
     def told(self, warnings: tuple[str, ...]) -> Aoi:

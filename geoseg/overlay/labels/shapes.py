@@ -134,7 +134,7 @@ class PlacedShapes:
 def _uppermost(
     shapes: NDArray[np.object_], geobox: GeoBox, window: Window
 ) -> NDArray[np.int32]:
-    """Tell which shape lies on top of each pixel of a window: the last one there.
+    """Return which shape lies on top of each pixel of a window: the last one there.
 
     Of polygons by the one rule, `geoseg.overlay.coverage`; lines and points have no
     inside, and GDAL finds the pixels that they pass through.

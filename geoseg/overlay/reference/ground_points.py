@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def may_overlap(bounds: Bounds, crs: CRS, geobox: GeoBox) -> bool:
-    """Tell whether a rectangle in a CRS meets a plane, brought there as a rectangle."""
+    """Return whether a rectangle in a CRS, brought to a plane as one, meets it."""
     own = reproject_bounds(geobox.bounds, geobox.crs, crs)
     if not all(map(math.isfinite, (own.left, own.right, own.bottom, own.top))):
         return True  # single pixels decide

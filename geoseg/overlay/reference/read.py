@@ -82,7 +82,7 @@ def read_reference(
 
 
 def _read_layer(path: Path | str, column: str | None) -> tuple[Layer, str]:
-    """Read shapes with their classes, and the names of points; tell the column."""
+    """Read shapes with their classes, and the names of points; return the column."""
     chosen = ""
 
     def choose(columns: Sequence[str]) -> Sequence[str]:

@@ -97,7 +97,7 @@ def _cluster(workers: int, threads: int, device: str) -> SpecCluster:
 
 
 def dashboard_of(client: Client) -> str:
-    """Tell where dask's dashboard is; an empty text where there is none."""
+    """Return where dask's dashboard is; an empty text where there is none."""
     services = client.scheduler_info()["services"]
     return str(client.dashboard_link) if "dashboard" in services else ""
 

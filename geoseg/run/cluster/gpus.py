@@ -40,7 +40,7 @@ def visible_gpus() -> list[str]:
 
 
 def gpu_id() -> str:
-    """Tell which GPU this process computes on: no two on Earth have the same."""
+    """Return which GPU this process computes on: no two on Earth have the same."""
     return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
 
 

@@ -70,7 +70,7 @@ def members(client: Client) -> list[str]:
 
 
 def someone(client: Client, patience: Patience) -> bool:
-    """Tell whether there is a worker; where there is none, wait for one to come."""
+    """Return whether there is a worker; where there is none, wait for one to come."""
     if members(client):
         return True
     if client.status != "running" or not patience.seconds:
@@ -134,7 +134,7 @@ def _gigabytes(size: int) -> str:
 
 
 def limits(client: Client) -> dict[str, int]:
-    """Tell how many bytes each worker may hold; 0 where nobody counts."""
+    """Return how many bytes each worker may hold; 0 where nobody counts."""
     workers = workers_info(client)
     return {address: each["memory_limit"] or 0 for address, each in workers.items()}
 

@@ -130,7 +130,7 @@ class Workforce:
         return len(self.members)
 
     def someone(self) -> bool:
-        """Tell whether there is a worker, or comes one while there is patience."""
+        """Return whether there is a worker, or comes one while there is patience."""
         return someone(self._client, self._patience)
 
     def fate(self, worker: str) -> str:

@@ -85,7 +85,7 @@ class DiskStore:
         return self.holds
 
     def holds(self, receipt: Receipt) -> bool:
-        """Tell whether a file is there and is what was written."""
+        """Return whether a file is there and is what was written."""
         try:
             self.read(receipt)
         except DiskError:  # it may be there

@@ -53,7 +53,7 @@ def check_content(place: str, data: bytes, receipt: Receipt) -> None:
 
 
 def fits(data: bytes, receipt: Receipt) -> bool:
-    """Tell whether content is what was written."""
+    """Return whether content is what was written."""
     return (len(data), zlib.crc32(data)) == (receipt.size, receipt.checksum)
 
 

@@ -26,7 +26,7 @@ _LAST = timedelta(microseconds=1)
 
 
 def moment(text: str) -> datetime | None:
-    """Read when a picture was taken; None where the text does not tell.
+    """Read when a picture was taken; None where the text does not say.
 
     Example:
         >>> moment("2023:01:31 10:15:00").isoformat()

@@ -41,11 +41,11 @@ class Observation:
     members: tuple[Member, ...]
     """Its members; of two that have data somewhere, the first counts."""
     day: date | None
-    """The day by the sun where it was seen; None where it does not tell."""
+    """The day by the sun where it was seen; None where it does not say."""
 
 
 def when(member: Member) -> datetime | None:
-    """Say when a member was taken, in UTC; None where it does not tell."""
+    """Say when a member was taken, in UTC; None where it does not say."""
     return moment(member.layers[0].raster.acquired)
 
 
@@ -71,7 +71,7 @@ def observed(members: Sequence[Member], rule: Rule) -> tuple[Observation, ...]:
     """Group members into observations, in their order.
 
     Those of one day are one look: where two of them overlap, as tiles of a pass do, the
-    ground was not seen twice. One that does not tell its day is a look by itself, as is
+    ground was not seen twice. One that does not say its day is a look by itself, as is
     each where the rule does not go by days.
     """
     if rule not in STACKED | DATED:
@@ -91,7 +91,7 @@ def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[
     side by side, and those without a date last, as they were named.
 
     Raises:
-        SceneError: The rule needs what a member does not tell.
+        SceneError: The rule needs what a member does not say.
 
     """
     rule = options.mosaic
@@ -109,7 +109,7 @@ def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ..
     """Keep the members that were taken in the time asked for: all where none is.
 
     Raises:
-        SceneError: A member does not tell when it was taken, or none was then.
+        SceneError: A member does not say when it was taken, or none was then.
 
     """
     if options.datetime is None:
@@ -134,7 +134,7 @@ def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ..
 
 
 def _check_told(members: Sequence[Member], rule: Rule) -> None:
-    """Refuse members that do not tell what a rule goes by."""
+    """Refuse members that do not say what a rule goes by."""
     silent = [each.name for each in members if when(each) is None]
     if silent and rule != "least-cloud":
         raise SceneError(

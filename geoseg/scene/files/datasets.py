@@ -176,7 +176,7 @@ def _within_reach(
 
 
 def is_remote(place: str) -> bool:
-    """Tell whether GDAL reads a place through a network."""
+    """Return whether GDAL reads a place through a network."""
     return place.startswith("/vsi") and not place.startswith(_LOCAL_SYSTEMS)
 
 

@@ -66,7 +66,7 @@ def opened_guarded(
 
 
 def stands_alone(place: str, driver: str) -> bool:
-    """Tell whether a file on a disk was, and is, a raster without others beside it.
+    """Return whether a file on a disk was, and is, a raster without others beside it.
 
     What is known of such a file holds as long as the file is the same, whoever looked
     at it, and whatever that one allowed.

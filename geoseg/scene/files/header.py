@@ -72,7 +72,7 @@ class BandHeader:
     offset: float
     """See there."""
     common: str = ""
-    """The name that other sensors share, where a document tells it; no file does."""
+    """The name that other sensors share, where a document gives it; no file does."""
     long_nodata: bool = False
     """Whether the mask is that of a nodata value which no float holds."""
     colour: str = ""
@@ -249,13 +249,13 @@ def _colours(dataset: rasterio.DatasetReader) -> list[str]:
 
 
 def _is_masked(flags: Sequence[MaskFlags]) -> bool:
-    """Tell whether a mask of the file, and no band, says where a band has data."""
+    """Return whether a mask of the file, and no band, says where a band has data."""
     known = (MaskFlags.alpha, MaskFlags.nodata, MaskFlags.all_valid)
     return not any(flag in flags for flag in known)
 
 
 def _role(dataset: rasterio.DatasetReader, index: int) -> str:
-    """Tell what a band is if it is no measurement.
+    """Return what a band is if it is no measurement.
 
     GDAL calls the fourth band of any byte raster alpha unless it was told otherwise
     when the file was made; one that has another name holds what the name says.

@@ -74,7 +74,7 @@ def read_list(url: str) -> str:
 
 
 def is_web(url: str) -> bool:
-    """Tell whether a web server is asked, no object store."""
+    """Return whether a web server is asked, no object store."""
     return urlsplit(url).scheme.lower() in _WEB
 
 

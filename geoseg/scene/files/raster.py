@@ -84,7 +84,7 @@ class Raster:
         return replace(self, bands=tuple(replace(b, name=name) for b, name in pairs))
 
     def of_file(self) -> tuple[object, ...]:
-        """What the file alone tells, whatever else is known of its bands."""
+        """What the file alone says, whatever else is known of its bands."""
         dtypes = tuple(band.dtype for band in self.bands)
         return self.place, self.driver, self.geobox, self.indexes, dtypes
 
@@ -266,7 +266,7 @@ class Raster:
         part: RasterioWindow | None,
         pixels: NDArray[np.generic],
     ) -> NDArray[np.bool_]:
-        """Tell where bands have data, (band, y, x), or (1, y, x) where all have alike.
+        """Return where bands have data, (band, y, x), or (1, y, x) if all have alike.
 
         GDAL's own masks know alpha bands of few types and places, and take twice the
         time of a comparison.
@@ -470,7 +470,7 @@ def _told_data(
     part: RasterioWindow | None,
     pixels: NDArray[np.generic],
 ) -> NDArray[np.bool_]:
-    """Tell where bands, each with its number, have data by all but an alpha band.
+    """Return where bands, each with its number, have data by all but an alpha band.
 
     Shape (band, y, x), or (1, y, x) where nothing tells bands apart.
     """
@@ -490,7 +490,7 @@ def _told_data(
 
 
 def _is_number(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Tell which floats are numbers to a model, which computes in float32.
+    """Return which floats are numbers to a model, which computes in float32.
 
     A float64 that float32 cannot hold is infinite to it: what stands for "no data" in
     many files, declared or not.

@@ -1,4 +1,4 @@
-"""Items: what tells its bands before a file is opened.
+"""Items: what names its bands before a file is opened.
 
 * `item` is what all have in common: the bands that are offered, and which are needed
 * `documents` reads JSON from files and servers, `links` says where references may lead

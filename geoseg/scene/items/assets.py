@@ -1,4 +1,4 @@
-"""Which bands the files of a STAC item hold, as its metadata tell.
+"""Which bands the files of a STAC item hold, as its metadata say.
 
 STAC 1.1 describes them in ``bands``, 1.0 in ``eo:bands`` and ``raster:bands``; what
 holds for all bands of an asset may stand beside these.

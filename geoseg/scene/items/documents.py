@@ -26,7 +26,7 @@ _SNIFFED = 64
 
 
 def is_document(place: str) -> bool:
-    """Tell whether a place holds JSON: by its name, or else by how it begins.
+    """Return whether a place holds JSON: by its name, or else by how it begins.
 
     A file whose name is a raster's is not looked at, and of other places than files
     and web servers only the name counts.

@@ -1,6 +1,6 @@
 """An item: what covers a piece of ground once, its bands in several files.
 
-A STAC item is one, and so is a Sentinel-2 product. It tells its bands and where they
+A STAC item is one, and so is a Sentinel-2 product. It names its bands and where they
 are before a file is opened, so that only those are that a model needs.
 """
 
@@ -44,7 +44,7 @@ class AssetBand:
     offset: float | None = None
     """See there."""
     assumed: tuple[float, float] | None = None
-    """Scale and offset where neither the item nor the file tells any."""
+    """Scale and offset where neither the item nor the file says any."""
     nodata: float | None = None
     """The value that means "no data"."""
     preferred: bool = True

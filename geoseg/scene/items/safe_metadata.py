@@ -31,14 +31,14 @@ _BANDS = [
 _GSD_M = dict.fromkeys(("B02", "B03", "B04", "B08"), 10.0) | dict.fromkeys(
     ("B01", "B09", "B10"), 60.0
 )
-"""Of level 1C's files, whose names do not tell; all others have 20 m."""
+"""Of level 1C's files, whose names do not say; all others have 20 m."""
 _OFFSETS = ("BOA_ADD_OFFSET", "RADIO_ADD_OFFSET")
 _QUANTITIES = ("BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE")
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product, as its metadata tell it."""
+    """A product, as its metadata describe it."""
 
     items: tuple[Item, ...]
     """Its granules: one, in all but the oldest products."""

@@ -39,7 +39,7 @@ def is_reflectance(asset_band: AssetBand) -> bool:
 
 
 def with_offsets(item: Item, properties: Mapping[str, Any]) -> Item:
-    """Say of the bands of a Sentinel-2 item what its properties tell of their numbers.
+    """Say of the bands of a Sentinel-2 item what its properties say of their numbers.
 
     Args:
         item: The item.

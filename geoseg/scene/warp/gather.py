@@ -104,7 +104,7 @@ def weights(method: int, scale: float) -> NDArray[np.float64]:
 
 
 def footprints(data: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Tell where a rectangle of pixels that begins at a pixel is full of data.
+    """Return where a rectangle of pixels that begins at a pixel is full of data.
 
     Args:
         data: Where there is data, shape ``(band, y, x)``.

@@ -190,7 +190,7 @@ def split_layer(place: Path | str) -> tuple[Path, str | None]:
 
 
 def is_vector(place: Path | str, role: Role) -> bool:
-    """Tell whether a file holds layers of features, or a table at least.
+    """Return whether a file holds layers of features, or a table at least.
 
     Raises:
         InputError: There is no such file, or it stands for others; of the role's kind.

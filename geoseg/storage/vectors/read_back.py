@@ -107,7 +107,7 @@ def _of_layer(path: Path, layer: str) -> tuple[int, int, _Extent, _Extent]:
 
 
 def _agree(reach: _Extent, told: _Extent) -> bool:
-    """Tell whether extents are the same; the index rounds outward to float32."""
+    """Return whether extents are the same; the index rounds outward to float32."""
     return all(
         a is b
         if a is None or b is None  # of a layer without features

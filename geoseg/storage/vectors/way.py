@@ -89,7 +89,7 @@ class Way:
         return np.stack([x, y], axis=1)
 
     def at_pole(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which points, shape ``(point, 2)``, are poles to the last bit."""
+        """Return which points, shape ``(point, 2)``, are poles to the last bit."""
         found = np.zeros(len(points), bool)
         for pole in self.poles:
             found |= (points == pole).all(axis=1)

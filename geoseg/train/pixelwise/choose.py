@@ -149,7 +149,7 @@ def band_importance(
     bands: int,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Tell how much accuracy is lost where a band is that of other pixels.
+    """Return how much accuracy is lost where a band is that of other pixels.
 
     Permutation importance (Breiman 2001), of a band with all features made of it.
 

@@ -192,7 +192,7 @@ def _rounded(found: CrossValidated) -> dict[str, float]:
 
 
 def _figures(found: CrossValidated, names: list[str]) -> dict[str, object]:
-    """Tell what ``accuracy.json`` holds."""
+    """Return what ``accuracy.json`` holds."""
 
     def interval(name: str) -> dict[str, float | None]:
         each = dict(zip(names, found.f1, strict=True))[name]

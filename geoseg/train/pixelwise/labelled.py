@@ -101,7 +101,7 @@ class LabelledPixels:
 
 
 def is_sparse(given: Given) -> bool:
-    """Tell whether labels are points, or fewer pixels than `SPARSE`."""
+    """Return whether labels are points, or fewer pixels than `SPARSE`."""
     marks = given.marks
     if isinstance(marks, Labels) and all(
         each.geom_type in {"Point", "MultiPoint"} for each in marks.shapes
