@@ -69,20 +69,42 @@ def _show(found: SceneDescription) -> None:
     for name, value in _facts(found):
         grid.add_row(name, escape(value))
     show(grid)
+    show(_bands(found))
+    if found.model is not None:
+        show_line(escape(_verdict(found, found.model)))
+
+
+def _bands(found: SceneDescription) -> Table:
+    """List bands with their values; of many that hold no model's, the range of all."""
     table = Table("band", title="Bands", title_justify="left")
     headings = ("smallest", "largest", "mean", "deviation")[: 4 if found.exact else 2]
     for heading in headings:
         table.add_column(heading, justify="right")
     used = {} if found.model is None else {v: k for k, v in found.model.bands.items()}
     table.add_column("" if found.model is None else f"band of {found.model.model}")
+    if found.components:
+        of_one = [""] * (len(headings) - 2)
+        table.add_row(escape(_all_named(found)), *_range(found), *of_one, "")
+        return table
     for index, band in enumerate(found.bands, start=1):
         name = band.name or f"band {index}"
         figures = (band.smallest, band.largest, band.mean, band.std)[: len(headings)]
         values = map(_number, figures)
         table.add_row(escape(name), *values, escape(used.get(name, "")))
-    show(table)
-    if found.model is not None:
-        show_line(escape(_verdict(found, found.model)))
+    return table
+
+
+def _all_named(found: SceneDescription) -> str:
+    first, last = found.bands[0].name, found.bands[-1].name
+    named = f"{first} to {last}" if first and last else "without names"
+    return f"all {len(found.bands)}: {named}"
+
+
+def _range(found: SceneDescription) -> tuple[str, str]:
+    """Write the least and the greatest value of all bands."""
+    least = [each.smallest for each in found.bands if each.smallest is not None]
+    most = [each.largest for each in found.bands if each.largest is not None]
+    return _number(min(least, default=None)), _number(max(most, default=None))
 
 
 def _facts(found: SceneDescription) -> list[tuple[str, str]]:
@@ -97,12 +119,20 @@ def _facts(found: SceneDescription) -> list[tuple[str, str]]:
         ("CRS", found.crs),
         ("degrees", f"{left:.5f}, {bottom:.5f}, {right:.5f}, {top:.5f}"),
         ("pixels", f"{found.dtype}, nodata {nodata}"),
+        *([("features", found.features)] if found.features else []),
+        *([("to name", found.attribution)] if found.attribution else []),
+        *([("components", _shares(found))] if found.components else []),
         *([] if found.alpha is None else [("alpha", _alpha(found.alpha))]),
         ("without data", f"{found.nodata_share:.1%}{about}"),
         ("files", f"{found.files:,}: {members}"),
         ("overlaps", f"{found.overlap_share:.1%} of the grid"),
         ("gaps", f"{found.gap_share:.1%} of the grid"),
     ]
+
+
+def _shares(found: SceneDescription) -> str:
+    told = ", ".join(f"{share:.0%}" for share in found.components)
+    return f"three principal components tell {told} of the variance; pictures show them"
 
 
 def _alpha(number: int) -> str:

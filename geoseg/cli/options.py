@@ -22,7 +22,7 @@ from geoseg.cli import values
 from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
 from geoseg.cli.spelling import flag_of, spelled
-from geoseg.options import About, about, default_of, option
+from geoseg.options import About, Numbers, about, default_of, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ _READ: dict[Any, dict[str, Any]] = {
     tuple[tuple[str, float], ...]: {"callback": values.named_numbers},
     Mapping[str, str]: {"callback": values.pairs},
     Mapping[str, float]: {"callback": values.pairs_of_numbers},
-    tuple[int, ...]: {"callback": values.band_numbers},
+    Numbers: {"callback": values.band_numbers},
     tuple[int, int, int, int] | None: {"type": int, "nargs": 4},
     tuple[float, ...]: {"callback": values.some_numbers},
     tuple[float, float] | None: {"type": float, "nargs": 2},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from geoseg.errors import InputError
+from geoseg.options import counted_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,15 +116,18 @@ def numbers(*counts: int) -> Callable[..., float | tuple[float, ...] | None]:
 
 def band_numbers(
     _: click.Context, __: click.Parameter, value: str | None
-) -> tuple[int, ...]:
-    """Read 1,2,3."""
+) -> tuple[int, ...] | str:
+    """Read 1,2,3, or 1-64, or whose features bands are."""
+    if value in {"alphaearth", "tessera"}:
+        return value
     found = [] if value is None else value.replace("#", "").split(",")
-    if not all(number.strip().isdecimal() for number in found):
+    numbers = [number for each in found for number in counted_up(each.strip())]
+    if not all(number.isdecimal() for number in numbers):
         raise click.BadParameter(
-            f"{value!r}; write numbers, such as 1,2,3; a band in a file of its own is "
-            f"named with --band NAME=FILE"
+            f"{value!r}; write numbers, such as 1,2,3 or 1-64, or alphaearth or "
+            f"tessera; a band in a file of its own is named with --band NAME=FILE"
         )
-    return tuple(map(int, found))
+    return tuple(map(int, numbers))
 
 
 def named_files(

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import ModelError, json_text
+from geoseg.geo.embeddings import MANY
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
 from geoseg.models.package.families import candidates, others
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.report.components import principal_components
 from geoseg.report.footprints import Footprints, write_footprints
 from geoseg.scene import open_scene
 from geoseg.scene.statistics import bytes_to_read, measure
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _LOOK = 512
 """Side of the picture that values are estimated from, in pixels."""
+_MOST_VALUES = 32_000_000
+"""Values of that picture, at most."""
 _MOST_PIXELS = 1 << 28
 """A larger scene without overviews is not read for an estimate."""
 _SPOT, _SPOTS = 64, 16
@@ -122,6 +126,14 @@ class SceneDescription:
     """Share of the grid's rectangle that no member covers."""
     model: ModelFit | None
     """Whether the model asked for fits."""
+    features: str
+    """Whose learned features its bands are, and of which version; an empty string where
+    they are something else."""
+    attribution: str
+    """What the licence of such features asks to say; an empty string where nothing."""
+    components: tuple[float, ...]
+    """Of more than 16 bands the share of their variance, 0 to 1, that each of the three
+    principal components tells which pictures show; nothing of fewer."""
     warnings: tuple[str, ...]
     """What was put right or taken for granted, a sentence each."""
 
@@ -167,9 +179,9 @@ def info(  # noqa: PLR0913  # each is a question of its own
             break
     area = None if aoi is None else read_aoi(aoi, opened.geobox)
     on_step(Step("look"))
-    bands, share = _read_values(opened, on_step) if exact else _look(opened)
+    bands, share, components = _values(opened, on_step, exact=exact)
     cover = _cover(opened)
-    geobox = opened.geobox
+    geobox, embedding = opened.geobox, opened.embedding
     if plot is not None:
         footprints = Footprints(
             geobox=geobox,
@@ -200,6 +212,9 @@ def info(  # noqa: PLR0913  # each is a question of its own
         overlap_share=float((cover > 1).mean()),
         gap_share=float((cover == 0).mean()),
         model=fit,
+        features="" if embedding is None else embedding.title,
+        attribution="" if embedding is None else embedding.attribution,
+        components=components,
         warnings=(*opened.warnings, *(() if area is None else area.warnings)),
     )
 
@@ -219,19 +234,40 @@ def _needs(package: ModelPackage | None) -> Needs | None:
     return choose
 
 
-def _look(scene: Scene) -> tuple[list[BandValues], float]:
-    """Estimate values, and the share without data, from a coarse picture.
+_Values = tuple[list[BandValues], float, tuple[float, ...]]
+"""What bands hold, the share without data, and those of principal components."""
+
+
+def _values(scene: Scene, on_step: OnStep, *, exact: bool) -> _Values:
+    """See what bands hold; of many also what their principal components tell."""
+    if exact and len(scene.bands) <= MANY:
+        return (*_read_values(scene, on_step), ())
+    picture = _picture(scene)
+    found = _read_values(scene, on_step) if exact else _estimated(scene, picture)
+    if len(scene.bands) <= MANY:
+        return (*found, ())
+    return (*found, principal_components(picture)[1])
+
+
+def _picture(scene: Scene) -> np.ma.MaskedArray:
+    """Read a coarse picture of all bands, (band, y, x); invalid is masked.
 
     Where that would read a large scene whole, for want of overviews, windows spread
-    over it are read instead.
+    over it are read instead. Of many bands it is coarser, so that memory holds it.
     """
     height, width = scene.geobox.height, scene.geobox.width
     has_overviews = all(raster.overviews for raster in scene.rasters)
-    if has_overviews or scene.window.pixels <= _MOST_PIXELS:
-        shape = (min(height, _LOOK), min(width, _LOOK))
-        picture = scene.picture(scene.window, range(len(scene.bands)), shape)
-    else:
-        picture = _spots(scene)
+    if not has_overviews and scene.window.pixels > _MOST_PIXELS:
+        return _spots(scene)
+    look = min(_LOOK, math.isqrt(_MOST_VALUES // len(scene.bands)))
+    shape = (min(height, look), min(width, look))
+    return scene.picture(scene.window, range(len(scene.bands)), shape)
+
+
+def _estimated(
+    scene: Scene, picture: np.ma.MaskedArray
+) -> tuple[list[BandValues], float]:
+    """Estimate values, and the share without data, from a coarse picture."""
     masked = np.ma.getmaskarray(picture)
     bands = [
         BandValues(name, float(band.min()), float(band.max()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import ModelError
 from geoseg.geo.band_names import colour_of, common_names, plain
+from geoseg.geo.embeddings import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def match_bands(
     if missing:
         raise ModelError(
             f"the model needs the bands {_list(package.bands)}; the scene has "
-            f"{', '.join(name or '(unnamed)' for name in names)} and lacks, or has "
+            f"{listed([name or '(unnamed)' for name in names])} and lacks, or has "
             f"twice, {_list(missing)}{_marked(alpha, len(names))}; give it those "
             f"bands{_ELSE}"
         )
@@ -189,7 +190,9 @@ def _agree(one: str, other: str) -> bool:
 
 
 def _list(bands: Sequence[InputBand]) -> str:
-    return ", ".join(
-        f"{band.name} ({band.common_name})" if band.common_name else band.name
-        for band in bands
+    return listed(
+        [
+            f"{band.name} ({band.common_name})" if band.common_name else band.name
+            for band in bands
+        ]
     )

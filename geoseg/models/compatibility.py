@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import InputError, ModelError, SceneError
+from geoseg.geo.embeddings import Embedding, listed
 from geoseg.geo.ground import unit_steps
 from geoseg.geo.windows import Window
 from geoseg.models.band_match import BandMatch, match_bands
@@ -110,11 +111,42 @@ def find_bands(card: Card, scene: Scene) -> BandMatch:
     """Find a model's bands in a scene.
 
     Raises:
-        ModelError: The scene lacks one.
+        ModelError: The scene lacks one, or holds other learned features.
 
     """
+    _check_features(card, scene)
     names, commons = scene.bands, scene.common_names
     return match_bands(card, names, commons, alpha=scene.alpha)
+
+
+def _check_features(card: Card, scene: Scene) -> None:
+    """Refuse other learned features than a model's, or numbers that stand for them.
+
+    Raises:
+        ModelError: The scene holds such.
+
+    """
+    wanted, made = Embedding.parse(card.embedding), scene.embedding
+    if wanted is None:
+        if made is not None and scene.is_quantised and card.dtype == "int8":
+            raise ModelError(
+                f"the model {card.name} was fitted to whole numbers that stand for "
+                f"features of {made.title}, and {scene.place} is read as what they "
+                f"stand for; say `radiometry='raw'`, or train the model anew"
+            )
+        return
+    if made is not None and wanted.is_as(made):
+        return
+    some = f"{len(scene.bands)} bands of plain {scene.dtype} numbers"
+    advice = f"say `numbers={wanted.kind}` and no `radiometry='raw'` if they are such"
+    if made is not None:
+        some = f"{made.title}, {len(made.names)} bands"
+        advice = "give features of that kind and version, or train a model on these"
+    raise ModelError(
+        f"the model {card.name} was fitted to {wanted.title}, {len(wanted.names)} "
+        f"bands of learned features, and {scene.place} holds {some}, which mean "
+        f"something else; {advice}"
+    )
 
 
 def misses_scale(package: ModelPackage, scene: Scene) -> bool:
@@ -240,7 +272,7 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
         if match.by_order:
             yield (
                 f"{scene.place} does not name its bands; they were taken in the "
-                f"model's order: {', '.join(band.name for band in package.bands)}"
+                f"model's order: {listed([band.name for band in package.bands])}"
             )
         for note in match.notes:
             yield f"{scene.place}, for the model {package.name}: {note}"

@@ -17,11 +17,14 @@ help and completing a line cost nothing.
 from geoseg.options.crf import CrfOptions
 from geoseg.options.declare import About, about, as_in, default_of, option
 from geoseg.options.imagery import (
+    GridOptions,
+    Numbers,
     Radiometry,
     Resampling,
     Rule,
     SceneOptions,
     Valid,
+    counted_up,
 )
 from geoseg.options.keywords import (
     ArchitecturesKeywords,
@@ -81,12 +84,14 @@ __all__ = [
     "EvaluateKeywords",
     "EvaluateOptions",
     "ExecutionOptions",
+    "GridOptions",
     "InfoKeywords",
     "InspectKeywords",
     "MaskOptions",
     "ModelOptions",
     "NewPackage",
     "Normalise",
+    "Numbers",
     "PlanKeywords",
     "PolygonOptions",
     "Precision",
@@ -107,6 +112,7 @@ __all__ = [
     "VerifyOptions",
     "about",
     "as_in",
+    "counted_up",
     "default_of",
     "option",
 ]

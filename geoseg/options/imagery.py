@@ -10,6 +10,7 @@ from geoseg.options.declare import option
 Radiometry = Literal["auto", "raw"]
 Valid = Literal["all", "any"]
 Resampling = Literal["bilinear", "nearest", "cubic"]
+Numbers = tuple[int, ...] | Literal["alphaearth", "tessera"]
 Rule = Literal[
     "first",
     "last",
@@ -25,8 +26,50 @@ Rule = Literal[
 ]
 
 
+_MOST_BANDS = 65535
+"""Of a TIFF."""
+
+
+def counted_up(text: str) -> list[str]:
+    """Write out numbers of bands that are counted up; leave all else as it is.
+
+    Example:
+        >>> counted_up("3-6"), counted_up("B02")
+        (['3', '4', '5', '6'], ['B02'])
+
+    """
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and int(last) <= _MOST_BANDS):
+        return [text]
+    return [str(number) for number in range(int(first), int(last) + 1)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SceneOptions:
+class GridOptions:
+    """On which pixels a scene is read; on its files' own where nothing is said."""
+
+    HEADING: ClassVar[str] = "Imagery"
+
+    crs: str | None = option(
+        None, "Read in this CRS: EPSG:3035.", otherwise="the files' own", metavar="CRS"
+    )
+    resolution: float | tuple[float, float] | None = option(
+        None,
+        "Read with pixels of this size, in units of the CRS; they begin at multiples "
+        "of it.",
+        metavar="SIZE|WIDTH,HEIGHT",
+    )
+    like: str | None = option(
+        None, "Read on the pixels of this raster.", metavar="RASTER", holds="place"
+    )
+    resampling: Resampling = option(
+        "bilinear",
+        "How pixels are found on another grid; masks and classes: the nearest.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneOptions(GridOptions):
     """How to read a scene; every field has a default that suits most."""
 
     HEADING: ClassVar[str] = "Imagery"
@@ -55,13 +98,13 @@ class SceneOptions:
         repeats=True,
         metavar="NAME=FILE[:NUMBER]",
     )
-    numbers: tuple[int, ...] = option(
+    numbers: Numbers = option(
         (),
         "Bands of each file to read, counted from 1, in this order; one that is marked "
-        "as alpha is read as a measurement.",
+        "as alpha is read as a measurement. Or whose learned features they all are.",
         otherwise="all but alpha",
         flag="bands",
-        metavar="NUMBER,NUMBER",
+        metavar="NUMBER,NUMBER-NUMBER|alphaearth|tessera",
     )
     mask: tuple[str, ...] = option(
         (),
@@ -73,26 +116,10 @@ class SceneOptions:
     radiometry: Radiometry = option(
         "auto", "Use the scale and offset that files declare, or raw pixels."
     )
-    crs: str | None = option(
-        None, "Read in this CRS: EPSG:3035.", otherwise="the files' own", metavar="CRS"
-    )
-    resolution: float | tuple[float, float] | None = option(
-        None,
-        "Read with pixels of this size, in units of the CRS; they begin at multiples "
-        "of it.",
-        metavar="SIZE|WIDTH,HEIGHT",
-    )
-    like: str | None = option(
-        None, "Read on the pixels of this raster.", metavar="RASTER", holds="place"
-    )
     bounds: tuple[float, float, float, float] | None = option(
         None,
         "Map no more than this, in the CRS of the grid; the model sees what is around.",
         metavar="LEFT,BOTTOM,RIGHT,TOP",
-    )
-    resampling: Resampling = option(
-        "bilinear",
-        "How pixels are found on another grid; masks and classes: the nearest.",
     )
     assume_crs: str | None = option(
         None, "The CRS of files that name none: EPSG:32633.", metavar="CRS"

@@ -6,6 +6,7 @@ are some: the size of the scene does not matter for memory.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from rasterio.enums import Resampling
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster import ClassMap
+from geoseg.report.components import SHOWN, principal_components
 from geoseg.report.slide import LegendRow, Page, Slide
 from geoseg.storage.staging import atomic_file
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 _STRETCH = 2, 98
 """The percentiles of a band that become black and white."""
+
+_MOST_VALUES = 32_000_000
+"""Values that are held of many bands."""
 
 _PALE = 0.65
 """How far the image is faded to white where the map has no class."""
@@ -63,7 +68,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     path: Path,
     *,
     scene: Image,
-    rgb: tuple[int, int, int],
+    rgb: tuple[int, ...],
     map_path: Path,
     legend: Legend,
     areas: Sequence[ClassArea],
@@ -77,7 +82,8 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     Args:
         path: The PNG to write, at most 2000 x 1125 pixels.
         scene: The image; it is cropped to the map.
-        rgb: Which of its bands, counted from 0, are shown red, green and blue.
+        rgb: Which of its bands, counted from 0, are shown red, green and blue; of
+            more than three their principal components are.
         map_path: The class map, on pixels of the image.
         legend: Names and colours of its classes.
         areas: How much of each class there is.
@@ -112,12 +118,25 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
 
 
 def _read_image(
-    scene: Image, rgb: tuple[int, int, int], plane: GeoBox, shape: tuple[int, int]
+    scene: Image, rgb: tuple[int, ...], plane: GeoBox, shape: tuple[int, int]
 ) -> np.ma.MaskedArray:
-    """Read the plane's part of an image, shape (3, y, x), invalid pixels masked."""
+    """Read the plane's part of an image, shape (3, y, x), invalid pixels masked.
+
+    Of many bands a smaller picture is read, which memory holds, and enlarged.
+    """
     col, row = (~scene.geobox.transform @ plane.transform) @ (0, 0)
     window = Window(round(row), round(col), plane.height, plane.width)
-    return scene.picture(window, rgb, shape)
+    if len(rgb) <= SHOWN:
+        return scene.picture(window, rgb, shape)
+    by = max(math.sqrt(len(rgb) * shape[0] * shape[1] / _MOST_VALUES), 1)
+    small = max(round(shape[0] / by), 1), max(round(shape[1] / by), 1)
+    found, _ = principal_components(scene.picture(window, rgb, small))
+    rows, cols = (
+        np.arange(wanted) * have // wanted
+        for wanted, have in zip(shape, small, strict=True)
+    )
+    enlarged: np.ma.MaskedArray = found[:, rows[:, np.newaxis], cols]
+    return enlarged
 
 
 def _stretched(

@@ -12,6 +12,7 @@ import numpy as np
 
 from geoseg.errors import json_text
 from geoseg.geo.band_names import find_rgb
+from geoseg.geo.embeddings import MANY
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import told as told_area
 from geoseg.predict.layers import SHARE_ONE
@@ -61,7 +62,9 @@ if TYPE_CHECKING:
     from distributed import Client
     from numpy.typing import NDArray
 
+    from geoseg.geo.embeddings import Embedding
     from geoseg.geo.windows import Window
+    from geoseg.models.package.package import ModelPackage
     from geoseg.predict import TilePredictor
     from geoseg.progress import Clock
     from geoseg.raster import Extent
@@ -284,15 +287,21 @@ def _write_preview(config: RunConfig, areas: Sequence[ClassArea]) -> None:
         legend=config.legend,
         areas=areas,
         title=f"Land cover of {config.scene.name}",
-        attribution=f"geoseg {version('geoseg')}, model {_named(config)}",
+        attribution=" · ".join(
+            (
+                f"geoseg {version('geoseg')}, model {_named(config)}",
+                *_attributions(config),
+            )
+        ),
     )
 
 
-def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, int, int]:
+def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, ...]:
     """Choose the bands of a scene that a picture shows red, green and blue.
 
     By the scene's own names and colours, else by those of the first model's bands, else
-    the first three; one alone is shown grey.
+    all of many, whose principal components are shown, or the first three; one alone is
+    shown grey.
     """
     found = find_rgb(scene.bands, scene.common_names)
     if found is not None:
@@ -303,7 +312,27 @@ def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, int, int]:
     if of_model is not None:
         red, green, blue = (predictor.bands[model.indices[i]] for i in of_model)
         return red, green, blue
+    if len(scene.bands) > MANY:
+        return tuple(range(len(scene.bands)))
     return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
+
+
+def features_told(made: Embedding | None) -> dict[str, str]:
+    """Tell whose learned features a scene is, and what their licence asks to say."""
+    if made is None:
+        return {}
+    said = {"attribution": made.attribution} if made.attribution else {}
+    return {"features": made.title, **said}
+
+
+def _attributed(package: ModelPackage) -> dict[str, str]:
+    return {"attribution": package.attribution} if package.attribution else {}
+
+
+def _attributions(config: RunConfig) -> list[str]:
+    """List what licences of learned features ask to say, each once."""
+    made = config.scene.embedding
+    return [made.attribution] if made is not None and made.attribution else []
 
 
 def _named(config: RunConfig) -> str:
@@ -332,6 +361,7 @@ def _report(
             "width": config.scene.geobox.width,
             "height": config.scene.geobox.height,
             "bands": list(config.scene.bands),
+            **features_told(config.scene.embedding),
         },
         aoi=_area(config),
         models=[
@@ -339,6 +369,7 @@ def _report(
                 "name": model.package.name,
                 "version": model.package.version,
                 "fingerprint": model.package.fingerprint,
+                **_attributed(model.package),
                 **statistics_record(model),
             }
             for model in config.predictor.models

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from geoseg.geo.embeddings import Embedding
     from geoseg.geo.geobox import GeoBox
     from geoseg.options import SceneOptions
     from geoseg.scene.composite.observations import Observation
@@ -82,7 +83,22 @@ class Scene:
     @property
     def rasters(self) -> tuple[Raster, ...]:
         """The files it is made of."""
+        return tuple(file for raster in self._laid for file in raster.files)
+
+    @property
+    def _laid(self) -> tuple[Raster, ...]:
+        """The files that hold its bands."""
         return tuple(layer.raster for member in self.members for layer in member.layers)
+
+    @property
+    def embedding(self) -> Embedding | None:
+        """Which learned features its bands are, in all of its files."""
+        return self.members[0].layers[0].raster.embedding
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its files hold whole numbers that stand for such features."""
+        return any(raster.is_quantised for raster in self._laid)
 
     @property
     def is_remote(self) -> bool:
@@ -92,7 +108,7 @@ class Scene:
     @property
     def nodata(self) -> float | None:
         """The value that means "no data" in all bands; None where there is none."""
-        values = {band.nodata for raster in self.rasters for band in raster.bands}
+        values = {band.nodata for raster in self._laid for band in raster.bands}
         return values.pop() if len(values) == 1 else None
 
     @property
@@ -149,7 +165,8 @@ class Scene:
         """
         members = self.members if window is None else self._touched(window)
         layers = [layer for member in members for layer in member.layers]
-        rasters = {layer.raster.place: layer.raster for layer in layers}
+        files = [file for layer in layers for file in layer.raster.files]
+        rasters = {file.place: file for file in files}
 
         def look(raster: Raster) -> None:
             if window is None or not raster.is_looked_at_when_read:
@@ -167,7 +184,9 @@ class Scene:
 
         """
         known = self.rasters[0]
-        options = replace(self.options, numbers=known.indexes)
+        options = self.options
+        if not isinstance(options.numbers, str):
+            options = replace(options, numbers=known.indexes)
         found = use(read_header(known.place), options)
         if found.of_file() != known.of_file():
             raise SceneError(f"{known.name} is not the raster that the run began with")
@@ -389,7 +408,7 @@ class Scene:
         """Whether a file declares a scale or an offset that is to be used."""
         return self.options.radiometry == "auto" and any(
             (band.scale, band.offset) != (1.0, 0.0)
-            for raster in self.rasters
+            for raster in self._laid
             for band in raster.bands
         )
 

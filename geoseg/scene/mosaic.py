@@ -40,6 +40,7 @@ def match_names(rasters: Sequence[Raster]) -> list[tuple[int, ...]]:
 
 def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
     wanted, there = first.bands, other.bands
+    _check_features(first, other)
     if wanted == there:
         return tuple(range(len(wanted)))
     if len(wanted) != len(there):
@@ -63,6 +64,22 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
                 f"{wanted[index].dtype}; convert one, so that numbers mean the same"
             )
     return order
+
+
+def _check_features(first: Raster, other: Raster) -> None:
+    """Refuse learned features of two kinds or versions in one mosaic."""
+    ours, theirs = first.embedding, other.embedding
+    if ours is None and theirs is None:
+        return
+    if ours is None or theirs is None or not ours.is_as(theirs):
+        told = [
+            f"{raster.name} holds {made.title if made else 'no such features'}"
+            for raster, made in ((first, ours), (other, theirs))
+        ]
+        raise SceneError(
+            f"{told[0]}, and {told[1]}, whose numbers cannot be compared; give files "
+            f"of one kind and version"
+        )
 
 
 def in_order(members: Sequence[Member], options: SceneOptions) -> list[Member]:

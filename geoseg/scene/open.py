@@ -15,6 +15,7 @@ from geoseg.scene.composite.observations import STACKED, within
 from geoseg.scene.files.header import shown
 from geoseg.scene.files.paths import list_places, several
 from geoseg.scene.files.raster import use
+from geoseg.scene.files.scales import with_scales
 from geoseg.scene.layout import Laid, find_items, lay_items
 from geoseg.scene.members import Member, lay
 from geoseg.scene.mosaic import in_order, match_names
@@ -119,7 +120,7 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
     """Lay files with the same bands on one grid."""
     found = read_all(named.places, named.roots, options, on_step)
     headers, left_out = readable(found, options)
-    rasters = [use(header, options) for header in headers]
+    rasters = with_scales([use(header, options) for header in headers])
     places = match_names(rasters)
     grid = find_grid(rasters, options)
     members = [

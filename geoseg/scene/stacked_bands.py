@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene.assemble import find_grid, make_scene, one_raster
+from geoseg.scene.files.scales import check_scales
 from geoseg.scene.members import Member, lay
 from geoseg.scene.quality import is_quality
 
@@ -65,6 +66,7 @@ def stack_bands(
         options: How pixels are found where they are not the grid's.
 
     """
+    check_scales(rasters)
     window: Window | None = Window(0, 0, grid.height, grid.width)
     layers = []
     for raster in rasters:

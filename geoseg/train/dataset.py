@@ -13,16 +13,13 @@ from geoseg.geo.legend import NODATA, Legend
 from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
-from geoseg.scene import open_scene
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.ground import (
     Ground,
     LabelSource,
-    bands_named,
-    choose_bands,
     find_bands,
-    how_to_read,
+    open_scenes,
     read_ground,
     statistics,
 )
@@ -161,12 +158,8 @@ def open_given(
         *marks.warnings,
         *check_class_mapping(class_mapping, marks.names, marks.also),
     ]
-    needs = bands_named(options.bands)
-    opened: Sequence[Scene] = [
-        open_scene(scene, how_to_read(options.bands), needs=needs) for scene in scenes
-    ]
-    bands = choose_bands(opened[0], options.bands)
-    opened = _as_declared(opened, bands)
+    found, bands = open_scenes(scenes, options)
+    opened = _as_declared(found, bands)
     said = (w for scene in opened for w in scene.warnings)
     return Given(opened, bands, marks, class_mapping, (*warnings, *said))
 

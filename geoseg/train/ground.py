@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.models.compatibility import bands_needed
 from geoseg.models.compatibility import find_bands as find_in
 from geoseg.models.package.new_card import describe
-from geoseg.options import NewPackage
-from geoseg.scene import SceneOptions
+from geoseg.options import GridOptions, NewPackage
+from geoseg.scene import SceneOptions, open_scene
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.models.package.card import Card, InputBand
-    from geoseg.scene import Needs, Scene
+    from geoseg.scene import Scene
+    from geoseg.train.options import GroundOptions
 
 
 class LabelSource(Protocol):
@@ -107,24 +109,51 @@ def _card_with(names: tuple[str, ...]) -> Card:
     return describe(new, "", 0, 32)
 
 
-def bands_named(names: tuple[str, ...]) -> Needs | None:
-    """Give what chooses bands that were named among those that a scene could have.
+def open_scenes(
+    scenes: Sequence[Path | str], options: GroundOptions
+) -> tuple[list[Scene], tuple[InputBand, ...]]:
+    """Open scenes, and choose bands to learn from among the first's.
 
-    Args:
-        names: As `NewPackage.bands` takes them; all where empty, which is None.
+    A number is the band's in its file, even where one is marked as alpha.
+
+    Raises:
+        SceneError: One cannot be used, or they hold features that cannot be compared.
+        ModelError: A name is no band.
 
     """
-    return bands_needed([_card_with(names)]) if names else None
+    names = options.band_names()
+    named = _card_with(names).bands if names else ()
+    most = max((band.index or 0 for band in named), default=0)
+    grid = {each.name: getattr(options, each.name) for each in fields(GridOptions)}
+    how = SceneOptions(
+        numbers=options.features() or tuple(range(1, most + 1)),
+        **grid,
+    )
+    needs = bands_needed([_card_with(names)]) if names else None
+    opened = [open_scene(scene, how, needs=needs) for scene in scenes]
+    _check_features(opened)
+    return opened, choose_bands(opened[0], names)
 
 
-def how_to_read(names: tuple[str, ...]) -> SceneOptions:
-    """Say how scenes are read of which bands are named, some by their number.
+def with_features(card: Card, scenes: Sequence[Scene]) -> Card:
+    """Say on a card whose learned features scenes hold, and whom to name."""
+    made = scenes[0].embedding
+    if made is None:
+        return card
+    return replace(card, embedding=made.id, attribution=made.attribution)
 
-    The number is the band's in its file then, even where one is marked as alpha.
-    """
-    indices = [band.index for band in _card_with(names).bands] if names else []
-    most = max((index for index in indices if index is not None), default=0)
-    return SceneOptions(numbers=tuple(range(1, most + 1)))
+
+def _check_features(scenes: Sequence[Scene]) -> None:
+    """Refuse scenes of which some hold other learned features than the first."""
+    first = scenes[0].embedding
+    for scene in scenes[1:]:
+        made = scene.embedding
+        if made != first and (not made or not first or not made.is_as(first)):
+            raise SceneError(
+                f"{scenes[0].place} holds {first.title if first else 'plain numbers'}, "
+                f"and {scene.place} {made.title if made else 'plain numbers'}, which "
+                f"cannot be compared; give scenes of one kind and version"
+            )
 
 
 def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from geoseg.errors import InputError
-from geoseg.options import Device, Precision, option
+from geoseg.options import Device, GridOptions, Precision, counted_up, option
 
 _FOLDS = 5
 _OF_NETWORKS = (
@@ -19,7 +19,7 @@ _OF_NETWORKS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroundOptions:
+class GroundOptions(GridOptions):
     """Which labels and classes there are, and how ground is split into chips."""
 
     HEADING: ClassVar[str] = "Labels and chips"
@@ -38,9 +38,10 @@ class GroundOptions:
     )
     bands: tuple[str, ...] = option(
         (),
-        "B02, B02=blue, or 3 for a file's third.",
+        "B02, B02=blue, 3 for a file's third, 1-64; or whose learned features they "
+        "are.",
         otherwise="all of the first scene's",
-        metavar="NAME,NAME",
+        metavar="NAME,NAME|alphaearth|tessera",
     )
     fold: str = option("0/5", "The fifth of the blocks that is held out to measure on.")
     block: int = option(
@@ -67,6 +68,18 @@ class GroundOptions:
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"{name} is {getattr(self, name)}; give {low} or more")
+
+    def band_names(self) -> tuple[str, ...]:
+        """Name each band, as `NewPackage.bands` takes them; none for all."""
+        if self.features() is not None:
+            return ()
+        return tuple(name for each in self.bands for name in counted_up(each))
+
+    def features(self) -> Literal["alphaearth", "tessera"] | None:
+        """Tell whose learned features bands are said to be."""
+        if self.bands == ("alphaearth",):
+            return "alphaearth"
+        return "tessera" if self.bands == ("tessera",) else None
 
     def held_out_fold(self) -> int:
         """Give the number of the fold that is held out.

@@ -30,6 +30,7 @@ from geoseg.train.dataset import (
     open_given,
     prepare_dataset,
 )
+from geoseg.train.ground import with_features
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import begin
 from geoseg.train.options import TrainOptions
@@ -155,6 +156,7 @@ def _train(
             f"multiple of {stride}"
         )
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
+    card = with_features(card, given.scenes)
     settings = settle(dataset)
     identity = {**dataset.identity, **_told(options), **_told(settings)}
     with Checkpoint.open(output, identity, options) as checkpoint:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from geoseg.errors import ModelError, brief, fault_of_name
+from geoseg.geo.embeddings import Embedding
 from geoseg.options import GSD_TOLERANCE, Activation, Normalise
 
 if TYPE_CHECKING:
@@ -112,6 +113,9 @@ class Card:
     """The licence of the weights, as SPDX writes it, or ``other``."""
     attribution: str = ""
     """Whom the licence asks to name, and what to cite; empty where nobody said."""
+    embedding: str = ""
+    """Which learned features its bands are, as `geoseg.geo.embeddings.Embedding.id`
+    writes it: ``alphaearth/1``; empty where they are something else."""
     source: str = ""
     """Where the weights came from, with their checksum there; empty if not known."""
     trained_on: str = ""
@@ -164,6 +168,7 @@ def check_card(card: Card) -> None:
     """
     _check_scaling(card)
     _check_statistics(card)
+    _check_features(card)
     _check_lattice(card.tile, card.overlap, card.stride)
     if not (0 < card.gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
         raise ModelError(
@@ -217,6 +222,14 @@ def _check_scaling(card: Card) -> None:
             raise ModelError(
                 f"band {band.name} has index {band.index}; bands are counted from 1"
             )
+
+
+def _check_features(card: Card) -> None:
+    """Refuse learned features that nobody knows."""
+    try:
+        Embedding.parse(card.embedding)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
 
 
 def _check_statistics(card: Card) -> None:

@@ -117,6 +117,7 @@ def _parse(
         output_name=str(own.get("geoseg:output", "")),
         license=str(own.get("license", "other")),
         attribution=str(own.get("geoseg:attribution", "")),
+        embedding=str(own.get("geoseg:embedding", "")),
         source=str(own.get("geoseg:source", "")),
         trained_on=str(own.get("geoseg:trained_on", "")),
         metrics=tuple(

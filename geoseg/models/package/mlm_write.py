@@ -116,6 +116,7 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
             "geoseg:padding": PADDING,
             "geoseg:activation": card.activation,
             **({"geoseg:output": card.output_name} if card.output_name else {}),
+            **({"geoseg:embedding": card.embedding} if card.embedding else {}),
             "geoseg:trained_on": card.trained_on,
             **_provenance(card),
             **({} if card.precision == "any" else {"geoseg:precision": card.precision}),

@@ -15,6 +15,7 @@ import numpy as np
 from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 
 from geoseg.errors import SceneError
+from geoseg.geo.embeddings import version_of
 from geoseg.scene.files.datasets import GDAL_ERRORS, reason
 from geoseg.scene.files.formats import choose_part, lacking
 from geoseg.scene.files.guard import opened_guarded
@@ -25,13 +26,17 @@ from geoseg.storage.raster_references import ALLOW
 from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import rasterio
 
 _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME")
 """Tags that may say when a picture was taken."""
+_VERSIONS = ("TESSERA_DATASET_VERSION", "DATASET_VERSION")
+"""Tags that say of which version learned features are."""
+_PUBLISHED = re.compile(r"/v(\d[\d.]*)/annual/", re.IGNORECASE)
+"""How the places of AlphaEarth's files say it."""
 _LONG, _EXACT = ("int64", "uint64"), 1 << 53
 """Types whose values a float cannot always hold, and from where on it does not."""
 _NUMBERED = re.compile(r"(band|layer|channel|bande|kanal)?[\W_]*\d+", re.IGNORECASE)
@@ -108,6 +113,9 @@ class Header:
     not."""
     fingerprint: Fingerprint = field(compare=False)
     """The file as it was when this was read."""
+    features_version: str = ""
+    """Of which version learned features are, as tags or the place of published ones
+    say; empty where they do not."""
 
 
 def shown(place: str | Path) -> str:
@@ -205,7 +213,17 @@ def _header(
         placed_by=_placed_by(dataset),
         acquired=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
         fingerprint=fingerprint,
+        features_version=_features_version(place, tags),
     )
+
+
+def _features_version(place: str, tags: Mapping[str, str]) -> str:
+    """Tell the version of learned features: by tags, or by where they are published."""
+    told = next((tags[tag] for tag in _VERSIONS if tags.get(tag)), "")
+    variant = tags.get("TESSERA_DATASET_VARIANT", "")
+    published = _PUBLISHED.search(place)
+    number = version_of(told) or (published[1] if published else "")
+    return f"{number}-{variant}" if number and variant else number
 
 
 def _band(dataset: rasterio.DatasetReader, index: int, colour: str) -> BandHeader:

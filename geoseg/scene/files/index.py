@@ -28,7 +28,7 @@ from geoseg.storage.staging import atomic_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-_FORMAT = 4
+_FORMAT = 5
 """Counted up when what is kept changes."""
 _WORTH_KEEPING = 16
 """From so many files on, headers are kept."""
@@ -178,6 +178,7 @@ def _pack(headers: Iterable[Header]) -> dict[str, Any]:
                 header.placed_by,
                 header.acquired,
                 astuple(header.fingerprint),
+                header.features_version,
             ),
         ]
         for header in headers
@@ -192,7 +193,7 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
     bands = [tuple(BandHeader(*band) for band in each) for each in kept["bands"]]
     found = {}
     for place, driver, height, width, transform, wkt, which, *rest in kept["files"]:
-        overviews, placed_by, acquired, fingerprint = rest
+        overviews, placed_by, acquired, fingerprint, version = rest
         found[place] = Header(
             place=place,
             driver=driver,
@@ -205,5 +206,6 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
             placed_by=placed_by,
             acquired=acquired,
             fingerprint=Fingerprint(*fingerprint),
+            features_version=version,
         )
     return found

@@ -17,12 +17,14 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
+from geoseg.geo.embeddings import Embedding, recognise, to_length_one
 from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
 from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
 from geoseg.scene.files.paths import file_of
+from geoseg.scene.files.quantised import MASKED, block_means, decode
 from geoseg.scene.files.retries import again
 from geoseg.storage.fingerprint import check_unchanged
 
@@ -42,6 +44,8 @@ _STRIP_BYTES = 24_000_000
 """What is read at a time for a picture: GDAL's cache holds it and a row of blocks."""
 _STRIP_ROWS = 256
 """Rows of it at least: a row of blocks, most often."""
+_FLOATS = frozenset(("float32", "float64"))
+"""What learned features are held in that are not quantised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,28 @@ class Raster:
     """The file as it was when its header was read."""
     cloud: float | None = None
     """How much of the picture is cloudy, in percent; None where that is not known."""
+    embedding: Embedding | None = None
+    """Which learned features its bands are; None where they are something else."""
+    is_quantised: bool = False
+    """Whether the file holds whole numbers that stand for features."""
+    scales: Raster | None = None
+    """What TESSERA's such numbers are multiplied with, on the same pixels: a band for
+    all, or one for each; None of all else."""
+
+    @property
+    def files(self) -> tuple[Raster, ...]:
+        """The files that are read: itself, and that of its scales."""
+        return (self,) if self.scales is None else (self, self.scales)
+
+    @property
+    def has_length_one(self) -> bool:
+        """Whether all of its bands together are a vector of length 1."""
+        made = self.embedding
+        return (
+            made is not None
+            and made.has_length_one
+            and len(self.bands) == len(made.names)
+        )
 
     @property
     def name(self) -> str:
@@ -117,12 +143,10 @@ class Raster:
 
         """
         part = RasterioWindow(window.col, window.row, window.width, window.height)
-        indexes = [self.indexes[band] for band in bands]
 
         def read_once() -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
             with self._opened(window) as dataset:
-                pixels = _pixels(dataset, indexes, window=part, out=out)
-                return pixels, self._has_data(dataset, bands, part, pixels)
+                return self._read(dataset, bands, part, out=out)
 
         if is_remote(self.place):
             found = again(self.place, self.driver, read_once)
@@ -152,6 +176,38 @@ class Raster:
             self.place if file is None else file, self.fingerprint, wholly=wholly
         )
 
+    def _read(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int],
+        part: RasterioWindow | None,
+        shape: tuple[int, int] | None = None,
+        out: NDArray[np.generic] | None = None,
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read a part, all where None, at its size or in another shape; see `read`."""
+        indexes = [self.indexes[band] for band in bands]
+        direct = None if self.is_quantised else out
+        pixels = _pixels(dataset, indexes, window=part, out_shape=shape, out=direct)
+        data = self._has_data(dataset, bands, part, pixels)
+        if not self.is_quantised:
+            return pixels, data
+        if self.scales is None:
+            return decode(pixels, data, None, out)
+        size = pixels.shape[1], pixels.shape[2]
+        return decode(pixels, data, self.scales.as_scales(bands, part, size), out)
+
+    def as_scales(
+        self,
+        bands: Sequence[int],
+        part: RasterioWindow | None,
+        shape: tuple[int, int],
+    ) -> NDArray[np.generic]:
+        """Read scales of some bands, ``(1 or band, y, x)``; NaN without data."""
+        with self._opened() as dataset:
+            which = [0] if len(self.bands) == 1 else bands
+            pixels, data = self._read(dataset, which, part, shape)
+        return np.where(data, pixels, np.float32(np.nan))
+
     @contextmanager
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
         """Open the file to be read; say what fails, and where, in a sentence."""
@@ -176,10 +232,8 @@ class Raster:
         size = self._coarsest()
         if size is None:
             return None
-        indexes = [self.indexes[band] for band in bands]
         with self._opened() as dataset:
-            pixels = _pixels(dataset, indexes, out_shape=size)
-            return self._has_data(dataset, bands, None, pixels)
+            return self._read(dataset, bands, None, size)[1]
 
     def picture(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
@@ -206,6 +260,8 @@ class Raster:
                 for first, last in self._strips(window, shape[0])
             ]
         picture: np.ma.MaskedArray = np.ma.concatenate(strips, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
+        if self.has_length_one and len(bands) == len(self.bands):
+            picture.data[:] = to_length_one(picture.filled(0).astype(np.float32))
         return np.ma.masked_invalid(picture)
 
     def _strip(
@@ -218,8 +274,10 @@ class Raster:
         """Average the pixels of a part for a picture, those without data masked.
 
         GDAL takes a band for alpha that may be none, and knows none that are not of
-        whole numbers.
+        whole numbers. What stands for something else is no number to be averaged.
         """
+        if self.is_quantised:
+            return self._decoded_strip(dataset, bands, part, shape)
         indexes = [self.indexes[band] for band in bands]
         by_gdal = MaskFlags.alpha in dataset.mask_flag_enums[indexes[0] - 1]
         how = {"window": part, "out_shape": shape}
@@ -238,6 +296,29 @@ class Raster:
             )
         return picture
 
+    def _decoded_strip(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int],
+        part: RasterioWindow,
+        shape: tuple[int, int],
+    ) -> np.ma.MaskedArray:
+        """Average what the numbers of a part stand for, some bands at a time."""
+        rows, cols = int(part.height), int(part.width)
+        by = max(
+            (each for each in self.overviews if _shows(rows, cols, each, shape)),
+            default=1,
+        )
+        size = max(round(rows / by), 1), max(round(cols / by), 1)
+        at_once = max(_STRIP_BYTES // (size[0] * size[1]), 1)
+        found = []
+        for first in range(0, len(bands), at_once):
+            some = bands[first : first + at_once]
+            values, data = self._read(dataset, some, part, size)
+            found.append(block_means(values, data[0], shape))
+        strip: np.ma.MaskedArray = np.ma.concatenate(found)  # type: ignore[no-untyped-call]  # numpy's own
+        return strip
+
     def _strips(self, window: Window, rows: int) -> list[tuple[int, int]]:
         """Cut a picture's rows into strips whose pixels GDAL's cache holds.
 
@@ -255,8 +336,7 @@ class Raster:
         height, width = self.geobox.height, self.geobox.width
         size = min(height, _COARSE), min(width, _COARSE)
         with self._opened() as dataset:
-            pixels = _pixels(dataset, list(self.indexes), out_shape=size)
-            data = self._has_data(dataset, range(len(self.bands)), None, pixels)
+            _, data = self._read(dataset, range(len(self.bands)), None, size)
         return float(data.all(axis=0).mean())
 
     def _has_data(
@@ -298,23 +378,84 @@ def use(header: Header, options: SceneOptions) -> Raster:
     _check_bands(name, header.bands)
     indexes = _chosen(name, header.bands, options.numbers)
     alphas = [at for at, b in enumerate(header.bands, start=1) if b.role == "alpha"]
+    bands = tuple(_overridden(header.bands[at - 1], options) for at in indexes)
+    bands, embedding, is_quantised = _as_features(name, bands, options)
     return Raster(
         place=header.place,
         driver=header.driver,
         geobox=georef_of(header, options.assume_crs),
         indexes=indexes,
-        bands=tuple(_overridden(header.bands[at - 1], options) for at in indexes),
+        bands=bands,
         alpha=next((at for at in alphas if at not in indexes), None),
         overviews=header.overviews,
         acquired=header.acquired,
         fingerprint=header.fingerprint,
+        embedding=embedding and replace(embedding, version=header.features_version),
+        is_quantised=is_quantised,
     )
 
 
+_Bands = tuple[BandHeader, ...]
+
+
+def _as_features(
+    name: str, bands: _Bands, options: SceneOptions
+) -> tuple[_Bands, Embedding | None, bool]:
+    """Tell whose learned features bands are: as the user says, or by their names.
+
+    Returns:
+        The bands as they are read; whose features they are, if any; and whether the
+        file holds numbers that stand for them.
+
+    Raises:
+        SceneError: They cannot be those that the user says.
+
+    """
+    said = options.numbers if isinstance(options.numbers, str) else None
+    kind = said or recognise([band.name for band in bands])
+    dtypes = {band.dtype for band in bands}
+    is_quantised = all(_stands_for_features(band) for band in bands)
+    can_be = is_quantised or dtypes <= _FLOATS
+    if kind is None or not (can_be or said):
+        return bands, None, False
+    made = Embedding(kind)
+    if said is not None:
+        if len(bands) != len(made.names) or not can_be:
+            raise SceneError(
+                f"{name} has {len(bands)} bands of {', '.join(sorted(dtypes))}; "
+                f"{made.title} has {len(made.names)}, of int8 or of floats: leave out "
+                f"`numbers={said}`, or give such a file"
+            )
+        named = zip(bands, made.names, strict=True)
+        bands = tuple(replace(band, name=each) for band, each in named)
+    if options.radiometry == "raw":
+        return bands, None, False
+    if not is_quantised:
+        return bands, made, False
+    values = tuple(
+        replace(b, dtype="float32", nodata=None, scale=1.0, offset=0.0)
+        if b.nodata == MASKED
+        else replace(b, dtype="float32", scale=1.0, offset=0.0)
+        for b in bands
+    )
+    return values, made, True
+
+
+def _stands_for_features(band: BandHeader) -> bool:
+    """Whether a band may hold such numbers: int8, which VRTs may hand on as int16."""
+    return band.dtype == "int8" or (band.dtype == "int16" and band.nodata == MASKED)
+
+
+def _shows(rows: int, cols: int, by: int, shape: tuple[int, int]) -> bool:
+    """Whether what is so many times smaller has as many pixels as a shape."""
+    return rows >= by * shape[0] and cols >= by * shape[1]
+
+
 def _chosen(
-    name: str, bands: Sequence[BandHeader], numbers: tuple[int, ...]
+    name: str, bands: Sequence[BandHeader], named: tuple[int, ...] | str
 ) -> tuple[int, ...]:
     """Choose the bands that are read, by number: all but alpha where none is given."""
+    numbers = () if isinstance(named, str) else named
     if numbers and not all(1 <= number <= len(bands) for number in numbers):
         raise SceneError(
             f"{name} has {len(bands)} bands, counted from 1; `numbers` asks for "
@@ -371,7 +512,10 @@ def georef_of(
     """
     name = shown(header.place)
     if header.transform == _IDENTITY:
-        raise SceneError(f"{name} {_UNPLACED[header.placed_by]}")
+        told = _UNPLACED[header.placed_by]
+        if recognise([band.name for band in header.bands]) and not header.placed_by:
+            told += _PUBLISHED_PLACED
+        raise SceneError(f"{name} {told}")
     if not all(map(math.isfinite, header.transform)):
         raise SceneError(
             f"{name} has a geotransform that holds no finite numbers; give it a place "
@@ -414,6 +558,11 @@ _UNPLACED = {
     ),
 }
 """What is said of a file without a geotransform, by what places it instead."""
+_PUBLISHED_PLACED = (
+    "; copies of AlphaEarth that are stored from south to north have a .vrt beside "
+    "each file that places it: give that"
+)
+"""What is added of such a file of learned features."""
 
 
 @lru_cache(maxsize=64)

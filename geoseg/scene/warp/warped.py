@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from affine import Affine
 
+from geoseg.geo.embeddings import to_length_one
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.scene.quality import is_quality
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from geoseg.scene.files.raster import Raster
 
 METHODS = {"nearest": NEAREST, "bilinear": BILINEAR, "cubic": CUBIC}
-_MOST = 16_000_000
-"""Pixels of the file that are held at a time."""
+_MOST = 160_000_000
+"""Values of the file that are held at a time: 16 Mpx of ten bands."""
 _AS_LARGE = 1.05
 """Up to this, a pixel of the grid is no larger than one of the file."""
 _SAME = 1e-3
@@ -107,6 +108,9 @@ def read_warped(
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """Read a window of a grid from a file on another one.
 
+    Means of vectors that have length 1 are brought back to it, for which all of their
+    bands are read.
+
     Args:
         raster: The file.
         warp: The grid, and how pixels are found.
@@ -119,6 +123,18 @@ def read_warped(
         data in the same places.
 
     """
+    if not raster.has_length_one or warp.method == NEAREST:
+        return _read_warped(raster, warp, window, bands)
+    every = range(len(raster.bands))
+    means, has = _read_warped(raster, warp, window, every)
+    vectors, wanted = to_length_one(means.astype(np.float32)), list(bands)
+    return vectors[wanted], has if len(has) == 1 else has[wanted]
+
+
+def _read_warped(
+    raster: Raster, warp: Warp, window: Window, bands: Sequence[int]
+) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Read a window as `read_warped` does, each band by itself."""
     points = pixel_coordinates(warp.grid, window, raster.geobox)
     part = _needed(points, warp, raster.geobox)
     inside = part and part.intersection(
@@ -128,8 +144,8 @@ def read_warped(
         dtype = np.result_type(*(raster.bands[band].dtype for band in bands))
         shape = (len(bands), window.height, window.width)
         return np.zeros(shape, dtype), np.zeros((1, *shape[1:]), np.bool_)
-    if inside.pixels > _MOST and window.pixels > 1:
-        halves = [read_warped(raster, warp, half, bands) for half in _halved(window)]
+    if inside.pixels * len(bands) > _MOST and window.pixels > 1:
+        halves = [_read_warped(raster, warp, half, bands) for half in _halved(window)]
         axis = 1 if window.height >= window.width else 2
         pixels = np.concatenate([half for half, _ in halves], axis)
         data = [np.broadcast_to(has, half.shape) for half, has in halves]

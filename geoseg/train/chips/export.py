@@ -15,7 +15,6 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import FOLDS
 from geoseg.overlay.labels import open_labels
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.scene import open_scene
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import check_folder
 from geoseg.train.chips.band_figures import Moments, band_figures
@@ -27,7 +26,7 @@ from geoseg.train.chips.source import Source, look_of, unique_names
 from geoseg.train.chips.table import Chip, write_table
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import cut_scenes, sized
-from geoseg.train.ground import bands_named, choose_bands, find_bands, how_to_read
+from geoseg.train.ground import find_bands, open_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,11 +163,8 @@ def _open(
     scenes: Sequence[Path | str], options: TileOptions
 ) -> tuple[list[Source], TileOptions]:
     """Open scenes, find their bands, settle sides; no ground is known yet."""
-    needs = bands_named(options.bands)
-    how = how_to_read(options.bands)
-    opened = [open_scene(scene, how, needs=needs) for scene in scenes]
+    opened, bands = open_scenes(scenes, options)
     options = sized(options, [scene.geobox for scene in opened])
-    bands = choose_bands(opened[0], options.bands)
     names = [band.name for band in bands]
     sources = []
     for stem, scene in zip(unique_names(opened), opened, strict=True):

@@ -19,6 +19,7 @@ from geoseg.models.package.package import load_package
 from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.train.applicability import training_vectors
+from geoseg.train.ground import with_features
 from geoseg.train.pixelwise.choose import (
     CrossValidated,
     band_importance,
@@ -179,7 +180,8 @@ def _card(
     )
     parameters = sum(each.numel() for each in network.state_dict().values())
     card = describe(new, f"Pixelwise, {found.chosen}", parameters, 1)
-    return replace(card, bands=pixels.bands, legend=legend)
+    card = replace(card, bands=pixels.bands, legend=legend)
+    return with_features(card, given.scenes)
 
 
 def _rounded(found: CrossValidated) -> dict[str, float]:

@@ -1,0 +1,105 @@
+"""Features that files hold as whole numbers of 8 bits: what these stand for.
+
+AlphaEarth's number v stands for sign(v) (|v| / 127.5)^2, and -128 for no data;
+TESSERA's for v times the scale of its pixel, which is in a file of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.geo.kernel import kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MASKED = -128
+"""AlphaEarth's number for no data, which all bands have at once."""
+
+
+def decode(
+    stored: NDArray[np.generic],
+    data: NDArray[np.bool_],
+    scales: NDArray[np.generic] | None,
+    out: NDArray[np.generic] | None = None,
+) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+    """Give what numbers stand for.
+
+    Args:
+        stored: As the file holds them, shape ``(band, y, x)``.
+        data: Where the file says that there is data, that shape or ``(1, y, x)``.
+        scales: TESSERA's, of each pixel, ``(1, y, x)``, or of each number, NaN without
+            data; None for AlphaEarth.
+        out: Where values go, float32; a new array where None.
+
+    Returns:
+        Values, float32, and where there is data, ``(1, y, x)``: in all of the bands, or
+        in none.
+
+    """
+    values = np.empty(stored.shape, np.float32) if out is None else out
+    has = np.all(data, axis=0, keepdims=True)
+    if scales is None:
+        decode_alphaearth(stored, values, has[0])
+    else:
+        with np.errstate(invalid="ignore"):
+            np.multiply(stored, scales.astype(np.float32, copy=False), out=values)
+        has &= np.isfinite(scales).all(axis=0)
+    return values, has
+
+
+@kernel
+def decode_alphaearth(
+    stored: NDArray[np.generic], values: NDArray[np.generic], has: NDArray[np.bool_]
+) -> None:
+    """Undo the quantisation of AlphaEarth.
+
+    v |v| is a whole number below 2^15 and 127.5^2 a float32, so that their quotient is
+    the float32 next to the exact value.
+
+    Args:
+        stored: int8, shape ``(band, y, x)``.
+        values: Where values go, float32, the same shape.
+        has: Set to False where a band has no data, shape ``(y, x)``.
+
+    """
+    unit = np.float32(127.5 * 127.5)
+    for band in range(stored.shape[0]):
+        for row in range(stored.shape[1]):
+            line, found, there = stored[band, row], values[band, row], has[row]
+            for col in range(stored.shape[2]):
+                number = np.float32(line[col])
+                found[col] = number * abs(number) / unit
+                there[col] &= line[col] != MASKED
+
+
+def block_means(
+    values: NDArray[np.generic], data: NDArray[np.bool_], shape: tuple[int, int]
+) -> np.ma.MaskedArray:
+    """Average blocks of pixels to a picture, or repeat them where it is larger.
+
+    Args:
+        values: Shape ``(band, y, x)``.
+        data: Which of them count, shape ``(y, x)``.
+        shape: Rows and columns of the picture.
+
+    Returns:
+        Means, float32, shape ``(band, *shape)``, masked where nothing counts.
+
+    """
+    rows, cols = (
+        np.arange(wanted) * length // wanted
+        for wanted, length in zip(shape, data.shape, strict=True)
+    )
+
+    def summed(plane: NDArray[np.generic]) -> NDArray[np.float64]:
+        down = np.add.reduceat(plane.astype(np.float64), rows, axis=-2)
+        found: NDArray[np.float64] = np.add.reduceat(down, cols, axis=-1)
+        return found
+
+    count = summed(data)
+    means = [summed(np.where(data, band, 0)) / np.maximum(count, 1) for band in values]
+    hidden = np.broadcast_to(count == 0, (len(values), *shape))
+    return np.ma.MaskedArray(np.stack(means).astype(np.float32), mask=hidden)
