@@ -52,6 +52,10 @@ def list_models(*, quiet: bool, as_json: bool) -> None:
             say(_line(each))
 
 
+_MANY = 16
+"""Of more bands than these the table has one line."""
+
+
 def _listed(name: str) -> dict[str, Any]:
     """Describe a model; why not, where it cannot be used."""
     try:
@@ -86,7 +90,22 @@ def _show(package: ModelPackage) -> None:
     show_line(title)
     for name, value in _facts(package):
         show_line(f"{name:<12} {escape(value)}")
+    show(_bands(package))
+    classes = Table("id", "class", "", "colour")
+    for each in package.legend:
+        patch = swatch(each.colour)
+        classes.add_row(str(each.id), escape(each.name), patch, each.colour)
+    show(classes)
+
+
+def _bands(package: ModelPackage) -> Table:
+    """List the bands with what they are normalised by; many in a line."""
     bands = Table("band", "common name", "mean", "deviation", "trained on")
+    if len(package.bands) > _MANY:
+        first, last = package.bands[0].name, package.bands[-1].name
+        told = f"{len(package.bands)}: {first} to {last} (--json lists them)"
+        bands.add_row(escape(told), "", "", "", "")
+        return bands
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
         if package.normalise == "scene" and package.percentiles is None:
@@ -97,12 +116,7 @@ def _show(package: ModelPackage) -> None:
         bands.add_row(
             escape(band.name + place), escape(band.common_name), *numbers, values
         )
-    show(bands)
-    classes = Table("id", "class", "", "colour")
-    for each in package.legend:
-        patch = swatch(each.colour)
-        classes.add_row(str(each.id), escape(each.name), patch, each.colour)
-    show(classes)
+    return bands
 
 
 def _facts(package: ModelPackage) -> list[tuple[str, str]]:

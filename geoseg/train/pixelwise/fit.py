@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import DiskError, InputError, ModelError
+from geoseg.geo.embeddings import MANY
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import ContextFeatures
 from geoseg.models.package.naming import name_of_folder
@@ -103,7 +104,7 @@ def fit_pixels(
 
     """
     check_pixelwise(options)
-    tried = list(recipes(options.architecture, options.head))
+    tried = list(recipes(_features_to_try(given, options), options.head))
     architectures = {each.architecture for each in tried}
     halo = max(max(WINDOWS[each], default=1) // 2 for each in architectures)
     pixels = read_labelled(given, halo)
@@ -143,6 +144,16 @@ def fit_pixels(
         figures = json.dumps(_figures(found, names), indent=2) + "\n"
         (folder / "accuracy.json").write_text(figures, encoding="utf-8")
     return FittedPixels(load_package(output), found, counts, warnings)
+
+
+def _features_to_try(given: Given, options: TrainOptions) -> str | None:
+    """Take many bands as they are where nothing is said.
+
+    Learned features hold what is around a pixel, and what windows would add to those of
+    imaging spectrometers costs seven times as much.
+    """
+    many = options.architecture is None and len(given.bands) > MANY
+    return "pixel" if many else options.architecture
 
 
 def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
