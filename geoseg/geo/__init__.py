@@ -5,7 +5,8 @@
   its pixels are there
 * `cf` writes a plane as xarray and rioxarray read it, `stac` as catalogues do
 * `legend` is class ids, names and nodata, `colours` those that nobody gave
-* `band_names` is what sensors call their bands
+* `band_names` is what sensors call their bands, `embeddings` whose learned features
+  bands are
 * `splits` cuts a scene by area into what is trained on and what is held out
 * `kernel` compiles loops over pixels and vertices
 """

@@ -13,4 +13,6 @@
 * `failure` says why a file that could be opened cannot be read
 * `index` reads the headers of many files at once, and keeps them
 * `raster` is one file: pixels of a window, and where each band has data
+* `quantised` is what whole numbers stand for in fields of learned features, `scales`
+  pairs TESSERA's with theirs
 """
