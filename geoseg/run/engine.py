@@ -26,7 +26,6 @@ from geoseg.run.cluster import (
     LOST,
     NO_PATIENCE,
     in_our_words,
-    no_worker,
     set_up_workers,
 )
 from geoseg.run.journal.journal import Entry
@@ -252,7 +251,7 @@ class _Walk:
                 except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
                 except LOST as error:
-                    raise no_worker() from error
+                    raise workers.no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause
                     self._failures.append(self._failure(work, in_our_words(error)))
                 else:
@@ -347,7 +346,7 @@ def _next_results(
             ended = [results.get(timeout=_PATIENCE_S)]
         except Empty:
             if not workers.someone():
-                raise no_worker() from None
+                raise workers.no_worker() from None
         else:
             return ended + [results.get() for _ in range(results.qsize())]
 
@@ -361,7 +360,7 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
             if future.status == "error":  # the task's own
                 raise
             if not workers.someone():
-                raise no_worker() from None
+                raise workers.no_worker() from None
 
 
 def _places(work: _Work) -> Sequence[Block | Piece]:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow  # worker processes take seconds to start
 @pytest.fixture
 def threads():
     """One worker in a thread of this process, that can be dismissed."""
-    options = {"processes": False, "threads_per_worker": 2, "dashboard_address": None}
+    options = {"processes": False, "threads_per_worker": 2, "dashboard_address": "127.0.0.1:0"}
     with LocalCluster(n_workers=1, protocol="tcp://", **options) as cluster:
         yield cluster
 
@@ -116,7 +116,7 @@ def test_a_worker_that_dies_while_it_proves_itself_is_named(tmp_path):
 
 
 def test_a_worker_that_holds_too_much_memory_is_told_of_with_its_limit(tmp_path):
-    options = {"threads_per_worker": 1, "dashboard_address": None}
+    options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with (
         LocalCluster(n_workers=1, memory_limit="1GB", **options) as cluster,
         pytest.raises(
@@ -142,6 +142,49 @@ def test_a_worker_that_is_stopped_is_named_and_not_waited_for(tmp_path, monkeypa
                 do(killed_job(tmp_path, ContextPredictor()), client)
         finally:
             os.kill(process, signal.SIGCONT)
+
+
+@contextmanager
+def stopped_in_the_middle(client, workers, monkeypatch):
+    """Give what stops a worker once three blocks are done; let it go on at the end."""
+    monkeypatch.setattr("geoseg.run.cluster.presence._STOPPED_S", 1.5)
+    monkeypatch.setattr("geoseg.run.engine._PATIENCE_S", 0.5)
+    client.wait_for_workers(workers)
+    victim, process = next(iter(client.run(os.getpid).items()))
+
+    def stop(progress):
+        if progress.blocks == 3:
+            os.kill(process, signal.SIGSTOP)
+
+    try:
+        yield stop, victim
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_what_a_stopped_worker_was_about_is_done_by_the_others(tmp_path, monkeypatch):
+    job = killed_job(tmp_path / "b", SlowPredictor())
+    with (
+        open_client(2) as client,
+        stopped_in_the_middle(client, 2, monkeypatch) as (stop, victim),
+        open_journal(job.store.directory, job.plan.identity) as journal,
+    ):
+        progress = run(job, journal, client, stop)
+    assert progress.blocks == progress.blocks_planned
+    (told,) = progress.lost
+    assert f"worker {victim} was lost (it gave no sign of life" in told
+
+
+def test_a_run_whose_only_worker_is_stopped_ends_with_its_name(tmp_path, monkeypatch):
+    job = killed_job(tmp_path, SlowPredictor())
+    with (
+        pytest.raises(RunError, match=r"gave no sign of life for 1\.5 s") as caught,
+        open_client(1) as client,
+        stopped_in_the_middle(client, 1, monkeypatch) as (stop, victim),
+        open_journal(job.store.directory, job.plan.identity) as journal,
+    ):
+        run(job, journal, client, stop)
+    assert str(caught.value).startswith(f"no worker is left: {victim} gave")
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Patience,
     in_our_words,
-    no_worker,
 )
 from geoseg.run.cluster.worker_setup import Workforce, set_up_workers
 
@@ -32,7 +31,6 @@ __all__ = [
     "default_workers",
     "in_our_words",
     "map_on",
-    "no_worker",
     "open_client",
     "set_up_workers",
 ]

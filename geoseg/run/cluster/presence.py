@@ -30,8 +30,12 @@ LOST = (CancelledError, CommClosedError)
 """What dask raises where a scheduler, or the last holder of a result, is gone."""
 _SILENT_S = 60.0
 """Seconds without a sign of life after which a worker is not waited for."""
+_STOPPED_S = 120.0
+"""The same of one in the middle of its work, which may hold it up for a while."""
 _LOOK_S = 1.0
 """Seconds between looks at who is there."""
+_HERE = "inproc://"
+"""How the address of a worker begins that is a thread of this process."""
 _RESTARTED = "worker-restart-memory"
 """Under what dask's nannies note that they end a worker that holds too much memory."""
 
@@ -84,6 +88,78 @@ def someone(client: Client, patience: Patience) -> bool:
         if members(client):
             return True
     return False
+
+
+class Watch:
+    """Who of a client's workers lives; those that give no sign of life are given up.
+
+    What a worker that is stopped is about would wait for it, five minutes as dask
+    comes, in silence. Given up, it is nobody's worker any more, and the others do its
+    work. One that is a thread of this process lives as long as this does.
+    """
+
+    def __init__(self, client: Client, patience: Patience) -> None:
+        """Begin to look."""
+        self._client, self._patience = client, patience
+        self._signs: dict[str, tuple[float, float]] = {}
+        self.given_up: tuple[str, ...] = ()
+        """Those that were stopped, by their addresses."""
+
+    def members(self) -> list[str]:
+        """Name the workers that there are, but for those that are given up now."""
+        if self._client.status != "running":
+            return []
+        try:
+            there, silent = self._client.sync(_sorted, self._client, self._are_silent)
+        except (OSError, CancelledError):
+            return []
+        self.given_up += silent
+        return there
+
+    def someone(self) -> bool:
+        """Return whether there is a worker, or comes one while there is patience."""
+        return bool(self.members()) or someone(self._client, self._patience)
+
+    def no_worker(self) -> RunError:
+        """Make the error of a run whose workers are gone; name those stopped."""
+        if not self.given_up:
+            return no_worker()
+        return RunError(
+            f"no worker is left: {', '.join(self.given_up)} gave no sign of life for "
+            f"{_STOPPED_S:g} s (it was stopped, or its machine is); end it, start "
+            f"workers again and run the same command: it carries on from what is "
+            f"finished"
+        )
+
+    def _are_silent(self, seen: Mapping[str, float]) -> tuple[str, ...]:
+        """Name those whose last sign of life has been the same for too long.
+
+        By this process's clock: the scheduler's may be another.
+        """
+        now = monotonic()
+        for worker, when in seen.items():
+            if self._signs.get(worker, (None,))[0] != when:
+                self._signs[worker] = when, now
+        return tuple(
+            worker
+            for worker in seen
+            if now - self._signs[worker][1] > _STOPPED_S
+            and not worker.startswith(_HERE)
+        )
+
+
+async def _sorted(
+    client: Client, are_silent: Callable[[Mapping[str, float]], tuple[str, ...]]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Name the workers that live, and those that are silent: take these away."""
+    there = await _workers_info(client)
+    silent = are_silent({w: each["last_seen"] for w, each in there.items()})
+    scheduler: Any = client.scheduler
+    for worker in silent:
+        await scheduler.unregister(
+            address=worker, stimulus_id=f"geoseg-silent-{time()}", close=False
+        )
+    return [worker for worker in there if worker not in silent], silent
 
 
 def no_worker() -> RunError:
@@ -176,10 +252,11 @@ def patiently(
 
     """
     begun: asyncio.Future[Answer] = client.sync(_begun, begin)
+    watch = Watch(client, patience)
     while not client.sync(_ended, begun):
-        if not someone(client, patience):
-            client.sync(_given_up, begun)
-            raise no_worker()
+        if not watch.someone():
+            client.sync(_cancelled, begun)
+            raise watch.no_worker()
     return begun.result()
 
 
@@ -228,7 +305,7 @@ async def _ended(begun: asyncio.Future[Any]) -> bool:
     return begun.done()
 
 
-async def _given_up(begun: asyncio.Future[Any]) -> None:
+async def _cancelled(begun: asyncio.Future[Any]) -> None:
     begun.cancel()
 
 

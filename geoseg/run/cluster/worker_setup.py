@@ -23,16 +23,15 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 import rasterio
 from distributed import WorkerPlugin, get_worker
 
-from geoseg.errors import ClusterError, GeosegError
+from geoseg.errors import ClusterError, GeosegError, RunError
 from geoseg.run.cluster.gpus import GPU, gpu_id, share
 from geoseg.run.cluster.memory import hold_freed_memory
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
+    Watch,
     ask,
     limits,
-    members,
     restarted,
-    someone,
     within,
 )
 from geoseg.storage.remote import settings
@@ -113,7 +112,8 @@ class Workforce:
 
     def __init__(self, client: Client, name: str, job: Job, patience: Patience) -> None:
         """Take workers that carry a job under a name."""
-        self._client, self._name, self._patience = client, name, patience
+        self._client, self._name = client, name
+        self._watch = Watch(client, patience)
         self._on_gpus = job.predictor.device.type == "cuda"
         self._share = share(job.at_once)
         self._submitted = count()
@@ -121,7 +121,7 @@ class Workforce:
     @property
     def members(self) -> list[str]:
         """Their addresses now: of a job on GPUs, those that declare one, if any do."""
-        there = members(self._client)
+        there = self._watch.members()
         return (there and self._with_gpu()) or there
 
     @property
@@ -131,10 +131,16 @@ class Workforce:
 
     def someone(self) -> bool:
         """Return whether there is a worker, or comes one while there is patience."""
-        return someone(self._client, self._patience)
+        return self._watch.someone()
+
+    def no_worker(self) -> RunError:
+        """Make the error of a run that has no worker any more."""
+        return self._watch.no_worker()
 
     def fate(self, worker: str) -> str:
-        """Say of a lost worker that it held too much memory; empty if it did not."""
+        """Say why a worker is lost, if it was stopped or held too much memory."""
+        if worker in self._watch.given_up:
+            return "it gave no sign of life: it is stopped, or its machine is"
         return restarted(self._client, worker, self._limits.get(worker, 0))
 
     @cached_property
