@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.options import flags_of, options_of, reporting, writing
+from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show, show_json, show_line, swatch
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_place
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @writing("GeoTIFF; style and polygons are beside it.")
 @flags_of(RelabelKeywords, required=("legend",))
 @flags_of(geoseg.RelabelOptions)
+@opening
 @reporting
 def command(
     class_map: str,

@@ -21,6 +21,7 @@ class BlockwiseOptions:
 
     workers: int = as_in(ExecutionOptions, "workers", default=0, otherwise="")
     scheduler: str | None = as_in(ExecutionOptions, "scheduler")
+    wait_for_workers: float = as_in(ExecutionOptions, "wait_for_workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

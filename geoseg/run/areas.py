@@ -202,7 +202,7 @@ def _estimates(
             f"an estimate needs points that were drawn within the map's classes "
             f"(geoseg sample-points draws them), but {path} covers ground"
         )
-    with block_map(0, None) as map_blocks:
+    with block_map() as map_blocks:
         at = Comparison(source, legend, None, None, map_blocks)
         sampled = at.sample(path, points, Population.of(source, None))
     inside = partial(zones_at, zones, source.geobox.transform)

@@ -20,7 +20,7 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.cluster import block_map
+from geoseg.run.cluster import Patience, block_map
 from geoseg.scene import absolute
 from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
@@ -108,7 +108,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     sure, warnings = beside_map(source, confidence, "calibration is not measured")
     estimates: StratifiedEstimates | None = None
     pixel_area_m2 = source.geobox.pixel_area_m2()
-    with block_map(options.workers, options.scheduler) as map_blocks:
+    patience = Patience.of(options.wait_for_workers, "evaluate", on_step)
+    with block_map(options.workers, options.scheduler, patience) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
             tolerance, aspect = _tolerance(options.boundary_tolerance, source.geobox)

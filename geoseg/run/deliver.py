@@ -260,10 +260,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
     if not config.options.vector_formats:
         return
     class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
-    patience = Patience(
-        config.options.wait_for_workers,
-        lambda text: on_step(Step("vectorize", note=text)),
-    )
+    patience = Patience.of(config.options.wait_for_workers, "vectorize", on_step)
     frame = polygons(
         class_map,
         legend=legend,

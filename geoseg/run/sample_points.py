@@ -19,7 +19,7 @@ from geoseg.options import SampleOptions
 from geoseg.overlay.reference import check_points_suffix, places, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.cluster import block_map
+from geoseg.run.cluster import Patience, block_map
 from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
 from geoseg.storage.lock import locked_file
@@ -97,7 +97,8 @@ def sample_points(
     # From before labels are read until they are written again: none is lost between.
     with locked_file(output):
         on_step(Step("sample"))
-        drawn, legend, pixels = _draw(population, class_map, options)
+        patience = Patience.of(options.wait_for_workers, "sample", on_step)
+        drawn, legend, pixels = _draw(population, class_map, options, patience)
         columns = carry_over(output, drawn, source.geobox)
         found = _strata(drawn, legend, pixels, columns[LABELS])
         with atomic_file(output) as whole:
@@ -120,10 +121,13 @@ def sample_points(
 
 
 def _draw(
-    population: Population, class_map: Path | str, options: SampleOptions
+    population: Population,
+    class_map: Path | str,
+    options: SampleOptions,
+    patience: Patience,
 ) -> tuple[Drawn, Legend, NDArray[np.int64]]:
     """Draw points; give with them the legend and the pixels of each value 0 to 255."""
-    with block_map(options.workers, options.scheduler) as map_blocks:
+    with block_map(options.workers, options.scheduler, patience) as map_blocks:
         counts = count_classes(population, map_blocks=map_blocks)
         pixels = counts.copy()
         pixels[NODATA] = 0

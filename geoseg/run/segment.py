@@ -276,17 +276,10 @@ def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
         options.scheduler,
         device=device,
         threads=threads,
-        patience=_patience(options, "prepare", on_step),
+        patience=Patience.of(options.wait_for_workers, "prepare", on_step),
     ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
-
-
-def _patience(options: SegmentOptions, stage: str, on_step: OnStep) -> Patience:
-    """Say how long a stage waits for a worker where none is left, and that it does."""
-    return Patience(
-        options.wait_for_workers, lambda text: on_step(Step(stage, note=text))
-    )
 
 
 def _journal(config: RunConfig) -> AbstractContextManager[Journal]:
@@ -378,7 +371,7 @@ def _infer(
             client,
             tell,
             allow_missing=config.options.allow_missing,
-            patience=_patience(config.options, "infer", on_step),
+            patience=Patience.of(config.options.wait_for_workers, "infer", on_step),
         )
     config.scene.check_unchanged()
     return progress

@@ -106,7 +106,7 @@ class ToldSource(ArraySource):
 @pytest.fixture
 def three_workers():
     """Two workers with a GPU, and one without, in this process."""
-    options = {"processes": False, "threads_per_worker": 3, "dashboard_address": None}
+    options = {"processes": False, "threads_per_worker": 3, "dashboard_address": ":0"}
     with (
         LocalCluster(n_workers=2, resources={"GPU": 1}, **options) as cluster,
         Client(cluster) as client,

@@ -12,11 +12,13 @@ from threading import Timer
 
 import numpy as np
 import pytest
+from class_maps import write as write_map
 from distributed import LocalCluster
 from fakes import ArraySource, ContextPredictor
 from jobs import do, make_job, make_scene, whole
 from killed_run import SlowPredictor, killed_job
 
+import geoseg
 from geoseg.errors import ClusterError, ModelError, RunError
 from geoseg.run.cluster import Patience, map_on, open_client
 from geoseg.run.engine import run
@@ -28,7 +30,11 @@ pytestmark = pytest.mark.slow  # worker processes take seconds to start
 @pytest.fixture
 def threads():
     """One worker in a thread of this process, that can be dismissed."""
-    options = {"processes": False, "threads_per_worker": 2, "dashboard_address": "127.0.0.1:0"}
+    options = {
+        "processes": False,
+        "threads_per_worker": 2,
+        "dashboard_address": "127.0.0.1:0",
+    }
     with LocalCluster(n_workers=1, protocol="tcp://", **options) as cluster:
         yield cluster
 
@@ -82,6 +88,36 @@ def test_a_run_waits_for_its_workers_from_the_first_one_on(threads, tmp_path):
     assert progress.resumed == progress.blocks
     assert np.array_equal(found, expected)
     assert told == ["no worker is there; waiting for one, 60 s at most"] * 2
+
+
+def test_measuring_and_sampling_wait_for_workers_too(threads, tmp_path):
+    values = np.repeat([[0, 1]], 20, axis=1).repeat(20, axis=0).astype(np.uint8)
+    class_map = write_map(tmp_path / "map.tif", values)
+    threads.scale(0)
+    while threads.scheduler.workers:
+        time.sleep(0.05)
+    told = []
+
+    def listen(step):
+        if step.note:
+            told.append(step.note)
+            threads.scale(1)
+
+    how = {"scheduler": threads.scheduler_address, "wait_for_workers": 60}
+    found = geoseg.evaluate(
+        class_map,
+        class_map,
+        options=geoseg.EvaluateOptions(**how),
+        on_step=listen,
+    )
+    assert found.evaluation.accuracy.pixels == values.size
+    assert told == ["no worker is there; waiting for one, 60 s at most"]
+    drawn = geoseg.sample_points(
+        class_map,
+        tmp_path / "points.geojson",
+        options=geoseg.SampleOptions(points=10, minimum=2, **how),
+    )
+    assert sum(each.points for each in drawn) == 10
 
 
 @dataclass

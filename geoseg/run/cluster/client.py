@@ -125,12 +125,17 @@ def map_on(
 
 
 @contextmanager
-def block_map(workers: int, scheduler: str | None) -> Iterator[BlockMap]:
+def block_map(
+    workers: int = 0,
+    scheduler: str | None = None,
+    patience: Patience = NO_PATIENCE,
+) -> Iterator[BlockMap]:
     """Give what applies a function to all blocks of a map, here or on workers.
 
     Args:
         workers: Worker processes to start on this machine; 0 for none.
         scheduler: The address of a running scheduler, instead.
+        patience: How long to wait for a worker where none is left.
 
     Yields:
         `map` where there is neither.
@@ -142,5 +147,5 @@ def block_map(workers: int, scheduler: str | None) -> Iterator[BlockMap]:
     if not workers and scheduler is None:
         yield map
         return
-    with open_client(workers, scheduler) as client:
-        yield map_on(client)
+    with open_client(workers, scheduler, patience=patience) as client:
+        yield map_on(client, patience)

@@ -20,6 +20,7 @@ from distributed.comm.core import CommClosedError
 from distributed.metrics import time
 
 from geoseg.errors import ClusterError, RunError
+from geoseg.progress import OnStep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -57,6 +58,11 @@ class Patience:
     """As long as this, at most."""
     tell: Callable[[str], None] = _hush
     """Called with a sentence when the waiting begins."""
+
+    @classmethod
+    def of(cls, seconds: float, stage: str, on_step: OnStep) -> Patience:
+        """Wait so long, and say it as a note of a stage of a job."""
+        return cls(seconds, lambda text: on_step(Step(stage, note=text)))
 
 
 NO_PATIENCE = Patience()
@@ -109,6 +115,7 @@ class Watch:
         """Name the workers that there are, but for those that are given up now."""
         if self._client.status != "running":
             return []
+        there: list[str]
         try:
             there, silent = self._client.sync(_sorted, self._client, self._are_silent)
         except (OSError, CancelledError):
