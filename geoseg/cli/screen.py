@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import progress_on
 from geoseg.cli.spelling import spelled_here
+from geoseg.cli.waiting import waiting_shown
 from geoseg.errors import without_signatures
 
 if TYPE_CHECKING:
@@ -63,15 +65,23 @@ class Screen:
         self._progress = progress_on(self._console, hidden=quiet)
         self._step = self._scene = ""
         self._warned: set[str] = set()
+        self._waiting = ExitStack()
 
     def __enter__(self) -> Self:
         """Start to show progress."""
         self._progress.start()
+        if not self._quiet:
+            self._waiting.enter_context(waiting_shown(self._tell))
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         """Leave the bars as they are, full where the job is done."""
+        self._waiting.close()
         self._progress.stop(done=error is None)
+
+    def _tell(self, sentence: str) -> None:
+        words = without_signatures(spelled_here(sentence))
+        self._console.print(f"geoseg: {words}", soft_wrap=True, markup=False)
 
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""

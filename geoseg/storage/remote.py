@@ -24,6 +24,7 @@ from urllib.request import (
 )
 
 from geoseg.errors import GeosegError, InputError, SceneError
+from geoseg.storage.waiting import tell, told_if_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -153,13 +154,19 @@ def ask(request: Request) -> HTTPResponse:
         except HTTPError as error:
             if error.code not in _HICCUPS:
                 raise
+            tell(
+                f"{without_secrets(request.full_url)} answers {error.code}; it is "
+                f"asked again in {pause:g} s, three times in all"
+            )
             error.close()
         time.sleep(pause)
     return _open(request)
 
 
 def _open(request: Request) -> HTTPResponse:
-    answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
+    name = without_secrets(request.full_url)
+    with told_if_long(name, f"it is given up after {_ANSWER_S} s"):
+        answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
     return answer
 
 
@@ -171,11 +178,12 @@ def read_within(answer: HTTPResponse, size: int) -> bytes:
 
     """
     end, parts = time.monotonic() + _READ_S, list[bytes]()
-    while size > 0 and (part := answer.read1(size)):
-        parts.append(part)
-        size -= len(part)
-        if time.monotonic() > end:
-            raise TimeoutError(f"it sent too little in {_READ_S} s")
+    with told_if_long(without_secrets(answer.url), f"it is given up after {_READ_S} s"):
+        while size > 0 and (part := answer.read1(size)):
+            parts.append(part)
+            size -= len(part)
+            if time.monotonic() > end:
+                raise TimeoutError(f"it sent too little in {_READ_S} s")
     return b"".join(parts)
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from members import cut_members, sample, write_raster
 from web import served
 
+from geoseg.cli.screen import Screen
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.members import waves
+from geoseg.storage.fingerprint import take_fingerprint
 
 PROFILE = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
 
@@ -155,3 +157,33 @@ def test_secrets_of_an_address_are_not_shown(folder):
     ):
         open_scene(f"{address}/0.tif?sig=secret")
     assert "secret" not in str(refused.value)
+
+
+def test_what_is_asked_again_is_said(folder, caplog):
+    caplog.set_level("INFO", logger="geoseg")
+    with served(folder) as (address, server):
+        scene = open_scene(f"{address}/0.tif")
+        server.cuts = 1
+        scene.read(scene.window, (2, 0))
+        server.status = 503
+        with pytest.raises(SceneError, match="Error 503"):
+            take_fingerprint(f"{address}/0.tif?sig=secret")
+    broken, *busy = caplog.messages
+    assert f"{address}/0.tif cannot be read at rows 0-256" in broken
+    assert broken.endswith("; it is read again in 0.3 s, three times in all")
+    assert busy == [
+        f"{address}/0.tif answers 503; it is asked again in {pause} s, three times "
+        f"in all"
+        for pause in (0.3, 0.9)
+    ]
+
+
+def test_a_server_that_is_silent_is_told_of_while_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("geoseg.storage.waiting._LONG_S", 0.2)
+    (tmp_path / "a.tif").write_bytes(bytes(100))
+    with served(tmp_path, delay=1) as (address, _), Screen(quiet=False, as_json=False):
+        take_fingerprint(f"{address}/a.tif?sig=secret")
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told == (
+        f"geoseg: {address}/a.tif has not answered for 0.2 s; it is given up after 30 s"
+    )

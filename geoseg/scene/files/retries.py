@@ -14,9 +14,12 @@ import rasterio
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once
+from geoseg.storage.remote import without_secrets
+from geoseg.storage.waiting import tell, told_if_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 _PAUSES_S = 0.3, 2.0
 """Seconds before each time."""
@@ -41,13 +44,23 @@ def again(place: str, driver: str, read: Callable[[], Read]) -> Read:
     for pause in _PAUSES_S:
         began = time.monotonic()
         try:
-            return read()
-        except SceneError:
+            with _told(place):
+                return read()
+        except SceneError as error:
             if time.monotonic() - began > _QUICK_S:
                 raise
+            tell(f"{error}; it is read again in {pause:g} s, three times in all")
         time.sleep(pause)
         _forget(place, driver)
-    return read()
+    with _told(place):
+        return read()
+
+
+def _told(place: str) -> AbstractContextManager[None]:
+    """Say that a read takes long, which GDAL tries again by itself."""
+    return told_if_long(
+        without_secrets(place), "it is asked again and given up after a minute or two"
+    )
 
 
 def _forget(place: str, driver: str) -> None:
