@@ -66,10 +66,11 @@ if TYPE_CHECKING:
     from geoseg.storage.drivers import allow_drivers
     from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
+    from geoseg.train.calibrate import CalibratedModel, calibrate_model
     from geoseg.train.chips.dataset import ChipDataset
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
-    from geoseg.train.options import TrainOptions
+    from geoseg.train.options import CalibrateOptions, TrainOptions
     from geoseg.train.train import Trained, train
     from geoseg.vectorize.geodataframe import polygons
     from geoseg.vectorize.polygonize import vectorize
@@ -79,6 +80,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Agreement": "geoseg.diagnose.verify",
     "Assessment": "geoseg.evaluate.assessment",
+    "CalibrateOptions": "geoseg.train.options",
+    "CalibratedModel": "geoseg.train.calibrate",
     "Change": "geoseg.run.change",
     "ChangeOptions": "geoseg.options",
     "ChipDataset": "geoseg.train.chips.dataset",
@@ -127,6 +130,7 @@ _HOMES = {
     "areas": "geoseg.run.areas",
     "available_models": "geoseg.models.exchange.recipes",
     "cached_models": "geoseg.models.package.hub",
+    "calibrate_model": "geoseg.train.calibrate",
     "change": "geoseg.run.change",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
@@ -165,6 +169,8 @@ _HOMES = {
 __all__ = [
     "Agreement",
     "Assessment",
+    "CalibrateOptions",
+    "CalibratedModel",
     "Change",
     "ChangeOptions",
     "ChipDataset",
@@ -214,6 +220,7 @@ __all__ = [
     "areas",
     "available_models",
     "cached_models",
+    "calibrate_model",
     "change",
     "evaluate",
     "fully_connected_crf",

@@ -23,3 +23,19 @@ def card_of(package: ModelPackage) -> dict[str, Any]:
         ],
         "metrics": dict(package.metrics),
     }
+
+
+def calibration_of(package: ModelPackage) -> dict[str, Any] | None:
+    """Tell what a temperature does; None where there is none."""
+    found = package.reliability
+    if found is None:
+        return None
+    return {
+        "temperature": package.temperature,
+        "ground": found.ground,
+        "pixels": found.pixels,
+        "expected_calibration_error": {
+            "before": found.error_before,
+            "after": found.error_after,
+        },
+    }

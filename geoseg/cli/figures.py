@@ -14,10 +14,51 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from geoseg import Assessment, Estimate, StratifiedEstimates, Stratum
+    from geoseg import (
+        Assessment,
+        Estimate,
+        ModelPackage,
+        StratifiedEstimates,
+        Stratum,
+    )
 
 _WIDEST = 12
 """Classes of which a terminal still shows the confusion matrix."""
+
+
+def show_reliability(package: ModelPackage) -> None:
+    """Show how sure a model was of ground that it had not seen, and how often right."""
+    found = package.reliability
+    if found is None:
+        return
+    title = f"Confidence on {escape(found.ground)}, {found.pixels:,} pixels"
+    table = Table("confidence", title=title, title_justify="left")
+    for heading in ("right before", "pixels", "right after", "pixels"):
+        table.add_column(heading, justify="right")
+    before, after = (
+        {_tenth(each.confidence): each for each in bins}
+        for bins in (found.before, found.after)
+    )
+    for tenth in sorted({*before, *after}):
+        cells = [
+            text
+            for bins in (before, after)
+            for each in [bins.get(tenth)]
+            for text in (
+                (f"{each.accuracy:.1%}", f"{each.pixels:,}") if each else ("", "")
+            )
+        ]
+        table.add_row(f"{10 * tenth} to {10 * tenth + 10} %", *cells)
+    show(table)
+    show_line(
+        f"expected calibration error {found.error_before:.3f} before, "
+        f"{found.error_after:.3f} after, temperature {package.temperature:g}"
+    )
+
+
+def _tenth(confidence: float) -> int:
+    """Number the bin of a mean confidence; each takes its upper limit in."""
+    return max(math.ceil(10 * confidence) - 1, 0)
 
 
 def show_assessment(assessment: Assessment, *, quiet: bool, as_json: bool) -> None:

@@ -10,8 +10,10 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.architectures import list_architectures
+from geoseg.cli.calibrate import calibrate_model
 from geoseg.cli.cards import card_of
 from geoseg.cli.completion import models
+from geoseg.cli.figures import show_reliability
 from geoseg.cli.import_model import available_models, import_model
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
@@ -28,6 +30,7 @@ def command() -> None:
 
 
 command.add_command(available_models)
+command.add_command(calibrate_model)
 command.add_command(import_model)
 command.add_command(inspect_model)
 command.add_command(list_architectures)
@@ -96,6 +99,8 @@ def _show(package: ModelPackage) -> None:
         patch = swatch(each.colour)
         classes.add_row(str(each.id), escape(each.name), patch, each.colour)
     show(classes)
+    if package.reliability is not None:
+        show_reliability(package)
 
 
 def _bands(package: ModelPackage) -> Table:
@@ -139,6 +144,7 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
             f"{package.tile} px, overlap {package.overlap}, stride {package.stride}",
         ),
         ("activation", package.activation),
+        ("temperature", "" if package.temperature == 1 else f"{package.temperature:g}"),
         ("computed in", "" if package.precision == "any" else package.precision),
         ("trained on", package.trained_on),
         ("did", ", ".join(f"{name} {value:g}" for name, value in package.metrics)),

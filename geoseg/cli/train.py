@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.cards import calibration_of
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
@@ -73,6 +74,7 @@ def _told(trained: Trained) -> dict[str, object]:
             "pixels": accuracy.pixels,
             "f1": {each.name: v for each, v in f1},
         },
+        "calibration": calibration_of(trained.package),
         "epochs": len(trained.epochs),
         "begins_with": trained.begins_with or None,
         "labelled_pixels": {
@@ -105,4 +107,7 @@ def _show(trained: Trained) -> None:
         show_line(f"{name:<17} {value:.3f}")
     if found:
         show_line(f"over the folds    {found.overall} overall accuracy (95 %)")
-    show_line(escape(str(trained.package.path)))
+    package = trained.package
+    if package.reliability is not None:
+        show_line(f"temperature {package.temperature:g}: {package.reliability.told()}")
+    show_line(escape(str(package.path)))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from geoseg.errors import InputError
-from geoseg.geo.windows import Window, reflect
+from geoseg.geo.windows import Window
 from geoseg.predict.stitch import (
     SCORE_ONE,
     WEIGHT_ONE,
@@ -24,6 +24,7 @@ from geoseg.predict.stitch import (
 from geoseg.progress import Step
 from geoseg.run.cluster.memory import most_held, now_held, still_free
 from geoseg.run.plan import lay_tiles
+from geoseg.scene.mirrored import read_mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,7 +157,7 @@ class Comparison:
 
     def _infer(self, view: Window) -> Tensor:
         """Class probabilities ``(class, y, x)`` of a window, also beyond the scene."""
-        pixels, valid = _read(self.scene, view, self.predictor.bands)
+        pixels, valid = read_mirrored(self.scene, view, self.predictor.bands)
         return self.predictor(pixels[np.newaxis], valid[np.newaxis])[0]
 
     def _compare(
@@ -197,20 +198,6 @@ def _widened(
     start = (span[0] - margin - origin) // stride * stride + origin
     stop = -(-(span[1] + margin - origin) // stride) * stride + origin
     return start, stop
-
-
-def _read(
-    scene: Scene, view: Window, bands: tuple[int, ...]
-) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-    """Read a window that may reach outside the scene, which is mirrored there."""
-    rows = np.array(reflect(*view.rows, scene.geobox.height))
-    cols = np.array(reflect(*view.cols, scene.geobox.width))
-    inside = Window.between(
-        (int(rows.min()), int(rows.max()) + 1), (int(cols.min()), int(cols.max()) + 1)
-    )
-    pixels, valid = scene.read(inside, bands)
-    rows, cols = rows[:, np.newaxis] - inside.row, cols - inside.col
-    return pixels[:, rows, cols], valid[rows, cols]
 
 
 def _free_bytes(device: torch.device) -> int:

@@ -56,6 +56,11 @@ class ModelOptions:
         "Read a scene whose pixels are too large or too small for the model on pixels "
         "of the model's size.",
     )
+    no_calibration: bool = option(
+        False,
+        "Take the model's scores as they are, without the temperature by which "
+        "confidences are as often right as they say.",
+    )
 
     @property
     def models(self) -> tuple[str | Path, ...]:
@@ -255,7 +260,9 @@ class SegmentOptions(
             self.part(ComputeOptions),
             self.part(ExecutionOptions),
             TilingOptions(blend=self.blend),
-            ModelOptions(model=self.mask_model or ""),
+            ModelOptions(
+                model=self.mask_model or "", no_calibration=self.no_calibration
+            ),
             scene=scene,
             force=self.force,
         )

@@ -71,8 +71,9 @@ class Report:
     aoi: Mapping[str, Json] | None
     """The area of interest; None for the whole scene."""
     models: Sequence[Mapping[str, Json]]
-    """Each model: name, version, fingerprint; and, where it is normalised by the
-    scene's own statistics, these for each band."""
+    """Each model: name, version, fingerprint, the temperature that its scores were
+    divided by; and, where it is normalised by the scene's own statistics, these for
+    each band."""
     compute: Mapping[str, Json]
     """Device, precision, threads, and why they were chosen."""
     tiles: Mapping[str, int]

@@ -366,6 +366,7 @@ def _report(
                 "name": model.package.name,
                 "version": model.package.version,
                 "fingerprint": model.package.fingerprint,
+                "temperature": model.package.temperature,
                 **_attributed(model.package),
                 **statistics_record(model),
             }

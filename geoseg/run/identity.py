@@ -14,6 +14,9 @@ from geoseg.models.package.package import sha256
 from geoseg.models.package.training_vectors import VECTORS, load_vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoseg.models.package.package import ModelPackage
     from geoseg.options import SegmentOptions
     from geoseg.overlay.aoi import Aoi
     from geoseg.predict import Compute, TilePredictor
@@ -33,6 +36,7 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
     packages = [model.package for model in predictor.models]
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),
+        **_temperatures(packages),
         "test-time augmentation": predictor.augmentation,
         "CRF": f"{predictor.crf}, which decides alone" if predictor.crf else "none",
         **(
@@ -41,6 +45,12 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
             else {}
         ),
     }
+
+
+def _temperatures(packages: Sequence[ModelPackage]) -> dict[str, str]:
+    """Tell what scores are divided by; nothing where they are as they are."""
+    told = [f"{each.temperature:g}" for each in packages]
+    return {"temperature": ", ".join(told)} if set(told) != {"1"} else {}
 
 
 def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
@@ -85,4 +95,6 @@ def identify_mask(
     if masking is None or mask_run is None:
         return {}
     package = mask_run.package
-    return {"mask": f"{package.name} {package.fingerprint} {masking.values}"}
+    told = f"{package.name} {package.fingerprint} {masking.values}"
+    temperature = mask_run.predictor.models[0].package.temperature
+    return {"mask": told if temperature == 1 else f"{told}, {temperature:g}"}

@@ -82,10 +82,7 @@ def prepare(  # what segment takes, and how much may be read
     _check_formats(options.vector_formats)
     output.check()
     check_products(output, inputs, aoi_given, options)
-    scene, models = open_fitting(
-        options.models,
-        lambda needs: open_scene(inputs, options.scene, on_step, needs),
-    )
+    scene, models = _open(inputs, options, on_step)
     if options.resample:
         on_grid = on_models_grid(options.scene, models, scene)
         if on_grid != options.scene:
@@ -175,6 +172,19 @@ def prepare(  # what segment takes, and how much may be read
         masking=masking,
         mask_run=mask_run,
     )
+
+
+def _open(
+    inputs: Inputs, options: SegmentOptions, on_step: OnStep
+) -> tuple[Scene, Models]:
+    """Open scene and models, these with their temperatures or without."""
+    scene, models = open_fitting(
+        options.models,
+        lambda needs: open_scene(inputs, options.scene, on_step, needs),
+    )
+    if options.no_calibration:
+        models = [(replace(each, temperature=1.0), match) for each, match in models]
+    return scene, models
 
 
 def _mask_run(

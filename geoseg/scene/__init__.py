@@ -14,6 +14,7 @@ The rooms, in the order that an image comes together:
   several looks at one ground
 * `assemble` is what all scenes begin with: headers, a grid
 * `image` is the scene: what the rest of geoseg reads
+* `mirrored` reads windows that reach beyond a scene
 * `histograms` add up what pixels come to, in any order; `statistics` does so for a
   whole scene, and keeps it
 * `arrays` gives what is read by windows to xarray

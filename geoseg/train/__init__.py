@@ -7,6 +7,8 @@
 * `initial` is the network that a training begins with, `losses` what is made small
 * `trainer` is the loop: `validation` looks at it after each epoch, `checkpoint` keeps
   it, `curves` draw it; `held_out` measures it at last
+* `temperature` makes confidences of scores, measured on ground it was not fitted on;
+  `reliability_plot` draws that, `calibrate` gives a temperature to any package
 * `train` puts it together
 * `applicability` keeps what tells where a model applies
 * `pixelwise` fits few labels in seconds, `chips` is for people who train elsewhere

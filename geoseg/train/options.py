@@ -177,3 +177,26 @@ class TrainOptions(GroundOptions):
             raise InputError(f"the learning rate is {self.learning_rate}, not above 0")
         if not self.jitter >= 0:
             raise InputError(f"the jitter is {self.jitter}; give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateOptions:
+    """On which ground the confidences of a model are brought to what comes true."""
+
+    HEADING: ClassVar[str] = "Ground"
+
+    class_field: str | None = option(
+        None,
+        "The labels' column of classes.",
+        otherwise="class, reference or class_name",
+        holds="field",
+    )
+    held_out: str | None = option(
+        None,
+        "Look at a training's held-out blocks only, such as 0/5: what the model "
+        "learned from makes it too sure.",
+        otherwise="all labelled ground",
+        metavar="FOLD/5",
+    )
+    held_out_block: int = option(256, "Side of blocks in pixels.", least=1)
+    device: Device = option("auto", "What computes.")

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from geoseg.errors import DeviceError, InputError, OutputError, PlanError
+from geoseg.errors import (
+    DeviceError,
+    InputError,
+    LabelsError,
+    OutputError,
+    PlanError,
+)
 from geoseg.models.networks.network import load_network, save_package, tile_stride
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.new_card import describe
@@ -31,12 +37,19 @@ from geoseg.train.dataset import (
     prepare_dataset,
 )
 from geoseg.train.ground import with_features
-from geoseg.train.held_out import measure, predict_blocks
+from geoseg.train.held_out import measure, predict_labelled
 from geoseg.train.initial import begin
 from geoseg.train.options import TrainOptions
 from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
 from geoseg.train.pixelwise.heads import WINDOWS
 from geoseg.train.pixelwise.labelled import is_sparse
+from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
+from geoseg.train.temperature import (
+    SeenPixels,
+    calibration_told,
+    fit_in_turn,
+    fit_on_other_ground,
+)
 from geoseg.train.trainer import Trainer, TrainSettings, carry_on
 from geoseg.train.validation import Validation
 
@@ -44,9 +57,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from geoseg.evaluate import Accuracy
+    from geoseg.geo.splits import Split
     from geoseg.models.package.card import Card
     from geoseg.train.pixelwise.choose import CrossValidated
+    from geoseg.train.temperature import FittedTemperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +190,7 @@ def _train(
                 f"smaller `batch` or `chip`"
             ) from error
         best = checkpoint.best(trainer)
-        return _finish(best.cpu(), card, dataset, checkpoint, stride)
+        return _finish(best.cpu(), card, dataset, checkpoint, on_step)
 
 
 def _is_pixelwise(given: Given, options: TrainOptions) -> bool:
@@ -277,20 +294,18 @@ def _finish(
     card: Card,
     dataset: TrainingData,
     checkpoint: Checkpoint,
-    stride: int,
+    on_step: OnStep,
 ) -> Trained:
     """Store the network, measure what was stored, and let it appear."""
     network = network.float().eval()
+    stride = tile_stride(network)
     folder = checkpoint.package
     save_package(folder, network, card)
     vectors = training_vectors(*dataset.training_pixels(), dataset.options.seed)
     if vectors is not None:
         vectors.save(folder)
     stored = load_network(load_package(folder))
-    found = [
-        predict_blocks(stored, image, split, stride)
-        for image, split in zip(dataset.images(), dataset.held_out, strict=True)
-    ]
+    found, seen = _predict(stored, dataset, dataset.held_out, stride)
     accuracy = measure(dataset.truth(dataset.held_out), found, dataset.legend)
     done = Trained(
         load_package(folder),
@@ -300,12 +315,22 @@ def _finish(
         begins_with=card.pretrained_source,
         labelled=dataset.labelled,
     )
+    try:
+        fitted = _fit_temperature(stored, dataset, seen, stride)
+    except LabelsError as error:
+        told = f"confidences are not calibrated: {error}"
+        done = replace(done, warnings=(*done.warnings, told))
+        on_step(Step("prepare", warnings=(told,)))
+    else:
+        card = fitted.on(card)
+        draw_reliability(folder / DIAGRAM, fitted.reliability, fitted.temperature)
     figures = {k: round(v, 4) for k, v in done.figures().items() if np.isfinite(v)}
     save_package(folder, network, replace(card, metrics=tuple(figures.items())))
     (folder / "accuracy.json").write_text(
         json.dumps(
             {
                 **figures,
+                **calibration_told(card),
                 "classes": [each.name for each in dataset.legend],
                 "confusion": accuracy.matrix.tolist(),
             },
@@ -325,3 +350,41 @@ def _finish(
     )
     checkpoint.deliver()
     return replace(done, package=load_package(checkpoint.output))
+
+
+def _predict(
+    network: torch.nn.Module,
+    dataset: TrainingData,
+    splits: Sequence[Split],
+    stride: int,
+) -> tuple[list[NDArray[np.uint8]], SeenPixels]:
+    """Predict blocks of each scene: all pixels' channels, labelled ones' logits."""
+    found, seen = [], list[SeenPixels]()
+    for ground, image, split in zip(
+        dataset.grounds, dataset.images(), splits, strict=True
+    ):
+        predicted, blocks = predict_labelled(
+            network, image, ground.labels, split, stride
+        )
+        found.append(predicted)
+        seen += blocks
+    return found, SeenPixels.of_blocks(seen)
+
+
+def _fit_temperature(
+    network: torch.nn.Module, dataset: TrainingData, seen: SeenPixels, stride: int
+) -> FittedTemperature:
+    """Fit a temperature on ground that the figures it is told with are not of.
+
+    That is the fold on which epochs were compared; where there is none, each held-out
+    block is measured by the temperature of the others.
+
+    Raises:
+        LabelsError: None can be fitted.
+
+    """
+    ground = f"held-out blocks, fold {dataset.options.fold}"
+    if not dataset.options.patience:
+        return fit_in_turn(seen, dataset.legend, ground)
+    _, known = _predict(network, dataset, dataset.validated, stride)
+    return fit_on_other_ground(known, seen, dataset.legend, ground)

@@ -36,7 +36,7 @@ def give_logits(network: nn.Module, card: Card) -> nn.Module:
     def change(_: nn.Module, __: Any, output: Tensor) -> Tensor:  # noqa: ANN401  # what a hook is given
         return to_logits(output, card)
 
-    if card.activation != "softmax" or card.channels:
+    if card.activation != "softmax" or card.channels or card.temperature != 1:
         network.register_forward_hook(change)
     return network
 
@@ -46,7 +46,7 @@ def to_logits(output: Tensor, card: Card) -> Tensor:
 
     Args:
         output: Shape ``(tile, channel, y, x)``.
-        card: Activation, classes and the channel of each.
+        card: Activation, temperature, classes and the channel of each.
 
     Returns:
         Shape ``(tile, class, y, x)``: the softmax of it is the probabilities. Of a
@@ -60,6 +60,8 @@ def to_logits(output: Tensor, card: Card) -> Tensor:
         output = _log(output.float())
     elif card.activation == "sigmoid":
         output = torch.cat((torch.zeros_like(output), output), dim=1)
+    if card.temperature != 1:
+        output = output / card.temperature
     return output[:, list(card.channels)] if card.channels else output
 
 

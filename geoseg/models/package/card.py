@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from geoseg.geo.legend import Legend
+    from geoseg.models.package.reliability import Reliability
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
@@ -125,6 +126,12 @@ class Card:
     precision: Precision = "any"
     """What it is computed in where nobody says: ``float32`` where less would give
     other classes than its authors get, ``any`` for what is fast and safe here."""
+    temperature: float = 1.0
+    """What logits are divided by before the softmax, so that confidences are how often
+    classes are right: Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern
+    neural networks, ICML."""
+    reliability: Reliability | None = None
+    """How sure it was of ground that it had not seen; None where nobody measured."""
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -175,6 +182,8 @@ def check_card(card: Card) -> None:
             f"the ground sample distance is {card.gsd_m} m with a tolerance of "
             f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to below 1"
         )
+    if not 0 < card.temperature < math.inf:
+        raise ModelError(f"its temperature is {card.temperature}, not above 0")
     if len(card.legend) < TWO:
         (only,) = card.legend
         raise ModelError(

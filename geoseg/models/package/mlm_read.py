@@ -27,6 +27,7 @@ from geoseg.models.package.card import (
     check_card,
     check_count,
 )
+from geoseg.models.package.reliability import CALIBRATION, TEMPERATURE, Reliability
 from geoseg.options import GSD_TOLERANCE, Normalise
 
 if TYPE_CHECKING:
@@ -126,6 +127,10 @@ def _parse(
         ),
         precision=_one_of(
             "geoseg:precision", own.get("geoseg:precision", "any"), PRECISIONS
+        ),
+        temperature=_temperature(given),
+        reliability=(
+            Reliability.of_item(own[CALIBRATION]) if CALIBRATION in own else None
         ),
     )
     _one_of("geoseg:padding", own.get("geoseg:padding", PADDING), (PADDING,))
@@ -260,6 +265,14 @@ def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
     legend = Legend(tuple(entries[channel] for channel in channels))
     in_order = channels == list(range(len(entries)))
     return legend, () if in_order else tuple(channels)
+
+
+def _temperature(given: ModelOutput) -> float:
+    """Read what the output is divided by; what others do to theirs is not read."""
+    told = given.properties.get("post_processing_function") or {}
+    if told.get("format") != TEMPERATURE:
+        return 1.0
+    return float(told["expression"]["temperature"])
 
 
 def _check_once(where: str, names: list[str]) -> None:

@@ -17,6 +17,7 @@ from pystac.extensions.mlm import (
     MLMExtension,
     ModelInput,
     ModelOutput,
+    ProcessingExpression,
     ResultStructure,
     TaskType,
     ValueScaling,
@@ -27,6 +28,7 @@ from pystac.extensions.raster import DataType
 from geoseg.geo.stac import ALWAYS
 from geoseg.models.package.card import PADDING, SCENE_STATISTICS, check_card
 from geoseg.models.package.naming import check_name, plain_name
+from geoseg.models.package.reliability import CALIBRATION, post_processing
 
 if TYPE_CHECKING:
     from geoseg.models.package.card import Artifact, Card, InputBand, Training
@@ -121,6 +123,7 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
             **_provenance(card),
             **({} if card.precision == "any" else {"geoseg:precision": card.precision}),
             "geoseg:metrics": dict(card.metrics),
+            **({CALIBRATION: card.reliability.to_item()} if card.reliability else {}),
             **({} if training else ALWAYS),
         },
         stac_extensions=list(_EXTENSIONS),
@@ -196,6 +199,11 @@ def _output(card: Card) -> ModelOutput:
             )
             for _, each in in_channel_order
         ],
+        post_processing_function=(
+            None
+            if card.temperature == 1
+            else ProcessingExpression(post_processing(card.temperature))
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from geoseg.errors import LabelsError
 from geoseg.evaluate import Accuracy, total
 from geoseg.train.pixelwise.ground_folds import draw_folds
 from geoseg.train.pixelwise.heads import Recipe, fit_classifier
+from geoseg.train.temperature import SeenPixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _DRAWS = 3
 """How often folds are drawn to compare recipes, where pixels are few."""
+_LEAST = 1e-4
+"""No probability is below this: that of a class that no tree votes for."""
 _MANY = 500
 """Pixels from which one draw of folds tells enough."""
 
@@ -140,6 +143,32 @@ def cross_validate(
     return CrossValidated(
         chosen, tuple(ranked), tuple(Accuracy(legend, each) for each in matrices)
     )
+
+
+def predict_held_out(  # what cross_validate takes
+    recipe: Recipe,
+    features: NDArray[np.float32],
+    channels: NDArray[np.uint8],
+    cells: NDArray[np.int64],
+    legend: Legend,
+    seed: int,
+) -> SeenPixels:
+    """Give each pixel the logits of a classifier fitted on the other folds.
+
+    Folds are those of the first draw of `cross_validate`.
+    """
+    folds = draw_folds(cells, channels, seed)
+    likely = np.zeros((len(channels), len(legend)))
+    for number in np.unique(folds):
+        away = folds == number
+        learned = np.unique(channels[~away])
+        if len(learned) == 1:
+            likely[away, learned[0]] = 1
+            continue
+        fitted = fit_classifier(recipe, features[~away], channels[~away], seed)
+        likely[np.ix_(away, learned)] = fitted.predict_proba(features[away])
+    logits = np.log(np.maximum(likely, _LEAST)).astype(np.float32)
+    return SeenPixels(logits, channels, folds)
 
 
 def band_importance(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import DiskError, InputError, ModelError
+from geoseg.errors import DiskError, InputError, LabelsError, ModelError
 from geoseg.geo.embeddings import MANY
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import ContextFeatures
@@ -25,6 +25,7 @@ from geoseg.train.pixelwise.choose import (
     CrossValidated,
     band_importance,
     cross_validate,
+    predict_held_out,
 )
 from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
 from geoseg.train.pixelwise.heads import (
@@ -35,6 +36,8 @@ from geoseg.train.pixelwise.heads import (
     to_network,
 )
 from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
+from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
+from geoseg.train.temperature import SeenPixels, calibration_told, fit_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,15 +137,22 @@ def fit_pixels(
         band_importance(fitted, own, channels, count, options.seed),
     )
     network = to_network(found.chosen, fitted, count, len(legend))
-    warnings = (*given.warnings, NO_SAMPLE)
-    on_step(Step("prepare", warnings=warnings))
     card = _card(network, given, pixels, found, output)
+    held_out = predict_held_out(
+        found.chosen, own, channels, cells[some], legend, options.seed
+    )
+    card, uncalibrated = _calibrated(card, held_out)
+    warnings = (*given.warnings, NO_SAMPLE, *uncalibrated)
+    on_step(Step("prepare", warnings=warnings))
     with _appearing(output) as folder:
         save_package(folder, network, card, half=False)
         if vectors is not None:
             vectors.save(folder)
-        figures = json.dumps(_figures(found, names), indent=2) + "\n"
-        (folder / "accuracy.json").write_text(figures, encoding="utf-8")
+        if card.reliability is not None:
+            draw_reliability(folder / DIAGRAM, card.reliability, card.temperature)
+        figures = {**_figures(found, names), **calibration_told(card)}
+        text = json.dumps(figures, indent=2) + "\n"
+        (folder / "accuracy.json").write_text(text, encoding="utf-8")
     return FittedPixels(load_package(output), found, counts, warnings)
 
 
@@ -154,6 +164,15 @@ def _features_to_try(given: Given, options: TrainOptions) -> str | None:
     """
     many = options.architecture is None and len(given.bands) > MANY
     return "pixel" if many else options.architecture
+
+
+def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]]:
+    """Give the card a temperature, or say why there is none."""
+    try:
+        fitted = fit_in_turn(held_out, card.legend, "labelled pixels of other folds")
+    except LabelsError as error:
+        return card, (f"confidences are not calibrated: {error}",)
+    return fitted.on(card), ()
 
 
 def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:

@@ -1,0 +1,74 @@
+"""geoseg models calibrate: confidences that are as often right as they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+import geoseg
+from geoseg.cli.cards import card_of
+from geoseg.cli.completion import any_place, models
+from geoseg.cli.figures import show_reliability
+from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.paper import say, show_json
+from geoseg.cli.screen import Screen
+from geoseg.cli.values import a_path, a_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("calibrate")
+@click.argument("model", shell_complete=models)
+@click.argument("scene", type=any_place)
+@click.option(
+    "--labels",
+    type=a_place,
+    required=True,
+    help="Polygons, lines, points or a raster of the model's classes, in any CRS.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=a_path,
+    help="Folder of a new package to make [default: MODEL itself is changed].",
+)
+@flags_of(geoseg.CalibrateOptions)
+@reporting
+def calibrate_model(  # arguments and flags
+    model: str,
+    scene: str,
+    labels: str,
+    output: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of CalibrateOptions
+) -> None:
+    """Fit a temperature of MODEL's scores on the labelled ground of SCENE, and keep it.
+
+    \b
+    For example:
+      geoseg models calibrate my_model/ scene.tif --labels labels.gpkg
+      geoseg models calibrate dynamic-world s2.tif --labels l.gpkg -o calibrated/
+
+    Take ground that the model did not learn from. Scores are divided by the temperature
+    before the softmax, so that of pixels with a confidence of 80 percent about 80
+    percent are right. What is shown of each block is by the temperature of the others.
+    """
+    options = options_of(geoseg.CalibrateOptions, flags)
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        found = geoseg.calibrate_model(
+            model,
+            scene,
+            labels,
+            output=output,
+            options=options,
+            on_step=screen.show_step,
+        )
+    if as_json:
+        show_json({**card_of(found.package), "warnings": list(found.warnings)})
+    elif not quiet:
+        show_reliability(found.package)
+        say(f"{found.package.name} is in {found.package.path}")
