@@ -341,9 +341,10 @@ All five folds pooled, each predicted by the network that did not see it:
 
 ### How sure it is
 
-On the labelled pixels of fold {fold}, tile by tile with the ground around them, each block
-measured by the temperature of the others (`geoseg models calibrate`): the temperature is
-{temperature:g}, the expected calibration error {after:.4f} with it and {before:.4f} without.
+On the labelled pixels of fold {fold}, tile by tile with the ground around them, each
+block measured by the temperature of the others (`geoseg models calibrate`): the
+temperature is {temperature:g}, the expected calibration error {after:.4f} with it and
+{before:.4f} without.
 
 ![confidence beside the share that is right, before and after](reliability.png)
 

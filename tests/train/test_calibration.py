@@ -295,8 +295,8 @@ def test_members_of_an_ensemble_have_their_own_temperatures(package, ground, tmp
 
 QUICK = geoseg.TrainOptions(
     encoder="resnet18", encoder_weights="none", architecture="Unet",
-    block=32, gap=2, chip=32, tile=64, epochs=1, steps=12, batch=4, device="cpu",
-    precision="float32", learning_rate=0.01,
+    block=32, gap=2, chip=32, tile=64, epochs=1, steps=30, batch=4, device="cpu",
+    precision="float32", learning_rate=0.003,
 )  # fmt: skip
 
 

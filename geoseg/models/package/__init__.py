@@ -11,6 +11,6 @@
   `onnx_metadata` and a `trial` say what they show of themselves, `network_config` what
   is still unsaid
 * `scaling` is how bands are brought to what the network was trained on
-* `training_vectors` are pixels that it learned from; `reliability` is how sure it was of
-  others, and how often right
+* `training_vectors` are pixels that it learned from; `reliability` is how sure it was
+  of others, and how often right
 """
