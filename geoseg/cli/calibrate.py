@@ -10,10 +10,10 @@ import geoseg
 from geoseg.cli.cards import card_of
 from geoseg.cli.completion import any_place, models
 from geoseg.cli.figures import show_reliability
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.labelled import LabelsOptions
+from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.paper import say, show_json
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_path, a_place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +22,12 @@ if TYPE_CHECKING:
 @click.command("calibrate")
 @click.argument("model", shell_complete=models)
 @click.argument("scene", type=any_place)
-@click.option(
-    "--labels",
-    type=a_place,
-    required=True,
-    help="Polygons, lines, points or a raster of the model's classes, in any CRS.",
+@writing(
+    "Folder of a new package to make.",
+    required=False,
+    otherwise="MODEL itself is changed",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=a_path,
-    help="Folder of a new package to make [default: MODEL itself is changed].",
-)
+@flags_of(LabelsOptions, required=("labels",))
 @flags_of(geoseg.CalibrateOptions)
 @reporting
 def calibrate_model(  # arguments and flags
