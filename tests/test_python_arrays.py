@@ -122,6 +122,66 @@ def test_a_scene_and_an_array_are_segmented_as_their_file_is(scene, report, tmp_
                 )
 
 
+def test_questions_of_a_scene_and_of_an_array_are_answered_as_of_their_file(scene):
+    opened, options = geoseg.open_scene(scene), geoseg.SegmentOptions(**QUICK)
+    asked = geoseg.info(scene)
+    with rioxarray.open_rasterio(scene) as stored:
+        stored.name = scene.stem
+        images = [opened, stored]
+        for image in images:
+            found = geoseg.info(image)
+            assert (found.bands, found.transform) == (asked.bands, asked.transform)
+        wanted = geoseg.plan(scene, options=options)
+        each = geoseg.plan_each([opened], options=options)
+        assert each[scene.stem].tiles == wanted.tiles
+        counts = geoseg.plan(stored, options=options)
+        assert (counts.tiles, counts.map_pixels) == (wanted.tiles, wanted.map_pixels)
+
+
+def test_scenes_and_arrays_are_mapped_each_by_itself_under_their_names(
+    scene, report, tmp_path
+):
+    with rioxarray.open_rasterio(scene) as stored:
+        stored.name = "array"
+        images = [geoseg.open_scene(scene), stored]
+        options = geoseg.SegmentOptions(device="cpu", formats="none")
+        made = geoseg.segment_each(images, tmp_path, options=options)
+        assert list(made) == [scene.stem, "array"]
+        for each in made.values():
+            found = pixels(each.products["landcover"])
+            assert np.array_equal(found, pixels(report.products["landcover"]))
+        with pytest.raises(InputError, match="would share the folder"):
+            geoseg.segment_each([images[0], scene], tmp_path, options=options)
+
+
+def test_an_array_is_evaluated_as_its_file_is(report):
+    path = report.products["landcover"]
+    shifted = report.open().load().copy(deep=True)
+    shifted[:, :50] = shifted[:, 50:100].to_numpy()
+    found, of_file = geoseg.evaluate(shifted, path), geoseg.evaluate(path, shifted)
+    mine, other = found.evaluation.accuracy, of_file.evaluation.accuracy
+    assert np.array_equal(mine.matrix, other.matrix.T)
+    there = pixels(path)[0] != 255
+    same = (shifted.to_numpy() == pixels(path)[0])[there].sum()
+    assert np.trace(mine.matrix) == same
+    assert found.class_map == of_file.reference == "an array"
+
+
+def test_a_mosaic_of_files_with_other_scales_is_an_array_in_their_unit(tmp_path):
+    for name, col, scale, offset in (("a", 0, 0.1, 0), ("b", 8, 0.2, -1)):
+        place = rasterio.Affine(10, 0, 500_000 + 10 * col, 0, -10, 5_900_000)
+        with rasterio.open(
+            tmp_path / f"{name}.tif", "w", driver="GTiff", width=8, height=8, count=1,
+            dtype="uint16", crs="EPSG:32633", transform=place, nodata=0,
+        ) as file:  # fmt: skip
+            file.write(np.full((1, 8, 8), 10, np.uint16))
+            file.scales, file.offsets = (scale,), (offset,)
+    array = geoseg.open_scene([tmp_path / "a.tif", tmp_path / "b.tif"]).to_xarray()
+    assert "scale" not in array.coords
+    assert np.allclose(array[0, :, :8], 10 * 0.1)
+    assert np.allclose(array[0, :, 8:], 10 * 0.2 - 1)
+
+
 def test_the_plane_of_an_array_is_that_of_its_scene(scene):
     opened = geoseg.open_scene(scene)
     array = opened.to_xarray()

@@ -23,9 +23,9 @@ from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.predict.normalise import bytes_to_measure, estimated
+from geoseg.run.arrays import as_inputs, each_as_inputs
 from geoseg.run.cluster.memory import most_held, still_free
 from geoseg.run.resolve import prepare
-from geoseg.run.scene_names import named_apart
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.overlay.aoi import Area
+    from geoseg.run.arrays import Image
     from geoseg.scene import Inputs
 
 
@@ -95,7 +96,7 @@ class Forecast:
 
 
 def plan(
-    scene: Inputs,
+    scene: Image,
     output: Path | str | None = None,
     *,
     aoi: Area | None = None,
@@ -106,8 +107,7 @@ def plan(
     """Return what `geoseg.segment` with the same arguments will cost; map nothing.
 
     Args:
-        scene: Rasters with the bands that the model needs: files, folders, patterns,
-            lists, URLs; several become one mosaic.
+        scene: What to map, as `geoseg.segment` takes it.
         output: The directory for the products; nothing is written. It is not looked at
             where None.
         aoi: The area, as `geoseg.segment` takes it; the whole scene where None.
@@ -123,7 +123,19 @@ def plan(
     """
     if field is not None and aoi is None:
         raise InputError("`field` needs the features of an `aoi`")
-    options, place = options or SegmentOptions(), Output.of(output or gettempdir())
+    with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
+        return _forecast(inputs, output, (aoi, field), chosen, exact=exact)
+
+
+def _forecast(
+    scene: Inputs,
+    output: Path | str | None,
+    features_of: tuple[Area | None, str | None],
+    options: SegmentOptions,
+    *,
+    exact: bool,
+) -> Forecast:
+    (aoi, field), place = features_of, Output.of(output or gettempdir())
     config = prepare(scene, place, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     for_each = seconds_per_tile(config)
@@ -165,7 +177,7 @@ def plan(
 
 
 def plan_each(
-    scenes: Sequence[Path | str],
+    scenes: Sequence[Image],
     output: Path | str | None = None,
     *,
     aoi: Area | None = None,
@@ -188,14 +200,11 @@ def plan_each(
         InputError: Something given cannot be used.
 
     """
-    options, folder = (
-        options or SegmentOptions(),
-        str(output or gettempdir()).rstrip("/"),
-    )
-    forecasts = {}
-    for name, scene in named_apart(scenes).items():
-        chosen = options.below(name)
-        forecasts[name] = plan(
-            scene, f"{folder}/{name}", aoi=aoi, options=chosen, exact=exact
-        )
-    return forecasts
+    folder = str(output or gettempdir()).rstrip("/")
+    with each_as_inputs(scenes, options or SegmentOptions()) as given:
+        return {
+            name: _forecast(
+                inputs, f"{folder}/{name}", (aoi, None), chosen, exact=exact
+            )
+            for name, (inputs, chosen) in given.items()
+        }

@@ -18,7 +18,8 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.report.components import principal_components
 from geoseg.report.footprints import Footprints, write_footprints
-from geoseg.scene import open_scene
+from geoseg.run.arrays import as_files
+from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.statistics import bytes_to_read, measure
 from geoseg.storage.authorship import check_names
 from geoseg.storage.staging import check_folder
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from geoseg.models.package.package import ModelPackage
     from geoseg.overlay.aoi import Area
-    from geoseg.scene import Inputs, Needs, Scene, SceneOptions
+    from geoseg.run.arrays import Image
+    from geoseg.scene import Inputs, Needs, Scene
 
 
 _LOOK = 512
@@ -143,7 +145,7 @@ class SceneDescription:
 
 
 def info(  # noqa: PLR0913  # each is a question of its own
-    scene: Inputs,
+    scene: Image,
     *,
     options: SceneOptions | None = None,
     model: str | Path | None = None,
@@ -155,7 +157,8 @@ def info(  # noqa: PLR0913  # each is a question of its own
     """Return what geoseg sees in a scene; map nothing.
 
     Args:
-        scene: Files, folders, patterns, lists or URLs, as `geoseg.segment` takes them.
+        scene: Files, folders, patterns, lists or URLs, a `geoseg.Scene` or an array, as
+            `geoseg.segment` takes them.
         options: How to read them.
         model: A model that is to map it: whether it fits, and how.
         aoi: An area of interest for the picture.
@@ -172,6 +175,19 @@ def info(  # noqa: PLR0913  # each is a question of its own
     if plot is not None:
         check_names(plot)
         check_folder(plot.parent)
+    with as_files(scene, options or SceneOptions()) as (inputs, how):
+        return _describe(inputs, how, (model, aoi, plot), on_step, exact=exact)
+
+
+def _describe(
+    scene: Inputs,
+    options: SceneOptions,
+    asked: tuple[str | Path | None, Area | None, Path | None],
+    on_step: OnStep,
+    *,
+    exact: bool,
+) -> SceneDescription:
+    model, aoi, plot = asked
     for package in [None] if model is None else candidates(model):
         opened = open_scene(scene, options, on_step, _needs(package))
         fit = None if package is None else _fit(package, opened, str(model))

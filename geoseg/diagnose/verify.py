@@ -23,13 +23,15 @@ from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
 from geoseg.predict import TilePredictor, probe, resolve_compute
 from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.scene import Scene, open_scene
+from geoseg.run.arrays import as_files
+from geoseg.scene import Scene, SceneOptions, open_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from geoseg.options import Blend
+    from geoseg.run.arrays import Image
 _SIDE = 1024
 """The side of the window in the scene's middle that is taken where none is given."""
 
@@ -83,7 +85,7 @@ class Verification:
 
 def verify(
     model: Path | str,
-    scene: Path | str,
+    scene: Image,
     *,
     aoi: Area | None = None,
     options: VerifyOptions | None = None,
@@ -93,7 +95,8 @@ def verify(
 
     Args:
         model: The name of a model that ships, or the directory of a package.
-        scene: A raster with the bands that the model needs.
+        scene: An image with the bands that the model needs, as `geoseg.segment` takes
+            one.
         aoi: Polygons to compare in, instead of a window.
         options: Where, and with which tiles, blends, device and precision.
         on_step: Called as the job gets on, from the calling thread.
@@ -103,10 +106,21 @@ def verify(
             memory in one piece; the message says which one does.
 
     """
-    options = options or VerifyOptions()
     on_step(Step("measure"))
     package = load_package(model)
-    source = open_scene(scene, needs=bands_needed([package]))
+    with as_files(scene, SceneOptions()) as (inputs, how):
+        source = open_scene(inputs, how, needs=bands_needed([package]))
+        return _verify(package, source, aoi, options or VerifyOptions(), on_step)
+
+
+def _verify(
+    package: ModelPackage,
+    source: Scene,
+    aoi: Area | None,
+    options: VerifyOptions,
+    on_step: OnStep,
+) -> Verification:
+    scene = source.place
     match = find_bands(package, source)
     source = in_models_unit([(package, match)], source)
     tile, overlap = _asked(package, options)

@@ -29,6 +29,7 @@ from geoseg.overlay.aoi import Area, Zones, read_zones, told
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
+from geoseg.run.arrays import map_file, named
 from geoseg.run.assess import beside_map
 from geoseg.run.cluster import block_map
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
@@ -124,11 +125,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
             read = (class_map, zones, reference, confidence)
             _check_target(target, read, overwrite=overwrite)
             stack.enter_context(locked_file(target))
-        file = class_map
-        if not isinstance(file, str | Path):
-            from geoseg.raster.arrays import as_file  # noqa: PLC0415  # xarray alone
-
-            file = stack.enter_context(as_file(file))
+        file = stack.enter_context(map_file(class_map))
         source = ClassMap.open(file, band=band)
         on_step(Step("areas"))
         legend = source.legend()
@@ -141,7 +138,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
         if reference is not None:
             estimates = _estimates(Path(reference), source, where, found)
         result = ZoneAreas(
-            class_map="an array" if file is not class_map else str(class_map),
+            class_map=named(class_map),
             zones=None if zones is None else told(zones),
             rows=tuple(_rows(where, legend, found, estimates)),
             output=None if target is None else str(target),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import rasterio
 
 from geoseg.errors import SceneError, brief
 from geoseg.geo.cf import geobox_of
+from geoseg.run.scene_names import named_apart
 from geoseg.scene import Scene, SceneOptions
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from geoseg.options import SegmentOptions
     from geoseg.scene import Inputs
 
+Image: TypeAlias = "Inputs | Scene | xr.DataArray"
+"""What people may give as one image."""
 _ROWS = 1024
 """Rows of an array that are computed and written at a time."""
 _AXES = 3
@@ -34,18 +37,48 @@ _FOLDER = "geoseg-array-"
 
 @contextmanager
 def as_inputs(
-    image: Inputs | Scene | xr.DataArray, options: SegmentOptions
+    image: Image, options: SegmentOptions
 ) -> Iterator[tuple[Inputs, SegmentOptions]]:
-    """Give what a run reads: files as they are, a scene's files, or an array's file.
+    """Give what a run reads: see `as_files`; a run over an array begins anew."""
+    with as_files(image, options.scene) as (inputs, scene):
+        restart = options.restart or is_temporary(str(inputs))
+        yield inputs, replace(options, scene=scene, restart=restart)
+
+
+@contextmanager
+def each_as_inputs(
+    images: Sequence[Image], options: SegmentOptions
+) -> Iterator[dict[str, tuple[Inputs, SegmentOptions]]]:
+    """Give what runs read that are one call, by names that no two of them share.
+
+    Raises:
+        InputError: There is no image, one has no name, or two have the same.
+
+    """
+    with ExitStack() as stack:
+        given = [stack.enter_context(as_inputs(image, options)) for image in images]
+        places = [
+            image.name if isinstance(image, Scene) else inputs
+            for image, (inputs, _) in zip(images, given, strict=True)
+        ]
+        chosen = dict(zip(named_apart(places), given, strict=True))
+        yield {name: (at, own.below(name)) for name, (at, own) in chosen.items()}
+
+
+@contextmanager
+def as_files(
+    image: Image, options: SceneOptions
+) -> Iterator[tuple[Inputs, SceneOptions]]:
+    """Give files as they are, a scene's files, or an array's file, and how to read it.
 
     An array is written to a temporary GeoTIFF with its grid, dtype, band names and
-    nodata, a thousand rows at a time; a run over it begins anew each time.
+    nodata, a thousand rows at a time.
     """
     if isinstance(image, str | Path | Sequence):
         yield image, options
     elif isinstance(image, Scene):
-        plain = options.scene == SceneOptions()
-        yield image.inputs, replace(options, scene=image.options) if plain else options
+        plain = options == SceneOptions()
+        yield image.inputs, image.options if plain else options
     elif not hasattr(image, "dims"):
         raise SceneError(
             f"scene is {brief(image)}; give paths, patterns or URLs, a geoseg.Scene or "
@@ -55,7 +88,29 @@ def as_inputs(
         with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
             path = Path(folder, f"{image.name or 'array'}.tif".replace("/", "_"))
             _write(path, image)
-            yield path, replace(options, restart=True)
+            yield path, options
+
+
+@contextmanager
+def map_file(class_map: Path | str | xr.DataArray) -> Iterator[Path | str]:
+    """Give the file of a class map; of an array a temporary one.
+
+    Raises:
+        InputError: See `geoseg.raster.arrays.ArrayMap.of`.
+
+    """
+    if isinstance(class_map, str | Path):
+        yield class_map
+        return
+    from geoseg.raster.arrays import as_file  # noqa: PLC0415  # xarray alone
+
+    with as_file(class_map) as file:
+        yield file
+
+
+def named(class_map: Path | str | xr.DataArray) -> str:
+    """Name a class map in a report."""
+    return str(class_map) if isinstance(class_map, str | Path) else "an array"
 
 
 def is_temporary(place: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.assessment import Assessment
@@ -20,12 +20,15 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
+from geoseg.run.arrays import map_file, named
 from geoseg.run.cluster import Patience, block_map
 from geoseg.scene import absolute
 from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
+    from xarray import DataArray
+
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
@@ -41,8 +44,8 @@ _WIDEST = 50
 
 
 def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
-    class_map: Path | str,
-    reference: Path | str,
+    class_map: Path | str | DataArray,
+    reference: Path | str | DataArray,
     *,
     band: int | None = None,
     confidence: Path | str | None = None,
@@ -56,8 +59,10 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     """Measure how well a map agrees with a reference.
 
     Args:
-        class_map: A raster of classes, as `geoseg.vectorize` takes it.
-        reference: Polygons, points or a class raster, in any CRS and on any grid.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it; or a DataArray
+            of class ids, as `geoseg.polygons` takes it.
+        reference: Polygons, points or a class raster, in any CRS and on any grid; or
+            a DataArray, as above.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the map's pixels, in percent; ``confidence.tif``
             beside the map where none is given and it is there.
@@ -84,8 +89,40 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     options = options or EvaluateOptions()
     if strata is not None:
         options = replace(options, stratified=True)
-    read = (class_map, reference, confidence, within, strata)
+    given = (class_map, reference, confidence, within, strata)
+    read = [each for each in given if isinstance(each, str | Path)]
     check_products(output, read, overwrite=overwrite)
+    beside = _Beside(band, confidence, within, strata)
+    with map_file(class_map) as map_place, map_file(reference) as reference_place:
+        found = _assess(map_place, reference_place, beside, options, on_step)
+    assessment = replace(
+        found,
+        class_map=without_secrets(named(class_map)),
+        reference=without_secrets(named(reference)),
+        products=product_paths(output),
+    )
+    write_assessment(assessment)
+    return assessment
+
+
+class _Beside(NamedTuple):
+    """What is given beside a map and a reference: see `evaluate`."""
+
+    band: int | None
+    confidence: Path | str | None
+    within: Path | str | None
+    strata: Path | str | None
+
+
+def _assess(
+    class_map: Path | str,
+    reference: Path | str,
+    beside: _Beside,
+    options: EvaluateOptions,
+    on_step: OnStep,
+) -> Assessment:
+    """Compare a map with a reference; nothing is written."""
+    band, confidence, within, strata = beside
     if options.scheduler is not None:
         class_map, reference = absolute(class_map), absolute(reference)
         confidence = confidence and absolute(confidence)
@@ -137,18 +174,16 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
         else:
             at = Comparison(source, legend, sure, inside, map_blocks)
             evaluation, more = at.points(truth)
-    assessment = Assessment(
-        class_map=without_secrets(class_map),
-        reference=without_secrets(reference),
+    return Assessment(
+        class_map=str(class_map),
+        reference=str(reference),
         unit="points" if isinstance(truth, Points) else "pixels",
         evaluation=evaluation,
         estimates=estimates,
         pixel_area_m2=pixel_area_m2,
         warnings=(*source.warnings, *warnings, *(area.warnings if area else ()), *more),
-        products=product_paths(output),
+        products={},
     )
-    write_assessment(assessment)
-    return assessment
 
 
 def beside_map(

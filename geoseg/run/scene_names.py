@@ -9,20 +9,17 @@ from urllib.parse import urlsplit
 from geoseg.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
 
-def named_apart(scenes: Sequence[Path | str]) -> dict[str, Path | str]:
+def named_apart(scenes: Iterable[object]) -> dict[str, object]:
     """Name each scene's folder by its file, without what comes after the dot.
 
     Raises:
         InputError: There is no scene, one has no name, or two have the same.
 
     """
-    if not scenes:
-        raise InputError("no scene is given; give at least one")
-    named: dict[str, Path | str] = {}
+    named: dict[str, object] = {}
     for scene in scenes:
         name = PurePosixPath(urlsplit(str(scene)).path).stem
         if not name:
@@ -33,4 +30,6 @@ def named_apart(scenes: Sequence[Path | str]) -> dict[str, Path | str]:
                 f"one, or map them in two calls"
             )
         named[name] = scene
+    if not named:
+        raise InputError("no scene is given; give at least one")
     return named

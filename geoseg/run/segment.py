@@ -11,7 +11,7 @@ from geoseg.errors import DeviceError, DiskError, InputError, RunError
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
-from geoseg.run.arrays import as_inputs
+from geoseg.run.arrays import as_inputs, each_as_inputs
 from geoseg.run.claim import check_products
 from geoseg.run.cluster import (
     Patience,
@@ -23,13 +23,12 @@ from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mas
 from geoseg.run.engine import Progress, run
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
-from geoseg.run.scene_names import named_apart
 from geoseg.run.tasks import Job, tasks_at_once
 from geoseg.scene import absolute, several
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from distributed import Client
@@ -110,7 +109,7 @@ def _segment(
 
 
 def segment_features(  # what segment takes, and the field
-    scene: Inputs,
+    scene: Inputs | Scene | DataArray,
     output: Path | str,
     *,
     aoi: Area,
@@ -140,7 +139,18 @@ def segment_features(  # what segment takes, and the field
         RunError: Something failed on the way; the same call resumes.
 
     """
-    options, clock = options or SegmentOptions(), Clock()
+    with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
+        return _segment_features(inputs, output, (aoi, field), chosen, on_step)
+
+
+def _segment_features(
+    scene: Inputs,
+    output: Path | str,
+    features_of: tuple[Area, str],
+    options: SegmentOptions,
+    on_step: OnStep,
+) -> dict[str, Report]:
+    clock, (aoi, field) = Clock(), features_of
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
     place = Output.of(output)
@@ -175,7 +185,7 @@ def segment_features(  # what segment takes, and the field
 
 
 def segment_each(
-    scenes: Sequence[Path | str],
+    scenes: Sequence[Inputs | Scene | DataArray],
     output: Path | str,
     *,
     aoi: Area | None = None,
@@ -190,7 +200,8 @@ def segment_each(
     is not done again.
 
     Args:
-        scenes: The scenes, each as `segment` takes one.
+        scenes: The scenes, each as `segment` takes one; a `geoseg.Scene` or an array
+            is called by its name.
         output: The directory for the scenes' folders.
         aoi: The area of interest, as `segment` takes it; it lies on every scene.
         options: Model, formats, tiles, device and so on.
@@ -205,17 +216,24 @@ def segment_each(
             resumes.
 
     """
-    options = options or SegmentOptions()
+    with each_as_inputs(scenes, options or SegmentOptions()) as given:
+        return _segment_each(given, output, aoi, on_step)
+
+
+def _segment_each(
+    given: Mapping[str, tuple[Inputs, SegmentOptions]],
+    output: Path | str,
+    aoi: Area | None,
+    on_step: OnStep,
+) -> dict[str, Report]:
     configs, clocks = {}, {}
-    if options.scheduler is not None:
-        scenes, output, options = _for_cluster(scenes, output, options)
-    place = Output.of(output)
-    for name, scene in named_apart(scenes).items():
-        clocks[name] = Clock()
-        chosen = options.below(name)
-        configs[name] = _prepare(
-            scene, place.below(name), aoi, chosen, clocks[name], on_step
-        )
+    for name, (scene, options) in given.items():
+        read = scene, output, options
+        if options.scheduler is not None:
+            read = _for_cluster(*read)
+        inputs, folder, chosen = read
+        clocks[name], place = Clock(), Output.of(folder).below(name)
+        configs[name] = _prepare(inputs, place, aoi, chosen, clocks[name], on_step)
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
     with _client(list(configs.values()), on_step) as client:

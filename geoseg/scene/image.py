@@ -316,7 +316,9 @@ class Scene:
             in all of the bands chosen where one of them has no data, or is masked: what
             `read` calls not valid. Whole numbers become float32, or float64 where
             float32 would not hold them. They are as stored; scale and offset that
-            files declare are coordinates of the bands, ``scale`` and ``offset``.
+            files declare are coordinates of the bands, ``scale`` and ``offset``. Where
+            files of a mosaic declare others than each other, pixels are in the unit
+            declared instead, float32.
 
         Raises:
             SceneError: There is no band of such a name, or there are several.
@@ -329,7 +331,10 @@ class Scene:
         """
         from geoseg.scene.arrays import to_xarray  # noqa: PLC0415  # runs need no xarray
 
-        return to_xarray(self, bands, chunks, self._declared())
+        declared = self._declared()
+        mixed = declared is None and self.unit is None and self.is_scaled
+        image = self.in_unit(1.0) if mixed else self
+        return to_xarray(image, bands, chunks, declared)
 
     def _touched(self, window: Window) -> list[Member]:
         rows, cols = window.rows, window.cols
