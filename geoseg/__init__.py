@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.validate import Validation, validate_model
     from geoseg.options import (
         ChangeOptions,
+        CompositeOptions,
         CrfOptions,
         EvaluateOptions,
         NewPackage,
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import evaluate
     from geoseg.run.change import Change, change
+    from geoseg.run.composite.make import composite
+    from geoseg.run.composite.products import CompositeReport
     from geoseg.run.model import Model
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
@@ -85,6 +88,8 @@ _HOMES = {
     "Change": "geoseg.run.change",
     "ChangeOptions": "geoseg.options",
     "ChipDataset": "geoseg.train.chips.dataset",
+    "CompositeOptions": "geoseg.options",
+    "CompositeReport": "geoseg.run.composite.products",
     "CrfOptions": "geoseg.options",
     "Estimate": "geoseg.evaluate.intervals",
     "EvaluateOptions": "geoseg.options",
@@ -132,6 +137,7 @@ _HOMES = {
     "cached_models": "geoseg.models.package.hub",
     "calibrate_model": "geoseg.train.calibrate",
     "change": "geoseg.run.change",
+    "composite": "geoseg.run.composite.make",
     "evaluate": "geoseg.run.assess",
     "fully_connected_crf": "geoseg.models.networks.crf",
     "import_model": "geoseg.models.exchange.import_model",
@@ -174,6 +180,8 @@ __all__ = [
     "Change",
     "ChangeOptions",
     "ChipDataset",
+    "CompositeOptions",
+    "CompositeReport",
     "CrfOptions",
     "Estimate",
     "EvaluateOptions",
@@ -222,6 +230,7 @@ __all__ = [
     "cached_models",
     "calibrate_model",
     "change",
+    "composite",
     "evaluate",
     "fully_connected_crf",
     "import_model",

@@ -15,7 +15,8 @@ class Step:
     name: str
     """``scene``, ``index``, ``prepare``, ``mask``, ``infer``, ``features``, ``raster``,
     ``vectorize``, ``preview``; ``statistics`` where the scene is measured first; in
-    comparisons also ``measure``, ``whole``; in trainings ``train``."""
+    comparisons also ``measure``, ``whole``; in trainings ``train``; of composites
+    ``composite``."""
     done: int = 0
     """How much of it is done; tiles, for ``mask`` and ``infer``."""
     total: int = 0

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WhereOptions:
-    """What is mapped."""
+class AreaOptions:
+    """No more than what is made."""
 
     HEADING: ClassVar[str] = "Where"
 
@@ -38,6 +38,14 @@ class WhereOptions:
     bbox_crs: str = option(
         "EPSG:4326", "What the numbers of `bbox` mean.", metavar="CRS"
     )
+
+
+@dataclass(frozen=True)
+class WhereOptions(AreaOptions):
+    """What is mapped."""
+
+    HEADING: ClassVar[str] = AreaOptions.HEADING
+
     each: bool = option(False, "Take every scene by itself, not as a mosaic.")
     field: str | None = option(
         None,

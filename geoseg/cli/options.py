@@ -58,7 +58,11 @@ _READ: dict[Any, dict[str, Any]] = {
 
 
 def flags_of(
-    kind: type, *, leave_out: Sequence[str] = (), required: Sequence[str] = ()
+    kind: type,
+    *,
+    leave_out: Sequence[str] = (),
+    required: Sequence[str] = (),
+    **defaults: object,
 ) -> Callable[[Command], Command]:
     """Add a flag for each field of a class of options, and of those inside it.
 
@@ -68,14 +72,19 @@ def flags_of(
         kind: The class.
         leave_out: Fields that get no flag.
         required: Flags that have to be given.
+        defaults: What fields are by default where that is not the class's.
 
     """
 
     def add_all(command: Command) -> Command:
         for owner, each in reversed(_declared(kind)):
             if each.name not in leave_out:
-                needed = {"required": True} if each.name in required else {}
-                command = _flag(owner, each, **needed)(command)
+                more: dict[str, object] = {}
+                if each.name in required:
+                    more["required"] = True
+                if each.name in defaults:
+                    more["default"] = defaults[each.name]
+                command = _flag(owner, each, **more)(command)
         return command
 
     return add_all

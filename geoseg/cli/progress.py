@@ -30,6 +30,7 @@ _SILENCE_S = 20.0
 
 _UNITS = {
     **dict.fromkeys(("mask", "infer", "whole"), "tiles"),
+    "composite": "blocks",
     "features": "features",
     "train": "steps",
 }

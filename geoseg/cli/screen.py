@@ -33,6 +33,7 @@ _WORDS = {
     "look": "looking",
     "mask": "masking",
     "infer": "segmenting",
+    "composite": "composing",
     "features": "mapping features",
     "raster": "writing rasters",
     "vectorize": "drawing polygons",

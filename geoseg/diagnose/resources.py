@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.run.tasks import THREADS, tasks_at_once
+from geoseg.run.job import THREADS, tasks_at_once
 
 if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig

@@ -73,7 +73,7 @@ def find_rgb(
         commons: Their common names, likewise.
 
     """
-    told = _told(names, commons)
+    told = shared_names(names, commons)
     if not {"red", "green", "blue"} <= set(told):
         return None
     return told.index("red"), told.index("green"), told.index("blue")
@@ -93,14 +93,14 @@ def find_red_and_nir(
         (1, 3)
 
     """
-    told = _told(names, commons)
+    told = shared_names(names, commons)
     near = next((name for name in ("nir", "nir08") if name in told), None)
     if near is None or "red" not in told:
         return None
     return told.index("red"), told.index(near)
 
 
-def _told(names: Sequence[str], commons: Sequence[str]) -> list[str]:
+def shared_names(names: Sequence[str], commons: Sequence[str]) -> list[str]:
     """Give what each band is called by all sensors, or else by itself."""
     known, _ = common_names([plain(name) for name in names])
     each = zip(names, commons, known, strict=True)

@@ -14,6 +14,7 @@ help and completing a line cost nothing.
 * `crf` is how pixels listen to each other
 """
 
+from geoseg.options.composite import CompositeOptions
 from geoseg.options.crf import CrfOptions
 from geoseg.options.declare import About, about, as_in, default_of, option
 from geoseg.options.imagery import (
@@ -78,6 +79,7 @@ __all__ = [
     "BlockwiseOptions",
     "ChangeKeywords",
     "ChangeOptions",
+    "CompositeOptions",
     "ComputeOptions",
     "CrfOptions",
     "Device",

@@ -16,6 +16,7 @@ from geoseg.raster.measured import ClassMeans, Extent, Extents
 from geoseg.raster.read import ClassMap, class_extents
 from geoseg.raster.write import (
     ClassLayer,
+    ImageLayer,
     MeasureLayer,
     write_class_map,
     write_layers,
@@ -28,6 +29,7 @@ __all__ = [
     "ClassMeans",
     "Extent",
     "Extents",
+    "ImageLayer",
     "MeasureLayer",
     "class_extents",
     "write_class_map",

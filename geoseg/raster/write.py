@@ -16,7 +16,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -63,17 +63,60 @@ _COG = {
 }
 
 
-OnSquare: TypeAlias = "Callable[[Window, NDArray[np.uint8]], None]"
+OnSquare: TypeAlias = "Callable[[Window, NDArray[Any]], None]"
 """What is known of the pixels of a product as it is read back: a square of it, and its
 values, shape ``(band, y, x)``; row by row, from the upper left."""
 
 
-def _ignore(_window: Window, _values: NDArray[np.uint8]) -> None:
+def _ignore(_window: Window, _values: NDArray[Any]) -> None:
     """Look at nothing."""
 
 
+class Layer(Protocol):
+    """A raster to write."""
+
+    @property
+    def path(self) -> Path:
+        """The GeoTIFF; replaced where it exists."""
+
+    @property
+    def count(self) -> int:
+        """The number of its bands."""
+
+    @property
+    def dtype(self) -> str:
+        """The numpy dtype of its pixels."""
+
+    @property
+    def nodata(self) -> float:
+        """What pixels are that no part covers."""
+
+    @property
+    def on_square(self) -> OnSquare:
+        """What is told of the pixels that were written."""
+
+    def finish(self, raster: Path, target: Path, tags: Mapping[str, str]) -> None:
+        """Make the product of a temporary raster that holds its pixels."""
+
+
+class _Bytes:
+    """What layers have in common whose pixels are a byte each, 255 without data."""
+
+    __slots__ = ()
+
+    @property
+    def dtype(self) -> str:
+        """The numpy dtype of its pixels."""
+        return "uint8"
+
+    @property
+    def nodata(self) -> float:
+        """What pixels are that no part covers."""
+        return NODATA
+
+
 @dataclass(frozen=True, slots=True)
-class ClassLayer:
+class ClassLayer(_Bytes):
     """A class map to write, with its colours, class names and overviews.
 
     Overviews take the most frequent class of what they cover (nodata does not
@@ -104,7 +147,7 @@ class ClassLayer:
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureLayer:
+class MeasureLayer(_Bytes):
     """Measures of each pixel to write, a band each, with overviews by average."""
 
     path: Path
@@ -137,10 +180,46 @@ class MeasureLayer:
         rasterio.shutil.copy(raster, target, **options)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageLayer:
+    """Pixels of any dtype to write, with the numbers that say what they mean."""
+
+    path: Path
+    """The GeoTIFF; replaced where it exists."""
+    names: Sequence[str]
+    """What each band is."""
+    dtype: str
+    """The numpy dtype of its pixels."""
+    nodata: float
+    """What pixels without data are, and those that no part covers."""
+    scales: Sequence[tuple[float, float]] = ()
+    """Each band's scale and offset; 1 and 0 where none are given."""
+    overviews: str = "average"
+    """How overviews are made, in GDAL's words."""
+    on_square: OnSquare = _ignore
+    """What is told of the pixels that were written."""
+
+    @property
+    def count(self) -> int:
+        """The number of its bands."""
+        return len(self.names)
+
+    def finish(self, raster: Path, target: Path, tags: Mapping[str, str]) -> None:
+        """Make the product of a temporary raster that holds its pixels."""
+        with rasterio.open(raster, "r+") as dataset:
+            dataset.update_tags(**tags)
+            if self.scales:
+                dataset.scales, dataset.offsets = zip(*self.scales, strict=True)
+            for band, name in enumerate(self.names, start=1):
+                dataset.set_band_description(band, name)
+        options = {**_COG, "predictor": "YES", "overview_resampling": self.overviews}
+        rasterio.shutil.copy(raster, target, **options)
+
+
 def write_layers(
-    layers: Sequence[ClassLayer | MeasureLayer],
+    layers: Sequence[Layer],
     geobox: GeoBox,
-    parts: Iterable[tuple[Window, Sequence[NDArray[np.uint8]]]],
+    parts: Iterable[tuple[Window, Sequence[NDArray[Any]]]],
     *,
     tags: Mapping[str, str],
     scratch: Path,
@@ -151,24 +230,25 @@ def write_layers(
         layers: What to write.
         geobox: The output plane.
         parts: Windows, counted from the plane's pixel (0, 0), each with the values of
-            each layer, shape ``(band, y, x)``, or ``(y, x)`` of one band. Disjoint, in
-            any order. What no part covers is nodata. Consumed one at a time.
+            each layer, in its dtype, shape ``(band, y, x)``, or ``(y, x)`` of one band.
+            Disjoint, in any order. What no part covers is nodata. Consumed one at a
+            time.
         tags: GDAL metadata of the files, such as the model's name.
-        scratch: A folder for the temporary rasters, of one byte a pixel and band.
+        scratch: A folder for the temporary rasters, of their pixels uncompressed.
 
     Raises:
         GridError: A part reaches outside the plane.
-        ShapeError: A part's array is no uint8 array of its window's shape.
+        ShapeError: A part's array has not the layer's dtype or its window's shape.
         DiskError: The disk is full or cannot be written; nothing is left.
 
     """
     rasters = [scratch / f"{layer.path.name}.parts.tif" for layer in layers]
-    bands = sum(layer.count for layer in layers)
+    size = sum(layer.count * np.dtype(layer.dtype).itemsize for layer in layers)
     try:
         with ExitStack() as stack:
             targets = [stack.enter_context(atomic_file(one.path)) for one in layers]
             folders = scratch, *(target.parent for target in targets)
-            stack.enter_context(_gdal_failures_as_os_errors(geobox, bands, *folders))
+            stack.enter_context(_gdal_failures_as_os_errors(geobox, size, *folders))
             totals = _gather(rasters, layers, geobox, parts)
 
             def finish(index: int) -> None:
@@ -228,24 +308,26 @@ def _sign(path: Path) -> None:
 
 def _gather(
     rasters: Sequence[Path],
-    layers: Sequence[ClassLayer | MeasureLayer],
+    layers: Sequence[Layer],
     geobox: GeoBox,
-    parts: Iterable[tuple[Window, Sequence[NDArray[np.uint8]]]],
+    parts: Iterable[tuple[Window, Sequence[NDArray[Any]]]],
 ) -> list[int]:
-    """Write the parts; return, for each layer, the sum of all pixels of all bands."""
-    totals = [NODATA * one.count * geobox.height * geobox.width for one in layers]
+    """Write the parts; return, for each layer, the sum of all bytes of its pixels."""
+    empty = [_sum_of(np.array(one.nodata, one.dtype)) for one in layers]
+    pixels = geobox.height * geobox.width
+    totals = [one.count * pixels * e for one, e in zip(layers, empty, strict=True)]
     with rasterio.Env(GDAL_CACHEMAX=_CACHE), ExitStack() as stack:
         datasets = []
         for raster, layer in zip(rasters, layers, strict=True):
             raster.parent.mkdir(parents=True, exist_ok=True)
-            new = rasterio.open(raster, "w", **_profile(geobox, layer.count))
+            new = rasterio.open(raster, "w", **_profile(geobox, layer))
             datasets.append(stack.enter_context(new))
         for window, found in parts:
             for index, values in enumerate(found):
                 planes = values.reshape(-1, *values.shape[-2:])
-                _check_part(geobox, window, layers[index].count, planes)
+                _check_part(geobox, window, layers[index], planes)
                 datasets[index].write(planes, window=to_rasterio(window))
-                totals[index] += int(values.sum(dtype=np.int64)) - NODATA * values.size
+                totals[index] += _sum_of(values) - empty[index] * values.size
     return totals
 
 
@@ -265,18 +347,23 @@ def _check(path: Path, total: int, on_square: OnSquare) -> None:
 
 
 def _sum(dataset: DatasetReader, on_square: OnSquare) -> int:
-    """Add up all pixels of all bands, square by square."""
+    """Add up all bytes of the pixels of all bands, square by square."""
     total = 0
     for window in squares(Window(0, 0, *dataset.shape)):
         values = dataset.read(window=to_rasterio(window))
         on_square(window, values)
-        total += int(values.sum(dtype=np.int64))
+        total += _sum_of(values)
     return total
+
+
+def _sum_of(values: NDArray[Any]) -> int:
+    """Add up the bytes of pixels of whatever dtype: a sum that no order changes."""
+    return int(np.ascontiguousarray(values).view(np.uint8).sum(dtype=np.int64))
 
 
 @contextmanager
 def _gdal_failures_as_os_errors(
-    geobox: GeoBox, bands: int, *folders: Path
+    geobox: GeoBox, size: int, *folders: Path
 ) -> Iterator[None]:
     """Say "no space left" where that is why GDAL failed; its words seldom do.
 
@@ -287,21 +374,21 @@ def _gdal_failures_as_os_errors(
         yield
     except (RasterioError, CPLE_BaseError) as error:
         free = min(shutil.disk_usage(folder).free for folder in folders)
-        full = free < max(bands * geobox.height * geobox.width, _FULL)
+        full = free < max(size * geobox.height * geobox.width, _FULL)
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, f"{os.strerror(code)} (GDAL: {error})") from error
 
 
-def _profile(geobox: GeoBox, bands: int) -> dict[str, object]:
+def _profile(geobox: GeoBox, layer: Layer) -> dict[str, object]:
     return {
         "driver": "GTiff",
-        "dtype": "uint8",
-        "count": bands,
+        "dtype": layer.dtype,
+        "count": layer.count,
         "height": geobox.height,
         "width": geobox.width,
         "transform": geobox.transform,
         "crs": CRS.from_wkt(geobox.crs.to_wkt()),
-        "nodata": NODATA,
+        "nodata": layer.nodata,
         "tiled": True,
         "blockxsize": 512,
         "blockysize": 512,
@@ -311,12 +398,12 @@ def _profile(geobox: GeoBox, bands: int) -> dict[str, object]:
 
 
 def _check_part(
-    geobox: GeoBox, window: Window, bands: int, values: NDArray[np.uint8]
+    geobox: GeoBox, window: Window, layer: Layer, values: NDArray[Any]
 ) -> None:
     check_inside(geobox, window)
-    shape = (bands, window.height, window.width)
-    if values.dtype != np.uint8 or values.shape != shape:
+    shape = (layer.count, window.height, window.width)
+    if values.dtype != layer.dtype or values.shape != shape:
         raise ShapeError(
-            f"the part at {window} needs a uint8 array of shape {shape}, "
+            f"the part at {window} needs a {layer.dtype} array of shape {shape}, "
             f"got {values.dtype} {values.shape}"
         )

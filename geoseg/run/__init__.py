@@ -4,11 +4,12 @@
   (`arrays` of Python's among them, `scene_names` where there are several), model,
   `plan`, `identity`, and what it would replace, which is its `claim`
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
-  it; `engine` walks the plan with dask
+  it; `engine` walks the plan of any `job` with dask
 * `journal` remembers what is done, on a disk or an object store
 * `cluster` opens dask clients and proves their workers
 * `deliver` writes what people take away, `catalogue` its STAC item; `masking` leaves
   out what another model sees, `applicability` says where the model has no business
-* `segment` composes all that into jobs; `model` does so in memory
+* `segment` composes all that into jobs; `model` does so in memory; `composite` makes
+  one image of many dates
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps
 """

@@ -30,7 +30,6 @@ from geoseg.run.cluster import (
 )
 from geoseg.run.journal.journal import Entry
 from geoseg.run.parts import piece_of
-from geoseg.run.tasks import infer_block, merge_seams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,10 +37,10 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
     from geoseg.run.cluster import Patience, Workforce
+    from geoseg.run.job import Done, Job
     from geoseg.run.journal.journal import Journal
     from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
-    from geoseg.run.tasks import Done, Job
 
 _WAITING = 1
 """Tasks handed to a process beside those under way, so that none waits for us."""
@@ -234,10 +233,10 @@ class _Walk:
 
     def _submit(self, workers: Workforce, work: _Work) -> Future[Any]:
         if isinstance(work, Block):
-            return workers.submit(infer_block, work, retries=_RETRIES)
+            return workers.submit(_do_block, work, retries=_RETRIES)
         partials = [list(self._done.strips[piece].values()) for piece in work]
         seams = list(zip(work, partials, strict=True))
-        return workers.submit(merge_seams, seams, retries=_RETRIES)
+        return workers.submit(_merge_seams, seams, retries=_RETRIES)
 
     def _settle(
         self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Workforce
@@ -335,6 +334,18 @@ class _Census:
     def _why(self, worker: str) -> str:
         fate = self._workers.fate(worker)
         return f" ({fate})" if fate else ""
+
+
+def _do_block(job: Job, block: Block) -> Done:
+    """Do a block, on a worker."""
+    return job.do_block(block)
+
+
+def _merge_seams(
+    job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
+) -> tuple[Done, ...]:
+    """Merge seams, on a worker."""
+    return job.merge_seams(seams)
 
 
 def _next_results(

@@ -45,6 +45,7 @@ from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import plan_masking
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.scene import Scene, open_scene
+from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure
 from geoseg.storage.output import RUN_DIRECTORY, Output
 from geoseg.storage.remote import without_secrets
@@ -79,7 +80,7 @@ def prepare(  # what segment takes, and how much may be read
         InputError: Something given cannot be used.
 
     """
-    _check_formats(options.vector_formats)
+    _check_asked(options)
     output.check()
     check_products(output, inputs, aoi_given, options)
     scene, models = _open(inputs, options, on_step)
@@ -108,7 +109,7 @@ def prepare(  # what segment takes, and how much may be read
     masking, mask_run = None, None
     if options.mask_model is not None:
         own = options.for_mask(scene.options)
-        mask_run = _mask_run(inputs, output, aoi_given, own, on_step, measured_by)
+        mask_run = prepare_mask(inputs, output, aoi_given, own, on_step, measured_by)
         mask, keep = mask_run.package.legend, options.mask_keep
         counted = listed(options.mask_classes, "mask_classes")
         masking = plan_masking(counted, mask, legend, keep=keep)
@@ -187,13 +188,13 @@ def _open(
     return scene, models
 
 
-def _mask_run(
+def prepare_mask(
     inputs: Inputs,
     output: Output,
     aoi_given: Area | None,
     options: SegmentOptions,
     on_step: OnStep,
-    measured_by: Measure,
+    measured_by: Measure = measure,
 ) -> RunConfig:
     """Settle the run that makes the mask; its parts lie beside the map's."""
     beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
@@ -297,10 +298,19 @@ def _compute(
     )
 
 
-def _check_formats(formats: tuple[str, ...]) -> None:
+def _check_asked(options: SegmentOptions) -> None:
+    """Refuse what options alone show to be wrong."""
+    formats = options.vector_formats
     unknown = [str(name) for name in formats if name not in FORMATS]
     if unknown:
         raise InputError(
             f"unknown vector format: {', '.join(unknown)}; those known are "
             f"{', '.join(FORMATS)}, and {NO_FORMAT} for no polygons at all"
+        )
+    rule = options.scene.mosaic
+    if options.mask_model is not None and rule in STACKED | DATED:
+        raise InputError(
+            f"`mask_model` maps clouds, which are of one date, and `mosaic={rule}` "
+            f"puts dates together; make the composite first (geoseg composite has "
+            f"`mask_model`, too, and maps each date), and map that"
         )

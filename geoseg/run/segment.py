@@ -21,9 +21,10 @@ from geoseg.run.cluster import (
 )
 from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mask
 from geoseg.run.engine import Progress, run
+from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
-from geoseg.run.tasks import Job, tasks_at_once
+from geoseg.run.tasks import Job
 from geoseg.scene import absolute, several
 from geoseg.storage.output import Output
 
@@ -170,10 +171,10 @@ def _segment_features(
     with (
         place.claimed(),
         _client([config], on_step) as client,
-        _journal(config) as journal,
+        journal_of(config) as journal,
         _masked(config, client, clock, on_step),
     ):
-        counts = _infer(config, journal, client, clock, on_step)
+        counts = infer_all(config, journal, client, clock, on_step)
         deliver_mask(config, place.folder)
         for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
@@ -300,7 +301,8 @@ def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
         yield client
 
 
-def _journal(config: RunConfig) -> AbstractContextManager[Journal]:
+def journal_of(config: RunConfig) -> AbstractContextManager[Journal]:
+    """Open the journal of a run: take up what is unfinished, or begin."""
     place, identity = config.run_directory, config.plan.identity
     return open_journal(place, identity, restart=config.options.restart)
 
@@ -322,8 +324,8 @@ def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
 
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
     """Run what is left of a config, and write its products."""
-    with _journal(config) as journal, _masked(config, client, clock, on_step):
-        counts = _infer(config, journal, client, clock, on_step)
+    with journal_of(config) as journal, _masked(config, client, clock, on_step):
+        counts = infer_all(config, journal, client, clock, on_step)
         report = deliver(config, journal, client, counts, clock, on_step)
         _close(config, journal)
     return report
@@ -342,9 +344,9 @@ def _masked(
     def tell(step: Step) -> None:
         on_step(replace(step, name="mask"))
 
-    with _journal(mask) as journal:
+    with journal_of(mask) as journal:
         with clock("mask"):
-            _infer(mask, journal, client, clock.copy(), tell)
+            infer_all(mask, journal, client, clock.copy(), tell)
             write_mask(mask, journal)
         yield
         shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
@@ -356,9 +358,16 @@ def _close(config: RunConfig, journal: Journal) -> None:
         journal.discard()
 
 
-def _infer(
+def infer_all(
     config: RunConfig, journal: Journal, client: Client, clock: Clock, on_step: OnStep
 ) -> Progress:
+    """Infer what is left of a run's plan.
+
+    Raises:
+        RunError: A block failed, or no worker is left.
+        ChangedError: The scene is not what it was when the run began.
+
+    """
     job = Job(
         plan=config.plan,
         source=config.scene,

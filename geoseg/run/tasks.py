@@ -19,6 +19,7 @@ import torch
 from geoseg.geo.windows import Window, reflect
 from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
+from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import (
     add_partials,
     pack_part,
@@ -38,18 +39,6 @@ if TYPE_CHECKING:
     from geoseg.predict.layers import Layers
     from geoseg.run.journal.store import Receipt, Store
     from geoseg.run.plan import Plan
-
-
-THREADS = 3
-"""Tasks of one process at a time: one reads, one has the device, one writes."""
-_AHEAD = 3
-"""As many more read where that is waiting for a network: answers come after tens of
-milliseconds, in which two cores do a near-free model's work on a block of 1 Mpx."""
-
-
-def tasks_at_once(*, remote: bool) -> int:
-    """How many tasks of a process are under way where a scene is read from."""
-    return THREADS + (_AHEAD if remote else 0)
 
 
 class Source(Protocol):
@@ -138,22 +127,25 @@ class Job:
     at_once: int = THREADS
     """How many tasks of a process are under way: see `tasks_at_once`."""
 
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A finished task."""
-
-    receipts: tuple[Receipt, ...]
-    """The files that it left."""
-    inferred: int = 0
-    """Tiles that went through the model."""
-    empty: int = 0
-    """Tiles that touch the AOI but hold no valid pixel of it."""
-
     @property
-    def counts(self) -> dict[str, int]:
-        """What the journal notes of it."""
-        return {"inferred": self.inferred, "empty": self.empty}
+    def on_gpu(self) -> bool:
+        """Whether workers need a GPU each."""
+        return self.predictor.device.type == "cuda"
+
+    def check(self) -> None:
+        """Raise an error where this process does not see the same scene and models."""
+        self.source.check()
+        self.predictor.check()
+
+    def do_block(self, block: Block) -> Done:
+        """Read and infer a block; leave its parts and partials: see `infer_block`."""
+        return infer_block(self, block)
+
+    def merge_seams(
+        self, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
+    ) -> tuple[Done, ...]:
+        """Add the partials of each piece and leave the finished parts."""
+        return tuple(_merge_seam(self, piece, partials) for piece, partials in seams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +194,6 @@ def infer_block(job: Job, block: Block) -> Done:
         files = _finish(job, block, sums, wanted)
     receipts = [job.store.write(name, data) for name, data in files.items()]
     return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
-
-
-def merge_seams(
-    job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
-) -> tuple[Done, ...]:
-    """Add the partials of each piece and leave the finished parts."""
-    return tuple(_merge_seam(job, piece, partials) for piece, partials in seams)
 
 
 def _merge_seam(job: Job, piece: Piece, partials: Sequence[Receipt]) -> Done:

@@ -331,7 +331,7 @@ class Scene:
         """
         from geoseg.scene.arrays import to_xarray  # noqa: PLC0415  # runs need no xarray
 
-        declared = self._declared()
+        declared = self.declared()
         mixed = declared is None and self.unit is None and self.is_scaled
         image = self.in_unit(1.0) if mixed else self
         return to_xarray(image, bands, chunks, declared)
@@ -392,6 +392,8 @@ class Scene:
         valid = self._counts(data)
         for mask, band in zip(self.masks, quality, strict=True):
             valid = valid & mask.counts(band)
+        if member.cover is not None:
+            valid = valid & member.cover.clear(window)
         return pixels, valid
 
     def _in_unit(
@@ -417,7 +419,7 @@ class Scene:
             for band in raster.bands
         )
 
-    def _declared(self) -> tuple[tuple[float, float], ...] | None:
+    def declared(self) -> tuple[tuple[float, float], ...] | None:
         """Give each band's scale and offset, where files declare any, and the same."""
         if self.unit is not None or not self.is_scaled:
             return None

@@ -7,7 +7,7 @@ Most members are one file. A member whose bands come in files of their own has o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -71,6 +71,13 @@ class Layer:
         return self.raster.picture(window.relative_to(self.window), bands, shape)
 
 
+class Cover(Protocol):
+    """What hides the ground: clouds, say, that somebody else found."""
+
+    def clear(self, window: Window) -> NDArray[np.bool_]:
+        """Tell where a window of the scene is clear, shape ``(y, x)``."""
+
+
 def lay(raster: Raster, grid: GeoBox, method: str) -> Layer | None:
     """Lay a file on a grid; None where it is nowhere on it.
 
@@ -104,6 +111,8 @@ class Member:
     """For each band of the scene, the layer and the band in it, both from 0."""
     window: Window
     """The scene's pixels that all of its layers cover."""
+    cover: Cover | None = None
+    """What hides its ground, beside what its own files say; None where nothing does."""
 
     @property
     def name(self) -> str:

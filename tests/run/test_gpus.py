@@ -16,7 +16,7 @@ from jobs import do, make_job, make_scene, whole
 from geoseg.errors import ClusterError
 from geoseg.run.cluster import dashboard_of, default_workers, gpus, open_client
 from geoseg.run.cluster.presence import workers_info
-from geoseg.run.tasks import THREADS
+from geoseg.run.job import THREADS
 
 
 @pytest.fixture

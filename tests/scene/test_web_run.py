@@ -16,7 +16,7 @@ from web import served
 import geoseg
 from geoseg.errors import ChangedError
 from geoseg.run.cluster import open_client
-from geoseg.run.tasks import THREADS, tasks_at_once
+from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.scene.files import datasets
 from geoseg.scene.files.pool import DatasetPool
 

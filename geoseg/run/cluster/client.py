@@ -19,7 +19,7 @@ from geoseg.run.cluster.presence import (
     patiently,
 )
 from geoseg.run.cluster.remote import remote_client
-from geoseg.run.tasks import THREADS
+from geoseg.run.job import THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 
-import torch
 from distributed import Security, SpecCluster
 
 from geoseg.errors import ClusterError
@@ -34,6 +33,8 @@ def default_workers(device: str) -> int:
 
 def visible_gpus() -> list[str]:
     """Name this process's GPUs as ``CUDA_VISIBLE_DEVICES`` does."""
+    import torch  # noqa: PLC0415  # 200 MB that jobs without a model do not need
+
     count = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     return named.split(",")[:count] if named else [str(i) for i in range(count)]
@@ -41,6 +42,8 @@ def visible_gpus() -> list[str]:
 
 def gpu_id() -> str:
     """Return which GPU this process computes on: no two on Earth have the same."""
+    import torch  # noqa: PLC0415  # the same
+
     return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
 
 

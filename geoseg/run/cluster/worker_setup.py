@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future, Scheduler, Worker
 
     from geoseg.run.cluster.presence import Patience
-    from geoseg.run.tasks import Job
+    from geoseg.run.job import Job
 
 _SAME = ("geoseg", "numpy", "rasterio", "torch")
 """The libraries that every worker has in the client's version, beside GDAL."""
@@ -90,8 +90,7 @@ class _Workers(WorkerPlugin):
         if lack:
             return lack
         try:
-            self.job.source.check()
-            self.job.predictor.check()
+            self.job.check()
             self.job.store.check()
         except (GeosegError, OSError) as error:
             return str(error)
@@ -114,7 +113,7 @@ class Workforce:
         """Take workers that carry a job under a name."""
         self._client, self._name = client, name
         self._watch = Watch(client, patience)
-        self._on_gpus = job.predictor.device.type == "cuda"
+        self._on_gpus = job.on_gpu
         self._share = share(job.at_once)
         self._submitted = count()
 
@@ -212,7 +211,7 @@ def set_up_workers(
             for worker, found in answers.items()
         }
     )
-    if job.predictor.device.type == "cuda" and len(asked) > 1:
+    if job.on_gpu and len(asked) > 1:
         _refuse_sharing(ask(client, gpu_id, asked))
     try:
         _hand_over(client, name, _Workers(job, versions))

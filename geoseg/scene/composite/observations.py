@@ -102,7 +102,7 @@ def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[
     near = None if options.near is None else parse_date(options.near, "near")
     ranked = sorted(members, key=lambda each: _rank(each, rule, near))
     looks = observed(ranked, rule)
-    return [member for look in looks for member in look.members]
+    return [member for look in looks for member in sorted(look.members, key=_age)]
 
 
 def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ...]:
@@ -152,16 +152,20 @@ def _check_told(members: Sequence[Member], rule: Rule) -> None:
             )
 
 
+def _age(member: Member) -> float:
+    """Give a number that is less for what is newer."""
+    taken = when(member)
+    return math.inf if taken is None else -taken.timestamp()
+
+
 def _rank(
     member: Member, rule: Rule, near: datetime | None
 ) -> tuple[float, float, float]:
-    taken = when(member)
-    age = math.inf if taken is None else -taken.timestamp()
-    off = 0.0
+    taken, off = when(member), 0.0
     if near is not None:
         off = math.inf if taken is None else abs((taken - near).total_seconds())
     cloud = cloudiness(member) if rule == "least-cloud" else None
-    return cloud or 0.0, off, age
+    return cloud or 0.0, off, _age(member)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,147 @@
+"""Clouds that another model sees: each date is mapped by itself, and masked by that."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.errors import InputError, SceneError, listed
+from geoseg.models.package.package import load_package
+from geoseg.options import SegmentOptions
+from geoseg.progress import Clock, Step
+from geoseg.raster import ClassMap
+from geoseg.run.deliver import write_mask
+from geoseg.run.resolve import prepare_mask
+from geoseg.run.segment import infer_all, journal_of
+from geoseg.scene.composite.dates import Interval
+from geoseg.scene.composite.observations import when
+from geoseg.storage.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from distributed import Client
+    from numpy.typing import NDArray
+
+    from geoseg.geo.windows import Window
+    from geoseg.options import CompositeOptions
+    from geoseg.progress import OnStep
+    from geoseg.run.composite.config import CompositeConfig
+    from geoseg.scene.composite.observations import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class CloudMask:
+    """What a model saw of one date, as a class map on the scene's pixels."""
+
+    path: Path
+    """The class map."""
+    window: Window
+    """The scene's pixels that it covers; no others are asked for."""
+    values: tuple[int, ...]
+    """The classes that hide the ground."""
+
+    def clear(self, window: Window) -> NDArray[np.bool_]:
+        """Tell where a window of the scene is clear; what has no class is."""
+        clear = np.ones((window.height, window.width), np.bool_)
+        seen = window.intersection(self.window)
+        if seen is not None:
+            classes = ClassMap.open(self.path).read(seen.relative_to(self.window))
+            hidden = np.isin(classes, self.values)
+            clear[seen.relative_to(window).slices()] = ~hidden
+        return clear
+
+
+def identify_clouds(options: CompositeOptions) -> dict[str, str]:
+    """Tell what masks each date; nothing without a mask.
+
+    Raises:
+        InputError: There is no such model, or it has no such class.
+
+    """
+    if options.mask_model is None:
+        return {}
+    package = load_package(options.mask_model)
+    values = _values(options)
+    return {"mask": f"{package.name} {package.fingerprint} {values}"}
+
+
+@contextmanager
+def masked(
+    config: CompositeConfig, client: Client, on_step: OnStep
+) -> Iterator[CompositeConfig]:
+    """Map clouds date by date, each in a run of its own; give what is masked by them.
+
+    The maps stay until the block is left without an error, so that what was stopped
+    finds them again.
+    """
+    if config.options.mask_model is None:
+        yield config
+        return
+    folder = config.path.with_name(f".{config.path.name}.geoseg-masks")
+    looks, members = config.scene.observations, []
+    with ExitStack() as stack:
+        for number, look in enumerate(looks):
+            told = f"masking {look.day} ({number + 1}/{len(looks)})"
+            on_step(Step("mask", note=told))
+            mask = _map(config, look, folder / str(look.day), client, stack, on_step)
+            members += [replace(member, cover=mask) for member in look.members]
+        yield replace(config, scene=replace(config.scene, members=tuple(members)))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _map(
+    config: CompositeConfig,
+    look: Observation,
+    folder: Path,
+    client: Client,
+    stack: ExitStack,
+    on_step: OnStep,
+) -> CloudMask:
+    """Map the clouds of one date."""
+    taken = [at for at in map(when, look.members) if at is not None]
+    if not taken:
+        raise SceneError(
+            f"{look.members[0].name} does not tell when it was taken, and a mask model "
+            f"maps date by date; leave it out, or `mask_model`"
+        )
+    options = config.options
+    scene = replace(
+        options.scene,
+        mosaic="newest",
+        near=None,
+        mask=(),
+        datetime=str(Interval(min(taken), max(taken))),
+    )
+    chosen = SegmentOptions.of(
+        options.execution(),
+        force=options.force,
+        scene=scene,
+        model=options.mask_model,
+        formats=(),
+    )
+    run = prepare_mask(
+        config.scene.inputs, Output(folder), config.aoi_given, chosen, on_step
+    )
+    if run.scene.geobox != config.scene.geobox:
+        raise InputError(
+            f"the mask's model takes bands of {run.scene.geobox.gsd_m():.3g} m, and "
+            f"the composite has pixels of {config.scene.geobox.gsd_m():.3g} m; choose "
+            f"pixels for both with `resolution` or `like`"
+        )
+    journal = stack.enter_context(journal_of(run))
+    infer_all(run, journal, client, Clock(), lambda s: on_step(replace(s, name="mask")))
+    write_mask(run, journal)
+    return CloudMask(run.mask_files[0], run.aoi.window, _values(options))
+
+
+def _values(options: CompositeOptions) -> tuple[int, ...]:
+    """Give the classes that hide the ground, by number."""
+    legend = load_package(options.mask_model or "").legend
+    names = listed(options.mask_classes, "mask_classes")
+    return tuple(sorted(legend.by_name(name).id for name in names))

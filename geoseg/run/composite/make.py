@@ -1,0 +1,170 @@
+"""Many dates on disk to one cloudless image: composite()."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from geoseg.options import CompositeOptions
+from geoseg.progress import Clock, OnStep, Step, ignore_step
+from geoseg.run.cluster import Patience, dashboard_of, open_client
+from geoseg.run.composite.clouds import masked
+from geoseg.run.composite.job import CompositeJob
+from geoseg.run.composite.prepare import prepare_composites
+from geoseg.run.composite.products import (
+    CompositeReport,
+    finished_composite,
+    write_composite,
+)
+from geoseg.run.engine import run
+from geoseg.run.job import tasks_at_once
+from geoseg.run.journal.journal import open_journal
+from geoseg.scene import absolute, several
+from geoseg.storage.lock import locked_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from distributed import Client
+
+    from geoseg.overlay.aoi import Area
+    from geoseg.run.composite.config import CompositeConfig
+    from geoseg.run.engine import Progress
+    from geoseg.run.journal.journal import Journal
+    from geoseg.scene import Inputs
+
+
+def composite(
+    scene: Inputs,
+    output: Path | str,
+    *,
+    aoi: Area | None = None,
+    options: CompositeOptions | None = None,
+    on_step: OnStep = ignore_step,
+) -> tuple[CompositeReport, ...]:
+    """Make one image of the clear pixels of many dates.
+
+    The output is a Cloud Optimized GeoTIFF that every command takes as a scene. Beside
+    ``composite.tif`` stand ``composite_count.tif``, how many dates are clear at each
+    pixel; where each pixel is one date's, ``composite_date.tif``, which one (20240715);
+    and ``composite.tif.json``, what it was made of. An unfinished one is taken up where
+    it stopped when the same call is made again; one that is finished is not made again.
+
+    Args:
+        scene: Imagery of several dates: files, folders, patterns, STAC items,
+            Sentinel-2 products, URLs, as `open_scene` takes them.
+        output: The GeoTIFF. With `period` it is one for each, named after it:
+            ``composite-2024-05.tif``.
+        aoi: No more than this is made, as `segment` takes it.
+        options: By which rule, masked by what, of which dates.
+        on_step: Called as the job gets on, from the calling thread.
+
+    Returns:
+        What was made, for each period; of one, where none is asked for.
+
+    Raises:
+        InputError: Something given cannot be used; nothing was written.
+        RunError: Something failed on the way; the same call resumes.
+
+    Example:
+        >>> import geoseg
+        >>> made = geoseg.composite(
+        ...     "items.json", "may.tif", options=geoseg.CompositeOptions(period="month")
+        ... )  # doctest: +SKIP
+
+    """
+    options, clock = options or CompositeOptions(), Clock()
+    inputs: Inputs = scene
+    if options.scheduler is not None:
+        inputs, output = [absolute(each) for each in several(scene)], absolute(output)
+    with clock("prepare"):
+        configs = prepare_composites(inputs, output, aoi, options, on_step)
+    on_step(Step("prepare", warnings=configs[0].scene.warnings))
+    with ExitStack() as stack:
+        for config in configs:
+            stack.enter_context(locked_file(config.path))
+        made = {config.path: finished_composite(config) for config in configs}
+        left = [config for config in configs if made[config.path] is None]
+        if len(left) < len(configs):
+            on_step(Step("prepare", note=_told(len(configs) - len(left), configs)))
+        if left:
+            client = stack.enter_context(_client(left, on_step))
+            made |= {c.path: _make(c, client, clock.copy(), on_step) for c in left}
+        return tuple(each for each in made.values() if each is not None)
+
+
+def _told(finished: int, configs: list[CompositeConfig]) -> str:
+    which = "the composite is" if len(configs) == 1 else f"{finished} composites are"
+    return (
+        f"{which} there already, of the same inputs and settings: nothing was computed "
+        f"for that (restart makes it again)"
+    )
+
+
+@contextmanager
+def _client(configs: list[CompositeConfig], on_step: OnStep) -> Iterator[Client]:
+    """Open the client that makes some composites."""
+    remote = any(config.scene.is_remote for config in configs)
+    options = configs[0].options
+    with open_client(
+        options.workers or 0,
+        options.scheduler,
+        threads=tasks_at_once(remote=remote),
+        patience=Patience.of(options.wait_for_workers, "prepare", on_step),
+    ) as client:
+        on_step(Step("prepare", dashboard=dashboard_of(client)))
+        yield client
+
+
+def _make(
+    config: CompositeConfig, client: Client, clock: Clock, on_step: OnStep
+) -> CompositeReport:
+    """Make what is left of a composite, and write its files."""
+    place, options = config.run_directory, config.options
+    with open_journal(place, config.plan.identity, restart=options.restart) as journal:
+        with clock("composite"), masked(config, client, on_step) as chosen:
+            progress = _run(chosen, journal, client, on_step)
+        with clock("raster"):
+            on_step(Step("raster"))
+            report = write_composite(config, journal, progress, clock.seconds)
+        if not options.keep_parts:
+            journal.discard()
+    return report
+
+
+def _run(
+    config: CompositeConfig, journal: Journal, client: Client, on_step: OnStep
+) -> Progress:
+    """Walk the plan with the engine of all runs."""
+    job = CompositeJob(
+        plan=config.plan,
+        scene=config.scene,
+        bands=config.bands,
+        area=config.area,
+        store=journal.store,
+        at_once=tasks_at_once(remote=config.scene.is_remote),
+    )
+
+    def tell(progress: Progress) -> None:
+        on_step(
+            Step(
+                "composite",
+                done=progress.blocks,
+                total=progress.blocks_planned,
+                resumed_blocks=progress.resumed,
+                blocks=progress.blocks_planned,
+                warnings=(*journal.warnings, *progress.lost),
+            )
+        )
+
+    found = run(
+        job,
+        journal,
+        client,
+        tell,
+        allow_missing=config.options.allow_missing,
+        patience=Patience.of(config.options.wait_for_workers, "composite", on_step),
+    )
+    config.scene.check_unchanged()
+    return found
