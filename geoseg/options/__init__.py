@@ -12,6 +12,7 @@ help and completing a line cost nothing.
 * `package` is what has to be said of bare weights
 * `keywords` are what public functions take beside their options
 * `crf` is how pixels listen to each other
+* `composite` is how one image is made of many dates
 """
 
 from geoseg.options.composite import CompositeOptions
