@@ -71,6 +71,7 @@ def test_the_products_are_there_and_nothing_else(out):
         "landcover.qml",
         "preview.png",
         "landcover.stac.json",
+        "report.html",
         "run.json",
     }
 

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import geopandas
@@ -110,7 +111,8 @@ def test_a_format_may_be_a_single_string_and_none_leaves_polygons_out(mapped):
         *("gpkg", "fgb"),
     )
     names = {path.name for path in mapped.iterdir()}
-    assert {"landcover.tif", "landcover.qml", "preview.png", "run.json"} <= names
+    products = {"landcover.tif", "landcover.qml", "preview.png", "report.html"}
+    assert products | {"run.json"} <= names
     assert not any(name.endswith((".geojson", ".gpkg")) for name in names)
 
 
@@ -119,6 +121,13 @@ def test_the_command_line_leaves_polygons_out_too(small, tmp_path):
     command = ["segment", str(small), "-o", str(tmp_path / "out"), *flags]
     assert CliRunner().invoke(main, command).exit_code == 0
     assert not list((tmp_path / "out").glob("*.geojson"))
+
+
+def test_a_page_of_no_megabytes_is_left_out(small, tmp_path):
+    options = replace(QUICK, report_size=0)
+    report = geoseg.segment(small, tmp_path / "out", options=options)
+    assert "page" not in report.products
+    assert not (tmp_path / "out" / "report.html").exists()
 
 
 def test_a_format_that_is_none_names_those_that_are(small, tmp_path):

@@ -38,6 +38,7 @@ _WORDS = {
     "raster": "writing rasters",
     "vectorize": "drawing polygons",
     "preview": "drawing the preview",
+    "page": "writing the page",
     "areas": "measuring",
     "change": "comparing",
     "relabel": "relabelling",

@@ -212,6 +212,13 @@ class ProductOptions:
     applicability: bool = option(
         False, "Write how unlike the model's training pixels each is, too."
     )
+    report_size: int = option(
+        10,
+        "Megabytes that report.html may have: with more it shows finer pixels of large "
+        "maps; 0 leaves it out.",
+        metavar="MB",
+        least=0,
+    )
     overwrite: bool = option(
         False,
         "Replace files, too, that geoseg did not write or somebody has changed.",

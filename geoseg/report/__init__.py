@@ -5,4 +5,6 @@
 * `components` shows many bands as three
 * `stac_item` is the map as catalogues read it
 * `footprints` draws where members, an area and tiles lie
+* `map_page` is the page of a map, `html` the shell of any page, `pyramid` its tiles
+* `imagery` is what a picture shows of an image
 """

@@ -6,17 +6,16 @@ are some: the size of the scene does not matter for memory.
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
 
 from geoseg.geo.legend import NODATA
-from geoseg.geo.windows import Window
 from geoseg.raster import ClassMap
-from geoseg.report.components import SHOWN, principal_components
+from geoseg.report.imagery import Shown
+from geoseg.report.report import area_text
 from geoseg.report.slide import LegendRow, Page, Slide
 from geoseg.storage.staging import atomic_file
 
@@ -26,42 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.report.imagery import Image
     from geoseg.report.report import ClassArea
-
-_STRETCH = 2, 98
-"""The percentiles of a band that become black and white."""
-
-_MOST_VALUES = 32_000_000
-"""Values that are held of many bands."""
 
 _PALE = 0.65
 """How far the image is faded to white where the map has no class."""
 
 _MOST_ROWS = 14
 """Legend lines that fit a slide; smaller classes are then counted together."""
-
-_HECTARES_A_KM2 = 100
-
-_SOME_HECTARES = 100
-"""Below this, areas are given with two decimals."""
-
-_MANY_HECTARES = 10_000
-"""From here on areas are given in square kilometres."""
-
-
-class Image(Protocol):
-    """What is shown beside the map; `geoseg.scene.Scene` is one."""
-
-    @property
-    def geobox(self) -> GeoBox:
-        """Its pixel plane."""
-
-    def picture(
-        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
-    ) -> np.ma.MaskedArray:
-        """Show bands of a window at so many rows and columns, ``(band, y, x)``."""
 
 
 def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyword)
@@ -74,7 +46,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     areas: Sequence[ClassArea],
     title: str,
     attribution: str = "",
-) -> None:
+) -> Shown:
     """Draw the image and the map in its class colours, and save them as PNG.
 
     The same inputs give the same bytes.
@@ -90,6 +62,9 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         title: The heading.
         attribution: Whose data this is, in small print.
 
+    Returns:
+        How the image is shown.
+
     Raises:
         DiskError: The file cannot be written.
 
@@ -104,8 +79,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     sheet.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
-    size = classes.shape[0], classes.shape[1]
-    image = _stretched(_read_image(scene, rgb, plane, size), unmapped)
+    shown, image = Shown.fitted(scene, rgb, plane, unmapped)
     sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
     sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
     sheet.legend("Classes", rows)
@@ -115,44 +89,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     with atomic_file(path) as whole:
         # Known as ours by it; a version would be a trace of time.
         sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
-
-
-def _read_image(
-    scene: Image, rgb: tuple[int, ...], plane: GeoBox, shape: tuple[int, int]
-) -> np.ma.MaskedArray:
-    """Read the plane's part of an image, shape (3, y, x), invalid pixels masked.
-
-    Of many bands a smaller picture is read, which memory holds, and enlarged.
-    """
-    col, row = (~scene.geobox.transform @ plane.transform) @ (0, 0)
-    window = Window(round(row), round(col), plane.height, plane.width)
-    if len(rgb) <= SHOWN:
-        return scene.picture(window, rgb, shape)
-    by = max(math.sqrt(len(rgb) * shape[0] * shape[1] / _MOST_VALUES), 1)
-    small = max(round(shape[0] / by), 1), max(round(shape[1] / by), 1)
-    found, _ = principal_components(scene.picture(window, rgb, small))
-    rows, cols = (
-        np.arange(wanted) * have // wanted
-        for wanted, have in zip(shape, small, strict=True)
-    )
-    enlarged: np.ma.MaskedArray = found[:, rows[:, np.newaxis], cols]
-    return enlarged
-
-
-def _stretched(
-    picture: np.ma.MaskedArray, unmapped: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    """Spread each band over 0 to 255, shape (y, x, band); invalid is white.
-
-    The mapped pixels decide, so that a cloud beside the area does not darken it.
-    """
-    bands = []
-    for band in picture:
-        mapped = np.ma.masked_where(unmapped, band).compressed()
-        low, high = np.percentile(mapped, _STRETCH) if mapped.size else (0, 1)
-        grey = (band.astype(np.float64) - low) / max(high - low, 1e-12)
-        bands.append(np.clip(grey, 0, 1).filled(1.0))
-    return (np.stack(bands, axis=-1) * 255).round().astype(np.uint8)
+    return shown
 
 
 def _paled(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -191,22 +128,9 @@ def _legend_rows(areas: Sequence[ClassArea], legend: Legend) -> list[LegendRow]:
     def row(colour: str, name: str, *together: ClassArea) -> LegendRow:
         share = sum(area.share for area in together)
         hectares = sum(area.area_ha for area in together)
-        return LegendRow(colour, name, f"{share:.1%}", _area_text(hectares, most))
+        return LegendRow(colour, name, f"{share:.1%}", area_text(hectares, most))
 
     rows = [row(legend.by_id(a.id).colour, a.name, a) for a in present if a in shown]
     if rest:
         rows.append(row("#ffffff", f"{len(rest)} smaller classes", *rest))
     return rows
-
-
-def _area_text(hectares: float, most: float) -> str:
-    """Write an area in the unit, and with the decimals, that suit the largest.
-
-    Example:
-        >>> [_area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0)]
-        ['1234.56 ha', '1,234.6 ha', '12.3 km²']
-
-    """
-    if most >= _MANY_HECTARES:
-        return f"{hectares / _HECTARES_A_KM2:,.1f} km²"
-    return f"{hectares:,.1f} ha" if most >= _SOME_HECTARES else f"{hectares:.2f} ha"

@@ -37,6 +37,14 @@ _MUCH = 0.05
 _MUCH_OUTSIDE = 0.2
 """Of more of a map a model should not be trusted without a warning."""
 
+_HECTARES_A_KM2 = 100
+
+_SOME_HECTARES = 100
+"""Below this, areas are given with two decimals."""
+
+_MANY_HECTARES = 10_000
+"""From here on areas are given in square kilometres."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassArea:
@@ -212,6 +220,19 @@ def class_areas(
             )
         )
     return tuple(rows)
+
+
+def area_text(hectares: float, most: float) -> str:
+    """Write an area in the unit, and with the decimals, that suit the largest.
+
+    Example:
+        >>> [area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0)]
+        ['1234.56 ha', '1,234.6 ha', '12.3 km²']
+
+    """
+    if most >= _MANY_HECTARES:
+        return f"{hectares / _HECTARES_A_KM2:,.1f} km²"
+    return f"{hectares:,.1f} ha" if most >= _SOME_HECTARES else f"{hectares:.2f} ha"
 
 
 def mean_confidence(areas: Sequence[ClassArea]) -> float | None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _CERTAIN = 100
 """Percent."""
+PAGE = "report.html"
+"""What a run leaves for a browser."""
 STAC_ITEM = "landcover.stac.json"
 """The map as catalogues read it."""
 
@@ -137,6 +139,7 @@ class RunConfig:
             "style": folder / "landcover.qml",
             "preview": folder / "preview.png",
             "stac": folder / STAC_ITEM,
+            **({"page": folder / PAGE} if self.options.report_size else {}),
             "report": folder / REPORT,
         }
 
@@ -178,5 +181,6 @@ def product_names(options: SegmentOptions) -> tuple[str, ...]:
         ),
         "preview.png",
         STAC_ITEM,
+        *((PAGE,) if options.report_size else ()),
         REPORT,
     )

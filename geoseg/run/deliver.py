@@ -41,6 +41,7 @@ from geoseg.report.report import (
 from geoseg.run.applicability import write_applicability
 from geoseg.run.catalogue import write_map_item
 from geoseg.run.cluster import Patience, map_on
+from geoseg.run.page import write_page
 from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import (
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from geoseg.predict import TilePredictor
     from geoseg.progress import Clock
     from geoseg.raster import Extent
+    from geoseg.report.imagery import Shown
     from geoseg.run.configuration import RunConfig
     from geoseg.run.engine import Progress
     from geoseg.run.journal.journal import Journal
@@ -104,7 +106,12 @@ def deliver(  # all that a report tells of
             _write_vectors(made, client, on_step)
         with clock("preview"):
             on_step(Step("preview"))
-            _write_preview(made, found.areas)
+            image = _write_preview(made, found.areas)
+        if made.options.report_size:
+            with clock("page"):
+                on_step(Step("page"))
+                told = _told_of_map(config, counts, found, outside)
+                write_page(made, image, found.areas, told)
         config.scene.check_unchanged(config.aoi.window)
         write_map_item(made)
         report = _report(config, made, found, counts, clock.seconds, outside)
@@ -275,8 +282,8 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         write_polygons(frame, config.products[name], legend=config.legend)
 
 
-def _write_preview(config: RunConfig, areas: Sequence[ClassArea]) -> None:
-    write_preview(
+def _write_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
+    return write_preview(
         config.products["preview"],
         scene=config.scene,
         rgb=shown_bands(config.scene, config.predictor),
@@ -391,12 +398,8 @@ def _report(
         confidence=mean_confidence(areas),
         outside=outside,
         warnings=[
-            *config.warnings,
-            *counts.failures,
+            *_told_of_map(config, counts, found, outside),
             *counts.lost,
-            *_emptiness(extents),
-            *doubts(areas),
-            *foreign(outside),
             *(
                 f"{name} is of an earlier run, and stays because somebody has changed "
                 f"it since"
@@ -404,6 +407,19 @@ def _report(
             ),
         ],
     )
+
+
+def _told_of_map(
+    config: RunConfig, counts: Progress, found: _Measured, outside: float | None
+) -> list[str]:
+    """Say what a reader of the map should know, a sentence each."""
+    return [
+        *config.warnings,
+        *counts.failures,
+        *_emptiness(found.extents),
+        *doubts(found.areas),
+        *foreign(outside),
+    ]
 
 
 def _mask_told(config: RunConfig) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ def segment(
 
     The output directory gets ``landcover.tif`` (class ids, nodata 255),
     ``confidence.tif`` (percent, nodata 255), ``landcover.<format>``,
-    ``preview.png`` and ``run.json``. An unfinished run is taken up where it
+    ``preview.png``, ``report.html`` and ``run.json``. An unfinished run is taken up where it
     stopped when the same call is made again; one that is finished is not done again.
 
     Args:

@@ -6,7 +6,8 @@ What geoseg writes carries a mark, and where it can, a checksum of what it wrote
 * a GeoPackage says in the description of each layer who wrote it, and the SHA-256 of
   the layer's rows and styles, which stays the same when QGIS only looks at it;
 * a GeoTIFF has a tag, and one of classes the checksum in its ``.aux.xml``;
-* a PNG has a text of the software that drew it; JSON has a key ``geoseg``;
+* a PNG has a text of the software that drew it, a page its generator; JSON has a key
+  ``geoseg``;
 * other vector files have a style beside them (``.qml``), points to be labelled their
   design (``.design.json``), tables what they were made from (``.json``), which hold the
   checksums of the files that they belong to.
@@ -47,6 +48,7 @@ _SQLITE = b"SQLite format 3\0"
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXT = b"Software\0geoseg"
+_PAGE = b'<meta name="generator" content="geoseg '
 _TIFF_TAG = b'name="GEOSEG_VERSION"'
 _TIFF_EDITED = b"KNOWN_INCOMPATIBLE_EDITION=YES"
 """What GDAL writes at the head of a COG when it changes the file."""
@@ -298,9 +300,9 @@ def _marked(path: Path) -> Origin:
         return Origin.OURS if _PNG_TEXT in head else Origin.FOREIGN
     if path.suffix == ".json":
         return Origin.OURS if "geoseg" in _read_json(path) else Origin.FOREIGN
-    if path.suffix == ".qml" and _files_in(head.decode("utf-8", "replace")):
-        return Origin.OURS
-    return Origin.FOREIGN
+    is_style = path.suffix == ".qml" and _files_in(head.decode("utf-8", "replace"))
+    is_page = path.suffix == ".html" and _PAGE in head
+    return Origin.OURS if is_style or is_page else Origin.FOREIGN
 
 
 def _geopackage_origin(path: Path) -> Origin:

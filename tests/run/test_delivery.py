@@ -76,6 +76,7 @@ def test_the_record_has_the_checksum_of_every_file(whole):
         ("landcover.tif", []),
         ("run.json", []),
         ("preview.png", []),
+        ("report.html", []),
     ],
 )
 def test_a_file_made_by_hand_stays_in_the_folder(small, tmp_path, name, flags):

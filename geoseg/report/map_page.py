@@ -1,0 +1,189 @@
+"""The page of a map: `report.html`, and what `geoseg view` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from geoseg.geo.windows import Window
+from geoseg.report.html import asset, render
+from geoseg.report.places import Place, doubtful_places
+from geoseg.report.plane_told import tell_plane
+from geoseg.report.pyramid import Pyramid, build_pyramid, levels_of
+from geoseg.report.report import area_text
+from geoseg.storage.staging import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from geoseg.geo.legend import Legend
+    from geoseg.report.imagery import Shown
+    from geoseg.report.pyramid import ClassPlanes
+    from geoseg.report.report import ClassArea, Json
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What an accuracy assessment says of a class's area, in hectares."""
+
+    estimate: float
+    """What there is, by the sample."""
+    low: float
+    """Where the interval of 95 % begins."""
+    high: float
+    """Where it ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapPage:
+    """What a page shows and says."""
+
+    title: str
+    """The heading."""
+    subtitle: str
+    """What of which ground it is, in a line."""
+    planes: ClassPlanes
+    """The map, and how sure it is."""
+    legend: Legend
+    """Its classes."""
+    areas: Sequence[ClassArea]
+    """How much of each there is."""
+    image: Shown | None = None
+    """What it is a map of."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """What an accuracy assessment says of classes' areas, by their names."""
+    facts: Sequence[tuple[str, str]] = ()
+    """What ran on what: pairs of a name and a text."""
+    warnings: Sequence[str] = ()
+    """What a reader should know, a sentence each."""
+
+
+def write_map_page(path: Path, page: MapPage, megabytes: float) -> None:
+    """Write a page that needs no other file, whole or not at all.
+
+    Args:
+        path: The HTML file.
+        page: What it shows.
+        megabytes: How large it may be: tiles are as fine as that allows. The coarsest,
+            at most 512 pixels a side, are there in any case.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    shape = page.planes.geobox.height, page.planes.geobox.width
+    places = _places(page.planes)
+    empty = _render(page, places, Pyramid(levels_of(*shape), {"map": (), "image": ()}))
+    room = round(megabytes * _MEGABYTE) - len(empty.encode())
+    pyramid = build_pyramid(page.planes, page.image, max(0, room))
+    with atomic_file(path) as whole:
+        whole.write_text(_render(page, places, pyramid), encoding="utf-8")
+
+
+def _places(planes: ClassPlanes) -> list[Place]:
+    """Find where the map is least sure, in its own pixels."""
+    level = levels_of(planes.geobox.height, planes.geobox.width)[0]
+    _, confidence = planes.read(level, Window(0, 0, level.height, level.width))
+    scale = level.factor
+    return [
+        replace(
+            each, col=each.col * scale, row=each.row * scale, side=each.side * scale
+        )
+        for each in doubtful_places(confidence)
+    ]
+
+
+def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
+    legend: list[Json] = [
+        {"id": each.id, "name": each.name, "colour": each.colour}
+        for each in page.legend
+    ]
+    marks: list[Json] = [
+        {"col": each.col, "row": each.row, "side": each.side} for each in places
+    ]
+    plane = tell_plane(page.planes.geobox)
+    return render(
+        "map.html",
+        scripts=["viewer.js"],
+        data={
+            "kind": "map",
+            "plane": plane,
+            "legend": legend,
+            "places": marks,
+            **pyramid.as_json(),
+        },
+        title=page.title,
+        subtitle=page.subtitle,
+        plane=plane,
+        has_image=page.image is not None,
+        has_confidence=page.planes.confidence is not None,
+        rows=_rows(page),
+        row_count=sum(each.pixels > 0 for each in page.areas),
+        places=places,
+        note=_note(page),
+        detail=told_detail(pyramid),
+        facts=page.facts,
+        warnings=page.warnings,
+        licences=asset("viewer.LICENSE.txt"),
+    )
+
+
+def _rows(page: MapPage) -> list[dict[str, object]]:
+    """Say of each class what the table shows; bars are in percent of the longest."""
+    most = max((each.area_ha for each in page.areas), default=0.0)
+    ends = [each.high for each in page.intervals.values()]
+    scale = 100 / (max([most, *ends]) or 1.0)
+    return [
+        _row(each, page.intervals.get(each.name), most, scale) for each in page.areas
+    ]
+
+
+def _row(
+    area: ClassArea, interval: Interval | None, most: float, scale: float
+) -> dict[str, object]:
+    told: dict[str, object] = {
+        "id": area.id,
+        "name": area.name,
+        "colour": area.colour,
+        "pixels": area.pixels,
+        "area": area_text(area.area_ha, most),
+        "share": f"{area.share:.1%}",
+        "sure": "" if area.confidence is None else f"{100 * area.confidence:.0f} %",
+        "width": f"{area.area_ha * scale:.2f}",
+        "interval": "",
+    }
+    if interval is not None:
+        low, high = (area_text(x, most) for x in (interval.low, interval.high))
+        told |= {
+            "interval": f"{area_text(interval.estimate, most)}, {low} to {high}",
+            "low": f"{interval.low * scale:.2f}",
+            "span": f"{(interval.high - interval.low) * scale:.2f}",
+        }
+    return told
+
+
+def _note(page: MapPage) -> str:
+    if page.intervals:
+        return (
+            "Areas are counted on the map; what a sample of the ground says stands "
+            "below, with its interval of 95 %, drawn over the bar."
+        )
+    return (
+        "Areas are counted on the map, errors and all: a sample of the ground says "
+        "how much there is, with intervals (geoseg sample-points)."
+    )
+
+
+def told_detail(pyramid: Pyramid) -> str:
+    """Say how fine a page's tiles are."""
+    found = len(pyramid.tiles["map"])
+    factor = pyramid.levels[max(found, 1) - 1].factor
+    if factor == 1:
+        return "The map is here at its full resolution."
+    return (
+        f"A pixel here stands for {factor} x {factor} of the map: geoseg view, beside "
+        f"the map, shows all."
+    )

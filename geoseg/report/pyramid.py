@@ -1,0 +1,332 @@
+"""A map and its image as tiles for a browser, on the map's own pixels.
+
+Level 0 is small; each further one has twice the rows and columns, and the last is the
+map itself. A tile of the map holds two planes of bytes, such as classes and confidence
+in percent, one after the other and deflated, so that the page knows what is under the
+cursor and not only its colour; one of the image is a JPEG. Pixels come from overviews
+where a raster has them. What is embedded is bounded by bytes, and so is memory.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import rasterio
+from PIL import Image as Pillow
+from rasterio.enums import Resampling
+
+from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
+from geoseg.raster.rasterio_windows import to_rasterio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import GeoBox
+    from geoseg.report.imagery import Shown
+    from geoseg.report.report import Json
+
+SIDE = 256
+"""Rows and columns of a tile."""
+_COARSEST = 512
+"""What is no longer than this on either side is level 0."""
+_DEFLATE = 6
+_QUALITY = 82
+"""Of a JPEG, 1 to 95."""
+_GROWTH = 3
+"""How many times as many bytes the next level has, at the least."""
+_IMAGE_PIXEL = 0.3
+"""Bytes that a pixel of the image takes, about."""
+_BASE64 = 3 / 4
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One resolution of a map."""
+
+    factor: int
+    """Rows of the map, and columns, that are one of the level's."""
+    height: int
+    """Its rows."""
+    width: int
+    """Its columns."""
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels it has."""
+        return self.height * self.width
+
+    def tiles(self) -> Iterator[tuple[int, int]]:
+        """Give the row and column of each tile."""
+        return product(range(-(-self.height // SIDE)), range(-(-self.width // SIDE)))
+
+    def window(self, row: int, col: int) -> Window:
+        """Give the pixels of the level that a tile has."""
+        top, left = row * SIDE, col * SIDE
+        height, width = min(SIDE, self.height - top), min(SIDE, self.width - left)
+        return Window(top, left, height, width)
+
+    def ground(self, window: Window, height: int, width: int) -> Window:
+        """Give the map's pixels under some of the level's, on a map of this size."""
+        bottom, right = window.row + window.height, window.col + window.width
+        return Window.between(
+            (window.row * self.factor, min(height, bottom * self.factor)),
+            (window.col * self.factor, min(width, right * self.factor)),
+        )
+
+
+def levels_of(height: int, width: int) -> tuple[Level, ...]:
+    """List the levels of a map, the coarsest first.
+
+    Example:
+        >>> [(each.factor, each.height) for each in levels_of(1025, 700)]
+        [(4, 257), (2, 513), (1, 1025)]
+
+    """
+    factor = 1
+    while max(height, width) > factor * _COARSEST:
+        factor *= 2
+    levels = []
+    while factor:
+        levels.append(Level(factor, -(-height // factor), -(-width // factor)))
+        factor //= 2
+    return tuple(levels)
+
+
+class Planes(Protocol):
+    """Two bytes of each pixel of a map."""
+
+    @property
+    def geobox(self) -> GeoBox:
+        """The map's pixel plane."""
+
+    def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
+        """Read both planes in a window of a level, shape (2, y, x)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPlanes:
+    """The classes of a map, and how sure it is of them, from two rasters."""
+
+    geobox: GeoBox
+    """The plane of both."""
+    classes: Path
+    """Class ids; 255 is nodata."""
+    confidence: Path | None
+    """Percent; 255 where there is none."""
+
+    def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
+        """Read classes by the most frequent one, and confidences by their mean."""
+        classes = self._plane(self.classes, level, window, Resampling.mode)
+        if self.confidence is None:
+            return np.stack([classes, np.full_like(classes, NODATA)])
+        mean = self._plane(self.confidence, level, window, Resampling.average)
+        return np.stack([classes, mean])
+
+    def _plane(
+        self, path: Path, level: Level, window: Window, resampling: Resampling
+    ) -> NDArray[np.uint8]:
+        shape = window.height, window.width
+        with rasterio.open(path) as dataset:
+            factors = dataset.overviews(1)
+            if level.factor != 1 and level.factor not in factors:
+                ground = level.ground(window, *dataset.shape)
+                found: NDArray[np.uint8] = dataset.read(
+                    1,
+                    window=to_rasterio(ground),
+                    out_shape=shape,
+                    resampling=resampling,
+                )
+                return found
+        at = (
+            {} if level.factor == 1 else {"overview_level": factors.index(level.factor)}
+        )
+        with rasterio.open(path, **at) as dataset:
+            whole: NDArray[np.uint8] = dataset.read(1, window=to_rasterio(window))
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Pyramid:
+    """The tiles that a page holds."""
+
+    levels: tuple[Level, ...]
+    """All levels of the map, the coarsest first."""
+    tiles: dict[str, tuple[dict[str, str], ...]]
+    """For ``map`` and ``image`` the tiles of each level that is there, as base64, by
+    ``row/col``; a tile without data is left out."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the map is there at its full resolution."""
+        return len(self.tiles["map"]) == len(self.levels)
+
+    def as_json(self) -> dict[str, Json]:
+        """Give what the page's script finds."""
+        return {
+            "levels": [
+                {"factor": each.factor, "height": each.height, "width": each.width}
+                for each in self.levels
+            ],
+            "embedded": {name: len(found) for name, found in self.tiles.items()},
+            "tiles": {
+                name: {
+                    f"{z}/{place}": text
+                    for z, tiles in enumerate(found)
+                    for place, text in tiles.items()
+                }
+                for name, found in self.tiles.items()
+            },
+        }
+
+
+def build_pyramid(planes: Planes, image: Shown | None, limit: int) -> Pyramid:
+    """Cut a map and its image into tiles, as fine as a limit allows.
+
+    Args:
+        planes: The map.
+        image: What lies under it.
+        limit: Bytes that the tiles may take as base64. Level 0 is there in any case.
+
+    """
+    geobox = planes.geobox
+    levels = levels_of(geobox.height, geobox.width)
+    room = limit * _BASE64
+    of_map = _finest(
+        levels,
+        lambda level, window: map_tile(planes, level, window),
+        room if image is None else room * 0.6,
+    )
+    room -= sum(map(_size, of_map))
+    tiles = {"map": of_map, "image": []}
+    if image is not None:
+        tiles["image"] = _image_tiles(levels, geobox, image, room)
+    return Pyramid(
+        levels,
+        {
+            name: tuple(
+                {
+                    place: base64.b64encode(t).decode("ascii")
+                    for place, t in each.items()
+                }
+                for each in found
+            )
+            for name, found in tiles.items()
+        },
+    )
+
+
+def map_tile(planes: Planes, level: Level, window: Window) -> bytes | None:
+    """Deflate both planes of a tile; None where it has no class."""
+    found = planes.read(level, window)
+    if (found[0] == NODATA).all():
+        return None
+    return zlib.compress(found.tobytes(), _DEFLATE)
+
+
+def image_tile(
+    image: Shown, plane: GeoBox, level: Level, window: Window
+) -> bytes | None:
+    """Show a tile of the image as a JPEG of its whole side."""
+    ground = level.ground(window, plane.height, plane.width)
+    return _jpeg(image.read(plane, ground, (window.height, window.width)))
+
+
+def _size(tiles: dict[str, bytes]) -> int:
+    return sum(map(len, tiles.values()))
+
+
+def _finest(
+    levels: Sequence[Level],
+    make: Callable[[Level, Window], bytes | None],
+    room: float,
+) -> list[dict[str, bytes]]:
+    """Make the tiles of as many levels as there is room for, but of the first."""
+    made: list[dict[str, bytes]] = []
+    for level in levels:
+        last = _size(made[-1]) if made else 0
+        if made and last * _GROWTH > room:
+            break
+        tiles = _tiles_within(level, make, room if made else float("inf"))
+        if tiles is None:
+            break
+        made.append(tiles)
+        room -= _size(tiles)
+    return made
+
+
+def _tiles_within(
+    level: Level, make: Callable[[Level, Window], bytes | None], room: float
+) -> dict[str, bytes] | None:
+    """Make the tiles of a level; None where they take more room than there is."""
+    tiles: dict[str, bytes] = {}
+    for row, col in level.tiles():
+        tile = make(level, level.window(row, col))
+        if tile is None:
+            continue
+        tiles[f"{row}/{col}"] = tile
+        room -= len(tile)
+        if room < 0:
+            return None
+    return tiles
+
+
+def _image_tiles(
+    levels: Sequence[Level], plane: GeoBox, image: Shown, room: float
+) -> list[dict[str, bytes]]:
+    """Show an image at as many levels as there is room for, from one reading of it.
+
+    A scene without overviews is read as a whole for a picture of any size: so the
+    coarser levels are averages of the finest.
+    """
+    fit = sum(level.pixels * _IMAGE_PIXEL < room for level in levels)
+    wanted = levels[: max(1, fit)]
+    picture = _whole_picture(image, plane, wanted[-1])
+    made: list[dict[str, bytes]] = []
+    for level in reversed(wanted):
+        places = ((row, col, level.window(row, col)) for row, col in level.tiles())
+        tiles = {f"{row}/{col}": _jpeg(picture[w.slices()]) for row, col, w in places}
+        made.insert(0, tiles)
+        picture = _halved(picture)
+    while len(made) > 1 and sum(map(_size, made)) > room:
+        made.pop()
+    return made
+
+
+def _whole_picture(image: Shown, plane: GeoBox, level: Level) -> NDArray[np.uint8]:
+    """Show a level of an image, shape (y, x, rgb), strip by strip."""
+    picture = np.empty((level.height, level.width, 3), np.uint8)
+    step = image.rows_at_once(level.width)
+    for top in range(0, level.height, step):
+        rows = min(step, level.height - top)
+        strip = Window(top, 0, rows, level.width)
+        ground = level.ground(strip, plane.height, plane.width)
+        picture[strip.slices()] = image.read(plane, ground, (rows, level.width))
+    return picture
+
+
+def _halved(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Average squares of 2 x 2 pixels; an odd last row or column stands for two."""
+    height, width = picture.shape[:2]
+    even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    squares = even.reshape(-(-height // 2), 2, -(-width // 2), 2, 3)
+    sums: NDArray[np.uint16] = squares.sum(axis=(1, 3), dtype=np.uint16)
+    return ((sums + 2) // 4).astype(np.uint8)
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """Write a tile, shape (y, x, rgb), as a JPEG of a whole tile's side."""
+    missing = [(0, SIDE - side) for side in picture.shape[:2]]
+    whole = np.pad(picture, (*missing, (0, 0)), mode="edge")
+    buffer = io.BytesIO()
+    Pillow.fromarray(whole).save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

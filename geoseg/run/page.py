@@ -1,0 +1,119 @@
+"""What a run's page says of it: report.html."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from geoseg.report.map_page import MapPage, write_map_page
+from geoseg.report.pyramid import ClassPlanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.report.imagery import Shown
+    from geoseg.report.report import ClassArea
+    from geoseg.run.configuration import RunConfig
+
+_DIGITS = 12
+"""Of a fingerprint, which are enough to compare."""
+
+
+def write_page(
+    made: RunConfig, image: Shown, areas: Sequence[ClassArea], warnings: Sequence[str]
+) -> None:
+    """Write the page of a run whose maps are made.
+
+    It goes to other people, and is the same for the same map: no folders of this
+    machine stand in it, no times, and nothing of how the work was shared out.
+
+    Args:
+        made: The run, with its products where they are made.
+        image: The scene as the preview shows it.
+        areas: How much of each class there is.
+        warnings: What a reader should know, a sentence each.
+
+    """
+    products = made.products
+    plane = made.scene.geobox.crop(made.aoi.window)
+    page = MapPage(
+        title=f"Land cover of {made.scene.name}",
+        subtitle=_subtitle(made, areas),
+        planes=ClassPlanes(plane, products["landcover"], products["confidence"]),
+        legend=made.legend,
+        areas=areas,
+        image=image,
+        facts=tuple(_facts(made)),
+        warnings=warnings,
+    )
+    write_map_page(products["page"], page, made.options.report_size)
+
+
+def _subtitle(made: RunConfig, areas: Sequence[ClassArea]) -> str:
+    plane = made.scene.geobox.crop(made.aoi.window)
+    hectares = sum(each.area_ha for each in areas)
+    return (
+        f"{hectares / 100:,.1f} km² in {len(made.legend)} classes · {plane.width:,} x "
+        f"{plane.height:,} pixels of {plane.gsd_m():.3g} m · "
+        f"{', '.join(package.name for package in made.packages)}"
+    )
+
+
+def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
+    """Pair names with what ran on what."""
+    scene, compute = made.scene, made.predictor.compute
+    yield "Image", _name_of(scene.place)
+    yield "Bands", ", ".join(scene.bands)
+    yield "Grid", f"{scene.geobox.crs.name}, {scene.geobox.gsd_m():.4g} m"
+    if scene.embedding is not None:
+        yield "Features", scene.embedding.title
+        if scene.embedding.attribution:
+            yield "Credit", scene.embedding.attribution
+    if made.feature is not None:
+        yield "Area", made.feature
+    elif made.aoi_given is not None:
+        yield "Area", "an area of interest of the image"
+    for package in made.packages:
+        yield from _model_facts(package)
+    if made.mask_run is not None:
+        yield "Mask", f"{made.mask_run.package.name} {made.mask_run.package.version}"
+    yield "Settings", ", ".join(_settings(made))
+    yield "Computed", f"{compute.device}, {compute.precision}"
+    told = ("geoseg", "torch", "rasterio", "numpy")
+    yield "Software", ", ".join(f"{name} {version(name)}" for name in told)
+
+
+def _model_facts(package: ModelPackage) -> Iterator[tuple[str, str]]:
+    yield "Model", f"{package.name} {package.version}"
+    if package.description:
+        yield "About it", package.description
+    if package.trained_on:
+        yield "Trained on", package.trained_on
+    if package.metrics:
+        told = (f"{name} {value:.3g}" for name, value in package.metrics)
+        yield "Measured", ", ".join(told)
+    yield "Licence", package.license
+    if package.attribution:
+        yield "Credit", package.attribution
+    yield "Fingerprint", package.fingerprint[:_DIGITS]
+
+
+def _settings(made: RunConfig) -> Iterator[str]:
+    """Say what shaped the map, and was chosen."""
+    options, tiles = made.options, made.plan.lattice.rows
+    yield f"tiles of {tiles.tile} px that share {tiles.overlap}"
+    yield f"blended by {options.blend}"
+    if options.tta != "none":
+        yield f"averaged over views ({options.tta})"
+    if options.crf is not None:
+        yield "refined by a CRF"
+    if options.min_confidence:
+        yield f"unknown below {options.min_confidence} % confidence"
+
+
+def _name_of(place: str) -> str:
+    """Name a place without the folders above it, and without a server's secrets."""
+    return PurePath(urlsplit(place).path or place).name or place

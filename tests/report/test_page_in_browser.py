@@ -1,0 +1,193 @@
+"""A page does in a browser what it is for: Debian's Chromium, without a network."""
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from pages import ATTACK, LEGEND, write_page_of_noise
+from PIL import Image
+
+webdriver = pytest.importorskip("selenium.webdriver")
+actions = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
+support = pytest.importorskip("selenium.webdriver.support.ui")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.slow,  # a browser takes seconds to start
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium here"),
+]
+SIZE = 1440, 900
+QUIET = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--disable-dev-shm-usage --force-device-scale-factor=1 --hide-scrollbars "
+    "--host-resolver-rules=MAP&*&~NOTFOUND"
+)
+READY = "return 'ready' in document.documentElement.dataset"
+PLACE = """
+const [col, row] = arguments, { map, view, toPlace } = geosegMap;
+view.setResolution(10 / 8);  // eight screen pixels a pixel
+view.setCenter(toPlace(col - 19.5, row + 0.5));  // beside the swipe line
+map.renderSync();
+const box = document.getElementById("map").getBoundingClientRect();
+const at = map.getPixelFromCoordinate(toPlace(col + 0.5, row + 0.5));
+return [box.left + at[0], box.top + at[1]];
+"""
+ROW, COL = 123, 345
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in QUIET.split():
+        options.add_argument(flag.replace("&", " "))
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    service = webdriver.ChromeService(DRIVER)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return write_page_of_noise(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def page(browser, made):
+    """Open the page at the size of a desk, and give the browser."""
+    resize(browser, *SIZE)
+    browser.get(made[0].as_uri())
+    wait(browser, lambda: browser.execute_script(READY))
+    return browser
+
+
+def resize(browser, width, height):
+    told = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
+
+
+def wait(browser, until):
+    support.WebDriverWait(browser, 60).until(lambda _: until())
+
+
+def element(browser, name):
+    return browser.find_element("id", name)
+
+
+def point_at(browser, row, col):
+    """Put the mouse on a pixel of the map, and give where that is."""
+    x, y = browser.execute_script(PLACE, col, row)
+    mouse = actions.ActionBuilder(browser)
+    mouse.pointer_action.move_to_location(round(x), round(y))
+    mouse.perform()
+    return round(x), round(y)
+
+
+def colour(browser, place):
+    """Look at the screen."""
+    picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+    return picture.getpixel((place[0] - 2, place[1] + 2))
+
+
+def drag_swipe(browser, x):
+    handle = element(browser, "swipe")
+    left = handle.rect["x"] + handle.rect["width"] / 2
+    mouse = webdriver.ActionChains(browser, duration=0)
+    mouse.click_and_hold(handle).move_by_offset(round(x - left), 0).release().perform()
+
+
+def class_at(made, row, col):
+    return next(each for each in LEGEND if each.id == made[1][row, col])
+
+
+def test_it_loads_without_an_error_and_asks_nobody(page):
+    assert page.get_log("browser") == []
+    sent = [
+        json.loads(each["message"])["message"] for each in page.get_log("performance")
+    ]
+    asked = [
+        each["params"]["request"]["url"]
+        for each in sent
+        if each["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked
+    assert all(url.startswith(("file:", "blob:", "data:")) for url in asked)
+    assert not page.find_elements("tag name", "img")
+    assert page.find_element("tag name", "h1").text == ATTACK
+
+
+def test_the_class_under_the_cursor_is_that_of_the_map(page, made):
+    label = element(page, "label")
+    for row, col in ((ROW, COL), (0, 20), (299, 530), (255, 256)):
+        point_at(page, row, col)
+        sure = made[2][row, col]
+        told = f"{class_at(made, row, col).name} · {sure} %"
+        wait(page, lambda told=told: label.text == told)
+    point_at(page, 150, 10)
+    wait(page, lambda: label.text == "no data")
+    x, y = re.search(r"x, y (\d+), (\d+)", element(page, "readout").text).groups()
+    assert (int(x), int(y)) == pytest.approx((400_065, 5_798_515), abs=1.5)
+
+
+def test_the_swipe_line_parts_image_and_map(page, made):
+    place = point_at(page, ROW, COL)
+    drag_swipe(page, place[0] - 100)
+    wait(page, lambda: colour(page, place) == class_at(made, ROW, COL).rgb)
+    drag_swipe(page, place[0] + 100)
+    wait(page, lambda: colour(page, place)[0] > 150)  # the image is red
+    element(page, "swipe").send_keys("\ue011")  # Home
+    wait(page, lambda: colour(page, place) == class_at(made, ROW, COL).rgb)
+
+
+def test_the_legend_hides_a_class_and_the_slider_fades_the_map(page, made):
+    place = point_at(page, ROW, COL)
+    drag_swipe(page, place[0] - 100)
+    shown = class_at(made, ROW, COL)
+    wait(page, lambda: colour(page, place) == shown.rgb)
+    box = page.find_element("css selector", f"input[data-class='{shown.id}']")
+    box.click()
+    wait(page, lambda: colour(page, place)[0] > 150)
+    box.click()
+    wait(page, lambda: colour(page, place) == shown.rgb)
+    page.execute_script(
+        "const it = document.getElementById('opacity'); it.value = 50;"
+        "it.dispatchEvent(new Event('input'))"
+    )
+
+    def is_half():
+        seen, image = np.array(colour(page, place)), np.array([225, 25, 25])
+        return np.abs(seen - (np.array(shown.rgb) + image) / 2).max() < 40
+
+    wait(page, is_half)
+
+
+def test_a_doubtful_place_is_one_click_away(page):
+    page.find_element("css selector", "button[data-place='0']").click()
+    data = json.loads(element(page, "data").get_attribute("textContent"))
+    metres, place = data["plane"]["row_m"], data["places"][0]
+    there = [place["col"] * metres, -place["row"] * metres]
+    middle = "return geosegMap.view.getCenter()"
+    wait(page, lambda: page.execute_script(middle) == pytest.approx(there, abs=0.1))
+
+
+@pytest.mark.parametrize("width", [375, 1440])
+def test_nothing_is_wider_than_the_window(page, width):
+    resize(page, width, 812)
+    wide = "return document.documentElement.scrollWidth"
+    wait(page, lambda: page.execute_script(wide) == width)
+
+
+def test_it_prints_to_one_page_with_both_pictures(page):
+    painted = "return document.getElementById('paper-first').width"
+    assert page.execute_script(painted) == 531
+    told = {"preferCSSPageSize": True, "printBackground": True}
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", told)["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
+    assert len(re.findall(rb"/Subtype\s*/Image", pdf)) >= 2
