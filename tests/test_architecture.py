@@ -50,8 +50,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "report": (
         "errors geo storage raster",
-        # PIL: tiles of pages as JPEGs. pyproj: coordinates under the cursor, and what it
-        # raises of a plane that is nowhere on Earth
+        # PIL: tiles of pages as JPEGs. pyproj: coordinates under the cursor, and what
+        # it raises of a plane that is nowhere on Earth
         (
             "PIL geopandas jinja2 markupsafe matplotlib numpy pyproj rasterio shapely "
             "xarray"

@@ -53,8 +53,9 @@ def segment(
 
     The output directory gets ``landcover.tif`` (class ids, nodata 255),
     ``confidence.tif`` (percent, nodata 255), ``landcover.<format>``,
-    ``preview.png``, ``report.html`` and ``run.json``. An unfinished run is taken up where it
-    stopped when the same call is made again; one that is finished is not done again.
+    ``preview.png``, ``report.html`` and ``run.json``. An unfinished run is taken up
+    where it stopped when the same call is made again; one that is finished is not done
+    again.
 
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
