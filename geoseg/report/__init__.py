@@ -2,9 +2,9 @@
 
 * `report` says what ran on what, how long it took and the area of each class
 * `preview` draws the map beside the image, `slide` is the layout of that
-* `components` shows many bands as three
+* `imagery` is what a picture shows of an image, of many bands their `components`
 * `stac_item` is the map as catalogues read it
 * `footprints` draws where members, an area and tiles lie
-* `map_page` is the page of a map, `html` the shell of any page, `pyramid` its tiles
-* `imagery` is what a picture shows of an image
+* `html` is the shell of pages for a browser; `map_page` is that of a map, with its
+  `pyramid` of tiles, the least sure `places`, and what `plane_told` knows of its plane
 """

@@ -7,7 +7,8 @@
   it; `engine` walks the plan of any `job` with dask
 * `journal` remembers what is done, on a disk or an object store
 * `cluster` opens dask clients and proves their workers
-* `deliver` writes what people take away, `catalogue` its STAC item; `masking` leaves
+* `deliver` writes what people take away, `page` what is shown in a browser and
+  `catalogue` the STAC item; `masking` leaves
   out what another model sees, `applicability` says where the model has no business
 * `segment` composes all that into jobs; `model` does so in memory; `composite` makes
   one image of many dates
