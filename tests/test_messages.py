@@ -142,6 +142,13 @@ def test_values_in_messages_are_short(tmp_path):
         read_class_mapping(_saved(tmp_path, [{"name": "a", "merge": [["b"]]}]))
 
 
+@pytest.mark.parametrize("number", ["one", [1], {"a": 1}, 1.5, True, None])
+def test_an_id_of_a_class_that_is_no_whole_number_is_refused(number, tmp_path):
+    classes = [{"name": "a", "id": number}, {"name": "b", "id": 1}]
+    with pytest.raises(LabelsError, match="which is no whole number"):
+        read_class_mapping(_saved(tmp_path, classes))
+
+
 def _saved(tmp_path, listed):
     path = tmp_path / "listed.yaml"
     path.write_text(yaml.safe_dump(listed))

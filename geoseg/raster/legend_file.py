@@ -136,8 +136,13 @@ def _merged(entry: dict[str, Any]) -> dict[str, None]:
 
 def _id(path: Path, entry: dict[str, Any], place: int) -> int:
     """Give a class's id, which need not be the number that labels have for it."""
-    number: int = entry.get("id", place)
-    if isinstance(number, int) and not 0 <= number < NODATA:
+    number = entry.get("id", place)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise LabelsError(
+            f"{path}: {brief(entry['name'])} has id {brief(number)}, which is no whole "
+            f"number; a map's ids are 0 to {NODATA - 1}"
+        )
+    if not 0 <= number < NODATA:
         raise LabelsError(
             f"{path}: {brief(entry['name'])} has id {number}; a map's ids are 0 to "
             f"{NODATA - 1}: give it another one, and write 'merge: [{number}]' for "

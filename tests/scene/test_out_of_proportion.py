@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.transform import from_origin
 
 import geoseg
@@ -65,3 +66,18 @@ def test_what_is_not_compressed_is_read_in_pieces_and_taken(tmp_path, monkeypatc
         file.write(np.ones((1, 64, 64), np.uint8))
     monkeypatch.setattr(header, "MOST_BLOCK_BYTES", 100)
     assert geoseg.info(path)
+
+
+def test_what_a_vrt_says_of_its_interleaving_is_no_matter(tmp_path):
+    whole = sparse(tmp_path / "a.tif", 64, 64)
+    rasterio.shutil.copy(whole, tmp_path / "a.vrt", driver="VRT")
+    text = (tmp_path / "a.vrt").read_text()
+    told = '<Metadata domain="IMAGE_STRUCTURE"><MDI key="INTERLEAVE">{}</MDI>'
+    for wrong in ("sideways", "https://host/a.tif"):
+        head, end = text.split("<VRTRasterBand", 1)
+        (tmp_path / "a.vrt").write_text(
+            f"{head}{told.format(wrong)}</Metadata><VRTRasterBand{end}"
+        )
+        with rasterio.open(tmp_path / "a.vrt") as dataset:
+            assert dataset.tags(ns="IMAGE_STRUCTURE")["INTERLEAVE"] == wrong
+        assert len(geoseg.open_scene(tmp_path / "a.vrt").bands) == 2

@@ -14,6 +14,7 @@ import random
 import re
 import resource
 import shutil
+import socket
 import sys
 import traceback
 from pathlib import Path
@@ -34,6 +35,7 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.models.package.package import load_package
 from geoseg.overlay.aoi import read_aoi
+from geoseg.raster.legend_file import read_class_mapping
 from geoseg.run.journal.journal import Entry, open_journal
 from geoseg.scene import open_scene
 
@@ -41,6 +43,15 @@ MEMORY = 8 << 30
 """Bytes that a process may address: a header's lie must not fill a machine."""
 PLANE = GeoBox(64, 64, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
 SHIPPED = ROOT / "geoseg" / "models" / "shipped"
+CLASSES = b"""classes:
+  - name: water
+    id: 1
+    colour: "#2f78b7"
+    merge: [lake, "80"]
+  - {name: B\xc3\xa4ume, id: 2, merge: [forest, 10, 20]}
+"""
+PLANTED_EVERY = 8
+"""Of so many cases one names a server instead of being damaged."""
 RUN_FILES = ("journal.jsonl", "identity.json")
 EXTREMES = ("-1", "0", "1e999", "NaN", "99999999999", "null", '""', "[]", "{}", "1e-9")
 
@@ -65,6 +76,8 @@ def seed(kind: str, folder: Path) -> bytes:  # noqa: PLR0911  # a return a kind
     if kind == "item":
         make_tiff(folder / "seed.tif", compress="deflate", tiled=True)
         return json.dumps(make_search()).encode()
+    if kind == "classes":
+        return CLASSES
     if kind in {*RUN_FILES, "gpkg"}:
         return seed_written(kind, folder)
     return (SHIPPED / kind).read_bytes()
@@ -155,6 +168,35 @@ def swap_number(data: bytearray, rng: random.Random) -> bytearray:
     return data[: found.start()] + bytearray(extreme) + data[found.end() :]
 
 
+def plant(content: bytes, case: int, address: str) -> bytes:
+    """Name a server where a text stands, or a driver of GDAL would look for a name."""
+    rng = random.Random(case)  # noqa: S311  # not for secrets
+    url = rng.choice(("{}/a.tif", "/vsicurl/{}/a.tif", "HDF5:{}/a.h5", "WMS:{}"))
+    named = url.format(address).encode()
+    texts = list(re.finditer(rb"(?<=[\">'=])[^\"<>'\0-\x1f]{2,}(?=[\"<'])", content))
+    if not texts:
+        at = rng.randrange(len(content))
+        return content[:at] + named + b"\0" + content[at + len(named) + 1 :]
+    found = rng.choice(texts)
+    return content[: found.start()] + named + content[found.end() :]
+
+
+def hidden_server() -> socket.socket:
+    """Listen where nobody may ask."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0)
+    return server
+
+
+def was_asked(server: socket.socket) -> bool:
+    """Tell whether somebody connected."""
+    try:
+        server.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
 def try_open(kind: str, folder: Path, content: bytes) -> None:
     """Open and validate a damaged file as geoseg would."""
     if kind in {"tiff", "strips", "vrt"}:
@@ -178,12 +220,12 @@ def try_open(kind: str, folder: Path, content: bytes) -> None:
             lasts = journal.store.survey()
             for entry in journal.entries():
                 list(map(lasts, entry.receipts))
-    elif kind == "gpkg":
-        path = folder / "case.gpkg"
+    elif kind == "classes":
+        path = folder / "case.yaml"
         path.write_bytes(content)
-        read_aoi(path, PLANE).mask(Window(0, 0, 64, 64))
-    elif kind == "geojson":
-        path = folder / "case.geojson"
+        read_class_mapping(path)
+    elif kind in {"geojson", "gpkg"}:
+        path = folder / f"case.{kind}"
         path.write_bytes(content)
         read_aoi(path, PLANE).mask(Window(0, 0, 64, 64))
     else:
@@ -208,16 +250,25 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = seed(kind, folder)
     try_open(kind, folder, content)  # undamaged, it must open
-    for case in range(first, last):
-        tell(f"case {case}")
-        try:
-            try_open(kind, folder, damage(content, case))
-        except GeosegError as error:
-            tell("refused" if "\n" not in str(error) else f"many lines: {error!r}")
-        except BaseException:  # noqa: BLE001  # whatever it is, it is told
-            tell(traceback.format_exc().replace("\n", " | "))
-        else:
-            tell("ok")
+    with hidden_server() as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        for case in range(first, last):
+            tell(f"case {case}")
+            planted = case % PLANTED_EVERY == PLANTED_EVERY - 1
+            wrong = plant(content, case, address) if planted else damage(content, case)
+            outcome = outcome_of(kind, folder, wrong)
+            tell("asked a server that nobody named" if was_asked(server) else outcome)
+
+
+def outcome_of(kind: str, folder: Path, content: bytes) -> str:
+    """Try a case, and say what came of it in a line."""
+    try:
+        try_open(kind, folder, content)
+    except GeosegError as error:
+        return "refused" if "\n" not in str(error) else f"many lines: {error!r}"
+    except BaseException:  # noqa: BLE001  # whatever it is, it is told
+        return traceback.format_exc().replace("\n", " | ")
+    return "ok"
 
 
 if __name__ == "__main__":

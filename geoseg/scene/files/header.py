@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rasterio.enums import ColorInterp, Interleaving, MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
 from geoseg.geo.embeddings import version_of
@@ -144,10 +144,10 @@ def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
         SceneError: One is too large.
 
     """
-    size = block_bytes(dataset)
-    if dataset.interleaving is not Interleaving.pixel:
+    size, told = block_bytes(dataset), dataset.tags(ns="IMAGE_STRUCTURE")
+    if told.get("INTERLEAVE") != "PIXEL":  # a VRT may say anything
         size //= dataset.count
-    if dataset.compression is not None and size > MOST_BLOCK_BYTES:
+    if told.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
         rows, cols = dataset.block_shapes[0]
         raise SceneError(
             f"{shown(place)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
