@@ -12,10 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from hatchling import build
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "sample_aoi"
+INSTALL = REPOSITORY / "workflows" / "install"
 
 
 @pytest.fixture
@@ -61,6 +64,31 @@ def wheel(tmp_path_factory):
     shutil.unpack_archive(sdist, folder, filter="data")
     with contextlib.chdir(folder / sdist.name.removesuffix(".tar.gz")):
         return folder / build.build_wheel(str(folder))
+
+
+def test_the_conda_recipe_asks_for_what_the_package_asks_for():
+    recipe = yaml.safe_load((INSTALL / "recipe.yaml").read_text())
+    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+    asked = dict(line.split(" ", 1) for line in recipe["requirements"]["run"])
+    assert {
+        Requirement(f"{renamed.get(name, name)}{bounds}")
+        for name, bounds in asked.items()
+    } == {
+        Requirement(line)
+        for line in [*told["dependencies"], f"python{told['requires-python']}"]
+    }
+    assert recipe["context"]["version"] == told["version"]
+    (command,) = recipe["build"]["python"]["entry_points"]
+    assert command.split(" = ") == ["geoseg", told["scripts"]["geoseg"]]
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "geoseg.def"])
+def test_images_install_the_torch_that_the_package_allows(file):
+    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    for line in told["dependencies"]:
+        if line.startswith("torch"):
+            assert f'"{line}"' in (INSTALL / file).read_text()
 
 
 def test_a_wheel_holds_the_package_the_model_the_sample_and_the_licences(wheel):
