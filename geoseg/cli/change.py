@@ -55,7 +55,7 @@ def command(
 
     change.tif shows each transition in a colour, change.csv has the matrix in hectares,
     and the polygons are the ground that changed. Draw a sample within the transitions
-    (geoseg sample-points change/change.tif) to say how much there is of each.
+    (geoseg sample-points change/) to say how much there is of each.
     """
     options = options_of(geoseg.ChangeOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:

@@ -12,7 +12,8 @@
 * `stratified` is what a sample says of the whole map, `intervals` how sure that is
 * `zonal` measures classes in zones, `zone_estimates` says what a sample says of them,
   `zone_table` writes it
-* `transitions` is what became of what between two maps
+* `transitions` is what became of what between two maps, `borders` the ground beside it
+  as a stratum
 """
 
 from geoseg.evaluate.confusion import Accuracy, compare, total

@@ -151,7 +151,7 @@ def _refuse_few(
     """Refuse a stratum with too few points for an estimate."""
     sizes, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
     for name, size, number in zip(names, sizes, points, strict=True):
-        if number < FEWEST:
+        if number < min(FEWEST, size):  # of one pixel, one point says all
             raise LabelsError(
                 f"{noun} {name!r} covers {size:,} pixels of the map but has {number} "
                 f"points; each {noun} needs at least {FEWEST}"

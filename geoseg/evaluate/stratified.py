@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 FEWEST = 2
-"""Points of a stratum without which it has no variance."""
+"""Points of a stratum without which it has no variance, unless it has fewer pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _check(counts: NDArray[np.int64], pixels: NDArray[np.float64]) -> None:
             "counts of points and pixels are no less than 0, and some more"
         )
     size, points = pixels.sum(axis=1), counts.sum(axis=(1, 2))
-    few = np.flatnonzero((size > 0) & (points < FEWEST))
+    few = np.flatnonzero(points < np.minimum(FEWEST, size))
     if few.size:
         raise LabelsError(
             f"each stratum needs at least {FEWEST} points, but stratum "

@@ -12,5 +12,6 @@
   out what another model sees, `applicability` says where the model has no business
 * `segment` composes all that into jobs; `model` does so in memory; `composite` makes
   one image of many dates
-* `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps
+* `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps, which
+  `map_folder` finds where a folder is named
 """

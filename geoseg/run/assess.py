@@ -22,6 +22,7 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.arrays import map_file, named
 from geoseg.run.cluster import Patience, block_map
+from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
 from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
@@ -59,8 +60,9 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     """Measure how well a map agrees with a reference.
 
     Args:
-        class_map: A raster of classes, as `geoseg.vectorize` takes it; or a DataArray
-            of class ids, as `geoseg.polygons` takes it.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it; or the folder of
+            `geoseg.change`, with its strata, or of `geoseg.segment`; or a DataArray of
+            class ids, as `geoseg.polygons` takes it.
         reference: Polygons, points or a class raster, in any CRS and on any grid; or
             a DataArray, as above.
         band: The band of the classes, counted from 1, where there are several.
@@ -87,6 +89,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
 
     """
     options = options or EvaluateOptions()
+    class_map, own = map_and_strata(class_map, strata)
+    strata = own if options.stratified else strata
     if strata is not None:
         options = replace(options, stratified=True)
     given = (class_map, reference, confidence, within, strata)

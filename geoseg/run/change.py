@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, PlanError
+from geoseg.evaluate.borders import Borders
 from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
 from geoseg.geo.ground import HECTARE_M2
 from geoseg.options import ChangeOptions
@@ -28,12 +29,17 @@ from geoseg.storage.vectors.write import (
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from geoseg.evaluate.transitions import Counted
     from geoseg.geo.legend import Legend
+    from geoseg.geo.windows import Window
 
 _RASTER, _TABLE, _POLYGONS = "change.tif", "change.csv", "change"
+_STRATA = "strata.tif"
 _BIASED = (
     "areas of change that are counted on two maps are biased by the errors of both; "
     "a sample drawn within the transitions says what there is, with intervals"
@@ -90,8 +96,10 @@ def change(
         before: The earlier map, as `geoseg.vectorize` takes it.
         after: The later map.
         output: A folder for ``change.tif``, a class map of transitions with names and
-            colours, its style, ``change.csv``, the matrix in hectares on the ground,
-            polygons of changed ground, and ``run.json``. They appear together.
+            colours, its style, ``strata.tif``, the same with the unchanged ground
+            beside change set apart, to draw a sample in, ``change.csv``, the matrix in
+            hectares on the ground, polygons of changed ground, and ``run.json``. They
+            appear together.
         overwrite: Whether files there may be replaced that geoseg did not write.
         options: Which class is which, and how polygons are drawn.
         on_step: Called when a step begins, from the calling thread.
@@ -119,15 +127,10 @@ def change(
         legend, numbers = transitions(pair.legend, counted.pixels)
         with staged(folder) as workshop:
             with scratch_folder(workshop) as scratch:
-                write_class_map(
-                    workshop / _RASTER,
-                    pair.geobox,
-                    pair.parts(numbers),
-                    legend=legend,
-                    tags={"GEOSEG_VERSION": version("geoseg")},
-                    scratch=scratch,
-                )
-            write_style(workshop / _RASTER, legend)
+                _write(workshop / _RASTER, pair.parts(numbers), pair, legend, scratch)
+                strata = Borders(ClassMap.open(workshop / _RASTER), legend)
+                parts, named = strata.parts(), strata.legend()
+                _write(workshop / _STRATA, parts, pair, named, scratch)
             _write_matrix(workshop / _TABLE, pair.legend, counted)
             drawn = _draw(workshop, legend, options, on_step)
             products = {
@@ -151,6 +154,19 @@ def change(
     return result
 
 
+def _write(
+    path: Path,
+    parts: Iterable[tuple[Window, NDArray[np.uint8]]],
+    pair: MapPair,
+    legend: Legend,
+    scratch: Path,
+) -> None:
+    """Write a class map on the pixels of the earlier map, and its style."""
+    tags = {"GEOSEG_VERSION": version("geoseg")}
+    write_class_map(path, pair.geobox, parts, legend=legend, tags=tags, scratch=scratch)
+    write_style(path, legend)
+
+
 def _names(options: ChangeOptions) -> dict[str, str]:
     """Name the files, by what they are."""
     wrong = [each for each in options.formats if each not in FORMATS]
@@ -161,7 +177,12 @@ def _names(options: ChangeOptions) -> dict[str, str]:
     polygons = {
         f"polygons {each}": f"{_POLYGONS}{FORMATS[each]}" for each in options.formats
     }
-    return {"transitions": _RASTER, "matrix": _TABLE, **polygons}
+    return {
+        "transitions": _RASTER,
+        "strata": _STRATA,
+        "matrix": _TABLE,
+        **polygons,
+    }
 
 
 def _pair(

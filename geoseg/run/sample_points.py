@@ -20,6 +20,7 @@ from geoseg.overlay.reference import check_points_suffix, places, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.cluster import Patience, block_map
+from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
 from geoseg.storage.lock import locked_file
@@ -67,7 +68,8 @@ def sample_points(
     kept beside them, in ``<output>.design.json``: who labels better does not know.
 
     Args:
-        class_map: A raster of classes, as `geoseg.vectorize` takes it.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it; or the folder of
+            `geoseg.change`, with its strata, or of `geoseg.segment`.
         output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees. Where an
             earlier sample is there, labels of points that are drawn again are kept.
         band: The band of the classes, counted from 1, where there are several.
@@ -87,6 +89,7 @@ def sample_points(
 
     """
     options, output = options or SampleOptions(), Path(output)
+    class_map, strata = map_and_strata(class_map, strata)
     check_points_suffix(output)
     check_names(output)
     check_folder(output.parent)

@@ -11,8 +11,13 @@ import pytest
 import rasterio
 from affine import Affine
 from class_maps import CORNER, NAMES, call, refuse, write
+from maps import ArrayMap
+from scipy import ndimage
 
 import geoseg
+from geoseg.evaluate.borders import Borders
+from geoseg.geo.legend import LandClass, Legend
+from geoseg.geo.windows import Window
 
 SHAPE = (80, 100)
 HECTARE = 0.01  # ha a pixel, but for the scale of the projection
@@ -146,7 +151,7 @@ def test_the_same_maps_give_the_same_bytes_and_own_files_are_replaced(maps, tmp_
     assert kept[0] == kept[1]
     assert set(kept[0]) == {
         "change.tif", "change.tif.aux.xml", "change.qml", "change.csv",
-        "change.geojson", "run.json",
+        "change.geojson", "run.json", "strata.tif", "strata.tif.aux.xml", "strata.qml",
     }  # fmt: skip
     (folder / "change.csv").write_text("mine")
     sentence = refuse(tmp_path, "change", before, after, "-o", folder)
@@ -179,6 +184,90 @@ def test_a_sample_is_drawn_within_the_transitions(maps, tmp_path):
         "no change", "wood to field", "field to lake", "field to wood",
     }  # fmt: skip
     assert names["wood to field"] >= 10
+
+
+def test_unchanged_ground_beside_change_is_a_stratum_of_its_own(maps, tmp_path):
+    before, after, *_ = maps
+    geoseg.change(before, after, tmp_path / "change")
+    with rasterio.open(tmp_path / "change" / "change.tif") as dataset:
+        shown = dataset.read(1)
+    with rasterio.open(tmp_path / "change" / "strata.tif") as dataset:
+        strata = dataset.read(1)
+        legend = json.loads(dataset.tags()["GEOSEG_LEGEND"])
+    changed = (shown > 0) & (shown < 255)
+    near = ndimage.binary_dilation(changed, np.ones((5, 5))) & (shown == 0)
+    assert legend[-1]["name"] == "no change beside change"
+    assert np.array_equal(strata, np.where(near, legend[-1]["id"], shown))
+    assert 0 < near.sum() < (shown == 0).sum()
+
+
+def test_borders_are_the_same_however_they_are_read():
+    rng = np.random.default_rng(3)
+    pixels = rng.choice(
+        np.array([0, 1, 2, 255], np.uint8), (41, 37), p=[0.9, *[1 / 30] * 3]
+    )
+    names = ("no change", "wood to field", "field to lake")
+    legend = Legend(
+        tuple(LandClass(i, name, "#123456") for i, name in enumerate(names))
+    )
+    whole = Borders(ArrayMap(pixels), legend).read(Window(0, 0, 41, 37))
+    near = ndimage.binary_dilation(np.isin(pixels, (1, 2)), np.ones((5, 5)))
+    assert np.array_equal(whole, np.where(near & (pixels == 0), 3, pixels))
+    for window in (Window(0, 0, 1, 1), Window(7, 5, 13, 4), Window(40, 30, 1, 7)):
+        part = Borders(ArrayMap(pixels), legend).read(window)
+        assert np.array_equal(part, whole[window.slices()])
+
+
+def test_where_no_id_is_left_there_is_no_stratum_of_borders():
+    legend = Legend(tuple(LandClass(i, f"t{i}", "#123456") for i in range(255)))
+    pixels = np.array([[0, 7, 255]], np.uint8)
+    borders = Borders(ArrayMap(pixels), legend)
+    assert borders.legend() == legend
+    assert np.array_equal(borders.read(Window(0, 0, 1, 3)), pixels)
+
+
+def test_a_sample_of_the_folder_gives_areas_of_change_with_intervals(maps, tmp_path):
+    before, after, *_ = maps
+    folder, points = tmp_path / "change", tmp_path / "points.gpkg"
+    geoseg.change(before, after, folder)
+    drawn = call("sample-points", folder, "-o", points, "-n", 120, "--minimum", 10)
+    assert drawn.exit_code == 0, drawn.output
+    assert "no change beside change" in drawn.stdout
+    frame = geopandas.read_file(points)
+    with rasterio.open(folder / "change.tif") as dataset:
+        cells = [dataset.index(p.x, p.y) for p in frame.geometry]
+        shown = np.array([dataset.read(1)[cell] for cell in cells])
+        legend = json.loads(dataset.tags()["GEOSEG_LEGEND"])
+    with rasterio.open(folder / "strata.tif") as dataset:
+        strata = np.array([dataset.read(1)[cell] for cell in cells])
+        sizes = np.bincount(dataset.read(1).ravel(), minlength=256)[:255]
+    truth = shown.copy()
+    truth[np.flatnonzero(strata == strata.max())[:3]] = 1  # change that was missed
+    names = {each["id"]: each["name"] for each in legend}
+    frame["reference"] = [names[each] for each in truth]
+    frame.to_file(points)
+    found = geoseg.evaluate(
+        folder, points, options=geoseg.EvaluateOptions(stratified=True)
+    )
+    for place, each in enumerate(legend):
+        expected = sum(
+            size * (truth[strata == stratum] == each["id"]).mean()
+            for stratum, size in enumerate(sizes)
+            if size
+        )
+        area = found.estimates.area
+        assert area.value[place] == pytest.approx(expected)
+        assert area.low[place] <= expected <= area.high[place]
+    assert found.estimates.area.value[1] > found.estimates.mapped[1]
+
+
+def test_a_folder_without_a_map_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for command in (
+        ["sample-points", tmp_path / "empty", "-o", tmp_path / "points.gpkg"],
+        ["evaluate", tmp_path / "empty", "--reference", tmp_path / "points.gpkg"],
+    ):
+        assert "is a folder without a map" in refuse(tmp_path, *command)
 
 
 def test_nothing_changed_is_no_fault(maps, tmp_path):
