@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import json
 import logging
 import os
 import signal
@@ -14,9 +15,12 @@ from typing import Any
 
 import click
 
+from geoseg.cli.context import JSON_PROGRESS, flag
+from geoseg.cli.defaults import take_defaults
 from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, signals_raised
 from geoseg.cli.spelling import spelled
+from geoseg.cli.version import show_version
 from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
 
@@ -48,6 +52,20 @@ class LazyGroup(click.Group):
         """Name the commands, in the order of a user's way through them."""
         return list(COMMANDS)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; name the one that was meant, if none is."""
+        try:
+            name, command, rest = super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from None
+        if name is not None and command is not None:
+            take_defaults(ctx, name, command, rest)
+        return name, command, rest
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
         """Import one command."""
         if cmd_name not in COMMANDS:
@@ -70,7 +88,14 @@ class LazyGroup(click.Group):
         for text in args:
             if fault := fault_of_path(text):
                 raise click.UsageError(f"{visible(text)} cannot be used: {fault}")
-        return super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, args)
+        asked, as_json = ctx.params.pop("version"), ctx.params.pop("as_json")
+        if asked:
+            show_version(as_json=as_json)
+            ctx.exit()
+        if as_json:
+            raise click.UsageError("--json stands behind a command, or --version")
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
@@ -116,12 +141,21 @@ def _told(error: Exception) -> tuple[str, int]:
 
 
 def _stop(sentence: str, status: int) -> None:
-    click.echo(f"geoseg: {shown(sentence)}", err=True)
+    if flag(JSON_PROGRESS):
+        told = {"event": "error", "text": shown(sentence), "status": status}
+        click.echo(json.dumps(told), err=True)
+    else:
+        click.echo(f"geoseg: {shown(sentence)}", err=True)
     raise click.exceptions.Exit(status)
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="geoseg")
+@click.option("--json", "as_json", is_flag=True, hidden=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    help="Show the version and exit; with --json, those of the libraries, too.",
+)
 def main() -> None:
     """Turn any large georeferenced image into a land-cover map.
 

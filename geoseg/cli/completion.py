@@ -36,6 +36,8 @@ def command(shell: str) -> None:
 class AnyPlace(click.types.StringParamType):
     """Text that is most often the name of a file: one that a shell can complete."""
 
+    name = "place"
+
     def shell_complete(
         self,
         ctx: click.Context,  # noqa: ARG002  # click's signature

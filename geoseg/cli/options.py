@@ -21,6 +21,7 @@ import geoseg
 from geoseg.cli import values
 from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
+from geoseg.cli.context import DEBUG, JSON_PROGRESS, VERBOSE
 from geoseg.cli.spelling import flag_of, spelled
 from geoseg.options import About, Numbers, about, default_of, option
 
@@ -178,14 +179,10 @@ def _text(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: A
         (k for k in (hint, *get_args(hint)) if get_origin(k) is Literal), None
     )
     if choice is not None:
-        return {"type": click.Choice(get_args(choice)), "multiple": told.repeats}
+        return {"type": values.NearChoice(get_args(choice)), "multiple": told.repeats}
     if isinstance(default, tuple) and not told.repeats:
         return {"default": ",".join(default), "callback": values.names}
     return {"multiple": told.repeats}
-
-
-def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click's signature
-    ctx.meta["geoseg.debug"] = value
 
 
 def debuggable(command: Command) -> Command:
@@ -194,7 +191,7 @@ def debuggable(command: Command) -> Command:
         "--debug",
         is_flag=True,
         expose_value=False,
-        callback=_remember_debug,
+        callback=_remember(DEBUG),
         help="Show the traceback when something fails.",
     )(command)
 
@@ -219,15 +216,39 @@ def opening(command: Command) -> Command:
     )(command)
 
 
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Make a callback that keeps a flag for whoever looks for it in the context."""
+
+    def keep(ctx: click.Context, _: click.Parameter, value: Any) -> None:  # noqa: ANN401  # click's signature
+        ctx.meta[name] = value
+
+    return keep
+
+
 def reporting(command: Command) -> Command:
-    """Add --quiet, --json and --debug."""
+    """Add --quiet, --verbose, --json, --json-progress and --debug."""
     for add in (
         debuggable,
+        click.option(
+            "--json-progress",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember(JSON_PROGRESS),
+            help="Print one JSON object a line on standard error as the job gets on.",
+        ),
         click.option(
             "--json",
             "as_json",
             is_flag=True,
             help="Print one JSON object on standard output, all else on the error one.",
+        ),
+        click.option(
+            "--verbose",
+            "-v",
+            count=True,
+            expose_value=False,
+            callback=_remember(VERBOSE),
+            help="Print a log of what is done; twice for more of it.",
         ),
         click.option(
             "--quiet",

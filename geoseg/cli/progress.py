@@ -1,10 +1,12 @@
-"""How far a job is: bars on a terminal, a line now and then elsewhere."""
+"""How far a job is: bars on a terminal, a line now and then elsewhere, or events."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
+import click
 from rich.progress import (
     BarColumn,
     Progress,
@@ -16,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from geoseg.cli.context import JSON_PROGRESS, VERBOSE, flag
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Task
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
 
 _NARROW = 70
 """A terminal of fewer columns has no room for a bar, a rate and the time left."""
-_SILENCE_S = 20.0
+_SILENCE_S = 5.0
 """Seconds between the lines that a log gets: a short job leaves none."""
+_EVENT_S = 0.5
+"""Seconds between the events of one step that a program gets."""
 
 
 _UNITS = {
@@ -144,7 +150,53 @@ class Lines:
         self._console.print(f"geoseg: {self._words}{count}", soft_wrap=True)
 
 
-def progress_on(console: Console, *, hidden: bool) -> Bars | Lines:
-    """Choose how to tell, by what the console is."""
-    drawn = console.is_terminal and not console.is_dumb_terminal
+class Events:
+    """A JSON object a line, for programs that call geoseg; see docs/scripts.md."""
+
+    def __init__(self) -> None:
+        """Begin with no step."""
+        self._words, self._last = "", 0.0
+
+    def start(self) -> None:
+        """Nothing to tell yet."""
+
+    def stop(self, *, done: bool) -> None:
+        """Tell that the job is done, or that it ends otherwise."""
+        self.tell("end", done=done)
+
+    def begin(self, words: str, step: Step) -> None:
+        """Tell that a step begins."""
+        self._words, self._last = words, 0.0
+        self.advance(step)
+
+    def advance(self, step: Step) -> None:
+        """Tell how much of a step is done, if the last line is long enough ago."""
+        whole = bool(step.total) and step.done >= step.total
+        if not whole and time.monotonic() - self._last < _EVENT_S:
+            return
+        self._last = time.monotonic()
+        self.tell(
+            "step",
+            step=step.name,
+            text=self._words,
+            done=step.done,
+            total=step.total or None,
+            unit=_UNITS.get(step.name),
+        )
+
+    def tell(self, event: str, **more: str | float | None) -> None:
+        """Write a line."""
+        write_event({"event": event, **more})
+
+
+def write_event(told: dict[str, str | float | None]) -> None:
+    """Write an event to standard error, in one line of JSON."""
+    click.echo(json.dumps(told, ensure_ascii=True), err=True)
+
+
+def progress_on(console: Console, *, hidden: bool) -> Bars | Lines | Events:
+    """Choose how to tell, by the flags and by what the console is."""
+    if flag(JSON_PROGRESS):
+        return Events()
+    drawn = console.is_terminal and not console.is_dumb_terminal and not flag(VERBOSE)
     return (Bars if drawn else Lines)(console, hidden=hidden)

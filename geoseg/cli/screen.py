@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from contextlib import ExitStack
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Self
 from rich.markup import escape
 from rich.table import Table
 
+from geoseg.cli.context import DEFAULTS, VERBOSE, flag
+from geoseg.cli.log import show_log
 from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
-from geoseg.cli.progress import progress_on
+from geoseg.cli.progress import Events, progress_on
 from geoseg.cli.spelling import spelled_here
 from geoseg.cli.waiting import waiting_shown
 from geoseg.errors import without_signatures
@@ -49,6 +52,7 @@ _WORDS = {
 }
 
 
+_LOG = logging.getLogger(__name__)
 _MANY_BYTES = 100_000_000
 """From here on sizes are given in gigabytes."""
 
@@ -70,9 +74,14 @@ class Screen:
         self._waiting = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start to show progress."""
+        """Start to show progress, and the log where it is asked for."""
+        show_log(flag(VERBOSE) or 0)
+        file, flags = flag(DEFAULTS) or ("", {})
+        if flags:
+            told = ", ".join(f"{name} = {value}" for name, value in flags.items())
+            self._say("note", f"geoseg: flags from {file}: {told}")
         self._progress.start()
-        if not self._quiet:
+        if not (self._quiet or flag(VERBOSE)):  # the log has it, too
             self._waiting.enter_context(waiting_shown(self._tell))
         return self
 
@@ -82,16 +91,15 @@ class Screen:
         self._progress.stop(done=error is None)
 
     def _tell(self, sentence: str) -> None:
-        words = without_signatures(spelled_here(sentence))
-        self._console.print(f"geoseg: {words}", soft_wrap=True, markup=False)
+        self._say("note", f"geoseg: {without_signatures(spelled_here(sentence))}")
 
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""
         self._warn(step.warnings)
-        if step.dashboard and not self._quiet:
-            self._console.print(f"dashboard: {step.dashboard}", soft_wrap=True)
-        if step.note and not self._quiet:
-            self._console.print(escape(without_signatures(step.note)), soft_wrap=True)
+        if step.dashboard:
+            self._say("dashboard", f"dashboard: {step.dashboard}")
+        if step.note:
+            self._say("note", without_signatures(step.note))
         if step.scene:  # one of several begins: its steps bear its name
             self._step = ""
             self._scene = f"{escape(step.scene)} ({step.done + 1}/{step.total}): "
@@ -102,10 +110,10 @@ class Screen:
 
     def _begin(self, step: Step) -> None:
         self._step = step.name
-        if step.resumed_blocks and not self._quiet:
-            self._console.print(
-                f"resuming: {step.resumed_blocks:,} of {step.blocks:,} blocks done"
-            )
+        _LOG.info("%s%s", self._scene, _WORDS[step.name])
+        if step.resumed_blocks:
+            done = f"{step.resumed_blocks:,} of {step.blocks:,} blocks done"
+            self._say("note", f"resuming: {done}")
         compiling = " (compiling first, once)" if step.compiles else ""
         self._progress.begin(self._scene + _WORDS[step.name] + compiling, step)
 
@@ -114,11 +122,19 @@ class Screen:
         for warning in warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                self._console.print(
-                    f"geoseg: warning: {without_signatures(spelled_here(warning))}",
-                    soft_wrap=True,
-                    markup=False,
-                )
+                text = without_signatures(spelled_here(warning))
+                if isinstance(self._progress, Events):
+                    self._progress.tell("warning", text=text)
+                    continue
+                told = f"geoseg: warning: {text}"
+                self._console.print(told, soft_wrap=True, markup=False)
+
+    def _say(self, event: str, text: str) -> None:
+        """Say something that is no warning."""
+        if isinstance(self._progress, Events):
+            self._progress.tell(event, text=text)
+        elif not self._quiet:
+            self._console.print(text, soft_wrap=True, markup=False)
 
     def show_report(self, report: Report) -> None:
         """Show what came out: warnings, the area of each class, the files."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import rich_click as click
 
 import geoseg
+from geoseg.cli.context import DEFAULTS, flag
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
@@ -40,7 +42,8 @@ def command(  # one parameter a flag
     A run that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)
-    options = options_of(geoseg.SegmentOptions, flags)
+    file, _ = flag(DEFAULTS) or (None, {})
+    options = replace(options_of(geoseg.SegmentOptions, flags), defaults_file=file)
     if each and field is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
     if field is not None and aoi is None:

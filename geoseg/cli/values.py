@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,25 @@ from geoseg.options import counted_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+class NearChoice(click.Choice[str]):
+    """A choice that names the word that was meant, where a word is nearly one."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401  # click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Take a word that can be chosen."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = get_close_matches(str(value).lower(), self.choices, 1)
+            if near:
+                vars(error)["message"] = f"{error.message} Did you mean '{near[0]}'?"
+            raise
 
 
 class _DiskPath(click.Path):

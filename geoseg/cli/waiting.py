@@ -32,7 +32,7 @@ class _Lines(logging.Handler):
 @contextmanager
 def waiting_shown(show: Callable[[str], None]) -> Iterator[None]:
     """Show inside this block what geoseg says of servers that it waits for."""
-    log = logging.getLogger("geoseg")
+    log = logging.getLogger("geoseg.waiting")
     lines, level = _Lines(show), log.level
     log.addHandler(lines)
     log.setLevel(logging.INFO)

@@ -250,6 +250,8 @@ class SegmentOptions(
     """How the scene is read."""
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn."""
+    defaults_file: str | None = None
+    """The file beside the data that flags were taken from, for the report to tell."""
 
     @classmethod
     def of(cls, *parts: object, **more: Any) -> SegmentOptions:  # noqa: ANN401  # any field's

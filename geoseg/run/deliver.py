@@ -150,6 +150,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     own = {"model": models, "run_dir": place, "legend": legend}
     settings = {**asdict(config.options), **own}
     del settings["overwrite"]  # what was lost before does not change the map
+    del settings["defaults_file"]  # wherever they were said
     written: dict[str, Any] = json.loads(json_text(settings))
     return written
 
@@ -397,6 +398,7 @@ def _report(
         checksums=checksums(made.output.folder),
         confidence=mean_confidence(areas),
         outside=outside,
+        defaults_file=config.options.defaults_file,
         warnings=[
             *_told_of_map(config, counts, found, outside),
             *counts.lost,

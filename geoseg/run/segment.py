@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
+
+_LOG = logging.getLogger(__name__)
 
 
 def segment(
@@ -280,6 +283,16 @@ def _prepare(  # what segment takes
 ) -> RunConfig:
     with clock("prepare"):
         config = prepare(scene, output, aoi, options, on_step)
+    compute, plan = config.predictor.compute, config.plan
+    _LOG.info(
+        "%s on %s in %s, %s; %d tiles in %d blocks",
+        ", ".join(each.name for each in config.packages),
+        compute.device,
+        compute.precision,
+        compute.reason,
+        plan.tiles,
+        len(plan.blocks),
+    )
     on_step(Step("prepare", warnings=config.warnings))
     return config
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
     from geoseg.scene.items.item import Needs
+
+_LOG = logging.getLogger(__name__)
 
 
 def open_scene(
@@ -100,6 +103,15 @@ def open_scene(
         warnings=laid.warnings,
     )
     _check_composite(scene)
+    _LOG.info(
+        "opened %s: %d files, %d bands, %d x %d px of %.3g m",
+        scene.place,
+        len(scene.rasters),
+        len(scene.bands),
+        scene.geobox.width,
+        scene.geobox.height,
+        scene.geobox.gsd_m(),
+    )
     return scene
 
 

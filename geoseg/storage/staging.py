@@ -9,6 +9,7 @@ in place together.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LOG = logging.getLogger(__name__)
 _OF_RASTER = (".aux.xml", ".ovr", ".msk")
 """What stands beside a raster and describes its pixels, after the whole name."""
 _OF_SHAPEFILE = (
@@ -219,6 +221,7 @@ def _put_in_place(workshop: Path, folder: Path) -> None:
         path.replace(folder / path.name)
     _keep(workshop / REPORT)
     (workshop / REPORT).replace(folder / REPORT)
+    _LOG.info("put %d files and their record in place in %s", len(files), folder)
 
 
 def _deliver(workshop: Path, target: Path) -> None:
@@ -229,10 +232,11 @@ def _deliver(workshop: Path, target: Path) -> None:
     if len(made) == 1:
         _take_away_sidecars(target, {target.name})
         made[0].replace(target)
-        return
-    with _set_aside(target, made, workshop / _BEFORE):
-        for path in made:  # the product itself last: where it is, all of it is
-            path.replace(target.with_name(path.name))
+    else:
+        with _set_aside(target, made, workshop / _BEFORE):
+            for path in made:  # the product itself last: where it is, all of it is
+                path.replace(target.with_name(path.name))
+    _LOG.info("wrote %s, %d bytes", target, target.stat().st_size)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOG = logging.getLogger("geoseg")
+LOG = logging.getLogger("geoseg.waiting")
 """Where it is said."""
 _LONG_S = 10.0
 """Seconds after which a person wonders."""

@@ -2,9 +2,9 @@
 
 Two maps of one ground are simulated with the errors that maps have: borders that wander
 by a pixel, and patches of a wrong class. What truly changed is known, so that each of
-many samples can be held against it: how often does its 95 % interval hold the true area,
-how wide is it, and how far off is counting pixels? Each sample is drawn twice, with the
-stratum along the borders of change and without.
+many samples can be held against it: how often does its 95 % interval hold the true
+area, how wide is it, and how far off is counting pixels? Each sample is drawn twice,
+with the stratum along the borders of change and without.
 
     python workflows/benchmarks/change_areas.py --draws 400
 """

@@ -7,6 +7,7 @@ kept in memory, of which a million blocks would take gigabytes.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from array import array
 from dataclasses import astuple, dataclass, field
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from geoseg.run.journal.store import Log
 
 
+_LOG = logging.getLogger(__name__)
 _TASK = re.compile(r"[a-z]+ \d{1,9} \d{1,9}")
 _FILE = re.compile(r"[\w-][\w.-]*")
 
@@ -117,6 +119,8 @@ class Journal:
         """
         self._log.append(map(_line, entries))
         self._used = True
+        for each in entries:
+            _LOG.debug("finished %s, with %d files", each.task, len(each.receipts))
 
     def forget(self, tasks: Container[str]) -> None:
         """Count tasks as unfinished, because files did not last."""
@@ -149,6 +153,8 @@ def open_journal(
     log: Log = DiskLog(_folder(place)) if url is None else ObjectLog(url)
     try:
         before = None if restart else log.identity()
+        does = "begins a run" if before is None else "takes a run up"
+        _LOG.info("%s in %s", does, log.place)
         journal = Journal(log)
         if before is None:
             log.sign(resume.written(identity))

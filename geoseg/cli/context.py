@@ -1,0 +1,22 @@
+"""What flags of every command leave in click's context, for whoever looks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+DEBUG = "geoseg.debug"
+"""Whether a traceback is shown."""
+VERBOSE = "geoseg.verbose"
+"""How much is logged: 0 nothing, 1 what is done, 2 more of it."""
+JSON_PROGRESS = "geoseg.json-progress"
+"""Whether standard error holds a JSON object a line."""
+DEFAULTS = "geoseg.defaults"
+"""The file with flags that are always the same, and those taken from it."""
+
+
+def flag(name: str) -> Any:  # noqa: ANN401  # as it was left
+    """Give what a flag of the command at work left; None outside of one."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(name)

@@ -1,0 +1,204 @@
+"""What people expect of any command: near misses, versions, logs, events, defaults."""
+
+import json
+import logging
+import os
+
+import numpy as np
+import pytest
+from class_maps import call, write
+from click.testing import CliRunner
+from corner import write_corner
+
+import geoseg
+from geoseg.cli import COMMANDS, main
+from geoseg.cli.defaults import _NAMED, _options
+
+VALUES = np.array([[0, 0, 1], [0, 1, 1], [2, 2, 2]], np.uint8)
+
+
+@pytest.fixture
+def class_map(tmp_path):
+    return write(tmp_path / "map.tif", VALUES)
+
+
+def events(done):
+    """Read standard error as a program does."""
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["segmnt"], "segment"),
+        (["sample-point"], "sample-points"),
+        (["models", "sho"], "show"),
+        (["vectorize", "--simplfy", "1px"], "--simplify"),
+        (["segment", "a.tif", "-o", "x", "--blend", "han"], "hann"),
+        (["plan", "a.tif", "--resampling", "neares"], "nearest"),
+    ],
+)
+def test_what_was_meant_is_named(words, meant):
+    done = call(*words)
+    assert done.exit_code == 2
+    assert "Did you mean" in done.stderr
+    assert f"'{meant}'" in done.stderr
+
+
+def test_what_is_far_from_any_word_is_not_guessed():
+    assert "Did you mean" not in call("xyzzy").stderr
+    assert "Did you mean" not in call("plan", "a.tif", "--blend", "qq").stderr
+
+
+def test_versions_are_told_to_people_and_to_programs():
+    assert call("--version").stdout == f"geoseg, version {geoseg.__version__}\n"
+    for words in (["--version", "--json"], ["--json", "--version"]):
+        told = json.loads(call(*words).stdout)
+        assert told["geoseg"] == geoseg.__version__
+        assert told["numpy"] == np.__version__
+    done = call("--json", "plan", "a.tif")
+    assert done.exit_code == 2
+    assert "--json stands behind a command" in done.stderr
+
+
+def test_a_program_reads_every_line_of_a_job(class_map, tmp_path):
+    done = call("vectorize", class_map, "-o", tmp_path / "a.gpkg", "--json-progress")
+    assert done.exit_code == 0, done.output
+    first, *_, last = told = events(done)
+    assert first["event"] == "step"
+    assert first["step"] == "vectorize"
+    assert last == {"event": "end", "done": True}
+    assert all({"event"} <= set(each) for each in told)
+    assert "class" in done.stdout
+
+
+def test_a_program_reads_how_far_a_run_is_and_why_it_warns(tmp_path):
+    scene = write_corner(tmp_path, 70, 90)
+    done = call(
+        *("segment", scene, "-o", tmp_path / "out", "--tile", "64", "--overlap", "32"),
+        *("--json-progress", "-v", "--legend", "ipcc"),
+    )
+    told = events(done)
+    steps = [each for each in told if each["event"] == "step"]
+    order = list(dict.fromkeys(each["step"] for each in steps))
+    assert order == ["prepare", "infer", "raster", "vectorize", "preview"]
+    tiles = [each for each in steps if each["step"] == "infer"]
+    assert tiles[-1]["done"] == tiles[-1]["total"] > 1
+    assert tiles[-1]["unit"] == "tiles"
+    assert any(
+        "counterpart of cloud" in e["text"] for e in told if e["event"] == "warning"
+    )
+    logged = [each["text"] for each in told if each["event"] == "log"]
+    assert any("landcover.tif" in text for text in logged)
+
+
+def test_a_program_reads_an_error_as_an_event(tmp_path):
+    done = call(
+        "vectorize", tmp_path / "no.tif", "-o", tmp_path / "a.gpkg", "--json-progress"
+    )
+    assert done.exit_code == 2
+    *_, end, error = events(done)
+    assert end == {"event": "end", "done": False}
+    assert (error["event"], error["status"]) == ("error", 2)
+    assert "does not exist" in error["text"]
+
+
+def test_a_log_says_what_is_done_and_ends_with_its_call(class_map, tmp_path):
+    done = call("vectorize", class_map, "-o", tmp_path / "a.gpkg", "-v")
+    assert "storage: wrote" in done.stderr
+    assert "a.gpkg" in done.stderr
+    assert "a.gpkg" not in call("vectorize", class_map, "-o", tmp_path / "b.fgb").stderr
+    assert not logging.getLogger("geoseg").handlers
+
+
+def test_python_gets_the_log_by_logging(class_map, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="geoseg"):
+        geoseg.vectorize(class_map, tmp_path / "a.gpkg")
+    assert any("a.gpkg" in each.getMessage() for each in caplog.records)
+
+
+def test_flags_beside_the_data_count_where_they_are_not_given(tmp_path):
+    scene = write_corner(tmp_path, 70, 90)
+    (tmp_path / "geoseg.toml").write_text(
+        'format = ["gpkg", "fgb"]\nmin-area = "3px"\nsimplify = "1px"\n'
+        "[segment]\ntile = 64\noverlap = 32\nentropy = true\n[train]\nepochs = 3\n"
+    )
+    out = tmp_path / "out"
+    done = call("segment", scene, "-o", out, "--simplify", "2px")
+    assert done.exit_code == 0, done.output
+    assert f"geoseg: flags from {tmp_path / 'geoseg.toml'}: format = " in done.stderr
+    told = json.loads((out / "run.json").read_text())
+    assert told["defaults_file"] == str(tmp_path / "geoseg.toml")
+    settings = told["settings"]
+    assert settings["formats"] == ["gpkg", "fgb"]
+    assert settings["polygons"]["min_area"] == "3px"
+    assert settings["polygons"]["simplify"] == "2px", "the command line goes before"
+    assert (settings["tile"], settings["entropy"]) == (64, True)
+    assert "defaults_file" not in settings
+    (tmp_path / "geoseg.toml").unlink()
+    same = (
+        *("--format", "gpkg", "--format", "fgb", "--min-area", "3px", "--entropy"),
+        *("--simplify", "2px", "--tile", "64", "--overlap", "32"),
+    )
+    assert "holds this map already" in call("segment", scene, "-o", out, *same).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            'formt = ["gpkg"]',
+            "says formt, which is no flag that a file beside data may",
+        ),
+        ("overwrite = true", "is said on the command line alone"),
+        ('run-dir = "/elsewhere"', "is said on the command line alone"),
+        ('scheduler = "tcp://host:1"', "is said on the command line alone"),
+        ('aoi = "secret.gpkg"', "which is no flag that a file beside data may set"),
+        ('like = "other.tif"', "which is no flag that a file beside data may set"),
+        ('model = "../theirs"', "and no place"),
+        ('model = ["hf://some/one"]', "and no place"),
+        ('[segment]\nlegend = "theirs.yaml"', "and no place"),
+        ("[vectorise]\n", "there is no such command; did you mean vectorize?"),
+        ("a = ", "cannot be read as TOML"),
+        ("# " + "x" * 100_001, "is longer than 100,000 bytes"),
+    ],
+)
+def test_a_file_beside_data_names_no_place_and_gives_no_leave(text, said, tmp_path):
+    (tmp_path / "geoseg.toml").write_text(text)
+    done = call("segment", tmp_path / "scene.tif", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_command_lets_a_file_beside_data_say_where_something_is():
+    for name in COMMANDS:
+        command = main.get_command(None, name)
+        if hasattr(command, "commands"):
+            continue
+        for flag, option in _options(command).items():
+            shown = option.metavar or ""
+            places = {"FILE", "DIR", "RASTER", "AREA", "ADDRESS"} & set(
+                shown.replace("|", " ").split()
+            )
+            assert flag in _NAMED or not places, (name, flag)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners are Unix's")
+def test_another_users_file_is_not_read(class_map, tmp_path, monkeypatch):
+    (tmp_path / "geoseg.toml").write_text("nonsense = 1")
+    owner = (tmp_path / "geoseg.toml").stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    monkeypatch.setattr("geoseg.cli.defaults._SYSTEM", -1)
+    done = call("vectorize", class_map, "-o", tmp_path / "a.gpkg")
+    assert done.exit_code == 0, done.output
+    assert "is another user's: not read" in done.stderr
+
+
+def test_completing_a_line_reads_no_file_beside_data(tmp_path):
+    (tmp_path / "geoseg.toml").write_text("nonsense = 1")
+    done = CliRunner(env={"_GEOSEG_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"geoseg vectorize {tmp_path}/map.tif --sim", "COMP_CWORD": "3"}
+    ).invoke(main, prog_name="geoseg")  # fmt: skip
+    assert "--simplify" in done.stdout
