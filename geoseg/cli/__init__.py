@@ -20,7 +20,7 @@ from geoseg.cli.defaults import take_defaults
 from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, signals_raised
 from geoseg.cli.spelling import spelled
-from geoseg.cli.version import show_version
+from geoseg.cli.version import OF_VERSION, show_version
 from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
 
@@ -149,12 +149,10 @@ def _stop(sentence: str, status: int) -> None:
     raise click.exceptions.Exit(status)
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--json", "as_json", is_flag=True, hidden=True)
-@click.option(
-    "--version",
-    is_flag=True,
-    help="Show the version and exit; with --json, those of the libraries, too.",
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    params=OF_VERSION,
 )
 def main() -> None:
     """Turn any large georeferenced image into a land-cover map.

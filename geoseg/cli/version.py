@@ -13,6 +13,15 @@ _TOLD = (
     *("shapely", "torch", "xarray"),
 )
 """Libraries that shape results."""
+OF_VERSION: list[click.Parameter] = [
+    click.Option(["--json", "as_json"], is_flag=True, hidden=True),
+    click.Option(
+        ["--version"],
+        is_flag=True,
+        help="Show the version and exit; with --json, those of the libraries, too.",
+    ),
+]
+"""Flags of the program itself, and not of a command."""
 
 
 def show_version(*, as_json: bool) -> None:
