@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import LabelsError
-from geoseg.evaluate.blocks import BlockMap, Evaluation, Inside
+from geoseg.evaluate.blocks import Evaluation, Inside
 from geoseg.evaluate.calibration import count_confidences
 from geoseg.evaluate.confusion import compare
 from geoseg.evaluate.masks import MaskRaster
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.evaluate.strata import Population
+    from geoseg.geo.windowed import BlockMap
     from geoseg.overlay.reference import Points
     from geoseg.raster import ClassMap
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,39 +22,22 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.geo.windowed import BlockMap, ClassRaster, ClassWindows
 
 BLOCK = 1024
 """Side of a block in pixels: two of a Cloud Optimized GeoTIFF's."""
 
 
-class ClassRaster(Protocol):
-    """A raster of one byte a pixel that can be read window by window."""
-
-    @property
-    def geobox(self) -> GeoBox:
-        """The plane of its pixels."""
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Read a window that lies inside it, shape ``(y, x)``."""
-
-
-class WindowReader(Protocol):
-    """What of a reference lies near a window. It can be pickled."""
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Give the true class ids of a window, shape ``(y, x)``; 255 is none."""
-
-
 class Reference(Protocol):
     """True classes on the pixels of a map."""
 
-    def near(self, window: Window) -> WindowReader | None:
+    def near(self, window: Window) -> ClassWindows | None:
         """Take what lies in a window; None where nothing does."""
 
 
@@ -63,18 +46,6 @@ class Inside(Protocol):
 
     def mask(self, window: Window) -> NDArray[np.bool_]:
         """Mark the pixels of a window that are in, shape ``(y, x)``."""
-
-
-class BlockMap(Protocol):
-    """What `map` does, by whom it may: serially, by threads or by a cluster."""
-
-    def __call__(
-        self,
-        function: Callable[[Any], Any],  # what goes in and comes out is ours alone
-        iterable: Iterable[Any],  # the same
-        /,
-    ) -> Iterable[Any]:  # the same
-        """Apply the function, which can be pickled, to each item, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +120,7 @@ def evaluate_blocks(  # noqa: PLR0913  # what is compared, and how, each by keyw
 
 def _blocks(
     geobox: GeoBox, reference: Reference, size: int, margin: int
-) -> Iterator[tuple[Window, Window, WindowReader]]:
+) -> Iterator[tuple[Window, Window, ClassWindows]]:
     """List windows with what to read around them, where the reference has anything."""
     plane = Window(0, 0, geobox.height, geobox.width)
     for row, col in product(
@@ -165,7 +136,7 @@ def _blocks(
 
 
 def _evaluate_block(
-    question: _Question, item: tuple[Window, Window, WindowReader]
+    question: _Question, item: tuple[Window, Window, ClassWindows]
 ) -> Evaluation:
     """Count what a block holds; where it has no label, next to nothing is read."""
     window, wide, reader = item

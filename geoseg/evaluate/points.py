@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.evaluate.blocks import BLOCK, BlockMap, ClassRaster
+from geoseg.evaluate.blocks import BLOCK
 from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from geoseg.geo.windowed import BlockMap, ClassRaster
 
 
 def look_up(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import PlanError
-from geoseg.evaluate.blocks import BLOCK, BlockMap, ClassRaster
+from geoseg.evaluate.blocks import BLOCK
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from geoseg.geo.windowed import BlockMap, ClassRaster
 
 VALUES = NODATA + 1
 """Values of a byte."""

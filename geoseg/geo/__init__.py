@@ -1,6 +1,7 @@
 """Where pixels are, as values: no file, no torch.
 
 * `windows` are rectangles of whole pixels, `tiling` is tiles, blocks and seams
+* `windowed` is what can be read by windows, whatever it is
 * `geobox` is a pixel plane on Earth: shape, transform, CRS; `ground` says how large
   its pixels are there
 * `cf` writes a plane as xarray and rioxarray read it, `stac` as catalogues do

@@ -267,6 +267,17 @@ def check_tile(tile: int, overlap: int, stride: int) -> None:
         )
 
 
+def overlap_step(stride: int) -> int:
+    """Give what overlaps are multiples of: the least that is even."""
+    return stride if stride % 2 == 0 else 2 * stride
+
+
+def overlap_below(tile: int, stride: int, wanted: int) -> int:
+    """Give the legal overlap that is next below what is wanted."""
+    step = overlap_step(stride)
+    return min(wanted, tile // 2) // step * step
+
+
 def make_lattice(
     shape: tuple[int, int],
     *,

@@ -23,18 +23,10 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
-    from geoseg.geo.windows import Window
+    from geoseg.geo.windowed import ClassWindows
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Scene
     from geoseg.train.options import GroundOptions
-
-
-class PlacedLabels(Protocol):
-    """Labels on the pixels of a plane."""
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Give a window, shape ``(y, x)``; 255 where there is no label."""
-        ...
 
 
 class LabelSource(Protocol):
@@ -64,7 +56,7 @@ class LabelSource(Protocol):
         """Give pixels the value of their class, 255 where there is none."""
         ...
 
-    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> PlacedLabels:
+    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> ClassWindows:
         """Bring the labels onto a plane, to be read window by window."""
         ...
 

@@ -12,7 +12,7 @@ between two pixels has both of them in the block that traces it::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,37 +24,15 @@ from geoseg.vectorize.arcs import Arcs, mark_corners, trace
 from geoseg.vectorize.regions import label_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.geo.windowed import ClassRaster
 
 _SMALLEST = 2
 """The smallest block: lines on a block's edge are one piece for each pixel."""
-
-
-class ClassRaster(Protocol):
-    """A map of one byte a pixel that can be read window by window."""
-
-    @property
-    def geobox(self) -> GeoBox:
-        """The plane of its pixels."""
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Read a window that lies inside the map, shape ``(y, x)``."""
-
-
-class BlockMap(Protocol):
-    """What `map` does, by whom it may: serially, by threads or by a cluster."""
-
-    def __call__(
-        self,
-        function: Callable[[Any], Any],  # what goes in and comes out is ours alone
-        iterable: Iterable[Any],  # the same
-        /,
-    ) -> Iterable[Any]:  # the same
-        """Apply the function, which can be pickled, to each item, in any order."""
 
 
 @dataclass(frozen=True, slots=True)

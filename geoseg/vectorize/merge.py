@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.vectorize.blocks import BlockMap, ClassRaster
+    from geoseg.geo.windowed import BlockMap, ClassRaster
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.vectorize.blocks import BlockMap, ClassRaster
+    from geoseg.geo.windowed import BlockMap, ClassRaster
 
     Watch: TypeAlias = Callable[
         [Iterable[Traced], Mapping[tuple[int, int], int]], Iterable[Traced]

@@ -9,7 +9,7 @@ import numpy as np
 
 from geoseg.errors import VectorError
 from geoseg.geo.kernel import is_kept
-from geoseg.vectorize.blocks import BlockMap, ClassRaster
+from geoseg.geo.windowed import BlockMap, ClassRaster
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.memory import watched

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from geoseg.errors import ModelError, brief, fault_of_name
+from geoseg.errors import GridError, ModelError, brief, fault_of_name
 from geoseg.geo.embeddings import Embedding
+from geoseg.geo.tiling import check_tile
 from geoseg.options import GSD_TOLERANCE, Activation, Normalise
 
 if TYPE_CHECKING:
@@ -265,17 +266,42 @@ def _check_statistics(card: Card) -> None:
 
 
 def _check_lattice(tile: int, overlap: int, stride: int) -> None:
-    legal = (
-        stride > 0
-        and tile > 0
-        and 0 <= overlap <= tile // 2
-        and overlap % 2 == 0
-        and tile % stride == 0
-        and (tile - overlap) % stride == 0
-    )
-    if not legal:
-        raise ModelError(
-            f"tile {tile}, overlap {overlap} and stride {stride} do not "
-            f"fit: tile and tile less overlap are multiples of the stride, the overlap "
-            f"is even and at most half a tile"
-        )
+    named = f"tile {tile}, overlap {overlap} and stride {stride} do not fit"
+    if stride < 1:
+        raise ModelError(f"{named}: a stride is at least 1")
+    try:
+        check_tile(tile, overlap, stride)
+    except GridError as error:
+        raise ModelError(f"{named}: {error}") from error
+
+
+def _check_statistics(card: Card) -> None:
+    """Refuse statistics of a scene beside others that would do the same."""
+    if card.percentiles is not None:
+        if card.normalise != "scene":
+            raise ModelError(
+                "percentiles are those of a scene, but pixels are to be normalised by "
+                "the statistics of the training; leave out one of both"
+            )
+        low, high = card.percentiles
+        if not 0 <= low < high <= _ALL_PERCENT:
+            raise ModelError(
+                f"the percentiles are {low:g} and {high:g}; they must rise, from 0 to "
+                f"100"
+            )
+    elif card.normalise == "scene":
+        named = [band.name for band in card.bands if (band.mean, band.std) != (0, 1)]
+        if named:
+            raise ModelError(
+                f"band {named[0]} has a mean and a deviation of its own, but pixels "
+                f"are to be normalised by those of each scene; leave out one of both"
+            )
+
+
+def _check_lattice(tile: int, overlap: int, stride: int) -> None:
+    if stride < 1:
+        raise ModelError(f"a stride is at least 1, got {stride}")
+    try:
+        check_tile(tile, overlap, stride)
+    except GridError as error:
+        raise ModelError(str(error)) from error

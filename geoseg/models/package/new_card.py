@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import ModelError
 from geoseg.geo.band_names import SENTINEL2
 from geoseg.geo.legend import Legend, named_legend
+from geoseg.geo.tiling import overlap_below, overlap_step
 from geoseg.models.package.card import (
     MOST_BANDS,
     MOST_CLASSES,
@@ -79,8 +80,7 @@ def _overlap(new: NewPackage, stride: int) -> int:
     """About a quarter of a tile, as a multiple of the stride that is even."""
     if new.overlap is not None:
         return new.overlap
-    step = stride if stride % 2 == 0 else 2 * stride
-    return min(max(new.tile // 4 // step, 1) * step, new.tile // 2 // step * step)
+    return overlap_below(new.tile, stride, max(new.tile // 4, overlap_step(stride)))
 
 
 def _bands(new: NewPackage) -> tuple[InputBand, ...]:

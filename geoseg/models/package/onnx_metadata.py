@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
+from geoseg.geo.tiling import overlap_below
 from geoseg.models.networks.onnx_file import metadata
 
 if TYPE_CHECKING:
@@ -106,6 +107,4 @@ def _overlap(new: NewPackage, tile: int, percent: float) -> int | None:
     """The legal overlap next below a share of a tile; None where the usual one does."""
     if new.overlap is not None or not percent:
         return new.overlap
-    step = new.stride or 32
-    step = step if step % 2 == 0 else 2 * step
-    return min(int(tile * percent / 100), tile // 2) // step * step
+    return overlap_below(tile, new.stride or 32, int(tile * percent / 100))

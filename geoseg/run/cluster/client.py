@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from distributed import SpecCluster
 
-    from geoseg.evaluate.blocks import BlockMap
+    from geoseg.geo.windowed import BlockMap
 
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,17 +22,10 @@ if TYPE_CHECKING:
 
     from geoseg.geo.legend import Legend
     from geoseg.geo.splits import Split
+    from geoseg.geo.windowed import ClassWindows
     from geoseg.geo.windows import Window
     from geoseg.scene import Scene
     from geoseg.train.chips.options import TileOptions
-
-
-class Placed(Protocol):
-    """Labels on a scene's pixels."""
-
-    def read(self, window: Window) -> NDArray[np.uint8]:
-        """Give the channel of each pixel's class, 255 where there is none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Source:
     """Which bands are taken, counted from 0."""
     look: Look
     """What all its images have in common."""
-    labels: Placed | None
+    labels: ClassWindows | None
     """What is known of its ground; None for images alone."""
     splits: tuple[Split, ...]
     """What is held out, and what is validated; none for images alone."""
