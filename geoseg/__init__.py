@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from geoseg.diagnose.export import ExportedModel, export_model
     from geoseg.diagnose.forecast import Forecast, plan, plan_each
     from geoseg.diagnose.info import ModelFit, SceneDescription, info
     from geoseg.diagnose.verify import Agreement, Verification, verify
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         CompositeOptions,
         CrfOptions,
         EvaluateOptions,
+        ExportOptions,
         NewPackage,
         PolygonOptions,
         RelabelOptions,
@@ -93,6 +95,8 @@ _HOMES = {
     "CrfOptions": "geoseg.options",
     "Estimate": "geoseg.evaluate.intervals",
     "EvaluateOptions": "geoseg.options",
+    "ExportOptions": "geoseg.options",
+    "ExportedModel": "geoseg.diagnose.export",
     "ExportedTiles": "geoseg.train.chips.export",
     "Forecast": "geoseg.diagnose.forecast",
     "GeoBox": "geoseg.geo.geobox",
@@ -139,6 +143,7 @@ _HOMES = {
     "change": "geoseg.run.change",
     "composite": "geoseg.run.composite.make",
     "evaluate": "geoseg.run.assess",
+    "export_model": "geoseg.diagnose.export",
     "fully_connected_crf": "geoseg.models.networks.crf",
     "import_model": "geoseg.models.exchange.import_model",
     "info": "geoseg.diagnose.info",
@@ -185,6 +190,8 @@ __all__ = [
     "CrfOptions",
     "Estimate",
     "EvaluateOptions",
+    "ExportOptions",
+    "ExportedModel",
     "ExportedTiles",
     "Forecast",
     "GeoBox",
@@ -232,6 +239,7 @@ __all__ = [
     "change",
     "composite",
     "evaluate",
+    "export_model",
     "fully_connected_crf",
     "import_model",
     "info",

@@ -13,6 +13,7 @@ from geoseg.cli.architectures import list_architectures
 from geoseg.cli.calibrate import calibrate_model
 from geoseg.cli.cards import card_of
 from geoseg.cli.completion import models
+from geoseg.cli.export_model import export_model
 from geoseg.cli.figures import show_reliability
 from geoseg.cli.import_model import available_models, import_model
 from geoseg.cli.inspect import inspect_model
@@ -31,6 +32,7 @@ def command() -> None:
 
 command.add_command(available_models)
 command.add_command(calibrate_model)
+command.add_command(export_model)
 command.add_command(import_model)
 command.add_command(inspect_model)
 command.add_command(list_architectures)

@@ -3,5 +3,6 @@
 * `info` is what geoseg sees in imagery
 * `forecast` is what a run will cost, measured by `trial_tiles`, `empty_tiles` and
   `resources`
+* `export` proves a model's ONNX file before it is written
 * `verify` measures what tiling changes, with `comparison`
 """

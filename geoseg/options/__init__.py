@@ -9,7 +9,7 @@ help and completing a line cost nothing.
 * `imagery` is how a scene is read, `polygons` how they are drawn
 * `mapping` is how a map is made: small values, and the whole that they compose
 * `maps` is what is asked of maps that are there, `verify` of a comparison with tiles
-* `package` is what has to be said of bare weights
+* `package` is what has to be said of bare weights, `export` of a model that leaves
 * `keywords` are what public functions take beside their options
 * `crf` is how pixels listen to each other
 * `composite` is how one image is made of many dates
@@ -18,6 +18,7 @@ help and completing a line cost nothing.
 from geoseg.options.composite import CompositeOptions
 from geoseg.options.crf import CrfOptions
 from geoseg.options.declare import About, about, as_in, default_of, option
+from geoseg.options.export import ExportOptions
 from geoseg.options.imagery import (
     GridOptions,
     Numbers,
@@ -87,6 +88,7 @@ __all__ = [
     "EvaluateKeywords",
     "EvaluateOptions",
     "ExecutionOptions",
+    "ExportOptions",
     "GridOptions",
     "InfoKeywords",
     "InspectKeywords",

@@ -48,6 +48,16 @@ def sample(folder: Path | str) -> list[Path]:
     return list(targets)
 
 
+def sample_file(name: str) -> Path:
+    """Say where one of the sample's files is, in the installation itself.
+
+    Raises:
+        InputError: This geoseg came without the sample.
+
+    """
+    return _home() / name
+
+
 def _home() -> Path:
     """Find the sample: in an installed package, or beside the one of a clone."""
     for home in (_PACKAGE / "sample_aoi", _PACKAGE.parent / "sample_aoi"):
