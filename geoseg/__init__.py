@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         SampleOptions,
         SceneOptions,
         SegmentOptions,
+        SuggestOptions,
         VerifyOptions,
     )
     from geoseg.progress import Step
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
+    from geoseg.run.suggest.suggest import Suggested, suggest
     from geoseg.scene import Scene, open_scene
     from geoseg.storage.drivers import allow_drivers
     from geoseg.storage.sample_area import sample
@@ -125,6 +127,8 @@ _HOMES = {
     "Step": "geoseg.progress",
     "StratifiedEstimates": "geoseg.evaluate.stratified",
     "Stratum": "geoseg.run.sample_points",
+    "SuggestOptions": "geoseg.options",
+    "Suggested": "geoseg.run.suggest.suggest",
     "Surveyed": "geoseg.models.networks.survey",
     "TileOptions": "geoseg.train.chips.options",
     "TrainOptions": "geoseg.train.options",
@@ -168,6 +172,7 @@ _HOMES = {
     "segment_each": "geoseg.run.segment",
     "segment_features": "geoseg.run.segment",
     "stratified_estimates": "geoseg.evaluate.stratified",
+    "suggest": "geoseg.run.suggest.suggest",
     "tile": "geoseg.train.chips.export",
     "train": "geoseg.train.train",
     "unpack_package": "geoseg.models.package.make",
@@ -220,6 +225,8 @@ __all__ = [
     "Step",
     "StratifiedEstimates",
     "Stratum",
+    "SuggestOptions",
+    "Suggested",
     "Surveyed",
     "TileOptions",
     "TrainOptions",
@@ -264,6 +271,7 @@ __all__ = [
     "segment_each",
     "segment_features",
     "stratified_estimates",
+    "suggest",
     "tile",
     "train",
     "unpack_package",

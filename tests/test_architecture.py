@@ -72,8 +72,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
             "report vectorize evaluate"
         ),
         (
+            # scipy: distances between places, of suggestions
             "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
-            "rasterio shapely torch xarray"
+            "rasterio scipy shapely torch xarray"
         ),
     ),
     "train": (
@@ -276,6 +277,7 @@ INSIDE = {
     "benchmarks/grids.py": "times what throughput.py times, inference alone",
     "benchmarks/polygon_rule.py": "times one step beside GDAL's, without a job around",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
+    "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",
     "benchmarks/training.py": "gives other classifiers the very data set of train",
     "benchmarks/training_speed.py": "times the steps of a training one by one",

@@ -37,6 +37,7 @@ COMMANDS = {
     "relabel": "Write a map in another legend.",
     "sample-points": "Draw points of a map to be labelled.",
     "sample": "Write a scene, labels and an area to try the commands on.",
+    "suggest": "Say where the next labels teach a model most.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",
     "models": "List the models, or show what one needs and gives.",

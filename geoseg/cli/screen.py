@@ -49,6 +49,7 @@ _WORDS = {
     "train": "training",
     "chips": "writing chips",
     "sample": "drawing points",
+    "suggest": "choosing places",
 }
 
 

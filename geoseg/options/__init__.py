@@ -11,6 +11,7 @@ help and completing a line cost nothing.
 * `maps` is what is asked of maps that are there, `verify` of a comparison with tiles
 * `package` is what has to be said of bare weights, `export` of a model that leaves
 * `keywords` are what public functions take beside their options
+* `suggest` is how places to label are chosen
 * `crf` is how pixels listen to each other
 * `composite` is how one image is made of many dates
 """
@@ -66,6 +67,7 @@ from geoseg.options.maps import (
 )
 from geoseg.options.package import GSD_TOLERANCE, Activation, NewPackage, Normalise
 from geoseg.options.polygons import PolygonOptions
+from geoseg.options.suggest import SuggestOptions
 from geoseg.options.verify import VerifyOptions
 
 __all__ = [
@@ -110,6 +112,7 @@ __all__ = [
     "SampleOptions",
     "SceneOptions",
     "SegmentOptions",
+    "SuggestOptions",
     "TilingOptions",
     "Valid",
     "VectorizeKeywords",

@@ -4,6 +4,7 @@
 * `normalise` takes a scene's own statistics for models that ask for them
 * `loaded_model` is one network at work, on the `views` of a tile
 * `predictor` is what a run uses: one model or several; `probe` tries it before
+* `features` are what a model knows of pixels before it names classes
 * `stitch` adds up tile scores in integers, `layers` are what is kept of the sums
 * `streams` are threads that send tiles through the model side by side
 """

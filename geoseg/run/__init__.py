@@ -11,7 +11,7 @@
   `catalogue` the STAC item; `masking` leaves
   out what another model sees, `applicability` says where the model has no business
 * `segment` composes all that into jobs; `model` does so in memory; `composite` makes
-  one image of many dates
+  one image of many dates, `suggest` says where labels are missing
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps, which
   `map_folder` finds where a folder is named
 """

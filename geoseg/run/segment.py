@@ -109,7 +109,7 @@ def _segment(
         done = _done_already(config, on_step)
         if done is not None:
             return done
-        with _client([config], on_step) as client:
+        with client_of([config], on_step) as client:
             return _finish(config, client, clock, on_step)
 
 
@@ -174,7 +174,7 @@ def _segment_features(
     reports: dict[str, Report] = {}
     with (
         place.claimed(),
-        _client([config], on_step) as client,
+        client_of([config], on_step) as client,
         journal_of(config) as journal,
         _masked(config, client, clock, on_step),
     ):
@@ -241,7 +241,7 @@ def _segment_each(
         configs[name] = _prepare(inputs, place, aoi, chosen, clocks[name], on_step)
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    with _client(list(configs.values()), on_step) as client:
+    with client_of(list(configs.values()), on_step) as client:
         for name, config in configs.items():
             on_step(Step("scene", done=len(reports), total=len(configs), scene=name))
             try:
@@ -298,7 +298,7 @@ def _prepare(  # what segment takes
 
 
 @contextmanager
-def _client(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
+def client_of(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
     """Open the client of some jobs with one model and the same options."""
     threads = tasks_at_once(remote=any(config.scene.is_remote for config in configs))
     config = configs[0]

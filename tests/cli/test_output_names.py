@@ -20,6 +20,7 @@ COMMANDS = {
     "info": "info gone.tif --plot {}.png",
     "vectorize": "vectorize gone.tif -o {}.gpkg",
     "sample": "sample-points gone.tif -o {}.gpkg",
+    "suggest": "suggest gone.tif -o {}.gpkg",
     "evaluate": "evaluate gone.tif --reference gone.gpkg -o {}",
 }
 

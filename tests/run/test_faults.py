@@ -19,6 +19,7 @@ from jobs import do, make_job, make_scene, whole
 from killed_run import SlowPredictor, killed_job
 from paths import SUPPORT
 
+import geoseg
 from geoseg.errors import BlockError, ClusterError, DiskError, RunError
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import run
@@ -58,6 +59,34 @@ def test_worker_processes_never_show(here, processes, tmp_path):
         with open_client(workers) as client:
             job = killed_job(tmp_path / f"{workers}", ContextPredictor())
             assert np.array_equal(expected, do(job, client)[0])
+
+
+def test_a_model_fitted_to_pixels_gives_the_same_bytes_on_two_workers(
+    cluster, make_raster, tmp_path
+):
+    rng = np.random.default_rng(0)
+    truth = np.arange(90)[:, None] // 10 % 3 + np.zeros((1, 110), int)
+    values = truth[None] * 60 + rng.integers(1, 90, (2, 90, 110))
+    scene = make_raster(values=values.astype(np.uint8), bands=("B04", "B08"))
+    marks = np.full(truth.shape, 255)
+    marks[4::5, 3::9] = truth[4::5, 3::9]
+    labels = make_raster("labels.tif", values=marks[None].astype(np.uint8), nodata=255)
+    chosen = geoseg.TrainOptions(architecture="context", head="forest")
+    geoseg.train([scene], labels, tmp_path / "model", options=chosen)
+    made = []
+    for number, (block, scheduler) in enumerate(
+        ((1, None), (3, None), (2, cluster.scheduler_address))
+    ):
+        options = geoseg.SegmentOptions(
+            model=tmp_path / "model", tile=32, block=block, scheduler=scheduler,
+            formats="none",
+        )  # fmt: skip
+        folder = tmp_path / f"{number}"
+        geoseg.segment(scene, folder, options=options)
+        names = ("landcover.tif", "confidence.tif")
+        made.append([(folder / name).read_bytes() for name in names])
+    assert made[0] == made[1], "blocks never show"
+    assert made[0] == made[2], "nor do workers"
 
 
 @dataclass

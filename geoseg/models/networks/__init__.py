@@ -5,6 +5,7 @@
 * `network` builds, loads and saves them
 * `onnx` runs those of other frameworks: `onnx_file` makes one piece of a file,
   `onnx_output` finds the scores among its outputs
+* `penultimate` gives what a network knows before it names classes
 * `activations` brings what a network gives to a logit a class
 * `batch_norm` folds batch normalisation into convolutions
 * `receptive_field` measures how far a pixel reaches

@@ -48,6 +48,12 @@ class TrainingVectors:
     threshold: float
     """The greatest dissimilarity index that is no outlier among theirs."""
 
+    def scaled(self, pixels: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Standardise and weight raw pixels, shape ``(band, ...)``."""
+        shape = (-1, *(1 for _ in pixels.shape[1:]))
+        mean, gain = self.mean.reshape(shape), self.gain.reshape(shape)
+        return (pixels.astype(np.float64) - mean) * gain
+
     def dissimilarity(self, pixels: NDArray[np.generic]) -> NDArray[np.float64]:
         """Give the dissimilarity index of raw pixels, in units of the threshold.
 
@@ -61,7 +67,7 @@ class TrainingVectors:
         """
         from scipy.spatial import cKDTree  # noqa: PLC0415  # few runs ask for it
 
-        scaled = (pixels.T.astype(np.float64) - self.mean) * self.gain
+        scaled = self.scaled(pixels).T
         tree = cKDTree(self.vectors, leafsize=_LEAF)
         nearest, _ = tree.query(scaled, workers=-1)  # each pixel by itself
         return np.asarray(nearest / (self.spread * self.threshold))
@@ -73,6 +79,11 @@ class TrainingVectors:
         save_file({**tensors, "spread, threshold": one}, folder / VECTORS)
 
 
+def has_vectors(package: ModelPackage) -> bool:
+    """Tell whether a package remembers what it learned from."""
+    return (package.path / VECTORS).exists()
+
+
 def load_vectors(package: ModelPackage) -> TrainingVectors:
     """Read the training vectors of a package.
 
@@ -80,7 +91,7 @@ def load_vectors(package: ModelPackage) -> TrainingVectors:
         ModelError: It has none, or others than of its bands.
 
     """
-    if not (package.path / VECTORS).exists():
+    if not has_vectors(package):
         raise ModelError(
             f"the model {package.name} does not say what pixels it learned from, so "
             f"that nobody can tell where it applies; train it with this version of "

@@ -27,7 +27,7 @@ _DRAWS = 3
 _LEAST = 1e-4
 """No probability is below this: that of a class that no tree votes for."""
 _MANY = 500
-"""Pixels from which one draw of folds tells enough."""
+"""Pixels from which one draw of folds tells enough, and which classifier is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class CrossValidated:
     """What spatial cross-validation says of recipes, and of the one that was chosen."""
 
     chosen: Recipe
-    """The simplest whose accuracy is within a standard error of the best's."""
+    """The best, or of few pixels the simplest that is nearly so."""
     tried: tuple[tuple[Recipe, float], ...]
     """Each recipe and its overall accuracy, the best first."""
     folds: tuple[Accuracy, ...]
@@ -103,8 +103,10 @@ def cross_validate(
 ) -> CrossValidated:
     """Try recipes on folds of ground and choose one.
 
-    The simplest one within a standard error of the best is chosen (the rule of
-    Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees).
+    Of few pixels the simplest one within a standard error of the best is chosen (the
+    rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression
+    Trees), for the best is so by chance as well; of many the best itself, which that
+    rule was measured to pass over.
 
     Args:
         tried: The recipes, the simplest first.
@@ -133,7 +135,8 @@ def cross_validate(
         for recipe, predicted in found.items()
     }
     best = max(accuracy.values())
-    error = math.sqrt(best * (1 - best) / len(channels))
+    is_few = len(channels) < _MANY
+    error = math.sqrt(best * (1 - best) / len(channels)) if is_few else 0.0
     chosen = next(r for r, value in accuracy.items() if value >= best - error)
     matrices = [
         _confusion(channels, found[chosen][0], folds[0] == number, len(legend))
