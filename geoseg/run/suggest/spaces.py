@@ -91,9 +91,9 @@ def compare(
         SceneError: The scene cannot be read any more.
 
     """
-    member, device = config.predictor.members[0], config.predictor.compute.device
-    if labelled is None and has_vectors(member.package):
-        vectors = load_vectors(member.package)
+    model, device = config.predictor.models[0], config.predictor.compute.device
+    if labelled is None and has_vectors(model.package):
+        vectors = load_vectors(model.package)
 
         def by_bands(
             pixels: NDArray[np.generic], _: NDArray[np.bool_]
@@ -103,7 +103,7 @@ def compare(
         found = _features_at(config, places, by_bands)
         known = vectors.vectors.astype(np.float64)
         return Compared(found / vectors.spread, known / vectors.spread)
-    alone = replace(member, places=tuple(range(len(member.places))))
+    alone = replace(model, indices=tuple(range(len(model.indices))))
 
     def by_network(
         pixels: NDArray[np.generic], valid: NDArray[np.bool_]
@@ -112,7 +112,7 @@ def compare(
 
     there = np.empty((0, 2), np.int64) if labelled is None else labelled
     found = _features_at(config, np.concatenate([places, there]), by_network)
-    return _standardised(found, len(places), member.package.name)
+    return _standardised(found, len(places), model.package.name)
 
 
 def _standardised(found: NDArray[np.float64], count: int, model: str) -> Compared:
@@ -140,8 +140,8 @@ def _features_at(
     make: Callable[[NDArray[np.generic], NDArray[np.bool_]], NDArray[np.float32]],
 ) -> NDArray[np.float64]:
     """Read places tile by tile; those without data are of the band's means."""
-    member, scene = config.predictor.members[0], config.scene
-    bands = [config.predictor.bands[place] for place in member.places]
+    model, scene = config.predictor.models[0], config.scene
+    bands = [config.predictor.bands[place] for place in model.indices]
     axes = config.plan.lattice.rows, config.plan.lattice.cols
     tile, step, half = axes[0].tile, axes[0].step, axes[0].overlap // 2
     before = np.array([axis.phase for axis in axes])
