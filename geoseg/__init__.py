@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from geoseg.train.train import Trained, train
     from geoseg.vectorize.geodataframe import polygons
     from geoseg.vectorize.polygonize import vectorize
+    from geoseg.watch.live import LiveMap, live
+    from geoseg.watch.options import LiveOptions
 
     __version__: str
 
@@ -107,6 +109,8 @@ _HOMES = {
     "Inspection": "geoseg.models.networks.receptive_field",
     "LandClass": "geoseg.geo.legend",
     "Legend": "geoseg.geo.legend",
+    "LiveMap": "geoseg.watch.live",
+    "LiveOptions": "geoseg.watch.options",
     "Model": "geoseg.run.model",
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
@@ -155,8 +159,9 @@ _HOMES = {
     "installed_models": "geoseg.models.package.installed",
     "known_legends": "geoseg.raster.relabelling",
     "known_models": "geoseg.models.package.package",
-    "list_fields": "geoseg.storage.vectors.read",
     "list_architectures": "geoseg.models.networks.survey",
+    "list_fields": "geoseg.storage.vectors.read",
+    "live": "geoseg.watch.live",
     "load_network": "geoseg.models.networks.network",
     "load_package": "geoseg.models.package.package",
     "make_package": "geoseg.models.package.make",
@@ -205,6 +210,8 @@ __all__ = [
     "Inspection",
     "LandClass",
     "Legend",
+    "LiveMap",
+    "LiveOptions",
     "Model",
     "ModelFit",
     "ModelPackage",
@@ -256,6 +263,7 @@ __all__ = [
     "known_models",
     "list_architectures",
     "list_fields",
+    "live",
     "load_network",
     "load_package",
     "make_package",

@@ -88,6 +88,11 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
             "torchvision"
         ),
     ),
+    "watch": (
+        # raster labels and areas are looked at before the first save is waited for
+        "errors progress options scene overlay storage report run train",
+        "shapely",
+    ),
     "diagnose": (
         "errors progress options geo storage scene models predict overlay report run",
         "numpy torch",
@@ -97,7 +102,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         # raster: which legends ship.
         (
             "errors progress options geo storage scene models raster report vectorize "
-            "evaluate run train diagnose"
+            "evaluate run train watch diagnose"
         ),
         "",
     ),

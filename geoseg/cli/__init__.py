@@ -40,6 +40,7 @@ COMMANDS = {
     "suggest": "Say where the next labels teach a model most.",
     "tile": "Cut labelled scenes into chips, to train elsewhere.",
     "train": "Train a model on labelled scenes.",
+    "live": "Map a scene anew each time that its labels are saved.",
     "models": "List the models, or show what one needs and gives.",
     "completion": "Make a shell complete commands, flags, values and files.",
 }

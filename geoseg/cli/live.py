@@ -1,0 +1,121 @@
+"""geoseg live: a map that follows its labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+import geoseg
+from geoseg.cli.completion import any_place
+from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.paper import say, show_json
+from geoseg.cli.values import a_path, a_place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geoseg import LiveMap, Step, Trained
+
+
+@click.command("live")
+@click.argument("scene", type=any_place)
+@click.option(
+    "--labels",
+    type=a_place,
+    required=True,
+    help="Points or polygons with a class, which may be open in QGIS.",
+    panel="Where",
+)
+@click.option(
+    "--aoi",
+    type=any_place,
+    metavar="AREA",
+    help="Map no more than this.",
+    panel="Where",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=a_path,
+    required=True,
+    help="Folder for map and model.",
+    panel="Where",
+)
+@flags_of(geoseg.LiveOptions)
+@reporting
+def command(
+    scene: str,
+    labels: str,
+    output: Path,
+    *,
+    aoi: str | None,
+    quiet: bool,
+    as_json: bool,
+    **flags: Any,  # noqa: ANN401  # the flags are the fields of LiveOptions
+) -> None:
+    """Map SCENE by a few labels, and again each time that these are saved.
+
+    \b
+    For example:
+      geoseg live scene.tif --labels points.gpkg --aoi area.gpkg -o live/
+
+    Open live/landcover.tif and the labels in QGIS; click, save, look. Labels that make
+    no model are told of, and the last map stays. Ctrl-C ends it.
+    """
+    teller = _Teller(quiet=quiet, as_json=as_json)
+    if not quiet:
+        say(f"watching {labels}; Ctrl-C ends it", err=True)
+    geoseg.live(
+        scene,
+        labels,
+        output,
+        aoi=aoi,
+        options=options_of(geoseg.LiveOptions, flags),
+        on_map=teller.tell,
+        on_step=teller.warn,
+    )
+
+
+class _Teller:
+    """What says a line for each map, and each warning once."""
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        self._quiet, self._as_json = quiet, as_json
+        self._warned: set[str] = set()
+
+    def warn(self, step: Step) -> None:
+        """Say warnings that were not said before."""
+        for warning in dict.fromkeys(step.warnings):
+            if warning in self._warned:
+                continue
+            say(f"geoseg: warning: {warning}", err=True)
+        self._warned |= set(step.warnings)
+
+    def tell(self, made: LiveMap) -> None:
+        """Say what came of a save."""
+        if made.refusal:
+            say(f"geoseg: {made.refusal}; the last map stays", err=True)
+        if self._as_json:
+            show_json(_told(made))
+        elif made.trained is not None and not self._quiet:
+            say(_line(made, made.trained))
+
+
+def _line(made: LiveMap, trained: Trained) -> str:
+    counts = ", ".join(f"{each.name} {each.training:,}" for each in trained.labelled)
+    return (
+        f"map {made.number} in {made.seconds:.1f} s: {counts} labelled pixels; "
+        f"{trained.accuracy.overall:.2f} right where ground is held out"
+    )
+
+
+def _told(made: LiveMap) -> dict[str, object]:
+    trained, report = made.trained, made.report
+    return {
+        "map": made.number,
+        "seconds": round(made.seconds, 3),
+        "refusal": made.refusal or None,
+        "held_out": None if trained is None else trained.figures(),
+        "products": {} if report is None else dict(report.products),
+    }
