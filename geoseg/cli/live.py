@@ -8,9 +8,10 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import any_place
-from geoseg.cli.options import flags_of, options_of, reporting
+from geoseg.cli.labelled import LabelsOptions
+from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.paper import say, show_json
-from geoseg.cli.values import a_path, a_place
+from geoseg.options import LiveKeywords
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,28 +21,9 @@ if TYPE_CHECKING:
 
 @click.command("live")
 @click.argument("scene", type=any_place)
-@click.option(
-    "--labels",
-    type=a_place,
-    required=True,
-    help="Points or polygons with a class, which may be open in QGIS.",
-    panel="Where",
-)
-@click.option(
-    "--aoi",
-    type=any_place,
-    metavar="AREA",
-    help="Map no more than this.",
-    panel="Where",
-)
-@click.option(
-    "--output",
-    "-o",
-    type=a_path,
-    required=True,
-    help="Folder for map and model.",
-    panel="Where",
-)
+@flags_of(LabelsOptions, required=("labels",))
+@flags_of(LiveKeywords)
+@writing("Folder for map and model.")
 @flags_of(geoseg.LiveOptions)
 @reporting
 def command(

@@ -41,6 +41,17 @@ class PlanKeywords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveKeywords:
+    """What `geoseg.live` takes."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    aoi: str | None = option(
+        None, "Map no more than this.", metavar="AREA", holds="place"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyKeywords:
     """What `geoseg.verify` takes."""
 
