@@ -273,35 +273,3 @@ def _check_lattice(tile: int, overlap: int, stride: int) -> None:
         check_tile(tile, overlap, stride)
     except GridError as error:
         raise ModelError(f"{named}: {error}") from error
-
-
-def _check_statistics(card: Card) -> None:
-    """Refuse statistics of a scene beside others that would do the same."""
-    if card.percentiles is not None:
-        if card.normalise != "scene":
-            raise ModelError(
-                "percentiles are those of a scene, but pixels are to be normalised by "
-                "the statistics of the training; leave out one of both"
-            )
-        low, high = card.percentiles
-        if not 0 <= low < high <= _ALL_PERCENT:
-            raise ModelError(
-                f"the percentiles are {low:g} and {high:g}; they must rise, from 0 to "
-                f"100"
-            )
-    elif card.normalise == "scene":
-        named = [band.name for band in card.bands if (band.mean, band.std) != (0, 1)]
-        if named:
-            raise ModelError(
-                f"band {named[0]} has a mean and a deviation of its own, but pixels "
-                f"are to be normalised by those of each scene; leave out one of both"
-            )
-
-
-def _check_lattice(tile: int, overlap: int, stride: int) -> None:
-    if stride < 1:
-        raise ModelError(f"a stride is at least 1, got {stride}")
-    try:
-        check_tile(tile, overlap, stride)
-    except GridError as error:
-        raise ModelError(str(error)) from error
