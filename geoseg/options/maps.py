@@ -101,6 +101,7 @@ class ChangeOptions:
         "formats",
         text="Format of the polygons of changed ground; repeat for several.",
     )
+    report_size: int = as_in(ProductOptions, "report_size")
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn: with a smallest area, without slivers."""
 

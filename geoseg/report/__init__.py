@@ -5,6 +5,7 @@
 * `imagery` is what a picture shows of an image, of many bands their `components`
 * `stac_item` is the map as catalogues read it
 * `footprints` draws where members, an area and tiles lie
-* `html` is the shell of pages for a browser; `map_page` is that of a map, with its
+* `html` is the shell of pages for a browser; `map_page` is that of a map and
+  `change_page` of what changed between two, with its
   `pyramid` of tiles, the least sure `places`, and what `plane_told` knows of its plane
 """

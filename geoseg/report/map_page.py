@@ -14,12 +14,12 @@ from geoseg.report.report import area_text
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from geoseg.geo.legend import Legend
     from geoseg.report.imagery import Shown
-    from geoseg.report.pyramid import ClassPlanes
+    from geoseg.report.pyramid import ClassPlanes, Planes
     from geoseg.report.report import ClassArea, Json
 
 _MEGABYTE = 1_000_000
@@ -74,13 +74,37 @@ def write_map_page(path: Path, page: MapPage, megabytes: float) -> None:
         DiskError: The file cannot be written.
 
     """
-    shape = page.planes.geobox.height, page.planes.geobox.width
     places = _places(page.planes)
-    empty = _render(page, places, Pyramid(levels_of(*shape), {"map": (), "image": ()}))
+    write_within(
+        path,
+        megabytes,
+        (page.planes, page.image),
+        lambda pyramid: _render(page, places, pyramid),
+    )
+
+
+def write_within(
+    path: Path,
+    megabytes: float,
+    shown: tuple[Planes, Shown | None],
+    fill: Callable[[Pyramid], str],
+) -> None:
+    """Write a page with tiles that leave it within so many megabytes.
+
+    Args:
+        path: The HTML file.
+        megabytes: How large it may be.
+        shown: What its tiles are of: the map, and its image.
+        fill: Gives the page with these tiles.
+
+    """
+    geobox = shown[0].geobox
+    levels = levels_of(geobox.height, geobox.width)
+    empty = fill(Pyramid(levels, {"map": (), "image": ()}))
     room = round(megabytes * _MEGABYTE) - len(empty.encode())
-    pyramid = build_pyramid(page.planes, page.image, max(0, room))
+    pyramid = build_pyramid(*shown, max(0, room))
     with atomic_file(path) as whole:
-        whole.write_text(_render(page, places, pyramid), encoding="utf-8")
+        whole.write_text(fill(pyramid), encoding="utf-8")
 
 
 def _places(planes: ClassPlanes) -> list[Place]:
@@ -97,10 +121,6 @@ def _places(planes: ClassPlanes) -> list[Place]:
 
 
 def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
-    legend: list[Json] = [
-        {"id": each.id, "name": each.name, "colour": each.colour}
-        for each in page.legend
-    ]
     marks: list[Json] = [
         {"col": each.col, "row": each.row, "side": each.side} for each in places
     ]
@@ -111,7 +131,7 @@ def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
         data={
             "kind": "map",
             "plane": plane,
-            "legend": legend,
+            "legend": legend_told(page.legend),
             "places": marks,
             **pyramid.as_json(),
         },
@@ -129,6 +149,13 @@ def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
         warnings=page.warnings,
         licences=asset("viewer.LICENSE.txt"),
     )
+
+
+def legend_told(legend: Legend) -> list[Json]:
+    """Tell the page's script of a legend."""
+    return [
+        {"id": each.id, "name": each.name, "colour": each.colour} for each in legend
+    ]
 
 
 def _rows(page: MapPage) -> list[dict[str, object]]:

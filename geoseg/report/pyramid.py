@@ -23,6 +23,7 @@ from rasterio.enums import Resampling
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
+from geoseg.raster.measured import squares
 from geoseg.raster.rasterio_windows import to_rasterio
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ _GROWTH = 3
 _IMAGE_PIXEL = 0.3
 """Bytes that a pixel of the image takes, about."""
 _BASE64 = 3 / 4
+_MOST_HELD = 24_000_000
+"""Pixels of planes that are made on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,10 @@ class Planes(Protocol):
     def geobox(self) -> GeoBox:
         """The map's pixel plane."""
 
+    @property
+    def finest(self) -> int:
+        """The least factor of a level that can be read."""
+
     def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
         """Read both planes in a window of a level, shape (2, y, x)."""
 
@@ -123,6 +130,8 @@ class ClassPlanes:
     """Class ids; 255 is nodata."""
     confidence: Path | None
     """Percent; 255 where there is none."""
+    finest: int = 1
+    """The least factor of a level that can be read."""
 
     def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
         """Read classes by the most frequent one, and confidences by their mean."""
@@ -153,6 +162,60 @@ class ClassPlanes:
         with rasterio.open(path, **at) as dataset:
             whole: NDArray[np.uint8] = dataset.read(1, window=to_rasterio(window))
         return whole
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPlanes:
+    """Planes that are made on the way, of which one pixel in many is held."""
+
+    geobox: GeoBox
+    """The plane of all their pixels."""
+    finest: int
+    """Rows of the plane, and columns, that one that is held stands for."""
+    held: NDArray[np.uint8]
+    """The pixels in the middle of these, shape ``(2, y, x)``."""
+
+    @classmethod
+    def of(
+        cls, geobox: GeoBox, make: Callable[[Window], NDArray[np.uint8]]
+    ) -> SampledPlanes:
+        """Hold as many pixels as memory should, of planes that are made by squares.
+
+        Args:
+            geobox: Their plane.
+            make: Gives both planes in a window, shape ``(2, y, x)``.
+
+        """
+        levels = levels_of(geobox.height, geobox.width)
+        level = [
+            each
+            for each in levels
+            if each.pixels <= _MOST_HELD or each.factor == levels[0].factor
+        ][-1]
+        factor = level.factor
+        held = np.empty((2, level.height, level.width), np.uint8)
+        for window in squares(Window(0, 0, geobox.height, geobox.width)):
+            rows, cols = (
+                np.minimum(
+                    np.arange(factor // 2, length + factor // 2, factor), length - 1
+                )
+                for length in (window.height, window.width)
+            )
+            top, left = window.row // factor, window.col // factor
+            there = slice(top, top + len(rows)), slice(left, left + len(cols))
+            held[:, *there] = make(window)[:, rows[:, np.newaxis], cols]
+        return cls(geobox, factor, held)
+
+    def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
+        """Take the pixels in the middle of the level's, shape ``(2, y, x)``."""
+        by = level.factor // self.finest
+        rows, cols = (
+            np.minimum(np.arange(*ends) * by + by // 2, length - 1)
+            for ends, length in zip(
+                (window.rows, window.cols), self.held.shape[1:], strict=True
+            )
+        )
+        return self.held[:, rows[:, np.newaxis], cols]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +265,7 @@ def build_pyramid(planes: Planes, image: Shown | None, limit: int) -> Pyramid:
     levels = levels_of(geobox.height, geobox.width)
     room = limit * _BASE64
     of_map = _finest(
-        levels,
+        [each for each in levels if each.factor >= planes.finest],
         lambda level, window: map_tile(planes, level, window),
         room if image is None else room * 0.6,
     )

@@ -9,15 +9,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.borders import Borders
 from geoseg.evaluate.transitions import UNCHANGED, MapPair, transitions
 from geoseg.geo.ground import HECTARE_M2
+from geoseg.geo.legend import NODATA
 from geoseg.options import ChangeOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
+from geoseg.report.change_page import ChangePage, write_change_page
+from geoseg.report.pyramid import SampledPlanes
 from geoseg.run.assess import beside_map
-from geoseg.storage.authorship import REPORT, check_not_inputs, check_replaceable
+from geoseg.storage.authorship import PAGE, REPORT, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
 from geoseg.storage.vectors.write import (
@@ -29,9 +34,8 @@ from geoseg.storage.vectors.write import (
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from geoseg.evaluate.transitions import Counted
@@ -98,8 +102,8 @@ def change(
         output: A folder for ``change.tif``, a class map of transitions with names and
             colours, its style, ``strata.tif``, the same with the unchanged ground
             beside change set apart, to draw a sample in, ``change.csv``, the matrix in
-            hectares on the ground, polygons of changed ground, and ``run.json``. They
-            appear together.
+            hectares on the ground, polygons of changed ground, ``report.html``, and
+            ``run.json``. They appear together.
         overwrite: Whether files there may be replaced that geoseg did not write.
         options: Which class is which, and how polygons are drawn.
         on_step: Called when a step begins, from the calling thread.
@@ -132,6 +136,10 @@ def change(
                 parts, named = strata.parts(), strata.legend()
                 _write(workshop / _STRATA, parts, pair, named, scratch)
             _write_matrix(workshop / _TABLE, pair.legend, counted)
+            if options.report_size:
+                on_step(Step("page"))
+                page = _page((str(before), str(after)), pair, counted, warnings)
+                write_change_page(workshop / PAGE, page, options.report_size)
             drawn = _draw(workshop, legend, options, on_step)
             products = {
                 name: str(folder / file)
@@ -182,6 +190,7 @@ def _names(options: ChangeOptions) -> dict[str, str]:
         "strata": _STRATA,
         "matrix": _TABLE,
         **polygons,
+        **({"page": PAGE} if options.report_size else {}),
     }
 
 
@@ -216,6 +225,41 @@ def _pair(
             f"{before}, and slivers along borders may be no change"
         )
     return pair, tuple(warnings)
+
+
+def _page(
+    places: tuple[str, str],
+    pair: MapPair,
+    counted: Counted,
+    warnings: Sequence[str],
+) -> ChangePage:
+    """Say what a page shows of two maps, which are told without all their folders."""
+
+    def both(window: Window) -> NDArray[np.uint8]:
+        was, now, doubtful = pair.read(window)
+        return np.where(doubtful, np.uint8(NODATA), np.stack([was, now]))
+
+    changed = counted.areas.sum() - np.trace(counted.areas)
+    before, after = ("/".join(Path(place).parts[-2:]) for place in places)
+    return ChangePage(
+        title=f"What changed from {before} to {after}",
+        subtitle=(
+            f"{changed / HECTARE_M2:,.1f} of {counted.areas.sum() / HECTARE_M2:,.1f} "
+            f"ha, {changed / counted.areas.sum():.1%}, are another class"
+        ),
+        planes=SampledPlanes.of(pair.geobox, both),
+        legend=pair.legend,
+        hectares=counted.areas / HECTARE_M2,
+        note=_BIASED,
+        facts=(
+            ("Before", before),
+            ("After", after),
+            ("Grid", f"{pair.geobox.crs.name}, {pair.geobox.gsd_m():.4g} m"),
+            ("Least confidence", f"{pair.least} %" if pair.confidences else "any"),
+            ("Software", f"geoseg {version('geoseg')}"),
+        ),
+        warnings=warnings,
+    )
 
 
 def _write_matrix(path: Path, legend: Legend, counted: Counted) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
 from geoseg.predict.layers import Layers
-from geoseg.storage.authorship import REPORT
+from geoseg.storage.authorship import PAGE, REPORT
 from geoseg.storage.output import MASKS, Output
 from geoseg.storage.vectors.replacing import replaced
 from geoseg.storage.vectors.write import FORMATS
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _CERTAIN = 100
 """Percent."""
-PAGE = "report.html"
-"""What a run leaves for a browser."""
 STAC_ITEM = "landcover.stac.json"
 """The map as catalogues read it."""
 

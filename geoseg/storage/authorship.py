@@ -38,6 +38,8 @@ STAGING = ".geoseg-staging"
 """The hidden folder in an output where the products of a run are made."""
 REPORT = "run.json"
 """The record of a run's folder."""
+PAGE = "report.html"
+"""What a folder of products has for a browser."""
 EARLIER = "earlier.json"
 """What names of records of earlier runs end in while these are replaced."""
 _HEAD = 1 << 20

@@ -152,6 +152,7 @@ def test_the_same_maps_give_the_same_bytes_and_own_files_are_replaced(maps, tmp_
     assert set(kept[0]) == {
         "change.tif", "change.tif.aux.xml", "change.qml", "change.csv",
         "change.geojson", "run.json", "strata.tif", "strata.tif.aux.xml", "strata.qml",
+        "report.html",
     }  # fmt: skip
     (folder / "change.csv").write_text("mine")
     sentence = refuse(tmp_path, "change", before, after, "-o", folder)
