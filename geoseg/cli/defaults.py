@@ -29,6 +29,8 @@ _LARGEST = 100_000
 """Bytes of the file."""
 _NAMED = frozenset(("model", "mask-model", "legend"))
 """Flags that take a name here, and not a place."""
+_NO_DATA = frozenset(("sample", "completion"))
+"""Commands whose first argument is nothing that they read."""
 _NEVER = frozenset(
     (
         *(
@@ -79,18 +81,18 @@ def _beside(
 ) -> Path | None:
     """Name the file that would be beside what a command reads first."""
     places = next((p for p in command.params if isinstance(p, click.Argument)), None)
-    if isinstance(command, click.Group) or places is None:
+    if isinstance(command, click.Group) or places is None or name in _NO_DATA:
         return None
     apart = click.Context(ctx.command)
     try:
         trial = command.make_context(name, [*args], apart, resilient_parsing=True)
     except click.UsageError:  # the command will say what is wrong
         return None
-    given = trial.params.get(str(places.name)) or ()
-    first = given if isinstance(given, str) else next(iter(given), "")
-    if not first or "://" in str(first):
+    given = trial.params.get(str(places.name))
+    first = str(next(iter(given), "") if isinstance(given, tuple) else given or "")
+    if not first or "://" in first:
         return None
-    path = Path(str(first))
+    path = Path(first)
     return (path if path.is_dir() else path.parent) / FILE
 
 

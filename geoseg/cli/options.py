@@ -156,8 +156,9 @@ def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa
         return {"is_flag": True, "callback": lambda _, __, on: nested() if on else None}
     if hint in _READ:
         return {**_READ[hint], "multiple": told.repeats}
-    shows = not told.otherwise and default not in {None, (), ""}
-    shown = {"default": default, "show_default": shows}
+    shows = not told.otherwise and default not in {(), ""}
+    # None would be a value to click, and nothing that is required missing.
+    shown = {} if default is None else {"default": default, "show_default": shows}
     return shown | (_number(kinds, told) or _text(hint, told, default))
 
 

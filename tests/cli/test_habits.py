@@ -196,6 +196,32 @@ def test_another_users_file_is_not_read(class_map, tmp_path, monkeypatch):
     assert "is another user's: not read" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["segment", "a.tif"], "--output"),
+        (["tile", "a.tif"], "--output"),
+        (["vectorize", "a.tif"], "--output"),
+        (["change", "a.tif", "b.tif"], "--output"),
+        (["train", "a.tif", "-o", "x"], "--labels"),
+        (["evaluate", "a.tif"], "--reference"),
+        (["relabel", "a.tif", "-o", "b.tif"], "--legend"),
+    ],
+)
+def test_what_has_to_be_given_is_asked_for(words, flag):
+    done = call(*words)
+    assert done.exit_code == 2
+    assert f"Missing option '{flag}'" in done.stderr
+
+
+def test_every_command_takes_an_argument_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in COMMANDS:
+        done = call(name, "nothing/here")
+        assert done.exit_code in {0, 2}, done.output
+        assert "did not foresee" not in done.output, name
+
+
 def test_completing_a_line_reads_no_file_beside_data(tmp_path):
     (tmp_path / "geoseg.toml").write_text("nonsense = 1")
     done = CliRunner(env={"_GEOSEG_COMPLETE": "bash_complete",
