@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geoseg.geo.splits import Split
     from geoseg.geo.windows import Window
     from geoseg.models.exchange.import_model import import_model
+    from geoseg.models.exchange.push import push_model
     from geoseg.models.exchange.recipes import Recipe, available_models
     from geoseg.models.networks.crf import fully_connected_crf
     from geoseg.models.networks.network import load_network
@@ -171,6 +172,7 @@ _HOMES = {
     "plan_each": "geoseg.diagnose.forecast",
     "polygons": "geoseg.vectorize.geodataframe",
     "relabel": "geoseg.run.relabel",
+    "push_model": "geoseg.models.exchange.push",
     "sample": "geoseg.storage.sample_area",
     "sample_points": "geoseg.run.sample_points",
     "segment": "geoseg.run.segment",
@@ -272,6 +274,7 @@ __all__ = [
     "plan",
     "plan_each",
     "polygons",
+    "push_model",
     "relabel",
     "sample",
     "sample_points",

@@ -20,6 +20,7 @@ from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
 from geoseg.cli.paper import say, show, show_json, show_line, swatch
+from geoseg.cli.push import push_model
 
 if TYPE_CHECKING:
     from geoseg import ModelPackage
@@ -37,6 +38,7 @@ command.add_command(import_model)
 command.add_command(inspect_model)
 command.add_command(list_architectures)
 command.add_command(package_model)
+command.add_command(push_model)
 command.add_command(unpack_model)
 
 

@@ -188,6 +188,15 @@ class ChangeKeywords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PushKeywords:
+    """What `geoseg.push_model` takes."""
+
+    HEADING: ClassVar[str] = "Repository"
+
+    private: bool = option(False, "Make a new repository for its owner alone.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectKeywords:
     """What `geoseg.inspect_model` takes."""
 

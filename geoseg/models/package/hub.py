@@ -34,14 +34,10 @@ def fetch(address: str) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415  # the same
 
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None:
-        raise ModelError(
-            f"{address!r} is no address of a model; write it as hf://owner/name"
-        )
+    repository, revision = repository_of(address)
     try:
         folder = snapshot_download(
-            parts[1], revision=parts[2], allow_patterns=list(_WANTED)
+            repository, revision=revision, allow_patterns=list(_WANTED)
         )
     except LocalEntryNotFoundError as error:
         raise ModelError(
@@ -52,6 +48,21 @@ def fetch(address: str) -> Path:
         first = str(error).strip().splitlines()[0] if str(error) else type(error)
         raise ModelError(f"{address} cannot be fetched ({first})") from error
     return Path(folder)
+
+
+def repository_of(address: str) -> tuple[str, str | None]:
+    """Take an address apart: ``owner/name``, and the revision if there is one.
+
+    Raises:
+        ModelError: It makes no sense.
+
+    """
+    parts = _ADDRESS.fullmatch(address)
+    if parts is None:
+        raise ModelError(
+            f"{address!r} is no address of a model; write it as hf://owner/name"
+        )
+    return parts[1], parts[2]
 
 
 def cached_models() -> tuple[str, ...]:

@@ -1,0 +1,153 @@
+"""A package sent to a stand-in of the Hub: files, card, and no token in sight."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from packages import CARD
+
+from geoseg.cli import main
+from geoseg.models.exchange.push import model_card
+from geoseg.models.package.package import load_package
+
+TOKEN = "hf_" + "s3cret" * 6
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """What of the Hub's API a commit needs, as its library calls it."""
+
+    def do_POST(self):  # the library's name
+        server = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server.calls.append((self.path, self.headers.get("Authorization")))
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return self._send(401, {"error": f"no such token {TOKEN}"})
+        if self.path == "/api/repos/create":
+            server.created = json.loads(body)
+            return self._send(200, {"url": f"{server.url}/me/tiny"})
+        if self.path == "/api/validate-yaml":
+            return self._send(200, {"errors": [], "warnings": []})
+        if "/preupload/" in self.path:
+            asked = json.loads(body)["files"]
+            answer = [
+                {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for f in asked
+            ]
+            return self._send(200, {"files": answer})
+        if "/commit/" in self.path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    held = base64.b64decode(line["value"]["content"])
+                    server.files[line["value"]["path"]] = held
+            told = {"commitUrl": f"{server.url}/me/tiny/commit/1", "commitOid": "1"}
+            return self._send(200, {"success": True, **told})
+        return self._send(404, {"error": self.path})
+
+    def _send(self, status, told):
+        data = json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A Hub on this machine, which knows one token."""
+    from huggingface_hub import constants  # noqa: PLC0415  # slow to import
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        server.calls, server.files, server.created = [], {}, None
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def push(*words):
+    return CliRunner().invoke(main, ["models", "push", *map(str, words)])
+
+
+def test_a_pushed_package_is_the_package_with_a_card(hub, brightest, tmp_path):
+    result = push(brightest, "hf://me/tiny", "--private")
+    assert result.exit_code == 0, result.output
+    assert f"{hub.url}/me/tiny/commit/1" in result.stdout
+    assert hub.created["name"] == "tiny"
+    assert hub.created["organization"] == "me"
+    assert hub.created.get("private") or hub.created.get("visibility") == "private"
+    assert {*hub.files} == {"README.md", "mlm.json", "model.onnx"}
+    for name in ("mlm.json", "model.onnx"):
+        assert hub.files[name] == (brightest / name).read_bytes()
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    for name, content in hub.files.items():
+        (folder / name).write_bytes(content)
+    known = load_package(brightest)
+    assert load_package(folder).fingerprint == known.fingerprint
+    _, front, text = hub.files["README.md"].decode().split("---\n", 2)
+    assert yaml.safe_load(front)["pipeline_tag"] == "image-segmentation"
+    assert "geoseg segment scene.tif --model hf://me/tiny -o map/" in text
+    for each in known.legend:
+        assert f"| {each.id} | {each.name} | {each.colour} |" in text
+    assert {called for _, called in hub.calls} == {f"Bearer {TOKEN}"}
+    assert TOKEN not in result.output
+    assert TOKEN.encode() not in b"".join(hub.files.values())
+
+
+def test_a_refusal_is_a_sentence_without_the_token(hub, brightest, monkeypatch):
+    wrong = TOKEN.replace("s3", "x9")
+    monkeypatch.setenv("HF_TOKEN", wrong)
+    for words in ((brightest, "hf://me/tiny"), (brightest, "hf://me/tiny", "--debug")):
+        result = push(*words)
+        assert result.exit_code != 0
+        assert "hf://me/tiny cannot be written" in result.output + str(result.exception)
+        assert wrong not in result.output + str(result.exception)
+    assert not hub.files
+
+
+def test_who_is_not_logged_in_is_told_how(hub, brightest, monkeypatch, tmp_path):
+    from huggingface_hub import constants  # noqa: PLC0415  # slow to import
+
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
+    result = push(brightest, "hf://me/tiny")
+    assert result.exit_code == 2
+    assert "run hf auth login, or set HF_TOKEN" in result.stderr
+    assert push(brightest, "hf://me").exit_code == 2
+    assert not hub.calls
+
+
+def test_a_card_tells_licence_figures_and_what_its_makers_say(sample_package):
+    text = model_card(sample_package, "hf://me/x")
+    assert 'license: "apache-2.0"' in text
+    assert "| mean F1 | 0.7 |" in text
+    assert "| B04 | red | 0.25 | 0.125 |" in text
+    assert text.count("---\nlicense") == 1
+    assert text.endswith("## From its makers\n\nIt is mine.\n")
+    odd = replace(sample_package, license="my own terms")
+    assert 'license: "other"' in model_card(odd, "hf://me/x")
+
+
+@pytest.fixture
+def sample_package(brightest, tmp_path):
+    """A package with figures and a page of its own."""
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\nIt is mine.")
+    return replace(
+        load_package(brightest), bands=CARD.bands, license="Apache-2.0",
+        metrics=(("mean F1", 0.7),), path=tmp_path,
+    )  # fmt: skip
