@@ -101,7 +101,7 @@ def test_a_pushed_package_is_the_package_with_a_card(hub, brightest, tmp_path):
     assert load_package(folder).fingerprint == known.fingerprint
     _, front, text = hub.files["README.md"].decode().split("---\n", 2)
     assert yaml.safe_load(front)["pipeline_tag"] == "image-segmentation"
-    assert "geoseg segment scene.tif --model hf://me/tiny -o map/" in text
+    assert 'geoseg.SegmentOptions(model="hf://me/tiny")' in text
     for each in known.legend:
         assert f"| {each.id} | {each.name} | {each.colour} |" in text
     assert {called for _, called in hub.calls} == {f"Bearer {TOKEN}"}

@@ -108,7 +108,7 @@ def model_card(package: ModelPackage, address: str) -> str:
         f"# {package.name}, version {package.version}",
         package.description,
         "## How to use it",
-        f"    geoseg segment scene.tif --model {address} -o map/",
+        _use(address),
         "## What it takes",
         _takes(package),
         _table(
@@ -130,6 +130,15 @@ def model_card(package: ModelPackage, address: str) -> str:
     if own.is_file():
         lines += ["## From its makers", _without_front(own.read_text("utf-8"))]
     return "\n".join(front) + "\n\n".join(lines) + "\n"
+
+
+def _use(address: str) -> str:
+    """Say it in Python: flags are the command line's to spell."""
+    return (
+        "    import geoseg  # pip install geoseg\n\n"
+        f'    options = geoseg.SegmentOptions(model="{address}")\n'
+        '    geoseg.segment("scene.tif", "map", options=options)'
+    )
 
 
 def _takes(package: ModelPackage) -> str:
