@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         RelabelOptions,
         SampleOptions,
         SceneOptions,
+        SearchOptions,
         SegmentOptions,
         SuggestOptions,
         VerifyOptions,
@@ -71,6 +72,8 @@ if TYPE_CHECKING:
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.run.suggest.suggest import Suggested, suggest
     from geoseg.scene import Scene, open_scene
+    from geoseg.search.results import FoundDay
+    from geoseg.search.search import Found, search
     from geoseg.storage.drivers import allow_drivers
     from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
@@ -103,6 +106,8 @@ _HOMES = {
     "ExportOptions": "geoseg.options",
     "ExportedModel": "geoseg.diagnose.export",
     "ExportedTiles": "geoseg.train.chips.export",
+    "Found": "geoseg.search.search",
+    "FoundDay": "geoseg.search.results",
     "Forecast": "geoseg.diagnose.forecast",
     "GeoBox": "geoseg.geo.geobox",
     "GeosegError": "geoseg.errors",
@@ -127,6 +132,7 @@ _HOMES = {
     "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.options",
+    "SearchOptions": "geoseg.options",
     "SegmentOptions": "geoseg.options",
     "Split": "geoseg.geo.splits",
     "Step": "geoseg.progress",
@@ -175,6 +181,7 @@ _HOMES = {
     "push_model": "geoseg.models.exchange.push",
     "sample": "geoseg.storage.sample_area",
     "sample_points": "geoseg.run.sample_points",
+    "search": "geoseg.search.search",
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",
     "segment_features": "geoseg.run.segment",
@@ -206,6 +213,8 @@ __all__ = [
     "ExportedModel",
     "ExportedTiles",
     "Forecast",
+    "Found",
+    "FoundDay",
     "GeoBox",
     "GeosegError",
     "InputError",
@@ -229,6 +238,7 @@ __all__ = [
     "Scene",
     "SceneDescription",
     "SceneOptions",
+    "SearchOptions",
     "SegmentOptions",
     "Split",
     "Step",
@@ -278,6 +288,7 @@ __all__ = [
     "relabel",
     "sample",
     "sample_points",
+    "search",
     "segment",
     "segment_each",
     "segment_features",

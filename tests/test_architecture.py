@@ -66,6 +66,11 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         # pyproj: the CRS that a table of zones is written in
         "affine exactextract geopandas matplotlib numpy pandas pyogrio pyproj shapely",
     ),
+    "search": (
+        "errors progress options geo storage scene overlay",
+        # requests and urllib3 are pystac_client's: how long to wait, how often to try.
+        "matplotlib numpy pyproj pystac pystac_client requests shapely urllib3",
+    ),
     "run": (
         (
             "errors progress options geo storage scene models raster predict overlay "

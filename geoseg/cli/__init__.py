@@ -28,6 +28,7 @@ COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
     "plan": "Tell what a run would take, without running it.",
     "vectorize": "Turn a class map into seam-free polygons.",
+    "search": "Find imagery by place and time.",
     "composite": "Make one cloudless image of many dates.",
     "info": "Tell what geoseg sees in imagery.",
     "verify": "Compare tiles with a window of the scene in one piece.",

@@ -37,6 +37,7 @@ _WORDS = {
     "mask": "masking",
     "infer": "segmenting",
     "composite": "composing",
+    "search": "searching",
     "features": "mapping features",
     "raster": "writing rasters",
     "vectorize": "drawing polygons",

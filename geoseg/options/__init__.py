@@ -13,7 +13,8 @@ help and completing a line cost nothing.
 * `keywords` are what public functions take beside their options
 * `suggest` is how places to label are chosen
 * `crf` is how pixels listen to each other
-* `composite` is how one image is made of many dates
+* `composite` is how one image is made of many dates, `search` what a catalogue is
+  asked for
 """
 
 from geoseg.options.composite import CompositeOptions
@@ -42,6 +43,7 @@ from geoseg.options.keywords import (
     PushKeywords,
     RelabelKeywords,
     SampleKeywords,
+    SearchKeywords,
     VectorizeKeywords,
     VerifyKeywords,
 )
@@ -69,6 +71,7 @@ from geoseg.options.maps import (
 )
 from geoseg.options.package import GSD_TOLERANCE, Activation, NewPackage, Normalise
 from geoseg.options.polygons import PolygonOptions
+from geoseg.options.search import SearchOptions
 from geoseg.options.suggest import SuggestOptions
 from geoseg.options.verify import VerifyOptions
 
@@ -115,6 +118,8 @@ __all__ = [
     "SampleKeywords",
     "SampleOptions",
     "SceneOptions",
+    "SearchKeywords",
+    "SearchOptions",
     "SegmentOptions",
     "SuggestOptions",
     "TilingOptions",

@@ -226,3 +226,15 @@ class ArchitecturesKeywords:
         False,
         "Measure how far each looks: minutes. Known without for the light encoders.",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchKeywords:
+    """What `geoseg.search` takes."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    plot: Path | None = option(
+        None, "Draw what is found over the area as a PNG here.", holds="path"
+    )
+    overwrite: bool = as_in(ProductOptions, "overwrite")

@@ -9,7 +9,7 @@
 
 from geoseg.overlay.aoi.area import Aoi, whole_scene
 from geoseg.overlay.aoi.given import Area, told
-from geoseg.overlay.aoi.read import read_aoi, read_features
+from geoseg.overlay.aoi.read import read_aoi, read_features, read_lonlat
 from geoseg.overlay.aoi.reproject import only_polygons
 from geoseg.overlay.aoi.zones import Zones, read_zones
 from geoseg.storage.vectors.read import split_layer
@@ -21,6 +21,7 @@ __all__ = [
     "only_polygons",
     "read_aoi",
     "read_features",
+    "read_lonlat",
     "read_zones",
     "split_layer",
     "told",

@@ -6,16 +6,20 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pyproj import CRS
 
 from geoseg.errors import AoiError
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
 from geoseg.overlay.aoi.given import Area, Given, read_given
-from geoseg.overlay.aoi.reproject import placed_on, united
+from geoseg.overlay.aoi.reproject import placed_on, reprojected, united
 
 if TYPE_CHECKING:
+    from shapely import Geometry
+
     from geoseg.geo.geobox import GeoBox
 _NEGLIGIBLE = 0.0005
 """A smaller share of the area may lie outside the scene without a warning."""
+_LONLAT = CRS.from_epsg(4326)
 _HALF_TURN = 180
 """Degrees."""
 _UNSAFE = re.compile(r"[^\w .()+-]|^\.+|[. ]+$")
@@ -79,6 +83,23 @@ def read_features(area: Area, field: str, geobox: GeoBox) -> dict[str, Aoi]:
         told = tuple(f"left out {label}: {why}" for label, why in missed.items())
         areas[first] = areas[first].told(told)
     return areas
+
+
+def read_lonlat(area: Area) -> Geometry:
+    """Read what somebody gives as one area in WGS 84, longitude first.
+
+    Args:
+        area: As `read_aoi` takes it.
+
+    Raises:
+        AoiError: There is no polygon, or none that can be used.
+
+    """
+    given = read_given(area)
+    shape, _ = united(given.name, given.shapes)
+    if given.crs == _LONLAT:
+        return shape
+    return reprojected(shape, given.crs, _LONLAT)
 
 
 def _on_scene(given: Given, geobox: GeoBox) -> Aoi:

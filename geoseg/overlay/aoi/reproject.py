@@ -92,7 +92,7 @@ def placed_on(geobox: GeoBox, name: str, area: Geometry, crs: CRS) -> Geometry:
     placed = (
         area
         if crs == geobox.crs
-        else _reproject(_nearby(area, crs, geobox), crs, geobox.crs)
+        else reprojected(_nearby(area, crs, geobox), crs, geobox.crs)
     )
     if geobox.crs.is_geographic:
         placed = _turned_onto(geobox, placed)
@@ -151,7 +151,7 @@ def _nearby(area: Geometry, crs: CRS, geobox: GeoBox) -> Geometry:
     return only_polygons(area.intersection(frame))
 
 
-def _reproject(area: Geometry, source: CRS, target: CRS) -> Geometry:
+def reprojected(area: Geometry, source: CRS, target: CRS) -> Geometry:
     """Move an area to another CRS; infinite where that cannot express it."""
     left, bottom, right, top = shapely.bounds(shapely.get_parts(area)).T
     longest = float(np.maximum(right - left, top - bottom).max())

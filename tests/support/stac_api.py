@@ -1,0 +1,151 @@
+"""A STAC API on this machine: collections, and search with pages and filters.
+
+It follows STAC API 1.0 (core, collections, item search, sort, query), as far as a
+client asks for it, and has faults on demand.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import shapely
+
+_API = "https://api.stacspec.org/v1.0.0"
+CONFORMS = (
+    f"{_API}/core",
+    f"{_API}/collections",
+    f"{_API}/item-search",
+    f"{_API}/item-search#sort",
+    f"{_API}/item-search#query",
+)
+_OPERATORS = {
+    "eq": lambda told, value: told == value,
+    "lte": lambda told, value: told <= value,
+    "gte": lambda told, value: told >= value,
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answer from what the server holds."""
+
+    def do_GET(self):  # the library's name
+        parts = [each for each in self.path.partition("?")[0].split("/") if each]
+        if self._fails():
+            return None
+        if not parts:
+            return self._answer(self._landing())
+        known = self.server.collections
+        if parts == ["collections"]:
+            told = [_collection(name) for name in known]
+            return self._answer({"collections": told, "links": []})
+        return self._answer({"code": "NotFound"}, 404)
+
+    def do_POST(self):  # the same
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._fails():
+            return
+        asked = json.loads(body)
+        self.server.asked.append(asked)
+        found = [each for each in self.server.items if self._fits(each, asked)]
+        found.sort(key=lambda each: each["properties"]["datetime"], reverse=True)
+        start, size = int(asked.get("token", 0)), min(asked.get("limit", 10), 3)
+        page = {"type": "FeatureCollection", "features": found[start : start + size]}
+        page["links"] = []
+        if start + size < len(found):
+            link = {"rel": "next", "href": f"{self.server.url}/search"}
+            token = {"body": {**asked, "token": start + size}}
+            page["links"] = [link | {"method": "POST"} | token]
+        self._answer(page)
+
+    def _fails(self):
+        server = self.server
+        with server.lock:
+            server.requests += 1
+            failing = server.failing
+            server.failing = max(failing - 1, 0)
+        if failing:
+            self._answer({"code": "Busy"}, server.status)
+        return bool(failing)
+
+    def _fits(self, item, asked):
+        told, shape = item["properties"], asked.get("intersects")
+        first, _, last = asked.get("datetime", "../..").partition("/")
+        when = told["datetime"]
+        return (
+            item["collection"] in asked["collections"]
+            and (first == ".." or first <= when)
+            and (last == ".." or when <= last)
+            and (
+                shape is None
+                or shapely.intersects(_shape(shape), _shape(item["geometry"]))
+            )
+            and all(
+                told.get(name) is not None and _OPERATORS[operator](told[name], value)
+                for name, each in asked.get("query", {}).items()
+                for operator, value in each.items()
+            )
+        )
+
+    def _landing(self):
+        url = self.server.url
+        links = {"self": "/", "root": "/", "data": "/collections", "search": "/search"}
+        told = [{"rel": rel, "href": f"{url}{path}"} for rel, path in links.items()]
+        told[-1] |= {"method": "POST", "type": "application/geo+json"}
+        return {
+            "type": "Catalog",
+            "id": "loopback",
+            "stac_version": "1.0.0",
+            "description": "a STAC API on this machine",
+            "conformsTo": list(self.server.conforms),
+            "links": told,
+        }
+
+    def _answer(self, content, status=200):
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def _shape(geometry):
+    return shapely.from_geojson(json.dumps(geometry))
+
+
+def _collection(name):
+    box, times = [[-180, -90, 180, 90]], [["2015-01-01T00:00:00Z", None]]
+    return {
+        "type": "Collection",
+        "id": name,
+        "stac_version": "1.0.0",
+        "description": name,
+        "license": "other",
+        "extent": {"spatial": {"bbox": box}, "temporal": {"interval": times}},
+        "links": [],
+    }
+
+
+@contextmanager
+def stac_api(items, collections=("sentinel-2-l2a", "landsat-c2-l2"), conforms=CONFORMS):
+    """Serve items and give the server: `url`, `asked`, and `failing` requests."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.items, server.collections, server.conforms = items, collections, conforms
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    server.lock, server.asked, server.requests = threading.Lock(), [], 0
+    server.failing, server.status = 0, 503
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
