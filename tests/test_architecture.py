@@ -107,7 +107,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         # raster: which legends ship.
         (
             "errors progress options geo storage scene models raster report vectorize "
-            "evaluate run train watch diagnose"
+            "evaluate search run train watch diagnose"
         ),
         "",
     ),
