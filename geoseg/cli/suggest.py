@@ -43,10 +43,10 @@ def command(
     For example:
       geoseg suggest scene.tif --model my_model/ --labels points.gpkg -o next.gpkg
 
-    They are uncertain, unlike what is labelled, and apart from each other; the first is
-    the one to begin with. Fill in the column 'class' (in QGIS, say), then the file is
-    labels: geoseg train scene.tif --labels next.gpkg. A call that was stopped carries
-    on when the same command is given again.
+    They are uncertain, unlike what is labelled, apart from each other, and of every
+    class that the model sees. Fill in the column 'class' (in QGIS, say), then the file
+    is labels: geoseg train scene.tif --labels next.gpkg. A call that was stopped
+    carries on when the same command is given again.
     """
     area = take_area(flags)
     options = options_of(geoseg.SuggestOptions, flags)

@@ -22,7 +22,7 @@ from geoseg.errors import GeosegError
 from geoseg.geo.windows import Window
 from geoseg.run.suggest import suggest as job
 from geoseg.run.suggest.candidates import draw_candidates
-from geoseg.run.suggest.farthest import farthest, most_uncertain
+from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
 
 PLANE = Affine(10, 0, 400_000, 0, -10, 5_800_000)
 SIDE = 96
@@ -151,14 +151,20 @@ def test_suggestions_are_what_the_definition_says(ground, tmp_path):
     )
     apart = distance.max(axis=0)[~np.eye(5, dtype=bool)]
     assert apart.min() >= np.sqrt(SIDE**2 / 5) / 4
+    with rasterio.open(tmp_path / "map" / "landcover.tif") as raster:
+        mapped = raster.read(1)
+    counts = np.bincount(mapped[rows, cols], minlength=3)
+    assert counts.max() - counts.min() <= 1, "each class has its turn"
     with rasterio.open(ground / "scene.tif") as raster:
         pixels = raster.read().astype(float)
-    known = [(r, c) for r, c, _ in LABELLED if r > 20]
-    theirs = np.array([pixels[:, r, c] for r, c in known])
-    first = pixels[:, rows, cols].T
-    alike = np.linalg.norm((first[:, None] - theirs[None]) / pixels.std((1, 2)), axis=2)
-    assert alike.min(axis=1)[0] >= alike.min(axis=1)[1:].max() * 0.8
-    assert (np.diff(frame["distance"]) <= 1e-3).all(), "the farthest is first"
+    known = np.array([pixels[:, r, c] for r, c, _ in LABELLED if r > 20])
+    here = pixels[:, rows, cols].T
+    scale = pixels[:, valid].std(axis=1)
+    own = []
+    for number in range(5):
+        before = np.concatenate([known, here[:number]])
+        own.append(np.linalg.norm((before - here[number]) / scale, axis=1).min())
+    assert np.corrcoef(own, frame["distance"])[0, 1] > 0.9
 
 
 def test_without_labels_the_package_says_what_is_known(ground, tmp_path):
@@ -256,27 +262,36 @@ def test_candidates_do_not_depend_on_the_cut_or_the_order(seed, high, wide):
     assert len(set(whole.cells.tolist())) == len(whole)
 
 
-def test_a_cell_draws_in_proportion_to_entropy(monkeypatch):
+def test_a_cell_draws_each_uncertain_pixel_as_often(monkeypatch):
     monkeypatch.setattr("geoseg.run.suggest.candidates.MOST", 1)
-    planes = np.zeros((3, 1, 2), np.uint8)
-    planes[2] = 50, 200
+    planes = np.zeros((3, 2, 2), np.uint8)
+    planes[2] = [[50, 0], [0, 200]]
+    area = Window(0, 0, 2, 2)
     drawn = [
-        int(
-            draw_candidates([(Window(0, 0, 1, 2), planes)], Window(0, 0, 1, 2), n).cols[
-                0
-            ]
-        )
-        for n in range(2000)
+        int(draw_candidates([(area, planes)], area, n).cols[0]) for n in range(999)
     ]
-    assert np.mean(drawn) == pytest.approx(0.8, abs=0.04)
+    assert np.mean(drawn) == pytest.approx(0.5, abs=0.06)
+    planes[2, 0, 0] = 0
+    found = draw_candidates([(area, planes)], area, 0)
+    assert (found.rows[0], found.cols[0], len(found)) == (1, 1, 1), (
+        "all else is certain"
+    )
 
 
-def test_the_farthest_are_greedy():
-    features = np.array([[0.0], [1.0], [5.0], [5.1], [9.0]])
-    places = np.array([[0, 0], [0, 50], [0, 100], [0, 101], [0, 150]])
-    chosen, far = farthest(features, np.array([[0.0]]), places, 3, 2)
-    assert chosen.tolist() == [4, 2, 1]
-    assert far.tolist() == [9, 4, 1]
-    crowded, _ = farthest(features, np.empty((0, 1)), places * 0, 5, 64)
-    assert sorted(crowded.tolist()) == [0, 1, 2, 3, 4], "spacing gives way"
-    assert most_uncertain(np.array([5, 9, 9, 1], np.uint8), 0.5, 1).tolist() == [1, 2]
+def test_classes_have_turns_and_the_farthest_of_three_is_taken():
+    features = np.array([[0.0], [1.0], [5.0], [5.1], [9.0], [2.0]])
+    cells = np.array([[0, 0], [0, 50], [0, 100], [0, 101], [0, 150], [0, 200]])
+    classes = np.array([0, 0, 0, 0, 0, 1], np.uint8)
+    among = Places(features, cells, classes, np.array([0, 1, 2, 3, 4, 5]))
+    chosen, far = choose_in_turn(among, np.array([[0.0]]), 3, 2)
+    assert chosen.tolist() == [2, 5, 4], "9.0 is no rival at first, 5.1 too near then"
+    assert far.tolist() == [5, 2, 4]
+    crowded = Places(features, cells * 0, classes, np.arange(6))
+    chosen, _ = choose_in_turn(crowded, np.empty((0, 1)), 6, 64)
+    assert sorted(chosen.tolist()) == [0, 1, 2, 3, 4, 5], "spacing gives way"
+
+
+def test_half_of_each_class_is_uncertain():
+    entropies = np.array([5, 9, 9, 1, 3], np.uint8)
+    found = most_uncertain(entropies, np.array([0, 0, 0, 0, 1], np.uint8), 0.5)
+    assert found.tolist() == [1, 2, 4]

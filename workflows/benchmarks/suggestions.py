@@ -24,8 +24,8 @@ from few_labels import LEFT, Sample, contextual
 from held_out import table, write_between
 from training import landsat
 
-from geoseg.run.suggest.farthest import farthest, most_uncertain
 from geoseg.run.suggest.suggest import UNCERTAIN
+from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
 from geoseg.train.pixelwise.heads import Recipe, fit_classifier
 
 FIRST, MORE, ROUNDS = 5, 20, 11
@@ -160,14 +160,15 @@ def choose(
         return np.array(turns[:MORE])
     logs = np.log(np.maximum(shares[free], 1e-12))
     entropies = -(shares[free] * logs).sum(1) / np.log(shares.shape[1])
-    drawn = random.choice(
-        len(free), CANDIDATES, replace=False, p=entropies / entropies.sum()
-    )
+    drawn = random.choice(len(free), CANDIDATES, replace=False)
     levels = np.round(entropies[drawn] * 250).astype(np.uint8)
-    some = free[drawn][most_uncertain(levels, UNCERTAIN, MORE)]
-    spread = ground.features[np.concatenate([some, have])].std(0)
-    scaled = ground.features / spread
-    chosen, _ = farthest(scaled[some], scaled[have], ground.places[some], MORE, APART)
+    mapped = shares[free[drawn]].argmax(1).astype(np.uint8)
+    kept = most_uncertain(levels, mapped, UNCERTAIN)
+    some = free[drawn][kept]
+    scaled = ground.features / ground.features[np.concatenate([some, have])].std(0)
+    lots = random.permutation(len(some))
+    among = Places(scaled[some], ground.places[some], mapped[kept], lots)
+    chosen, _ = choose_in_turn(among, scaled[have], MORE, APART)
     return some[chosen]
 
 

@@ -1,17 +1,15 @@
-"""One uncertain pixel of each cell of a map, whatever parts the map comes in.
+"""One pixel of each cell of a map, whatever parts the map comes in.
 
-In each square cell a pixel is drawn with a chance in proportion to its entropy, in one
-pass over the parts in any order: of all pixels that with the least -log(u) / entropy
-stays, where u is as good as chance and hangs on the pixel's place alone (Efraimidis
-and Spirakis 2006, Weighted random sampling with a reservoir, Information Processing
-Letters 97). All is computed in integers, so that no order ever shows.
+In each square cell one pixel is drawn among those of which the model is not certain, in
+one pass over the parts in any order: that with the least number, which hangs on the
+pixel's place alone and is as good as chance. All is computed in integers, so that no
+order ever shows.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 MOST = 8192
 """Cells of a map, about: so many candidates there are at most."""
-_LEVELS = 1 << 16
-_ONE = 1 << 24
-"""The fixed-point number of -log(u) = 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +33,7 @@ class Candidates:
 
     cells: NDArray[np.int64]
     """The number of each pixel's cell."""
-    costs: NDArray[np.int64]
+    lots: NDArray[np.int64]
     """What decided among those of its cell: the least."""
     rows: NDArray[np.int64]
     """The row of each in the scene."""
@@ -63,7 +58,7 @@ class Candidates:
         """Take two sets together, of each cell one pixel."""
         pairs = zip(self._columns(), other._columns(), strict=True)
         both = Candidates(*(np.concatenate(pair) for pair in pairs))
-        order = np.lexsort((both.cols, both.rows, both.costs, both.cells))
+        order = np.lexsort((both.cols, both.rows, both.lots, both.cells))
         found = both.only(order)
         first = np.ones(len(found), bool)
         first[1:] = np.diff(found.cells) > 0
@@ -71,7 +66,7 @@ class Candidates:
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
         return (
-            *(self.cells, self.costs, self.rows, self.cols),
+            *(self.cells, self.lots, self.rows, self.cols),
             *(self.classes, self.confidences, self.entropies),
         )
 
@@ -96,12 +91,12 @@ def draw_candidates(
         values = planes[:, rows, cols]
         rows, cols = rows + window.row, cols + window.col
         cells = (rows - area.row) // side * across + (cols - area.col) // side
-        costs = _information()[chance(rows, cols, seed)] // values[2]
+        lots = chance(rows, cols, seed)
         _, place = np.unique(cells, return_inverse=True)
         least = np.full(place.max() + 1 if place.size else 0, np.iinfo(np.int64).max)
-        np.minimum.at(least, place, costs)
-        best = costs == least[place]
-        own = Candidates(cells, costs, rows, cols, *values).only(best)
+        np.minimum.at(least, place, lots)
+        best = lots == least[place]
+        own = Candidates(cells, lots, rows, cols, *values).only(best)
         found = found.beside(own)
     return found
 
@@ -109,7 +104,7 @@ def draw_candidates(
 def chance(
     rows: NDArray[np.int64], cols: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:
-    """Give pixels numbers from 0 below 65,536, as good as chance, always the same.
+    """Give pixels numbers from 0 below 2^62, as good as chance, always the same.
 
     They are bits of SplitMix64 (Steele, Lea and Flood 2014) of seed and place.
     """
@@ -121,14 +116,7 @@ def chance(
             mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             mixed = mixed ^ (mixed >> np.uint64(31))
-    return (mixed >> np.uint64(48)).astype(np.int64)
-
-
-@cache
-def _information() -> NDArray[np.int64]:
-    """What -log(u) is for each u that chance gives."""
-    shares = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    return np.round(-np.log(shares) * _ONE).astype(np.int64)
+    return (mixed >> np.uint64(2)).astype(np.int64)
 
 
 def _nothing() -> Candidates:

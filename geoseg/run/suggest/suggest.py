@@ -21,8 +21,8 @@ from geoseg.run.parts import read_parts
 from geoseg.run.resolve import prepare
 from geoseg.run.segment import client_of, infer_all, journal_of
 from geoseg.run.suggest.candidates import Candidates, draw_candidates
-from geoseg.run.suggest.farthest import farthest, most_uncertain
 from geoseg.run.suggest.spaces import compare, labelled_places
+from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
 from geoseg.scene import absolute, files_named
 from geoseg.storage.authorship import check_names, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs
 
-UNCERTAIN = 0.8
-"""The share of candidates, those with the highest entropies, that are chosen among:
-of a third one asks for the same doubt too often, of all for oddities."""
+UNCERTAIN = 0.5
+"""The share of each class's candidates, those with the highest entropies, that are
+chosen among."""
 _APART = 4
 """Suggestions lie apart on the ground by a side of equal shares over this, at least."""
 _FAR = 1.0
@@ -72,8 +72,8 @@ def suggest(
 ) -> Suggested:
     """Suggest places whose labels would teach a model most.
 
-    They are uncertain, unlike what is labelled already, and apart from each other; the
-    first is the one to begin with. The file has an empty column ``class`` to fill in,
+    They are uncertain, unlike what is labelled already, apart from each other, and of
+    every class that the model sees. The file has an empty column ``class`` to fill in,
     and is labels then, as `geoseg.train` takes them. The scene is mapped for it, which
     an interrupted call carries on with when it is made again.
 
@@ -159,12 +159,13 @@ def _choose(
             f"the model {config.package.name} is certain of every pixel, so that no "
             f"label teaches it more; give another area, or another model"
         )
-    found = found.only(most_uncertain(found.entropies, UNCERTAIN, options.points))
-    places = np.column_stack([found.rows, found.cols])
-    compared = compare(config, places, labelled)
+    found = found.only(most_uncertain(found.entropies, found.classes, UNCERTAIN))
+    cells = np.column_stack([found.rows, found.cols])
+    compared = compare(config, cells, labelled)
+    among = Places(compared.features, cells, found.classes, found.lots)
     share = np.sqrt(config.aoi.window.pixels / options.points)
-    chosen, distances = farthest(
-        compared.features, compared.known, places, options.points, share / _APART
+    chosen, distances = choose_in_turn(
+        among, compared.known, options.points, share / _APART
     )
     return _table(config, found.only(chosen), distances)
 
