@@ -52,6 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
         with path.open("rb") as file:
             file.seek(start)
             data = file.read(stop - start)
+        with server.lock:
+            server.sent += len(data)
         if server.cuts:
             server.cuts -= 1
             self.close_connection = True
@@ -79,7 +81,7 @@ def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
     server.folder, server.ranges, server.status = folder, ranges, status
     server.delay, server.fail_every = delay, fail_every
     server.cuts = 0  # how many of the next answers break off
-    server.requests = server.busy = server.most = 0
+    server.requests = server.busy = server.most = server.sent = 0
     server.lock = threading.Lock()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

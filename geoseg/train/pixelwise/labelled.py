@@ -12,6 +12,7 @@ from geoseg.errors import LabelsError
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.labels import Labels
+from geoseg.scene.files.datasets import at_once
 from geoseg.train.ground import find_bands
 
 if TYPE_CHECKING:
@@ -154,33 +155,54 @@ def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint
                 yield window, found
 
 
-def _patches(scene: Scene, place: int, given: Given, halo: int) -> Iterator[Patch]:
+def _patches(scene: Scene, place: int, given: Given, halo: int) -> list[Patch]:
+    """Read around the labels of each cell; all together where a network is waited for.
+
+    A file's chunks that hold no label are not read, but for those within the halo of
+    one.
+    """
     bands = find_bands(scene, given.bands)
-    for cell, found in _cells(scene, given):
-        rows, cols = np.nonzero(found != NODATA)
-        near = Window(
-            cell.row + int(rows.min()) - halo,
-            cell.col + int(cols.min()) - halo,
-            int(np.ptp(rows)) + 1 + 2 * halo,
-            int(np.ptp(cols)) + 1 + 2 * halo,
-        )
-        window = near.intersection(scene.window)
-        if window is None:  # pragma: no cover  # the cell lies in the scene
-            continue
-        pixels, valid = scene.read(window, bands)
-        channels = found[rows, cols]
-        rows, cols = rows + cell.row - window.row, cols + cell.col - window.col
-        there = valid[rows, cols]
-        if there.any():
-            yield Patch(
-                pixels.astype(np.float32),
-                valid,
-                rows[there],
-                cols[there],
-                channels[there],
-                place,
-                (window.row, window.col),
-            )
+
+    def read(cell: tuple[Window, NDArray[np.uint8]]) -> Patch | None:
+        return _patch(scene, place, bands, cell, halo)
+
+    found = at_once(read, [*_cells(scene, given)], remote=scene.is_remote)
+    return [patch for patch in found if patch is not None]
+
+
+def _patch(
+    scene: Scene,
+    place: int,
+    bands: Sequence[int],
+    cell: tuple[Window, NDArray[np.uint8]],
+    halo: int,
+) -> Patch | None:
+    """Read around the labels of a cell; None where none of them lies on data."""
+    window, found = cell
+    rows, cols = np.nonzero(found != NODATA)
+    near = Window(
+        window.row + int(rows.min()) - halo,
+        window.col + int(cols.min()) - halo,
+        int(np.ptp(rows)) + 1 + 2 * halo,
+        int(np.ptp(cols)) + 1 + 2 * halo,
+    ).intersection(scene.window)
+    if near is None:  # pragma: no cover  # the cell lies in the scene
+        return None
+    pixels, valid = scene.read(near, bands)
+    channels = found[rows, cols]
+    rows, cols = rows + window.row - near.row, cols + window.col - near.col
+    there = valid[rows, cols]
+    if not there.any():
+        return None
+    return Patch(
+        pixels.astype(np.float32),
+        valid,
+        rows[there],
+        cols[there],
+        channels[there],
+        place,
+        (near.row, near.col),
+    )
 
 
 def _measured(
