@@ -3,6 +3,8 @@
 import json
 import logging
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -212,6 +214,21 @@ def test_what_has_to_be_given_is_asked_for(words, flag):
     done = call(*words)
     assert done.exit_code == 2
     assert f"Missing option '{flag}'" in done.stderr
+
+
+def test_commands_in_the_documents_have_the_flags_that_are_written():
+    docs = Path(__file__).parents[2] / "docs"
+    names = ("after-the-map.md", "legends.md", "scripts.md", "accuracy.md")
+    text = "\n".join((docs / name).read_text(encoding="utf-8") for name in names)
+    lines = re.findall(r"^ {4}(?:\$ )?geoseg ([a-z-]+) (.*)$", text, re.MULTILINE)
+    lines += re.findall(r"`geoseg\s+([a-z-]+)\s+([^`]*)`", text)
+    assert len(lines) > 10
+    for name, rest in lines:
+        command = main.get_command(None, name)
+        known = {opt for each in command.params for opt in each.opts}
+        used = re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest)
+        if not hasattr(command, "commands"):
+            assert set(used) <= known, (name, rest)
 
 
 def test_every_command_takes_an_argument_that_is_not_there(tmp_path, monkeypatch):
