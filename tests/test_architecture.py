@@ -84,8 +84,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "train": (
         (
+            # report: the shell of pages for a browser
             "errors progress options geo storage scene models raster predict overlay "
-            "evaluate"
+            "report evaluate"
         ),
         (
             "geopandas matplotlib numpy pyproj pystac rasterio safetensors scipy "

@@ -6,6 +6,6 @@
 * `stac_item` is the map as catalogues read it
 * `footprints` draws where members, an area and tiles lie
 * `html` is the shell of pages for a browser; `map_page` is that of a map and
-  `change_page` of what changed between two, with its
+  `change_page` of what changed between two, `training_page` of a training, with its
   `pyramid` of tiles, the least sure `places`, and what `plane_told` knows of its plane
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from geoseg.models.package.package import ModelPackage, load_package
 from geoseg.options import NewPackage
 from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
 from geoseg.train.applicability import training_vectors
@@ -348,8 +349,39 @@ def _finish(
         legend=dataset.legend,
         bands=dataset.bands,
     )
+    _write_page(folder, card, done)
     checkpoint.deliver()
     return replace(done, package=load_package(checkpoint.output))
+
+
+def _write_page(folder: Path, card: Card, done: Trained) -> None:
+    """Leave the page that people open to see what a training came to."""
+    accuracy = done.accuracy
+    measured = card.reliability
+    error = {"expected calibration error": measured.error_after} if measured else {}
+    write_training_page(
+        folder / PAGE,
+        TrainingPage(
+            title=card.name,
+            subtitle=card.trained_on,
+            figures=done.figures() | error,
+            legend=card.legend,
+            confusion=accuracy.matrix,
+            by_class={
+                "F1": accuracy.f1,
+                "IoU": accuracy.iou,
+                "producer's": accuracy.producers,
+                "user's": accuracy.users,
+            },
+            pictures={
+                "The learning curve, and held-out ground": folder / "training.png",
+                "Confidence beside what came true": folder / DIAGRAM,
+            },
+            epochs=[astuple(each) for each in done.epochs],
+            epoch_heads=[each.name.replace("_", " ") for each in fields(Epoch)],
+            warnings=done.warnings,
+        ),
+    )
 
 
 def _predict(

@@ -317,6 +317,20 @@ def halves(make_raster):
     )  # fmt: skip
 
 
+def check_page(model, trained, *, pictures):
+    """Hold report.html against the figures: it tells them, and names no other file."""
+    text = (model / "report.html").read_text()
+    assert text.count('src="data:image/png;base64,') == pictures == text.count("src=")
+    assert "href=" not in text
+    for row in trained.accuracy.matrix:
+        for pixels in row:
+            assert f">\n{pixels:,}</td>" in text or f">{pixels:,}</td>" in text
+    for value in (*trained.accuracy.f1, *trained.accuracy.iou):
+        assert f"<td>{value:.4g}</td>" in text
+    for epoch in trained.epochs:
+        assert f"<td>{epoch.loss:.4g}</td>" in text
+
+
 @pytest.mark.parametrize("patience", [0, 3])
 def test_a_training_keeps_a_temperature_and_what_it_does_on_held_out_ground(
     halves, tmp_path, patience
@@ -330,6 +344,7 @@ def test_a_training_keeps_a_temperature_and_what_it_does_on_held_out_ground(
     told = json.loads((tmp_path / "model" / "accuracy.json").read_text())
     assert told["calibration"]["temperature"] == trained.package.temperature != 1
     assert (tmp_path / "model" / "reliability.png").exists()
+    check_page(tmp_path / "model", trained, pictures=2)
     right = sum(each.pixels * each.accuracy for each in found.before) / found.pixels
     assert right == pytest.approx(trained.accuracy.overall, abs=1e-3)
     loaded = geoseg.load_network(trained.package)
@@ -369,6 +384,7 @@ def test_a_classifier_of_pixels_gets_a_temperature_too(halves, tmp_path):
     trained = geoseg.train([scene], labels, tmp_path / "model", options=options)
     found = trained.package.reliability
     assert found.ground == "labelled pixels of other folds"
+    check_page(tmp_path / "model", trained, pictures=1)
     right = sum(each.pixels * each.accuracy for each in found.before) / found.pixels
     assert right == pytest.approx(trained.accuracy.overall, abs=1e-3)
     told = json.loads((tmp_path / "model" / "accuracy.json").read_text())

@@ -19,6 +19,7 @@ from geoseg.models.package.new_card import describe
 from geoseg.models.package.package import load_package
 from geoseg.options import NewPackage
 from geoseg.progress import Step
+from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
 from geoseg.train.applicability import training_vectors
 from geoseg.train.ground import with_features
 from geoseg.train.pixelwise.choose import (
@@ -153,6 +154,7 @@ def fit_pixels(
         figures = {**_figures(found, names), **calibration_told(card)}
         text = json.dumps(figures, indent=2) + "\n"
         (folder / "accuracy.json").write_text(text, encoding="utf-8")
+        _write_page(folder, card, found, warnings)
     return FittedPixels(load_package(output), found, counts, warnings)
 
 
@@ -164,6 +166,32 @@ def _features_to_try(given: Given, options: TrainOptions) -> str | None:
     """
     many = options.architecture is None and len(given.bands) > MANY
     return "pixel" if many else options.architecture
+
+
+def _write_page(
+    folder: Path, card: Card, found: CrossValidated, warnings: tuple[str, ...]
+) -> None:
+    """Leave the page that people open to see what a fit came to."""
+    pooled = found.pooled
+    tried = {f"overall accuracy of {name}": value for name, value in found.tried[:8]}
+    write_training_page(
+        folder / PAGE,
+        TrainingPage(
+            title=card.name,
+            subtitle=f"{card.architecture}; {card.trained_on}",
+            figures=_rounded(found) | tried,
+            legend=card.legend,
+            confusion=pooled.matrix,
+            by_class={
+                "F1": pooled.f1,
+                "IoU": pooled.iou,
+                "mean F1 of a fold": [each.mean for each in found.f1],
+                "95 % ±": [each.half for each in found.f1],
+            },
+            pictures={"Confidence beside what came true": folder / DIAGRAM},
+            warnings=warnings,
+        ),
+    )
 
 
 def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]]:
