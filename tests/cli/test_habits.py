@@ -220,8 +220,8 @@ def test_commands_in_the_documents_have_the_flags_that_are_written():
     docs = Path(__file__).parents[2] / "docs"
     names = ("after-the-map.md", "legends.md", "scripts.md", "accuracy.md")
     text = "\n".join((docs / name).read_text(encoding="utf-8") for name in names)
-    lines = re.findall(r"^ {4}(?:\$ )?geoseg ([a-z-]+) (.*)$", text, re.MULTILINE)
-    lines += re.findall(r"`geoseg\s+([a-z-]+)\s+([^`]*)`", text)
+    lines = re.findall(r"^ {4}(?:\$ )?geoseg ([a-z][a-z-]*) (.*)$", text, re.MULTILINE)
+    lines += re.findall(r"`geoseg\s+([a-z][a-z-]*)\s+([^`]*)`", text)
     assert len(lines) > 10
     for name, rest in lines:
         command = main.get_command(None, name)
