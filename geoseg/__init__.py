@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from geoseg.progress import Step
     from geoseg.raster.relabelling import known_legends
     from geoseg.report.report import Report
+    from geoseg.report.view import view
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import evaluate
     from geoseg.run.change import Change, change
@@ -193,6 +194,7 @@ _HOMES = {
     "validate_model": "geoseg.models.package.validate",
     "vectorize": "geoseg.vectorize.polygonize",
     "verify": "geoseg.diagnose.verify",
+    "view": "geoseg.report.view",
 }
 """The module that each public name comes from."""
 
@@ -300,6 +302,7 @@ __all__ = [
     "validate_model",
     "vectorize",
     "verify",
+    "view",
 ]
 
 

@@ -49,7 +49,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "geopandas numpy pyogrio pyproj rasterio shapely",
     ),
     "report": (
-        "errors geo storage raster",
+        "errors progress geo storage raster",
         # PIL: tiles of pages as JPEGs. pyproj: coordinates under the cursor, and what
         # it raises of a plane that is nowhere on Earth
         (

@@ -27,6 +27,7 @@ from geoseg.errors import sentence as shown
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
     "plan": "Tell what a run would take, without running it.",
+    "view": "Show a map's page in a browser, at full resolution.",
     "vectorize": "Turn a class map into seam-free polygons.",
     "search": "Find imagery by place and time.",
     "composite": "Make one cloudless image of many dates.",

@@ -46,6 +46,7 @@ from geoseg.options.keywords import (
     SearchKeywords,
     VectorizeKeywords,
     VerifyKeywords,
+    ViewKeywords,
 )
 from geoseg.options.mapping import (
     NO_FORMAT,
@@ -127,6 +128,7 @@ __all__ = [
     "VectorizeKeywords",
     "VerifyKeywords",
     "VerifyOptions",
+    "ViewKeywords",
     "about",
     "as_in",
     "counted_up",

@@ -52,6 +52,20 @@ class LiveKeywords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewKeywords:
+    """What `geoseg.view` takes."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    port: int = option(
+        8642,
+        "Where it is served, on this machine alone; another one where it is taken.",
+        least=0,
+        most=65535,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyKeywords:
     """What `geoseg.verify` takes."""
 

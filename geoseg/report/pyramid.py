@@ -72,6 +72,10 @@ class Level:
         """Give the row and column of each tile."""
         return product(range(-(-self.height // SIDE)), range(-(-self.width // SIDE)))
 
+    def has(self, row: int, col: int) -> bool:
+        """Tell whether it has such a tile."""
+        return row * SIDE < self.height and col * SIDE < self.width
+
     def window(self, row: int, col: int) -> Window:
         """Give the pixels of the level that a tile has."""
         top, left = row * SIDE, col * SIDE

@@ -30,6 +30,7 @@ from geoseg.options import (
     TilingOptions,
     VectorizeKeywords,
     VerifyKeywords,
+    ViewKeywords,
     about,
 )
 
@@ -120,6 +121,7 @@ KEYWORDS = {
     "sample_points": SampleKeywords,
     "vectorize": VectorizeKeywords,
     "verify": VerifyKeywords,
+    "view": ViewKeywords,
 }
 """The functions of `geoseg`, and what declares their keywords that have flags."""
 

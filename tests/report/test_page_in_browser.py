@@ -5,11 +5,14 @@ import io
 import json
 import re
 import shutil
+import threading
 
 import numpy as np
 import pytest
 from pages import ATTACK, LEGEND, write_page_of_noise
 from PIL import Image
+
+from geoseg.report.view import PageServer
 
 webdriver = pytest.importorskip("selenium.webdriver")
 actions = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
@@ -24,7 +27,7 @@ QUIET = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
     "--disable-dev-shm-usage --force-device-scale-factor=1 --hide-scrollbars "
-    "--host-resolver-rules=MAP&*&~NOTFOUND"
+    "--host-resolver-rules=MAP&*&~NOTFOUND&,&EXCLUDE&127.0.0.1"
 )
 READY = "return 'ready' in document.documentElement.dataset"
 PLACE = """
@@ -191,3 +194,22 @@ def test_it_prints_to_one_page_with_both_pictures(page):
     pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", told)["data"])
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
     assert len(re.findall(rb"/Subtype\s*/Image", pdf)) >= 2
+
+
+def test_a_served_page_knows_every_pixel(browser, tmp_path):
+    made = write_page_of_noise(tmp_path, (900, 1300), megabytes=0.01)
+    resize(browser, *SIZE)
+    with PageServer(tmp_path, 0) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            browser.get(server.url)
+            wait(browser, lambda: browser.execute_script(READY))
+            point_at(browser, 777, 1001)
+            shown = class_at(made, 777, 1001)
+            told = f"{shown.name} · {made[2][777, 1001]} %"
+            wait(browser, lambda: element(browser, "label").text == told)
+            assert browser.get_log("browser") == []
+        finally:
+            server.close()
+            thread.join()

@@ -15,17 +15,19 @@ async function inflate(bytes) {
 export class Tiles {
   /**
    * @param {object} data What the page embeds: levels, embedded levels, tiles.
-   * @param {string|undefined} server Where finer tiles are asked for.
+   * @param {DOMStringMap} told Of the page: `tiles` is where finer ones are asked for,
+   *   `served` names the layers that have some.
    */
-  constructor(data, server) {
+  constructor(data, { tiles: server, served = "" }) {
     this.data = data;
+    this.served = served.split(" ");
     this.server = server;
     this.kept = new Map();
   }
 
   /** How many levels of a layer there are, from the coarsest on. */
   depth(layer) {
-    const served = this.server && this.data.served[layer];
+    const served = this.server && this.served.includes(layer);
     return served ? this.data.levels.length : this.data.embedded[layer];
   }
 

@@ -16,7 +16,7 @@ import { paintPaper } from "./paper.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const tiles = new Tiles(data, document.documentElement.dataset.tiles);
+const tiles = new Tiles(data, document.documentElement.dataset);
 const { plane, legend } = data;
 const byId = new globalThis.Map(legend.map((each) => [each.id, each]));
 const isChange = data.kind === "change";

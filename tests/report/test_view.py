@@ -1,0 +1,144 @@
+"""A page is served to this machine alone, with tiles of the map and no other file."""
+
+import http.client
+import socket
+import threading
+import zlib
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+import pytest
+from class_maps import call
+from pages import write_page_of_noise
+
+import geoseg
+from geoseg.report.pyramid import SIDE, levels_of
+from geoseg.report.view import PageServer
+
+SHAPE = 700, 1100
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Write a page that has but the coarsest tiles of its map."""
+    folder = tmp_path_factory.mktemp("view")
+    _, classes, confidence = write_page_of_noise(folder, SHAPE, megabytes=0.01)
+    (folder / "notes.txt").write_text("somebody's")
+    return folder, classes, confidence
+
+
+@contextmanager
+def served(folder, port=0):
+    with PageServer(folder, port) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.close()
+            thread.join()
+
+
+@pytest.fixture
+def server(made):
+    with served(made[0]) as server:
+        yield server
+
+
+def get(server, path="", **headers):
+    """Ask for a path below the page's address, or for one from the root."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    root = urlsplit(server.url).path
+    target = path if path.startswith("/") else root + path
+    connection.request("GET", target, headers=headers)
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def test_its_tiles_are_the_map_at_full_resolution(server, made):
+    levels = levels_of(*SHAPE)
+    z, seen = len(levels) - 1, np.full((2, *SHAPE), 255, np.uint8)
+    for row, col in levels[z].tiles():
+        status, content = get(server, f"tiles/map/{z}/{row}/{col}")
+        assert status == 200
+        where = np.s_[:, row * SIDE : (row + 1) * SIDE, col * SIDE : (col + 1) * SIDE]
+        raw = np.frombuffer(zlib.decompress(content), np.uint8)
+        seen[where] = raw.reshape(seen[where].shape)
+    assert np.array_equal(seen, made[1:])
+
+
+def test_the_page_is_told_that_there_is_a_server(server, made):
+    status, content = get(server)
+    assert status == 200
+    plain = (made[0] / "report.html").read_bytes()
+    told = b'<html lang="en" data-tiles="tiles" data-served=map>'
+    assert content == plain.replace(b'<html lang="en">', told, 1)
+    assert told not in plain
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("notes.txt", "landcover.tif", "report.html", "../notes.txt", "tiles/"),
+        *(
+            "%2e%2e/notes.txt",
+            "tiles/map/9/0/0",
+            "tiles/map/0/5/0",
+            "tiles/image/0/0/0",
+        ),
+        *("/", "/notes.txt", "/tiles/map/0/0/0", "//", "/aaaaaaaaaaaaaaaaaaaaaaaa/"),
+    ],
+)
+def test_nothing_else_is_served(server, path):
+    assert get(server, path) == (404, b"")
+
+
+def test_who_comes_by_another_name_gets_nothing(server):
+    assert get(server, Host=f"evil.example:{server.port}") == (404, b"")
+
+
+def test_it_listens_on_the_loopback_interface_alone(server):
+    mine = {
+        each.laddr.ip
+        for each in psutil.Process().net_connections(kind="inet")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == server.port
+    }
+    assert mine == {"127.0.0.1"}
+
+
+def test_another_port_is_taken_where_one_is_taken(made):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        with served(made[0], taken) as server:
+            assert server.port != taken
+            assert get(server)[0] == 200
+
+
+def test_view_tells_its_address_and_ends_with_ctrl_c(made, monkeypatch):
+    told = []
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PageServer, "serve", interrupted)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        geoseg.view(made[0], port=taken, on_step=told.append)
+    assert told[0].warnings == (f"port {taken} is taken, so another one is used",)
+    assert told[1].note.startswith("http://127.0.0.1:")
+    assert told[1].note.endswith(f" shows {made[0]}; Ctrl-C ends it")
+
+
+def test_a_folder_without_a_page_is_refused(tmp_path):
+    (tmp_path / "report.html").write_text("<html>somebody's</html>")
+    done = call("view", tmp_path)
+    assert done.exit_code == 2
+    assert "report.html is not as geoseg wrote it: name a folder" in done.stderr
+    (tmp_path / "report.html").unlink()
+    assert "report.html is not there" in call("view", tmp_path).stderr
+    with pytest.raises(geoseg.InputError, match="a port is 0 to 65535, got 70000"):
+        geoseg.view(write_page_of_noise(tmp_path, (60, 90))[0].parent, port=70_000)
