@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.evaluate.blocks import ClassRaster
     from geoseg.geo.geobox import GeoBox
+    from geoseg.geo.windowed import ClassRaster
 
 _NAME, _COLOUR = "no change beside change", "#a8a8a8"
 WIDTH = 2
