@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import SAID, WEIGHTS, write_onnx
+from scipy.ndimage import map_coordinates
 
 from geoseg.diagnose.verify import verify
 from geoseg.errors import GeosegError, InputError, ModelError
@@ -22,7 +23,7 @@ from geoseg.models.package.make import make_package
 from geoseg.models.package.package import load_package
 from geoseg.models.package.trial import output_doubts
 from geoseg.models.package.validate import validate_model
-from geoseg.options import NewPackage, SegmentOptions
+from geoseg.options import SegmentOptions
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.predictor import TilePredictor
 from geoseg.run.segment import segment
@@ -56,17 +57,13 @@ def test_a_map_of_an_onnx_model_is_the_formula(make_raster, tmp_path):
 
 def test_probabilities_are_taken_as_they_are(tmp_path):
     weights = write_onnx(tmp_path / "m.onnx", extra="Softmax")
-    said = NewPackage(**{**_fields(SAID), "activation": "none"})
+    said = replace(SAID, activation="none")
     package = make_package(weights, tmp_path / "p", said)
     pixels = torch.randn(1, 3, 16, 16)
     logits = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS), pixels)
     torch.testing.assert_close(
         load_network(package)(pixels).softmax(1), logits.softmax(1)
     )
-
-
-def _fields(said):
-    return {name: getattr(said, name) for name in said.__dataclass_fields__}
 
 
 def test_the_predictor_does_not_care(tmp_path):
@@ -436,3 +433,23 @@ def test_tiles_of_another_side_are_refused_where_the_file_fixes_it(
     with pytest.raises(GeosegError, match="does not take tiles of shape"):
         segment(make_raster(), tmp_path / "out", options=options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_scores_of_a_part_of_a_tiles_sides_are_enlarged_bilinearly(tmp_path, last):
+    """Beside scipy's interpolation between the middles of squares."""
+    graph = onnx.load(write_onnx(tmp_path / "m.onnx", last=last))
+    (convolution,) = (n for n in graph.graph.node if n.op_type == "Conv")
+    convolution.attribute.append(helper.make_attribute("strides", [4, 4]))
+    for side, dimension in enumerate(graph.graph.output[0].type.tensor_type.shape.dim):
+        if side not in {0, 3 if last else 1}:
+            dimension.dim_param = "small"
+    onnx.save(graph, tmp_path / "small.onnx")
+    package = make_package(tmp_path / "small.onnx", tmp_path / "p", SAID)
+    pixels = torch.randn(1, 3, 16, 16, generator=torch.manual_seed(0))
+    coarse = np.einsum("kb,byx->kyx", WEIGHTS, pixels[0, :, ::4, ::4].numpy())
+    places = np.clip((np.arange(16) + 0.5) / 4 - 0.5, 0, 3)
+    rows, cols = np.meshgrid(places, places, indexing="ij")
+    expected = [map_coordinates(each, (rows, cols), order=1) for each in coarse]
+    given = load_network(package)(pixels)[0].numpy()
+    np.testing.assert_allclose(given, expected, atol=1e-5)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.onnx_file import check_alone
@@ -50,7 +51,8 @@ class OnnxNetwork(nn.Module):
     ``(tile, channel, y, x)``, on that device. ONNX Runtime computes it with as many
     threads as torch would use where it is first called; on a GPU if it is a build for
     GPUs, else on the CPU. It has no parameters of torch's: neither precision nor memory
-    layout nor compilation change it.
+    layout nor compilation change it. Scores of a whole part of a tile's sides are
+    enlarged bilinearly.
     """
 
     def __init__(self, content: bytes, card: Card, name: str) -> None:
@@ -100,7 +102,11 @@ class OnnxNetwork(nn.Module):
             raise ModelError(f"{self._name} {reason}")
         if place == LAST:
             given = given.transpose(_FROM_LAST)
-        return torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
+        scores = torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
+        if scores.shape[2:] == tiles.shape[2:]:
+            return scores
+        # Scores of squares stand in the middle of them, and between are in proportion.
+        return interpolate(scores, size=sides, mode="bilinear", align_corners=False)
 
     def _choose_output(self, session: InferenceSession) -> Output:
         """Find the scores among the outputs; where shapes leave it open, by a tile."""
@@ -111,11 +117,12 @@ class OnnxNetwork(nn.Module):
             tile = torch.zeros(1, len(card.bands), card.tile, card.tile)
             given = self._run(session, tile, [each.name for each in found])
             sides = (card.tile, card.tile)
-            found = [
-                output
+            ranked = [
+                (output.enlarged(scores.shape, sides, card), output)
                 for output, scores in zip(found, given, strict=True)
-                if output.place(scores.shape, sides, card) is not None
-            ] or found
+            ]
+            least = min((times for times, _ in ranked if times), default=0)
+            found = [output for times, output in ranked if times == least] or found
         if len(found) > 1:
             raise ModelError(
                 f"{self._name} has {len(found)} outputs that may be the scores, "

@@ -44,10 +44,17 @@ class Output:
                 for place in self.places
                 if len(shape) == IMAGES
                 and shape[place] in card.outputs
-                and _sides(shape, place) == sides
+                and enlargement(_sides(shape, place), sides)
             ),
             None,
         )
+
+    def enlarged(
+        self, shape: tuple[int, ...], sides: tuple[int, int], card: Card
+    ) -> int:
+        """Say how many times larger a tile is than what it gave; 0 for no scores."""
+        place = self.place(shape, sides, card)
+        return 0 if place is None else enlargement(_sides(shape, place), sides) or 0
 
 
 def possible_outputs(
@@ -98,7 +105,7 @@ def _places(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]
         place
         for place in (SECOND, LAST)
         if _may_be(shape[place], card.outputs)
-        and all(_may_be(side, (card.tile,)) for side in _sides(shape, place))
+        and all(_fits(side, card.tile) for side in _sides(shape, place))
     ]
     told = [place for place in possible if isinstance(shape[place], int)]
     likely = LAST if bands_last else SECOND
@@ -107,6 +114,28 @@ def _places(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]
 
 def _may_be(side: int | str | None, wanted: tuple[int, ...]) -> bool:
     return not isinstance(side, int) or side in wanted
+
+
+def _fits(side: int | str | None, tile: int) -> bool:
+    """Tell whether a side is a tile's, or a whole part of it."""
+    return not isinstance(side, int) or (0 < side <= tile and tile % side == 0)
+
+
+def enlargement(
+    given: tuple[int | str | None, ...], sides: tuple[int, int]
+) -> int | None:
+    """Say how many times larger a tile is than its scores, the same along both sides.
+
+    Example:
+        >>> enlargement((64, 64), (256, 256)), enlargement((254, 254), (256, 256))
+        (4, None)
+
+    """
+    rows, cols = given
+    if not (isinstance(rows, int) and isinstance(cols, int) and rows > 0 and cols > 0):
+        return None
+    times = sides[0] // rows
+    return times if (rows * times, cols * times) == sides else None
 
 
 def _sides(shape: Shape, place: int) -> tuple[int | str | None, ...]:
@@ -151,5 +180,5 @@ def misfit(
     rows, cols = _sides(shape, place)
     return (
         f"gives {rows} x {cols} pixels for a tile of {sides[0]} x {sides[1]}; "
-        f"geoseg needs a score for every pixel"
+        f"geoseg needs a score for every pixel, or for squares of whole pixels"
     )
