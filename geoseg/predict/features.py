@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from geoseg.models.networks.network import load_network
-from geoseg.models.networks.penultimate import load_penultimate
+from geoseg.models.networks.network import load_bare, load_network
+from geoseg.models.networks.penultimate import Penultimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,6 @@ def tile_features(
 
 @cache
 def _load(package: ModelPackage, device: str) -> nn.Module:
-    load = load_network if package.is_onnx else load_penultimate
-    network: nn.Module = load(package).to(device)
-    return network
+    if package.is_onnx:
+        return load_network(package).to(device)
+    return Penultimate(load_bare(package)).eval().to(device)

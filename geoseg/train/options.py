@@ -111,14 +111,14 @@ class TrainOptions(GroundOptions):
     )
     architecture: str | None = option(
         None,
-        "context or pixel, fitted to labelled pixels in seconds; Unet or another "
-        "network.",
+        "context, pixel or probe, fitted to labelled pixels in seconds; Unet or "
+        "another network.",
         otherwise="what few labels fit best; Unet for many",
         metavar="NAME",
     )
     head: Literal["discriminant", "logistic", "mlp", "forest"] | None = option(
         None,
-        "The classifier of pixels, of context and pixel.",
+        "The classifier of pixels, of context, pixel and probe.",
         otherwise="the best on held-out ground",
     )
     encoder: str = option("tu-tf_efficientnet_lite0", "The encoder of that family.")

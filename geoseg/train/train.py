@@ -158,7 +158,7 @@ def _train(
     if options.head is not None:
         raise InputError(
             f"a {options.architecture or 'network'} has no `head` to choose; those of "
-            f"`architecture` context and pixel have"
+            f"`architecture` context, pixel and probe have"
         )
     dataset = prepare_dataset(scenes, labels, options, given)
     options = dataset.options

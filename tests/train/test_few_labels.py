@@ -9,11 +9,14 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import segmentation_models_pytorch as smp
 import torch
 from affine import Affine
 from click.testing import CliRunner
+from safetensors.torch import save_file
 from scipy.ndimage import uniform_filter
 from shapely import Point, box
+from tiny_models import build, save
 
 import geoseg
 from geoseg.cli import main
@@ -169,6 +172,73 @@ def test_a_package_of_any_head_is_loaded_as_it_was_saved(scene, points, tmp_path
     network = load_network(package)
     with torch.inference_mode():
         assert network(torch.zeros(1, 2, 16, 16)).shape == (1, 3, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A file of an encoder's weights."""
+    torch.manual_seed(0)
+    network = smp.Unet("resnet18", encoder_weights=None, in_channels=3).encoder
+    path = tmp_path_factory.mktemp("encoder") / "weights.safetensors"
+    save_file(network.state_dict(), path)
+    return path
+
+
+@pytest.mark.parametrize("head", STRENGTHS)
+def test_a_probe_of_an_encoder_takes_each_head(scene, points, tmp_path, encoder, head):
+    options = geoseg.TrainOptions(
+        architecture="probe", head=head, encoder="resnet18",
+        encoder_weights=str(encoder),
+    )  # fmt: skip
+    trained = geoseg.train([scene], points(), tmp_path / "model", options=options)
+    package = trained.package
+    assert (package.stride, package.is_fitted) == (8, True)
+    assert f"{head}" in str(trained.cross_validated.chosen)
+    network = load_network(package)
+    with torch.inference_mode():
+        scores = network(torch.zeros(1, 2, 32, 40))
+    assert scores.shape == (1, 3, 32, 40)
+
+
+def test_verify_says_that_a_probe_tiles_exactly(make_raster, points, tmp_path, encoder):
+    rng = np.random.default_rng(5)
+    values = rng.integers(1, 999, (2, 420, 420)).astype(np.uint16)
+    path = make_raster(values=values, bands=("B04", "B08"), transform=PLANE)
+    options = geoseg.TrainOptions(
+        architecture="probe", head="discriminant", encoder="resnet18",
+        encoder_weights=str(encoder),
+    )  # fmt: skip
+    geoseg.train([path], points(), tmp_path / "model", options=options)
+    verify = geoseg.VerifyOptions(blends=("crop",), window=(150, 150, 100, 100))
+    found = geoseg.verify(tmp_path / "model", path, options=verify)
+    assert found.agreements[0].exact
+    assert found.agreements[0].changed_pixels == 0
+
+
+def test_a_probe_looks_into_a_package_s_penultimate_layer(scene, points, tmp_path):
+    known = tmp_path / "known"
+    save(known, build("Unet", "resnet18", bands=2), bands=("B04", "B08"))
+    options = geoseg.TrainOptions(
+        architecture="probe", head="discriminant", start=str(known)
+    )
+    trained = geoseg.train([scene], points(), tmp_path / "model", options=options)
+    assert trained.package.stride == 32
+    assert trained.package.pretrained_source == "known 1"
+    ours, theirs = (
+        load_network(geoseg.load_package(p)) for p in (tmp_path / "model", known)
+    )
+    tile = torch.zeros(1, 2, 64, 64).normal_(generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        inside = theirs.decoder(theirs.encoder(tile))
+        given = ours.features.frozen(tile)
+    torch.testing.assert_close(given, inside)
+
+
+def test_a_probe_of_nothing_learned_is_refused(scene, points, tmp_path):
+    said = "--architecture probe --encoder-weights none"
+    assert "a probe looks into a network that has learned" in refused(
+        scene, points(), tmp_path, *said.split()
+    )
 
 
 def test_a_fit_is_the_same_to_the_byte(scene, points, tmp_path):

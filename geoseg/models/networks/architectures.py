@@ -114,7 +114,7 @@ are imported, and neither chosen nor trained here."""
 PIXELWISE = Architecture(
     "Pixelwise",
     "scikit-learn's classifiers of single pixels",
-    encoders="pixel, context",
+    encoders="pixel, context, probe",
     example="pixel",
     smallest_tile=1,
     radius=0,

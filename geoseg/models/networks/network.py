@@ -21,6 +21,7 @@ from geoseg.models.networks.architectures import (
 )
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.networks.penultimate import Penultimate
 from geoseg.models.networks.pixelwise import Pixelwise
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.mlm_write import write_card
@@ -76,6 +77,8 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
     if name not in PUBLISHED:
         settings["encoder_weights"] = None
     _check_settings(settings)
+    if isinstance(settings.get("frozen"), dict):
+        settings["network"] = build_network(settings["frozen"])
     try:
         return NETWORKS[name](**settings)
     except _REFUSALS as error:
@@ -113,6 +116,11 @@ def tile_stride(network: torch.nn.Module) -> int:
     its input: 32 for most, less where the encoder is shallower or dilated. Some
     networks take other sides, too, but would see neighbouring tiles on other grids.
     """
+    if isinstance(network, Pixelwise):
+        frozen = getattr(network.features, "frozen", None)
+        return 1 if frozen is None else tile_stride(frozen)
+    if isinstance(network, Penultimate):
+        return tile_stride(network.network)
     encoder = getattr(network, "encoder", None)
     stride = int(getattr(encoder, "output_stride", 1))
     if isinstance(network, DynamicWorld):

@@ -1,4 +1,8 @@
-"""What a network knows of a pixel before it names a class: its penultimate layer."""
+"""What a network knows of a pixel before it names a class, on the pixels of its tile.
+
+Alain and Bengio (2017), Understanding intermediate layers using linear classifier
+probes, ICLR workshop: frozen features tell by a simple classifier what is in them.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from geoseg.errors import ModelError
-from geoseg.models.networks.network import load_bare
-from geoseg.models.networks.onnx import OnnxNetwork
-
 if TYPE_CHECKING:
-    from geoseg.models.package.package import ModelPackage
+    from collections.abc import Sequence
 
 
 class Penultimate(nn.Module):
     """A network without its last layers: features where there were scores.
 
     Every architecture has its scores from its ``segmentation_head`` and nothing after.
-    What is coarser than the tile is brought to its pixels, bilinearly.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -30,17 +29,35 @@ class Penultimate(nn.Module):
         self.network = network
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Give features of normalised tiles, float32, ``(tile, feature, y, x)``."""
+        """Give features of normalised tiles, ``(tile, feature, y, x)``."""
         found = self.network(tiles)
-        layers = [found] if isinstance(found, Tensor) else list(found)
-        size = tiles.shape[-2:]
-        fine = [
-            each
-            if each.shape[-2:] == size
-            else interpolate(each, size, mode="bilinear", align_corners=False)
-            for each in layers
-        ]
-        return torch.cat(fine, 1)
+        return _on_pixels([found] if isinstance(found, Tensor) else found, tiles)
+
+
+class EncoderStages(nn.Module):
+    """All that a network's encoder gives, coarse and fine."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        """Take the encoder of one of smp's networks."""
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Give features of normalised tiles, ``(tile, feature, y, x)``."""
+        _, *stages = self.encoder(tiles)  # the first is the tiles themselves
+        return _on_pixels([each for each in stages if each.shape[1]], tiles)
+
+
+def _on_pixels(layers: Sequence[Tensor], tiles: Tensor) -> Tensor:
+    """Bring layers to the tiles' pixels, bilinearly, and lay them on each other."""
+    size = tiles.shape[-2:]
+    fine = [
+        each
+        if each.shape[-2:] == size
+        else interpolate(each, size, mode="bilinear", align_corners=False)
+        for each in layers
+    ]
+    return torch.cat(fine, 1)
 
 
 class _AsItIs(nn.Module):
@@ -48,19 +65,3 @@ class _AsItIs(nn.Module):
 
     def forward(self, *layers: Tensor) -> Tensor | tuple[Tensor, ...]:
         return layers[0] if len(layers) == 1 else layers
-
-
-def load_penultimate(package: ModelPackage) -> Penultimate:
-    """Load a package's network without its last layers, in eval mode on the CPU.
-
-    Raises:
-        ModelError: It cannot be loaded, or is a graph whose layers nobody names.
-
-    """
-    network = load_bare(package)
-    if isinstance(network, OnnxNetwork):
-        raise ModelError(
-            f"the model {package.name} is an ONNX graph, of which nobody knows the "
-            f"last layer but one; give a package with weights in safetensors"
-        )
-    return Penultimate(network).eval()

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from geoseg.models.networks.penultimate import EncoderStages, Penultimate
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -62,6 +64,33 @@ class ContextFeatures(nn.Module):
 def feature_count(bands: int, windows: Sequence[int]) -> int:
     """Count the features of so many bands."""
     return bands * (1 + 2 * len(windows))
+
+
+class ProbeFeatures(nn.Module):
+    """What `ContextFeatures` give, then what a frozen network knows of each pixel."""
+
+    def __init__(self, context: ContextFeatures, frozen: nn.Module) -> None:
+        """Take both; the second gives ``(tile, feature, y, x)`` of its tiles."""
+        super().__init__()
+        self.context, self.frozen = context, frozen
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Give ``(tile, feature, y, x)``."""
+        return torch.cat([self.context(tiles), self.frozen(tiles)], 1)
+
+
+def frozen_part(network: nn.Module, part: str) -> nn.Module:
+    """Take of a network what is probed: its ``encoder``, or all but the last layers.
+
+    Raises:
+        ValueError: There is no such part.
+
+    """
+    if part == "encoder":
+        return EncoderStages(network.get_submodule("encoder"))
+    if part == "penultimate":
+        return Penultimate(network)
+    raise ValueError(f"a part is encoder or penultimate, not {part!r}")
 
 
 class Forest(nn.Module):
@@ -133,12 +162,17 @@ class Pixelwise(nn.Module):
         trees: int = 0,
         nodes: int = 0,
         depth: int = 0,
+        frozen: dict[str, Any] | None = None,
+        part: str = "",
+        more: int = 0,
+        network: nn.Module | None = None,
         encoder_weights: None = None,  # noqa: ARG002  # what build_network says
     ) -> None:
         """Make the network, of zeros where something is fitted.
 
         Args:
-            encoder_name: What the features are called: ``pixel`` or ``context``.
+            encoder_name: What the features are called: ``pixel``, ``context`` or
+                ``probe``.
             in_channels: Bands.
             classes: Classes.
             head: One of `HEADS`.
@@ -147,6 +181,10 @@ class Pixelwise(nn.Module):
             trees: Trees of a ``forest``.
             nodes: Nodes of its largest tree.
             depth: Steps from a root to its farthest leaf.
+            frozen: The configuration of the network that a ``probe`` looks into.
+            part: What of it is taken, see `frozen_part`.
+            more: The features that it gives.
+            network: It, built.
             encoder_weights: Nothing here has any.
 
         Raises:
@@ -169,8 +207,11 @@ class Pixelwise(nn.Module):
             "nodes": nodes,
             "depth": depth,
         }
-        features = feature_count(in_channels, windows)
-        self.features = ContextFeatures(windows)
+        features = feature_count(in_channels, windows) + more
+        self.features: nn.Module = ContextFeatures(windows)
+        if network is not None:
+            self.config |= {"frozen": frozen, "part": part, "more": more}
+            self.features = ProbeFeatures(self.features, frozen_part(network, part))
         first: nn.Module = nn.Identity()
         if head == "mlp":
             first = nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU())

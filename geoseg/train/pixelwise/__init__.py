@@ -3,6 +3,7 @@
 * `labelled` reads the chunks that hold labels, and no other
 * `ground_folds` cuts labelled ground into folds by place
 * `heads` fits classifiers with scikit-learn and makes networks of them
+* `probe` finds a frozen network whose features are used, too
 * `choose` tries them on held-out ground
 * `fit` makes a model package of what won
 """

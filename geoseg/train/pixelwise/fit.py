@@ -13,7 +13,7 @@ import numpy as np
 from geoseg.errors import DiskError, InputError, LabelsError, ModelError
 from geoseg.geo.embeddings import MANY
 from geoseg.models.networks.network import save_package
-from geoseg.models.networks.pixelwise import ContextFeatures
+from geoseg.models.networks.pixelwise import ContextFeatures, ProbeFeatures
 from geoseg.models.package.naming import name_of_folder
 from geoseg.models.package.new_card import describe
 from geoseg.models.package.package import load_package
@@ -37,11 +37,12 @@ from geoseg.train.pixelwise.heads import (
     to_network,
 )
 from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
+from geoseg.train.pixelwise.probe import Probe, open_probe
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
 from geoseg.train.temperature import SeenPixels, calibration_told, fit_in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,6 +63,8 @@ NO_SAMPLE = (
 _MOST = 3000
 """Pixels of a class that are learned from: more teach such classifiers nothing."""
 _TILE = 256
+_OF_PROBES = ("start", "encoder", "encoder_weights")
+"""Options of networks that say which one is probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ def check_pixelwise(options: TrainOptions) -> None:
         raise ModelError(
             f"a head is one of {', '.join(STRENGTHS)}, got {options.head!r}"
         )
-    given = options.of_networks()
+    allowed = _OF_PROBES if options.architecture == "probe" else ()
+    given = [name for name in options.of_networks() if name not in allowed]
     if given:
         raise InputError(
             f"a model fitted to pixels has no {', '.join(given)}; leave that out, or "
@@ -110,19 +114,18 @@ def fit_pixels(
     check_pixelwise(options)
     tried = list(recipes(_features_to_try(given, options), options.head))
     architectures = {each.architecture for each in tried}
-    halo = max(max(WINDOWS[each], default=1) // 2 for each in architectures)
-    pixels = read_labelled(given, halo)
     legend = given.class_mapping.legend
+    probe = None
+    if "probe" in architectures:
+        probe = open_probe(given.bands, legend, options)
+    pixels = read_labelled(given, _halo(architectures, probe))
     names = [each.name for each in legend]
     counts = np.bincount(pixels.channels, minlength=len(legend))
     told = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     on_step(Step("prepare", note=f"labelled pixels: {told}"))
     cells = ground_cells(pixels.places, pixels.channels, names)
     some = _some(pixels.channels, options.seed)
-    features = {
-        each: pixels.features(ContextFeatures(WINDOWS[each]))[some]
-        for each in architectures
-    }
+    features = {each: _features(pixels, each, probe)[some] for each in architectures}
     channels = pixels.channels[some]
     found = cross_validate(tried, features, channels, cells[some], legend, options.seed)
     if len(tried) > 1:
@@ -135,10 +138,11 @@ def fit_pixels(
         pixels.values[some],
         draw_folds(cells[some], channels, options.seed),
         options.seed,
-        band_importance(fitted, own, channels, count, options.seed),
+        # What a network knows is of all bands at once.
+        None if probe else band_importance(fitted, own, channels, count, options.seed),
     )
-    network = to_network(found.chosen, fitted, count, len(legend))
-    card = _card(network, given, pixels, found, output)
+    network = to_network(found.chosen, fitted, count, len(legend), probe)
+    card = _card(network, given, pixels, found, output, probe)
     held_out = predict_held_out(
         found.chosen, own, channels, cells[some], legend, options.seed
     )
@@ -203,6 +207,22 @@ def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]
     return fitted.on(card), ()
 
 
+def _halo(architectures: Collection[str], probe: Probe | None) -> int:
+    """Say how many pixels around labelled ones are looked at."""
+    widest = max(max(WINDOWS[each], default=1) for each in architectures)
+    return max(widest // 2, probe.overlap // 2 if probe else 0)
+
+
+def _features(
+    pixels: LabelledPixels, architecture: str, probe: Probe | None
+) -> NDArray[np.float32]:
+    """Make a kind of features of labelled pixels, shape ``(pixel, feature)``."""
+    context = ContextFeatures(WINDOWS[architecture])
+    if architecture != "probe" or probe is None:
+        return pixels.features(context)
+    return pixels.features(ProbeFeatures(context, probe.module()), probe.stride)
+
+
 def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
     """Choose the pixels that are learned from: all, but of classes that have many."""
     random = np.random.default_rng(seed)
@@ -220,6 +240,7 @@ def _card(
     pixels: LabelledPixels,
     found: CrossValidated,
     output: Path,
+    probe: Probe | None,
 ) -> Card:
     legend = given.class_mapping.legend
     halo = max(network.config["windows"], default=1) // 2
@@ -230,15 +251,17 @@ def _card(
         classes=("a", "b"),
         gsd_m=float(f"{given.scenes[0].geobox.gsd_m():.3g}"),
         dtype=str(given.scenes[0].dtype),
-        tile=_TILE,
-        overlap=2 * halo,
+        tile=probe.tile if probe else _TILE,
+        overlap=probe.overlap if probe else 2 * halo,
         description=f"Land cover: {', '.join(c.name for c in legend)}.",
         trained_on=f"{len(pixels.channels):,} labelled pixels of {scenes}",
         metrics=tuple(_rounded(found).items()),
     )
     parameters = sum(each.numel() for each in network.state_dict().values())
-    card = describe(new, f"Pixelwise, {found.chosen}", parameters, 1)
-    card = replace(card, bands=pixels.bands, legend=legend)
+    stride = probe.stride if probe else 1
+    card = describe(new, f"Pixelwise, {found.chosen}", parameters, stride)
+    source = probe.source if probe else ""
+    card = replace(card, bands=pixels.bands, legend=legend, pretrained_source=source)
     return with_features(card, given.scenes)
 
 

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from geoseg.models.networks.pixelwise import Pixelwise, put_layer
+from geoseg.models.networks.pixelwise import Pixelwise, feature_count, put_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-WINDOWS: dict[str, tuple[int, ...]] = {"context": (3, 7, 15), "pixel": ()}
-"""The sides of windows, in pixels, of each kind of features; those with most first."""
+    from geoseg.train.pixelwise.probe import Probe
+
+WINDOWS: dict[str, tuple[int, ...]] = {
+    "context": (3, 7, 15),
+    "pixel": (),
+    "probe": (3, 7, 15),
+}
+"""The sides of windows, in pixels, of each kind of features."""
+_UNASKED = ("context", "pixel")
+"""The kinds that are tried where none is named; those with most features first."""
 _HIDDEN = 32
 _TREES = 100
 _BINARY = 2
@@ -63,8 +71,8 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
 def recipes(architecture: str | None, head: str | None) -> Iterator[Recipe]:
     """List what may be tried, the simplest classifiers first; all where None."""
     for classifier, strengths in STRENGTHS.items():
-        for features in WINDOWS:
-            if architecture in {None, features} and head in {None, classifier}:
+        for features in _UNASKED if architecture is None else (architecture,):
+            if head in {None, classifier}:
                 for strength in strengths:
                     yield Recipe(features, classifier, strength)
 
@@ -108,6 +116,7 @@ def to_network(
     fitted: Any,  # noqa: ANN401  # as above
     bands: int,
     classes: int,
+    probe: Probe | None = None,
 ) -> Pixelwise:
     """Make a network that gives what a classifier gives.
 
@@ -116,6 +125,7 @@ def to_network(
         fitted: The classifier, which knows all classes.
         bands: Bands of the image.
         classes: Classes.
+        probe: The frozen network that gave some of the features.
 
     """
     settings: dict[str, Any] = {
@@ -124,6 +134,10 @@ def to_network(
         "classes": classes,
         "windows": WINDOWS[recipe.architecture],
     }
+    if probe is not None:
+        own = feature_count(bands, WINDOWS[recipe.architecture])
+        settings |= {"frozen": probe.config, "part": probe.part}
+        settings |= {"more": fitted.n_features_in_ - own, "network": probe.network}
     if recipe.head == "forest":
         trees = [each.tree_ for each in fitted.estimators_]
         nodes = max(tree.node_count for tree in trees)

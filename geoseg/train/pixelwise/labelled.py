@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
-    from geoseg.models.networks.pixelwise import ContextFeatures
     from geoseg.models.package.card import InputBand
     from geoseg.scene import Scene
     from geoseg.train.dataset import Given
@@ -87,17 +87,30 @@ class LabelledPixels:
         found = [each.pixels[:, each.rows, each.cols].T for each in self.patches]
         return np.concatenate(found)
 
-    def features(self, layers: ContextFeatures) -> NDArray[np.float32]:
-        """Give what a network's fixed layers make of each, ``(pixel, feature)``."""
+    def features(self, layers: nn.Module, stride: int = 1) -> NDArray[np.float32]:
+        """Give what a network's fixed layers make of each, ``(pixel, feature)``.
+
+        Args:
+            layers: They give ``(tile, feature, y, x)`` of normalised tiles.
+            stride: What their tiles begin at, and are, multiples of.
+
+        """
         shape = (-1, 1, 1)
         mean = np.array([band.mean for band in self.bands], np.float32).reshape(shape)
         std = np.array([band.std for band in self.bands], np.float32).reshape(shape)
         found = []
         for each in self.patches:
             normal = np.where(each.valid, (each.pixels - mean) / std, np.float32(0))
+            before = [place % stride for place in each.corner]
+            after = [
+                -(start + side) % stride
+                for start, side in zip(before, normal.shape[1:], strict=True)
+            ]
+            sides = [(0, 0), *zip(before, after, strict=True)]
             with torch.inference_mode():
-                made = layers(torch.from_numpy(normal[np.newaxis]))[0].numpy()
-            found.append(made[:, each.rows, each.cols].T)
+                tile = torch.from_numpy(np.pad(normal, sides)[np.newaxis])
+                made = layers(tile)[0].numpy()
+            found.append(made[:, each.rows + before[0], each.cols + before[1]].T)
         return np.concatenate(found)
 
 
