@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STRETCH = 2, 98
 """The percentiles of a band that become black and white."""
 
-_MOST_VALUES = 32_000_000
+_MOST_VALUES = 16_000_000
 """Values that are held of many bands."""
 
 _AT_ONCE = 6_000_000

@@ -94,12 +94,13 @@ def block_means(
         for wanted, length in zip(shape, data.shape, strict=True)
     )
 
-    def summed(plane: NDArray[np.generic]) -> NDArray[np.float64]:
-        down = np.add.reduceat(plane.astype(np.float64), rows, axis=-2)
-        found: NDArray[np.float64] = np.add.reduceat(down, cols, axis=-1)
+    def summed(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        down = np.add.reduceat(planes, rows, axis=-2)
+        found: NDArray[np.float32] = np.add.reduceat(down, cols, axis=-1)
         return found
 
-    count = summed(data)
-    means = [summed(np.where(data, band, 0)) / np.maximum(count, 1) for band in values]
-    hidden = np.broadcast_to(count == 0, (len(values), *shape))
-    return np.ma.MaskedArray(np.stack(means).astype(np.float32), mask=hidden)
+    there = data.astype(np.float32)
+    count = summed(there)
+    means = summed(np.where(data, values, np.float32(0))) / np.maximum(count, 1)
+    hidden = np.broadcast_to(count == 0, means.shape)
+    return np.ma.MaskedArray(means, mask=hidden)

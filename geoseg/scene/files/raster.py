@@ -44,6 +44,8 @@ _STRIP_BYTES = 24_000_000
 """What is read at a time for a picture: GDAL's cache holds it and a row of blocks."""
 _STRIP_ROWS = 256
 """Rows of it at least: a row of blocks, most often."""
+_SAMPLED = 2
+"""Pixels a side that a picture's pixel averages of numbers that stand for features."""
 _FLOATS = frozenset(("float32", "float64"))
 """What learned features are held in that are not quantised."""
 
@@ -303,13 +305,15 @@ class Raster:
         part: RasterioWindow,
         shape: tuple[int, int],
     ) -> np.ma.MaskedArray:
-        """Average what the numbers of a part stand for, some bands at a time."""
-        rows, cols = int(part.height), int(part.width)
-        by = max(
-            (each for each in self.overviews if _shows(rows, cols, each, shape)),
-            default=1,
+        """Average what the numbers of a part stand for, some bands at a time.
+
+        A few of them, from an overview where there is one: a picture shows no more, and
+        all of 64 bands would take longer than the map.
+        """
+        size = (
+            max(min(round(part.height), _SAMPLED * shape[0]), 1),
+            max(min(round(part.width), _SAMPLED * shape[1]), 1),
         )
-        size = max(round(rows / by), 1), max(round(cols / by), 1)
         at_once = max(_STRIP_BYTES // (size[0] * size[1]), 1)
         found = []
         for first in range(0, len(bands), at_once):
@@ -444,11 +448,6 @@ def _as_features(
 def _stands_for_features(band: BandHeader) -> bool:
     """Whether a band may hold such numbers: int8, which VRTs may hand on as int16."""
     return band.dtype == "int8" or (band.dtype == "int16" and band.nodata == MASKED)
-
-
-def _shows(rows: int, cols: int, by: int, shape: tuple[int, int]) -> bool:
-    """Whether what is so many times smaller has as many pixels as a shape."""
-    return rows >= by * shape[0] and cols >= by * shape[1]
 
 
 def _chosen(
