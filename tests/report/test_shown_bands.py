@@ -18,8 +18,8 @@ from geoseg.scene.items.sentinel2 import with_offsets
 def model(read, places, names):
     """Give what reads bands of a scene, for a model of bands with common names."""
     bands = [InputBand(name, name, 0, 1) for name in names]
-    member = SimpleNamespace(places=places, package=SimpleNamespace(bands=bands))
-    return SimpleNamespace(bands=read, members=[member])
+    member = SimpleNamespace(indices=places, package=SimpleNamespace(bands=bands))
+    return SimpleNamespace(bands=read, models=[member])
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def model(read, places, names):
         (("",) * 4, ("blue", "green", "red", ""), (2, 1, 0)),
         (("",) * 4, ("",) * 4, (0, 1, 2)),
         (("",), ("",), (0, 0, 0)),
+        (("",) * 64, ("",) * 64, tuple(range(64))),
     ],
 )
 def test_a_preview_shows_names_then_colours_then_the_first_three(names, commons, shown):
