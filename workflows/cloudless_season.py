@@ -170,7 +170,7 @@ def draw(path: Path, folder: Path, made: geoseg.CompositeReport, maps: list) -> 
     def rgb(file: Path | str) -> np.ndarray:
         with rasterio.open(file) as dataset:
             shown = dataset.read([3, 2, 1]).astype(float)
-        ground = shown[:, shown[0] < WHITE]
+        ground = shown[:, (shown[0] > 0) & (shown[0] < WHITE)]
         low, high = np.nanpercentile(ground, (2, 98), axis=1)[:, :, None, None]
         return np.clip((shown - low) / (high - low), 0, 1).transpose(1, 2, 0)
 
@@ -180,7 +180,7 @@ def draw(path: Path, folder: Path, made: geoseg.CompositeReport, maps: list) -> 
     with rasterio.open(made.counts) as dataset:
         clear = dataset.read(1)
     panels = {
-        **{f"date {n + 1} of 12": rgb(folder / f"{n}.tif") for n in (0, 3, 6)},
+        **{f"date {n + 1} of 12": rgb(folder / f"{n}.tif") for n in (0, 1, 4)},
         "median of clear dates": rgb(made.composite),
         "clear dates": clear,
         "map of the clear scene": table[maps[0]],

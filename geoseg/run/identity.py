@@ -9,7 +9,6 @@ import hashlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from geoseg.models.networks.onnx import runtime_version
 from geoseg.models.package.package import sha256
 from geoseg.models.package.training_vectors import VECTORS, load_vectors
 
@@ -33,6 +32,8 @@ def identify_input(scene: Scene, aoi: Aoi) -> dict[str, str]:
 
 def identify_models(predictor: TilePredictor) -> dict[str, str]:
     """Return what predicts."""
+    from geoseg.models.networks.onnx import runtime_version  # noqa: PLC0415  # torch
+
     packages = [model.package for model in predictor.models]
     return {
         "model": ", ".join(f"{each.name} {each.fingerprint}" for each in packages),

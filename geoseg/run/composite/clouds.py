@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import InputError, SceneError, listed
-from geoseg.models.package.package import load_package
+from geoseg.errors import InputError, SceneError
 from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, Step
 from geoseg.raster import ClassMap
+from geoseg.run.composite.prepare import hidden_classes
 from geoseg.run.deliver import write_mask
 from geoseg.run.resolve import prepare_mask
 from geoseg.run.segment import infer_all, journal_of
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
-    from geoseg.options import CompositeOptions
     from geoseg.progress import OnStep
     from geoseg.run.composite.config import CompositeConfig
     from geoseg.scene.composite.observations import Observation
@@ -55,20 +54,6 @@ class CloudMask:
             hidden = np.isin(classes, self.values)
             clear[seen.relative_to(window).slices()] = ~hidden
         return clear
-
-
-def identify_clouds(options: CompositeOptions) -> dict[str, str]:
-    """Tell what masks each date; nothing without a mask.
-
-    Raises:
-        InputError: There is no such model, or it has no such class.
-
-    """
-    if options.mask_model is None:
-        return {}
-    package = load_package(options.mask_model)
-    values = _values(options)
-    return {"mask": f"{package.name} {package.fingerprint} {values}"}
 
 
 @contextmanager
@@ -137,11 +122,4 @@ def _map(
     journal = stack.enter_context(journal_of(run))
     infer_all(run, journal, client, Clock(), lambda s: on_step(replace(s, name="mask")))
     write_mask(run, journal)
-    return CloudMask(run.mask_files[0], run.aoi.window, _values(options))
-
-
-def _values(options: CompositeOptions) -> tuple[int, ...]:
-    """Give the classes that hide the ground, by number."""
-    legend = load_package(options.mask_model or "").legend
-    names = listed(options.mask_classes, "mask_classes")
-    return tuple(sorted(legend.by_name(name).id for name in names))
+    return CloudMask(run.mask_files[0], run.aoi.window, hidden_classes(options))

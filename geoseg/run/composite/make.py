@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
-from geoseg.run.composite.clouds import masked
 from geoseg.run.composite.job import CompositeJob
 from geoseg.run.composite.prepare import prepare_composites
 from geoseg.run.composite.products import (
@@ -122,6 +121,8 @@ def _make(
 ) -> CompositeReport:
     """Make what is left of a composite, and write its files."""
     place, options = config.run_directory, config.options
+    from geoseg.run.composite.clouds import masked  # noqa: PLC0415  # torch, 300 MB
+
     with open_journal(place, config.plan.identity, restart=options.restart) as journal:
         with clock("composite"), masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, on_step)

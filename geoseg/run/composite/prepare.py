@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.errors import InputError, OutputError, SceneError
+from geoseg.errors import InputError, OutputError, SceneError, listed
 from geoseg.geo.band_names import plain, shared_names
 from geoseg.geo.tiling import make_lattice
 from geoseg.models.compatibility import check_scaled
+from geoseg.models.package.package import load_package
 from geoseg.overlay.aoi import read_aoi, split_layer, whole_scene
-from geoseg.run.composite.clouds import identify_clouds
 from geoseg.run.composite.config import CompositeConfig, run_directory_of
 from geoseg.run.identity import identify_input
 from geoseg.run.journal.journal import identity_of
@@ -189,7 +189,7 @@ def _config(
             **identify_input(scene, area),
             "bands": ", ".join(map(str, bands)),
             "weighed": repr(scene.recipe),
-            **identify_clouds(options),
+            **_identify_clouds(options),
             "block": str(side),
         },
     )
@@ -214,3 +214,24 @@ def _check_files(
     for path in (*config.files, config.record):
         check_not_inputs([path], read)
         check_replaceable(path, overwrite=overwrite)
+
+
+def _identify_clouds(options: CompositeOptions) -> dict[str, str]:
+    """Tell what masks each date; nothing without a mask.
+
+    Raises:
+        InputError: There is no such model, or it has no such class.
+
+    """
+    if options.mask_model is None:
+        return {}
+    package = load_package(options.mask_model)
+    values = hidden_classes(options)
+    return {"mask": f"{package.name} {package.fingerprint} {values}"}
+
+
+def hidden_classes(options: CompositeOptions) -> tuple[int, ...]:
+    """Give the classes that hide the ground, by number."""
+    legend = load_package(options.mask_model or "").legend
+    names = listed(options.mask_classes, "mask_classes")
+    return tuple(sorted(legend.by_name(name).id for name in names))
