@@ -149,6 +149,11 @@ def test_an_id_of_a_class_that_is_no_whole_number_is_refused(number, tmp_path):
         read_class_mapping(_saved(tmp_path, classes))
 
 
+def test_a_colour_of_no_letters_is_refused(tmp_path):
+    with pytest.raises(InputError, match="has colour ''; write it as #rrggbb"):
+        read_class_mapping(_saved(tmp_path, [{"name": "a", "colour": ""}]))
+
+
 def _saved(tmp_path, listed):
     path = tmp_path / "listed.yaml"
     path.write_text(yaml.safe_dump(listed))

@@ -200,4 +200,9 @@ def named_legend(
     bare = [name for name, colour in zip(names, known, strict=True) if colour is None]
     fills = iter(colours_for(bare, [colour for colour in known if colour is not None]))
     classes = zip(ids, names, known, strict=True)
-    return Legend(tuple(LandClass(i, name, c or next(fills)) for i, name, c in classes))
+    return Legend(
+        tuple(
+            LandClass(number, name, next(fills) if colour is None else colour)
+            for number, name, colour in classes
+        )
+    )

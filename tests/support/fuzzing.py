@@ -32,6 +32,8 @@ rasters, vectors, items, packages, files of classes and run directories."""
 OF_A_PROCESS = 250
 PATIENCE_S = 30
 """Longer than the 10 s that a case may take: the machine may be busy."""
+STARTING_S = 200
+"""The same of a process that begins: it imports torch."""
 FINE = frozenset(("ok", "refused"))
 """What may come of a case."""
 
@@ -65,9 +67,10 @@ def _try_some(kind: str, folder: Path, first: int, last: int) -> dict[int, str]:
         reader = threading.Thread(target=_pass_on, args=(process.stdout, lines))
         reader.start()
         outcomes: dict[int, str] = {}
-        case = first
+        case, patience_s = first, STARTING_S
         try:
-            while line := lines.get(timeout=PATIENCE_S):
+            while line := lines.get(timeout=patience_s):
+                patience_s = PATIENCE_S
                 if line.startswith("case "):
                     case = int(line.split()[1])
                     outcomes[case] = "crashed"

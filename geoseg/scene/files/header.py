@@ -16,7 +16,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
 from geoseg.geo.embeddings import version_of
-from geoseg.scene.files.datasets import GDAL_ERRORS, reason
+from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, reason
 from geoseg.scene.files.formats import choose_part, lacking
 from geoseg.scene.files.guard import opened_guarded
 from geoseg.scene.files.paths import file_of
@@ -186,12 +186,13 @@ def read_header(
             lacking(shown(place))
             or f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
             f"geoseg reads GeoTIFF and other formats of GDAL's whose files hold their "
-            f"own pixels{'' if roots is None else _of_another(advice)}"
+            f"own pixels{'' if roots is None else _of_another(place, advice)}"
         ) from error
 
 
-def _of_another(advice: str) -> str:
-    return (
+def _of_another(place: str, advice: str) -> str:
+    answers = "; or its server falls silent in the middle" if is_remote(place) else ""
+    return answers + (
         f"; if it is of another, name GDAL's driver for it, as in `driver='ISIS3'`, or "
         f"{advice}"
     )
