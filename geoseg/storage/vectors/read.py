@@ -21,6 +21,7 @@ from pyproj import CRS
 from geoseg.errors import AoiError, InputError, LabelsError
 from geoseg.storage.drivers import allowed_drivers
 from geoseg.storage.gdal_paths import readable
+from geoseg.storage.vectors.views import check_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -275,6 +276,8 @@ def _from_gdal(path: Path, role: Role, wanted: str | None, choose: Choice) -> _R
         with readable(path) as plain:
             layers = [str(name) for name, kind in pyogrio.list_layers(plain) if kind]
             layer = _layer(path, role, wanted, layers)
+            if path.is_file():
+                check_view(path, layer, role.error)
             told = pyogrio.read_info(plain, layer=layer)
             _check_driver(path, role, told["driver"])
             found = told["fields"]
