@@ -61,7 +61,7 @@ def command(
 
 
 def _show(found: Suggested) -> None:
-    table = Table("predicted", title="Places worth a label", title_justify="left")
+    table = Table("predicted", title="Places to label", title_justify="left")
     table.add_column("places", justify="right")
     for name, count in found.classes.items():
         table.add_row(escape(name), f"{count:,}")
