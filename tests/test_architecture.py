@@ -233,6 +233,17 @@ def test_the_architecture_names_every_room(room):
     assert f"| `{room}` |" in words, f"ARCHITECTURE.md has no line on {room}"
 
 
+def test_the_tests_that_the_table_of_faults_names_exist():
+    root = Path(__file__).parent
+    table = (root.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in root.rglob("test_*.py")
+    )
+    named = set(re.findall(r"`(test_\w+)`", table))
+    assert named
+    assert not {name for name in named if f"def {name}(" not in tests}
+
+
 def test_the_tests_that_the_architecture_names_exist():
     named = re.findall(
         r"`((?:\w+/)?test_\w+\.py)(?:::(test_\w+))?`",
