@@ -7,6 +7,7 @@ job in a folder of its own under a temporary one. What a rebuilding must not cha
 class maps, confidences and polygons of a plain run, an area of interest, views with a
 CRF, an ensemble, a mask model and a mosaic on another grid, polygons drawn anew from a
 map, and the weights of a seeded training.
+Both use the model that ships with OLD, whatever NEW's says of its confidences.
 You learn which product differs, and the exit status is 1.
 """
 
@@ -37,13 +38,14 @@ def jobs(folder: Path) -> dict[str, tuple[list[list[str]], list[str]]]:
     """List the jobs: commands with `{out}` for the output's folder, and products."""
     west, east = halves(folder)
     twin = str(folder / "twin")
-    segment = ["segment", SCENE, "-o", "{out}"]
+    model = ["--model", str(folder / "model")]
+    segment = ["segment", SCENE, "-o", "{out}", *model]
     return {
         "plain": ([segment], MAPS),
         "area": ([[*segment, "--aoi", AOI]], MAPS),
         "views and CRF": ([[*segment, *SMALL, "--tta", "d4", "--crf"]], MAPS),
         "ensemble": (
-            [[*segment, *SMALL, "--model", "sentinel2-landcover", "--model", twin]],
+            [[*segment, *SMALL, "--model", twin]],
             MAPS,
         ),
         "mask model": (
@@ -52,7 +54,7 @@ def jobs(folder: Path) -> dict[str, tuple[list[list[str]], list[str]]]:
         ),
         "mosaic on another grid": (
             [["segment", west, east, "-o", "{out}", "--crs", "EPSG:32632",
-              "--resolution", "10", "--resample"]],
+              "--resolution", "10", "--resample", *model]],
             MAPS,
         ),
         "polygons": (
@@ -93,11 +95,14 @@ def halves(folder: Path) -> tuple[str, str]:
     return names[0], names[1]
 
 
-def digests(checkout: Path, folder: Path, only: list[str]) -> dict[str, str]:
+def digests(
+    checkout: Path, package: Path, folder: Path, only: list[str]
+) -> dict[str, str]:
     """Run all jobs with one checkout and give the SHA-256 of each product."""
     found = {}
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    shutil.copytree(checkout / "geoseg" / "models" / "shipped", folder / "twin")
+    for name in ("model", "twin"):
+        shutil.copytree(package, folder / name)
     for name, (commands, products) in jobs(folder).items():
         if only and name not in only:
             continue
@@ -127,7 +132,8 @@ def main() -> int:
     sides = []
     for checkout in (given.old, given.new):
         with tempfile.TemporaryDirectory() as folder:
-            sides.append(digests(checkout.resolve(), Path(folder), given.only))
+            package = given.old / "geoseg" / "models" / "shipped"
+            sides.append(digests(checkout.resolve(), package, Path(folder), given.only))
     old, new = sides
     for product, digest in old.items():
         print(f"{'same   ' if new[product] == digest else 'DIFFERS'}  {product}")
