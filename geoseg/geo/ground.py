@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -60,9 +62,20 @@ class Frame(NamedTuple):
     v1: float
 
 
+@lru_cache(maxsize=64)
 def is_on_earth(crs: CRS) -> bool:
-    """Whether a CRS can be brought to longitude and latitude: a local one cannot."""
-    return crs.geodetic_crs is not None
+    """Whether a CRS can be brought to longitude and latitude.
+
+    A local one cannot, and neither can one whose file is damaged so that it names a
+    geodetic CRS and no way there.
+    """
+    if crs.geodetic_crs is None:
+        return False
+    try:
+        _Earth.of(crs)
+    except ProjError:
+        return False
+    return True
 
 
 def ground_at(crs: CRS, transform: Affine, *, col: float, row: float) -> Ground:

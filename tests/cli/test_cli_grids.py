@@ -1,5 +1,7 @@
 """Other grids from the command line: what is chosen is mapped, and nothing moves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -17,9 +19,7 @@ def work(tmp_path):
     """Give a small scene, and a model of single pixels."""
     pixels, transform, names = sample((0, 90), (0, 110))
     write_raster(tmp_path / "scene.tif", pixels, transform, names=names)
-    said = {name: getattr(SAID, name) for name in SAID.__dataclass_fields__}
-    said |= {"gsd_m": 20.0, "mean": (1.3, 0.0, 1.0)}
-    said = type(SAID)(**said)
+    said = replace(SAID, gsd_m=20.0, mean=(1.3, 0.0, 1.0))
     make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "model", said)
     return tmp_path
 

@@ -83,7 +83,7 @@ def test_a_program_reads_how_far_a_run_is_and_why_it_warns(tmp_path):
     told = events(done)
     steps = [each for each in told if each["event"] == "step"]
     order = list(dict.fromkeys(each["step"] for each in steps))
-    assert order == ["prepare", "infer", "raster", "vectorize", "preview"]
+    assert order == ["prepare", "infer", "raster", "vectorize", "preview", "page"]
     tiles = [each for each in steps if each["step"] == "infer"]
     assert tiles[-1]["done"] == tiles[-1]["total"] > 1
     assert tiles[-1]["unit"] == "tiles"

@@ -37,7 +37,8 @@ from geoseg.models.compatibility import bands_needed
 from geoseg.models.package.card import InputBand
 from geoseg.models.package.package import load_package
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.train.ground import bands_named
+from geoseg.train.ground import open_scenes
+from geoseg.train.options import GroundOptions
 
 RGBN = ("B02", "B03", "B04", "B08")
 
@@ -651,11 +652,11 @@ def test_a_landsat_item_is_masked_by_bits_and_scaled(tmp_path):
 def test_bands_to_learn_from_are_chosen_before_files_are_opened(tmp_path):
     path = make_item(tmp_path, bands=("B04", "B08", "B11"), sizes=SIZES)
     (tmp_path / "B11.tif").unlink()
-    scene = open_scene(path, needs=bands_named(("B08", "B04=red")))
+    (scene,), chosen = open_scenes([path], GroundOptions(bands=("B08", "B04=red")))
     assert scene.bands == ("B04", "B08")
-    assert bands_named(()) is None
-    with pytest.raises(ModelError, match="takes bands by their number"):
-        open_scene(path, needs=bands_named(("#1",)))
+    assert [band.name for band in chosen] == ["B08", "B04"]
+    with pytest.raises(SceneError, match="they are known by name"):
+        open_scenes([path], GroundOptions(bands=("#1",)))
 
 
 def test_an_item_on_an_object_store_may_refer_to_files_of_its_bucket(

@@ -151,6 +151,8 @@ def test_user_and_password_of_an_address_go_to_the_authorization_alone(tmp_path)
 
 def test_a_server_that_drips_is_given_up(monkeypatch):
     class Drip:
+        url = "http://127.0.0.1/drip"
+
         def read1(self, _):
             return b"x"
 
