@@ -15,6 +15,7 @@ from geoseg.cli.screen import Screen
 from geoseg.errors import SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene.files.datasets import opened, opened_once
 from geoseg.scene.members import waves
 from geoseg.storage.fingerprint import take_fingerprint
 
@@ -90,6 +91,30 @@ def test_bands_on_a_server_are_read_at_once(tmp_path):
         server.most = 0
         assert np.array_equal(scene.read(scene.window, (2, 0, 1))[0], pixels[[2, 0, 1]])
         assert server.most == len(names)
+
+
+def test_a_file_whose_index_of_tiles_does_not_come_is_an_error_and_never_nodata(
+    folder, monkeypatch
+):
+    known = open_scene(folder / "0.tif")
+    with served(folder) as (address, server):
+        scene = open_scene(f"{address}/0.tif")
+        place = scene.rasters[0].place
+        monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", place)
+        with opened(place, "GTiff", scene.rasters[0].fingerprint):
+            pass  # it is open now, and lies idle
+        with opened_once(place, ["GTiff"]):
+            pass  # closed, which makes GDAL forget the header that it had
+        server.status = 403
+        with pytest.raises(SceneError, match="answers 403"):
+            scene.read(scene.window, (2, 0))
+        server.status = 0
+        for found, there in zip(
+            scene.read(scene.window, (2, 0)),
+            known.read(known.window, (2, 0)),
+            strict=True,
+        ):
+            assert np.array_equal(found, there)
 
 
 @st.composite

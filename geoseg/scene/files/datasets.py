@@ -41,6 +41,9 @@ _SETTINGS = {
     # Ask for each file that may stand beside one, by the names that were looked at,
     # instead of listing the whole folder.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    # Read where a file's tiles are when it is opened. Later, where that cannot be read
+    # because a server or a disk fails, GDAL takes tiles for missing: nodata, no error.
+    "GTIFF_USE_DEFER_STRILE_LOADING": "NO",
     # What opens one server is not shown to another.
     "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT": "IF_SAME_HOST",
 }
