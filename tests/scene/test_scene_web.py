@@ -1,6 +1,7 @@
 """Scenes on a web server: with ranges, without, slow, and failing now and then."""
 
 import socket
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -115,6 +116,17 @@ def test_a_file_whose_index_of_tiles_does_not_come_is_an_error_and_never_nodata(
             strict=True,
         ):
             assert np.array_equal(found, there)
+
+
+def test_a_mask_that_was_there_and_cannot_be_read_is_an_error_and_not_all_valid(folder):
+    pixels, transform, _ = sample((0, 100), (0, 100))
+    path = write_raster(folder / "plain.tif", pixels, transform, nodata=None)
+    raster = open_scene(path).rasters[0]
+    masked = replace(
+        raster, bands=tuple(replace(band, masked=True) for band in raster.bands)
+    )
+    with pytest.raises(SceneError, match="mask that says where it has data"):
+        masked.read(Window(0, 0, 100, 100), (0,))
 
 
 @st.composite

@@ -14,6 +14,7 @@ from affine import Affine
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError
@@ -633,8 +634,24 @@ def _told_data(
     if masked:
         indexes = [bands[row][0] for row in masked]
         shape = (len(masked), *data.shape[1:])
-        data[masked] &= dataset.read_masks(indexes, window=part, out_shape=shape) != 0
+        masks = dataset.read_masks(indexes, window=part, out_shape=shape)
+        _check_masks_are_there(dataset, indexes)
+        data[masked] &= masks != 0
     return data
+
+
+def _check_masks_are_there(
+    dataset: rasterio.DatasetReader, indexes: Sequence[int]
+) -> None:
+    """Refuse a file whose header had masks that GDAL, in silence, could not read now.
+
+    Raises:
+        RasterioIOError: So it is: all would be taken for valid.
+
+    """
+    flags = dataset.mask_flag_enums
+    if any(MaskFlags.all_valid in flags[index - 1] for index in indexes):
+        raise RasterioIOError("the mask that says where it has data cannot be read")
 
 
 def _is_number(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
