@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
 
 from geoseg.options.declare import option
 
@@ -66,6 +66,10 @@ class GridOptions:
         "bilinear",
         "How pixels are found on another grid; masks and classes: the nearest.",
     )
+
+    def grid(self) -> dict[str, Any]:
+        """Give these fields alone, for other options that have them."""
+        return {each.name: getattr(self, each.name) for each in fields(GridOptions)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

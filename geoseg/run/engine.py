@@ -22,6 +22,7 @@ from geoseg.errors import (
     DiskError,
 )
 from geoseg.geo.tiling import Block, Piece
+from geoseg.progress import Step
 from geoseg.run.cluster import (
     LOST,
     NO_PATIENCE,
@@ -80,6 +81,19 @@ class Progress:
     def tiles(self) -> int:
         """Tiles of finished blocks."""
         return self.inferred + self.empty
+
+    def as_step(
+        self, stage: str, done: int, total: int, warnings: Sequence[str] = ()
+    ) -> Step:
+        """Tell it as a step of a job, whose work is counted in what the job makes."""
+        return Step(
+            stage,
+            done=done,
+            total=total,
+            resumed_blocks=self.resumed,
+            blocks=self.blocks_planned,
+            warnings=(*warnings, *self.lost),
+        )
 
 
 def run(

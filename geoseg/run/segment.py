@@ -394,16 +394,8 @@ def infer_all(
     )
 
     def tell(progress: Progress) -> None:
-        on_step(
-            Step(
-                "infer",
-                done=progress.tiles,
-                total=progress.tiles_planned,
-                resumed_blocks=progress.resumed,
-                blocks=progress.blocks_planned,
-                warnings=(*journal.warnings, *progress.lost),
-            )
-        )
+        tiles, planned = progress.tiles, progress.tiles_planned
+        on_step(progress.as_step("infer", tiles, planned, journal.warnings))
 
     with clock("infer"):
         progress = run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.models.compatibility import bands_needed
 from geoseg.models.compatibility import find_bands as find_in
 from geoseg.models.package.new_card import describe
-from geoseg.options import GridOptions, NewPackage
+from geoseg.options import NewPackage
 from geoseg.scene import SceneOptions, open_scene
 
 if TYPE_CHECKING:
@@ -129,10 +129,9 @@ def open_scenes(
     names = options.band_names()
     named = _card_with(names).bands if names else ()
     most = max((band.index or 0 for band in named), default=0)
-    grid = {each.name: getattr(options, each.name) for each in fields(GridOptions)}
     how = SceneOptions(
         numbers=options.features() or tuple(range(1, most + 1)),
-        **grid,
+        **options.grid(),
     )
     needs = bands_needed([_card_with(names)]) if names else None
     opened = [open_scene(scene, how, needs=needs) for scene in scenes]

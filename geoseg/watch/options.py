@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from geoseg.options import (
     NO_FORMAT,
     GridOptions,
     SceneOptions,
     SegmentOptions,
+    as_in,
     option,
 )
-from geoseg.train.options import TrainOptions
+from geoseg.train.options import GroundOptions, TrainOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,21 +24,10 @@ class LiveOptions(GridOptions):
 
     HEADING: ClassVar[str] = "Labels and model"
 
-    class_field: str | None = option(
-        None,
-        "The labels' column of classes.",
-        otherwise="class, reference or class_name",
-        holds="field",
-    )
-    classes: Path | None = option(
-        None, "YAML with ids, names, colours and merges.", holds="path"
-    )
-    bands: tuple[str, ...] = option(
-        (),
-        "B02, B02=blue, 3 for a file's third, 1-64; or whose learned features they "
-        "are.",
-        otherwise="all of the scene's",
-        metavar="NAME,NAME|alphaearth|tessera",
+    class_field: str | None = as_in(GroundOptions, "class_field", heading=HEADING)
+    classes: Path | None = as_in(GroundOptions, "classes", heading=HEADING)
+    bands: tuple[str, ...] = as_in(
+        GroundOptions, "bands", heading=HEADING, otherwise="all of the scene's"
     )
     architecture: Literal["context", "pixel"] | None = option(
         None,
@@ -65,7 +55,7 @@ class LiveOptions(GridOptions):
             architecture=self.architecture,
             head=self.head,
             seed=self.seed,
-            **self._grid(),
+            **self.grid(),
         )
 
     def to_segment(self, model: Path) -> SegmentOptions:
@@ -73,14 +63,11 @@ class LiveOptions(GridOptions):
         features = self.to_train().features()
         return SegmentOptions(
             model=model,
-            scene=SceneOptions(numbers=features or (), **self._grid()),
+            scene=SceneOptions(numbers=features or (), **self.grid()),
             formats=self.formats,
             block=_BLOCK,
             restart=True,
         )
-
-    def _grid(self) -> dict[str, Any]:
-        return {each.name: getattr(self, each.name) for each in fields(GridOptions)}
 
 
 _BLOCK = 1024

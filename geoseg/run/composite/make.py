@@ -148,16 +148,8 @@ def _run(
     )
 
     def tell(progress: Progress) -> None:
-        on_step(
-            Step(
-                "composite",
-                done=progress.blocks,
-                total=progress.blocks_planned,
-                resumed_blocks=progress.resumed,
-                blocks=progress.blocks_planned,
-                warnings=(*journal.warnings, *progress.lost),
-            )
-        )
+        blocks, planned = progress.blocks, progress.blocks_planned
+        on_step(progress.as_step("composite", blocks, planned, journal.warnings))
 
     found = run(
         job,
