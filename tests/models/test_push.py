@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from json_server import JsonAnswers, serving
 from packages import CARD
 
 from geoseg.cli import main
@@ -20,46 +20,35 @@ from geoseg.models.package.package import load_package
 TOKEN = "hf_" + "s3cret" * 6
 
 
-class _Hub(BaseHTTPRequestHandler):
+class _Hub(JsonAnswers, BaseHTTPRequestHandler):
     """What of the Hub's API a commit needs, as its library calls it."""
 
     def do_POST(self):  # the library's name
         server = self.server
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.body()
         server.calls.append((self.path, self.headers.get("Authorization")))
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return self._send(401, {"error": f"no such token {TOKEN}"})
+            return self.answer({"error": f"no such token {TOKEN}"}, 401)
         if self.path == "/api/repos/create":
             server.created = json.loads(body)
-            return self._send(200, {"url": f"{server.url}/me/tiny"})
+            return self.answer({"url": f"{server.url}/me/tiny"})
         if self.path == "/api/validate-yaml":
-            return self._send(200, {"errors": [], "warnings": []})
+            return self.answer({"errors": [], "warnings": []})
         if "/preupload/" in self.path:
             asked = json.loads(body)["files"]
             answer = [
                 {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
                 for f in asked
             ]
-            return self._send(200, {"files": answer})
+            return self.answer({"files": answer})
         if "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     held = base64.b64decode(line["value"]["content"])
                     server.files[line["value"]["path"]] = held
             told = {"commitUrl": f"{server.url}/me/tiny/commit/1", "commitOid": "1"}
-            return self._send(200, {"success": True, **told})
-        return self._send(404, {"error": self.path})
-
-    def _send(self, status, told):
-        data = json.dumps(told).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        """Say nothing."""
+            return self.answer({"success": True, **told})
+        return self.answer({"error": self.path}, 404)
 
 
 @pytest.fixture
@@ -67,16 +56,10 @@ def hub(monkeypatch):
     """A Hub on this machine, which knows one token."""
     from huggingface_hub import constants  # noqa: PLC0415  # slow to import
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        server.calls, server.files, server.created = [], {}, None
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(_Hub, calls=[], files={}, created=None) as server:
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def push(*words):

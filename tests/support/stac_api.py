@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import shapely
+from json_server import JsonAnswers, serving
 
 _API = "https://api.stacspec.org/v1.0.0"
 CONFORMS = (
@@ -28,7 +29,7 @@ _OPERATORS = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(JsonAnswers, BaseHTTPRequestHandler):
     """Answer from what the server holds."""
 
     def do_GET(self):  # the library's name
@@ -36,15 +37,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self._fails():
             return None
         if not parts:
-            return self._answer(self._landing())
+            return self.answer(self._landing())
         known = self.server.collections
         if parts == ["collections"]:
             told = [_collection(name) for name in known]
-            return self._answer({"collections": told, "links": []})
-        return self._answer({"code": "NotFound"}, 404)
+            return self.answer({"collections": told, "links": []})
+        return self.answer({"code": "NotFound"}, 404)
 
     def do_POST(self):  # the same
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         if self._fails():
             return
         asked = json.loads(body)
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
             link = {"rel": "next", "href": f"{self.server.url}/search"}
             token = {"body": {**asked, "token": start + size}}
             page["links"] = [link | {"method": "POST"} | token]
-        self._answer(page)
+        self.answer(page)
 
     def _fails(self):
         server = self.server
@@ -67,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             failing = server.failing
             server.failing = max(failing - 1, 0)
         if failing:
-            self._answer({"code": "Busy"}, server.status)
+            self.answer({"code": "Busy"}, server.status)
         return bool(failing)
 
     def _fits(self, item, asked):
@@ -103,17 +104,6 @@ class _Handler(BaseHTTPRequestHandler):
             "links": told,
         }
 
-    def _answer(self, content, status=200):
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        """Say nothing."""
-
 
 def _shape(geometry):
     return shapely.from_geojson(json.dumps(geometry))
@@ -135,17 +125,8 @@ def _collection(name):
 @contextmanager
 def stac_api(items, collections=("sentinel-2-l2a", "landsat-c2-l2"), conforms=CONFORMS):
     """Serve items and give the server: `url`, `asked`, and `failing` requests."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.items, server.collections, server.conforms = items, collections, conforms
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    server.lock, server.asked, server.requests = threading.Lock(), [], 0
-    server.failing, server.status = 0, 503
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    state = {"items": items, "collections": collections, "conforms": conforms}
+    faults = {"failing": 0, "status": 503}
+    known = {"lock": threading.Lock(), "asked": [], "requests": 0}
+    with serving(_Handler, **state, **faults, **known) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
