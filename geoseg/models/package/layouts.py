@@ -31,7 +31,9 @@ _BEGINS = re.compile(rf"(?<![^./])(?!(?:{_WRAPPERS})[./])")
 """Where a name without what is before it may begin: after a dot, or a wrapper's."""
 _COUNTER = "num_batches_tracked"
 """What batch normalisation counts, and old files lack; it changes no output."""
-_AVERAGES = re.compile(r"(^|[^a-z])(ema|averaged|teacher|shadow)", re.IGNORECASE)
+_AVERAGES = re.compile(
+    r"(^|[^a-z])(ema|averaged|teacher|shadow|momentum|encoder_k)", re.IGNORECASE
+)
 """Names of second copies of the weights, which count where no first one is there."""
 _STATISTICS = ("mean", "std")
 _NAMED = 3
@@ -110,6 +112,21 @@ def plain_tensors(held: Tensors) -> Tensors:
         if all(name.startswith(prefix) for name in inside):
             inside = {name.removeprefix(prefix): t for name, t in inside.items()}
     return inside
+
+
+def named_alike(held: Tensors, wanted: Iterable[str]) -> Tensors:
+    """Give the tensors of a network's names, whatever stands before all of them.
+
+    Of several places the one with most of them counts; of equals the first that is no
+    second copy, such as the momentum encoder of a contrastive training.
+    """
+    groups = _groups(held, wanted)
+    best = min(
+        groups,
+        key=lambda each: (-len(groups[each]), bool(_AVERAGES.search(each))),
+        default="",
+    )
+    return groups.get(best, {})
 
 
 def without_wrappers(name: str) -> str:

@@ -14,13 +14,8 @@ from geoseg.models.networks.network import (
 from geoseg.models.networks.pixelwise import frozen_part
 from geoseg.models.networks.receptive_field import exact_overlap, measure_field
 from geoseg.models.package.package import load_package
-from geoseg.train.initial import (
-    encoder_source,
-    filters_of,
-    find_encoder,
-    load_encoder,
-    refined_network,
-)
+from geoseg.train.encoder_weights import find_encoder, load_encoder
+from geoseg.train.initial import encoder_source, refined_network
 
 if TYPE_CHECKING:
     import torch
@@ -96,7 +91,7 @@ def open_probe(
             "classes": len(legend),
         }
     )
-    load_encoder(network, find_encoder(source), filters_of(bands))
+    load_encoder(network, find_encoder(source), bands)
     return _probe(network, "encoder", source, len(bands))
 
 
