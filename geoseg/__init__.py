@@ -307,7 +307,7 @@ __all__ = [
 
 
 _FIELDS = "Attributes:"
-"""What begins the part of a docstring that tells of fields."""
+"""What begins the part of a docstring that lists the fields."""
 
 
 class _Api(ModuleType):
@@ -336,17 +336,17 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'geoseg' has no attribute {name!r}")
     thing = getattr(import_module(_HOMES[name]), name)
     if isinstance(thing, type):
-        _tell_of_fields(thing)
+        _list_fields(thing)
     return thing
 
 
-def _tell_of_fields(kind: type) -> None:
+def _list_fields(kind: type) -> None:
     """Add to a dataclass's docstring those that stand under its fields, for `help()`.
 
     Editors find them where they stand; at run time only the source has them.
     """
-    told = kind.__doc__ or ""
-    if not hasattr(kind, "__dataclass_fields__") or _FIELDS in told:
+    text = kind.__doc__ or ""
+    if not hasattr(kind, "__dataclass_fields__") or _FIELDS in text:
         return
     import ast  # noqa: PLC0415  # who uses functions alone needs neither
     import dataclasses  # noqa: PLC0415
@@ -371,7 +371,7 @@ def _tell_of_fields(kind: type) -> None:
                 ):
                     fields[name] = " ".join(text.split())
     listed = "".join(f"\n    {name}: {text}" for name, text in fields.items())
-    kind.__doc__ = f"{told}\n\n{_FIELDS}{listed}\n"
+    kind.__doc__ = f"{text}\n\n{_FIELDS}{listed}\n"
 
 
 def __dir__() -> list[str]:

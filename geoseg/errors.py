@@ -113,7 +113,7 @@ def sentence(text: str) -> str:
     return visible(without_signatures(text))
 
 
-def json_text(told: object) -> str:
+def json_text(value: object) -> str:
     """Write a value as JSON for people or a product: no secret of an address is in it.
 
     What is no number, or infinite, is null; what else JSON does not know, such as a
@@ -127,7 +127,7 @@ def json_text(told: object) -> str:
         }
 
     """
-    text = json.dumps(_without_nan(told), indent=2, ensure_ascii=False, default=str)
+    text = json.dumps(_without_nan(value), indent=2, ensure_ascii=False, default=str)
     return without_signatures(text)
 
 

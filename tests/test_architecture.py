@@ -1,6 +1,6 @@
 """The one-way street: what each room of geoseg may import.
 
-ARCHITECTURE.md tells the same in words. A room is a module or a package of
+ARCHITECTURE.md says the same in words. A room is a module or a package of
 `geoseg/`. It imports from rooms that stand above it in the table and from the
 third-party packages named beside it, and from nothing else; imports for type checking
 count too. A new import that the table lacks wants a reason, here and in
@@ -257,7 +257,7 @@ def test_the_tests_that_the_architecture_names_exist():
 
 
 OTHERS = re.compile(r"rio edit-info --crs")
-"""Flags of other programs, which a message may tell to use."""
+"""Flags of other programs, which a message may ask for."""
 
 
 @pytest.mark.parametrize(

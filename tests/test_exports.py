@@ -32,13 +32,13 @@ DATACLASSES = [name for name in PUBLIC if is_dataclass(getattr(geoseg, name))]
 
 
 @pytest.mark.parametrize("name", DATACLASSES)
-def test_help_tells_of_every_field_of_a_public_class(name):
+def test_help_lists_every_field_of_a_public_class(name):
     kind = getattr(geoseg, name)
     helped = pydoc.render_doc(kind, renderer=pydoc.plaintext)
-    told = helped[helped.index("Attributes:") :]
+    listed = helped[helped.index("Attributes:") :]
     for each in fields(kind):
         if not each.name.startswith("_"):
-            assert f"{each.name}: " in told, each.name
+            assert f"{each.name}: " in listed, each.name
     getattr(geoseg, name)
     assert kind.__doc__.count("Attributes:") == 1
 

@@ -25,7 +25,7 @@ def test_damaged_files_are_opened_or_refused(kind, tmp_path):
     assert set(outcomes) == set(range(count))
     wrong = {c: how for c, how in outcomes.items() if how not in FINE}
     assert not wrong
-    # A journal's damaged lines are counted and told, and their tasks done again.
+    # A journal's damaged lines are counted and reported, and their tasks done again.
     refusals = set() if kind == "journal.jsonl" else {"refused"}
     assert {"ok", *refusals} == set(outcomes.values())
 

@@ -49,9 +49,9 @@ def test_a_script_beside_a_clone_called_geoseg_gets_the_package(clone):
         text=True,
         check=True,
     )
-    file, told, error = done.stdout.split()
+    file, found, error = done.stdout.split()
     assert Path(file) == clone / "geoseg" / "__init__.py"
-    assert told == version("geoseg")
+    assert found == version("geoseg")
     assert error == "InputError"
 
 
@@ -68,7 +68,7 @@ def wheel(tmp_path_factory):
 
 def test_the_conda_recipe_asks_for_what_the_package_asks_for():
     recipe = yaml.safe_load((INSTALL / "recipe.yaml").read_text())
-    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     renamed = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
     asked = dict(line.split(" ", 1) for line in recipe["requirements"]["run"])
     assert {
@@ -76,17 +76,17 @@ def test_the_conda_recipe_asks_for_what_the_package_asks_for():
         for name, bounds in asked.items()
     } == {
         Requirement(line)
-        for line in [*told["dependencies"], f"python{told['requires-python']}"]
+        for line in [*project["dependencies"], f"python{project['requires-python']}"]
     }
-    assert recipe["context"]["version"] == told["version"]
+    assert recipe["context"]["version"] == project["version"]
     (command,) = recipe["build"]["python"]["entry_points"]
-    assert command.split(" = ") == ["geoseg", told["scripts"]["geoseg"]]
+    assert command.split(" = ") == ["geoseg", project["scripts"]["geoseg"]]
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "geoseg.def"])
 def test_images_install_the_torch_that_the_package_allows(file):
-    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    for line in told["dependencies"]:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    for line in project["dependencies"]:
         if line.startswith("torch"):
             assert f'"{line}"' in (INSTALL / file).read_text()
 
@@ -99,9 +99,9 @@ def test_a_wheel_holds_the_package_the_model_the_sample_and_the_licences(wheel):
     sample = {n.rpartition("/")[2] for n in ours if n.startswith("geoseg/sample_aoi/")}
     assert sample == {path.name for path in SAMPLE.iterdir()} - {"preview.png"}
     assert sum((SAMPLE / name).stat().st_size for name in sample) < 6e6
-    told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     licences = {n.rpartition("/")[2] for n in names if "/licenses/" in n}
-    assert licences == set(told["license-files"])
+    assert licences == set(project["license-files"])
     assert any(n.endswith("entry_points.txt") for n in names)
 
 

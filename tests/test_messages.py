@@ -83,11 +83,11 @@ def test_the_settings_of_a_run_hold_no_signature(tmp_path):
         options = geoseg.SegmentOptions(scene=scene, formats="none")
         geoseg.segment(corner, tmp_path / "out", options=options)
         written = (tmp_path / "out" / "run.json").read_text()
-        told = []
+        messages = []
         report = geoseg.segment(
-            corner, tmp_path / "out", options=options, on_step=told.append
+            corner, tmp_path / "out", options=options, on_step=messages.append
         )
-    assert any("holds this map already" in step.note for step in told)
+    assert any("holds this map already" in step.note for step in messages)
     assert report.settings["scene"]["like"] == f"{address}/{corner.name}"
     assert "abc123" not in written
 

@@ -87,7 +87,7 @@ def test_what_is_no_area_is_refused_by_the_name_of_the_parameter(area, words):
         read_aoi(area, PLANE)
 
 
-def test_a_map_of_a_frame_is_that_of_its_file_and_tells_of_it(small, tmp_path):
+def test_a_map_of_a_frame_is_that_of_its_file_and_names_it(small, tmp_path):
     with rasterio.open(small) as dataset:
         left, _, _, top = dataset.bounds
         crs = dataset.crs
@@ -211,7 +211,7 @@ def test_a_finished_run_says_so_and_computes_nothing(small, mapped, monkeypatch)
     assert any("holds this map already" in note for note in notes)
 
 
-def test_a_box_is_told_as_it_was_written():
+def test_a_box_is_reported_as_it_was_written():
     with pytest.raises(AoiError) as caught:
         read_aoi("EPSG:4326;1,2,3,4", PLANE)
     assert "box 1,2,3,4 does not overlap" in str(caught.value)

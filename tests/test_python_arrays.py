@@ -86,8 +86,8 @@ def test_polygons_of_a_plain_array_have_its_values_as_classes():
 def test_areas_of_an_array_are_those_of_its_file(report):
     frame = geoseg.areas(report.open()).to_frame()
     other = geoseg.areas(report.products["landcover"], confidence=None).to_frame()
-    told = ["class_id", "class_name", "area_ha", "share"]
-    assert frame[told].equals(other[told])
+    columns = ["class_id", "class_name", "area_ha", "share"]
+    assert frame[columns].equals(other[columns])
     own = {each.name: each.area_ha for each in report.class_areas}
     found = dict(zip(frame["class_name"], frame["area_ha"], strict=True))
     assert found == pytest.approx(own)

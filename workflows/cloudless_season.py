@@ -2,7 +2,7 @@
 
     python workflows/cloudless_season.py FOLDER [--picture docs/time.png]
 
-Makes twelve STAC items of the upper left of the sample: clouds painted in and told by
+Makes twelve STAC items of the upper left of the sample: clouds painted in, declared by
 an SCL band, numbers raised by 1000 on every other date as Sentinel-2's baseline 04.00
 does, four dates in the UTM zone beside. Composes and maps them in one call, and
 compares the map with that of the clear scene.

@@ -1,7 +1,7 @@
 """Turn a published model into geoseg packages: the cloud masks of ukis-csmask.
 
 The PyPI package ``ukis-csmask`` (German Aerospace Center, Apache-2.0) holds four U-Nets
-with EfficientNet-B4 encoders that tell clear ground, cloud and cloud shadow apart in
+with EfficientNet-B4 encoders that distinguish clear ground, cloud and cloud shadow in
 Sentinel-2 and Landsat images: for four bands or six, top-of-atmosphere (L1C) or surface
 reflectance (L2A). They come as ONNX files. Their authors made them with
 segmentation-models-pytorch, so the tensors in those files are given to the same
@@ -85,10 +85,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = flags.wheel or download(Path(folder))
         for name in MODELS:
-            original, told = unpack(wheel, name, Path(folder))
+            original, config = unpack(wheel, name, Path(folder))
             target = flags.output / f"csmask-{name.replace('b_', '-')}"
-            package = convert(original, told, target, (flags.scale, flags.offset))
-            exact, usual = prove(package, original, told, flags.scene)
+            package = convert(original, config, target, (flags.scale, flags.offset))
+            exact, usual = prove(package, original, config, flags.scene)
             print(
                 f"{target}: {exact:.4%} of the labels are those of ONNX Runtime "
                 f"({usual:.4%} where it folds batch normalisation)"
@@ -109,23 +109,23 @@ def unpack(wheel: Path, name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
     path = folder / f"{name}.onnx"
     with zipfile.ZipFile(wheel) as content:
         path.write_bytes(content.read(f"ukis_csmask/model_{name}.onnx"))
-        told = json.loads(content.read(f"ukis_csmask/model_{name}.json"))
-    return path, told
+        config = json.loads(content.read(f"ukis_csmask/model_{name}.json"))
+    return path, config
 
 
 def convert(
-    original: Path, told: dict[str, Any], target: Path, scaling: tuple[float, float]
+    original: Path, config: dict[str, Any], target: Path, scaling: tuple[float, float]
 ) -> geoseg.ModelPackage:
     """Give the tensors of the ONNX file to an smp U-Net, and make a package of it."""
-    bands = told["data"]["dataset_statistics"]["band_names"]
-    mean, std = told["data"]["dataset_statistics"]["img"]
+    bands = config["data"]["dataset_statistics"]["band_names"]
+    mean, std = config["data"]["dataset_statistics"]["img"]
     scale, offset = scaling
     bare = original.with_suffix(".safetensors")
     save_file(state_dict(original, len(bands)), bare)
-    level = "L1C" if "L1C" in told["model"]["version"] else "L2A"
+    level = "L1C" if "L1C" in config["model"]["version"] else "L2A"
     new = geoseg.NewPackage(
         name=target.name,
-        version=told["model"]["version"],
+        version=config["model"]["version"],
         description=f"Clear ground, cloud and cloud shadow from {len(bands)} bands of "
         f"Sentinel-2 or Landsat, {level}: the model of {RELEASE} by the German "
         f"Aerospace Center (Wieland et al. 2019, 2022).",
@@ -171,7 +171,7 @@ def state_dict(original: Path, bands: int) -> dict[str, torch.Tensor]:
 
 
 def prove(
-    package: geoseg.ModelPackage, original: Path, told: dict[str, Any], scene: Path
+    package: geoseg.ModelPackage, original: Path, config: dict[str, Any], scene: Path
 ) -> tuple[float, float]:
     """Compare the labels of a scene's tiles, in float32, with those of ONNX Runtime.
 
@@ -185,7 +185,7 @@ def prove(
     """
     exact = onnxruntime.InferenceSession(original, disabled_optimizers=[FOLDING])
     usual = onnxruntime.InferenceSession(original)
-    statistics = np.array(told["data"]["dataset_statistics"]["img"], np.float32)
+    statistics = np.array(config["data"]["dataset_statistics"]["img"], np.float32)
     mean, std = statistics[:, :, None, None]
     found = geoseg.info(scene, model=package.path).model
     if found is None or found.why_not:

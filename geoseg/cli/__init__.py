@@ -26,12 +26,12 @@ from geoseg.errors import sentence as shown
 
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
-    "plan": "Tell what a run would take, without running it.",
+    "plan": "Forecast what a run would take, without running it.",
     "view": "Show a map's page in a browser, at full resolution.",
     "vectorize": "Turn a class map into seam-free polygons.",
     "search": "Find imagery by place and time.",
     "composite": "Make one cloudless image of many dates.",
-    "info": "Tell what geoseg sees in imagery.",
+    "info": "Show what geoseg sees in imagery.",
     "verify": "Compare tiles with a window of the scene in one piece.",
     "evaluate": "Measure a map against a reference.",
     "areas": "Measure the classes of a map, also by districts.",
@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
         except Exception as error:
             if ctx.meta.get("geoseg.debug"):
                 raise
-            sentence, status = _told(error)
+            sentence, status = _explained(error)
             _stop(spelled(sentence, self._running(ctx)), status)
 
     def _running(self, ctx: click.Context) -> click.Command | None:
@@ -129,7 +129,7 @@ class LazyGroup(click.Group):
         return self.get_command(ctx, ctx.invoked_subcommand or "")
 
 
-def _told(error: Exception) -> tuple[str, int]:
+def _explained(error: Exception) -> tuple[str, int]:
     """Give the sentence and the exit status of an error."""
     if isinstance(error, GeosegError):
         return str(error), 2 if isinstance(error, InputError) else 1
@@ -146,8 +146,8 @@ def _told(error: Exception) -> tuple[str, int]:
 
 def _stop(sentence: str, status: int) -> None:
     if flag(JSON_PROGRESS):
-        told = {"event": "error", "text": shown(sentence), "status": status}
-        click.echo(json.dumps(told), err=True)
+        event = {"event": "error", "text": shown(sentence), "status": status}
+        click.echo(json.dumps(event), err=True)
     else:
         click.echo(f"geoseg: {shown(sentence)}", err=True)
     raise click.exceptions.Exit(status)

@@ -45,8 +45,8 @@ def list_architectures(
 
 def _plain(each: Surveyed) -> dict[str, object]:
     line = asdict(each.architecture)
-    told = {name: line[name] for name in ("paper", "encoders", "smallest_tile")}
-    return {**asdict(each), "architecture": each.architecture.name, **told}
+    shown = {name: line[name] for name in ("paper", "encoders", "smallest_tile")}
+    return {**asdict(each), "architecture": each.architecture.name, **shown}
 
 
 def _show(found: list[Surveyed]) -> None:

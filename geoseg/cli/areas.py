@@ -91,8 +91,8 @@ def _classes(name: str, rows: Iterable[ZoneClass]) -> Table:
     for heading in headings:
         table.add_column(heading, justify="right")
     for row in rows:
-        told = [f"{row.area_ha:,.2f}", _percent(row.share), _percent(row.confidence)]
-        table.add_row(escape(row.class_name), *told, *([_interval(row)] * estimated))
+        cells = [f"{row.area_ha:,.2f}", _percent(row.share), _percent(row.confidence)]
+        table.add_row(escape(row.class_name), *cells, *([_interval(row)] * estimated))
     return table
 
 

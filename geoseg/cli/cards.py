@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def card_of(package: ModelPackage) -> dict[str, Any]:
-    """Tell all that is known of a package in values that JSON has."""
-    told = asdict(package)
-    left_out = ("legend", "channels")  # classes are told by rising id, as in a map
+    """Give all that is known of a package as values that JSON has."""
+    fields = asdict(package)
+    left_out = ("legend", "channels")  # classes stand by rising id, as in a map
     return {
-        **{name: value for name, value in told.items() if name not in left_out},
+        **{name: value for name, value in fields.items() if name not in left_out},
         "path": str(package.path),
         "weights": package.weights.name,
         "classes": [
@@ -26,7 +26,7 @@ def card_of(package: ModelPackage) -> dict[str, Any]:
 
 
 def calibration_of(package: ModelPackage) -> dict[str, Any] | None:
-    """Tell what a temperature does; None where there is none."""
+    """Say what a temperature does; None where there is none."""
     found = package.reliability
     if found is None:
         return None

@@ -97,7 +97,7 @@ def _beside(
 
 
 def _is_own(path: Path) -> bool:
-    """Tell whether a file is the user's own, or the system's."""
+    """Return whether a file is the user's own, or the system's."""
     if not hasattr(os, "getuid"):
         return True  # Windows has no owners of that kind
     return path.stat().st_uid in {os.getuid(), _SYSTEM}

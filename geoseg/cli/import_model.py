@@ -64,8 +64,8 @@ def import_model(
     elif not quiet:
         say(f"{package.name} {package.version} is in {package.path}")
         say(f"from {package.source}, licence {package.license}")
-        for told in filter(None, (package.attribution, _next(package))):
-            say(told)
+        for text in filter(None, (package.attribution, _next(package))):
+            say(text)
 
 
 def _next(package: ModelPackage) -> str:

@@ -131,8 +131,10 @@ def _facts(found: SceneDescription) -> list[tuple[str, str]]:
 
 
 def _shares(found: SceneDescription) -> str:
-    told = ", ".join(f"{share:.0%}" for share in found.components)
-    return f"three principal components tell {told} of the variance; pictures show them"
+    shares = ", ".join(f"{share:.0%}" for share in found.components)
+    return (
+        f"three principal components hold {shares} of the variance; pictures show them"
+    )
 
 
 def _alpha(number: int) -> str:

@@ -43,9 +43,9 @@ def command(
       geoseg live scene.tif --labels points.gpkg --aoi area.gpkg -o live/
 
     Open live/landcover.tif and the labels in QGIS; click, save, look. Labels that make
-    no model are told of, and the last map stays. Ctrl-C ends it.
+    no model are reported, and the last map stays. Ctrl-C ends it.
     """
-    teller = _Teller(quiet=quiet, as_json=as_json)
+    reporter = _Reporter(quiet=quiet, as_json=as_json)
     if not quiet:
         say(f"watching {labels}; Ctrl-C ends it", err=True)
     geoseg.live(
@@ -54,12 +54,12 @@ def command(
         output,
         aoi=aoi,
         options=options_of(geoseg.LiveOptions, flags),
-        on_map=teller.tell,
-        on_step=teller.warn,
+        on_map=reporter.report,
+        on_step=reporter.warn,
     )
 
 
-class _Teller:
+class _Reporter:
     """What says a line for each map, and each warning once."""
 
     def __init__(self, *, quiet: bool, as_json: bool) -> None:
@@ -74,12 +74,12 @@ class _Teller:
             say(f"geoseg: warning: {warning}", err=True)
         self._warned |= set(step.warnings)
 
-    def tell(self, made: LiveMap) -> None:
+    def report(self, made: LiveMap) -> None:
         """Say what came of a save."""
         if made.refusal:
             say(f"geoseg: {made.refusal}; the last map stays", err=True)
         if self._as_json:
-            show_json(_told(made))
+            show_json(_as_json(made))
         elif made.trained is not None and not self._quiet:
             say(_line(made, made.trained))
 
@@ -92,7 +92,7 @@ def _line(made: LiveMap, trained: Trained) -> str:
     )
 
 
-def _told(made: LiveMap) -> dict[str, object]:
+def _as_json(made: LiveMap) -> dict[str, object]:
     trained, report = made.trained, made.report
     return {
         "map": made.number,

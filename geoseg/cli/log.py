@@ -27,8 +27,8 @@ class _ToScreen(logging.Handler):
         text = visible(without_signatures(record.getMessage()))
         room = record.name.removeprefix("geoseg.").split(".")[0]
         if flag(JSON_PROGRESS):
-            told = {"event": "log", "room": room, "text": text}
-            click.echo(json.dumps(told), err=True)
+            entry = {"event": "log", "room": room, "text": text}
+            click.echo(json.dumps(entry), err=True)
             return
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         click.echo(f"{clock} {room}: {text}", err=True)

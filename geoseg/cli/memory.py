@@ -30,6 +30,6 @@ def no_memory() -> str:
     """Say what to do about it."""
     return (
         "memory ran out, of this machine or by a limit (ulimit -v, a batch system's); "
-        "geoseg plan tells what a map needs. A smaller --block or --batch and fewer "
+        "geoseg plan says what a map needs. A smaller --block or --batch and fewer "
         "--workers take less, and for polygons --min-area; what is finished is kept"
     )

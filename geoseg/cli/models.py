@@ -112,8 +112,8 @@ def _bands(package: ModelPackage) -> Table:
     bands = Table("band", "common name", "mean", "deviation", "trained on")
     if len(package.bands) > _MANY:
         first, last = package.bands[0].name, package.bands[-1].name
-        told = f"{len(package.bands)}: {first} to {last} (--json lists them)"
-        bands.add_row(escape(told), "", "", "", "")
+        listed = f"{len(package.bands)}: {first} to {last} (--json lists them)"
+        bands.add_row(escape(listed), "", "", "", "")
         return bands
     for band in package.bands:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")

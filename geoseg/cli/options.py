@@ -127,26 +127,26 @@ def _flag(
     **more: Any,  # noqa: ANN401  # as click.option() does
 ) -> Callable[[Command], Command]:
     """Make the flag of a field of the class that declares it."""
-    told, hint = about(each), get_type_hints(owner)[each.name]
-    assert told is not None  # noqa: S101  # only such are declared
-    how = _written(hint, told, default_of(each)) | _HELD[told.holds] | more
-    if told.metavar:
-        how["metavar"] = told.metavar
-    text = spelled(told.text)
-    if told.otherwise:
-        text += f" [default: {told.otherwise}]"
+    declared, hint = about(each), get_type_hints(owner)[each.name]
+    assert declared is not None  # noqa: S101  # only such are declared
+    how = _written(hint, declared, default_of(each)) | _HELD[declared.holds] | more
+    if declared.metavar:
+        how["metavar"] = declared.metavar
+    text = spelled(declared.text)
+    if declared.otherwise:
+        text += f" [default: {declared.otherwise}]"
     made: Callable[[Command], Command] = click.option(
-        flag_of(told.flag or each.name),
-        *([f"-{told.short}"] if told.short else []),
+        flag_of(declared.flag or each.name),
+        *([f"-{declared.short}"] if declared.short else []),
         each.name,
         help=text,
-        panel=told.heading or owner.HEADING,  # type: ignore[attr-defined]  # each class of options has one
+        panel=declared.heading or owner.HEADING,  # type: ignore[attr-defined]  # each class of options has one
         **how,
     )
     return made
 
 
-def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
+def _written(hint: Any, declared: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
     """Say how an option's value is written, by its type."""
     kinds = set(get_args(hint)) - {type(None)} or {hint}
     nested: Any = next(filter(is_dataclass, kinds), None)
@@ -155,35 +155,38 @@ def _written(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa
     if nested is not None:
         return {"is_flag": True, "callback": lambda _, __, on: nested() if on else None}
     if hint in _READ:
-        return {**_READ[hint], "multiple": told.repeats}
-    shows = not told.otherwise and default not in {(), ""}
+        return {**_READ[hint], "multiple": declared.repeats}
+    shows = not declared.otherwise and default not in {(), ""}
     # None would be a value to click, and nothing that is required missing.
     shown = {} if default is None else {"default": default, "show_default": shows}
-    return shown | (_number(kinds, told) or _text(hint, told, default))
+    return shown | (_number(kinds, declared) or _text(hint, declared, default))
 
 
-def _number(kinds: set[Any], told: About) -> dict[str, Any]:
+def _number(kinds: set[Any], declared: About) -> dict[str, Any]:
     """Say how a number is written; nothing of what is none."""
     kind = next((each for each in (float, int) if each in kinds), None)
     if kind is None:
         return {}
-    if told.least is None and told.most is None:
+    if declared.least is None and declared.most is None:
         return {"type": kind}
     bounded = click.IntRange if kind is int else click.FloatRange
     shown = "INTEGER" if kind is int else "NUMBER"
-    return {"type": bounded(told.least, told.most), "metavar": shown}
+    return {"type": bounded(declared.least, declared.most), "metavar": shown}
 
 
-def _text(hint: Any, told: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
+def _text(hint: Any, declared: About, default: object) -> dict[str, Any]:  # noqa: ANN401  # any type
     """Say how a choice, a text, or names with commas between are written."""
     choice = next(
         (k for k in (hint, *get_args(hint)) if get_origin(k) is Literal), None
     )
     if choice is not None:
-        return {"type": values.NearChoice(get_args(choice)), "multiple": told.repeats}
-    if isinstance(default, tuple) and not told.repeats:
+        return {
+            "type": values.NearChoice(get_args(choice)),
+            "multiple": declared.repeats,
+        }
+    if isinstance(default, tuple) and not declared.repeats:
         return {"default": ",".join(default), "callback": values.names}
-    return {"multiple": told.repeats}
+    return {"multiple": declared.repeats}
 
 
 def debuggable(command: Command) -> Command:

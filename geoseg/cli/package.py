@@ -69,7 +69,7 @@ def package_model(
             pickled=from_checkpoint is not None,
             on_step=screen.show_step,
         )
-    _tell(package, quiet=quiet, as_json=as_json)
+    _show(package, quiet=quiet, as_json=as_json)
 
 
 @click.command("unpack")
@@ -78,10 +78,10 @@ def package_model(
 @reporting
 def unpack_model(archive: Path, output: Path, *, quiet: bool, as_json: bool) -> None:
     """Unpack ARCHIVE, a zip or tar file with a model package in it."""
-    _tell(geoseg.unpack_package(archive, output), quiet=quiet, as_json=as_json)
+    _show(geoseg.unpack_package(archive, output), quiet=quiet, as_json=as_json)
 
 
-def _tell(package: ModelPackage, *, quiet: bool, as_json: bool) -> None:
+def _show(package: ModelPackage, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         show_json(card_of(package))
     elif not quiet:

@@ -75,13 +75,13 @@ def say(text: str, *, err: bool = False) -> None:
         click.echo(visible(without_signatures(spelled_here(text))), err=err)
 
 
-def show_json(told: object) -> None:
+def show_json(value: object) -> None:
     """Print a value, or JSON that is written already; what terminals obey is escaped.
 
     Strings are the same for whoever reads the JSON.
     """
-    text = told if isinstance(told, str) else ""
-    text = text or json_text(told)
+    text = value if isinstance(value, str) else ""
+    text = text or json_text(value)
     with _printing():
         click.echo(_UNSEEN.sub(lambda each: f"\\u{ord(each[0]):04x}", text))
 

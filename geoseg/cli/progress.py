@@ -158,24 +158,24 @@ class Events:
         self._words, self._last = "", 0.0
 
     def start(self) -> None:
-        """Nothing to tell yet."""
+        """Nothing to report yet."""
 
     def stop(self, *, done: bool) -> None:
-        """Tell that the job is done, or that it ends otherwise."""
-        self.tell("end", done=done)
+        """Report that the job is done, or that it ends otherwise."""
+        self.write("end", done=done)
 
     def begin(self, words: str, step: Step) -> None:
-        """Tell that a step begins."""
+        """Report that a step begins."""
         self._words, self._last = words, 0.0
         self.advance(step)
 
     def advance(self, step: Step) -> None:
-        """Tell how much of a step is done, if the last line is long enough ago."""
+        """Report how much of a step is done, if the last line is long enough ago."""
         whole = bool(step.total) and step.done >= step.total
         if not whole and time.monotonic() - self._last < _EVENT_S:
             return
         self._last = time.monotonic()
-        self.tell(
+        self.write(
             "step",
             step=step.name,
             text=self._words,
@@ -184,18 +184,18 @@ class Events:
             unit=_UNITS.get(step.name),
         )
 
-    def tell(self, event: str, **more: str | float | None) -> None:
+    def write(self, event: str, **more: str | float | None) -> None:
         """Write a line."""
         write_event({"event": event, **more})
 
 
-def write_event(told: dict[str, str | float | None]) -> None:
+def write_event(event: dict[str, str | float | None]) -> None:
     """Write an event to standard error, in one line of JSON."""
-    click.echo(json.dumps(told, ensure_ascii=True), err=True)
+    click.echo(json.dumps(event, ensure_ascii=True), err=True)
 
 
 def progress_on(console: Console, *, hidden: bool) -> Bars | Lines | Events:
-    """Choose how to tell, by the flags and by what the console is."""
+    """Choose how to report, by the flags and by what the console is."""
     if flag(JSON_PROGRESS):
         return Events()
     drawn = console.is_terminal and not console.is_dumb_terminal and not flag(VERBOSE)

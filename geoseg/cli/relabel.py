@@ -43,7 +43,7 @@ def command(
       geoseg relabel out/landcover.tif --legend ipcc -o ipcc.tif --format gpkg
       geoseg relabel out/landcover.tif --legend office.yaml -o office.tif
 
-    Classes are matched by name. What has no counterpart becomes nodata, and is told.
+    Classes are matched by name. What has no counterpart becomes nodata, and is named.
     """
     options = options_of(geoseg.RelabelOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:

@@ -40,7 +40,7 @@ def command(
     For example:
       geoseg sample-points out/landcover.tif -n 500 -o points.gpkg
 
-    Fill in the column 'reference', then geoseg evaluate --stratified tells how good the
+    Fill in the column 'reference', then geoseg evaluate --stratified says how good the
     map is and how much there is of each class. The map's class at each point is kept in
     a file beside the points, so that who labels does not see it. Labels that are in the
     file already are kept where their points are drawn again, else nothing is written.

@@ -80,11 +80,11 @@ class Screen:
         show_log(flag(VERBOSE) or 0)
         file, flags = flag(DEFAULTS) or ("", {})
         if flags:
-            told = ", ".join(f"{name} = {value}" for name, value in flags.items())
-            self._say("note", f"geoseg: flags from {file}: {told}")
+            listed = ", ".join(f"{name} = {value}" for name, value in flags.items())
+            self._say("note", f"geoseg: flags from {file}: {listed}")
         self._progress.start()
         if not (self._quiet or flag(VERBOSE)):  # the log has it, too
-            self._waiting.enter_context(waiting_shown(self._tell))
+            self._waiting.enter_context(waiting_shown(self._write_event))
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
@@ -92,7 +92,7 @@ class Screen:
         self._waiting.close()
         self._progress.stop(done=error is None)
 
-    def _tell(self, sentence: str) -> None:
+    def _write_event(self, sentence: str) -> None:
         self._say("note", f"geoseg: {without_signatures(spelled_here(sentence))}")
 
     def show_step(self, step: Step) -> None:
@@ -126,15 +126,15 @@ class Screen:
                 self._warned.add(warning)
                 text = without_signatures(spelled_here(warning))
                 if isinstance(self._progress, Events):
-                    self._progress.tell("warning", text=text)
+                    self._progress.write("warning", text=text)
                     continue
-                told = f"geoseg: warning: {text}"
-                self._console.print(told, soft_wrap=True, markup=False)
+                line = f"geoseg: warning: {text}"
+                self._console.print(line, soft_wrap=True, markup=False)
 
     def _say(self, event: str, text: str) -> None:
         """Say something that is no warning."""
         if isinstance(self._progress, Events):
-            self._progress.tell(event, text=text)
+            self._progress.write(event, text=text)
         elif not self._quiet:
             self._console.print(text, soft_wrap=True, markup=False)
 

@@ -49,18 +49,18 @@ def command(  # one parameter a flag
     if field is not None and aoi is None:
         raise InputError("--per-feature needs the features of an --aoi")
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        tell, reports, report = screen.show_step, None, None
+        show, reports, report = screen.show_step, None, None
         if aoi is not None and field is not None:
             reports = geoseg.segment_features(
-                scene, output, aoi=aoi, field=field, options=options, on_step=tell
+                scene, output, aoi=aoi, field=field, options=options, on_step=show
             )
         elif each:
             reports = geoseg.segment_each(
-                scene, output, aoi=aoi, options=options, on_step=tell
+                scene, output, aoi=aoi, options=options, on_step=show
             )
         else:
             report = geoseg.segment(
-                scene, output, aoi=aoi, options=options, on_step=tell
+                scene, output, aoi=aoi, options=options, on_step=show
             )
     if reports is not None:
         screen.show_reports(reports)

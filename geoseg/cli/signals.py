@@ -28,7 +28,7 @@ class Stopped(KeyboardInterrupt):  # as Python's own is called
     """Somebody asked the program to end, by a signal other than Ctrl-C's."""
 
     def __init__(self, number: int) -> None:
-        """Remember the signal, by which the exit status is told."""
+        """Remember the signal, which decides the exit status."""
         super().__init__()
         self.number = number
 
@@ -44,12 +44,12 @@ def signals_raised() -> Iterator[None]:
         for number in (getattr(signal, name, None) for name in _NAMES):
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
                 before[number] = signal.signal(number, _raise)
-    told = sys.unraisablehook
-    sys.unraisablehook = partial(_again, told)
+    hook = sys.unraisablehook
+    sys.unraisablehook = partial(_again, hook)
     try:
         yield
     finally:
-        sys.unraisablehook = told
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -64,11 +64,11 @@ def end_quietly() -> None:
 
 
 def _again(
-    told: Callable[[sys.UnraisableHookArgs], None], lost: sys.UnraisableHookArgs
+    hook: Callable[[sys.UnraisableHookArgs], None], lost: sys.UnraisableHookArgs
 ) -> None:
     """Send a signal again that a library swallowed, as GDAL's callbacks do."""
     if not isinstance(lost.exc_value, KeyboardInterrupt):
-        told(lost)
+        hook(lost)
         return
     stop = lost.exc_value
     number = stop.number if isinstance(stop, Stopped) else signal.SIGINT

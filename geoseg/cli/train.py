@@ -57,12 +57,12 @@ def command(
             scenes, labels, output, options=options, on_step=screen.show_step
         )
     if as_json:
-        show_json(_told(trained))
+        show_json(_as_json(trained))
     elif not quiet:
         _show(trained)
 
 
-def _told(trained: Trained) -> dict[str, object]:
+def _as_json(trained: Trained) -> dict[str, object]:
     accuracy = trained.accuracy
     f1 = zip(trained.package.legend, accuracy.f1.tolist(), strict=True)
     found = trained.cross_validated
@@ -109,5 +109,7 @@ def _show(trained: Trained) -> None:
         show_line(f"over the folds    {found.overall} overall accuracy (95 %)")
     package = trained.package
     if package.reliability is not None:
-        show_line(f"temperature {package.temperature:g}: {package.reliability.told()}")
+        show_line(
+            f"temperature {package.temperature:g}: {package.reliability.sentence()}"
+        )
     show_line(escape(str(package.path)))

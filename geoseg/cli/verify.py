@@ -39,7 +39,7 @@ def command(
     For example:
       geoseg verify sentinel2-landcover sample_aoi/scene.tif --window 0 0 512 512
 
-    It tells the largest difference of a probability and the share of pixels that get
+    It gives the largest difference of a probability and the share of pixels that get
     another class, for the model's overlap and, where its receptive field is finite,
     for the overlap with which nothing may differ (--blend crop).
     """

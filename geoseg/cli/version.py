@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-_TOLD = (
+_PACKAGES = (
     *("dask", "geopandas", "numpy", "onnxruntime", "pyproj", "rasterio"),
     *("shapely", "torch", "xarray"),
 )
@@ -30,13 +30,13 @@ def show_version(*, as_json: bool) -> None:
     if not as_json:
         click.echo(f"geoseg, version {own}")
         return
-    told = {
+    versions = {
         "geoseg": own,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        **{name: _version(name) for name in _TOLD},
+        **{name: _version(name) for name in _PACKAGES},
     }
-    click.echo(json.dumps(told, indent=2))
+    click.echo(json.dumps(versions, indent=2))
 
 
 def _version(name: str) -> str | None:

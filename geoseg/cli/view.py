@@ -39,9 +39,9 @@ def command(
     page and map and no other file, and ends with Ctrl-C.
     """
 
-    def tell(step: Step) -> None:
+    def show(step: Step) -> None:
         for text in (*step.warnings, step.note):
             if text and not quiet:
                 say(f"geoseg: {text}", err=True)
 
-    geoseg.view(folder, on_step=tell, **flags)
+    geoseg.view(folder, on_step=show, **flags)

@@ -207,7 +207,7 @@ def _seconds(run: Callable[[_Tile], NDArray[np.float32]], tile: _Tile) -> float:
 def _compare(
     run: Callable[[_Tile], NDArray[np.float32]], tiles: list[_Tile], on_step: OnStep
 ) -> tuple[int, float, float]:
-    """Count pixels, and tell the share of equal classes and the largest difference."""
+    """Count pixels; give the share of equal classes and the largest difference."""
     if not tiles:
         raise InputError("the scene has no valid pixel to compare on; give another one")
     pixels, equal, largest = 0, 0, 0.0

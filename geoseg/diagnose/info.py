@@ -86,7 +86,7 @@ class ModelFit:
 
 @dataclass(frozen=True, slots=True)
 class SceneDescription:
-    """What ``geoseg info`` tells."""
+    """What ``geoseg info`` finds."""
 
     name: str
     """What people call the scene."""
@@ -135,7 +135,7 @@ class SceneDescription:
     """What the licence of such features asks to say; an empty string where nothing."""
     components: tuple[float, ...]
     """Of more than 16 bands the share of their variance, 0 to 1, that each of the three
-    principal components tells which pictures show; nothing of fewer."""
+    principal components has, which pictures show; nothing of fewer."""
     warnings: tuple[str, ...]
     """What was put right or taken for granted, a sentence each."""
 
@@ -236,7 +236,7 @@ def _describe(
 
 
 def _needs(package: ModelPackage | None) -> Needs | None:
-    """Choose a model's bands, or all where it does not find them: that is told then."""
+    """Choose a model's bands, or all where it does not find them, with a warning."""
     if package is None:
         return None
     needed = bands_needed([package])
@@ -255,7 +255,7 @@ _Values = tuple[list[BandValues], float, tuple[float, ...]]
 
 
 def _values(scene: Scene, on_step: OnStep, *, exact: bool) -> _Values:
-    """See what bands hold; of many also what their principal components tell."""
+    """See what bands hold; of many also their principal components."""
     if exact and len(scene.bands) <= MANY:
         return (*_read_values(scene, on_step), ())
     picture = _picture(scene)

@@ -2,7 +2,7 @@
 
 Bounds, not averages: what stages leave behind is not given back to the machine at once,
 so that their shares are added up. A run on a map of the sampled kind takes between two
-thirds of what is told and all of it; `tests/run/test_memory.py` holds runs against it.
+thirds of the forecast and all of it; `tests/run/test_memory.py` holds runs against it.
 """
 
 from __future__ import annotations

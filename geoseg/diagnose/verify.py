@@ -2,7 +2,7 @@
 
 For a model with a finite receptive field, a window in one piece with that much around
 it is what the model says of an endless image, and tiles can be held against it. For
-one with a global field there is no such thing: then the comparison tells how much the
+one with a global field there is no such thing: then the comparison shows how much the
 answer depends on what a tile happens to show.
 """
 

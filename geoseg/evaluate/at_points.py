@@ -64,7 +64,7 @@ class Comparison:
     """What applies a function to every block."""
 
     def points(self, points: Points) -> tuple[Evaluation, tuple[str, ...]]:
-        """Compare at any points; what cannot be compared is told."""
+        """Compare at any points; what cannot be compared is a warning."""
         _refuse_unlabelled(points)
         ids = points.ids
         if self.area is not None:
@@ -178,7 +178,7 @@ def _refuse_others(
             f"{len(which):,} of {len(points.ids):,} points of {path} have no class "
             f"yet (id {', '.join(which[:_NAMED])}"
             f"{' ...' if len(which) > _NAMED else ''}); label them, or take them "
-            f"away where nobody can tell"
+            f"away where nobody can say"
         )
 
 

@@ -33,7 +33,7 @@ def of_boundaries(evaluation: Evaluation) -> Iterator[str]:
 
 
 def of_strata(unsampled: int) -> Iterator[str]:
-    """Say of how many pixels no sample can tell."""
+    """Say of how many pixels no sample speaks."""
     if unsampled:
         yield (
             f"{unsampled:,} pixels of the map lie in no stratum: no point could be "
@@ -66,6 +66,6 @@ def of_sample(
         points = estimates.sample[index].sum()
         yield (
             f"the sample is too small for the user's accuracy of "
-            f"{legend.classes[index].name}: {points} points tell it to within "
+            f"{legend.classes[index].name}: {points} points estimate it to within "
             f"{100 * users.low[index]:.0f} and {100 * users.high[index]:.0f} %"
         )

@@ -29,7 +29,7 @@ Z95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Figures and how sure they are; arrays of one shape, NaN where nothing is told."""
+    """Figures and how sure they are; arrays of one shape, NaN where none is known."""
 
     value: NDArray[np.float64]
     """What the sample says."""

@@ -1,7 +1,7 @@
 """What a drawn sample remembers: in which class of the map each point was drawn.
 
 It is kept in a file beside the points and not in their table, so that whoever labels
-them is not told the map's answer. With it, a sample of another map is noticed.
+them does not see the map's answer. With it, a sample of another map is noticed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def check_design(
         pairs = [(name, drawn.get(name)) for name in names]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise LabelsError(
-            f"{path} does not tell how {points} was drawn ({error}); bring it back, or "
+            f"{path} does not say how {points} was drawn ({error}); bring it back, or "
             f"take it away to trust that the points were drawn on this map"
         ) from error
     if strata != bool(other):

@@ -162,7 +162,7 @@ def draw(
         map_blocks: What applies a function to every block, such as `map`.
 
     Returns:
-        The pixels in an order that tells nothing of their class.
+        The pixels in an order that says nothing of their class.
 
     """
     slack = _SLACK

@@ -105,7 +105,7 @@ def zones_at(
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Tell in which zones the centres of pixels lie, shape ``(zone, pixel)``."""
+    """Find in which zones the centres of pixels lie, shape ``(zone, pixel)``."""
     shapes = _in_pixels(zones.shapes, transform)
     found = np.zeros((len(shapes), len(rows)), bool)
     centres = shapely.points(cols + 0.5, -(rows + 0.5))

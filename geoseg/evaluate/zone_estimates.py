@@ -1,7 +1,7 @@
 """What a sample of points says of zones: estimates with intervals, where it can.
 
 Points that were drawn at random within the map's classes are, within a zone, a random
-sample of each class's ground there, and how much ground that is the map tells. So the
+sample of each class's ground there, and the map says how much that is. So the
 estimators of `geoseg.evaluate.stratified` hold for a zone as for the whole map, with
 the classes' areas in the zone as sizes of the strata: estimation for domains of known
 size, Sarndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, chapter 10.
@@ -55,7 +55,7 @@ def estimate_zones(
         predicted: The map's class at each point.
         legend: The map's classes.
         found: What the map shows in the zones.
-        inside: Tells of pixels, by rows and columns, in which zones their centres lie:
+        inside: Finds for pixels, by rows and columns, in which zones their centres lie:
             shape ``(zone, point)``.
 
     """
@@ -71,8 +71,8 @@ def estimate_zones(
         note = _lacking(areas, counts.sum(axis=1), legend)
         notes.append(note)
         if not note:
-            told = stratified_estimates(counts, areas).area
-            figures[:, zone] = told.value, told.low, told.high
+            estimated = stratified_estimates(counts, areas).area
+            figures[:, zone] = estimated.value, estimated.low, estimated.high
     area, low, high = figures
     return ZoneEstimates(area, low, high, tuple(notes))
 

@@ -114,8 +114,8 @@ def write_table(
             table.to_parquet(whole, index=False)
         else:
             write_own_layer(whole, _wide(table, zones, crs), _LAYER, "MultiPolygon")
-        told = {"geoseg": signature(), "sha256": checksum(whole), **source}
-        text = json_text(told)
+        record = {"geoseg": signature(), "sha256": checksum(whole), **source}
+        text = json_text(record)
         sidecar(whole).write_text(f"{text}\n", encoding="utf-8")
 
 

@@ -73,10 +73,10 @@ def find_rgb(
         commons: Their common names, likewise.
 
     """
-    told = shared_names(names, commons)
-    if not {"red", "green", "blue"} <= set(told):
+    common = shared_names(names, commons)
+    if not {"red", "green", "blue"} <= set(common):
         return None
-    return told.index("red"), told.index("green"), told.index("blue")
+    return common.index("red"), common.index("green"), common.index("blue")
 
 
 def find_red_and_nir(
@@ -93,11 +93,11 @@ def find_red_and_nir(
         (1, 3)
 
     """
-    told = shared_names(names, commons)
-    near = next((name for name in ("nir", "nir08") if name in told), None)
-    if near is None or "red" not in told:
+    common = shared_names(names, commons)
+    near = next((name for name in ("nir", "nir08") if name in common), None)
+    if near is None or "red" not in common:
         return None
-    return told.index("red"), told.index(near)
+    return common.index("red"), common.index(near)
 
 
 def shared_names(names: Sequence[str], commons: Sequence[str]) -> list[str]:

@@ -64,21 +64,23 @@ def geobox_of(array: Labelled) -> GeoBox:
 
     """
     height, width = array.shape[-2:]
-    told = _grid_mapping(array)
-    wkt = next((told[key] for key in ("crs_wkt", GRID_MAPPING) if key in told), None)
+    mapping = _grid_mapping(array)
+    wkt = next(
+        (mapping[key] for key in ("crs_wkt", GRID_MAPPING) if key in mapping), None
+    )
     if wkt is None:
         raise GridError(
             "the array has no CRS; give it one, as with array.rio.write_crs(32633)"
         )
-    transform = _transform(array, told)
+    transform = _transform(array, mapping)
     return GeoBox(height, width, transform, CRS.from_wkt(str(wkt)))
 
 
-def _transform(array: Labelled, told: Mapping[str, Any]) -> Affine:
+def _transform(array: Labelled, mapping: Mapping[str, Any]) -> Affine:
     """Find the transform: a slice's coordinates move, and its GeoTransform does not."""
-    if "GeoTransform" not in told:
+    if "GeoTransform" not in mapping:
         return _regular(array)
-    whole = Affine.from_gdal(*map(float, str(told["GeoTransform"]).split()))
+    whole = Affine.from_gdal(*map(float, str(mapping["GeoTransform"]).split()))
     if not all(dim in array.coords for dim in array.dims[-2:]):
         return whole  # rotated, where no coordinate says which part it is
     y, x = (float(np.asarray(array.coords[dim])[0]) for dim in array.dims[-2:])
@@ -97,8 +99,8 @@ def _transform(array: Labelled, told: Mapping[str, Any]) -> Affine:
 
 def _grid_mapping(array: Labelled) -> Mapping[str, Any]:
     """Find the attributes of the coordinate that holds the CRS."""
-    told = {**array.attrs, **array.encoding}
-    name = told.get("grid_mapping", GRID_MAPPING)
+    described = {**array.attrs, **array.encoding}
+    name = described.get("grid_mapping", GRID_MAPPING)
     return array.coords[name].attrs if name in array.coords else {}
 
 

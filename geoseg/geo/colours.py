@@ -1,7 +1,7 @@
-"""Colours of classes that nobody gave any: by their names, else told apart by anybody.
+"""Colours of classes that nobody gave any: by their names, else distinct to anybody.
 
-Trees are green and water is blue on every map; what a name means is looked up in a few
-languages. Other classes get colours that people tell apart who see red and green alike:
+Trees are green and water is blue on every map; names are looked up in a few
+languages. Others get colours that are distinct to people who see red and green alike:
 those of Okabe and Ito, then Paul Tol's muted ones.
 """
 
@@ -65,7 +65,7 @@ _PALETTE = (
     *("#882255", "#aa4499"),
 )
 _APART = 75.0
-"""How far colours lie apart that are told apart at a glance: see `_distance`."""
+"""How far colours lie apart that are distinct at a glance: see `_distance`."""
 _SHADES = (0.3, -0.25, 0.5, -0.45, 0.15, -0.12, 0.65, -0.6)
 """How far classes of one cover go to white (or, below 0, to black) in turn."""
 _GOLDEN = 0.618034
@@ -94,7 +94,7 @@ def colours_for(names: Sequence[str], given: Iterable[str] = ()) -> list[str]:
             used.add(chosen[index])
     for index in range(len(names)):
         if index not in chosen:
-            chosen[index] = _told_apart(used, len(chosen))
+            chosen[index] = _distinct(used, len(chosen))
             used.add(chosen[index])
     return [chosen[index] for index in range(len(names))]
 
@@ -125,7 +125,7 @@ def _shade(colour: str, used: Collection[str]) -> str:
     return next(fresh, None) or _hue(len(used), used)
 
 
-def _told_apart(used: Collection[str], count: int) -> str:
+def _distinct(used: Collection[str], count: int) -> str:
     """Give the first colour of the palette that is far from all that are used."""
     for colour in _PALETTE:
         if all(_distance(colour, other) >= _APART for other in used):
@@ -134,7 +134,7 @@ def _told_apart(used: Collection[str], count: int) -> str:
 
 
 def _hue(turn: int, used: Collection[str]) -> str:
-    """Give a hue that is not used: for legends of more classes than eyes tell apart."""
+    """Give a hue that is not used: for legends of more classes than eyes can part."""
     while True:
         for value in (0.85, 0.6):
             parts = colorsys.hsv_to_rgb(turn * _GOLDEN % 1, 0.6, value)

@@ -21,7 +21,7 @@ EmbeddingName = Literal["alphaearth", "tessera"]
 _VERSION = re.compile(r"[vV]?(\d[\w.~-]*)")
 _RUN = re.compile(r"(.*?)(\d+)")
 MANY = 16
-"""From more bands than these on, lists of them are told in a few words."""
+"""From more bands than these on, lists of them are abbreviated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ _KINDS: dict[EmbeddingName, _Kind] = {
 
 
 def recognise(names: Sequence[str]) -> EmbeddingName | None:
-    """Tell whose features bands are by their names; None of any others."""
+    """Recognise whose features bands are by their names; None of any others."""
     for kind, known in _KINDS.items():
         if names and set(names) <= set(known.names):
             return kind
@@ -146,16 +146,16 @@ def listed(names: Sequence[str]) -> str:
     """
     if len(names) <= MANY:
         return ", ".join(names)
-    told: list[str] = []
+    runs: list[str] = []
     begin = 0
     for end in range(1, len(names) + 1):
         if end == len(names) or not _follows(names[end - 1], names[end]):
             run = names[begin:end]
-            told += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run  # noqa: PLR2004  # two are named
+            runs += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run  # noqa: PLR2004  # two are named
             begin = end
-    if len(told) > MANY:
-        told = [*told[: MANY - 1], f"and {len(told) - MANY + 1} more"]
-    return ", ".join(told)
+    if len(runs) > MANY:
+        runs = [*runs[: MANY - 1], f"and {len(runs) - MANY + 1} more"]
+    return ", ".join(runs)
 
 
 def _follows(one: str, other: str) -> bool:

@@ -175,7 +175,7 @@ class GeoBox:
         return self._between(rows[:2], cols[:2])
 
     def pad(self, cols: int, rows: int | None = None) -> GeoBox:
-        """Add pixels on each side: columns, and as many rows unless told."""
+        """Add pixels on each side: columns, and as many rows unless `rows` is given."""
         more = cols if rows is None else rows
         return self._between((-more, self.height + more), (-cols, self.width + cols))
 

@@ -29,7 +29,7 @@ _WGS84 = (6_378_137.0, 0.0066943799901413165)
 """Equatorial radius in metres and squared eccentricity."""
 _STEP_M = 10.0
 """How far one looks to each side of a point, about: short enough to be straight, and
-long enough to be told from rounding."""
+long enough to exceed rounding."""
 _CLOSE = 1e-6
 """By which share sizes between the nodes of a field may be off."""
 _FEWEST, _MOST = 3, 513
@@ -248,7 +248,7 @@ class GroundField:
 
 
 def _differ(coarse: NDArray[np.float64], fine: NDArray[np.float64]) -> float:
-    """How far fine nodes are from what coarse ones tell of their places, as a share."""
+    """How far fine nodes are from where coarse ones put them, as a share."""
     guess = np.empty_like(fine)
     guess[:, ::2, ::2] = coarse
     guess[:, ::2, 1::2] = (coarse[:, :, 1:] + coarse[:, :, :-1]) / 2

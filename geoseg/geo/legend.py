@@ -37,7 +37,7 @@ class LandClass:
     """The colour on maps, ``#rrggbb``."""
 
     value: int | None = None
-    """What a raster of another tool calls it, where that is told."""
+    """What a raster of another tool calls it, where its file has a name."""
 
     def __post_init__(self) -> None:
         """Refuse what a uint8 raster or a colour table cannot hold."""

@@ -249,16 +249,16 @@ def check_scaled(read: Iterable[tuple[Scene, Sequence[int]]]) -> None:
         SceneError: There are both; the message names one of each.
 
     """
-    told: dict[bool, tuple[str, str]] = {}
+    examples: dict[bool, tuple[str, str]] = {}
     for scene, bands in read:
         for member, index in product(scene.members, bands):
             band = member.band(index)
             is_plain = (band.scale, band.offset) == (1.0, 0.0)
-            told.setdefault(
+            examples.setdefault(
                 is_plain, (member.name, scene.bands[index] or f"{index + 1}")
             )
-    if len(told) > 1:
-        scaled, plain = told[False], told[True]
+    if len(examples) > 1:
+        scaled, plain = examples[False], examples[True]
         raise SceneError(
             f"{scaled[0]} declares scale or offset for its band {scaled[1]}, and "
             f"{plain[0]} none for its band {plain[1]}, so that their numbers cannot be "

@@ -55,15 +55,15 @@ def as_in(kind: Any, name: str, **more: Any) -> Any:  # noqa: ANN401  # as field
 
     """
     each = next(one for one in fields(kind) if one.name == name)
-    told = replace(each.metadata[_KEY], heading=kind.HEADING)
+    about_it = replace(each.metadata[_KEY], heading=kind.HEADING)
     default = more.pop("default", each.default)
-    return _declared(default, replace(told, **more))
+    return _declared(default, replace(about_it, **more))
 
 
-def _declared(default: Any, told: About) -> Any:  # noqa: ANN401  # as field() does
+def _declared(default: Any, about_it: About) -> Any:  # noqa: ANN401  # as field() does
     if isinstance(default, dict):
-        return field(default_factory=default.copy, metadata={_KEY: told})
-    return field(default=default, metadata={_KEY: told})
+        return field(default_factory=default.copy, metadata={_KEY: about_it})
+    return field(default=default, metadata={_KEY: about_it})
 
 
 def default_of(each: Field[Any]) -> Any:  # noqa: ANN401  # any default
@@ -73,5 +73,5 @@ def default_of(each: Field[Any]) -> Any:  # noqa: ANN401  # any default
 
 def about(each: Field[Any]) -> About | None:
     """Say what is known of an option; None of a field that is none by itself."""
-    told: About | None = each.metadata.get(_KEY)
-    return told
+    found: About | None = each.metadata.get(_KEY)
+    return found

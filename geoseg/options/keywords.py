@@ -20,7 +20,7 @@ class InfoKeywords:
     HEADING: ClassVar[str] = "Where"
 
     model: str | None = option(
-        None, "Tell whether this model fits, and how.", holds="model"
+        None, "Say whether this model fits, and how.", holds="model"
     )
     aoi: str | None = option(
         None, "Draw this area into the picture.", metavar="AREA", holds="place"

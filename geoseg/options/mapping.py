@@ -251,7 +251,7 @@ class SegmentOptions(
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     """How polygons are drawn."""
     defaults_file: str | None = None
-    """The file beside the data that flags were taken from, for the report to tell."""
+    """The file beside the data that flags were taken from, for the report to name."""
 
     @classmethod
     def of(cls, *parts: object, **more: Any) -> SegmentOptions:  # noqa: ANN401  # any field's

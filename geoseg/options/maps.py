@@ -1,4 +1,4 @@
-"""What a user may ask of class maps: how they are compared, sampled and told apart."""
+"""What a user may ask of class maps: how they are compared and sampled."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _choose_precision(device: str) -> tuple[str, str]:
 
 
 @contextmanager
-def memory_told(compute: Compute) -> Iterator[None]:
+def explaining_memory(compute: Compute) -> Iterator[None]:
     """Say it in a sentence where the device runs out of memory.
 
     Raises:

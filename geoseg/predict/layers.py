@@ -66,23 +66,26 @@ class Layers:
         Args:
             scores: Complete scores, int32, shape ``(class, y, x)``, on any device.
                 Where there are twice as many planes as classes, the first half
-                decides the class, and all that is told of it is of the other.
+                decides the class, and all that is written of it is of the other.
             mask: True where a class is wanted, shape ``(y, x)``; 255 elsewhere.
 
         Returns:
             Shape ``(band, y, x)``; see `bands`.
 
         """
-        told, refined = scores[-len(self.class_ids) :], scores[: -len(self.class_ids)]
-        decided = decide(refined, told) if len(refined) else decide(told)
+        calibrated, refined = (
+            scores[-len(self.class_ids) :],
+            scores[: -len(self.class_ids)],
+        )
+        decided = decide(refined, calibrated) if len(refined) else decide(calibrated)
         channel, percent = (plane.cpu().numpy() for plane in decided)
         classes = np.array(self.class_ids, np.uint8)[channel]
         classes[percent < self.min_confidence] = UNKNOWN
         planes = [classes[None], percent[None]]
         if self.entropy:
-            planes.append(entropy(told).cpu().numpy()[None])
+            planes.append(entropy(calibrated).cpu().numpy()[None])
         if self.probabilities:
-            planes.append(probabilities(told).cpu().numpy())
+            planes.append(probabilities(calibrated).cpu().numpy())
         return np.where(mask, np.concatenate(planes), np.uint8(NODATA))
 
 

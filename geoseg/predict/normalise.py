@@ -78,7 +78,7 @@ def estimated(
 ) -> tuple[BandStatistics, ...]:
     """Measure a scene by a few of its windows, unless it was measured before.
 
-    As close as a forecast needs; a scene whose windows tell nothing is measured whole.
+    As close as a forecast needs; a scene whose windows say nothing is measured whole.
     """
     known = find_kept(scene, bands, percentiles)
     if known is not None:
@@ -105,16 +105,16 @@ def warn_of_reading(
     size = bytes_to_measure(predictor, scene) if share < _SMALL else 0
     if not size:
         return ()
-    told = (
+    note = (
         f"{_asking(predictor)} is normalised by statistics of the whole scene: up to "
         f"{size:,} bytes of {scene.place} are read for them first, once, though the "
         f"area is {share:.1%} of it"
     )
-    return (told,)
+    return (note,)
 
 
 def statistics_record(model: LoadedModel) -> dict[str, dict[str, dict[str, float]]]:
-    """Tell for each band of a model what the scene said; nothing where it did not."""
+    """Give each band of a model what the scene said; nothing where it did not."""
     if not model.measured:
         return {}
     bands = {

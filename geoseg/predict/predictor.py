@@ -11,7 +11,7 @@ from torch import Tensor
 from geoseg.errors import ModelError
 from geoseg.models.networks.crf import fully_connected_crf
 from geoseg.models.package.package import load_package
-from geoseg.predict.compute import Compute, memory_told
+from geoseg.predict.compute import Compute, explaining_memory
 from geoseg.predict.loaded_model import LoadedModel, load_model
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TilePredictor:
     """How the mean is refined by what the first model sees; None for not at all.
 
     What a CRF has refined decides the class, but is far too sure of it: messages add up
-    as if each were evidence of its own. So the mean is told with it, of which
+    as if each were evidence of its own. So the mean is kept with it, of which
     confidences are made.
     """
 
@@ -140,7 +140,7 @@ class TilePredictor:
             DeviceError: The device ran out of memory.
 
         """
-        with memory_told(self.compute):
+        with explaining_memory(self.compute):
             return self._predict(pixels, valid)
 
     def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:

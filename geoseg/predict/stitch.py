@@ -177,12 +177,12 @@ def class_probabilities(logits: Tensor) -> Tensor:
     return result
 
 
-def decide(scores: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def decide(scores: Tensor, calibrated: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Choose each pixel's class: the greatest score, the lowest channel on a tie.
 
     Args:
         scores: Complete scores, int32, shape ``(class, y, x)``.
-        told: Other scores of the same shape, of which the winner's is told.
+        calibrated: Other scores of the same shape, of which the winner's is given.
 
     Returns:
         The winning channel and its score in percent of certainty, rounded half
@@ -201,9 +201,9 @@ def decide(scores: Tensor, told: Tensor | None = None) -> tuple[Tensor, Tensor]:
         for plane in part[:-1]:
             later &= plane != best
             channel[strip] += later
-        if told is not None:
+        if calibrated is not None:
             chosen = channel[strip].to(torch.int64)[None]
-            best = told[:, strip].gather(0, chosen)[0]
+            best = calibrated[:, strip].gather(0, chosen)[0]
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
         percent[strip] = hundredfold.bitwise_right_shift_(_SCORE_BITS)
     return channel, percent

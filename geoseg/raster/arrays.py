@@ -188,8 +188,8 @@ def _legend(attrs: Mapping[Any, Any], ids: NDArray[np.uint8]) -> Legend:
             f"the array's flags are {len(values)} values and {len(names)} meanings; "
             f"give as many of each"
         )
-    told = sorted(zip(values, names, colours, strict=True))
-    return Legend(tuple(LandClass(int(i), str(n), str(c)) for i, n, c in told))
+    entries = sorted(zip(values, names, colours, strict=True))
+    return Legend(tuple(LandClass(int(i), str(n), str(c)) for i, n, c in entries))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Names and colours that other tools gave to the values of a class raster.
 
-rasterio tells neither categories nor attribute tables, but a VRT of the raster holds
+rasterio reads neither categories nor attribute tables, but a VRT of the raster holds
 both, and the palette, wherever the format keeps them.
 """
 
@@ -32,7 +32,7 @@ _MOST = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Naming:
     """What a raster says of its values."""
 
     names: Mapping[int, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Told:
         return Legend(tuple(replace(each, value=value) for each, value in known))
 
 
-def told_by(dataset: DatasetReader, band: int) -> Told:
+def naming_of(dataset: DatasetReader, band: int) -> Naming:
     """Read what a raster says of the values of a band.
 
     The attribute table goes before category names and palette.
@@ -60,14 +60,14 @@ def told_by(dataset: DatasetReader, band: int) -> Told:
         root = ET.fromstring(memory.read())  # noqa: S314  # GDAL wrote it just now
     found = root.find(f"VRTRasterBand[@band='{band}']")
     if found is None:
-        return Told()
+        return Naming()
     names = _categories(found)
     colours = _palette(found)
     table = found.find("GDALRasterAttributeTable")
     if table is not None:
         named, coloured = _attributes(table)
         names, colours = {**names, **named}, {**colours, **coloured}
-    return Told({v: name for v, name in names.items() if name}, colours)
+    return Naming({v: name for v, name in names.items() if name}, colours)
 
 
 def _categories(band: ET.Element) -> dict[int, str]:
@@ -140,12 +140,12 @@ def _clean(text: str | None) -> str:
 
 
 def _unlike(names: Iterable[str]) -> list[str]:
-    """Tell apart classes that are called the same, by a number."""
+    """Make names unique: classes of one name get a number each."""
     unlike: dict[str, None] = {}
     for name in names:
-        told, number = name, 1
-        while told in unlike:
+        unique, number = name, 1
+        while unique in unlike:
             number += 1
-            told = f"{name} ({number})"
-        unlike[told] = None
+            unique = f"{name} ({number})"
+        unlike[unique] = None
     return list(unlike)

@@ -16,7 +16,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_from_json
 from geoseg.raster.measured import Extent, Extents, squares
-from geoseg.raster.names import Told, told_by
+from geoseg.raster.names import Naming, naming_of
 from geoseg.raster.rasterio_windows import check_inside
 from geoseg.raster.relabelling import Relabelling, named_by, open_legend
 from geoseg.raster.values import Values, list_values
@@ -245,17 +245,17 @@ class ClassMap:
             return self.relabelling.legend
         with opened_once(self.raster.place, [self.raster.driver]) as dataset:
             text = dataset.tags().get(LEGEND_TAG)
-            told = None if text else told_by(dataset, self.raster.indexes[0])
-        if told is None:
+            naming = None if text else naming_of(dataset, self.raster.indexes[0])
+        if naming is None:
             own = _own_legend(self.raster.name, text)
             if self.values is None or set(self.values.found) <= set(own.ids):
                 return own
-            told = Told({c.id: c.name for c in own}, {c.id: c.colour for c in own})
+            naming = Naming({c.id: c.name for c in own}, {c.id: c.colour for c in own})
         values = self.values or Values(tuple(v for v in self.counts() if v != NODATA))
         if self.is_coloured:
             colours = {value: f"#{value:06x}" for value in values.found}
-            told = Told(colours, colours)
-        return told.legend(values.found, values.ids)
+            naming = Naming(colours, colours)
+        return naming.legend(values.found, values.ids)
 
 
 def _own_legend(name: str, text: str) -> Legend:

@@ -96,7 +96,7 @@ class Relabelling:
             for each in self.legend
         ]
 
-    def told(self) -> Iterator[str]:
+    def losses(self) -> Iterator[str]:
         """Say what has no counterpart, on either side."""
         if self.lost:
             yield (

@@ -93,7 +93,7 @@ class Layer(Protocol):
 
     @property
     def on_square(self) -> OnSquare:
-        """What is told of the pixels that were written."""
+        """Checksums and counts of the pixels that were written."""
 
     def finish(self, raster: Path, target: Path, tags: Mapping[str, str]) -> None:
         """Make the product of a temporary raster that holds its pixels."""
@@ -197,7 +197,7 @@ class ImageLayer:
     overviews: str = "average"
     """How overviews are made, in GDAL's words."""
     on_square: OnSquare = _ignore
-    """What is told of the pixels that were written."""
+    """Checksums and counts of the pixels that were written."""
 
     @property
     def count(self) -> int:

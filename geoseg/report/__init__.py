@@ -7,6 +7,6 @@
 * `footprints` draws where members, an area and tiles lie
 * `html` is the shell of pages for a browser; `map_page` is that of a map and
   `change_page` of what changed between two, `training_page` of a training, with its
-  `pyramid` of tiles, the least sure `places`, and what `plane_told` knows of its plane
+  `pyramid` of tiles, the least sure `places`, and its plane's `plane_summary`
 * `view` serves a page to this machine, its map at full resolution
 """

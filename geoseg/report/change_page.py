@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.report.html import asset, render
-from geoseg.report.map_page import legend_told, told_detail, write_within
-from geoseg.report.plane_told import tell_plane
+from geoseg.report.map_page import detail_sentence, legend_json, write_within
+from geoseg.report.plane_summary import describe_plane
 from geoseg.report.report import area_text
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_change_page(path: Path, page: ChangePage, megabytes: float) -> None:
 
 
 def _render(page: ChangePage, pyramid: Pyramid) -> str:
-    plane, rows = tell_plane(page.planes.geobox), _rows(page)
+    plane, rows = describe_plane(page.planes.geobox), _rows(page)
     transitions = _transitions(page)
     shown, rest = transitions[:_MOST], transitions[_MOST:]
     return render(
@@ -64,7 +64,7 @@ def _render(page: ChangePage, pyramid: Pyramid) -> str:
         data={
             "kind": "change",
             "plane": plane,
-            "legend": legend_told(page.legend),
+            "legend": legend_json(page.legend),
             "places": [],
             **pyramid.as_json(),
         },
@@ -77,7 +77,7 @@ def _render(page: ChangePage, pyramid: Pyramid) -> str:
         more=f"and {len(rest)} more, in change.csv" if rest else "",
         unit="Hectares.",
         note=f"{page.note[:1].upper()}{page.note[1:]}.",
-        detail=told_detail(pyramid),
+        detail=detail_sentence(pyramid),
         facts=page.facts,
         warnings=page.warnings,
         licences=asset("viewer.LICENSE.txt"),

@@ -23,7 +23,7 @@ class Components:
     directions: NDArray[np.float64]
     """A row a component, shape ``(3, band)``."""
     shares: tuple[float, ...]
-    """The share of the variance that each component tells, 0 to 1."""
+    """The share of the variance that each component explains, 0 to 1."""
 
     @classmethod
     def of(cls, picture: np.ma.MaskedArray) -> Components:
@@ -78,7 +78,7 @@ def principal_components(
 
     Returns:
         Three components, shape ``(3, y, x)``, and the share of the variance that each
-        of them tells, 0 to 1.
+        of them explains, 0 to 1.
 
     """
     components = Components.of(picture)

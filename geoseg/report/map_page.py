@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from geoseg.geo.windows import Window
 from geoseg.report.html import asset, render
 from geoseg.report.places import Place, doubtful_places
-from geoseg.report.plane_told import tell_plane
+from geoseg.report.plane_summary import describe_plane
 from geoseg.report.pyramid import Pyramid, build_pyramid, levels_of
 from geoseg.report.report import area_text
 from geoseg.storage.staging import atomic_file
@@ -124,14 +124,14 @@ def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
     marks: list[Json] = [
         {"col": each.col, "row": each.row, "side": each.side} for each in places
     ]
-    plane = tell_plane(page.planes.geobox)
+    plane = describe_plane(page.planes.geobox)
     return render(
         "map.html",
         scripts=["viewer.js"],
         data={
             "kind": "map",
             "plane": plane,
-            "legend": legend_told(page.legend),
+            "legend": legend_json(page.legend),
             "places": marks,
             **pyramid.as_json(),
         },
@@ -144,15 +144,15 @@ def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
         row_count=sum(each.pixels > 0 for each in page.areas),
         places=places,
         note=_note(page),
-        detail=told_detail(pyramid),
+        detail=detail_sentence(pyramid),
         facts=page.facts,
         warnings=page.warnings,
         licences=asset("viewer.LICENSE.txt"),
     )
 
 
-def legend_told(legend: Legend) -> list[Json]:
-    """Tell the page's script of a legend."""
+def legend_json(legend: Legend) -> list[Json]:
+    """Write a legend for the page's script."""
     return [
         {"id": each.id, "name": each.name, "colour": each.colour} for each in legend
     ]
@@ -171,7 +171,7 @@ def _rows(page: MapPage) -> list[dict[str, object]]:
 def _row(
     area: ClassArea, interval: Interval | None, most: float, scale: float
 ) -> dict[str, object]:
-    told: dict[str, object] = {
+    data: dict[str, object] = {
         "id": area.id,
         "name": area.name,
         "colour": area.colour,
@@ -184,12 +184,12 @@ def _row(
     }
     if interval is not None:
         low, high = (area_text(x, most) for x in (interval.low, interval.high))
-        told |= {
+        data |= {
             "interval": f"{area_text(interval.estimate, most)}, {low} to {high}",
             "low": f"{interval.low * scale:.2f}",
             "span": f"{(interval.high - interval.low) * scale:.2f}",
         }
-    return told
+    return data
 
 
 def _note(page: MapPage) -> str:
@@ -204,7 +204,7 @@ def _note(page: MapPage) -> str:
     )
 
 
-def told_detail(pyramid: Pyramid) -> str:
+def detail_sentence(pyramid: Pyramid) -> str:
     """Say how fine a page's tiles are."""
     found = len(pyramid.tiles["map"])
     factor = pyramid.levels[max(found, 1) - 1].factor

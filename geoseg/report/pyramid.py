@@ -73,7 +73,7 @@ class Level:
         return product(range(-(-self.height // SIDE)), range(-(-self.width // SIDE)))
 
     def has(self, row: int, col: int) -> bool:
-        """Tell whether it has such a tile."""
+        """Whether it has such a tile."""
         return row * SIDE < self.height and col * SIDE < self.width
 
     def window(self, row: int, col: int) -> Window:

@@ -93,7 +93,7 @@ class RasterBands:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapItem:
-    """All that the item of a map tells."""
+    """All that the item of a map says."""
 
     title: str
     """What the map is called."""
@@ -129,7 +129,7 @@ def item_of(path: Path, item: MapItem) -> dict[str, Any]:
 
     Args:
         path: Where it will be; products are named from there.
-        item: What it tells.
+        item: What it says.
 
     """
     return {
@@ -213,18 +213,18 @@ def _asset(path: Path, name: str, file: Path, item: MapItem) -> dict[str, Any]:
     """Describe a product: what it is, its checksum, and what its values mean."""
     kind, roles = _KINDS[file.suffix]
     href = os.path.relpath(file, path.parent).replace(os.sep, "/")
-    told: dict[str, Any] = {
+    asset: dict[str, Any] = {
         "href": href if href.startswith(".") else f"./{href}",
         "type": kind,
         "title": name,
         "roles": list(roles),
     }
     if file.name in item.checksums:
-        told["file:checksum"] = f"{_SHA256}{item.checksums[file.name]}"
-        told["file:size"] = file.stat().st_size
+        asset["file:checksum"] = f"{_SHA256}{item.checksums[file.name]}"
+        asset["file:size"] = file.stat().st_size
     if name in item.rasters:
-        told |= _raster(item.rasters[name])
-    return told
+        asset |= _raster(item.rasters[name])
+    return asset
 
 
 def _raster(raster: RasterBands) -> dict[str, Any]:

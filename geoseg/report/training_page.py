@@ -70,7 +70,7 @@ def write_training_page(path: Path, page: TrainingPage) -> None:
 
 
 def _classes(page: TrainingPage) -> list[dict[str, object]]:
-    """Tell each class's figures, and what its pixels were taken for."""
+    """List each class's figures, and what its pixels were taken for."""
     rows: list[dict[str, object]] = []
     for place, each in enumerate(page.legend):
         counts = page.confusion[place].tolist()

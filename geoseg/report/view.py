@@ -42,7 +42,7 @@ def view(
     Args:
         folder: What `geoseg.segment` or `geoseg.change` left.
         port: Where it is served, on 127.0.0.1 alone; another one where it is taken.
-        on_step: Told the address, and whether the port was taken.
+        on_step: Called with the address, and whether the port was taken.
 
     Raises:
         InputError: The folder has no page.
@@ -50,8 +50,8 @@ def view(
     """
     with PageServer(folder, port) as server:
         if server.port != port:
-            told = f"port {port} is taken, so another one is used"
-            on_step(Step("view", warnings=(told,)))
+            warning = f"port {port} is taken, so another one is used"
+            on_step(Step("view", warnings=(warning,)))
         on_step(Step("view", note=f"{server.url} shows {folder}; Ctrl-C ends it"))
         try:
             server.serve()
@@ -118,7 +118,7 @@ class _Site:
     root: str
     """The secret part of the address, with slashes about it."""
     page: bytes
-    """The page, told that there is a server."""
+    """The page, which knows that there is a server."""
     planes: ClassPlanes | None
     """The map of which tiles are cut; None where there is none beside the page."""
 

@@ -25,7 +25,7 @@ from geoseg.evaluate.zone_table import (
     write_table,
 )
 from geoseg.geo.ground import HECTARE_M2
-from geoseg.overlay.aoi import Area, Zones, read_zones, told
+from geoseg.overlay.aoi import Area, Zones, described, read_zones
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
@@ -139,7 +139,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
             estimates = _estimates(Path(reference), source, where, found)
         result = ZoneAreas(
             class_map=named(class_map),
-            zones=None if zones is None else told(zones),
+            zones=None if zones is None else described(zones),
             rows=tuple(_rows(where, legend, found, estimates)),
             output=None if target is None else str(target),
             warnings=(*source.warnings, *where.warnings, *warnings),
@@ -182,7 +182,9 @@ def _zones(zones: Area | None, by: str | None, source: ClassMap) -> Zones:
         )
         return Zones((WHOLE,), np.array([shape], object), ())
     if by is None:
-        raise AoiError(f"zones need names: say which field of {told(zones)} has them")
+        raise AoiError(
+            f"zones need names: say which field of {described(zones)} has them"
+        )
     return read_zones(zones, by, source.geobox)
 
 

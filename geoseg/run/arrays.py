@@ -176,9 +176,9 @@ def _band_names(image: xr.DataArray) -> list[str]:
     if image.ndim < _AXES:
         return [str(image.name or "")]
     first = image.dims[0]
-    told = image.attrs.get("long_name")
-    if isinstance(told, tuple | list) and len(told) == image.shape[0]:
-        return [str(each) for each in told]
+    names = image.attrs.get("long_name")
+    if isinstance(names, tuple | list) and len(names) == image.shape[0]:
+        return [str(each) for each in names]
     values = image.coords[first].to_numpy() if first in image.coords else []
     named = [each for each in values if isinstance(each, str)]
     return named if len(named) == image.shape[0] else []

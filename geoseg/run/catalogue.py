@@ -70,7 +70,7 @@ def _rasters(config: RunConfig) -> dict[str, RasterBands]:
 
 
 def _inputs(config: RunConfig) -> Iterator[tuple[str, bool]]:
-    """Name what the scene was opened from, and tell which are documents of items."""
+    """Name what the scene was opened from, and say which are documents of items."""
     given = config.scene.inputs or [each.place for each in config.scene.rasters]
     for place in map(str, given):
         if not is_temporary(place):

@@ -78,8 +78,8 @@ class Change:
 
     def to_json(self) -> str:
         """Write it as JSON."""
-        told = {"geoseg": version("geoseg"), "command": "change", **asdict(self)}
-        return json.dumps(told, indent=2, ensure_ascii=False)
+        identity = {"geoseg": version("geoseg"), "command": "change", **asdict(self)}
+        return json.dumps(identity, indent=2, ensure_ascii=False)
 
 
 def change(
@@ -233,7 +233,7 @@ def _page(
     counted: Counted,
     warnings: Sequence[str],
 ) -> ChangePage:
-    """Say what a page shows of two maps, which are told without all their folders."""
+    """Say what a page shows of two maps, which are named without all their folders."""
 
     def both(window: Window) -> NDArray[np.uint8]:
         was, now, doubtful = pair.read(window)
@@ -277,7 +277,7 @@ def _write_matrix(path: Path, legend: Legend, counted: Counted) -> None:
 def _draw(
     workshop: Path, legend: Legend, options: ChangeOptions, on_step: OnStep
 ) -> set[str]:
-    """Draw polygons of changed ground, if there is some, and tell the products."""
+    """Draw polygons of changed ground, if there is some, and name the products."""
     changed = [each.name for each in legend if each.id != UNCHANGED.id]
     if not changed or not options.formats:
         return set()

@@ -25,7 +25,7 @@ def check_products(
 ) -> None:
     """Refuse a run whose products would replace an input, or a file of somebody's.
 
-    Inputs are told by what they are, by whatever name or link. Nothing of them is read.
+    Inputs are known whatever the name or link. Nothing of them is read.
 
     Raises:
         OutputError: Something would be lost.

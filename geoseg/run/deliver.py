@@ -14,7 +14,7 @@ from geoseg.errors import json_text
 from geoseg.geo.band_names import find_rgb
 from geoseg.geo.embeddings import MANY
 from geoseg.geo.legend import NODATA
-from geoseg.overlay.aoi import told as told_area
+from geoseg.overlay.aoi import described
 from geoseg.predict.layers import SHARE_ONE
 from geoseg.predict.normalise import statistics_record
 from geoseg.progress import OnStep, Step
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from geoseg.scene import Scene
 
 
-def deliver(  # all that a report tells of
+def deliver(  # all that a report says
     config: RunConfig,
     journal: Journal,
     client: Client,
@@ -110,8 +110,8 @@ def deliver(  # all that a report tells of
         if made.options.report_size:
             with clock("page"):
                 on_step(Step("page"))
-                told = _told_of_map(config, counts, found, outside)
-                write_page(made, image, found.areas, told)
+                summary = _map_record(config, counts, found, outside)
+                write_page(made, image, found.areas, summary)
         config.scene.check_unchanged(config.aoi.window)
         write_map_item(made)
         report = _report(config, made, found, counts, clock.seconds, outside)
@@ -275,7 +275,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         confidence=ClassMap.measures(config.products["confidence"]),
         drawing=Drawing.of(config.options.polygons, legend),
         map_blocks=map_on(client, patience),
-        warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
+        warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
     )
     if config.options.clip:
         frame = clip(frame, config.aoi.geometry)
@@ -322,8 +322,8 @@ def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, ...]:
     return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
 
-def features_told(made: Embedding | None) -> dict[str, str]:
-    """Tell whose learned features a scene is, and what their licence asks to say."""
+def embedding_record(made: Embedding | None) -> dict[str, str]:
+    """Name whose learned features a scene is, and what their licence asks to say."""
     if made is None:
         return {}
     said = {"attribution": made.attribution} if made.attribution else {}
@@ -366,7 +366,7 @@ def _report(
             "width": config.scene.geobox.width,
             "height": config.scene.geobox.height,
             "bands": list(config.scene.bands),
-            **features_told(config.scene.embedding),
+            **embedding_record(config.scene.embedding),
         },
         aoi=_area(config),
         models=[
@@ -392,15 +392,15 @@ def _report(
         products={
             name: config.output.place(path) for name, path in config.products.items()
         },
-        versions={name: version(name) for name in _TOLD},
-        mask=_mask_told(config),
+        versions={name: version(name) for name in _VERSIONS_OF},
+        mask=_mask_record(config),
         identity=dict(config.plan.identity),
         checksums=checksums(made.output.folder),
         confidence=mean_confidence(areas),
         outside=outside,
         defaults_file=config.options.defaults_file,
         warnings=[
-            *_told_of_map(config, counts, found, outside),
+            *_map_record(config, counts, found, outside),
             *counts.lost,
             *(
                 f"{name} is of an earlier run, and stays because somebody has changed "
@@ -411,7 +411,7 @@ def _report(
     )
 
 
-def _told_of_map(
+def _map_record(
     config: RunConfig, counts: Progress, found: _Measured, outside: float | None
 ) -> list[str]:
     """Say what a reader of the map should know, a sentence each."""
@@ -424,7 +424,7 @@ def _told_of_map(
     ]
 
 
-def _mask_told(config: RunConfig) -> dict[str, Any] | None:
+def _mask_record(config: RunConfig) -> dict[str, Any] | None:
     if config.masking is None or config.mask_run is None:
         return None
     package, found = (
@@ -448,7 +448,7 @@ def _area(config: RunConfig) -> dict[str, str] | None:
     if config.aoi_given is None:
         return None
     feature = {} if config.feature is None else {"feature": config.feature}
-    return {"given": told_area(config.aoi_given), **feature}
+    return {"given": described(config.aoi_given), **feature}
 
 
 def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:
@@ -456,5 +456,5 @@ def _emptiness(found: Mapping[int, Extent]) -> Iterator[str]:
         yield "the map has no class anywhere: the area holds no valid pixel"
 
 
-_TOLD = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")
+_VERSIONS_OF = ("torch", "rasterio", "dask", "numpy", "shapely", "geopandas")
 """The libraries whose versions a report names."""

@@ -85,7 +85,7 @@ class Progress:
     def as_step(
         self, stage: str, done: int, total: int, warnings: Sequence[str] = ()
     ) -> Step:
-        """Tell it as a step of a job, whose work is counted in what the job makes."""
+        """Report it as a step of a job, whose work is counted in what the job makes."""
         return Step(
             stage,
             done=done,
@@ -331,19 +331,19 @@ class _Census:
 
     def __init__(self, workers: Workforce) -> None:
         self._workers, self._there = workers, set(workers.members)
-        self._looked, self._told = monotonic(), list[str]()
+        self._looked, self._warned = monotonic(), list[str]()
 
     def lost(self) -> tuple[str, ...]:
         """Say which workers went away since the beginning, a sentence each."""
         if monotonic() - self._looked >= _LOOK_S:
             now = set(self._workers.members)
-            self._told += [
+            self._warned += [
                 f"worker {each} was lost{self._why(each)}; what it was about is done "
                 f"again by the others"
                 for each in sorted(self._there - now)
             ]
             self._there, self._looked = now, monotonic()
-        return tuple(self._told)
+        return tuple(self._warned)
 
     def _why(self, worker: str) -> str:
         fate = self._workers.fate(worker)

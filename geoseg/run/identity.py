@@ -49,9 +49,9 @@ def identify_models(predictor: TilePredictor) -> dict[str, str]:
 
 
 def _temperatures(packages: Sequence[ModelPackage]) -> dict[str, str]:
-    """Tell what scores are divided by; nothing where they are as they are."""
-    told = [f"{each.temperature:g}" for each in packages]
-    return {"temperature": ", ".join(told)} if set(told) != {"1"} else {}
+    """Give what scores are divided by; nothing where they are as they are."""
+    listed = [f"{each.temperature:g}" for each in packages]
+    return {"temperature": ", ".join(listed)} if set(listed) != {"1"} else {}
 
 
 def identify_statistics(predictor: TilePredictor) -> dict[str, str]:
@@ -96,6 +96,6 @@ def identify_mask(
     if masking is None or mask_run is None:
         return {}
     package = mask_run.package
-    told = f"{package.name} {package.fingerprint} {masking.values}"
+    mask = f"{package.name} {package.fingerprint} {masking.values}"
     temperature = mask_run.predictor.models[0].package.temperature
-    return {"mask": told if temperature == 1 else f"{told}, {temperature:g}"}
+    return {"mask": mask if temperature == 1 else f"{mask}, {temperature:g}"}

@@ -47,7 +47,7 @@ class Model:
         self._model = model
 
     def __repr__(self) -> str:
-        """Say which it is, what it needs and what it tells apart."""
+        """Say which it is, what it needs and which classes it has."""
         bands, classes = ", ".join(self.bands), ", ".join(self.classes)
         return f"Model({self.package.name!r}, bands: {bands}, classes: {classes})"
 

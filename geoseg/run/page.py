@@ -82,8 +82,8 @@ def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
         yield "Mask", f"{made.mask_run.package.name} {made.mask_run.package.version}"
     yield "Settings", ", ".join(_settings(made))
     yield "Computed", f"{compute.device}, {compute.precision}"
-    told = ("geoseg", "torch", "rasterio", "numpy")
-    yield "Software", ", ".join(f"{name} {version(name)}" for name in told)
+    packages = ("geoseg", "torch", "rasterio", "numpy")
+    yield "Software", ", ".join(f"{name} {version(name)}" for name in packages)
 
 
 def _model_facts(package: ModelPackage) -> Iterator[tuple[str, str]]:
@@ -93,8 +93,8 @@ def _model_facts(package: ModelPackage) -> Iterator[tuple[str, str]]:
     if package.trained_on:
         yield "Trained on", package.trained_on
     if package.metrics:
-        told = (f"{name} {value:.3g}" for name, value in package.metrics)
-        yield "Measured", ", ".join(told)
+        measured = (f"{name} {value:.3g}" for name, value in package.metrics)
+        yield "Measured", ", ".join(measured)
     yield "Licence", package.license
     if package.attribution:
         yield "Credit", package.attribution

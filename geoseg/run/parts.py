@@ -108,7 +108,7 @@ def read_parts(
 
     Yields:
         A part's window, in scene pixels, and its values, shape ``(band, y, x)``: which
-        bands are which, `geoseg.predict.layers.Layers.bands` tells. In the order in
+        bands are which, see `geoseg.predict.layers.Layers.bands`. In the order in
         which they were finished; parts do not overlap.
 
     """

@@ -59,8 +59,8 @@ class Relabelled:
 
     def to_json(self) -> str:
         """Write it as JSON."""
-        told = {"geoseg": version("geoseg"), "command": "relabel", **asdict(self)}
-        return json.dumps(told, indent=2, ensure_ascii=False)
+        identity = {"geoseg": version("geoseg"), "command": "relabel", **asdict(self)}
+        return json.dumps(identity, indent=2, ensure_ascii=False)
 
 
 def relabel(  # noqa: PLR0913  # a map, a legend, and how
@@ -117,7 +117,7 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
     with ExitStack() as locks:
         for path in (output, *vectors[1:]):
             locks.enter_context(locked_file(path))
-        on_step(Step("relabel", warnings=(*source_map.warnings, *found.told())))
+        on_step(Step("relabel", warnings=(*source_map.warnings, *found.losses())))
         before = source_map.extents()
         _write(changed, output, found.legend)
         _draw(output, vectors, found.legend, options, on_step)
@@ -130,7 +130,7 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
         class_areas=class_areas(after, found.legend),
         lost=lost,
         products={name: str(path) for name, path in products.items()},
-        warnings=(*source_map.warnings, *found.told()),
+        warnings=(*source_map.warnings, *found.losses()),
     )
 
 

@@ -161,11 +161,11 @@ def prepare(  # what segment takes, and how much may be read
                     *scene.warnings,
                     *aoi.warnings,
                     *doubts(models, scene),
-                    *(told for each, _ in models for told in output_doubts(each)),
+                    *(doubt for each, _ in models for doubt in output_doubts(each)),
                     *reading,
                     *kept,
                     *(() if mask_run is None else mask_run.warnings),
-                    *(() if relabelling is None else relabelling.told()),
+                    *(() if relabelling is None else relabelling.losses()),
                 )
             )
         ),

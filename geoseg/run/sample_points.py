@@ -63,7 +63,7 @@ def sample_points(
 ) -> tuple[Stratum, ...]:
     """Draw points within each class of a map, for somebody to say what is there.
 
-    The points lie at centres of pixels, in an order that tells nothing of their class,
+    The points lie at centres of pixels, in an order that says nothing of their class,
     with an empty column ``reference`` to fill in. Which class the map has at each is
     kept beside them, in ``<output>.design.json``: who labels better does not know.
 

@@ -1,4 +1,4 @@
-"""How independent scenes of one call are told apart."""
+"""How independent scenes of one call are named."""
 
 from __future__ import annotations
 

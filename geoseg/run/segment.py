@@ -169,8 +169,8 @@ def _segment_features(
     parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
         check_products(part.output, scene, aoi, options)
-    told = tuple(w for area in features.values() for w in area.warnings)
-    on_step(Step("prepare", warnings=told))
+    left_out = tuple(w for area in features.values() for w in area.warnings)
+    on_step(Step("prepare", warnings=left_out))
     reports: dict[str, Report] = {}
     with (
         place.claimed(),
@@ -254,10 +254,10 @@ def _segment_each(
             except RunError as error:
                 failures[name] = error
     if failures:
-        told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+        reasons = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise RunError(
             f"{len(failures)} of {len(configs)} scenes failed, the others are done "
-            f"({told}); run the same command again to finish them"
+            f"({reasons}); run the same command again to finish them"
         ) from next(iter(failures.values()))
     return reports
 
@@ -355,12 +355,12 @@ def _masked(
         yield
         return
 
-    def tell(step: Step) -> None:
+    def report_step(step: Step) -> None:
         on_step(replace(step, name="mask"))
 
     with journal_of(mask) as journal:
         with clock("mask"):
-            infer_all(mask, journal, client, clock.copy(), tell)
+            infer_all(mask, journal, client, clock.copy(), report_step)
             write_mask(mask, journal)
         yield
         shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
@@ -393,7 +393,7 @@ def infer_all(
         at_once=tasks_at_once(remote=config.scene.is_remote),
     )
 
-    def tell(progress: Progress) -> None:
+    def show(progress: Progress) -> None:
         tiles, planned = progress.tiles, progress.tiles_planned
         on_step(progress.as_step("infer", tiles, planned, journal.warnings))
 
@@ -402,7 +402,7 @@ def infer_all(
             job,
             journal,
             client,
-            tell,
+            show,
             allow_missing=config.options.allow_missing,
             patience=Patience.of(config.options.wait_for_workers, "infer", on_step),
         )

@@ -131,19 +131,19 @@ class Scene:
         return Window(0, 0, self.geobox.height, self.geobox.width)
 
     def identity(self) -> dict[str, str]:
-        """Tell one scene from another, or from itself after a change, by name.
+        """Distinguish one scene from another, or from itself after a change, by name.
 
         Everything that changes pixels is in it: files, grid and how they are read.
         """
         seen = [raster.fingerprint for raster in self.rasters]
         grid = self.geobox
-        told = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
+        plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
         return {
             "scene": _summed(seen, "path"),
             "scene size": _summed(seen, "size"),
             "scene modified": _summed(seen, "changed"),
             "scene header": _summed(seen, "header"),
-            "scene grid": _digest(repr(told)),
+            "scene grid": _digest(repr(plane)),
             "scene bands": _digest(repr([each.meaning() for each in self.members])),
             "scene unit": f"{self.unit} {self.zero}",
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),

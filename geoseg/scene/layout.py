@@ -85,7 +85,7 @@ def lay_items(
 
     """
     reader = _Reader(named, options, on_step)
-    items, left_out = readable(reader.told(found), options)
+    items, left_out = readable(reader.completed(found), options)
     index = options.mosaic == "max-ndvi"
     wanted = items[0].needed(needs, options.mask, index=index)
     finest = is_chosen(options)
@@ -115,17 +115,17 @@ class _Reader:
         anywhere = options.allow_external_references
         self._reach = Reach.of(named.roots, named.places, anywhere=anywhere)
 
-    def told(
+    def completed(
         self, found: Sequence[Item | str | SceneError]
     ) -> Iterator[Item | SceneError]:
         """Ask the files of items that do not say their bands."""
         items = [of_raster(each) if isinstance(each, str) else each for each in found]
         headers = self._headers(
-            [(b, b.files) for b in items if isinstance(b, Item) and not b.is_told],
+            [(b, b.files) for b in items if isinstance(b, Item) and not b.has_bands],
             beyond=True,
         )
         for item in items:
-            if isinstance(item, SceneError) or item.is_told:
+            if isinstance(item, SceneError) or item.has_bands:
                 yield item
             else:
                 yield ask(item, headers, self._options)

@@ -75,7 +75,7 @@ class Cover(Protocol):
     """What hides the ground: clouds, say, that somebody else found."""
 
     def clear(self, window: Window) -> NDArray[np.bool_]:
-        """Tell where a window of the scene is clear, shape ``(y, x)``."""
+        """Say where a window of the scene is clear, shape ``(y, x)``."""
 
 
 def lay(raster: Raster, grid: GeoBox, method: str) -> Layer | None:
@@ -132,8 +132,10 @@ class Member:
     def meaning(self) -> tuple[tuple[object, ...], ...]:
         """What is known of each band beside its pixels: all that may change them."""
         bands = [self.band(index) for index in range(len(self.bands))]
-        told = [(b.name, b.nodata, b.masked, b.scale, b.offset) for b in bands]
-        return tuple((*place, *of) for place, of in zip(self.bands, told, strict=True))
+        values = [(b.name, b.nodata, b.masked, b.scale, b.offset) for b in bands]
+        return tuple(
+            (*place, *of) for place, of in zip(self.bands, values, strict=True)
+        )
 
     def read(
         self,

@@ -42,7 +42,7 @@ class Opened:
 
 def of_raster(place: str) -> Item:
     """Take a raster for an item, to be put beside others."""
-    return Item(shown(place), (AssetBand(href=place, name=""),), is_told=False)
+    return Item(shown(place), (AssetBand(href=place, name=""),), has_bands=False)
 
 
 def _header(headers: Headers, item: Item, href: str) -> Header:
@@ -71,7 +71,7 @@ def ask(
     except SceneError as error:
         return error
     return replace(
-        item, asset_bands=tuple(asset_bands), acquired=acquired, is_told=True
+        item, asset_bands=tuple(asset_bands), acquired=acquired, has_bands=True
     )
 
 

@@ -72,12 +72,12 @@ def _check_features(first: Raster, other: Raster) -> None:
     if ours is None and theirs is None:
         return
     if ours is None or theirs is None or not ours.is_as(theirs):
-        told = [
+        units = [
             f"{raster.name} holds {made.title if made else 'no such features'}"
             for raster, made in ((first, ours), (other, theirs))
         ]
         raise SceneError(
-            f"{told[0]}, and {told[1]}, whose numbers cannot be compared; give files "
+            f"{units[0]}, and {units[1]}, whose numbers cannot be compared; give files "
             f"of one kind and version"
         )
 
@@ -116,7 +116,7 @@ def _when(member: Member) -> str:
     parts = _DATE.match(acquired.strip())
     if parts is None:
         raise SceneError(
-            f"{member.name} does not tell when it was taken (a tag such as "
+            f"{member.name} does not say when it was taken (a tag such as "
             f"TIFFTAG_DATETIME), so the newest is not known; choose another `mosaic`"
         )
     return "-".join(parts.groups())

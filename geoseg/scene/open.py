@@ -140,8 +140,8 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
         for raster, bands in zip(rasters, places, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
-    told = (*left_out, *_needless(headers, options), *_other_colours(rasters))
-    return Laid(grid, rasters[0].bands, tuple(members), told)
+    warnings = (*left_out, *_needless(headers, options), *_other_colours(rasters))
+    return Laid(grid, rasters[0].bands, tuple(members), warnings)
 
 
 def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]:

@@ -217,8 +217,8 @@ def _place(
     ):
         return None
     whole = replace(scene, options=replace(scene.options, bounds=None))
-    told = [_FORMAT, whole.identity(), list(bands), list(percentiles)]
-    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16)
+    asked = [_FORMAT, whole.identity(), list(bands), list(percentiles)]
+    digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=16)
     return cache_folder() / "statistics" / f"{digest.hexdigest()}.json"
 
 

@@ -100,7 +100,7 @@ class Conditions:
             yield "the area", replace(self, area=None)
 
     def holds(self, properties: Mapping[str, Any]) -> bool:
-        """Tell whether an item's properties are as they have to be."""
+        """Return whether an item's properties are as they have to be."""
         return all(_is(properties.get(n), o, value) for n, o, value in self.query)
 
 
@@ -252,7 +252,7 @@ def _property(text: str) -> tuple[str, str, str | float]:
 
 
 def _is(found: object, sign: str, value: str | float) -> bool:
-    """Tell whether a property is what it has to be; one that is not there is not."""
+    """Return whether a property is what it has to be; one that is not there is not."""
     compare = _COMPARED[sign]
     if isinstance(value, float):
         return isinstance(found, int | float) and bool(compare(found, value))

@@ -35,9 +35,9 @@ class FoundDay:
 
 def shape_of(item: Mapping[str, Any]) -> Geometry:
     """Give an item's footprint in WGS 84; an empty one where it has none."""
-    told = item.get("geometry")
-    if told:
-        return shapely.make_valid(shapely.from_geojson(json.dumps(told)))
+    outline = item.get("geometry")
+    if outline:
+        return shapely.make_valid(shapely.from_geojson(json.dumps(outline)))
     box = [float(edge) for edge in item.get("bbox") or ()]
     if len(box) in {4, 6}:
         west, south, east, north = (*box[:2], *box[len(box) // 2 :][:2])
@@ -57,8 +57,10 @@ def by_day(
     """
     days: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for item in items:
-        told = item["properties"]
-        days[str(told.get("datetime") or told.get("start_datetime"))[:10]].append(item)
+        properties = item["properties"]
+        days[
+            str(properties.get("datetime") or properties.get("start_datetime"))[:10]
+        ].append(item)
     return tuple(
         FoundDay(
             day,
@@ -71,8 +73,8 @@ def by_day(
 
 
 def _cloud(items: Sequence[Mapping[str, Any]]) -> float | None:
-    told = [item["properties"].get("eo:cloud_cover") for item in items]
-    known = [float(each) for each in told if isinstance(each, int | float)]
+    covers = [item["properties"].get("eo:cloud_cover") for item in items]
+    known = [float(each) for each in covers if isinstance(each, int | float)]
     return float(np.mean(known)) if known else None
 
 

@@ -61,7 +61,7 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
 ) -> Found:
     """Look for imagery of a place and a time in a STAC API, and keep what is found.
 
-    Nothing of the imagery is read. Addresses are kept as the catalogue tells them,
+    Nothing of the imagery is read. Addresses are kept as the catalogue gives them,
     unsigned, so that no secret is in the file and none expires.
 
     Args:
@@ -115,8 +115,10 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
 
 
 def _when(item: dict[str, Any]) -> tuple[str, str]:
-    told = item["properties"]
-    return str(told.get("datetime") or told.get("start_datetime")), str(item["id"])
+    properties = item["properties"]
+    return str(properties.get("datetime") or properties.get("start_datetime")), str(
+        item["id"]
+    )
 
 
 def _write(path: Path, items: Sequence[dict[str, Any]], found: Found) -> None:
@@ -133,13 +135,13 @@ def _write(path: Path, items: Sequence[dict[str, Any]], found: Found) -> None:
 
 def _nothing(api: Catalogue, conditions: Conditions) -> str:
     """Say what excluded how many, where nothing is left."""
-    told = []
+    silent = []
     for name, fewer in conditions.without():
         count = api.count(fewer, _COUNTED)
         many = f"{count} or more" if count >= _COUNTED else str(count)
-        told.append(f"{many} without {name}")
+        silent.append(f"{many} without {name}")
     where = f"{', '.join(conditions.collections)} of {api.place}"
     return (
         f"nothing was found in {where}"
-        f"{': there are ' if told else ''}{', '.join(told)}; ask for less"
+        f"{': there are ' if silent else ''}{', '.join(silent)}; ask for less"
     )

@@ -69,7 +69,7 @@ class Origin(Enum):
     """Whose a file is."""
 
     NOBODY = "nothing is there"
-    OURS = "geoseg wrote it, and nobody changed it since as far as can be told"
+    OURS = "geoseg wrote it, and nobody changed it since as far as can be known"
     CHANGED = "geoseg wrote it, and somebody changed it since"
     FOREIGN = "somebody else made it"
 
@@ -100,8 +100,8 @@ def files_mark(files: Iterable[Path], before: str = "") -> str:
 
     """
     sums = dict(_files_in(before)) | {path.suffix: checksum(path) for path in files}
-    told = " ".join(f"{suffix}={digest}" for suffix, digest in sorted(sums.items()))
-    return f"{signature()}, files {told}"
+    written = " ".join(f"{suffix}={digest}" for suffix, digest in sorted(sums.items()))
+    return f"{signature()}, files {written}"
 
 
 def origin_of(path: Path) -> Origin:
@@ -126,7 +126,7 @@ def origin_of(path: Path) -> Origin:
         return Origin.FOREIGN
     try:
         return _origin(path)
-    except OSError:  # what cannot be read cannot be told from a person's work
+    except OSError:  # what cannot be read may be a person's work
         return Origin.FOREIGN
 
 
@@ -272,20 +272,20 @@ def recorded(folder: Path) -> Iterator[Mapping[str, str]]:
     """Give the checksums that a folder's records have of its files, by their names."""
     # Those in the staging folder are there while products are put in place.
     for path in (folder / REPORT, *sorted((folder / STAGING).glob("*.json"))):
-        told = _read_json(path)
-        sums = told.get("checksums") if "geoseg" in told else None
+        record = _read_json(path)
+        sums = record.get("checksums") if "geoseg" in record else None
         if isinstance(sums, dict):
             yield sums
 
 
 def _origin(path: Path) -> Origin:
-    """Weigh what tells of a file: what knows its content goes before a mere mark."""
-    sums = {told[path.name] for told in recorded(path.parent) if path.name in told}
-    sums |= set(_sums_beside(path))
-    if sums and checksum(path) in sums:
+    """Weigh what vouches for a file: what knows its content goes before a mere mark."""
+    found = {found[path.name] for found in recorded(path.parent) if path.name in found}
+    found |= set(_sums_beside(path))
+    if found and checksum(path) in found:
         return Origin.OURS
     marked = _marked(path)
-    if sums and not _is_database(path):
+    if found and not _is_database(path):
         return Origin.CHANGED
     return marked
 
@@ -315,8 +315,8 @@ def _geopackage_origin(path: Path) -> Origin:
     return Origin.CHANGED if Origin.CHANGED in found else Origin.OURS
 
 
-def _layer_origin(database: sqlite3.Connection, layer: str, told: str) -> Origin:
-    match = _CONTENT.search(told)
+def _layer_origin(database: sqlite3.Connection, layer: str, comment: str) -> Origin:
+    match = _CONTENT.search(comment)
     if match is None:
         return Origin.FOREIGN
     same = _layer_digest(database, layer) == match["digest"]
@@ -357,9 +357,9 @@ def _sums_beside(path: Path) -> Iterator[str]:
         if path.suffix in (sums := _files_in(text)):
             yield sums[path.suffix]
     for suffix in (".design.json", ".json"):
-        told = _read_json(path.with_name(f"{path.name}{suffix}"))
-        if "geoseg" in told and isinstance(told.get("sha256"), str):
-            yield str(told["sha256"])
+        record = _read_json(path.with_name(f"{path.name}{suffix}"))
+        if "geoseg" in record and isinstance(record.get("sha256"), str):
+            yield str(record["sha256"])
 
 
 def _files_in(text: str) -> dict[str, str]:
@@ -374,10 +374,10 @@ def _read_json(path: Path) -> Mapping[str, object]:
     try:
         if path.stat().st_size > _LARGEST_RECORD:
             return {}
-        told = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _is_database(path: Path) -> bool:

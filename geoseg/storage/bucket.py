@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import DiskError, GeosegError
 from geoseg.storage.remote import file_system, without_secrets
-from geoseg.storage.waiting import tell
+from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,7 +119,9 @@ def get_whole(get: Callable[[], bytes], is_whole: Callable[[bytes], bool]) -> by
     for pause in _PAUSES_S:
         if is_whole(data):
             break
-        tell(f"an object came damaged; it is read again in {pause:g} s, thrice in all")
+        notify(
+            f"an object came damaged; it is read again in {pause:g} s, thrice in all"
+        )
         time.sleep(pause)
         data = get()
     return data

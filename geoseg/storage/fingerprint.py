@@ -1,4 +1,4 @@
-"""What tells one input file from another, or from itself after a change.
+"""What distinguishes one input file from another, or from itself after a change.
 
 A resumed run must know that its inputs are what they were. Hashing 40 GB would take
 minutes, so a file is known by its place, its size, when it was changed (on a server:
@@ -156,7 +156,7 @@ def _of_folder(folder: Path) -> Fingerprint:
                 listed.append((path, status.st_size, status.st_mtime_ns))
     except OSError as error:
         raise SceneError(f"{folder} cannot be read ({error.strerror})") from error
-    inside = sorted((os.path.relpath(path, folder), *told) for path, *told in listed)
+    inside = sorted((os.path.relpath(path, folder), *marks) for path, *marks in listed)
     size = sum(size for _, size, _ in listed)
     changed = str(max((changed for *_, changed in listed), default=0))
     return Fingerprint(
@@ -165,21 +165,21 @@ def _of_folder(folder: Path) -> Fingerprint:
 
 
 def _of_address(url: str, name: str) -> Fingerprint:
-    """One request tells all; a server that knows no ranges is hung up on."""
+    """One request is enough; a server that knows no ranges is hung up on."""
     wanted = {"Range": f"bytes=0-{_HEADER - 1}", **dict(request_headers(os.environ))}
     request = Request(url, headers=wanted)  # noqa: S310  # http or https, checked above
     with ask(request) as answer:
         header = read_within(answer, _HEADER)
         whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
         length = whole or answer.headers.get("Content-Length", "")
-        told = (answer.headers.get(name) for name in ("ETag", "Last-Modified"))
-        changed = " ".join(each for each in told if each)
+        marks = (answer.headers.get(name) for name in ("ETag", "Last-Modified"))
+        changed = " ".join(each for each in marks if each)
     size = int(length) if length.isdigit() else -1
     return Fingerprint(name, size, changed, _hash(header))
 
 
 def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Give the headers that GDAL is told to send, from its settings."""
+    """Give the headers that GDAL is set to send, from its settings."""
     for line in environment.get("GDAL_HTTP_HEADERS", "").splitlines():
         name, _, value = line.partition(":")
         yield name.strip(), value.strip()
@@ -192,24 +192,24 @@ def request_headers(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]
 def _of_object(url: str, name: str) -> Fingerprint:
     system, path = file_system(url)
     system.invalidate_cache()  # listings of before
-    told = system.info(path)
-    if told["type"] == "directory":
+    info = system.info(path)
+    if info["type"] == "directory":
         return _of_objects(name, system.find(path, detail=True))
     header = system.cat_file(path, start=0, end=_HEADER)
-    return Fingerprint(name, int(told["size"]), _mark(told), _hash(header))
+    return Fingerprint(name, int(info["size"]), _mark(info), _hash(header))
 
 
 def _of_objects(name: str, found: Mapping[str, Mapping[str, Any]]) -> Fingerprint:
     """Look at all objects of a folder that is one raster."""
-    inside = [(path, told["size"], _mark(told)) for path, told in sorted(found.items())]
+    inside = [(path, info["size"], _mark(info)) for path, info in sorted(found.items())]
     size = sum(size for _, size, _ in inside)
     return Fingerprint(name, size, "", _hash(repr(inside).encode()))
 
 
-def _mark(told: Mapping[str, Any]) -> str:
+def _mark(info: Mapping[str, Any]) -> str:
     """What a store says of an object that changes when the object does."""
     marks = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
-    return next((str(told[mark]) for mark in marks if told.get(mark)), "")
+    return next((str(info[mark]) for mark in marks if info.get(mark)), "")
 
 
 def _hash(header: bytes) -> str:

@@ -1,6 +1,6 @@
 """What is said of a disk that cannot be written: which, whether it is full.
 
-Libraries tell it in words of their own, or not at all: "Cannot write feature". So the
+Libraries report it in words of their own, or not at all: "Cannot write feature". So the
 disk itself is asked.
 """
 
@@ -53,11 +53,11 @@ def disk_error(
         return DiskError(
             f"cannot write {target}{what} free there; make room and {_AGAIN}{then}"
         )
-    told = getattr(error, "strerror", None) or str(error).strip() or repr(error)
-    told += _handles(error)
-    told = told.replace(f"{workshop}{os.sep}", "")
+    reason = getattr(error, "strerror", None) or str(error).strip() or repr(error)
+    reason += _handles(error)
+    reason = reason.replace(f"{workshop}{os.sep}", "")
     return DiskError(
-        f"cannot write {target} ({told}; {free} of the disk {mount} are free); make "
+        f"cannot write {target} ({reason}; {free} of the disk {mount} are free); make "
         f"room or access there and {_AGAIN}{then}"
     )
 

@@ -60,19 +60,19 @@ class Lease:
 
     def _take(self) -> None:
         try:
-            self._bucket.create(OWNER, self._told())
+            self._bucket.create(OWNER, self._content())
         except FileExistsError:
             _wait_for_silence(self._bucket)
-            self._bucket.put(OWNER, self._told())
+            self._bucket.put(OWNER, self._content())
 
-    def _told(self) -> bytes:
+    def _content(self) -> bytes:
         self._beats += 1
         return json.dumps({**self._claim, "beats": self._beats}).encode()
 
     def _beat(self) -> None:
         while not self._stop.wait(_BEAT_S):
             with suppress(GeosegError, FileNotFoundError):  # the next one may succeed
-                self._bucket.put(OWNER, self._told())
+                self._bucket.put(OWNER, self._content())
 
 
 def _wait_for_silence(bucket: Bucket) -> None:

@@ -178,6 +178,8 @@ class Output:
 
         """
         if self.url is None:
-            paths = {self.folder / name: told for name, told in checksums.items()}
-            return all(p.is_file() and checksum(p) == told for p, told in paths.items())
+            paths = {self.folder / name: digest for name, digest in checksums.items()}
+            return all(
+                p.is_file() and checksum(p) == digest for p, digest in paths.items()
+            )
         return checksums.keys() <= {name for name, _ in Bucket(self.url).list()}

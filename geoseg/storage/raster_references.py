@@ -127,7 +127,7 @@ def _check_unseen(place: str, advice: str) -> None:
 
 
 def is_safe(driver: str) -> bool:
-    """Whether a file's size and time tell of all that a driver of GDAL reads for it."""
+    """Whether a file's size and time cover all that a driver of GDAL reads for it."""
     return driver in _FILES | _FOLDERS
 
 

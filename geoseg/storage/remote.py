@@ -2,7 +2,7 @@
 
 GDAL reads scenes from such places, and fsspec keeps runs and maps there. Both take what
 they need, keys and endpoints, from the environment; where their names for it differ,
-each is told in its own words, so that one set of variables serves both.
+each is configured in its own words, so that one set of variables serves both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.request import (
 )
 
 from geoseg.errors import GeosegError, InputError, SceneError
-from geoseg.storage.waiting import tell, told_if_long
+from geoseg.storage.waiting import notify, notify_if_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,8 +101,8 @@ def without_secrets(place: str | Path) -> str:
 
 def nothing_at(url: str, error: FileNotFoundError) -> str:
     """Say that there is nothing at a URL, with more of it where a store says more."""
-    told = f" ({error})" if " " in str(error) else ""
-    return f"there is nothing at {without_secrets(url)}{told}; check the address"
+    why = f" ({error})" if " " in str(error) else ""
+    return f"there is nothing at {without_secrets(url)}{why}; check the address"
 
 
 def refusal(url: str, error: HTTPError) -> str:
@@ -154,7 +154,7 @@ def ask(request: Request) -> HTTPResponse:
         except HTTPError as error:
             if error.code not in _HICCUPS:
                 raise
-            tell(
+            notify(
                 f"{without_secrets(request.full_url)} answers {error.code}; it is "
                 f"asked again in {pause:g} s, three times in all"
             )
@@ -165,7 +165,7 @@ def ask(request: Request) -> HTTPResponse:
 
 def _open(request: Request) -> HTTPResponse:
     name = without_secrets(request.full_url)
-    with told_if_long(name, f"it is given up after {_ANSWER_S} s"):
+    with notify_if_long(name, f"it is given up after {_ANSWER_S} s"):
         answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
     return answer
 
@@ -178,7 +178,9 @@ def read_within(answer: HTTPResponse, size: int) -> bytes:
 
     """
     end, parts = time.monotonic() + _READ_S, list[bytes]()
-    with told_if_long(without_secrets(answer.url), f"it is given up after {_READ_S} s"):
+    with notify_if_long(
+        without_secrets(answer.url), f"it is given up after {_READ_S} s"
+    ):
         while size > 0 and (part := answer.read1(size)):
             parts.append(part)
             size -= len(part)
@@ -198,8 +200,8 @@ def _with_login(request: Request) -> Request:
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     host = parts.netloc.rpartition("@")[2]
     url = urlunsplit(parts._replace(netloc=host))
-    told = b64encode(login.encode()).decode()
-    headers = {**dict(request.header_items()), "Authorization": f"Basic {told}"}
+    encoded = b64encode(login.encode()).decode()
+    headers = {**dict(request.header_items()), "Authorization": f"Basic {encoded}"}
     return Request(url, headers=headers, method=request.get_method())  # noqa: S310  # as it was
 
 

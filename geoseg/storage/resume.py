@@ -38,11 +38,13 @@ def read(identity: bytes, place: Path | str, work: str) -> dict[str, str]:
 
     """
     try:
-        told = json.loads(identity)
+        recorded = json.loads(identity)
     except ValueError:
-        told = None
-    if isinstance(told, dict) and all(isinstance(v, str) for v in told.values()):
-        return told
+        recorded = None
+    if isinstance(recorded, dict) and all(
+        isinstance(v, str) for v in recorded.values()
+    ):
+        return recorded
     raise ResumeError(
         f"{place} holds an unfinished {work} whose identity is damaged; use `restart` "
         f"to begin again"

@@ -130,7 +130,7 @@ def staged(folder: Path) -> Iterator[Path]:
     While the body makes them, what is in the folder stays as it is. Then the record of
     the earlier run goes, with those of its products that have no successor; the new
     products come, and their record comes last. So a folder with a record holds what
-    it tells of, and of one run.
+    it lists, and of one run.
 
     Args:
         folder: Where the products go, made where it does not exist.
@@ -168,7 +168,7 @@ def left_over(folder: Path, made: Path) -> tuple[list[Path], list[str]]:
 
     """
     new = {path.name for path in made.iterdir()}
-    names = {name for told in recorded(folder) for name in told} - new - {REPORT}
+    names = {name for sums in recorded(folder) for name in sums} - new - {REPORT}
     gone, kept = [], []
     for name in sorted(names):
         path = folder / name

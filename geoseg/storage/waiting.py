@@ -21,13 +21,13 @@ _LONG_S = 10.0
 """Seconds after which a person wonders."""
 
 
-def tell(sentence: str) -> None:
+def notify(sentence: str) -> None:
     """Say what is waited for, and what follows."""
     LOG.info("%s", sentence)
 
 
 @contextmanager
-def told_if_long(name: str, then: str) -> Iterator[None]:
+def notify_if_long(name: str, then: str) -> Iterator[None]:
     """Say that something takes long, once, where it does.
 
     Args:
@@ -36,7 +36,7 @@ def told_if_long(name: str, then: str) -> Iterator[None]:
 
     """
     words = f"{name} has not answered for {_LONG_S:g} s; {then}"
-    timer = threading.Timer(_LONG_S, tell, [words])
+    timer = threading.Timer(_LONG_S, notify, [words])
     timer.daemon = True
     timer.start()
     try:

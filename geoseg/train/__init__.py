@@ -11,6 +11,6 @@
 * `temperature` makes confidences of scores, measured on ground it was not fitted on;
   `reliability_plot` draws that, `calibrate` gives a temperature to any package
 * `train` puts it together
-* `applicability` keeps what tells where a model applies
+* `applicability` keeps what decides where a model applies
 * `pixelwise` fits few labels in seconds, `chips` is for people who train elsewhere
 """

@@ -1,4 +1,4 @@
-"""What a package remembers of its training pixels, to tell where it applies.
+"""What a package remembers of its training pixels, to find where it applies.
 
 Terms are those of Meyer and Pebesma (2021); `geoseg.models.package.training_vectors`
 applies them.

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from geoseg.train.temperature import FittedTemperature
 
 _MOST = 1_000_000
-"""Pixels that are looked at, in all: so many tell a single number well enough."""
+"""Pixels that are looked at, in all: so many are enough for a single number."""
 _LEAST = float(np.finfo(np.float32).tiny)
 
 
@@ -144,8 +144,8 @@ def _channels(
             f"{', '.join(sorted(lost))}; call them alike, or choose another "
             f"`class_field`"
         )
-    told = f"labels that are no class of the model are left out: {', '.join(lost)}"
-    return found, (*marks.warnings, *([told] if lost else []))
+    warning = f"labels that are no class of the model are left out: {', '.join(lost)}"
+    return found, (*marks.warnings, *([warning] if lost else []))
 
 
 def _predictor(models: Models, options: CalibrateOptions) -> TilePredictor:

@@ -47,7 +47,7 @@ class Epoch:
     mean_iou: float
     """Mean IoU there."""
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Write it in a line."""
         return (
             f"epoch {self.number}: loss {self.loss:.3f}, held-out overall accuracy "
@@ -137,8 +137,8 @@ class Checkpoint:
         with atomic_file(self.folder / "identity.json") as path:
             path.write_bytes(resume.written(self.identity))
         with atomic_file(self.folder / "state.pt") as path:
-            told = [asdict(each) for each in epochs]
-            kept = {"trainer": trainer.state(), "best": self._best, "epochs": told}
+            history = [asdict(each) for each in epochs]
+            kept = {"trainer": trainer.state(), "best": self._best, "epochs": history}
             torch.save(kept, path)
         if self.tensorboard:
             write_scalars(self.tensorboard, epochs[-1])

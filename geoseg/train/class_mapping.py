@@ -106,7 +106,7 @@ def check_class_mapping(
     if len(class_mapping.legend) == 1:
         raise LabelsError(
             f"there is one class, {class_mapping.legend.classes[0].name!r}, and "
-            f"nothing to tell it from; label other ground, too"
+            f"nothing to compare it with; label other ground, too"
         )
     left_out = f"labels that no class mentions are left out: {', '.join(lost)}"
     return [left_out] * bool(lost) + _twins(class_mapping, there)

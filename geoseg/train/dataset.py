@@ -243,7 +243,7 @@ def _grounds(
     marks: LabelSource,
     class_mapping: ClassMapping,
 ) -> tuple[list[Ground], list[int], list[str]]:
-    """Read each scene that has labels, and tell its place; refuse where none has."""
+    """Read each scene that has labels, and give its index; refuse where none has."""
     grounds, places, misses = [], [], []
     for index, scene in enumerate(scenes):
         try:
@@ -296,7 +296,7 @@ def _count(
 
 
 def _digest(grounds: Sequence[Ground]) -> str:
-    """Tell labels apart as they lie on the scenes."""
+    """Distinguish labels as they lie on the scenes."""
     digest = sha256()
     for ground in grounds:
         digest.update(ground.labels.tobytes())

@@ -233,7 +233,7 @@ def statistics(
             replace(
                 band,
                 mean=float(seen.mean()),
-                std=std if std > 0 else 1.0,  # a constant band tells nothing
+                std=std if std > 0 else 1.0,  # a constant band says nothing
                 minimum=least,
                 maximum=greatest,
             )

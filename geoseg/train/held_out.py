@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _MOST = 20_000
-"""Pixels of a block that decide a temperature: so many tell a single number."""
+"""Pixels of a block that decide a temperature: enough for a single number."""
 
 
 @torch.inference_mode()

@@ -76,7 +76,7 @@ class GroundOptions(GridOptions):
         return tuple(name for each in self.bands for name in counted_up(each))
 
     def features(self) -> Literal["alphaearth", "tessera"] | None:
-        """Tell whose learned features bands are said to be."""
+        """Say whose learned features bands are said to be."""
         if self.bands == ("alphaearth",):
             return "alphaearth"
         return "tessera" if self.bands == ("tessera",) else None

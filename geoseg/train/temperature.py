@@ -107,7 +107,7 @@ def fit_on_other_ground(
     temperature = fit_temperature(known, legend)
     after = _count(asked, temperature, legend)
     return FittedTemperature(
-        temperature, _told(_count(asked, 1.0, legend), after, ground)
+        temperature, _reliability(_count(asked, 1.0, legend), after, ground)
     )
 
 
@@ -140,7 +140,7 @@ def fit_in_turn(seen: SeenPixels, legend: Legend, ground: str) -> FittedTemperat
         after = counted if after is None else after + counted
     assert after is not None  # noqa: S101  # there are two pieces at least
     return FittedTemperature(
-        temperature, _told(_count(seen, 1.0, legend), after, ground)
+        temperature, _reliability(_count(seen, 1.0, legend), after, ground)
     )
 
 
@@ -187,7 +187,7 @@ def _best_temperature(seen: SeenPixels) -> float:
 
 
 def _count(seen: SeenPixels, temperature: float, legend: Legend) -> Calibration:
-    """Count confidences as a map tells them: in whole percents."""
+    """Count confidences as a map holds them: in whole percents."""
     likely = softmax(seen.logits.astype(np.float64) / temperature, axis=1)
     ids = np.array(legend.ids, np.uint8)
     return count_confidences(
@@ -198,7 +198,7 @@ def _count(seen: SeenPixels, temperature: float, legend: Legend) -> Calibration:
     )
 
 
-def _told(before: Calibration, after: Calibration, ground: str) -> Reliability:
+def _reliability(before: Calibration, after: Calibration, ground: str) -> Reliability:
     return Reliability(
         ground,
         int(before.pixels.sum()),
@@ -213,8 +213,8 @@ def _bins(counted: Calibration) -> tuple[Bin, ...]:
     return tuple(Bin(b.confidence, b.accuracy, b.pixels) for b in counted.bins)
 
 
-def calibration_told(card: Card) -> dict[str, object]:
-    """Tell of it as ``accuracy.json`` does; nothing without a temperature."""
+def calibration_record(card: Card) -> dict[str, object]:
+    """Give it as ``accuracy.json`` does; nothing without a temperature."""
     if card.reliability is None:
         return {}
     return {

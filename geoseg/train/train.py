@@ -47,7 +47,7 @@ from geoseg.train.pixelwise.labelled import is_sparse
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
 from geoseg.train.temperature import (
     SeenPixels,
-    calibration_told,
+    calibration_record,
     fit_in_turn,
     fit_on_other_ground,
 )
@@ -172,7 +172,7 @@ def _train(
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
     card = with_features(card, given.scenes)
     settings = settle(dataset)
-    identity = {**dataset.identity, **_told(options), **_told(settings)}
+    identity = {**dataset.identity, **_values_of(options), **_values_of(settings)}
     with Checkpoint.open(output, identity, options) as checkpoint:
         trainer = Trainer(network, settings)
         validation = Validation(
@@ -238,7 +238,7 @@ def _beforehand(dataset: TrainingData, origin: str) -> Iterator[str]:
     yield f"labelled pixels: {', '.join(map(str, dataset.labelled))}"
 
 
-def _told(what: object) -> dict[str, str]:
+def _values_of(what: object) -> dict[str, str]:
     """Write the fields of options as text; what changes no weight is left out."""
     outside = {"restart", "tensorboard", "epoch"}
     fields = asdict(what)  # type: ignore[call-overload]  # a dataclass of either kind
@@ -334,9 +334,9 @@ def _finish(
     try:
         fitted = _fit_temperature(stored, dataset, seen, stride)
     except LabelsError as error:
-        told = f"confidences are not calibrated: {error}"
-        done = replace(done, warnings=(*done.warnings, told))
-        on_step(Step("prepare", warnings=(told,)))
+        warning = f"confidences are not calibrated: {error}"
+        done = replace(done, warnings=(*done.warnings, warning))
+        on_step(Step("prepare", warnings=(warning,)))
     else:
         card = fitted.on(card)
         draw_reliability(folder / DIAGRAM, fitted.reliability, fitted.temperature)
@@ -346,7 +346,7 @@ def _finish(
         json.dumps(
             {
                 **figures,
-                **calibration_told(card),
+                **calibration_record(card),
                 "classes": [each.name for each in dataset.legend],
                 "confusion": accuracy.matrix.tolist(),
             },
@@ -421,7 +421,7 @@ def _predict(
 def _fit_temperature(
     network: torch.nn.Module, dataset: TrainingData, seen: SeenPixels, stride: int
 ) -> FittedTemperature:
-    """Fit a temperature on ground that the figures it is told with are not of.
+    """Fit a temperature on ground that the figures beside it are not of.
 
     That is the fold on which epochs were compared; where there is none, each held-out
     block is measured by the temperature of the others.

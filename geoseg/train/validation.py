@@ -1,4 +1,4 @@
-"""A look at a training after each epoch: measured, kept, told."""
+"""A look at a training after each epoch: measured, kept, reported."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from geoseg.train.trainer import Trainer
 
 _TIMED = 5
-"""Steps after the first, which prepares much, that tell how long a training takes."""
+"""Steps after the first, which prepares much, that show how long a training takes."""
 
 
 class Validation:
-    """Looks at a training after each epoch, and tells of it."""
+    """Looks at a training after each epoch, and reports it."""
 
     def __init__(
         self,
@@ -39,9 +39,9 @@ class Validation:
             dataset: What is learned from; epochs are measured on its validated blocks.
             stride: What sides of tiles are multiples of.
             checkpoint: Where each epoch is kept.
-            on_step: Who is told.
+            on_step: Called with each step.
             epochs: Those that an interrupted training had.
-            clock: Tells seconds.
+            clock: Gives seconds.
 
         """
         self.dataset, self.stride, self.checkpoint = dataset, stride, checkpoint
@@ -56,11 +56,11 @@ class Validation:
             self.seconds.append(self.clock())
             if len(self.seconds) > _TIMED:
                 step = (self.seconds[-1] - self.seconds[0]) / _TIMED
-                note = duration_told(step, total - trainer.step)
+                note = duration_sentence(step, total - trainer.step)
         self.on_step(Step("train", trainer.step, total, note=note))
 
     def look(self, trainer: Trainer) -> bool:
-        """Measure, keep, tell; True where nothing was gained for too long."""
+        """Measure, keep, report; True where nothing was gained for too long."""
         plan, dataset = trainer.settings, self.dataset
         found = [
             predict_blocks(trainer.averaged, image, split, self.stride, plan.device)
@@ -79,17 +79,17 @@ class Validation:
         )
         self.epochs.append(epoch)
         self.checkpoint.keep(trainer, self.epochs)
-        self.on_step(Step("train", trainer.step, plan.steps, note=epoch.told()))
+        self.on_step(Step("train", trainer.step, plan.steps, note=epoch.sentence()))
         best = max(self.epochs, key=lambda each: each.mean_f1)
         patience = dataset.options.patience
         return bool(patience) and number - best.number >= patience
 
 
-def duration_told(step: float, steps: int) -> str:
+def duration_sentence(step: float, steps: int) -> str:
     """Say how long steps take, in seconds each; measuring after epochs comes on top.
 
     Example:
-        >>> duration_told(3.1, 494)
+        >>> duration_sentence(3.1, 494)
         'about 26 min to go: 494 steps of 3.1 s, and a look at each epoch'
 
     """

@@ -171,7 +171,7 @@ def trace(
 def _find_nodes(
     masks: NDArray[np.uint8], count: int, origin: tuple[int, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int32]]:
-    """List the nodes, tell those on the block's edge, and number their corners."""
+    """List the nodes, mark those on the block's edge, and number their corners."""
     nodes = np.empty((count, 2), np.int32)
     cut = np.empty(count, np.bool_)
     node_at = np.empty(masks.shape, np.int32)

@@ -1,4 +1,4 @@
-"""What polygons will take in memory, told while the map is traced.
+"""What polygons will take in memory, forecast while the map is traced.
 
 Memory follows the corners of a map, not its pixels: noise, where each pixel is of
 another class than its neighbours, takes a kilobyte for each. So the first blocks say
@@ -52,16 +52,18 @@ def watched(
         pixels += areas[block.index]
         held = vertices * (_FOR_TRACED if merges else _FOR_VERTEX)
         needed = held * whole / pixels
-        told = (
+        forecast = (
             f"{pixels / 1e6:,.1f} of {whole / 1e6:,.1f} Mpx have "
             f"{vertices / pixels:,.1f} corners a pixel; polygons of a map like that "
             f"take {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"
         )
         if held > free:
-            raise VectorError(f"{told}; {_advice(merges=merges)}")
+            raise VectorError(f"{forecast}; {_advice(merges=merges)}")
         if needed > free and not warned:
             warned = True
-            warn(f"{told}: the job stops if it goes on so; {_advice(merges=merges)}")
+            warn(
+                f"{forecast}: the job stops if it goes on so; {_advice(merges=merges)}"
+            )
         yield block
 
 

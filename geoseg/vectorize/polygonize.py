@@ -88,10 +88,10 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
     ]
     with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
-        source, told = ClassMap.open(class_map, band=band), []
+        source, losses = ClassMap.open(class_map, band=band), []
         if legend is not None:
             source = source.relabelled(legend)
-            told = list(source.relabelling.told() if source.relabelling else ())
+            losses = list(source.relabelling.losses() if source.relabelling else ())
         check_place([suffix_of(output)], source.geobox)
         classes = source.legend()
         drawing = Drawing.of(options or PolygonOptions(), classes)
@@ -100,7 +100,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             Step(
                 "vectorize",
                 compiles=will_compile(),
-                warnings=(*source.warnings, *told),
+                warnings=(*source.warnings, *losses),
             )
         )
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
@@ -112,7 +112,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                 else ClassMap.measures(confidence),
                 drawing=drawing,
                 map_blocks=pool.map,
-                warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
+                warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
             )
         if area:
             frame = clip(frame, area)

@@ -67,7 +67,7 @@ def live(  # noqa: PLR0913  # what train and segment take together
     It goes on until it is interrupted (Ctrl-C, ``KeyboardInterrupt``). The output
     holds what `geoseg.segment` writes and, in ``model``, what `geoseg.train` does, of
     the last labels that made a map: whole files, at any time. Labels of which no model
-    can be made are told of, and the last map stays.
+    can be made are reported, and the last map stays.
 
     Args:
         scene: What to map: a raster, a folder or a pattern of several, a URL, an item.
@@ -96,15 +96,15 @@ def live(  # noqa: PLR0913  # what train and segment take together
     if aoi is not None:
         read_aoi(aoi, opened.geobox)
     job = _Job(scene, labels, output, aoi, options, on_step)
-    file, told = LabelsFile(place), ""
+    file, known = LabelsFile(place), ""
     with locked_file(output / _MODEL):
         for number in count(1):
             file.wait_for_save()
             began = time.monotonic()
-            found = job.labels_told()
-            if found and found == told:
+            found = job.labels_mark()
+            if found and found == known:
                 continue  # saved as it was
-            told = found
+            known = found
             on_map(job.run(number, began))
 
 
@@ -119,8 +119,8 @@ class _Job:
     options: LiveOptions
     on_step: OnStep
 
-    def labels_told(self) -> str:
-        """Tell labels apart; nothing of rasters, and of what cannot be read."""
+    def labels_mark(self) -> str:
+        """Distinguish labels; nothing of rasters, and of what cannot be read."""
         try:
             marks = open_labels(self.labels, column=self.options.class_field)
         except InputError:

@@ -232,7 +232,7 @@ def test_strata_that_are_not_the_maps_classes(tmp_path, class_map, stripes):
     assert low < (truth[sampled] == 2).sum() < high
 
 
-def test_a_sample_of_other_strata_is_told_from_one_of_classes(
+def test_a_sample_of_other_strata_is_distinguished_from_one_of_classes(
     tmp_path, class_map, stripes
 ):
     strata, stratum = stripes
@@ -317,7 +317,7 @@ def test_a_sample_that_is_none_is_refused(tmp_path, class_map):
     geopandas.read_file(area).buffer(200).to_file(area)
     assert "is of the whole map" in refused("--within", area)
     (tmp_path / "points.gpkg.design.json").write_text("[1]")
-    assert "does not tell how" in refused()
+    assert "does not say how" in refused()
     for places, words in (
         ([(30, 20), (300, 3)], "1 points of"),
         ([(30, 20), (30, 3)], "lie where the map has no class"),

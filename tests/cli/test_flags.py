@@ -100,12 +100,12 @@ def test_a_flag_is_the_keyword_of_that_name(arguments, wanted):
     ],
 )
 def test_every_option_has_a_flag(command, kinds):
-    told = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=120)
+    result = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=120)
     for kind in kinds:
         for each in fields(kind):
             if (text := about(each)) is not None:
                 name = text.flag or each.name.replace("_", "-")
-                assert f"--{name} " in told.output, each.name
+                assert f"--{name} " in result.output, each.name
 
 
 KEYWORDS = {
@@ -229,18 +229,18 @@ def test_flags_of_each_kind_become_its_values_and_none_its_defaults(
 
 
 def test_flags_stand_under_the_headings_of_their_values():
-    told = CliRunner().invoke(main, ["segment", "--help"], terminal_width=120).output
+    text = CliRunner().invoke(main, ["segment", "--help"], terminal_width=120).output
     for heading in ("Model", "Imagery", "Products", "Tiles", "Compute", "Execution"):
-        assert f"─ {heading} ─" in told
+        assert f"─ {heading} ─" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("width", [80, 120])
 def test_help_fits_the_terminal_and_has_no_colour_in_a_pipe(command, width):
-    told = CliRunner().invoke(main, [command, "--help"], env={"COLUMNS": str(width)})
-    assert told.exit_code == 0
-    assert "\x1b" not in told.output
-    assert max(map(len, told.output.splitlines())) <= width
+    result = CliRunner().invoke(main, [command, "--help"], env={"COLUMNS": str(width)})
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert max(map(len, result.output.splitlines())) <= width
 
 
 def test_a_mask_is_made_with_the_machine_of_the_map_and_tiles_of_its_own():
@@ -264,5 +264,5 @@ def test_parts_compose_the_whole():
 
 
 def test_a_sentence_names_an_option_as_its_reader_does():
-    told = "give another `crs`, `precision='float32'` or `restart=True`"
-    assert spelled(told) == "give another --crs, --precision float32 or --restart"
+    sentence = "give another `crs`, `precision='float32'` or `restart=True`"
+    assert spelled(sentence) == "give another --crs, --precision float32 or --restart"

@@ -29,7 +29,7 @@ def test_a_reader_that_leaves_is_no_failure():
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full")
-def test_a_result_that_cannot_be_printed_is_told_and_products_are_there():
+def test_a_result_that_cannot_be_printed_is_reported_and_products_are_there():
     with FULL.open("wb") as full:
         done = subprocess.run(
             MODELS, stdout=full, stderr=subprocess.PIPE, text=True, check=False
@@ -61,7 +61,7 @@ def test_names_that_are_no_utf8_are_refused_first(place, tmp_path):
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     ],
 )
-def test_memory_that_ran_out_is_told_with_what_helps(error, monkeypatch):
+def test_memory_that_ran_out_is_reported_with_what_helps(error, monkeypatch):
     def fail(*_args, **_options):
         raise error
 
@@ -74,7 +74,7 @@ def test_memory_that_ran_out_is_told_with_what_helps(error, monkeypatch):
     assert not memory.lacks_memory(ValueError("no such class"))
 
 
-def test_too_many_open_files_are_told_with_what_helps(monkeypatch):
+def test_too_many_open_files_are_reported_with_what_helps(monkeypatch):
     def fail(*_args, **_options):
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -84,9 +84,9 @@ def test_too_many_open_files_are_told_with_what_helps(monkeypatch):
 
 
 def test_what_a_library_calls_otherwise_on_a_full_disk_is_a_full_disk(tmp_path):
-    for told in (RuntimeError("PytorchStreamWriter: no space left on device"),):
+    for error in (RuntimeError("PytorchStreamWriter: no space left on device"),):
         with pytest.raises(DiskError, match="is full"), written(tmp_path / "state.pt"):
-            raise told
+            raise error
     with pytest.raises(ValueError, match="no such class"), written(tmp_path / "map"):
         raise ValueError("no such class")
 

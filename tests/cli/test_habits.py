@@ -52,12 +52,12 @@ def test_what_is_far_from_any_word_is_not_guessed():
     assert "Did you mean" not in call("plan", "a.tif", "--blend", "qq").stderr
 
 
-def test_versions_are_told_to_people_and_to_programs():
+def test_versions_are_reported_to_people_and_to_programs():
     assert call("--version").stdout == f"geoseg, version {geoseg.__version__}\n"
     for words in (["--version", "--json"], ["--json", "--version"]):
-        told = json.loads(call(*words).stdout)
-        assert told["geoseg"] == geoseg.__version__
-        assert told["numpy"] == np.__version__
+        record = json.loads(call(*words).stdout)
+        assert record["geoseg"] == geoseg.__version__
+        assert record["numpy"] == np.__version__
     done = call("--json", "plan", "a.tif")
     assert done.exit_code == 2
     assert "--json stands behind a command" in done.stderr
@@ -66,11 +66,11 @@ def test_versions_are_told_to_people_and_to_programs():
 def test_a_program_reads_every_line_of_a_job(class_map, tmp_path):
     done = call("vectorize", class_map, "-o", tmp_path / "a.gpkg", "--json-progress")
     assert done.exit_code == 0, done.output
-    first, *_, last = told = events(done)
+    first, *_, last = written = events(done)
     assert first["event"] == "step"
     assert first["step"] == "vectorize"
     assert last == {"event": "end", "done": True}
-    assert all({"event"} <= set(each) for each in told)
+    assert all({"event"} <= set(each) for each in written)
     assert "class" in done.stdout
 
 
@@ -80,17 +80,17 @@ def test_a_program_reads_how_far_a_run_is_and_why_it_warns(tmp_path):
         *("segment", scene, "-o", tmp_path / "out", "--tile", "64", "--overlap", "32"),
         *("--json-progress", "-v", "--legend", "ipcc"),
     )
-    told = events(done)
-    steps = [each for each in told if each["event"] == "step"]
+    written = events(done)
+    steps = [each for each in written if each["event"] == "step"]
     order = list(dict.fromkeys(each["step"] for each in steps))
     assert order == ["prepare", "infer", "raster", "vectorize", "preview", "page"]
     tiles = [each for each in steps if each["step"] == "infer"]
     assert tiles[-1]["done"] == tiles[-1]["total"] > 1
     assert tiles[-1]["unit"] == "tiles"
     assert any(
-        "counterpart of cloud" in e["text"] for e in told if e["event"] == "warning"
+        "counterpart of cloud" in e["text"] for e in written if e["event"] == "warning"
     )
-    logged = [each["text"] for each in told if each["event"] == "log"]
+    logged = [each["text"] for each in written if each["event"] == "log"]
     assert any("landcover.tif" in text for text in logged)
 
 
@@ -129,9 +129,9 @@ def test_flags_beside_the_data_count_where_they_are_not_given(tmp_path):
     done = call("segment", scene, "-o", out, "--simplify", "2px")
     assert done.exit_code == 0, done.output
     assert f"geoseg: flags from {tmp_path / 'geoseg.toml'}: format = " in done.stderr
-    told = json.loads((out / "run.json").read_text())
-    assert told["defaults_file"] == str(tmp_path / "geoseg.toml")
-    settings = told["settings"]
+    report = json.loads((out / "run.json").read_text())
+    assert report["defaults_file"] == str(tmp_path / "geoseg.toml")
+    settings = report["settings"]
     assert settings["formats"] == ["gpkg", "fgb"]
     assert settings["polygons"]["min_area"] == "3px"
     assert settings["polygons"]["simplify"] == "2px", "the command line goes before"

@@ -74,9 +74,9 @@ def test_a_run_that_gets_sigterm_goes_on_where_it_was(tmp_path):
     while not list(tmp_path.rglob("part-*")) and job.poll() is None:
         time.sleep(0.2)
     job.terminate()
-    _, told = job.communicate()
-    assert job.returncode == 143, told
-    assert "carries on from here" in told
+    _, message = job.communicate()
+    assert job.returncode == 143, message
+    assert "carries on from here" in message
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert "resuming: " in again.stderr

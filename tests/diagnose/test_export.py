@@ -54,10 +54,10 @@ def test_the_file_gives_the_models_probabilities_and_says_how_pixels_come_to_it(
     words = ["models", "export", package.path, "-o", path, "--scene", scene]
     result = CliRunner().invoke(main, [*map(str, words), "--for", "deepness", "--json"])
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["equal"] >= 0.9999
-    assert told["largest_difference"] < 1e-4
-    assert told["faster"] is None
+    record = json.loads(result.stdout)
+    assert record["equal"] >= 0.9999
+    assert record["largest_difference"] < 1e-4
+    assert record["faster"] is None
     tiles = torch.randn(3, 3, 64, 64)
     with torch.inference_mode():
         expected = geoseg.load_network(package)(tiles).softmax(dim=1)

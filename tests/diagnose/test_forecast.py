@@ -93,9 +93,9 @@ def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_
     area = tmp_path / "area.gpkg"
     table.to_file(area)
     arguments = ["plan", str(half_scene), "--aoi", str(area), "--json"]
-    told = CliRunner().invoke(main, [*arguments, "--per-feature", "name"])
-    assert told.exit_code == 0, told.stderr
-    assert json.loads(told.stdout)["map_pixels"] == 2 * 30 * 40
+    result = CliRunner().invoke(main, [*arguments, "--per-feature", "name"])
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["map_pixels"] == 2 * 30 * 40
     both = CliRunner().invoke(main, [*arguments, "--per-feature", "name", "--each"])
     assert both.exit_code == 2
     alone = CliRunner().invoke(main, ["plan", str(half_scene), "--per-feature", "name"])

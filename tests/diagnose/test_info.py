@@ -1,4 +1,4 @@
-"""geoseg info: what is told of a scene is what is in it."""
+"""geoseg info: what is said of a scene is what is in it."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_a_coarse_look_is_called_an_estimate():
         assert exact.bands[3].largest == dataset.read(4).max()
 
 
-def test_a_model_fits_or_the_reason_is_told(members):
+def test_a_model_fits_or_the_reason_is_reported(members):
     fits = geoseg.info(SCENE, model="sentinel2-landcover").model
     assert not fits.why_not
     assert fits.bands["B8A"] == "B8A"

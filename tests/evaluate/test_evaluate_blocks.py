@@ -173,7 +173,7 @@ def test_the_calibration_error_is_that_of_a_hand_count():
     assert counted.expected_error == pytest.approx(error)
 
 
-def test_errors_of_classes_that_make_up_for_each_other_are_told():
+def test_errors_of_classes_that_make_up_for_each_other_are_reported():
     """One class claims 90 % and is right in half, the other the reverse."""
     predicted = np.repeat([3, 7, 9], [10, 10, 0]).astype(np.uint8)
     reference = np.where(np.arange(20) % 2 == 0, predicted, 9).astype(np.uint8)

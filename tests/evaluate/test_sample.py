@@ -81,7 +81,7 @@ def test_the_model_finds_its_bands_in_the_sample(scene, package):
 
 
 def test_the_stored_model_is_as_good_as_its_card_says(scene, package):
-    """Each block of the held-out fold, predicted alone as the card tells."""
+    """Each block of the held-out fold, predicted alone as the card says."""
     card = (package.path / "README.md").read_text()
     promised = float(re.search(r"Overall accuracy: U-Net (0\.\d+)", card)[1])
     split = Split(768, 1536, fold=0)

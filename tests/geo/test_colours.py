@@ -67,7 +67,7 @@ def test_what_a_class_is_not_gives_it_no_colour():
 
 
 @pytest.mark.parametrize("seen", SEEN_BY)
-def test_unnamed_classes_are_told_apart_by_people_who_are_colour_blind(seen):
+def test_unnamed_classes_are_distinguished_by_people_who_are_colour_blind(seen):
     colours = colours_for([f"class {value}" for value in range(7)])
     seen_as = [lab(colour, np.array(SEEN_BY[seen])) for colour in colours]
     apart = [np.linalg.norm(a - b) for a, b in combinations(seen_as, 2)]

@@ -208,7 +208,7 @@ def test_pixels_of_the_files_own_size_are_the_files_own(make_raster):
     assert (half.height, half.width) == (48, 48)
 
 
-def test_info_tells_the_ground_of_web_mercator(make_raster):
+def test_info_says_the_ground_of_web_mercator(make_raster):
     plane = plane_at("EPSG:3857", 14, 52)
     values = np.ones((1, 37, 53), np.uint16)
     path = make_raster(values=values, crs="EPSG:3857", transform=plane.transform)
@@ -277,7 +277,7 @@ def test_nothing_is_muttered_of_a_map_in_kilometres(tmp_path):
     assert frame.area_m2.sum() == pytest.approx(37 * 53 * 100 * 0.9996**-2, rel=1e-5)
 
 
-def test_a_crs_that_a_shapefile_cannot_tell_is_refused():
+def test_a_crs_that_a_shapefile_cannot_hold_is_refused():
     turned = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39 +lon_0=18 +R=6371229"
     plane = GeoBox(2, 2, Affine(0.1, 0, 0, 0, -0.1, 0), CRS.from_user_input(turned))
     with pytest.raises(VectorError, match=r"\.shp .*no ESRI WKT.*write \.gpkg"):

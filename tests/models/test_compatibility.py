@@ -45,12 +45,12 @@ def like_trained(dtype=np.uint16, factor=1.0, shift=0.0):
     return (raw * factor + shift).astype(dtype)
 
 
-def told(scene, package=SHIPPED):
+def doubts_of(scene, package=SHIPPED):
     return list(doubts([(package, match_bands(package, scene.bands))], scene))
 
 
 def test_a_scene_like_those_trained_on_raises_no_doubt(scene_of):
-    assert told(scene_of(like_trained())) == []
+    assert doubts_of(scene_of(like_trained())) == []
 
 
 @pytest.mark.parametrize("statistics", [True, False])
@@ -71,7 +71,7 @@ def test_values_in_other_units_are_a_warning_with_both_ranges(
     if not statistics:
         bare = [replace(b, minimum=None, maximum=None) for b in SHIPPED.bands]
         package = replace(SHIPPED, bands=tuple(bare))
-    (warning,) = told(scene_of(values), package)
+    (warning,) = doubts_of(scene_of(values), package)
     assert "but the model sentinel2-landcover was trained on" in warning
     assert "the map is meaningless unless" in warning
     assert re.search(found, warning)
@@ -83,14 +83,14 @@ def test_no_range_is_doubted_where_none_was_declared(scene_of):
         replace(b, minimum=None, maximum=None, mean=0.0, std=1.0) for b in SHIPPED.bands
     )
     package = replace(SHIPPED, bands=bands, scale=1.0)
-    assert told(scene_of(like_trained()), package) == []
+    assert doubts_of(scene_of(like_trained()), package) == []
 
 
 def test_clouds_and_water_are_no_other_units(scene_of):
     values = like_trained()
     values[:, :, :20] = 14_000
     values[:, :, 60:] = 60
-    assert told(scene_of(values)) == []
+    assert doubts_of(scene_of(values)) == []
 
 
 def test_a_scene_with_hardly_any_data_is_not_judged(scene_of):
@@ -98,17 +98,17 @@ def test_a_scene_with_hardly_any_data_is_not_judged(scene_of):
     values[:, 40, 40] = 1
     scene = scene_of(values)
     assert look_at(scene, tuple(range(10))).shape == (10, 1)
-    assert told(scene) == []
+    assert doubts_of(scene) == []
 
 
-def test_bands_taken_in_order_and_assumed_are_told(scene_of):
-    (warning,) = told(scene_of(like_trained(), names=[""] * 10))
+def test_bands_taken_in_order_and_assumed_are_reported(scene_of):
+    (warning,) = doubts_of(scene_of(like_trained(), names=[""] * 10))
     assert "does not name its bands" in warning
     landsat = replace(
         SHIPPED, bands=tuple(b for b in SHIPPED.bands if b.common_name == "red")
     )
     scene = scene_of(like_trained()[:3], names=["SR_B2", "SR_B3", "SR_B4"])
-    (warning,) = [w for w in told(scene, landsat) if "taken for" in w]
+    (warning,) = [w for w in doubts_of(scene, landsat) if "taken for" in w]
     assert "for the model sentinel2-landcover: its bands" in warning
 
 

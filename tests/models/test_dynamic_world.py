@@ -136,10 +136,12 @@ def test_a_package_says_bands_classes_licence_and_origin(package, copy):
     assert hashlib.sha256(shard.read_bytes()).hexdigest() in package.source
 
 
-def test_weights_that_are_not_the_published_ones_are_told(copy, tmp_path):
-    told = []
-    import_model(copy, tmp_path / "p", on_step=lambda step: told.extend(step.warnings))
-    assert "holds other weights" in told[0]
+def test_weights_that_are_not_the_published_ones_are_reported(copy, tmp_path):
+    messages = []
+    import_model(
+        copy, tmp_path / "p", on_step=lambda step: messages.extend(step.warnings)
+    )
+    assert "holds other weights" in messages[0]
 
 
 def test_a_tile_cut_to_its_centre_is_exact_at_the_overlap_of_the_package(package):
@@ -219,9 +221,9 @@ def test_a_file_that_has_changed_on_its_server_is_refused(monkeypatch):
 def test_no_network_says_what_to_fetch_and_where_to_put_it(monkeypatch):
     nowhere = replace(DYNAMIC_WORLD, url="http://127.0.0.1:9/weights.data")
     monkeypatch.setitem(RECIPES, "dynamic-world", nowhere)
-    told = refusal("dynamic-world")
-    assert "http://127.0.0.1:9/weights.data cannot be fetched" in told
-    assert "geoseg models import weights.data" in told
+    message = refusal("dynamic-world")
+    assert "http://127.0.0.1:9/weights.data cannot be fetched" in message
+    assert "geoseg models import weights.data" in message
 
 
 def test_a_model_that_is_known_but_not_here_names_the_command_that_gets_it():
@@ -231,10 +233,10 @@ def test_a_model_that_is_known_but_not_here_names_the_command_that_gets_it():
 
 def test_the_table_of_models_says_where_each_is_from():
     result = run("models", "available", "--json")
-    (told,) = json.loads(result.stdout)
-    assert told["name"] == "dynamic-world"
-    assert told["url"].startswith("https://")
-    assert told["version"] in told["url"]
+    (record,) = json.loads(result.stdout)
+    assert record["name"] == "dynamic-world"
+    assert record["url"].startswith("https://")
+    assert record["version"] in record["url"]
     assert DYNAMIC_WORLD.license in run("models", "available").output
 
 
@@ -271,9 +273,9 @@ def cut(path, size):
 
 def test_a_file_with_another_checksum_is_refused(copy, tmp_path):
     shard = copy / "model/forward/variables" / SHARD
-    told = refusal(shard, "-o", tmp_path / "package")
-    assert hashlib.sha256(shard.read_bytes()).hexdigest() in told
-    assert DYNAMIC_WORLD.sha256 in told
+    message = refusal(shard, "-o", tmp_path / "package")
+    assert hashlib.sha256(shard.read_bytes()).hexdigest() in message
+    assert DYNAMIC_WORLD.sha256 in message
 
 
 @pytest.mark.parametrize("source", ["dynamic-wrld", "a.dat", "."])

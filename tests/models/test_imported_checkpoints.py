@@ -153,11 +153,11 @@ def test_a_checkpoint_computes_what_its_network_did(layout, tmp_path):
         ("unet", 5, {"decoder_attention_type": "scse"}),
     ],
 )
-def test_a_network_is_told_by_the_shapes_of_its_tensors(
+def test_a_network_is_reported_by_the_shapes_of_its_tensors(
     architecture, bands, settings, tmp_path
 ):
     network = trained(architecture, bands=bands, **settings)
-    path = tmp_path / "told.pth"
+    path = tmp_path / "named.pth"
     torch.save({"params": under("net.", network)}, path)
     numbers = ",".join(map(str, range(1, bands + 1)))
     package = imported(path, *THREE[2:], "--bands", numbers)
@@ -199,33 +199,33 @@ def test_bands_and_classes_that_a_checkpoint_names_need_not_be_said(tmp_path):
 
 def test_what_a_file_does_not_say_is_asked_for_at_once(tmp_path):
     torch.save(torchgeo(trained()), tmp_path / "unet.ckpt")
-    told = refusal(tmp_path / "unet.ckpt")
-    assert "is a Unet with a resnet18 encoder" in told
-    assert "which its 4 bands are" in told
-    assert "what its 3 classes are (--class, 3 names)" in told
-    assert "--gsd" in told
+    message = refusal(tmp_path / "unet.ckpt")
+    assert "is a Unet with a resnet18 encoder" in message
+    assert "which its 4 bands are" in message
+    assert "what its 3 classes are (--class, 3 names)" in message
+    assert "--gsd" in message
 
 
 def test_an_encoder_that_is_unknown_is_asked_for(tmp_path):
     tensors = {"encoder.mine.weight": torch.ones(8, 4, 3, 3)}
     tensors["segmentation_head.0.weight"] = torch.ones(3, 8, 3, 3)
     save_file(tensors, tmp_path / "mine.safetensors")
-    told = refusal(tmp_path / "mine.safetensors", "--encoder", "resnet18")
-    assert "which are not those of resnet18; give --architecture" in told
+    message = refusal(tmp_path / "mine.safetensors", "--encoder", "resnet18")
+    assert "which are not those of resnet18; give --architecture" in message
 
 
 def test_a_network_that_is_none_of_smp_is_named_by_its_tensors(tmp_path):
     torch.save(torch.nn.Linear(3, 4).state_dict(), tmp_path / "line.pth")
-    told = refusal(tmp_path / "line.pth", *THREE)
-    assert "holds 2 tensors (weight, bias, ...)" in told
+    message = refusal(tmp_path / "line.pth", *THREE)
+    assert "holds 2 tensors (weight, bias, ...)" in message
 
 
-def test_settings_that_shapes_do_not_tell_are_asked_for(tmp_path):
+def test_settings_that_shapes_do_not_say_are_asked_for(tmp_path):
     network = trained(decoder_channels=(64, 32, 16, 8, 8))
     torch.save(network.state_dict(), tmp_path / "narrow.pth")
-    told = refusal(tmp_path / "narrow.pth", *THREE)
-    assert "has the tensors of the encoder resnet18" in told
-    assert "--config" in told
+    message = refusal(tmp_path / "narrow.pth", *THREE)
+    assert "has the tensors of the encoder resnet18" in message
+    assert "--config" in message
 
 
 class Planted:
@@ -239,8 +239,8 @@ class Planted:
 def test_an_object_in_a_checkpoint_is_named_and_never_built(tmp_path):
     content = {"state_dict": trained().state_dict(), "callbacks": Planted()}
     torch.save(content, tmp_path / "evil.ckpt")
-    told = refusal(tmp_path / "evil.ckpt", *THREE)
-    assert "objects that only code can build (posix.system)" in told
+    message = refusal(tmp_path / "evil.ckpt", *THREE)
+    assert "objects that only code can build (posix.system)" in message
 
 
 @pytest.mark.parametrize(

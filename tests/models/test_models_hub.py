@@ -104,8 +104,8 @@ def test_a_package_that_names_files_elsewhere_is_refused(tmp_path, name):
     shipped = load_package("sentinel2-landcover").path
     folder = shutil.copytree(shipped, tmp_path / "model")
     card = folder / "mlm.json"
-    told = card.read_text().replace("./model.safetensors", name.replace("\\", "\\\\"))
-    card.write_text(told)
+    text = card.read_text().replace("./model.safetensors", name.replace("\\", "\\\\"))
+    card.write_text(text)
     with pytest.raises(ModelError, match="named without a path"):
         load_package(folder)
     with pytest.raises(ModelError, match="named without a path"):
@@ -166,11 +166,11 @@ def test_a_package_of_the_users_folder_is_found_by_name(folder):
     assert package.path == folder / "cover-10"
     assert load_package(str(folder / "cover-10")) == package
     listed = CliRunner().invoke(main, ["models", "list", "--json"])
-    told = json.loads(listed.stdout)
-    assert told["folder"] == str(folder)
-    names = [each["model"] for each in told["models"]]
+    record = json.loads(listed.stdout)
+    assert record["folder"] == str(folder)
+    names = [each["model"] for each in record["models"]]
     assert names[:3] == ["sentinel2-landcover", "cover-1", "cover-10"]
-    assert told["models"][2]["classes"][0]["name"] == package.legend.classes[0].name
+    assert record["models"][2]["classes"][0]["name"] == package.legend.classes[0].name
     with pytest.raises(ModelError, match="known models: sentinel2-landcover, cover-1"):
         load_package("cover-2")
 

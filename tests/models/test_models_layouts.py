@@ -189,7 +189,7 @@ FOREIGN = {
 """Layouts with tensors that are not the network's, and how many."""
 
 
-def make(path, folder, told=None, **changes):
+def make(path, folder, warnings=None, **changes):
     config = path.with_name("config.json")
     config.write_text(json.dumps(CONFIG))
     return make_package(
@@ -197,7 +197,9 @@ def make(path, folder, told=None, **changes):
         folder,
         replace(SAID, **changes),
         pickled=path.suffix != ".safetensors",
-        on_step=lambda step: None if told is None else told.extend(step.warnings),
+        on_step=lambda step: (
+            None if warnings is None else warnings.extend(step.warnings)
+        ),
     )
 
 
@@ -211,12 +213,12 @@ def agree(package, network, tolerance=1e-5):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_weights_are_found_however_they_lie_in_a_checkpoint(network, tmp_path, layout):
     torch.save(LAYOUTS[layout](network), tmp_path / "x.pt")
-    told = []
-    package = make(tmp_path / "x.pt", tmp_path / "p", told)
+    messages = []
+    package = make(tmp_path / "x.pt", tmp_path / "p", messages)
     agree(package, network, 0.02 if layout == "half" else 1e-5)
     count = FOREIGN.get(layout, 0)
-    assert len(told) == bool(count), told
-    assert not count or f"{count} tensors that are not the network's" in told[0]
+    assert len(messages) == bool(count), messages
+    assert not count or f"{count} tensors that are not the network's" in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -233,17 +235,17 @@ def test_a_file_of_an_older_kind_is_read(network, tmp_path):
     agree(make(tmp_path / "x.pth", tmp_path / "p"), network)
 
 
-def test_statistics_that_a_file_holds_are_told(network, tmp_path):
+def test_statistics_that_a_file_holds_are_reported(network, tmp_path):
     mean = torch.tensor([0.485, 0.456])
     held = {"state_dict": state(network, "model", mean=mean)}
     torch.save(held, tmp_path / "x.ckpt")
-    told = []
-    make(tmp_path / "x.ckpt", tmp_path / "p", told)
-    assert "state_dict/mean is 0.485, 0.456: give `mean` and `std`" in told[0]
+    messages = []
+    make(tmp_path / "x.ckpt", tmp_path / "p", messages)
+    assert "state_dict/mean is 0.485, 0.456: give `mean` and `std`" in messages[0]
 
 
 @pytest.mark.parametrize("nested", [True, False])
-def test_of_two_that_fit_the_first_is_taken_and_the_other_told(
+def test_of_two_that_fit_the_first_is_taken_and_the_other_reported(
     network, tmp_path, nested
 ):
     other = trained(seed=8)
@@ -251,22 +253,22 @@ def test_of_two_that_fit_the_first_is_taken_and_the_other_told(
     if not nested:
         held = before("teacher.", other) | before("student.", network)
     torch.save(held, tmp_path / "x.pt")
-    told = []
-    agree(make(tmp_path / "x.pt", tmp_path / "p", told), network)
+    messages = []
+    agree(make(tmp_path / "x.pt", tmp_path / "p", messages), network)
     second = "model_ema" if nested else "teacher"
-    assert f"those under '{second}' fit as well and differ: `prefix`" in told[0]
-    told.clear()
-    agree(make(tmp_path / "x.pt", tmp_path / "q", told, prefix=second), other)
-    assert "fit as well" not in " ".join(told)
+    assert f"those under '{second}' fit as well and differ: `prefix`" in messages[0]
+    messages.clear()
+    agree(make(tmp_path / "x.pt", tmp_path / "q", messages, prefix=second), other)
+    assert "fit as well" not in " ".join(messages)
     with pytest.raises(ModelError, match=f"under 'ema'; it has them under .*{second}"):
         make(tmp_path / "x.pt", tmp_path / "r", prefix="ema")
 
 
 def test_two_copies_of_the_same_numbers_are_no_question(network, tmp_path):
     torch.save({"model": sd(network), "best": sd(network)}, tmp_path / "x.pt")
-    told = []
-    agree(make(tmp_path / "x.pt", tmp_path / "p", told), network)
-    assert told == []
+    messages = []
+    agree(make(tmp_path / "x.pt", tmp_path / "p", messages), network)
+    assert messages == []
 
 
 @pytest.mark.parametrize(

@@ -234,9 +234,9 @@ def test_a_model_may_be_called_what_people_call_a_folder(tmp_path, name, plain):
     """The MLM extension's schema allows a few of ASCII's characters in its own name."""
     card = describe(NewPackage(**{**SAID, "name": name}), "Unet", 0, 32)
     item = write_card(card, None, Artifact("model.safetensors", None))
-    told = item["properties"]["mlm:name"]
-    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told)
-    assert plain in {told, None}
+    name = item["properties"]["mlm:name"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", name)
+    assert plain in {name, None}
     JsonSchemaSTACValidator().validate_core(item, STACObjectType.ITEM, "1.1.0")
     again, _ = read_card(json.loads(json.dumps(item)), tmp_path)
     assert again.name == name
@@ -281,7 +281,7 @@ BINARY = {
 }
 
 
-def test_a_sigmoid_tells_two_classes_apart(binary, tmp_path):
+def test_a_sigmoid_decides_between_two_classes(binary, tmp_path):
     weights, network = binary
     package = make_package(weights, tmp_path / "water", NewPackage(**BINARY))
     assert package.legend.ids == (0, 200)
@@ -442,7 +442,7 @@ def test_flags_that_make_no_sense_are_refused(weights, tmp_path, args, says):
     assert says in refused.output
 
 
-def test_what_a_card_leaves_out_is_told(made):
+def test_what_a_card_leaves_out_is_reported(made):
     licence, training = validate_model(made.path).doubts
     assert "the licence of the weights" in licence
     assert "what the model was trained on" in training

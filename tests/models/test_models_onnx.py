@@ -95,20 +95,20 @@ def test_a_file_that_is_not_what_is_said_is_refused(tmp_path, changes, says):
     assert not (tmp_path / "p").exists()
 
 
-def write_apart(path, location="m.onnx.data", content=None, **told):
+def write_apart(path, location="m.onnx.data", content=None, **external):
     """Write the same network with its weights in another file."""
     graph = onnx.load(write_onnx(path))
-    _keep_apart(graph.graph.initializer[0], location, told)
+    _keep_apart(graph.graph.initializer[0], location, external)
     path.write_bytes(graph.SerializeToString())
     if content is not None:
         (path.parent / location).write_bytes(content)
     return path
 
 
-def _keep_apart(tensor, location, told=None):
+def _keep_apart(tensor, location, external=None):
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": location, **(told or {})}.items():
+    for key, value in {"location": location, **(external or {})}.items():
         entry = tensor.external_data.add()
         entry.key, entry.value = key, str(value)
 
@@ -158,10 +158,10 @@ def test_a_graph_that_names_a_file_elsewhere_is_refused(tmp_path, location, says
 
 
 @pytest.mark.parametrize(
-    "told", [{"length": 25}, {"offset": 1}, {"offset": 99}, {"offset": "x"}]
+    "external", [{"length": 25}, {"offset": 1}, {"offset": 99}, {"offset": "x"}]
 )
-def test_data_that_are_not_all_there_are_refused(tmp_path, told):
-    path = write_apart(tmp_path / "m.onnx", content=WEIGHTS.tobytes(), **told)
+def test_data_that_are_not_all_there_are_refused(tmp_path, external):
+    path = write_apart(tmp_path / "m.onnx", content=WEIGHTS.tobytes(), **external)
     with pytest.raises(ModelError, match="'kernel'"):
         make_package(path, tmp_path / "p", SAID)
 
@@ -282,7 +282,7 @@ def test_where_several_outputs_fit_one_is_asked_for_by_name(tmp_path):
     ],
     ids=["int64", "three dimensions", "floats"],
 )
-def test_a_network_that_gives_class_ids_is_told_so(tmp_path, ids):
+def test_a_network_that_gives_class_ids_is_reported_so(tmp_path, ids):
     weights = write_outputs(tmp_path / "m.onnx", {"out": ids})
     with pytest.raises(ModelError, match=r"m\.onnx gives .*class ids.* without ArgMax"):
         make_package(weights, tmp_path / "p", SAID)
@@ -335,19 +335,19 @@ def test_the_output_is_held_against_the_activation(
     kernel = KERNEL[:channels] + np.float32(0.25 * (warns[:2] == "in"))
     outputs = {"out": (kernel, then.get(extra), shape, FLOAT)}
     weights = write_outputs(tmp_path / "m.onnx", outputs)
-    told = []
+    messages = []
     package = make_package(
         weights,
         tmp_path / "p",
         replace(SAID, activation=declared),
-        on_step=lambda step: told.extend(step.warnings),
+        on_step=lambda step: messages.extend(step.warnings),
     )
     assert package.activation == becomes
-    assert len(told) == bool(warns)
-    assert re.search(warns, " ".join(told))
+    assert len(messages) == bool(warns)
+    assert re.search(warns, " ".join(messages))
     if declared and warns:
-        assert told[0] in validate_model(package.path).doubts
-    doubts = [f"the model {package.name}: {told[0]}"] if declared and warns else []
+        assert messages[0] in validate_model(package.path).doubts
+    doubts = [f"the model {package.name}: {messages[0]}"] if declared and warns else []
     assert list(output_doubts(package)) == doubts
     pixels = torch.randn(1, 3, 16, 16)
     logits = torch.einsum("kb,nbyx->nkyx", torch.from_numpy(WEIGHTS[:channels]), pixels)
@@ -358,13 +358,13 @@ def test_the_output_is_held_against_the_activation(
         torch.testing.assert_close(load_network(package)(pixels).softmax(1), truth)
 
 
-def test_a_run_tells_what_of_its_models_output_is_doubted(make_raster, tmp_path):
+def test_a_run_says_what_of_its_models_output_is_doubted(make_raster, tmp_path):
     weights = write_onnx(tmp_path / "m.onnx", extra="Softmax")
     said = replace(SAID, activation="softmax")
     make_package(weights, tmp_path / "p", said)
     options = SegmentOptions(model=tmp_path / "p", formats="none")
     report = segment(make_raster(), tmp_path / "out", options=options)
-    assert any("more likely probabilities" in told for told in report.warnings)
+    assert any("more likely probabilities" in each for each in report.warnings)
 
 
 def test_what_is_wrong_is_said_of_the_users_own_file(tmp_path):

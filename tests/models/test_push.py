@@ -46,8 +46,8 @@ class _Hub(JsonAnswers, BaseHTTPRequestHandler):
                 if line["key"] == "file":
                     held = base64.b64decode(line["value"]["content"])
                     server.files[line["value"]["path"]] = held
-            told = {"commitUrl": f"{server.url}/me/tiny/commit/1", "commitOid": "1"}
-            return self.answer({"success": True, **told})
+            answer = {"commitUrl": f"{server.url}/me/tiny/commit/1", "commitOid": "1"}
+            return self.answer({"success": True, **answer})
         return self.answer({"error": self.path}, 404)
 
 
@@ -103,7 +103,7 @@ def test_a_refusal_is_a_sentence_without_the_token(hub, brightest, monkeypatch):
     assert not hub.files
 
 
-def test_who_is_not_logged_in_is_told_how(hub, brightest, monkeypatch, tmp_path):
+def test_who_is_not_logged_in_learns_how(hub, brightest, monkeypatch, tmp_path):
     from huggingface_hub import constants  # noqa: PLC0415  # slow to import
 
     monkeypatch.delenv("HF_TOKEN")
@@ -115,7 +115,7 @@ def test_who_is_not_logged_in_is_told_how(hub, brightest, monkeypatch, tmp_path)
     assert not hub.calls
 
 
-def test_a_card_tells_licence_figures_and_what_its_makers_say(sample_package):
+def test_a_card_says_licence_figures_and_what_its_makers_say(sample_package):
     text = model_card(sample_package, "hf://me/x")
     assert 'license: "apache-2.0"' in text
     assert "| mean F1 | 0.7 |" in text

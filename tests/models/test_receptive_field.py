@@ -142,7 +142,7 @@ def test_a_layer_that_looks_at_the_planes_size_has_no_exact_overlap():
 
 
 @pytest.mark.parametrize("name", FINITE)
-def test_tiles_cut_to_their_centres_are_exact_with_the_overlap_that_is_told(name):
+def test_tiles_cut_to_their_centres_are_exact_with_the_overlap_that_is_given(name):
     torch.manual_seed(1)
     network, stride, _ = FINITE[name]
     field = measure(network.float().eval(), bands=2, stride=stride, tile=8)
@@ -205,7 +205,7 @@ def reach_of_a_shallow_unet():
     return farthest
 
 
-def test_the_command_tells_the_field_of_a_unet(package):
+def test_the_command_says_the_field_of_a_unet(package):
     shown = CliRunner().invoke(
         main, ["models", "inspect", str(package), "--receptive-field", "--json"]
     )

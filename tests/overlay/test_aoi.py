@@ -418,7 +418,7 @@ def test_an_area_goes_across_the_antimeridian(plane, area):
     assert max(halves) - min(halves) < 0.02 * max(halves)
 
 
-def test_an_area_around_the_world_the_long_way_is_told():
+def test_an_area_around_the_world_the_long_way_is_reported():
     area = read_aoi("POLYGON ((179 -17, 179 -3, -179 -3, -179 -17, 179 -17))", WORLD)
     assert any("spans 358 degrees; if it is to cross" in w for w in area.warnings)
 
@@ -451,7 +451,7 @@ def test_features_of_one_name_are_one_area(tmp_path):
     assert areas["7"].geometry.equals(TRIANGLE.union(SQUARE))
 
 
-def test_features_that_cannot_be_told_apart_are_refused(tmp_path):
+def test_features_that_cannot_be_named_are_refused(tmp_path):
     path = features(tmp_path / "parks.gpkg", **{"a/b": TRIANGLE, "a:b": SQUARE})
     with pytest.raises(AoiError, match="would share the folder 'a_b'"):
         read_features(path, "name", SCENE)

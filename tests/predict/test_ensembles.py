@@ -184,11 +184,11 @@ def test_an_ensemble_from_the_command_line_names_its_members(pair, scene, tmp_pa
     one, two = pair
     output = tmp_path / "out"
     given = [scene, "--model", one, "--model", two, "--tta", "d4", "-o", output]
-    status, told = segment(*given, "--quiet")
+    status, message = segment(*given, "--quiet")
     assert status == 0
     # Of two networks that have learned nothing, that much is said.
-    assert "the model is sure of its classes by" in told
-    assert len(told.splitlines()) == 1
+    assert "the model is sure of its classes by" in message
+    assert len(message.splitlines()) == 1
     report = json.loads((output / "run.json").read_text())
     assert [model["name"] for model in report["models"]] == ["one", "two"]
     assert report["settings"]["tta"] == "d4"

@@ -149,7 +149,7 @@ def test_the_map_of_an_area_is_the_crop_of_the_map_of_the_scene(
         assert np.array_equal(cut, known[60:97, 31:84])
 
 
-def test_a_report_tells_the_figures_and_a_resume_compares_them(models, small, tmp_path):
+def test_a_report_says_the_figures_and_a_resume_compares_them(models, small, tmp_path):
     model, output = models["stretched"], tmp_path / "out"
 
     def stop(step):
@@ -167,8 +167,8 @@ def test_a_report_tells_the_figures_and_a_resume_compares_them(models, small, tm
         name: {"percentile 2": low[place], "percentile 98": high[place]}
         for place, name in enumerate(NAMES)
     }
-    told = json.loads((output / "run.json").read_text())
-    assert told["models"][0]["statistics"] == expected
+    record = json.loads((output / "run.json").read_text())
+    assert record["models"][0]["statistics"] == expected
     assert repr(float(low[2])) in report.identity["statistics"]
     whole = geoseg.segment(small, tmp_path / "whole", options=options)
     assert whole.identity == report.identity
@@ -316,11 +316,11 @@ def test_plan_and_info_say_that_the_scene_will_be_read(
     words = ["plan", str(small), "-o", str(tmp_path / "out"), "--model", str(model)]
     shown = CliRunner().invoke(main, words)
     assert f"the whole scene is measured, once: {size / 1e6:,.1f} MB" in shown.stdout
-    told = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
-    assert told["statistics_bytes"] == size
+    result = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
+    assert result["statistics_bytes"] == size
     measure(open_scene(small), (0, 1, 2))
-    told = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
-    assert told["statistics_bytes"] == 0
+    result = json.loads(CliRunner().invoke(main, [*words, "--json"]).stdout)
+    assert result["statistics_bytes"] == 0
     info = CliRunner().invoke(main, ["info", str(small), "--model", str(model)])
     assert f"{size:,} bytes of it are read before a map" in " ".join(
         info.stdout.split()

@@ -97,11 +97,11 @@ def test_the_lowest_class_wins_a_tie_and_confidence_is_rounded_half_up():
     assert percent.tolist() == [[1]]
 
 
-def test_confidence_is_that_of_the_chosen_class_in_the_scores_that_are_told():
+def test_confidence_is_that_of_the_chosen_class_in_the_scores_that_are_given():
     one = SCORE_ONE
     refined = torch.tensor([[[one, 0]], [[0, one]]], dtype=torch.int32)
-    told = torch.tensor([[[one // 4, one // 8]], [[3 * (one // 4), one]]])
-    channel, percent = decide(refined, told.to(torch.int32))
+    calibrated = torch.tensor([[[one // 4, one // 8]], [[3 * (one // 4), one]]])
+    channel, percent = decide(refined, calibrated.to(torch.int32))
     assert channel.tolist() == [[0, 1]]
     assert percent.tolist() == [[25, 100]]
 

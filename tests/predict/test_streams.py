@@ -53,30 +53,30 @@ def test_processes_share_the_cores(processes, monkeypatch):
 
 
 def test_a_gpu_stream_follows_what_is_queued_and_is_done_when_left(monkeypatch):
-    told = []
+    messages = []
 
     class Stream:
         def __init__(self, device):
-            told.append(f"stream on {device}")
+            messages.append(f"stream on {device}")
 
         def wait_stream(self, other):
-            told.append(f"wait for {other}")
+            messages.append(f"wait for {other}")
 
         def synchronize(self):
-            told.append("done")
+            messages.append("done")
 
     @contextmanager
     def use(_):
-        told.append("begin")
+        messages.append("begin")
         yield
-        told.append("end")
+        messages.append("end")
 
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", use)
     monkeypatch.setattr(torch.cuda, "default_stream", lambda _: "the default stream")
     with own_stream(torch.device("cuda")):
-        told.append("work")
-    assert told == [
+        messages.append("work")
+    assert messages == [
         "stream on cuda",
         "wait for the default stream",
         "begin",

@@ -74,9 +74,9 @@ def with_table(path, names=None):
     """Put an attribute table beside a raster, as ArcGIS and QGIS do."""
     rows = "".join(
         f"<Row index='{index}'>"
-        + "".join(f"<F>{cell}</F>" for cell in (value, 5, *told))
+        + "".join(f"<F>{cell}</F>" for cell in (value, 5, *cells))
         + "</Row>"
-        for index, (value, told) in enumerate((names or NAMES).items())
+        for index, (value, cells) in enumerate((names or NAMES).items())
     )
     path.with_name(f"{path.name}.aux.xml").write_text(TABLE.format(rows=rows))
     return path
@@ -107,7 +107,7 @@ def test_ids_that_a_map_can_hold_are_kept(tmp_path):
     np.testing.assert_array_equal(class_map.read(WHOLE), values)
 
 
-def test_negative_classes_and_numbers_above_32_bits_are_told_apart(tmp_path):
+def test_negative_classes_and_numbers_above_32_bits_are_distinguished(tmp_path):
     numbers = [-3, 5, 2**40]
     class_map = ClassMap.open(save(tmp_path / "m.tif", classes(numbers, "int64")))
     assert [each.number for each in class_map.legend()] == numbers
@@ -119,9 +119,9 @@ def test_only_declared_nodata_hides_255(tmp_path):
     assert free.counts() == {0: (values == 0).sum(), 1: (values == 255).sum()}
     assert [each.number for each in free.legend()] == [0, 255]
     assert "does it mean no data?" in free.warnings[0]
-    told = ClassMap.open(save(tmp_path / "told.tif", values, nodata=255))
-    assert told.counts() == {0: (values == 0).sum(), 255: (values == 255).sum()}
-    assert told.warnings == ()
+    declared = ClassMap.open(save(tmp_path / "declared.tif", values, nodata=255))
+    assert declared.counts() == {0: (values == 0).sum(), 255: (values == 255).sum()}
+    assert declared.warnings == ()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
@@ -204,9 +204,9 @@ def test_names_and_colours_of_a_table_are_those_of_the_polygons(tmp_path):
     assert set(frame["class_id"]) == {11}
     assert frame.area.sum() == 100 * (values == 11).sum()
     legend = ClassMap.open(path).legend()
-    told = [(each.id, each.name, each.colour) for each in legend]
-    assert told[:2] == [(11, "Open Water", "#466b9f"), (21, "Developed", "#dec5c5")]
-    assert told[2][:2] == (42, "class 42")
+    entries = [(each.id, each.name, each.colour) for each in legend]
+    assert entries[:2] == [(11, "Open Water", "#466b9f"), (21, "Developed", "#dec5c5")]
+    assert entries[2][:2] == (42, "class 42")
 
 
 def test_polygons_have_the_numbers_of_the_raster(tmp_path):

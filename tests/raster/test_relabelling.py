@@ -47,7 +47,7 @@ LOST = {
     ("ipcc", "corine-1"): set(),
     ("ipcc", "lccs"): {"Wetlands", "Other land"},
 }
-"""What of a legend has no class in another one, but for LCCS: told in its file."""
+"""What of a legend has no class in another one, but for LCCS: listed in its file."""
 
 
 def matched(own, wanted):
@@ -105,7 +105,7 @@ def test_classes_are_merged_renamed_recoloured_and_renumbered(
     assert found.warnings == ("the map has no counterpart of the legend's road",)
 
 
-def test_what_has_no_counterpart_is_nodata_and_told_with_its_area(
+def test_what_has_no_counterpart_is_nodata_and_reported_with_its_area(
     class_map, office, tmp_path
 ):
     office.write_text("- {name: water, merge: [lake]}")
@@ -131,7 +131,7 @@ def test_every_class_of_a_legend_that_ships_means_itself():
 
 
 @pytest.mark.parametrize(("own", "wanted"), LOST)
-def test_what_crosswalks_lose_is_what_the_nomenclatures_do_not_tell(own, wanted):
+def test_what_crosswalks_lose_is_what_the_nomenclatures_do_not_say(own, wanted):
     found = matched(legend(own), wanted)
     shared = {name for name in found if name in {each.name for each in legend(wanted)}}
     lost = {name for name, became in found.items() if became is None}
@@ -272,10 +272,10 @@ def test_a_run_in_another_legend_is_the_run_relabelled(tmp_path):
     # cropland, grassland, woodland, wetland, water, built-up, cloud
     table = np.array([2, 3, 1, 4, 4, 5, 255] + [255] * 249, np.uint8)
     assert np.array_equal(other, table[own])
-    told = json.loads((tmp_path / "other" / "run.json").read_text())
-    areas = {each["name"]: each["pixels"] for each in told["class_areas"]}
+    report = json.loads((tmp_path / "other" / "run.json").read_text())
+    areas = {each["name"]: each["pixels"] for each in report["class_areas"]}
     assert areas["Wetlands"] == (table[own] == 4).sum()
-    assert told["settings"]["legend"][3]["takes"] == [3, 4]
+    assert report["settings"]["legend"][3]["takes"] == [3, 4]
     frame = geopandas.read_file(tmp_path / "other" / "landcover.geojson")
     assert set(frame["class_name"]) <= set(areas)
 

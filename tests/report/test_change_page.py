@@ -47,9 +47,9 @@ def test_both_maps_are_there_to_the_pixel(changed):
 def test_gains_and_losses_are_those_of_the_table(changed):
     path, *_ = changed
     text = path.read_text(encoding="utf-8")
-    told = json.loads((path.parent / "run.json").read_text())
-    hectares = np.array(told["hectares"])
-    for n, name in enumerate(told["classes"]):
+    report = json.loads((path.parent / "run.json").read_text())
+    hectares = np.array(report["hectares"])
+    for n, name in enumerate(report["classes"]):
         row = re.search(rf'<td class="name">{name}\n.*?</tr>', text, re.DOTALL)[0]
         before, lost, gained, after = (
             float(each.replace(",", ""))

@@ -17,7 +17,7 @@ from pyproj import CRS, Transformer
 from geoseg.geo.geobox import GeoBox
 from geoseg.report.map_page import Interval
 from geoseg.report.places import doubtful_places
-from geoseg.report.plane_told import tell_plane
+from geoseg.report.plane_summary import describe_plane
 from geoseg.report.pyramid import SIDE, levels_of
 
 UTM33 = CRS.from_epsg(32633)
@@ -158,7 +158,7 @@ def test_a_map_without_a_class_has_no_doubtful_place():
 def test_coordinates_between_the_nodes_are_those_of_pyproj():
     turned = Affine.translation(399_960, 5_800_020) @ Affine.rotation(20)
     plane = GeoBox(9000, 7000, turned @ Affine.scale(10, -10), UTM33)
-    nodes = np.array(tell_plane(plane)["lonlat"])
+    nodes = np.array(describe_plane(plane)["lonlat"])
     to_lonlat = Transformer.from_crs(UTM33, 4326, always_xy=True)
     for col, row in np.random.default_rng(3).uniform(0, 7000, (50, 2)):
         u, v = col / 7000 * 16, row / 9000 * 16
@@ -173,4 +173,4 @@ def test_a_plane_whose_lines_bend_has_no_wrong_coordinates():
     polar = GeoBox(
         4000, 4000, Affine(2000, 0, -4e6, 0, -2000, 4e6), CRS.from_epsg(3995)
     )
-    assert tell_plane(polar)["lonlat"] is None
+    assert describe_plane(polar)["lonlat"] is None

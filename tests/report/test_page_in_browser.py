@@ -72,8 +72,13 @@ def page(browser, made):
 
 
 def resize(browser, width, height):
-    told = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
+    metrics = {
+        "width": width,
+        "height": height,
+        "deviceScaleFactor": 1,
+        "mobile": False,
+    }
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def wait(browser, until):
@@ -131,8 +136,8 @@ def test_the_class_under_the_cursor_is_that_of_the_map(page, made):
     for row, col in ((ROW, COL), (0, 20), (299, 530), (255, 256)):
         point_at(page, row, col)
         sure = made[2][row, col]
-        told = f"{class_at(made, row, col).name} · {sure} %"
-        wait(page, lambda told=told: label.text == told)
+        expected = f"{class_at(made, row, col).name} · {sure} %"
+        wait(page, lambda expected=expected: label.text == expected)
     point_at(page, 150, 10)
     wait(page, lambda: label.text == "no data")
     x, y = re.search(r"x, y (\d+), (\d+)", element(page, "readout").text).groups()
@@ -190,8 +195,8 @@ def test_nothing_is_wider_than_the_window(page, width):
 def test_it_prints_to_one_page_with_both_pictures(page):
     painted = "return document.getElementById('paper-first').width"
     assert page.execute_script(painted) == 531
-    told = {"preferCSSPageSize": True, "printBackground": True}
-    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", told)["data"])
+    settings = {"preferCSSPageSize": True, "printBackground": True}
+    pdf = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", settings)["data"])
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
     assert len(re.findall(rb"/Subtype\s*/Image", pdf)) >= 2
 
@@ -207,8 +212,8 @@ def test_a_served_page_knows_every_pixel(browser, tmp_path):
             wait(browser, lambda: browser.execute_script(READY))
             point_at(browser, 777, 1001)
             shown = class_at(made, 777, 1001)
-            told = f"{shown.name} · {made[2][777, 1001]} %"
-            wait(browser, lambda: element(browser, "label").text == told)
+            expected = f"{shown.name} · {made[2][777, 1001]} %"
+            wait(browser, lambda: element(browser, "label").text == expected)
             assert browser.get_log("browser") == []
         finally:
             server.close()

@@ -93,8 +93,8 @@ def test_a_run_whose_nodata_is_no_number_ends_well(tmp_path):
         scene=geoseg.SceneOptions(nodata=float("nan")), formats="none"
     )
     geoseg.segment(scene, tmp_path / "out", options=options)
-    told = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert told["settings"]["scene"]["nodata"] is None
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["settings"]["scene"]["nodata"] is None
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):

@@ -58,11 +58,11 @@ def test_a_band_that_serves_a_model_twice_moves_no_other():
     ],
 )
 def test_metadata_that_contradict_themselves_are_named(baseline, applied, offset, both):
-    told = {"s2:processing_baseline": baseline}
+    properties = {"s2:processing_baseline": baseline}
     if applied is not None:
-        told["earthsearch:boa_offset_applied"] = applied
+        properties["earthsearch:boa_offset_applied"] = applied
     red = AssetBand(href="a.tif", name="B04", common="red", scale=1e-4, offset=offset)
-    notes = with_offsets(Item("S2", (red,)), told).notes
+    notes = with_offsets(Item("S2", (red,)), properties).notes
     assert len(notes) == bool(both)
     assert all(word in notes[0] for word in (*both, "`radiometry='raw'`") if notes)
 

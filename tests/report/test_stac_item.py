@@ -40,17 +40,17 @@ def out(small, tmp_path_factory):
     return folder
 
 
-def validate(told):
-    return pystac.Item.from_dict(told).validate(offline_validator())
+def validate(item):
+    return pystac.Item.from_dict(item).validate(offline_validator())
 
 
 @pytest.fixture
-def told(out):
+def written(out):
     return json.loads((out / "landcover.stac.json").read_text())
 
 
-def test_the_item_is_valid_by_pystacs_validator(told):
-    assert len(validate(told)) == 6  # the core and five extensions
+def test_the_item_is_valid_by_pystacs_validator(written):
+    assert len(validate(written)) == 6  # the core and five extensions
 
 
 @pytest.mark.parametrize(
@@ -64,21 +64,21 @@ def test_the_item_is_valid_by_pystacs_validator(told):
         (("assets", "landcover", "classification:classes", 0, "color_hint"), "#fff"),
     ],
 )
-def test_the_validator_refuses_what_is_wrong(told, where, what):
-    place = told
+def test_the_validator_refuses_what_is_wrong(written, where, what):
+    place = written
     for key in where[:-1]:
         place = place[key]
     place[where[-1]] = what
     with pytest.raises((STACValidationError, ValueError)):
-        validate(told)
+        validate(written)
 
 
 def test_it_names_every_product_with_its_checksum_and_stays_when_the_folder_moves(
-    told, out
+    written, out
 ):
     report = json.loads((out / "run.json").read_text())
-    assert set(told["assets"]) == set(report["products"]) - {"stac"}
-    for name, asset in told["assets"].items():
+    assert set(written["assets"]) == set(report["products"]) - {"stac"}
+    for name, asset in written["assets"].items():
         path = out / asset["href"]
         assert asset["href"] == f"./{path.name}"
         assert path.name == Path(report["products"][name]).name
@@ -90,33 +90,33 @@ def test_it_names_every_product_with_its_checksum_and_stays_when_the_folder_move
     )
 
 
-def test_it_says_what_values_mean_as_the_rasters_do(told, out):
-    classes = told["assets"]["landcover"]["classification:classes"]
+def test_it_says_what_values_mean_as_the_rasters_do(written, out):
+    classes = written["assets"]["landcover"]["classification:classes"]
     with rasterio.open(out / "landcover.tif") as dataset:
         legend = json.loads(dataset.tags()["GEOSEG_LEGEND"])
-        assert told["properties"]["proj:shape"] == list(dataset.shape)
-        assert told["properties"]["proj:transform"] == list(dataset.transform)[:6]
-        assert told["properties"]["proj:code"] == dataset.crs.to_string()
-        assert told["assets"]["landcover"]["nodata"] == dataset.nodata
+        assert written["properties"]["proj:shape"] == list(dataset.shape)
+        assert written["properties"]["proj:transform"] == list(dataset.transform)[:6]
+        assert written["properties"]["proj:code"] == dataset.crs.to_string()
+        assert written["assets"]["landcover"]["nodata"] == dataset.nodata
         corners = np.array(shapely.box(*dataset.bounds).exterior.coords)
         move = Transformer.from_crs(dataset.crs, 4326, always_xy=True)
         lonlat = shapely.points(*move.transform(*corners.T))
     assert [
         (c["value"], c["title"], f"#{c['color_hint'].lower()}") for c in classes
     ] == [(c["id"], c["name"], c["colour"]) for c in legend]
-    outline = shapely.geometry.shape(told["geometry"]).buffer(1e-9)
+    outline = shapely.geometry.shape(written["geometry"]).buffer(1e-9)
     assert outline.covers(lonlat).all()
-    assert outline.bounds == pytest.approx(told["bbox"], abs=1e-8)
+    assert outline.bounds == pytest.approx(written["bbox"], abs=1e-8)
     for name in ("entropy", "probabilities"):
         with rasterio.open(out / f"{name}.tif") as dataset:
-            asset = told["assets"][name]
+            asset = written["assets"][name]
             assert asset["raster:scale"] == dataset.scales[0]
             names = [each["name"] for each in asset["bands"]]
             assert names == list(dataset.descriptions)
 
 
-def test_it_links_to_the_models_item_and_to_what_the_map_was_made_from(told, small):
-    model, scene = told["links"]
+def test_it_links_to_the_models_item_and_to_what_the_map_was_made_from(written, small):
+    model, scene = written["links"]
     assert model["rel"] == "derived_from"
     card = json.loads(Path(model["href"]).read_text())
     assert card["id"] == "sentinel2-landcover"

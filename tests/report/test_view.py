@@ -71,13 +71,13 @@ def test_its_tiles_are_the_map_at_full_resolution(server, made):
     assert np.array_equal(seen, made[1:])
 
 
-def test_the_page_is_told_that_there_is_a_server(server, made):
+def test_the_page_knows_that_there_is_a_server(server, made):
     status, content = get(server)
     assert status == 200
     plain = (made[0] / "report.html").read_bytes()
-    told = b'<html lang="en" data-tiles="tiles" data-served=map>'
-    assert content == plain.replace(b'<html lang="en">', told, 1)
-    assert told not in plain
+    root = b'<html lang="en" data-tiles="tiles" data-served=map>'
+    assert content == plain.replace(b'<html lang="en">', root, 1)
+    assert root not in plain
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_another_port_is_taken_where_one_is_taken(made):
             assert get(server)[0] == 200
 
 
-def test_view_tells_its_address_and_ends_with_ctrl_c(made, monkeypatch):
-    told = []
+def test_view_says_its_address_and_ends_with_ctrl_c(made, monkeypatch):
+    messages = []
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
@@ -127,10 +127,10 @@ def test_view_tells_its_address_and_ends_with_ctrl_c(made, monkeypatch):
     monkeypatch.setattr(PageServer, "serve", interrupted)
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        geoseg.view(made[0], port=taken, on_step=told.append)
-    assert told[0].warnings == (f"port {taken} is taken, so another one is used",)
-    assert told[1].note.startswith("http://127.0.0.1:")
-    assert told[1].note.endswith(f" shows {made[0]}; Ctrl-C ends it")
+        geoseg.view(made[0], port=taken, on_step=messages.append)
+    assert messages[0].warnings == (f"port {taken} is taken, so another one is used",)
+    assert messages[1].note.startswith("http://127.0.0.1:")
+    assert messages[1].note.endswith(f" shows {made[0]}; Ctrl-C ends it")
 
 
 def test_a_folder_without_a_page_is_refused(tmp_path):

@@ -213,8 +213,8 @@ def test_tables_are_written_in_three_formats_and_the_same_each_time(tmp_path, va
         assert done.exit_code == 0, done.output
         assert output.read_bytes() == first
         found = read(output)
-        told = json.loads(output.with_name(f"{output.name}.json").read_text())
-        assert told["map"] == str(path)
+        record = json.loads(output.with_name(f"{output.name}.json").read_text())
+        assert record["map"] == str(path)
         wide = suffix == ".gpkg"
         assert len(found) == (7 if wide else 21)
         hectares = found["wood_ha" if wide else "area_ha"]

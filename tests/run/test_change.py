@@ -290,8 +290,8 @@ def test_nothing_changed_is_no_fault(maps, tmp_path):
 def test_what_cannot_be_compared_is_one_sentence(maps, tmp_path, flags, sentence):
     before, after, *_ = maps
     folder = tmp_path / "change"
-    told = refuse(tmp_path, "change", before, after, "-o", folder, *flags)
-    assert sentence in told
+    message = refuse(tmp_path, "change", before, after, "-o", folder, *flags)
+    assert sentence in message
 
 
 def test_maps_of_other_ground_are_refused_with_both_extents(maps, tmp_path):

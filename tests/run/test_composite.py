@@ -68,8 +68,11 @@ def test_a_composite_is_a_scene_with_its_counts_and_dates(looks, tmp_path):
     assert np.array_equal(read(made.dates)[0], wanted)
     assert made.clear_counts == tuple(np.bincount(clear.ravel(), minlength=DATES + 1))
     assert made.clear_share == (clear > 0).mean()
-    told = json.loads((tmp_path / "c.tif.json").read_text())
-    assert [look["day"] for look in told["looks"]][::5] == ["2024-09-15", "2024-04-15"]
+    record = json.loads((tmp_path / "c.tif.json").read_text())
+    assert [look["day"] for look in record["looks"]][::5] == [
+        "2024-09-15",
+        "2024-04-15",
+    ]
     again = geoseg.open_scene(made.composite)
     assert np.array_equal(again.read(again.window)[1], clear > 0)
 
@@ -138,8 +141,8 @@ def test_an_area_gives_the_crop_and_nothing_outside_it(looks, tmp_path):
     assert np.array_equal(read(made.composite), part.read(Window(8, 10, 30, 25))[0])
     assert made.pixels == 30 * 25
     corners = ((left, top), (left + 250, top), (left, top - 300), (left, top))
-    told = ", ".join(f"{x} {y}" for x, y in corners)
-    triangle = f"EPSG:32633;POLYGON(({told}))"
+    corner_list = ", ".join(f"{x} {y}" for x, y in corners)
+    triangle = f"EPSG:32633;POLYGON(({corner_list}))"
     (made,) = geoseg.composite(
         folder, tmp_path / "t.tif", aoi=triangle, options=chosen()
     )

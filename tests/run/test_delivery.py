@@ -60,10 +60,10 @@ def content(folder):
 
 
 def test_the_record_has_the_checksum_of_every_file(whole):
-    told = json.loads((whole / "run.json").read_text())
+    report = json.loads((whole / "run.json").read_text())
     files = {p.name for p in whole.iterdir()} - {"run.json"}
-    assert set(told["checksums"]) == files
-    assert {name: checksum(whole / name) for name in files} == told["checksums"]
+    assert set(report["checksums"]) == files
+    assert {name: checksum(whole / name) for name in files} == report["checksums"]
     assert all(origin_of(whole / name) is Origin.OURS for name in files)
     assert not any(name.startswith(".") for name in files)
 
@@ -81,8 +81,8 @@ def test_the_record_has_the_checksum_of_every_file(whole):
 )
 def test_a_file_made_by_hand_stays_in_the_folder(small, tmp_path, name, flags):
     (tmp_path / name).write_bytes(b"somebody's")
-    told = refuse(small, "-o", tmp_path, *flags)
-    assert f"{name} would be replaced, and geoseg did not write it" in told
+    message = refuse(small, "-o", tmp_path, *flags)
+    assert f"{name} would be replaced, and geoseg did not write it" in message
     assert content(tmp_path) == {name: b"somebody's"}
 
 
@@ -94,18 +94,18 @@ def test_a_product_that_somebody_changed_stays_unless_it_may_go(small, out):
     assert origin_of(out / "landcover.geojson") is Origin.OURS
 
 
-def test_what_an_earlier_run_left_goes_or_is_told_of(small, out):
+def test_what_an_earlier_run_left_goes_or_is_reported(small, out):
     (out / "landcover.gpkg").write_bytes(b"changed")
     mine = out / "notes.txt"
     mine.write_text("somebody's")
     assert segment(small, "-o", out, "--format", "fgb").exit_code == 0
-    told = json.loads((out / "run.json").read_text())
+    report = json.loads((out / "run.json").read_text())
     assert not (out / "landcover.geojson").exists()
     assert (out / "landcover.gpkg").read_bytes() == b"changed"
     assert mine.read_text() == "somebody's"
-    (warning,) = (w for w in told["warnings"] if "landcover.gpkg" in w)
+    (warning,) = (w for w in report["warnings"] if "landcover.gpkg" in w)
     assert "is of an earlier run" in warning
-    assert "landcover.gpkg" not in told["checksums"]
+    assert "landcover.gpkg" not in report["checksums"]
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -117,8 +117,8 @@ def test_a_scene_is_not_replaced_by_its_map(small, tmp_path, link):
     else:
         given = shutil.copy(small, scene)
     before = given.read_bytes()
-    told = refuse(given, "-o", tmp_path, "--overwrite")
-    assert "confidence.tif is an input" in told
+    message = refuse(given, "-o", tmp_path, "--overwrite")
+    assert "confidence.tif is an input" in message
     assert given.read_bytes() == before
     assert refuse(tmp_path, "-o", tmp_path, "--overwrite")
 
@@ -126,8 +126,8 @@ def test_a_scene_is_not_replaced_by_its_map(small, tmp_path, link):
 def test_an_area_is_not_replaced_by_polygons(small, tmp_path):
     area = tmp_path / "landcover.geojson"
     area.write_text('{"type": "Polygon", "coordinates": []}')
-    told = refuse(small, "--aoi", area, "-o", tmp_path, "--overwrite")
-    assert "landcover.geojson is an input" in told
+    message = refuse(small, "--aoi", area, "-o", tmp_path, "--overwrite")
+    assert "landcover.geojson is an input" in message
 
 
 def test_a_map_of_a_map_is_refused_into_the_same_folder(out):
@@ -152,8 +152,8 @@ def test_an_output_that_is_no_folder_is_refused(
 
 def test_a_second_run_into_one_folder_is_refused_with_who_writes_there(small, tmp_path):
     with locked_folder(tmp_path / "out"):
-        told = refuse(small, "-o", tmp_path / "out", "--run-dir", tmp_path / "run")
-    assert f"is being written by process {os.getpid()}" in told
+        message = refuse(small, "-o", tmp_path / "out", "--run-dir", tmp_path / "run")
+    assert f"is being written by process {os.getpid()}" in message
     assert not list(tmp_path.iterdir())
 
 
@@ -256,8 +256,8 @@ def test_each_part_is_read_once_and_each_raster_once_after_it_was_written(
 
 def test_staged_files_come_together_and_their_record_last(tmp_path):
     (tmp_path / "old.txt").write_text("old")
-    told = {"geoseg": "1", "checksums": {"old.txt": checksum(tmp_path / "old.txt")}}
-    (tmp_path / "run.json").write_text(json.dumps(told))
+    record = {"geoseg": "1", "checksums": {"old.txt": checksum(tmp_path / "old.txt")}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
     with atomic.staged(tmp_path) as folder:
         (folder / "new.txt").write_text("new")
         (folder / "run.json").write_text("{}")

@@ -107,7 +107,7 @@ def test_the_order_in_which_blocks_finish_never_shows(here, processes, tmp_path)
         assert np.array_equal(expected, do(job, processes)[0])
 
 
-def test_a_worker_that_is_killed_is_told_of_and_does_not_show(
+def test_a_worker_that_is_killed_is_reported_and_does_not_show(
     here, processes, tmp_path, monkeypatch
 ):
     expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)

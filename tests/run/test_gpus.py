@@ -94,7 +94,7 @@ class GpuPredictor(ContextPredictor):
 
 
 class ToldSource(ArraySource):
-    """Tells which worker reads it."""
+    """Says which worker reads it."""
 
     readers: ClassVar[set[str]] = set()
 

@@ -144,7 +144,7 @@ def test_a_refused_run_leaves_no_folder_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_lines_that_stand_twice_count_once_and_are_told(tmp_path):
+def test_lines_that_stand_twice_count_once_and_are_reported(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
         journal.record(Entry("block 0 0"), Entry("block 0 1"))
         assert journal.warnings == ()
@@ -180,7 +180,7 @@ def test_a_line_that_no_run_wrote_does_not_count(line, tmp_path):
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_stands_in_the_place_of_a_part_is_no_part(make, tmp_path):
+def test_what_stands_where_a_part_belongs_is_no_part(make, tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
         receipt = journal.store.write("part-0-0", b"pixels")
         (tmp_path / "part-0-0").unlink()

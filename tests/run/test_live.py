@@ -28,7 +28,7 @@ class EndedError(KeyboardInterrupt):
 
 @pytest.fixture
 def scene(make_raster):
-    """Stripes of three classes that two bands tell apart."""
+    """Stripes of three classes that two bands distinguish."""
     truth = np.arange(SIDE)[:, None] // 8 % 3 + np.zeros((1, SIDE), int)
     means = np.array([[100, 300, 500], [500, 200, 100]])
     noise = np.random.default_rng(0).normal(0, 20, (2, SIDE, SIDE))
@@ -100,8 +100,8 @@ def test_each_save_becomes_a_map_and_bad_labels_leave_the_last(scene, tmp_path):
     assert set(np.unique(kept[0])) == {0, 1}
     assert set(np.unique(classes_of(output))) == {0, 1, 2}
     assert made[-1].trained.accuracy.overall > 0.9
-    told = json.loads((output / "run.json").read_text())
-    assert told["models"][0]["fingerprint"] == made[-1].trained.package.fingerprint
+    report = json.loads((output / "run.json").read_text())
+    assert report["models"][0]["fingerprint"] == made[-1].trained.package.fingerprint
     assert not [each for each in output.rglob("*") if "fitting" in each.name]
 
 
@@ -169,7 +169,7 @@ def test_what_can_never_work_is_refused_at_once(scene, tmp_path):
     assert not (tmp_path / "live").exists()
 
 
-def test_the_command_tells_of_each_map_and_ends_by_ctrl_c(scene, tmp_path, monkeypatch):
+def test_the_command_names_each_map_and_ends_by_ctrl_c(scene, tmp_path, monkeypatch):
     labels = tmp_path / "points.geojson"
     points().to_file(labels)
     waited = LabelsFile.wait_for_save

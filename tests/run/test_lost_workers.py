@@ -54,21 +54,21 @@ def test_without_any_worker_finishing_stops(threads):
 
 
 def test_a_worker_that_comes_back_is_waited_for_and_that_is_said(threads):
-    told = []
+    messages = []
     with open_client(scheduler=threads.scheduler_address) as client:
         Timer(0.5, threads.scale, [0]).start()
         Timer(4, threads.scale, [1]).start()
-        found = map_on(client, Patience(60, told.append))(slow_double, range(10))
+        found = map_on(client, Patience(60, messages.append))(slow_double, range(10))
     assert found == [2 * number for number in range(10)]
-    assert told == ["no worker is there; waiting for one, 60 s at most"]
+    assert messages == ["no worker is there; waiting for one, 60 s at most"]
 
 
 def test_a_run_waits_for_its_workers_from_the_first_one_on(threads, tmp_path):
     expected = None
     with open_client() as here:
         expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
-    told = []
-    patience = Patience(60, told.append)
+    messages = []
+    patience = Patience(60, messages.append)
     threads.scale(0)
     job = killed_job(tmp_path / "b", SlowPredictor())
 
@@ -87,7 +87,7 @@ def test_a_run_waits_for_its_workers_from_the_first_one_on(threads, tmp_path):
         found, progress = do(job, here)
     assert progress.resumed == progress.blocks
     assert np.array_equal(found, expected)
-    assert told == ["no worker is there; waiting for one, 60 s at most"] * 2
+    assert messages == ["no worker is there; waiting for one, 60 s at most"] * 2
 
 
 def test_measuring_and_sampling_wait_for_workers_too(threads, tmp_path):
@@ -96,11 +96,11 @@ def test_measuring_and_sampling_wait_for_workers_too(threads, tmp_path):
     threads.scale(0)
     while threads.scheduler.workers:
         time.sleep(0.05)
-    told = []
+    messages = []
 
     def listen(step):
         if step.note:
-            told.append(step.note)
+            messages.append(step.note)
             threads.scale(1)
 
     how = {"scheduler": threads.scheduler_address, "wait_for_workers": 60}
@@ -111,7 +111,7 @@ def test_measuring_and_sampling_wait_for_workers_too(threads, tmp_path):
         on_step=listen,
     )
     assert found.evaluation.accuracy.pixels == values.size
-    assert told == ["no worker is there; waiting for one, 60 s at most"]
+    assert messages == ["no worker is there; waiting for one, 60 s at most"]
     drawn = geoseg.sample_points(
         class_map,
         tmp_path / "points.geojson",
@@ -151,7 +151,7 @@ def test_a_worker_that_dies_while_it_proves_itself_is_named(tmp_path):
         do(tricky_job(tmp_path, "die"), client)
 
 
-def test_a_worker_that_holds_too_much_memory_is_told_of_with_its_limit(tmp_path):
+def test_a_worker_that_holds_too_much_memory_is_reported_with_its_limit(tmp_path):
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with (
         LocalCluster(n_workers=1, memory_limit="1GB", **options) as cluster,
@@ -207,8 +207,8 @@ def test_what_a_stopped_worker_was_about_is_done_by_the_others(tmp_path, monkeyp
     ):
         progress = run(job, journal, client, stop)
     assert progress.blocks == progress.blocks_planned
-    (told,) = progress.lost
-    assert f"worker {victim} was lost (it gave no sign of life" in told
+    (message,) = progress.lost
+    assert f"worker {victim} was lost (it gave no sign of life" in message
 
 
 def test_a_run_whose_only_worker_is_stopped_ends_with_its_name(tmp_path, monkeypatch):

@@ -123,7 +123,7 @@ def test_a_bad_answer_loses_no_line_of_the_journal(place, monkeypatch):
         assert journal.warnings == ()
 
 
-def test_what_stays_unreadable_is_counted_and_told(place, monkeypatch):
+def test_what_stays_unreadable_is_counted_and_reported(place, monkeypatch):
     with open_journal(place, IDENTITY) as journal:
         journal.record(Entry("block 0 0"))
         journal.record(Entry("block 0 1"))

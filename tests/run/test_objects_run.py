@@ -129,9 +129,9 @@ def test_a_killed_command_with_workers_is_resumed_to_the_same_bytes(server, tmp_
         os.killpg(begun.pid, signal.SIGKILL)
     assert not (tmp_path / "out" / "landcover.tif").exists()
     with segment(*flags) as resumed:
-        _, told = resumed.communicate()
-    assert resumed.returncode == 0, told
-    assert "resuming: " in told
+        _, message = resumed.communicate()
+    assert resumed.returncode == 0, message
+    assert "resuming: " in message
     plain = CliRunner().invoke(main, flags_of(scene, "-o", tmp_path / "plain"))
     assert plain.exit_code == 0, plain.stderr
     maps = [tmp_path / name / "landcover.tif" for name in ("out", "plain")]
@@ -139,7 +139,7 @@ def test_a_killed_command_with_workers_is_resumed_to_the_same_bytes(server, tmp_
     assert not list(Bucket(place).list()), "the run directory is gone"
     report = (tmp_path / "out" / "run.json").read_text()
     assert json.loads(report)["settings"]["run_dir"] == place
-    assert server["AWS_SECRET_ACCESS_KEY"] not in report + told
+    assert server["AWS_SECRET_ACCESS_KEY"] not in report + message
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         path.name for path in (tmp_path / "plain").iterdir()
     }

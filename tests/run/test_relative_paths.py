@@ -81,7 +81,7 @@ def test_maps_of_relative_paths_are_read_on_workers_too(cluster):
 
 
 @pytest.mark.usefixtures("scenes")
-def test_what_a_worker_does_not_see_is_told_with_its_host(cluster, monkeypatch):
+def test_what_a_worker_does_not_see_is_reported_with_its_host(cluster, monkeypatch):
     monkeypatch.setattr("geoseg.run.segment.absolute", str)  # as it was before
     options = geoseg.SegmentOptions(scheduler=cluster, **OPTIONS)
     with pytest.raises(ClusterError) as caught:

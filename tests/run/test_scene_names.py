@@ -96,12 +96,12 @@ def test_all_scenes_are_checked_before_the_first_begins(scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_plan_tells_of_each_scene(scenes, tmp_path, monkeypatch):
+def test_a_plan_names_each_scene(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
     command = ["plan", *map(str, scenes), "--each", "-o", str(tmp_path / "out")]
-    told = CliRunner().invoke(main, [*command, "--json"])
-    assert told.exit_code == 0, told.output
-    maps = json.loads(told.stdout)["maps"]
+    result = CliRunner().invoke(main, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    maps = json.loads(result.stdout)["maps"]
     assert {name: each["map_pixels"] for name, each in maps.items()} == {
         "west": 300 * 200,
         "east": 300 * 200,

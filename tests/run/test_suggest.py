@@ -176,7 +176,7 @@ def test_without_labels_the_package_says_what_is_known(ground, tmp_path):
     assert (frame["distance"] > 0).all()
 
 
-def test_an_area_holds_all_suggestions_and_json_tells_them(ground, tmp_path):
+def test_an_area_holds_all_suggestions_and_json_lists_them(ground, tmp_path):
     box = "EPSG:32633;400400,5799300,400900,5799600"
     crs, bounds = box.split(";")
     output = tmp_path / "n.gpkg"

@@ -38,7 +38,7 @@ def noise(seed, high=9):
 
 
 def write_looks(folder, stack, days=DAYS):
-    """Write each look as a file that tells its day, in no order of time."""
+    """Write each look as a file that says its day, in no order of time."""
     folder.mkdir(exist_ok=True)
     paths = []
     for at, (pixels, day) in enumerate(zip(stack, days, strict=True)):
@@ -212,7 +212,7 @@ def test_only_what_was_taken_then_counts_and_the_grid_stays(looks):
     ("options", "words"),
     [
         ({"mosaic": "nearest-clear"}, "needs a date to be near: give `near`"),
-        ({"mosaic": "least-cloud"}, "does not tell how cloudy it is"),
+        ({"mosaic": "least-cloud"}, "does not say how cloudy it is"),
         ({"mosaic": "median", "valid": "any"}, "weighs whole pixels"),
         ({"mosaic": "median", "near": "soon"}, "`near` is a day"),
         ({"datetime": "2024-13"}, "`datetime` is a day, a month, a year"),
@@ -231,7 +231,7 @@ def test_what_cannot_be_composed_is_refused(looks, options, words):
 @pytest.mark.parametrize("rule", ["newest-clear", "nearest-clear"])
 def test_a_rule_that_goes_by_dates_needs_them(tmp_path, rule):
     paths = write_looks(tmp_path, noise(1), [*DAYS[:-1], ""])
-    with pytest.raises(InputError, match=r"look6.tif does not tell when it was taken"):
+    with pytest.raises(InputError, match=r"look6.tif does not say when it was taken"):
         open_scene(paths, SceneOptions(mosaic=rule, near="2024-06"))
     undated = open_scene(paths, SceneOptions(mosaic="median")).observations
     assert [look.day is None for look in undated] == [False] * (DATES - 1) + [True]

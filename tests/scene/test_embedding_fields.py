@@ -48,7 +48,7 @@ def numbers():
 
 @pytest.fixture(scope="module")
 def field(numbers, tmp_path_factory):
-    """Give an AlphaEarth file where it is published: the place tells the version."""
+    """Give an AlphaEarth file where it is published: the address has the version."""
     folder = tmp_path_factory.mktemp("bucket") / "v1" / "annual" / "2024" / "32N"
     folder.mkdir(parents=True)
     return write_alphaearth(folder / "field.tiff", numbers, PLANE)
@@ -255,7 +255,7 @@ def test_features_that_cannot_be_compared_make_no_mosaic(tmp_path, field, number
     with rasterio.open(as_floats, "w", **profile) as dataset:
         dataset.write(values)
         dataset.descriptions = ALPHAEARTH
-    _, pixels, valid = read([as_floats, field])  # of a version that nobody told
+    _, pixels, valid = read([as_floats, field])  # of a version that nobody named
     assert np.array_equal(pixels[:, valid], values[:, valid])
 
 
@@ -272,19 +272,19 @@ def test_what_cannot_be_alphaearth_is_refused_in_a_sentence(tmp_path, numbers):
 def test_a_range_of_bands_is_written_in_short(field):
     flags = [str(field), "--bands", "1-3,64", "--json", "--quiet"]
     result = CliRunner().invoke(main, ["info", *flags])
-    told = json.loads(result.stdout)
-    assert [band["name"] for band in told["bands"]] == ["A00", "A01", "A02", "A63"]
+    record = json.loads(result.stdout)
+    assert [band["name"] for band in record["bands"]] == ["A00", "A01", "A02", "A63"]
     result = CliRunner().invoke(main, ["info", str(field), "--bands", "1-x"])
     assert result.exit_code == 2
     assert "1-64" in result.stderr
 
 
-def test_info_tells_many_bands_in_a_line_with_components_and_attribution(field):
+def test_info_says_many_bands_in_a_line_with_components_and_attribution(field):
     result = CliRunner().invoke(main, ["info", str(field)])
     assert result.exit_code == 0
     assert "all 64: A00 to A63" in result.stdout
     assert "A17" not in result.stdout
-    assert "three principal components tell" in result.stdout
+    assert "three principal components hold" in result.stdout
     assert "AlphaEarth 1" in result.stdout
     assert "produced by Google" in " ".join(result.stdout.split())
 

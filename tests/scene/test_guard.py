@@ -487,13 +487,13 @@ def test_vectors_of_a_driver_that_is_named_are_read(named):
 def test_the_command_line_takes_a_driver_and_refuses_one_that_is_none(named):
     isis(named / "a.lbl", "../secret.raw")
     place = str(named / "a.lbl")
-    told = CliRunner().invoke(main, ["vectorize", place, "-o", f"{named}/a.gpkg"])
-    assert "--driver ISIS3" in told.stderr
+    result = CliRunner().invoke(main, ["vectorize", place, "-o", f"{named}/a.gpkg"])
+    assert "--driver ISIS3" in result.stderr
     for driver, sentence in (
         ("ISIS3", "which is in no folder"),
         ("NONE", "no driver 'NONE'; --driver"),
     ):
-        told = CliRunner().invoke(main, ["info", place, "--driver", driver])
-        assert told.exit_code == 2
-        assert sentence in told.stderr
+        result = CliRunner().invoke(main, ["info", place, "--driver", driver])
+        assert result.exit_code == 2
+        assert sentence in result.stderr
     assert not allowed_drivers()

@@ -69,16 +69,18 @@ def test_a_geotransform_of_no_numbers_is_refused(make_raster, refuse):
     scene = make_raster(values=VALUES)
     vrt = scene.with_suffix(".vrt")
     copy(scene, vrt, driver="VRT")
-    told = re.sub("<GeoTransform>[^,]*", "<GeoTransform>NaN", vrt.read_text())
-    vrt.write_text(told)
+    damaged = re.sub("<GeoTransform>[^,]*", "<GeoTransform>NaN", vrt.read_text())
+    vrt.write_text(damaged)
     assert f"{vrt} has a geotransform that holds no finite" in refuse(vrt)
 
 
 def test_a_crs_that_a_file_names_is_not_assumed_away(make_raster, tmp_path, brightest):
     scene, assume = make_raster(values=VALUES), ("--assume-crs", "EPSG:32632")
-    _, place, told = mapped(brightest, tmp_path / "out", scene, *assume)
+    _, place, warnings = mapped(brightest, tmp_path / "out", scene, *assume)
     assert place[1] == 32633
-    assert any("`assume_crs` is not used: every file names its CRS" in w for w in told)
+    assert any(
+        "`assume_crs` is not used: every file names its CRS" in w for w in warnings
+    )
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -139,9 +141,9 @@ def test_a_member_that_cannot_be_opened_is_named_or_left_out(
     only = refuse(broken, "--skip-unreadable")
     assert only.startswith(f"{broken} cannot be opened as a raster (")
     flags = scene, broken, "--skip-unreadable"
-    classes, _, told = mapped(brightest, tmp_path / "out", *flags)
+    classes, _, warnings = mapped(brightest, tmp_path / "out", *flags)
     assert np.array_equal(classes, TRUTH)
-    assert told[0].startswith(f"left out: {broken} cannot be opened as a raster (")
+    assert warnings[0].startswith(f"left out: {broken} cannot be opened as a raster (")
 
 
 def test_members_that_do_not_fit_together_are_refused(make_raster, refuse):
@@ -174,12 +176,14 @@ def folder(make_raster, tmp_path):
     ],
     ids=str,
 )
-def test_a_server_that_refuses_is_told_with_its_status(faults, words, folder, refuse):
+def test_a_server_that_refuses_is_reported_with_its_status(
+    faults, words, folder, refuse
+):
     with served(folder, **faults) as (address, _):
-        told = refuse(f"{address}/scene.tif?key=secret")
-    assert words in told
-    assert f"{address}/scene.tif" in told
-    assert "secret" not in told
+        message = refuse(f"{address}/scene.tif?key=secret")
+    assert words in message
+    assert f"{address}/scene.tif" in message
+    assert "secret" not in message
 
 
 def test_a_server_that_is_silent_is_given_up(refuse, monkeypatch):
@@ -225,18 +229,18 @@ def test_a_vrt_that_reaches_out_is_refused(inside, words, tmp_path, refuse):
     assert "declares XML entities, which geoseg does not expand" in refuse(vrt)
 
 
-def test_pixels_of_one_value_are_told(make_raster, tmp_path, brightest):
+def test_pixels_of_one_value_are_reported(make_raster, tmp_path, brightest):
     scene = make_raster(values=np.full((3, 37, 53), 7, np.uint16))
-    classes, _, told = mapped(brightest, tmp_path / "out", scene)
+    classes, _, warnings = mapped(brightest, tmp_path / "out", scene)
     assert (classes == 1).all(), "the first of classes that are equal"
-    assert any("every pixel looked at of its band for B02 is 7" in w for w in told)
+    assert any("every pixel looked at of its band for B02 is 7" in w for w in warnings)
 
 
-def test_pixels_without_data_are_told(make_raster, tmp_path, brightest):
+def test_pixels_without_data_are_reported(make_raster, tmp_path, brightest):
     scene = make_raster(values=np.zeros((3, 37, 53), np.uint16))
-    classes, _, told = mapped(brightest, tmp_path / "out", scene)
+    classes, _, warnings = mapped(brightest, tmp_path / "out", scene)
     assert (classes == 255).all()
-    assert told == ["the map has no class anywhere: the area holds no valid pixel"]
+    assert warnings == ["the map has no class anywhere: the area holds no valid pixel"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(37, 1), (1, 53), (1, 1), (9, 11)])

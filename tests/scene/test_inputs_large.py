@@ -45,18 +45,18 @@ def geoseg_json(*words):
 
 
 def test_a_large_scene_is_described_without_reading_it(scene):
-    told = geoseg_json("info", scene)
-    assert (told["width"], told["height"]) == (SIDE, SIDE)
-    assert told["nodata_share"] > 0.99
-    assert not told["exact"]
+    found = geoseg_json("info", scene)
+    assert (found["width"], found["height"]) == (SIDE, SIDE)
+    assert found["nodata_share"] > 0.99
+    assert not found["exact"]
 
 
 def test_a_run_over_a_large_scene_is_planned(scene, tmp_path, brightest, monkeypatch):
     monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
     flags = ("--model", brightest, "-o", tmp_path / "out", *TILES)
-    told = geoseg_json("plan", scene, *flags)
-    assert told["map_pixels"] == SIDE * SIDE
-    assert told["tiles"] == (-(-(SIDE - 64) // (512 - 64))) ** 2
+    found = geoseg_json("plan", scene, *flags)
+    assert found["map_pixels"] == SIDE * SIDE
+    assert found["tiles"] == (-(-(SIDE - 64) // (512 - 64))) ** 2
     assert not (tmp_path / "out").exists()
 
 

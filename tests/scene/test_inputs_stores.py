@@ -149,8 +149,8 @@ def test_a_map_in_a_store_is_the_map_on_a_disk(scene, tmp_path, brightest, tempo
     there = fetched(url)
     here = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     assert there.keys() == here.keys(), "and neither a run directory nor a probe"
-    told = json.loads(there.pop("run.json"))
-    assert told["products"]["landcover"] == f"{url}/landcover.tif"
+    report = json.loads(there.pop("run.json"))
+    assert report["products"]["landcover"] == f"{url}/landcover.tif"
     del here["run.json"]
     assert there == here
     assert not list(temporary.glob("geoseg-*"))

@@ -72,11 +72,11 @@ def test_what_a_vrt_says_of_its_interleaving_is_no_matter(tmp_path):
     whole = sparse(tmp_path / "a.tif", 64, 64)
     rasterio.shutil.copy(whole, tmp_path / "a.vrt", driver="VRT")
     text = (tmp_path / "a.vrt").read_text()
-    told = '<Metadata domain="IMAGE_STRUCTURE"><MDI key="INTERLEAVE">{}</MDI>'
+    metadata = '<Metadata domain="IMAGE_STRUCTURE"><MDI key="INTERLEAVE">{}</MDI>'
     for wrong in ("sideways", "https://host/a.tif"):
         head, end = text.split("<VRTRasterBand", 1)
         (tmp_path / "a.vrt").write_text(
-            f"{head}{told.format(wrong)}</Metadata><VRTRasterBand{end}"
+            f"{head}{metadata.format(wrong)}</Metadata><VRTRasterBand{end}"
         )
         with rasterio.open(tmp_path / "a.vrt") as dataset:
             assert dataset.tags(ns="IMAGE_STRUCTURE")["INTERLEAVE"] == wrong

@@ -98,13 +98,13 @@ def test_every_type_of_pixel_gives_the_same_map(
     path = write(tmp_path / "scene.tif", values, nodata=hole, **halved)
     _, found = run(path, tmp_path / "out", model)
     assert np.array_equal(found, expected)
-    told = geoseg.info(path, exact=True)
-    assert told.dtype == dtype
-    for band, known in zip(told.bands, numbers, strict=True):
+    info = geoseg.info(path, exact=True)
+    assert info.dtype == dtype
+    for band, known in zip(info.bands, numbers, strict=True):
         seen = np.delete(known.ravel(), _hole(known.shape))
         assert (band.smallest, band.largest) == (seen.min(), seen.max())
         assert (band.mean, band.std) == pytest.approx((seen.mean(), seen.std()))
-    assert told.nodata_share == pytest.approx((expected == 255).mean())
+    assert info.nodata_share == pytest.approx((expected == 255).mean())
 
 
 def _hole(shape):
@@ -172,8 +172,8 @@ def test_scale_and_offset_are_those_of_each_band(numbers, tmp_path, model, expec
     _, known = run(close, tmp_path / "close", model)
     assert np.mean(found != known) < 1e-3
     assert np.mean(found != expected) < 0.05
-    told = geoseg.info(path, exact=True)
-    assert told.bands[1].largest == values[1].max(), "as they are stored"
+    info = geoseg.info(path, exact=True)
+    assert info.bands[1].largest == values[1].max(), "as they are stored"
 
 
 def _close(values, scales, offsets):
@@ -195,6 +195,6 @@ def test_a_scene_of_one_value_is_mapped_and_one_without_data_says_so(
     assert empty == (fill == 0) == bool((found == 255).all())
     assert Path(tmp_path / "out" / "landcover.geojson").exists()
     coarse, exact = (geoseg.info(path, exact=way) for way in (False, True))
-    for told in (coarse, exact):
-        assert told.nodata_share == (fill == 0)
-        assert told.bands[0].smallest == (fill or None)
+    for info in (coarse, exact):
+        assert info.nodata_share == (fill == 0)
+        assert info.bands[0].smallest == (fill or None)

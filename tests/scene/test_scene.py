@@ -209,9 +209,9 @@ def test_a_file_that_was_changed_is_read_by_who_opens_it_anew(make_raster):
 def test_every_option_that_changes_pixels_is_in_the_identity(make_raster):
     path = make_raster()
     chosen = ({}, {"nodata": 7}, {"nodata": "none"}, {"valid": "any"})
-    told = [open_scene(path, SceneOptions(**each)).identity() for each in chosen]
-    assert len({tuple(each.values()) for each in told}) == len(chosen)
-    assert told[0] == open_scene(path).identity()
+    identities = [open_scene(path, SceneOptions(**each)).identity() for each in chosen]
+    assert len({tuple(each.values()) for each in identities}) == len(chosen)
+    assert identities[0] == open_scene(path).identity()
     assert pickle.loads(pickle.dumps(open_scene(path))) == open_scene(path)  # noqa: S301  # just made
 
 

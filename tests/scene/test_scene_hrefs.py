@@ -64,7 +64,7 @@ def test_an_item_on_a_server_stays_there(href, match):
     assert "https://host/a/item.json refers to" in str(refused.value)
 
 
-def test_a_long_reference_is_told_in_short():
+def test_a_long_reference_is_reported_in_short():
     reach = Reach.of([], ["/a/item.json"], anywhere=False)
     with pytest.raises(SceneError) as refused:
         reach.follow("x" * 100_000, "/a/item.json")

@@ -51,7 +51,7 @@ def test_products_before_the_offset_have_none(tmp_path):
     assert (band.scale, band.offset) == (1e-4, 0)
 
 
-def test_a_products_resolutions_are_told_and_only_files_needed_opened(tmp_path):
+def test_a_products_resolutions_are_reported_and_only_files_needed_opened(tmp_path):
     safe = make_product(tmp_path, level="1C", bands=BANDS)
     with pytest.raises(SceneError, match="10 metre: B02, B03, B04, B08; 20 metre: B05"):
         open_scene(safe)
@@ -71,7 +71,7 @@ def test_files_of_a_product_named_alone_have_its_offset(tmp_path):
     for scene in (by_flag, alone):
         band = scene.members[0].band(0)
         assert (band.scale, band.offset, band.nodata) == (1e-4, -0.1, 0)
-    # Elsewhere, nothing tells what its numbers mean.
+    # Elsewhere, nothing says what its numbers mean.
     other = tmp_path / red.name
     other.write_bytes(red.read_bytes())
     band = open_scene(other).members[0].band(0)

@@ -138,11 +138,11 @@ def test_the_map_of_an_item_is_the_map_of_a_raster_to_the_byte(
     path = make_item(tmp_path, **{"bands": RGBN, **says})
     assert map_of(path, tmp_path / "out", model) == plain_map
     report = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
-    told = " ".join(report["warnings"])
-    assert ("1000 is taken off the numbers" in told) == ("properties" in says)
+    warnings = " ".join(report["warnings"])
+    assert ("1000 is taken off the numbers" in warnings) == ("properties" in says)
 
 
-def test_two_items_are_one_mosaic_by_the_time_they_tell(tmp_path):
+def test_two_items_are_one_mosaic_by_the_time_they_give(tmp_path):
     left = make_item(tmp_path / "a", bands=RGBN, cols=(0, 140), added=1)
     right = make_item(
         tmp_path / "b",
@@ -322,7 +322,7 @@ def test_an_offset_that_a_catalogue_took_off_is_not_taken_off_twice(tmp_path):
     ],
     ids=str,
 )
-def test_the_baseline_decides_where_nothing_else_tells(tmp_path, properties, offset):
+def test_the_baseline_decides_where_nothing_else_does(tmp_path, properties, offset):
     path = make_item(tmp_path, bands=("B04",), properties=properties)
     scene = open_scene(path)
     assert scene.members[0].band(0).offset == pytest.approx(offset)
@@ -351,7 +351,7 @@ def test_a_quality_asset_of_another_size_serves_as_a_mask(tmp_path):
     assert np.array_equal(valid, ~np.isin(large, (3, 8, 9)))
 
 
-def test_red_edges_are_told_apart_by_name_wavelength_or_number(tmp_path):
+def test_red_edges_are_distinguished_by_name_wavelength_or_number(tmp_path):
     path = make_item(tmp_path, bands=("B05", "B06", "B07"))
 
     def rename(content):
@@ -555,7 +555,7 @@ def test_documents_that_are_too_long_are_not_read(tmp_path, monkeypatch):
         open_scene(path)
 
 
-def test_a_band_that_an_item_lacks_is_told_with_those_that_it_has(tmp_path, model):
+def test_a_band_that_an_item_lacks_is_reported_with_those_that_it_has(tmp_path, model):
     path = make_item(tmp_path / "a", bands=("B02", "B03", "B04"))
     given = ["--model", str(model), "-o", str(tmp_path / "out"), "-q"]
     refused = CliRunner().invoke(main, ["segment", str(path), *given])
@@ -564,8 +564,8 @@ def test_a_band_that_an_item_lacks_is_told_with_those_that_it_has(tmp_path, mode
     whole = make_item(tmp_path / "b", bands=RGBN)
     with pytest.raises(SceneError, match=r"S2A_sample has no band B08 \(nir\).*it has"):
         open_scene([whole, path])
-    told = CliRunner().invoke(main, ["info", str(path), "--model", str(model)])
-    assert "does not fit" in told.output
+    result = CliRunner().invoke(main, ["info", str(path), "--model", str(model)])
+    assert "does not fit" in result.output
 
 
 def test_an_item_that_cannot_be_opened_is_left_out_where_that_is_allowed(tmp_path):

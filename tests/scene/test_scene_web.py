@@ -152,7 +152,7 @@ def test_members_that_are_read_at_once_share_no_pixel_and_keep_their_order(membe
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_the_status_of_a_server_that_fails_later_is_told(folder, status):
+def test_the_status_of_a_server_that_fails_later_is_reported(folder, status):
     with served(folder) as (address, server):
         scene = open_scene([f"{address}/0.tif", f"{address}/1.tif"])
         server.status = status
@@ -161,7 +161,7 @@ def test_the_status_of_a_server_that_fails_later_is_told(folder, status):
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_the_status_of_a_refusal_is_told(folder, status):
+def test_the_status_of_a_refusal_is_reported(folder, status):
     with (
         served(folder, status=status) as (address, _),
         pytest.raises(
@@ -215,12 +215,12 @@ def test_what_is_asked_again_is_said(folder, caplog):
     ]
 
 
-def test_a_server_that_is_silent_is_told_of_while_it_is(tmp_path, monkeypatch, capsys):
+def test_a_server_that_is_silent_is_reported_while_it_is(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("geoseg.storage.waiting._LONG_S", 0.2)
     (tmp_path / "a.tif").write_bytes(bytes(100))
     with served(tmp_path, delay=1) as (address, _), Screen(quiet=False, as_json=False):
         take_fingerprint(f"{address}/a.tif?sig=secret")
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told == (
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message == (
         f"geoseg: {address}/a.tif has not answered for 0.2 s; it is given up after 30 s"
     )

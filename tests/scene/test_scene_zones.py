@@ -100,7 +100,7 @@ def mapped(tmp_path_factory):
 
 
 class Member:
-    """A member as its file tells it, and where the map's pixels are in it."""
+    """A member as its file gives it, and where the map's pixels are in it."""
 
     def __init__(self, path, places):
         """Read the file; places are where pixels of the map are, by the CRS."""

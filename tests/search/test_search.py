@@ -123,7 +123,7 @@ def test_where_nothing_is_found_each_condition_says_what_it_excluded(
         ((), "say which `collection`"),
     ],
 )
-def test_a_collection_that_is_not_there_is_told_with_those_that_are(
+def test_a_collection_that_is_not_there_is_reported_with_those_that_are(
     api, tmp_path, named, words
 ):
     options = SearchOptions(collection=named)
@@ -145,7 +145,7 @@ def test_a_busy_server_is_asked_again(tmp_path, monkeypatch):
             geoseg.search(server.url, tmp_path / "j.json", options=asked())
 
 
-def test_what_is_no_catalogue_is_told(tmp_path, monkeypatch):
+def test_what_is_no_catalogue_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "_RETRIES", 0)
     with pytest.raises(InputError, match="is no catalogue: give the address"):
         geoseg.search("earthsearch", tmp_path / "i.json", options=asked())

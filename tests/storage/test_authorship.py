@@ -1,4 +1,4 @@
-"""What geoseg wrote is told from what people made."""
+"""What geoseg wrote is distinguished from what people made."""
 
 import json
 import sqlite3
@@ -105,8 +105,8 @@ def test_a_style_of_two_files_knows_both(tmp_path):
 def test_the_record_of_a_run_knows_its_products(tmp_path):
     path = tmp_path / "landcover.parquet"
     path.write_bytes(b"polygons")
-    told = {"geoseg": "1", "checksums": {path.name: checksum(path)}}
-    (tmp_path / "run.json").write_text(json.dumps(told))
+    record = {"geoseg": "1", "checksums": {path.name: checksum(path)}}
+    (tmp_path / "run.json").write_text(json.dumps(record))
     assert origin_of(path) is origin_of(tmp_path / "run.json") is Origin.OURS
     path.write_bytes(b"mine")
     assert origin_of(path) is Origin.CHANGED

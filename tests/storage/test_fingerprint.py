@@ -1,4 +1,4 @@
-"""An input is told from another and from itself after a change, without reading it."""
+"""An input is distinguished from others and from itself changed, without reading it."""
 
 import os
 import threading

@@ -112,8 +112,8 @@ def test_a_second_draw_of_points_or_package_is_refused(tmp_path, make_raster):
     before = sorted(tmp_path.iterdir())
     for name, words in commands.items():
         with locked_file(tmp_path / name):
-            told = [str(word) for word in (*words, "-o", tmp_path / name)]
-            result = CliRunner().invoke(main, told)
+            line = [str(word) for word in (*words, "-o", tmp_path / name)]
+            result = CliRunner().invoke(main, line)
         assert result.exit_code == 2, result.output
         assert f"is being written by process {os.getpid()}" in result.stderr
     assert sorted(tmp_path.iterdir()) == before

@@ -83,9 +83,9 @@ def test_a_file_made_by_hand_is_kept_and_ours_is_replaced(tmp_path, class_map, s
     path = tmp_path / f"labels{suffix}"
     by_hand(path)
     before = content(tmp_path)
-    told = refuse("vectorize", class_map, "-o", path)
-    assert "would be replaced, and" in told
-    assert "--overwrite" in told
+    message = refuse("vectorize", class_map, "-o", path)
+    assert "would be replaced, and" in message
+    assert "--overwrite" in message
     assert content(tmp_path) == before
     assert geoseg_("vectorize", class_map, "-o", path, "--overwrite").exit_code == 0
     assert origin_of(path) is Origin.OURS
@@ -95,14 +95,14 @@ def test_a_file_made_by_hand_is_kept_and_ours_is_replaced(tmp_path, class_map, s
 
 def test_a_style_made_by_hand_is_kept(tmp_path, class_map):
     (tmp_path / "a.qml").write_text("<qgis>my own colours</qgis>")
-    told = refuse("vectorize", class_map, "-o", tmp_path / "a.fgb")
-    assert "a.qml would be replaced, and geoseg did not write it" in told
+    message = refuse("vectorize", class_map, "-o", tmp_path / "a.fgb")
+    assert "a.qml would be replaced, and geoseg did not write it" in message
 
 
 def test_a_table_beside_a_new_shapefile_is_kept(tmp_path, class_map):
     (tmp_path / "a.dbf").write_bytes(b"a table of somebody's")
-    told = refuse("vectorize", class_map, "-o", tmp_path / "a.shp")
-    assert "a.dbf would be replaced" in told
+    message = refuse("vectorize", class_map, "-o", tmp_path / "a.shp")
+    assert "a.dbf would be replaced" in message
 
 
 def test_the_merged_raster_replaces_no_raster_of_somebody(
@@ -127,9 +127,11 @@ def test_an_area_to_clip_to_is_not_replaced_by_what_is_cut(tmp_path, class_map):
     area = tmp_path / "area.gpkg"
     by_hand(area)
     (tmp_path / "link.gpkg").symlink_to(area)
-    told = refuse("vectorize", class_map, "-o", tmp_path / "link.gpkg", "--clip", area)
-    assert "is an input" in told
-    assert "the same file as" in told
+    message = refuse(
+        "vectorize", class_map, "-o", tmp_path / "link.gpkg", "--clip", area
+    )
+    assert "is an input" in message
+    assert "the same file as" in message
 
 
 def test_a_layer_is_written_into_a_geopackage_and_the_others_stay(tmp_path, class_map):
@@ -171,8 +173,8 @@ def test_a_geopackage_in_wal_mode_that_is_open_is_not_replaced(tmp_path, class_m
         editor.execute("PRAGMA journal_mode = wal").fetchone()
         editor.execute("CREATE TABLE note (text)")
         for flags in ([], ["--overwrite"], ["--layer", "a"]):
-            told = refuse("vectorize", class_map, "-o", path, *flags)
-            assert "is open in another program" in told
+            message = refuse("vectorize", class_map, "-o", path, *flags)
+            assert "is open in another program" in message
         editor.execute("INSERT INTO note VALUES ('kept')")
         editor.commit()
     with closing(sqlite3.connect(path)) as database:
@@ -259,8 +261,8 @@ def test_an_empty_output_is_refused(class_map):
 def test_who_holds_a_lock_is_said_and_it_goes_with_its_process(tmp_path, class_map):
     path = tmp_path / "a.fgb"
     with locked_file(path):
-        told = refuse("vectorize", class_map, "-o", path)
-        assert f"is being written by process {os.getpid()}" in told
+        message = refuse("vectorize", class_map, "-o", path)
+        assert f"is being written by process {os.getpid()}" in message
     script = (
         "import os, sys, pathlib\n"
         "from geoseg.storage.lock import locked_file\n"

@@ -77,9 +77,9 @@ def mapped(model, output, *arguments):
     with rasterio.open(output / "landcover.tif") as dataset:
         place = dataset.transform, dataset.crs.to_epsg()
         classes = dataset.read(1)
-    told = json.loads((output / "run.json").read_text())["warnings"]
-    assert len(result.stderr.splitlines()) == len(told)
-    return classes, place, told
+    report = json.loads((output / "run.json").read_text())["warnings"]
+    assert len(result.stderr.splitlines()) == len(report)
+    return classes, place, report
 
 
 def refused(model, output, *arguments):

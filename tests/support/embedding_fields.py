@@ -17,7 +17,7 @@ TESSERA = tuple(f"Tessera_Band_{number}" for number in range(128))
 
 
 def vectors(classes, bands=64, *, noise=0.05, seed=0):
-    """Make unit vectors (band, y, x) that tell classes (y, x) apart."""
+    """Make unit vectors (band, y, x) that distinguish classes (y, x)."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(7).normal(size=(int(classes.max()) + 1, bands))
     found = centres[classes].transpose(2, 0, 1) / np.sqrt(bands)

@@ -189,7 +189,7 @@ def hidden_server() -> socket.socket:
 
 
 def was_asked(server: socket.socket) -> bool:
-    """Tell whether somebody connected."""
+    """Return whether somebody connected."""
     try:
         server.accept()[0].close()
     except BlockingIOError:
@@ -236,7 +236,7 @@ def try_open(kind: str, folder: Path, content: bytes) -> None:
         load_package(package)
 
 
-def tell(words: str) -> None:
+def say(words: str) -> None:
     """Write a line at once: the process may not live to write another."""
     sys.stdout.write(words + "\n")
     sys.stdout.flush()
@@ -253,11 +253,11 @@ def main() -> None:
     with hidden_server() as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
         for case in range(first, last):
-            tell(f"case {case}")
+            say(f"case {case}")
             planted = case % PLANTED_EVERY == PLANTED_EVERY - 1
             wrong = plant(content, case, address) if planted else damage(content, case)
             outcome = outcome_of(kind, folder, wrong)
-            tell("asked a server that nobody named" if was_asked(server) else outcome)
+            say("asked a server that nobody named" if was_asked(server) else outcome)
 
 
 def outcome_of(kind: str, folder: Path, content: bytes) -> str:
@@ -266,7 +266,7 @@ def outcome_of(kind: str, folder: Path, content: bytes) -> str:
         try_open(kind, folder, content)
     except GeosegError as error:
         return "refused" if "\n" not in str(error) else f"many lines: {error!r}"
-    except BaseException:  # noqa: BLE001  # whatever it is, it is told
+    except BaseException:  # noqa: BLE001  # whatever it is, it is said
         return traceback.format_exc().replace("\n", " | ")
     return "ok"
 

@@ -23,9 +23,9 @@ CONFORMS = (
     f"{_API}/item-search#query",
 )
 _OPERATORS = {
-    "eq": lambda told, value: told == value,
-    "lte": lambda told, value: told <= value,
-    "gte": lambda told, value: told >= value,
+    "eq": lambda found, value: found == value,
+    "lte": lambda found, value: found <= value,
+    "gte": lambda found, value: found >= value,
 }
 
 
@@ -40,8 +40,8 @@ class _Handler(JsonAnswers, BaseHTTPRequestHandler):
             return self.answer(self._landing())
         known = self.server.collections
         if parts == ["collections"]:
-            told = [_collection(name) for name in known]
-            return self.answer({"collections": told, "links": []})
+            known_ones = [_collection(name) for name in known]
+            return self.answer({"collections": known_ones, "links": []})
         return self.answer({"code": "NotFound"}, 404)
 
     def do_POST(self):  # the same
@@ -72,9 +72,9 @@ class _Handler(JsonAnswers, BaseHTTPRequestHandler):
         return bool(failing)
 
     def _fits(self, item, asked):
-        told, shape = item["properties"], asked.get("intersects")
+        properties, shape = item["properties"], asked.get("intersects")
         first, _, last = asked.get("datetime", "../..").partition("/")
-        when = told["datetime"]
+        when = properties["datetime"]
         return (
             item["collection"] in asked["collections"]
             and (first == ".." or first <= when)
@@ -84,7 +84,8 @@ class _Handler(JsonAnswers, BaseHTTPRequestHandler):
                 or shapely.intersects(_shape(shape), _shape(item["geometry"]))
             )
             and all(
-                told.get(name) is not None and _OPERATORS[operator](told[name], value)
+                properties.get(name) is not None
+                and _OPERATORS[operator](properties[name], value)
                 for name, each in asked.get("query", {}).items()
                 for operator, value in each.items()
             )
@@ -93,15 +94,15 @@ class _Handler(JsonAnswers, BaseHTTPRequestHandler):
     def _landing(self):
         url = self.server.url
         links = {"self": "/", "root": "/", "data": "/collections", "search": "/search"}
-        told = [{"rel": rel, "href": f"{url}{path}"} for rel, path in links.items()]
-        told[-1] |= {"method": "POST", "type": "application/geo+json"}
+        listed = [{"rel": rel, "href": f"{url}{path}"} for rel, path in links.items()]
+        listed[-1] |= {"method": "POST", "type": "application/geo+json"}
         return {
             "type": "Catalog",
             "id": "loopback",
             "stac_version": "1.0.0",
             "description": "a STAC API on this machine",
             "conformsTo": list(self.server.conforms),
-            "links": told,
+            "links": listed,
         }
 
 

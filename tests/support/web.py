@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Serve files of a folder; parts of them, unless told otherwise."""
+    """Serve files of a folder; parts of them, unless asked otherwise."""
 
     protocol_version = "HTTP/1.1"  # connections are kept, as real servers keep them
 

@@ -87,14 +87,16 @@ def test_each_block_is_measured_by_the_temperature_of_the_others():
     for block in range(5):
         others = seen.where(seen.blocks != block)
         own[seen.blocks == block] = fit_temperature(others, THREE)
-    told = found.reliability
+    reliability = found.reliability
     before = expected_error(seen.logits, seen.channels, 1)
     after = expected_error(seen.logits, seen.channels, own)
-    assert told.error_before == pytest.approx(before, abs=1e-6)
-    assert told.error_after == pytest.approx(after, abs=2e-4)  # kept in four digits
+    assert reliability.error_before == pytest.approx(before, abs=1e-6)
+    assert reliability.error_after == pytest.approx(
+        after, abs=2e-4
+    )  # kept in four digits
     assert after < before / 3
     assert found.temperature == fit_temperature(seen, THREE)
-    assert told.pixels == sum(each.pixels for each in told.after) == 3000
+    assert reliability.pixels == sum(each.pixels for each in reliability.after) == 3000
 
 
 def test_other_ground_is_measured_by_a_temperature_that_never_saw_it():
@@ -214,12 +216,12 @@ def test_calibrate_keeps_a_temperature_by_which_maps_say_what_comes_true(
         bright.mapped(package, output, *arguments)
         expected = 100 * softmax(scores / temperature, axis=0).max(axis=0)
         assert np.abs(confidence(output) - expected).max() <= 0.51
-        told = json.loads((output / "run.json").read_text())
-        assert told["models"][0]["temperature"] == temperature
+        report = json.loads((output / "run.json").read_text())
+        assert report["models"][0]["temperature"] == temperature
         # A resume compares the identity, in which no temperature is none.
         known = {"temperature": f"{temperature:g}"} if temperature != 1 else {}
-        assert told["identity"].items() >= known.items()
-        assert ("temperature" in told["identity"]) == bool(known)
+        assert report["identity"].items() >= known.items()
+        assert ("temperature" in report["identity"]) == bool(known)
     first, second = (tmp_path / f"map{n}" / "landcover.tif" for n in (0, 1))
     with rasterio.open(first) as one, rasterio.open(second) as other:
         assert (one.read() == other.read()).all()
@@ -234,8 +236,8 @@ def test_calibrate_makes_a_new_package_where_asked_and_of_what_is_not_yours(
     given = ("--labels", labels, "--held-out-block", 16, "--json")
     result = calibrate(package, scene, *given, "-o", output)
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["temperature"] == geoseg.load_package(output).temperature != 1
+    record = json.loads(result.stdout)
+    assert record["temperature"] == geoseg.load_package(output).temperature != 1
     assert {path.name: path.read_bytes() for path in package.iterdir()} == before
     again = calibrate(package, scene, *given, "-o", output)
     assert (again.exit_code, "exists; choose another" in again.stderr) == (2, True)
@@ -318,7 +320,7 @@ def halves(make_raster):
 
 
 def check_page(model, trained, *, pictures):
-    """Hold report.html against the figures: it tells them, and names no other file."""
+    """Hold report.html against the figures: it has them, and names no other file."""
     text = (model / "report.html").read_text()
     assert text.count('src="data:image/png;base64,') == pictures == text.count("src=")
     assert "href=" not in text
@@ -341,8 +343,8 @@ def test_a_training_keeps_a_temperature_and_what_it_does_on_held_out_ground(
     found = trained.package.reliability
     assert found.pixels == trained.accuracy.pixels
     assert found.ground == "held-out blocks, fold 0/5"
-    told = json.loads((tmp_path / "model" / "accuracy.json").read_text())
-    assert told["calibration"]["temperature"] == trained.package.temperature != 1
+    record = json.loads((tmp_path / "model" / "accuracy.json").read_text())
+    assert record["calibration"]["temperature"] == trained.package.temperature != 1
     assert (tmp_path / "model" / "reliability.png").exists()
     check_page(tmp_path / "model", trained, pictures=2)
     right = sum(each.pixels * each.accuracy for each in found.before) / found.pixels
@@ -370,8 +372,10 @@ def test_a_training_whose_held_out_ground_lacks_a_class_says_so(
     assert trained.package.temperature == 1
     assert trained.package.reliability is None
     assert any(
-        told.startswith("confidences are not calibrated: no temperature can be fitted")
-        for told in trained.warnings
+        warning.startswith(
+            "confidences are not calibrated: no temperature can be fitted"
+        )
+        for warning in trained.warnings
     )
     assert "calibration" not in json.loads(
         (tmp_path / "model" / "accuracy.json").read_text()
@@ -387,5 +391,5 @@ def test_a_classifier_of_pixels_gets_a_temperature_too(halves, tmp_path):
     check_page(tmp_path / "model", trained, pictures=1)
     right = sum(each.pixels * each.accuracy for each in found.before) / found.pixels
     assert right == pytest.approx(trained.accuracy.overall, abs=1e-3)
-    told = json.loads((tmp_path / "model" / "accuracy.json").read_text())
-    assert told["calibration"]["temperature"] == trained.package.temperature != 1
+    record = json.loads((tmp_path / "model" / "accuracy.json").read_text())
+    assert record["calibration"]["temperature"] == trained.package.temperature != 1

@@ -154,7 +154,7 @@ def test_a_plain_loop_of_torch_trains_and_comes_back_as_a_package(
         for old, new in zip(before, network.parameters(), strict=True)
     )
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
-    told = [
+    flags = [
         f"--bands={','.join(dataset.bands)}",
         *(f"--class={each.name}:{each.id}" for each in dataset.legend),
         f"--mean={','.join(map(repr, dataset.mean.tolist()))}",
@@ -172,7 +172,7 @@ def test_a_plain_loop_of_torch_trains_and_comes_back_as_a_package(
             str(tmp_path / "weights.safetensors"),
             "-o",
             str(tmp_path / "mine"),
-            *told,
+            *flags,
         ],
     )
     assert made.exit_code == 0, made.output

@@ -203,7 +203,7 @@ def test_images_are_windows_of_the_scene_and_masks_are_rasterised_labels(
     assert leftovers(tmp_path) == []
 
 
-def test_the_report_tells_what_numpy_says_of_the_chips(scene, labels, tmp_path):
+def test_the_report_says_what_numpy_says_of_the_chips(scene, labels, tmp_path):
     output = tmp_path / "chips"
     exported = geoseg.tile(
         [scene],
@@ -219,8 +219,8 @@ def test_the_report_tells_what_numpy_says_of_the_chips(scene, labels, tmp_path):
             pixels = image.read()
             seen.append(pixels[:, (pixels != 0).all(axis=0)])
     pixels = np.concatenate(seen, axis=1).astype(float)
-    for band, told in zip(pixels, exported.bands, strict=True):
-        figures = [told[k] for k in ("mean", "deviation", "minimum", "maximum")]
+    for band, figures_of in zip(pixels, exported.bands, strict=True):
+        figures = [figures_of[k] for k in ("mean", "deviation", "minimum", "maximum")]
         np.testing.assert_allclose(
             figures, [band.mean(), band.std(), band.min(), band.max()]
         )
@@ -346,12 +346,12 @@ def test_the_catalogue_is_valid_relative_and_says_what_the_masks_hold(
     items = list(catalog.get_items(recursive=True))
     assert len(items) == 2 * len(table)
     for path in moved.rglob("*.json"):
-        told = json.loads(path.read_text())
+        record = json.loads(path.read_text())
         if path.name == "chips.json":
             continue
-        kind = {"Feature": "ITEM"}.get(told["type"], told["type"].upper())
-        validator.validate_core(told, pystac.STACObjectType[kind], "1.1.0")
-        for link in told["links"]:
+        kind = {"Feature": "ITEM"}.get(record["type"], record["type"].upper())
+        validator.validate_core(record, pystac.STACObjectType[kind], "1.1.0")
+        for link in record["links"]:
             assert link["href"].startswith("."), link
             assert (path.parent / link["href"]).exists(), link
     for item in items:
@@ -427,8 +427,8 @@ def test_the_command_line_counts_chips_and_pixels(scene, labels, tmp_path):
     lines = done.stdout.split("\n")
     assert lines[1].split() == ["train", "test"]
     assert lines[-2] == str(tmp_path / "a")
-    told = run(scene, "--labels", labels, "-o", tmp_path / "b", *sides, "--json")
-    found = json.loads(told.stdout)
+    result = run(scene, "--labels", labels, "-o", tmp_path / "b", *sides, "--json")
+    found = json.loads(result.stdout)
     assert f"{found['chips']['train']}" in lines[2]
     assert found["settings"] == {
         "chip": 16, "overlap": 0, "fold": "0/5", "block": 32, "gap": 3,

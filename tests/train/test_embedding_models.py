@@ -111,12 +111,12 @@ def test_a_model_of_points_on_two_zones_maps_both(zones, model, tmp_path):
     ids = np.array([each.id for each in load_package(model).legend])[wanted]
     assert (classes[rows, cols] == ids).mean() > 0.97
     assert x.max() > LEFT + 10 * (SIZE + 40)  # what the second zone alone has
-    told = json.loads((output / "run.json").read_text())
-    assert told["scene"]["features"] == "AlphaEarth 1"
-    assert told["scene"]["attribution"] == ATTRIBUTION
-    assert told["models"][0]["attribution"] == ATTRIBUTION
-    assert "warnings" in told
-    assert not [w for w in told["warnings"] if "meaningless" in w]
+    report = json.loads((output / "run.json").read_text())
+    assert report["scene"]["features"] == "AlphaEarth 1"
+    assert report["scene"]["attribution"] == ATTRIBUTION
+    assert report["models"][0]["attribution"] == ATTRIBUTION
+    assert "warnings" in report
+    assert not [w for w in report["warnings"] if "meaningless" in w]
 
 
 def test_any_block_gives_the_same_bytes(zones, model, tmp_path):
@@ -224,7 +224,7 @@ def test_scenes_of_features_that_cannot_be_compared_train_no_model(
     [(np.nan, "no label lies where"), (0.25, "the same values in all bands")],
     ids=["no numbers", "constant"],
 )
-def test_vectors_that_tell_nothing_train_no_model(points, tmp_path, value, match):
+def test_vectors_that_say_nothing_train_no_model(points, tmp_path, value, match):
     values = np.full((128, SIZE, SIZE), value)
     scene = write_tessera(
         tmp_path / "field.tif", values, Affine(10, 0, LEFT, 0, -10, TOP)

@@ -51,7 +51,7 @@ def centre(row, col):
 
 @pytest.fixture
 def scene(make_raster):
-    """Stripes of three classes, told apart by their bands but for some noise."""
+    """Stripes of three classes, distinct in their bands but for some noise."""
     rng = np.random.default_rng(0)
     truth = np.arange(SIDE)[:, None] // 8 % 3 + np.zeros((1, SIDE), int)
     means = np.array([[100, 300, 500], [500, 200, 100]])
@@ -91,10 +91,10 @@ def test_points_are_fitted_in_seconds_and_mapped_as_any_model(scene, points, tmp
     assert "chosen by spatial cross-validation: discriminant on" in result.stderr
     assert "geoseg sample-points" in result.stderr
     assert "±" in result.stdout
-    told = json.loads((output / "accuracy.json").read_text())
-    assert np.sum(told["confusion"]) == 24
-    assert told["overall accuracy"] > 0.9
-    assert set(told["F1 over the folds"]) == set(CLASSES)
+    record = json.loads((output / "accuracy.json").read_text())
+    assert np.sum(record["confusion"]) == 24
+    assert record["overall accuracy"] > 0.9
+    assert set(record["F1 over the folds"]) == set(CLASSES)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
     maps = []
     for tile, block in ((32, 32), (64, 64)):
@@ -426,7 +426,7 @@ def test_pixels_of_one_value_or_fold_say_nothing():
     assert training_vectors(same * np.arange(6)[:, None], np.zeros(6, int), 0) is None
 
 
-def test_a_map_tells_where_its_model_has_no_business(
+def test_a_map_says_where_its_model_has_no_business(
     scene, points, make_raster, tmp_path
 ):
     model = tmp_path / "model"

@@ -289,12 +289,12 @@ def test_a_label_is_of_the_class_whose_id_it_is_unless_another_one_merges_it(tmp
         classes_file(tmp_path, "name: a, id: 311")
 
 
-def test_labels_that_differ_by_case_alone_are_told_unless_they_are_merged(tmp_path):
+def test_labels_that_differ_by_case_alone_are_reported_unless_they_are_merged(tmp_path):
     names = ("Tree", "tree", "built up", "BuiltUp", "sea")
-    told = check_class_mapping(class_mapping_of(names), names)
-    assert len(told) == 2
-    assert "'Tree' and 'tree'" in told[1]
-    assert "{name: Tree, merge: [tree]}" in told[1]
+    warnings = check_class_mapping(class_mapping_of(names), names)
+    assert len(warnings) == 2
+    assert "'Tree' and 'tree'" in warnings[1]
+    assert "{name: Tree, merge: [tree]}" in warnings[1]
     merged = classes_file(
         tmp_path,
         *("name: Tree, merge: [tree]", "name: sea"),

@@ -104,8 +104,8 @@ def test_a_model_is_called_what_its_folder_is(scene, labels, tmp_path, name):
     trained = geoseg.train([scene], labels, tmp_path / name, options=options)
     assert trained.package.name == name
     assert geoseg.load_package(tmp_path / name).name == name
-    told = json.loads((tmp_path / name / "mlm.json").read_text())["properties"]
-    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", told["mlm:name"])
+    record = json.loads((tmp_path / name / "mlm.json").read_text())["properties"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", record["mlm:name"])
 
 
 def test_training_writes_a_whole_package_that_segments(scene, labels, tmp_path):
@@ -126,18 +126,18 @@ def test_training_writes_a_whole_package_that_segments(scene, labels, tmp_path):
     arguments += ["--epochs", 2, "--steps", 3, "--batch", 2, "--learning-rate", 0.01]
     result = CliRunner().invoke(main, [str(each) for each in arguments])
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert told["held_out"]["pixels"] > 0
-    labelled = told["labelled_pixels"]
+    record = json.loads(result.stdout)
+    assert record["held_out"]["pixels"] > 0
+    labelled = record["labelled_pixels"]
     assert (
         sum(each["held_out"] for each in labelled.values())
-        == (told["held_out"]["pixels"])
+        == (record["held_out"]["pixels"])
     )
     counts = labelled["dark"]
     line = f"dark {counts['training']:,} ({counts['held_out']:,} held out), light "
     assert f"labelled pixels: {line}" in " ".join(result.stderr.split())
-    assert f"taught by {told['begins_with']}" in result.stderr or (
-        told["begins_with"] is None and "begins at random" in result.stderr
+    assert f"taught by {record['begins_with']}" in result.stderr or (
+        record["begins_with"] is None and "begins at random" in result.stderr
     )
     assert "epoch 2: loss" in result.stderr
     package = geoseg.load_package(output)
@@ -428,5 +428,5 @@ def test_a_training_says_how_long_it_takes_after_a_few_steps():
     for _ in range(8):
         trainer.step += 1
         validation.progress(trainer)
-    told = "about 10 min to go: 300 steps of 2 s, and a look at each epoch"
-    assert notes == ["", "", "", "", "", told, "", ""]
+    duration = "about 10 min to go: 300 steps of 2 s, and a look at each epoch"
+    assert notes == ["", "", "", "", "", duration, "", ""]

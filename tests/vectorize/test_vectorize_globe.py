@@ -301,7 +301,7 @@ def test_a_polygon_that_vanishes_is_refused(tmp_path):
         write(tmp_path, class_map)
 
 
-def test_what_fails_while_gdal_asks_for_polygons_is_told_as_it_is(
+def test_what_fails_while_gdal_asks_for_polygons_is_reported_as_it_is(
     tmp_path, monkeypatch
 ):
     def fails(*_):

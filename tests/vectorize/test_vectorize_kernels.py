@@ -54,7 +54,7 @@ def test_there_are_kernels_to_watch():
     assert {"label_pixels", "trace", "chain", "straighten"} <= ALL_KERNELS
 
 
-def test_who_asks_is_told_that_the_first_call_compiles(tmp_path):
+def test_who_asks_hears_that_the_first_call_compiles(tmp_path):
     code = (
         "import numpy as np\n"
         "from geoseg.geo.kernel import is_kept, kernel\n"

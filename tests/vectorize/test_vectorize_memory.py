@@ -1,4 +1,4 @@
-"""Polygons of noise: told early, refused before memory runs out."""
+"""Polygons of noise: forecast early, refused before memory runs out."""
 
 import numpy as np
 import pytest

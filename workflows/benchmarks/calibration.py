@@ -60,9 +60,9 @@ def of_fold(fold: int, out: Path) -> list[float]:
         options = geoseg.CalibrateOptions(held_out=name, class_field="class")
         geoseg.calibrate_model(trained, SCENE, LABELS, output=measured, options=options)
     package = geoseg.load_package(measured)
-    told = json.loads((trained / "accuracy.json").read_text(encoding="utf-8"))
+    record = json.loads((trained / "accuracy.json").read_text(encoding="utf-8"))
     errors = package.reliability.error_before, package.reliability.error_after
-    return [*(told[figure] for figure in FIGURES), package.temperature, *errors]
+    return [*(record[figure] for figure in FIGURES), package.temperature, *errors]
 
 
 def interval(values: tuple[float, ...]) -> str:

@@ -91,13 +91,13 @@ def work(what: str, folder: Path) -> None:
 
 def timed(what: str, folder: Path) -> dict[str, float]:
     """Time it in a process of its own: wall and CPU seconds, and gigabytes at most."""
-    told = subprocess.run(  # noqa: S603  # this very script
+    result = subprocess.run(  # noqa: S603  # this very script
         [sys.executable, __file__, "--work", what, str(folder)],
         check=True,
         capture_output=True,
         text=True,
     )
-    return json.loads(told.stdout.splitlines()[-1])
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def main() -> None:

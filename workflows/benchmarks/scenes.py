@@ -123,8 +123,8 @@ def in_turns(
     for _ in range(REPEATS):
         for name, work in cases:
             before, started = cpu_seconds(), time.perf_counter()
-            told = work()
-            seconds = told or time.perf_counter() - started
+            measured = work()
+            seconds = measured or time.perf_counter() - started
             row = Row(name, mpx, seconds, cpu_seconds() - before)
             if name not in rows or seconds < rows[name].seconds:
                 rows[name] = row
@@ -226,8 +226,8 @@ def measure_index(folder: Path, members: int = 10_000) -> list[Row]:
         before, started = cpu_seconds(), time.perf_counter()
         scene = open_scene(many)
         seconds, cpu = time.perf_counter() - started, cpu_seconds() - before
-        told = f"opening {members} members {case}"
-        rows.append(Row(told, scene.window.pixels / 1e6, seconds, cpu))
+        name = f"opening {members} members {case}"
+        rows.append(Row(name, scene.window.pixels / 1e6, seconds, cpu))
     return rows
 
 

@@ -190,16 +190,16 @@ def written(
             for k, n in enumerate(points)
         ]
         goal = float(np.interp(MANY, points, ways["random"][:, 1].mean(0)))
-        told = ", ".join(f"{w}: {reached(each, goal)}" for w, each in ways.items())
+        counts = ", ".join(f"{w}: {reached(each, goal)}" for w, each in ways.items())
         texts.append(
             f"{name}:\n\n{table(['points', *ways], rows)}\n\nPoints for the {goal:.3f} "
-            f"that {MANY} random ones give: {told}."
+            f"that {MANY} random ones give: {counts}."
         )
     return "\n\n".join(texts) + f"\n\n{repeats} repeats, mean ± deviation; {hardware}."
 
 
 def reached(ways: np.ndarray, goal: float) -> str:
-    """Tell with how many points the mean first is what is wanted."""
+    """Say with how many points the mean first is what is wanted."""
     points, means = ways[0, 0], ways[:, 1].mean(0)
     there = np.flatnonzero(means >= goal)
     if not there.size:

@@ -189,8 +189,8 @@ def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
             kept.write_text(json.dumps(done), encoding="utf-8")
     names = ["network", *baselines()]
     found = {n: Accuracy(dataset.legend, np.array(done[n], np.int64)) for n in names}
-    told = ", ".join(f"{n} {a.mean_f1:.3f}" for n, a in found.items())
-    print(f"{task.data}, fold {task.fold}, mean F1: {told}", flush=True)
+    figures = ", ".join(f"{n} {a.mean_f1:.3f}" for n, a in found.items())
+    print(f"{task.data}, fold {task.fold}, mean F1: {figures}", flush=True)
     return found
 
 

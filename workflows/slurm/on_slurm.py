@@ -57,11 +57,11 @@ def main() -> None:
 
 def settings(security: Security) -> dict[str, str]:
     """Give dask's settings by which the client shows the run's certificate."""
-    told = security.get_tls_config_for_role("client")
+    role = security.get_tls_config_for_role("client")
     return {
-        "distributed.comm.tls.ca-file": told["ca_file"],
-        "distributed.comm.tls.client.cert": told["cert"],
-        "distributed.comm.tls.client.key": told["key"],
+        "distributed.comm.tls.ca-file": role["ca_file"],
+        "distributed.comm.tls.client.cert": role["cert"],
+        "distributed.comm.tls.client.key": role["key"],
     }
 
 

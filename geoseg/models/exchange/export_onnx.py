@@ -97,7 +97,7 @@ def with_metadata(content: bytes, said: dict[str, Any]) -> bytes:
 
 
 def about(card: Card) -> dict[str, Any]:
-    """Tell what a file's user has to know: bands, how they are normalised, classes."""
+    """Write what a file's user has to know: bands, how they are normalised, classes."""
     return {
         "model": f"{card.name} {card.version}",
         "license": card.license,
@@ -112,7 +112,7 @@ def about(card: Card) -> dict[str, Any]:
 
 
 def for_deepness(card: Card) -> dict[str, Any]:
-    """Tell it as Deepness reads it, which divides all pixels by 255 first.
+    """Write it as Deepness reads it, which divides all pixels by 255 first.
 
     Raises:
         ModelError: Pixels are normalised by each scene, which it cannot say.

@@ -78,8 +78,8 @@ def push_model(
         )
     except (HfHubHTTPError, ValueError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error) else type(error)
-        told = str(first).replace(token, "...")
-        raise OutputError(f"{address} cannot be written ({told})") from None
+        reason = str(first).replace(token, "...")
+        raise OutputError(f"{address} cannot be written ({reason})") from None
     return str(done.commit_url)
 
 
@@ -150,32 +150,32 @@ def _takes(package: ModelPackage) -> str:
 
 
 def _figures(package: ModelPackage) -> list[str]:
-    """Tell how good it is, as far as anybody measured."""
+    """Say how good it is, as far as anybody measured."""
     if not package.metrics and package.reliability is None:
         return []
-    told = [(name, f"{value:g}") for name, value in package.metrics]
+    rows = [(name, f"{value:g}") for name, value in package.metrics]
     found = package.reliability
     if found is not None:
-        told += [
+        rows += [
             ("expected calibration error", f"{found.error_after:g}"),
             ("the same without the temperature", f"{found.error_before:g}"),
         ]
     return [
         "## How good it is, on ground that it had not seen",
-        _table(("figure", "value"), told),
+        _table(("figure", "value"), rows),
     ]
 
 
 def _origin(package: ModelPackage) -> list[str]:
-    """Tell where it comes from and what its licence asks for."""
-    told = [
+    """Say where it comes from and what its licence asks for."""
+    facts = [
         ("trained on", package.trained_on),
         ("began with", package.pretrained_source),
         ("from", package.source),
         ("licence", package.license),
         ("name", package.attribution),
     ]
-    listed = [f"- {what}: {value}" for what, value in told if value]
+    listed = [f"- {what}: {value}" for what, value in facts if value]
     return ["## Where it comes from", "\n".join(listed)]
 
 

@@ -16,7 +16,7 @@ class Recipe:
     sensor: str
     """Whose images it takes, and which bands of them."""
     classes: tuple[str, ...]
-    """What it tells apart, in the order of its scores."""
+    """The classes, in the order of its scores."""
     license: str
     """The licence of its weights, as SPDX writes it."""
     attribution: str

@@ -2,7 +2,7 @@
 
 A bundle is two files. ``variables.index`` is a sorted table as LevelDB writes it:
 blocks of entries, each key written as what differs from the one before, and a footer
-that leads to the block of blocks. An entry tells in a protocol buffer which kind of
+that leads to the block of blocks. An entry says in a protocol buffer which kind of
 numbers a tensor holds, its shape, and where its bytes stand in
 ``variables.data-00000-of-00001``.
 """

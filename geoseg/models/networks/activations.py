@@ -83,7 +83,7 @@ def _log(probabilities: Tensor) -> Tensor:
         probabilities = torch.cat((1 - probabilities, probabilities), dim=1)
     least = float(probabilities.min())
     furthest = float((probabilities.sum(dim=1) - 1).abs().max())
-    if least < -_SLACK or furthest > _SLACK:  # not for NaN, which is told elsewhere
+    if least < -_SLACK or furthest > _SLACK:  # not for NaN, which is reported elsewhere
         raise RunError(
             f"the model is said to give probabilities, but a pixel's sum to 1 only "
             f"within {furthest:.3g}, and the least is {least:.3g}; its activation in "

@@ -5,7 +5,7 @@ Potentials, NIPS 2011, https://arxiv.org/abs/1210.5644; DeepLab v1 and v2 refine
 maps so. Every two pixels would rather have the same class, the more so the nearer they
 are (*smoothness*), and the nearer and the more alike they look (*appearance*). What
 each pixel then is follows from mean-field inference: a few rounds in which all pixels
-tell each other what they think they are.
+share what they think they are.
 
 With ``q`` the probabilities, ``u`` the logarithm of those given, and pixels ``i, j``:
 

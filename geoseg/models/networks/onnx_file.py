@@ -166,10 +166,10 @@ def _data_file(tensor: TensorProto, path: Path) -> Path:
 
 def _length(tensor: TensorProto, file: Path) -> int:
     """Say how many bytes of a file are a tensor's."""
-    told = {entry.key: entry.value for entry in tensor.external_data}
+    external = {entry.key: entry.value for entry in tensor.external_data}
     try:
-        rest = file.stat().st_size - int(told.get("offset", 0))
-        length = int(told.get("length", rest))
+        rest = file.stat().st_size - int(external.get("offset", 0))
+        length = int(external.get("length", rest))
     except ValueError as error:
         raise ModelError(
             f"{file}: offset or length of {tensor.name!r} is no number"

@@ -107,9 +107,9 @@ def _places(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]
         if _may_be(shape[place], card.outputs)
         and all(_fits(side, card.tile) for side in _sides(shape, place))
     ]
-    told = [place for place in possible if isinstance(shape[place], int)]
+    known = [place for place in possible if isinstance(shape[place], int)]
     likely = LAST if bands_last else SECOND
-    return tuple(sorted(told or possible, key=lambda place: place != likely))
+    return tuple(sorted(known or possible, key=lambda place: place != likely))
 
 
 def _may_be(side: int | str | None, wanted: tuple[int, ...]) -> bool:
@@ -117,7 +117,7 @@ def _may_be(side: int | str | None, wanted: tuple[int, ...]) -> bool:
 
 
 def _fits(side: int | str | None, tile: int) -> bool:
-    """Tell whether a side is a tile's, or a whole part of it."""
+    """Return whether a side is a tile's, or a whole part of it."""
     return not isinstance(side, int) or (0 < side <= tile and tile % side == 0)
 
 

@@ -1,7 +1,7 @@
 """What a network knows of a pixel before it names a class, on the pixels of its tile.
 
 Alain and Bengio (2017), Understanding intermediate layers using linear classifier
-probes, ICLR workshop: frozen features tell by a simple classifier what is in them.
+probes, ICLR workshop: a simple classifier shows what is in frozen features.
 """
 
 from __future__ import annotations

@@ -190,12 +190,12 @@ def check_card(card: Card) -> None:
         raise ModelError(
             f"{only.name} is its only class, so that every pixel of a map would be "
             f"{only.name} with confidence 100; declare what is not, too, as the first "
-            f"of two classes: a network of one channel tells two apart by a sigmoid "
+            f"of two classes: a network of one channel has two classes by a sigmoid "
             f"(`classes='other'` `classes={only.name}` `activation='sigmoid'`)"
         )
     if card.activation == "sigmoid" and len(card.legend) != TWO:
         raise ModelError(
-            f"a sigmoid of one channel tells two classes apart, not {len(card.legend)}"
+            f"a sigmoid of one channel is of two classes, not {len(card.legend)}"
         )
     if card.channels and sorted(card.channels) != list(range(len(card.legend))):
         raise ModelError(

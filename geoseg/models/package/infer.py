@@ -1,4 +1,4 @@
-"""Which network tensors are of: told by their names and shapes, as far as they tell.
+"""Which network tensors are of: inferred from their names and shapes.
 
 Networks of smp are an encoder, a decoder and a head, each with names of its own. So an
 encoder is found among all by what fits, then an architecture over it, and with them

@@ -73,10 +73,10 @@ def find_tensors(
     if prefix is not None:
         chosen = [each for each in fitting if _plain(each) == _plain(prefix)]
         if not chosen and fitting:
-            told = ", ".join(repr(_plain(each)) for each in fitting)
+            listed = ", ".join(repr(_plain(each)) for each in fitting)
             raise ModelError(
                 f"{path} has no weights of the network under {prefix!r}; it has them "
-                f"under {told}"
+                f"under {listed}"
             )
         fitting = chosen
     if not fitting:
@@ -237,11 +237,11 @@ def _of_others(
     ]
     if not differ:
         return ()
-    told = (
+    note = (
         f"{path}: the weights under {_plain(first)!r} were taken; those under "
         f"{', '.join(map(repr, differ))} fit as well and differ: `prefix` chooses"
     )
-    return (told,)
+    return (note,)
 
 
 def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str, ...]:
@@ -249,12 +249,12 @@ def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str
     if not foreign:
         return ()
     listed = ", ".join(list(foreign)[:_NAMED]) + ", ..." * (len(foreign) > _NAMED)
-    told = [
+    notes = [
         f"{name} is {', '.join(f'{value:.4g}' for value in held[name].flatten())}"
         for name in foreign
         if re.split(r"[./]", name)[-1] in _STATISTICS and held[name].numel() <= 2**5
     ]
-    hint = f" ({'; '.join(told)}: give `mean` and `std` if pixels were)" * bool(told)
+    hint = f" ({'; '.join(notes)}: give `mean` and `std` if pixels were)" * bool(notes)
     note = (
         f"{path}: {len(foreign)} tensors that are not the network's were left out: "
         f"{listed}{hint}"

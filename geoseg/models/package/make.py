@@ -153,7 +153,7 @@ def _write_network(
 def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]:
     """Write a package of an ONNX file, whole; give what was noticed on the way."""
     content = read_whole(weights)
-    new, told = complete_from_onnx(new, content, weights)
+    new, found = complete_from_onnx(new, content, weights)
     card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
     network = OnnxNetwork(content, _open(card, new), str(weights))
     card, notes = _settle(network.eval(), card, new, weights)
@@ -161,7 +161,7 @@ def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]
     (folder / _ONNX).write_bytes(content)
     artifact = Artifact(_ONNX, sha256(folder / _ONNX))
     write_json(folder / CARD, write_card(card, None, artifact))
-    return (*told, *notes)
+    return (*found, *notes)
 
 
 def _open(card: Card, new: NewPackage) -> Card:

@@ -209,8 +209,8 @@ def _normal(
         "a value_scaling's type", scaling["type"], ("z-score", "min-max", "processing")
     )
     if kind == "processing":
-        told = scaling["expression"]
-        return float(told.get("mean", 0)), float(told.get("stddev", 1))
+        expression = scaling["expression"]
+        return float(expression.get("mean", 0)), float(expression.get("stddev", 1))
     if kind == "z-score":
         centre, spread = float(scaling["mean"]), float(scaling["stddev"])
     else:
@@ -239,12 +239,12 @@ def _whose(
         return "training", None
     what = "the format of a value_scaling that is a processing"
     _one_of(what, scaling["format"], (SCENE_STATISTICS,))
-    told = scaling["expression"]
-    if _one_of("its type", told["type"], ("z-score", "min-max")) == "z-score":
+    expression = scaling["expression"]
+    if _one_of("its type", expression["type"], ("z-score", "min-max")) == "z-score":
         return "scene", None
-    if told["clip"] is not True:
+    if expression["clip"] is not True:
         raise ValueError("bands stretched between percentiles are clipped, not so here")
-    low, high = told["percentiles"]
+    low, high = expression["percentiles"]
     return "scene", (float(low), float(high))
 
 
@@ -255,7 +255,7 @@ def _maybe(value: float | None) -> float | None:
 def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
     """Order the classes by value; say which channel each has, where that changes it."""
     check_count("classes", len(given.classes or ()), MOST_CLASSES)
-    entries = [  # asked of the properties: pystac tells of a missing value without end
+    entries = [  # asked of the properties: pystac's message of a lack is endless
         LandClass(
             each.properties["value"], str(each.name), f"#{each.color_hint}".lower()
         )
@@ -269,10 +269,10 @@ def _classes(given: ModelOutput) -> tuple[Legend, tuple[int, ...]]:
 
 def _temperature(given: ModelOutput) -> float:
     """Read what the output is divided by; what others do to theirs is not read."""
-    told = given.properties.get("post_processing_function") or {}
-    if told.get("format") != TEMPERATURE:
+    function = given.properties.get("post_processing_function") or {}
+    if function.get("format") != TEMPERATURE:
         return 1.0
-    return float(told["expression"]["temperature"])
+    return float(function["expression"]["temperature"])
 
 
 def _check_once(where: str, names: list[str]) -> None:

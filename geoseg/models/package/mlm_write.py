@@ -131,8 +131,8 @@ def _item(card: Card, training: Training | None) -> pystac.Item:
 
 
 def _provenance(card: Card) -> dict[str, str]:
-    told = {"geoseg:attribution": card.attribution, "geoseg:source": card.source}
-    return {name: text for name, text in told.items() if text}
+    properties = {"geoseg:attribution": card.attribution, "geoseg:source": card.source}
+    return {name: text for name, text in properties.items() if text}
 
 
 def _input(card: Card) -> ModelInput:
@@ -159,9 +159,9 @@ def _scaling(card: Card, band: InputBand) -> dict[str, Any]:
             mean=_short((band.mean - card.offset) / card.scale),
             stddev=_short(band.std / card.scale),
         ).to_dict()
-    told: dict[str, Any] = {"type": str(ValueScalingType.Z_SCORE)}
+    scaling: dict[str, Any] = {"type": str(ValueScalingType.Z_SCORE)}
     if card.percentiles is not None:
-        told = {
+        scaling = {
             "type": str(ValueScalingType.MIN_MAX),
             "percentiles": list(card.percentiles),
             "clip": True,
@@ -171,7 +171,7 @@ def _scaling(card: Card, band: InputBand) -> dict[str, Any]:
     return {
         "type": str(ValueScalingType.PROCESSING),
         "format": SCENE_STATISTICS,
-        "expression": told,
+        "expression": scaling,
     }
 
 

@@ -1,7 +1,7 @@
 """The configuration of a network whose weights are here, and what is still to be said.
 
 What the user says counts first, then a ``config.json``, then what the file says of
-itself, and last what names and shapes of tensors tell.
+itself, and last what names and shapes of tensors show.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _FIELDS = 3
 
 
 def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -> Card:
-    """Make a card of what was said, and what the weights told.
+    """Make a card of what was said, and what the weights say.
 
     Args:
         new: What was said.

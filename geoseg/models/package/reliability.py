@@ -47,7 +47,7 @@ class Reliability:
     after: tuple[Bin, ...]
     """The diagram with it."""
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Say it in a part of a sentence."""
         return (
             f"expected calibration error {self.error_after:.3f} instead of "
@@ -70,7 +70,7 @@ class Reliability:
         }
 
     @classmethod
-    def of_item(cls, told: dict[str, Any]) -> Reliability:
+    def of_item(cls, item: dict[str, Any]) -> Reliability:
         """Read it.
 
         Raises:
@@ -78,10 +78,10 @@ class Reliability:
             ValueError: It says what cannot be.
 
         """
-        errors, diagrams = told["expected_calibration_error"], told["reliability"]
+        errors, diagrams = item["expected_calibration_error"], item["reliability"]
         return cls(
-            str(told["ground"]),
-            int(told["pixels"]),
+            str(item["ground"]),
+            int(item["pixels"]),
             float(errors["before"]),
             float(errors["after"]),
             _bins(diagrams["before"]),

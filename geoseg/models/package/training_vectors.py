@@ -80,7 +80,7 @@ class TrainingVectors:
 
 
 def has_vectors(package: ModelPackage) -> bool:
-    """Tell whether a package remembers what it learned from."""
+    """Return whether a package remembers what it learned from."""
     return (package.path / VECTORS).exists()
 
 
@@ -94,7 +94,7 @@ def load_vectors(package: ModelPackage) -> TrainingVectors:
     if not has_vectors(package):
         raise ModelError(
             f"the model {package.name} does not say what pixels it learned from, so "
-            f"that nobody can tell where it applies; train it with this version of "
+            f"that nobody can say where it applies; train it with this version of "
             f"geoseg, or leave out `applicability`"
         )
     path = inside(package.path, VECTORS)

@@ -83,7 +83,7 @@ def output_doubts(package: ModelPackage) -> tuple[str, ...]:
 
 
 def activation_of(given: Tensor, card: Card) -> Activation:
-    """Tell from what a network gave what makes probabilities of it."""
+    """Infer from what a network gave what makes probabilities of it."""
     if _varies(given) and are_probabilities(given):
         return "none"
     return "sigmoid" if given.shape[1] < len(card.legend) else "softmax"

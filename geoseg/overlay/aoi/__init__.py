@@ -8,7 +8,7 @@
 """
 
 from geoseg.overlay.aoi.area import Aoi, whole_scene
-from geoseg.overlay.aoi.given import Area, told
+from geoseg.overlay.aoi.given import Area, described
 from geoseg.overlay.aoi.read import read_aoi, read_features, read_lonlat
 from geoseg.overlay.aoi.reproject import only_polygons
 from geoseg.overlay.aoi.zones import Zones, read_zones
@@ -18,12 +18,12 @@ __all__ = [
     "Aoi",
     "Area",
     "Zones",
+    "described",
     "only_polygons",
     "read_aoi",
     "read_features",
     "read_lonlat",
     "read_zones",
     "split_layer",
-    "told",
     "whole_scene",
 ]

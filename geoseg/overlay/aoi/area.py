@@ -69,7 +69,7 @@ class Aoi:
         """Return whether a window is in for sure: each pixel, of a whole scene, say."""
         return self.window.contains(window) and self._is_full
 
-    def told(self, warnings: tuple[str, ...]) -> Aoi:
+    def with_warnings(self, warnings: tuple[str, ...]) -> Aoi:
         """Give the same area with more warnings."""
         return Aoi(self.geometry, self.geobox, self.window, self.warnings + warnings)
 

@@ -58,7 +58,7 @@ def read_given(area: Area, field: str | None = None) -> Given:
 
     Args:
         area: A file, text or shapes; see `Area`.
-        field: A field whose values tell the features of a file or frame apart.
+        field: A field whose values name the features of a file or frame.
 
     Raises:
         AoiError: There is no such file, layer or field, or it makes no sense.
@@ -75,7 +75,7 @@ def read_given(area: Area, field: str | None = None) -> Given:
         return _read_file(area, field)
     if field is not None:
         raise AoiError(
-            f"only features of a file can be told apart, by {field!r} or another "
+            f"only features of a file can be named, by {field!r} or another "
             f"field; a bounding box and WKT are one area"
         )
     crs = _crs(parts["crs"]) if parts and parts["crs"] else _WGS84
@@ -87,7 +87,7 @@ def read_given(area: Area, field: str | None = None) -> Given:
     return Given(called, np.array([shape]), crs)
 
 
-def told(area: Area) -> str:
+def described(area: Area) -> str:
     """Say what was given, in a few words where it is no text."""
     if isinstance(area, str | Path):
         return str(area)
@@ -99,7 +99,7 @@ def _drawn(area: GeoDataFrame | GeoSeries | Geometry, field: str | None) -> Give
     """Take shapes that were made in Python."""
     import geopandas  # noqa: PLC0415  # workers read no areas
 
-    name = told(area)
+    name = described(area)
     if isinstance(area, shapely.Geometry):
         shapes, crs = np.array([area], object), _WGS84
     elif isinstance(area, geopandas.GeoDataFrame | geopandas.GeoSeries):

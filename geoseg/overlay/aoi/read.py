@@ -80,8 +80,8 @@ def read_features(area: Area, field: str, geobox: GeoBox) -> dict[str, Aoi]:
         raise next(iter(missed.values()), AoiError(f"{given.name} has no feature"))
     if missed:
         first = next(iter(areas))
-        told = tuple(f"left out {label}: {why}" for label, why in missed.items())
-        areas[first] = areas[first].told(told)
+        left_out = tuple(f"left out {label}: {why}" for label, why in missed.items())
+        areas[first] = areas[first].with_warnings(left_out)
     return areas
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import AoiError
-from geoseg.overlay.aoi.given import Area, read_given, told
+from geoseg.overlay.aoi.given import Area, described, read_given
 from geoseg.overlay.aoi.reproject import placed_on, united
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def read_zones(area: Area, field: str, geobox: GeoBox) -> Zones:
     nameless = sum(not label for label in given.labels)
     if nameless:
         raise AoiError(
-            f"{told(area)}: {nameless:,} of {len(labels):,} features have no "
+            f"{described(area)}: {nameless:,} of {len(labels):,} features have no "
             f"{field!r}; each zone needs a name"
         )
     names = tuple(str(label) for label in dict.fromkeys(given.labels))

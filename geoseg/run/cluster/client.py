@@ -13,8 +13,8 @@ from geoseg.run.cluster.local import processes_cluster, threads_cluster
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Patience,
+    explaining_lost,
     gathered,
-    lost_told,
     muttering_hushed,
     patiently,
 )
@@ -69,7 +69,7 @@ def open_client(
             yield client
         return
     with (
-        lost_told(),
+        explaining_lost(),
         muttering_hushed(),
         remote_client(scheduler, patience)
         if scheduler is not None

@@ -47,7 +47,7 @@ Answer = TypeVar("Answer")
 
 
 def _hush(_: str) -> None:
-    """Tell nobody."""
+    """Say it to nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Patience:
 
     seconds: float = 0
     """As long as this, at most."""
-    tell: Callable[[str], None] = _hush
+    warn: Callable[[str], None] = _hush
     """Called with a sentence when the waiting begins."""
 
     @classmethod
@@ -85,7 +85,7 @@ def someone(client: Client, patience: Patience) -> bool:
         return True
     if client.status != "running" or not patience.seconds:
         return False
-    patience.tell(
+    patience.warn(
         f"no worker is there; waiting for one, {patience.seconds:g} s at most"
     )
     end = monotonic() + patience.seconds
@@ -189,7 +189,7 @@ def muttering_hushed() -> Iterator[None]:
 
 
 @contextmanager
-def lost_told() -> Iterator[None]:
+def explaining_lost() -> Iterator[None]:
     """Say in our words that all is lost, whatever part of dask finds it out."""
     try:
         yield
@@ -329,7 +329,7 @@ def ask(
         RunError: The scheduler is gone.
 
     """
-    with lost_told():
+    with explaining_lost():
         allowed = limits(client)
         answers: dict[str, Any] = client.sync(_ask, client, function, workers, args)
         for worker, answer in sorted(answers.items()):
@@ -387,9 +387,9 @@ def _silent(worker: str) -> ClusterError:
 def gone(client: Client, worker: str, limit: int) -> ClusterError:
     """Make the error of a worker that is lost before the run begins."""
     why = restarted(client, worker, limit)
-    told = f" ({why})" if why else ""
+    cause = f" ({why})" if why else ""
     return ClusterError(
-        f"worker {worker} was lost before the run began{told}; "
+        f"worker {worker} was lost before the run began{cause}; "
         + ("give it more, or 0 for no limit" if why else "see what it says of it")
         + ", and run the same command again"
     )

@@ -178,7 +178,7 @@ class Workforce:
 
 
 def _resources(dask_scheduler: Scheduler) -> dict[str, list[str]]:
-    """Tell, on the scheduler, what each worker declares. dask fills it in."""
+    """List, on the scheduler, what each worker declares. dask fills it in."""
     return {w.address: list(w.resources) for w in dask_scheduler.workers.values()}
 
 
@@ -277,7 +277,7 @@ def _refuse(lacks: Mapping[str, str]) -> None:
 
 
 async def _lack(name: str, dask_worker: Worker) -> str:
-    """Tell, on a worker, what it lacks. dask fills in the worker, by its name."""
+    """List, on a worker, what it lacks. dask fills in the worker, by its name."""
     plugin = cast("_Workers", dask_worker.plugins[name])
     return await asyncio.to_thread(plugin.lack, dask_worker.address)
 

@@ -3,6 +3,6 @@
 * `config` is a composite that is settled and has not begun; `prepare` settles it
 * `job` is what a worker does of it; the engine is that of all runs
 * `clouds` has another model map each date first, where one is to mask them
-* `products` are the files, and what is told of them
+* `products` are the files, and their record
 * `make` composes all that
 """

@@ -46,7 +46,7 @@ class CloudMask:
     """The classes that hide the ground."""
 
     def clear(self, window: Window) -> NDArray[np.bool_]:
-        """Tell where a window of the scene is clear; what has no class is."""
+        """Say where a window of the scene is clear; what has no class is."""
         clear = np.ones((window.height, window.width), np.bool_)
         seen = window.intersection(self.window)
         if seen is not None:
@@ -72,8 +72,8 @@ def masked(
     looks, members = config.scene.observations, []
     with ExitStack() as stack:
         for number, look in enumerate(looks):
-            told = f"masking {look.day} ({number + 1}/{len(looks)})"
-            on_step(Step("mask", note=told))
+            note = f"masking {look.day} ({number + 1}/{len(looks)})"
+            on_step(Step("mask", note=note))
             mask = _map(config, look, folder / str(look.day), client, stack, on_step)
             members += [replace(member, cover=mask) for member in look.members]
         yield replace(config, scene=replace(config.scene, members=tuple(members)))
@@ -92,7 +92,7 @@ def _map(
     taken = [at for at in map(when, look.members) if at is not None]
     if not taken:
         raise SceneError(
-            f"{look.members[0].name} does not tell when it was taken, and a mask model "
+            f"{look.members[0].name} does not say when it was taken, and a mask model "
             f"maps date by date; leave it out, or `mask_model`"
         )
     options = config.options

@@ -108,9 +108,9 @@ class CompositeConfig:
     @property
     def settings(self) -> dict[str, Any]:
         """What was asked for and changes what is made, as JSON has it."""
-        told = asdict(self.options)
+        asked = asdict(self.options)
         kept = ("only", "period", "mask_model", "mask_classes", "scene")
-        return {name: told[name] for name in kept}
+        return {name: asked[name] for name in kept}
 
 
 def run_directory_of(path: Path, options: CompositeOptions) -> str | Path:

@@ -86,14 +86,14 @@ def composite(
         made = {config.path: finished_composite(config) for config in configs}
         left = [config for config in configs if made[config.path] is None]
         if len(left) < len(configs):
-            on_step(Step("prepare", note=_told(len(configs) - len(left), configs)))
+            on_step(Step("prepare", note=_counted(len(configs) - len(left), configs)))
         if left:
             client = stack.enter_context(_client(left, on_step))
             made |= {c.path: _make(c, client, clock.copy(), on_step) for c in left}
         return tuple(each for each in made.values() if each is not None)
 
 
-def _told(finished: int, configs: list[CompositeConfig]) -> str:
+def _counted(finished: int, configs: list[CompositeConfig]) -> str:
     which = "the composite is" if len(configs) == 1 else f"{finished} composites are"
     return (
         f"{which} there already, of the same inputs and settings: nothing was computed "
@@ -147,7 +147,7 @@ def _run(
         at_once=tasks_at_once(remote=config.scene.is_remote),
     )
 
-    def tell(progress: Progress) -> None:
+    def show(progress: Progress) -> None:
         blocks, planned = progress.blocks, progress.blocks_planned
         on_step(progress.as_step("composite", blocks, planned, journal.warnings))
 
@@ -155,7 +155,7 @@ def _run(
         job,
         journal,
         client,
-        tell,
+        show,
         allow_missing=config.options.allow_missing,
         patience=Patience.of(config.options.wait_for_workers, "composite", on_step),
     )

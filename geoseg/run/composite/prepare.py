@@ -154,7 +154,7 @@ def _parts(scene: Scene, options: CompositeOptions) -> dict[str, Scene]:
     silent = [m.name for m, at in zip(scene.members, taken, strict=True) if at is None]
     if silent:
         raise SceneError(
-            f"{silent[0]} does not tell when it was taken, so that it is of no "
+            f"{silent[0]} does not say when it was taken, so that it is of no "
             f"{options.period}; leave it out, or leave out `period`"
         )
     found = periods([at for at in taken if at is not None], options.period)
@@ -217,7 +217,7 @@ def _check_files(
 
 
 def _identify_clouds(options: CompositeOptions) -> dict[str, str]:
-    """Tell what masks each date; nothing without a mask.
+    """Say what masks each date; nothing without a mask.
 
     Raises:
         InputError: There is no such model, or it has no such class.

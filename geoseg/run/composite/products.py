@@ -1,4 +1,4 @@
-"""The files of a composite, and what is told of them."""
+"""The files of a composite, and their record."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ class CompositeReport:
 def finished_composite(config: CompositeConfig) -> CompositeReport | None:
     """Read the record of a composite that is made; None unless it is the very same."""
     try:
-        told = json.loads(config.record.read_text(encoding="utf-8"))
+        record = json.loads(config.record.read_text(encoding="utf-8"))
         for name in ("bands", "looks", "clear_counts", "warnings"):
-            told[name] = tuple(told[name])
-        found = CompositeReport(**told)
+            record[name] = tuple(record[name])
+        found = CompositeReport(**record)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = (
@@ -94,7 +94,7 @@ def finished_composite(config: CompositeConfig) -> CompositeReport | None:
 
 
 def _of_pixels(identity: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what an unfinished composite is told by, and a finished one is not."""
+    """Leave out what only the record of an unfinished composite has."""
     return {name: value for name, value in identity.items() if name != "block"}
 
 
@@ -200,7 +200,7 @@ def _report(
         dates=None if config.dates is None else str(config.dates),
         rule=config.scene.options.mosaic,
         bands=config.names,
-        looks=tuple(_told(look) for look in config.scene.observations),
+        looks=tuple(_look_record(look) for look in config.scene.observations),
         pixels=pixels,
         clear_share=clear / pixels if pixels else 0.0,
         clear_counts=tuple(tally[: most + 1].tolist()),
@@ -212,7 +212,7 @@ def _report(
     )
 
 
-def _told(look: Observation) -> dict[str, Any]:
+def _look_record(look: Observation) -> dict[str, Any]:
     """Say what a look is: its day, its files, its clouds."""
     known = [c for c in map(cloudiness, look.members) if c is not None]
     return {

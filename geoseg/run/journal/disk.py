@@ -81,7 +81,7 @@ class DiskStore:
         return data
 
     def survey(self) -> Callable[[Receipt], bool]:
-        """Give what tells of a file whether it is there and is what was written."""
+        """Give what says of a file whether it is there and is what was written."""
         return self.holds
 
     def holds(self, receipt: Receipt) -> bool:
@@ -287,5 +287,5 @@ def _trouble(place: str | Path, error: OSError) -> DiskError:
             f"{place} is a folder, where a file of the run belongs; take it away, or "
             f"use `restart` to begin again"
         )
-    then = ": it carries on from what is finished (geoseg plan tells what all needs)"
+    then = ": it carries on from what is finished (geoseg plan says what all needs)"
     return disk_error(Path(place), error, then=then)

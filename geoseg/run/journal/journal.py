@@ -88,7 +88,7 @@ class Journal:
         """Write the journal anew where lines cannot be read or stand twice.
 
         A disk that lost its power, or a copy of a folder, can leave such lines. How
-        many there were is told in `warnings`; what they were of counts as unfinished.
+        many there were is said in `warnings`; what they were of counts as unfinished.
 
         """
         unreadable, hashes = 0, array("q")  # eight bytes for each task
@@ -159,8 +159,8 @@ def open_journal(
         if before is None:
             log.sign(resume.written(identity))
         else:
-            told = resume.read(before, log.place, "run")
-            resume.check_same(told, identity, log.place, "run")
+            known = resume.read(before, log.place, "run")
+            resume.check_same(known, identity, log.place, "run")
             journal.mend()
     except BaseException:
         log.release()
@@ -194,9 +194,9 @@ def _line(entry: Entry) -> str:
 def _parse(line: bytes) -> Entry | None:
     """Read a line; a power cut may have left anything in one, which is nothing."""
     try:
-        told = json.loads(line)
-        receipts = tuple(Receipt(*file) for file in told["files"])
-        entry = Entry(told["task"], receipts, told["notes"])
+        record = json.loads(line)
+        receipts = tuple(Receipt(*file) for file in record["files"])
+        entry = Entry(record["task"], receipts, record["notes"])
         return entry if _is_sound(entry) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -150,13 +150,13 @@ class ObjectLog:
 
     def identity(self) -> bytes | None:
         """What says whose run it is."""
-        told = _told(self._bucket)
-        if told is None:
+        recorded = _recorded(self._bucket)
+        if recorded is None:
             return None
-        self._series = told["journal"]
+        self._series = recorded["journal"]
         names = self._objects()
         self._next = names[-1][1] + 1 if names else 0
-        return told["identity"].encode()
+        return recorded["identity"].encode()
 
     def sign(self, identity: bytes) -> None:
         """Throw away what there is, and say whose run it is from now on."""
@@ -165,7 +165,7 @@ class ObjectLog:
         names = (name for name, _ in self._bucket.list() if name != OWNER)
         self._bucket.remove(names)
         self._begin_series()
-        self._tell(identity)
+        self._record(identity)
 
     def lines(self) -> Iterator[bytes]:
         """Give the journal's lines, oldest first."""
@@ -185,15 +185,15 @@ class ObjectLog:
             self._put_together()
 
     def rewrite(self, lines: Iterable[str]) -> None:
-        """Put other lines in place of all: a new row, which counts once it is told."""
-        told = _told(self._bucket)
+        """Put other lines in place of all: a new row, which counts once recorded."""
+        recorded = _recorded(self._bucket)
         old, rest = self._series, iter(lines)
         some = list(islice(rest, _LINES))  # they may be read from the old row
         self._begin_series()
         while some:
             self.append(some)
             some = list(islice(rest, _LINES))
-        self._tell(told["identity"].encode() if told else b"")
+        self._record(recorded["identity"].encode() if recorded else b"")
         self._bucket.remove(name for name, _ in self._bucket.list(f"journal/{old}"))
 
     def release(self) -> None:
@@ -209,9 +209,9 @@ class ObjectLog:
     def _begin_series(self) -> None:
         self._series, self._next, self._recent = secrets.token_hex(4), 0, []
 
-    def _tell(self, identity: bytes) -> None:
-        told = {"journal": self._series, "identity": identity.decode()}
-        self._bucket.put(IDENTITY, json.dumps(told).encode())
+    def _record(self, identity: bytes) -> None:
+        pair = {"journal": self._series, "identity": identity.decode()}
+        self._bucket.put(IDENTITY, json.dumps(pair).encode())
 
     def _create(self, name: str, data: bytes) -> None:
         """Write an object of the journal; that nobody else has is the proof of a lock.
@@ -260,35 +260,35 @@ def read_identity(url: str) -> bytes | None:
 
     """
     try:
-        told = _told(Bucket(url.rstrip("/")))
+        recorded = _recorded(Bucket(url.rstrip("/")))
     except DiskError as error:  # nothing has been done yet
         raise OutputError(str(error)) from error
-    return told["identity"].encode() if told else None
+    return recorded["identity"].encode() if recorded else None
 
 
-def _told(bucket: Bucket) -> dict[str, str] | None:
+def _recorded(bucket: Bucket) -> dict[str, str] | None:
     try:
-        data = get_whole(lambda: bucket.get(IDENTITY), _tells)
+        data = get_whole(lambda: bucket.get(IDENTITY), _is_record)
     except FileNotFoundError:
         return None
-    if not _tells(data):
+    if not _is_record(data):
         raise ResumeError(
             f"{bucket}/{IDENTITY} says nothing that can be read, and so not whose run "
             f"it is; run the same command again when the store answers, or use "
             f"`restart` to begin again"
         )
-    told: dict[str, str] = json.loads(data)
-    return told
+    pair: dict[str, str] = json.loads(data)
+    return pair
 
 
-def _tells(data: bytes) -> bool:
+def _is_record(data: bytes) -> bool:
     """Whether what came is what says whose run it is."""
     try:
-        told = json.loads(data)
+        value = json.loads(data)
     except ValueError:
         return False
     keys = ("journal", "identity")
-    return isinstance(told, dict) and all(isinstance(told.get(k), str) for k in keys)
+    return isinstance(value, dict) and all(isinstance(value.get(k), str) for k in keys)
 
 
 def _sealed(lines: bytes) -> bytes:

@@ -86,7 +86,7 @@ class Store(Protocol):
         """
 
     def survey(self) -> Callable[[Receipt], bool]:
-        """Give what tells of a file whether it is there and is what was written."""
+        """Give what says of a file whether it is there and is what was written."""
 
     def remove(self, receipts: Iterable[Receipt]) -> None:
         """Remove files; those that are gone already are no error."""

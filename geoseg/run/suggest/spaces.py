@@ -120,7 +120,7 @@ def _standardised(found: NDArray[np.float64], count: int, model: str) -> Compare
     if not np.isfinite(found).all():
         raise ModelError(
             f"the features of the model {model} are no numbers at some places, so that "
-            f"nobody can tell how far these are from each other; train it anew"
+            f"nobody can say how far these are from each other; train it anew"
         )
     deviation = found.std(axis=0)
     varies = deviation > 0

@@ -44,7 +44,7 @@ chosen among."""
 _APART = 4
 """Suggestions lie apart on the ground by a side of equal shares over this, at least."""
 _FAR = 1.0
-"""A distance from labels above this is told as a reason: what two places have on
+"""A distance from labels above this is given as a reason: what two places have on
 average."""
 
 
@@ -120,7 +120,7 @@ def suggest(
         shutil.rmtree(folder, ignore_errors=True)
     counts = table["predicted"].value_counts()
     names = [each.name for each in config.legend if each.name in counts.index]
-    few = _told_few(len(table), options.points)
+    few = _fewer_warning(len(table), options.points)
     on_step(Step("suggest", warnings=few))
     return Suggested(
         output,
@@ -206,7 +206,7 @@ def _reasons(
         yield f"{unlike}uncertain: {entropy:.0%} of the greatest entropy"
 
 
-def _told_few(count: int, wanted: int) -> tuple[str, ...]:
+def _fewer_warning(count: int, wanted: int) -> tuple[str, ...]:
     if count >= wanted:
         return ()
     return (f"{count} places are uncertain, fewer than the {wanted} asked for",)

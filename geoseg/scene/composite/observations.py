@@ -98,7 +98,7 @@ def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[
     if rule == "nearest-clear" and options.near is None:
         raise SceneError("`mosaic=nearest-clear` needs a date to be near: give `near`")
     if rule in DATED:
-        _check_told(members, rule)
+        _check_known(members, rule)
     near = None if options.near is None else parse_date(options.near, "near")
     ranked = sorted(members, key=lambda each: _rank(each, rule, near))
     looks = observed(ranked, rule)
@@ -119,7 +119,7 @@ def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ..
     silent = [each.name for each in members if taken[id(each)] is None]
     if silent:
         raise SceneError(
-            f"{_some(silent)} does not tell when it was taken (a tag such as "
+            f"{_some(silent)} does not say when it was taken (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), which `datetime` goes by; "
             f"leave it out, or name the files"
         )
@@ -133,12 +133,12 @@ def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ..
     return kept
 
 
-def _check_told(members: Sequence[Member], rule: Rule) -> None:
+def _check_known(members: Sequence[Member], rule: Rule) -> None:
     """Refuse members that do not say what a rule goes by."""
     silent = [each.name for each in members if when(each) is None]
     if silent and rule != "least-cloud":
         raise SceneError(
-            f"{_some(silent)} does not tell when it was taken (a tag such as "
+            f"{_some(silent)} does not say when it was taken (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), which `mosaic={rule}` goes by; "
             f"choose another `mosaic`, such as median"
         )
@@ -146,7 +146,7 @@ def _check_told(members: Sequence[Member], rule: Rule) -> None:
         silent = [each.name for each in members if cloudiness(each) is None]
         if silent:
             raise SceneError(
-                f"{_some(silent)} does not tell how cloudy it is (an item's "
+                f"{_some(silent)} does not say how cloudy it is (an item's "
                 f"eo:cloud_cover), which `mosaic=least-cloud` goes by; choose another "
                 f"`mosaic`, such as newest-clear"
             )

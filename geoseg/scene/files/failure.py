@@ -31,8 +31,8 @@ def failure(place: str, driver: str, error: BaseException, where: str) -> SceneE
         )
     try:
         check_ranges(place)
-    except SceneError as told:
-        return SceneError(f"{told}; wanted was its image{where}")
+    except SceneError as seen:
+        return SceneError(f"{seen}; wanted was its image{where}")
     return SceneError(
         f"{shown(place)} cannot be read{where} ({reason(error)}); the file is damaged, "
         f"or its server answers badly"
@@ -42,7 +42,7 @@ def failure(place: str, driver: str, error: BaseException, where: str) -> SceneE
 def _offset(place: str, driver: str, error: BaseException) -> str:
     """Say at which byte of the file the block begins that GDAL cannot decode.
 
-    TIFF's driver alone tells; an empty text where it is not known.
+    TIFF's driver alone reports; an empty text where it is not known.
     """
     block = _BLOCK.search(reason(error))
     if block is None:

@@ -45,7 +45,7 @@ def lacking(name: str) -> str | None:
     """Say that GDAL here lacks the driver of a format; None where it has it.
 
     Args:
-        name: A file's name; what it ends in tells the format.
+        name: A file's name; what it ends in is the format.
 
     Example:
         >>> lacking("scene.tif")

@@ -46,7 +46,7 @@ _COLOURS = {
     ColorInterp.green: "green",
     ColorInterp.blue: "blue",
 }
-_TOLD = frozenset(("GTiff", "VRT"))
+_DECLARING = frozenset(("GTiff", "VRT"))
 """Drivers that call three bands red, green and blue where somebody said so; but for
 bytes. Others have no other way to keep three bands."""
 _BYTES = frozenset(("uint8",))
@@ -144,10 +144,10 @@ def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
         SceneError: One is too large.
 
     """
-    size, told = block_bytes(dataset), dataset.tags(ns="IMAGE_STRUCTURE")
-    if told.get("INTERLEAVE") != "PIXEL":  # a VRT may say anything
+    size, structure = block_bytes(dataset), dataset.tags(ns="IMAGE_STRUCTURE")
+    if structure.get("INTERLEAVE") != "PIXEL":  # a VRT may say anything
         size //= dataset.count
-    if told.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
+    if structure.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
         rows, cols = dataset.block_shapes[0]
         raise SceneError(
             f"{shown(place)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
@@ -219,11 +219,11 @@ def _header(
 
 
 def _features_version(place: str, tags: Mapping[str, str]) -> str:
-    """Tell the version of learned features: by tags, or by where they are published."""
-    told = next((tags[tag] for tag in _VERSIONS if tags.get(tag)), "")
+    """Find the version of learned features: by tags, or by where they are published."""
+    version = next((tags[tag] for tag in _VERSIONS if tags.get(tag)), "")
     variant = tags.get("TESSERA_DATASET_VARIANT", "")
     published = _PUBLISHED.search(place)
-    number = version_of(told) or (published[1] if published else "")
+    number = version_of(version) or (published[1] if published else "")
     return f"{number}-{variant}" if number and variant else number
 
 
@@ -259,12 +259,14 @@ def _colours(dataset: rasterio.DatasetReader) -> list[str]:
 
     GDAL calls three bands of bytes red, green and blue by itself.
     """
-    told = [_COLOURS.get(meaning, "") for meaning in dataset.colorinterp]
-    is_picture = [each for each in told if each] == told[:3] == [*_COLOURS.values()]
+    colours = [_COLOURS.get(meaning, "") for meaning in dataset.colorinterp]
+    is_picture = (
+        [each for each in colours if each] == colours[:3] == [*_COLOURS.values()]
+    )
     small = set(dataset.dtypes) == _BYTES and dataset.count <= _PICTURE
-    if is_picture and (small or dataset.driver not in _TOLD):
+    if is_picture and (small or dataset.driver not in _DECLARING):
         return [""] * dataset.count
-    return told
+    return colours
 
 
 def _is_masked(flags: Sequence[MaskFlags]) -> bool:
@@ -276,7 +278,7 @@ def _is_masked(flags: Sequence[MaskFlags]) -> bool:
 def _role(dataset: rasterio.DatasetReader, index: int) -> str:
     """Return what a band is if it is no measurement.
 
-    GDAL calls the fourth band of any byte raster alpha unless it was told otherwise
+    GDAL calls the fourth band of any byte raster alpha unless it is declared otherwise
     when the file was made; one that has another name holds what the name says.
     """
     meaning, name = dataset.colorinterp[index], dataset.descriptions[index] or "alpha"

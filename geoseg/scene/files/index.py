@@ -34,7 +34,7 @@ _WORTH_KEEPING = 16
 """From so many files on, headers are kept."""
 _AT_ONCE = 16
 """Files that are opened at once."""
-_TOLD_EVERY = 50
+_SHOWN_EVERY = 50
 """Files between two messages."""
 
 
@@ -87,7 +87,7 @@ def _read_all(
         }
         for done, task in enumerate(as_completed(tasks), start=1):
             found[tasks[task]] = task.result()
-            if done % _TOLD_EVERY == 0:
+            if done % _SHOWN_EVERY == 0:
                 on_step(Step("index", total - len(places) + done, total))
     return found
 

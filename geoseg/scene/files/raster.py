@@ -357,7 +357,7 @@ class Raster:
         time of a comparison.
         """
         chosen = [(self.indexes[band], self.bands[band]) for band in bands]
-        data = _told_data(dataset, chosen, part, pixels)
+        data = _labelled_data(dataset, chosen, part, pixels)
         if self.alpha is not None:
             shape = data.shape[1:]
             data &= dataset.read(self.alpha, window=part, out_shape=shape) > 0
@@ -406,7 +406,7 @@ _Bands = tuple[BandHeader, ...]
 def _as_features(
     name: str, bands: _Bands, options: SceneOptions
 ) -> tuple[_Bands, Embedding | None, bool]:
-    """Tell whose learned features bands are: as the user says, or by their names.
+    """Recognise whose learned features bands are: as the user says, or by their names.
 
     Returns:
         The bands as they are read; whose features they are, if any; and whether the
@@ -512,10 +512,10 @@ def georef_of(
     """
     name = shown(header.place)
     if header.transform == _IDENTITY:
-        told = _UNPLACED[header.placed_by]
+        problem = _UNPLACED[header.placed_by]
         if recognise([band.name for band in header.bands]) and not header.placed_by:
-            told += _PUBLISHED_PLACED
-        raise SceneError(f"{name} {told}")
+            problem += _PUBLISHED_PLACED
+        raise SceneError(f"{name} {problem}")
     if not all(map(math.isfinite, header.transform)):
         raise SceneError(
             f"{name} has a geotransform that holds no finite numbers; give it a place "
@@ -613,7 +613,7 @@ def _pixels(
     return stacked
 
 
-def _told_data(
+def _labelled_data(
     dataset: rasterio.DatasetReader,
     bands: Sequence[tuple[int, BandHeader]],
     part: RasterioWindow | None,
@@ -621,7 +621,7 @@ def _told_data(
 ) -> NDArray[np.bool_]:
     """Return where bands, each with its number, have data by all but an alpha band.
 
-    Shape (band, y, x), or (1, y, x) where nothing tells bands apart.
+    Shape (band, y, x), or (1, y, x) where all bands are valid alike.
     """
     numbers = np.issubdtype(pixels.dtype, np.floating)
     masked = [row for row, (_, band) in enumerate(bands) if band.masked]

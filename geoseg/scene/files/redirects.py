@@ -1,8 +1,8 @@
 """GDAL kept with the servers that were named.
 
 geoseg asks a server for a file before GDAL does, and follows it to no other server.
-GDAL follows wherever a later answer leads, and no release of it so far can be told not
-to. It can be told of a proxy, though, and curl below it of servers that need none: here
+GDAL follows wherever a later answer leads, and no release of it so far can be set not
+to. It can be given a proxy, though, and curl below it of servers that need none: here
 the proxy is one that does not exist, and the servers are those that were named. What
 leads elsewhere ends in curl, before anything is looked up or sent.
 """
@@ -16,15 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 _NOWHERE = "unnamed-server://none"
 """A proxy of a kind that curl does not know: it ends such requests by itself."""
-_TOLD = "Unsupported proxy scheme"
+_UNSUPPORTED = "Unsupported proxy scheme"
 """How curl says so."""
 _EXEMPT = "no_proxy"
-"""Where curl looks first for the servers that need no proxy; GDAL cannot tell it."""
+"""Where curl looks first for the servers that need no proxy; GDAL cannot set it."""
 _PROXIES = (
     *("GDAL_HTTP_PROXY", "GDAL_HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("HTTPS_PROXY", "all_proxy", "ALL_PROXY"),
 )
-"""Where a network's own proxy is told."""
+"""Where a network's own proxy is set."""
 _ADDRESS = re.compile(r"/vsicurl[^:%]*?(https?(?:://|%3A%2F%2F).*)", re.IGNORECASE)
 
 _lock = Lock()
@@ -55,7 +55,7 @@ def stay_with(place: str) -> dict[str, str]:
     return {"GDAL_HTTP_PROXY": _NOWHERE}
 
 
-def in_words(told: str) -> str:
+def in_words(reason: str) -> str:
     """Say what GDAL was kept from; anything else as it is.
 
     Example:
@@ -63,4 +63,8 @@ def in_words(told: str) -> str:
         'it leads to a server that you did not name'
 
     """
-    return "it leads to a server that you did not name" if _TOLD in told else told
+    return (
+        "it leads to a server that you did not name"
+        if _UNSUPPORTED in reason
+        else reason
+    )

@@ -15,7 +15,7 @@ import rasterio
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once
 from geoseg.storage.remote import without_secrets
-from geoseg.storage.waiting import tell, told_if_long
+from geoseg.storage.waiting import notify, notify_if_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,21 +44,21 @@ def again(place: str, driver: str, read: Callable[[], Read]) -> Read:
     for pause in _PAUSES_S:
         began = time.monotonic()
         try:
-            with _told(place):
+            with _notified(place):
                 return read()
         except SceneError as error:
             if time.monotonic() - began > _QUICK_S:
                 raise
-            tell(f"{error}; it is read again in {pause:g} s, three times in all")
+            notify(f"{error}; it is read again in {pause:g} s, three times in all")
         time.sleep(pause)
         _forget(place, driver)
-    with _told(place):
+    with _notified(place):
         return read()
 
 
-def _told(place: str) -> AbstractContextManager[None]:
+def _notified(place: str) -> AbstractContextManager[None]:
     """Say that a read takes long, which GDAL tries again by itself."""
-    return told_if_long(
+    return notify_if_long(
         without_secrets(place), "it is asked again and given up after a minute or two"
     )
 

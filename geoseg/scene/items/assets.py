@@ -28,8 +28,8 @@ _PICTURES = frozenset(("image/png", "image/jpeg", "image/jpg", "image/webp"))
 """Types of files that are pictures of an item, unless their role is data."""
 _JPEG2000 = ".jp2", ".j2k"
 _SIZE = re.compile(r"[_-](\d+)m$", re.IGNORECASE)
-"""How names of files and assets tell a ground sample distance: ``B04_10m``."""
-_FIELDS = {  # of a band or an asset, in the order of preference: what it tells
+"""How names of files and assets give a ground sample distance: ``B04_10m``."""
+_FIELDS = {  # of a band or an asset, in the order of preference: what it gives
     "name": ("name",),
     "common": ("eo:common_name", "common_name"),
     "wavelength": ("eo:center_wavelength", "center_wavelength"),
@@ -52,7 +52,7 @@ def data_assets(item: pystac.Item) -> dict[str, pystac.Asset]:
     return measured or rasters
 
 
-def tells_bands(asset: pystac.Asset) -> bool:
+def declares_bands(asset: pystac.Asset) -> bool:
     """Whether an asset's metadata say what its bands are."""
     fields = asset.extra_fields
     return any(fields.get(name) for name in ("bands", "eo:bands", "raster:bands")) or (
@@ -71,10 +71,10 @@ def asset_bands_of(key: str, asset: pystac.Asset) -> Iterator[AssetBand]:
         ValueError: The metadata are not what they should be.
 
     """
-    told = list(_told(key, asset))
-    for index, band in enumerate(told):
+    declared = list(_declared_bands(key, asset))
+    for index, band in enumerate(declared):
         name = str(band.get("name", ""))
-        alone = len(told) == 1
+        alone = len(declared) == 1
         if alone and (not name or is_quality(_short(key))):
             name = _short(key)
         common = red_edge(
@@ -86,7 +86,7 @@ def asset_bands_of(key: str, asset: pystac.Asset) -> Iterator[AssetBand]:
         yield AssetBand(
             href=asset.href,
             index=index,
-            of=len(told),
+            of=len(declared),
             name=name or common,
             common=common,
             gsd=_gsd(band, key, asset),
@@ -119,7 +119,7 @@ def _suffix(asset: pystac.Asset) -> str:
     return PurePosixPath(urlsplit(asset.href).path).suffix.lower()
 
 
-def _told(key: str, asset: pystac.Asset) -> Iterator[dict[str, Any]]:
+def _declared_bands(key: str, asset: pystac.Asset) -> Iterator[dict[str, Any]]:
     """Put together what is said of each band, in whatever version of STAC."""
     fields = asset.extra_fields
     lists = [fields.get(name) or [] for name in ("bands", "eo:bands", "raster:bands")]

@@ -1,4 +1,4 @@
-"""JSON documents that stand for scenes: told from rasters, and read with care."""
+"""JSON documents that stand for scenes: recognised among rasters, and read."""
 
 from __future__ import annotations
 

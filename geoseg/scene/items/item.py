@@ -82,7 +82,7 @@ class Item:
     """When the picture was taken, ``2023:01:31 10:15:00``; empty where not known."""
     cloud: float | None = None
     """How much of the picture is cloudy, in percent; None where that is not known."""
-    is_told: bool = True
+    has_bands: bool = True
     """Whether its bands are known; else its files have to be asked, and there is one
     asset band for each file."""
     assumption: str = ""

@@ -68,7 +68,9 @@ class Reach:
         """
         base = as_url(document)
         if not href.strip() or href.lstrip().startswith(("<", "/vsi", "{")):
-            raise SceneError(f"{_told(document, href)}, which is no path or address")
+            raise SceneError(
+                f"{_reference(document, href)}, which is no path or address"
+            )
         scheme = _SCHEME.match(href)
         if scheme is None and base is None:
             return self._file(Path(document).parent / href, href, document)
@@ -76,8 +78,8 @@ class Reach:
             return self._address(_joined(base or "", href), href, document)
         if base is not None and not self.anywhere:
             raise SceneError(
-                f"{_told(document, href)}, a file of this machine; if you trust the "
-                f"document, say so with `allow_external_references`"
+                f"{_reference(document, href)}, a file of this machine; if you trust "
+                f"the document, say so with `allow_external_references`"
             )
         return self._file(Path(unquote(urlsplit(href).path)), href, document)
 
@@ -86,19 +88,21 @@ class Reach:
             resolved = path.resolve()
         except (OSError, ValueError, RuntimeError) as error:
             raise SceneError(
-                f"{_told(document, href)}, which is no path ({error})"
+                f"{_reference(document, href)}, which is no path ({error})"
             ) from error
         inside = any(resolved.is_relative_to(folder) for folder in self.folders)
         if not (inside or self.anywhere) or str(path).startswith("/vsi"):
             raise SceneError(
-                f"{_told(document, href)}, which is in no folder that you named; if "
-                f"you trust the document, say so with `allow_external_references`"
+                f"{_reference(document, href)}, which is in no folder that you named; "
+                f"if you trust the document, say so with `allow_external_references`"
             )
         return str(path)
 
     def _address(self, url: str, href: str, document: str) -> str:
         if not _ADDRESS.fullmatch(url) or "://" not in url or not urlsplit(url).netloc:
-            raise SceneError(f"{_told(document, href)}, which is no path or address")
+            raise SceneError(
+                f"{_reference(document, href)}, which is no path or address"
+            )
         place, server = gdal_place(url), server_of(url)
         if server not in self.servers and not self.anywhere:
             raise SceneError(
@@ -129,7 +133,7 @@ def _joined(base: str, href: str) -> str:
     return scheme + urljoin(f"https://{rest}", href).removeprefix("https")
 
 
-def _told(document: str, href: str) -> str:
+def _reference(document: str, href: str) -> str:
     """Begin a sentence about a reference, which may be of any length."""
     short = href if len(href) <= _SHOWN else f"{href[:_SHOWN]}..."
     return f"{without_secrets(document)} refers to {without_secrets(short)!r}"

@@ -1,4 +1,4 @@
-"""What the metadata of a Sentinel-2 product tell: its images, bands and numbers."""
+"""What the metadata of a Sentinel-2 product say: its images, bands and numbers."""
 
 from __future__ import annotations
 
@@ -112,10 +112,12 @@ def _asset_bands(
 
 def _quantity(root: ET.Element, path: str) -> float:
     """What numbers are divided by, to be reflectances."""
-    told = next(filter(None, (_text(root, tag) for tag in _QUANTITIES)), "")
-    quantity = _number(told, path)
+    quantity_text = next(filter(None, (_text(root, tag) for tag in _QUANTITIES)), "")
+    quantity = _number(quantity_text, path)
     if quantity <= 0:
-        raise SceneError(f"{path} says that numbers are to be divided by {told}")
+        raise SceneError(
+            f"{path} says that numbers are to be divided by {quantity_text}"
+        )
     return quantity
 
 

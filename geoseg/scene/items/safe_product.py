@@ -66,7 +66,7 @@ def check_unpacked(place: str) -> None:
     if _PACKED.search(place):
         raise SceneError(
             f"{place} is a Sentinel-2 product as GDAL's driver reads it, without the "
-            f"offset that its metadata tell; unpack it, and give its .SAFE folder"
+            f"offset that its metadata give; unpack it, and give its .SAFE folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What Sentinel-2's processing did to numbers, as far as STAC items tell it.
+"""What Sentinel-2's processing did to numbers, as far as STAC items say.
 
 Since processing baseline 04.00 of January 2022 reflectance is (number - 1000) / 10000,
 before it was number / 10000: https://sentiwiki.copernicus.eu/web/s2-products. Some
@@ -95,29 +95,29 @@ def _contradictions(
     kept = next((name for name in _APPLIED if properties.get(name) is False), None)
     added = next((offset for offset in declared if offset), None)
     if baseline < _SINCE and added is not None:
-        told = (
+        contradiction = (
             f"the offset {added:g}, and its processing baseline {baseline:05.2f} none"
         )
     elif baseline >= _SINCE and kept and 0.0 in declared:
-        told = (
+        contradiction = (
             f"the offset 0, and its processing baseline {baseline:05.2f} with {kept} "
             f"false that of {_OFFSET:g}"
         )
     else:
         return
     yield (
-        f"its metadata contradict themselves: its bands declare {told}; what the bands "
-        f"declare was used (`radiometry='raw'` takes numbers as they are)"
+        f"its metadata contradict themselves: its bands declare {contradiction}; what "
+        f"the bands declare was used (`radiometry='raw'` takes numbers as they are)"
     )
 
 
 def _baseline(name: str, properties: Mapping[str, Any]) -> float | None:
     """Find the processing baseline of a product of ESA's; None where none is known."""
-    told = next((properties[key] for key in _BASELINES if properties.get(key)), None)
-    if told is None and any(
+    version = next((properties[key] for key in _BASELINES if properties.get(key)), None)
+    if version is None and any(
         _PRODUCTS.match(str(each))
         for each in (name, properties.get("product:type", ""))
     ):
-        told = properties.get("processing:version")
-    found = re.fullmatch(r"[Nn]?(\d\d)\.?(\d\d)", str(told))
+        version = properties.get("processing:version")
+    found = re.fullmatch(r"[Nn]?(\d\d)\.?(\d\d)", str(version))
     return float(f"{found[1]}.{found[2]}") if found else None

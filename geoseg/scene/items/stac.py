@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import SceneError
 from geoseg.geo.band_names import is_band_name, plain, sensor_names
-from geoseg.scene.items.assets import asset_bands_of, data_assets, tells_bands
+from geoseg.scene.items.assets import asset_bands_of, data_assets, declares_bands
 from geoseg.scene.items.documents import read_document
 from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
@@ -96,7 +96,7 @@ def _understood(item: pystac.Item, place: str) -> Item:
         document=place,
         acquired=_when(item),
         cloud=_cloud(item.properties),
-        is_told=any(map(tells_bands, assets.values()))
+        has_bands=any(map(declares_bands, assets.values()))
         or any(is_band_name(asset_band.name) for asset_band in asset_bands),
     )
     return with_offsets(described, item.properties)

@@ -148,7 +148,7 @@ def _resolution(
     unit = math.sqrt(unit_areas(crs, *there)[0])
     if not 0 < unit < math.inf:
         raise SceneError(
-            f"the files are nowhere in {crs.name}, so that it tells no size of pixels; "
+            f"the files are nowhere in {crs.name}, so that it gives no size of pixels; "
             f"choose another `crs`"
         )
     rounded = float(f"{side / unit:.3g}")

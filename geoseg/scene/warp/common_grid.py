@@ -74,7 +74,7 @@ class _Group:
         named = ", ".join(self.names[:_NAMED]) + (
             f" and {more} more" if more > 0 else ""
         )
-        return f"{len(self.names)} in {told(self.grid)} ({named})"
+        return f"{len(self.names)} in {described(self.grid)} ({named})"
 
     def union(self) -> GeoBox:
         """Make the plane that just holds all of them."""
@@ -85,7 +85,7 @@ class _Group:
         return self.grid.crop(Window.between((top, bottom), (left, right)))
 
 
-def told(grid: GeoBox) -> str:
+def described(grid: GeoBox) -> str:
     """Say a grid's CRS and pixels in a few words."""
     t = grid.transform
     code = grid.crs.to_authority()

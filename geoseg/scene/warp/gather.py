@@ -179,7 +179,7 @@ def gather(  # noqa: C901, PLR0913, PLR0917  # a kernel takes no objects; a call
         pixels: A part of the bands, shape ``(band, y, x)``, with all that points reach.
         data: Where they have data: the same shape, or ``(1, y, x)``.
         full: Where all have data within reach of a point whose first pixel this is, as
-            `footprints` tells; the shape of `data`.
+            `footprints` says; the shape of `data`.
         rows: Of the points, in pixels of the part; (0.5, 0.5) is the first's centre.
         cols: See there.
         down: The weights of rows, as `weights` gives them.

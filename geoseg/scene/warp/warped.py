@@ -211,7 +211,7 @@ def _sampled(
 
 
 def _limits(dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """What whole numbers of a dtype can be, as far as floating point tells it."""
+    """What whole numbers of a dtype can be, as far as floating point can hold it."""
     if np.issubdtype(dtype, np.floating):
         return 0.0, 0.0
     known = np.iinfo(str(dtype))

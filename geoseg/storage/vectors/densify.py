@@ -5,7 +5,7 @@ them in longitude and latitude run within a fiftieth of a pixel of it. Which it 
 depends on its ends alone, not on who asks or in what direction: the neighbours on both
 sides of an arc get the same ones, and fit together as before.
 
-Short sides need none, and few are long: a `Reach` tells them apart without a question
+Short sides need none, and few are long: a `Reach` finds them without a question
 to PROJ for each.
 """
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_ERROR = 0.02
 """How far, in pixels, a line in degrees may run from the side that it is for. Not a
-tenth, which nobody would see: all sides of a row are bent the same way, and areas would
-tell."""
+tenth, which nobody would see: all sides of a row are bent the same way, and it would
+show in areas."""
 _MOST_TURN = 45.0
 """Degrees of longitude that half a side may pass: what is less is never mistaken for
 the way round the other side of the globe."""
@@ -39,7 +39,7 @@ _CAUTION = 2.0
 _WHERE = np.array([0.25, 0.5, 0.75])
 """Where along a side its error is measured."""
 _DEEPEST = 60
-"""Halvings after which no side is left that can be told from a point."""
+"""Halvings after which no side is left that is longer than a point."""
 _BESIDE = 1e-3
 """How far beside a side, in pixels, another runs that is bent as it is."""
 _ON_THE_LINE = 1e-6

@@ -236,7 +236,7 @@ def class_column(
 
 
 def _is_parquet(path: Path, role: Role) -> bool:
-    """Tell GeoParquet from other files; refuse those that stand for others."""
+    """Distinguish GeoParquet from other files; refuse those that stand for others."""
     if not path.exists():
         raise role.error(f"there is no {role.noun} at {path}, which does not exist")
     beginning = _beginning(path, role)
@@ -278,9 +278,9 @@ def _from_gdal(path: Path, role: Role, wanted: str | None, choose: Choice) -> _R
             layer = _layer(path, role, wanted, layers)
             if path.is_file():
                 check_view(path, layer, role.error)
-            told = pyogrio.read_info(plain, layer=layer)
-            _check_driver(path, role, told["driver"])
-            found = told["fields"]
+            info = pyogrio.read_info(plain, layer=layer)
+            _check_driver(path, role, info["driver"])
+            found = info["fields"]
             meta, _, shapes, values = pyogrio.raw.read(
                 plain, layer=layer, columns=list(choose([str(name) for name in found]))
             )

@@ -59,8 +59,8 @@ def check_layer(path: Path, layer: str, count: int, *, empty: int = 0) -> None:
 
     """
     with writing():
-        rows, indexed, reach, told = _of_layer(path, layer)
-    if (rows, indexed) != (count, count - empty) or not _agree(reach, told):
+        rows, indexed, reach, declared = _of_layer(path, layer)
+    if (rows, indexed) != (count, count - empty) or not _agree(reach, declared):
         _refuse(
             f"{rows:,} of {count:,} features and {indexed:,} of {count - empty:,} "
             f"entries of the spatial index"
@@ -88,7 +88,7 @@ def check_file(path: Path, count: int) -> None:
 
 
 def _of_layer(path: Path, layer: str) -> tuple[int, int, _Extent, _Extent]:
-    """Give rows, entries of the index, the extent by the index, and as it is told."""
+    """Give rows, entries of the index, the extent by the index, and as declared."""
     with closing(sqlite3.connect(path)) as database:
         column = database.execute(
             "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?",
@@ -99,20 +99,20 @@ def _of_layer(path: Path, layer: str) -> tuple[int, int, _Extent, _Extent]:
         indexed, *reach = database.execute(
             f"SELECT count(*), min(minx), min(miny), max(maxx), max(maxy) FROM {index}"  # noqa: S608  # quoted
         ).fetchone()
-        told = database.execute(
+        declared = database.execute(
             "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = ?",
             (layer,),
         ).fetchone()
-    return rows, indexed, tuple(reach), tuple(told)
+    return rows, indexed, tuple(reach), tuple(declared)
 
 
-def _agree(reach: _Extent, told: _Extent) -> bool:
+def _agree(reach: _Extent, declared: _Extent) -> bool:
     """Return whether extents are the same; the index rounds outward to float32."""
     return all(
         a is b
         if a is None or b is None  # of a layer without features
         else abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
-        for a, b in zip(reach, told, strict=True)
+        for a, b in zip(reach, declared, strict=True)
     )
 
 

@@ -242,7 +242,7 @@ def check_suffix(path: Path) -> None:
 
 
 def check_place(suffixes: Collection[str], geobox: GeoBox) -> None:
-    """Refuse formats that cannot tell where a map is.
+    """Refuse formats that cannot say where a map is.
 
     Raises:
         VectorError: One of the suffixes needs longitude and latitude, or ESRI's WKT,
@@ -259,7 +259,7 @@ def check_place(suffixes: Collection[str], geobox: GeoBox) -> None:
     if ".shp" in suffixes and not _has_esri_wkt(geobox.crs):
         raise VectorError(
             f".shp keeps its CRS as ESRI's WKT, and the CRS {geobox.crs.name!r} has no "
-            f"ESRI WKT, so that nobody could tell where the polygons are; write .gpkg, "
+            f"ESRI WKT, so that nobody could know where the polygons are; write .gpkg, "
             f".fgb or .parquet instead, or map in another CRS"
         )
     if ".pmtiles" in suffixes:

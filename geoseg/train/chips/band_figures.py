@@ -59,16 +59,16 @@ class Moments:
         return {"count": self.count, **lists}
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> Moments:
+    def from_dict(cls, figures: dict[str, Any]) -> Moments:
         """Read what `to_dict` wrote."""
         names = ("mean", "squares", "least", "greatest")
-        return cls(told["count"], *(np.array(told[name]) for name in names))
+        return cls(figures["count"], *(np.array(figures[name]) for name in names))
 
 
 def band_figures(
     bands: tuple[str, ...], moments: Iterable[Moments]
 ) -> list[dict[str, Any]]:
-    """Tell each band's mean, deviation and range over chips; names alone of none."""
+    """Give each band's mean, deviation and range over chips; names alone of none."""
     total: Moments | None = None
     for each in moments:
         total = each if total is None else total.plus(each)

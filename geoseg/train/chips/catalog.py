@@ -172,8 +172,10 @@ def _link(
 
 
 def _write(path: Path, thing: pystac.STACObject) -> None:
-    told = thing.to_dict(include_self_link=False, transform_hrefs=False)
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    document = thing.to_dict(include_self_link=False, transform_hrefs=False)
+    path.write_text(
+        json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8"
+    )
 
 
 def _number(value: float) -> float | str:

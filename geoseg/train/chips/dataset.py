@@ -35,7 +35,7 @@ class ChipDataset(Dataset[Sample]):
     labelled it: ``torch.nn.CrossEntropyLoss(ignore_index=255)``.
 
     What is trained on ``(image - mean) / std`` becomes a model of geoseg by
-    ``geoseg models package``, or `geoseg.make_package`, told the same mean and std.
+    ``geoseg models package``, or `geoseg.make_package`, given the same mean and std.
 
     Example:
         >>> chips = geoseg.ChipDataset("chips/", "train")  # doctest: +SKIP
@@ -105,8 +105,8 @@ def _read_report(
 ) -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.float64], Legend | None]:
     """Give bands, their means and deviations, and classes; None without labels."""
     try:
-        told = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        bands, classes = told["bands"], told["classes"]
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        bands, classes = report["bands"], report["classes"]
         names = tuple(str(band["name"]) for band in bands)
         mean, std = (
             np.array([float(band[key]) for band in bands])

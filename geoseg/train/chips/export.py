@@ -129,13 +129,13 @@ def _prepare(
     """See what there is to cut, and refuse what cannot be used."""
     sources, options = _open(scenes, options)
     warnings = [w for source in sources for w in source.scene.warnings]
-    told = {k: repr(v) for k, v in asdict(options).items() if k != "restart"}
+    asked = {k: repr(v) for k, v in asdict(options).items() if k != "restart"}
     seen = {
         f"{key} {index}": value
         for index, source in enumerate(sources)
         for key, value in source.scene.identity().items()
     }
-    identity = {**seen, **told}
+    identity = {**seen, **asked}
     if labels is None:
         chips = [(s, part, w) for s in sources for part, w in s.chips(options)]
         return _Job(sources, None, chips, identity, warnings, options)

@@ -52,7 +52,7 @@ def image_file(
     """Make the file of a chip's pixels, as they are in the scene.
 
     What is no number beside a nodata value becomes that value. Where pixels without
-    data are not told by a nodata value alone, the file has a mask of its own.
+    data are not all of one nodata value, the file has a mask of its own.
 
     Args:
         pixels: Shape ``(band, y, x)``.
@@ -75,7 +75,7 @@ def image_file(
             dataset.scales, dataset.offsets = look.scales, look.offsets
             for band, name in enumerate(look.bands, start=1):
                 dataset.set_band_description(band, name)
-            if not valid.all() and not _told(pixels, valid, look.nodata):
+            if not valid.all() and not _all_nodata(pixels, valid, look.nodata):
                 dataset.write_mask(valid)
         return bytes(file.getbuffer())
 
@@ -92,7 +92,7 @@ def mask_file(classes: NDArray[np.uint8], geobox: GeoBox, legend: Legend) -> byt
         return bytes(file.getbuffer())
 
 
-def _told(
+def _all_nodata(
     pixels: NDArray[np.generic], valid: NDArray[np.bool_], nodata: float | None
 ) -> bool:
     """Whether a nodata value alone says where there is no data."""

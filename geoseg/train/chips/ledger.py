@@ -157,8 +157,8 @@ class Ledger:
     def _is_whole(self, entry: Entry) -> bool:
         with suppress(OSError):
             return all(
-                zlib.crc32((self.content / name).read_bytes()) == told
-                for name, told in entry.sums.items()
+                zlib.crc32((self.content / name).read_bytes()) == known
+                for name, known in entry.sums.items()
             )
         return False
 
@@ -171,6 +171,6 @@ def _read_identity(path: Path) -> dict[str, str] | None:
 
 def _read_entry(line: str) -> Entry | None:
     with suppress(ValueError, TypeError):
-        told = json.loads(line)
-        return Entry(**{**told, "counts": tuple(told["counts"])})
+        entry = json.loads(line)
+        return Entry(**{**entry, "counts": tuple(entry["counts"])})
     return None

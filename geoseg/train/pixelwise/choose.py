@@ -27,7 +27,7 @@ _DRAWS = 3
 _LEAST = 1e-4
 """No probability is below this: that of a class that no tree votes for."""
 _MANY = 500
-"""Pixels from which one draw of folds tells enough, and which classifier is best."""
+"""Pixels from which one draw of folds shows enough, and which classifier is best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class CrossValidated:
         """All folds together: each labelled pixel, predicted without its ground."""
         return total(list(self.folds))
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """Say in a line what was chosen and how it compared."""
         own = next(value for recipe, value in self.tried if recipe == self.chosen)
         others = _best_of_each(self.tried, self.chosen)
@@ -211,7 +211,7 @@ def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
         if not np.ptp(found, axis=0).any():
             raise LabelsError(
                 "all labelled pixels have the same values in all bands, so that "
-                "nothing tells classes apart; give a scene, or `bands`, that vary"
+                "nothing distinguishes classes; give a scene, or `bands`, that vary"
             )
 
 

@@ -39,7 +39,7 @@ from geoseg.train.pixelwise.heads import (
 from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
 from geoseg.train.pixelwise.probe import Probe, open_probe
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
-from geoseg.train.temperature import SeenPixels, calibration_told, fit_in_turn
+from geoseg.train.temperature import SeenPixels, calibration_record, fit_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from geoseg.train.options import TrainOptions
 
 NO_SAMPLE = (
-    "these figures tell models apart; points that somebody chose are no probability "
+    "these figures compare models; points that somebody chose are no probability "
     "sample, and say nothing of a map's accuracy or areas: draw points for that by "
     "geoseg sample-points"
 )
@@ -121,15 +121,15 @@ def fit_pixels(
     pixels = read_labelled(given, _halo(architectures, probe))
     names = [each.name for each in legend]
     counts = np.bincount(pixels.channels, minlength=len(legend))
-    told = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
-    on_step(Step("prepare", note=f"labelled pixels: {told}"))
+    counted = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
+    on_step(Step("prepare", note=f"labelled pixels: {counted}"))
     cells = ground_cells(pixels.places, pixels.channels, names)
     some = _some(pixels.channels, options.seed)
     features = {each: _features(pixels, each, probe)[some] for each in architectures}
     channels = pixels.channels[some]
     found = cross_validate(tried, features, channels, cells[some], legend, options.seed)
     if len(tried) > 1:
-        on_step(Step("prepare", note=found.told()))
+        on_step(Step("prepare", note=found.sentence()))
     fitted = fit_classifier(
         found.chosen, features[found.chosen.architecture], channels, options.seed
     )
@@ -155,7 +155,7 @@ def fit_pixels(
             vectors.save(folder)
         if card.reliability is not None:
             draw_reliability(folder / DIAGRAM, card.reliability, card.temperature)
-        figures = {**_figures(found, names), **calibration_told(card)}
+        figures = {**_figures(found, names), **calibration_record(card)}
         text = json.dumps(figures, indent=2) + "\n"
         (folder / "accuracy.json").write_text(text, encoding="utf-8")
         _write_page(folder, card, found, warnings)

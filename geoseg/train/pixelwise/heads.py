@@ -55,8 +55,8 @@ class Recipe:
 
     def __str__(self) -> str:
         """Write it as a part of a sentence."""
-        told = f" with C = {self.strength:g}" if self.head == "logistic" else ""
-        return f"{self.head}{told} on {self.architecture}"
+        strength = f" with C = {self.strength:g}" if self.head == "logistic" else ""
+        return f"{self.head}{strength} on {self.architecture}"
 
 
 STRENGTHS: dict[str, tuple[float, ...]] = {

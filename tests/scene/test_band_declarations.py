@@ -64,8 +64,8 @@ def test_what_a_file_says_of_its_bands_goes_before_their_order(
     values = noise(3)
     said = [("blue", BLUE), ("green", GREEN), ("red", RED)]
     names, meanings = zip(*[said[place] for place in order], strict=True)
-    told = {"names": names} if named else {"meanings": meanings}
-    path = write(values[list(order)], **told)
+    declared = {"names": names} if named else {"meanings": meanings}
+    path = write(values[list(order)], **declared)
     classes, _, _ = mapped(brightest, tmp_path / "out", path)
     assert np.array_equal(classes, expected(values))
 
@@ -75,9 +75,9 @@ def test_what_gdal_says_of_any_three_bytes_decides_nothing(write, brightest, tmp
     path = write(values)
     with rasterio.open(path) as dataset:
         assert dataset.colorinterp == (RED, GREEN, BLUE)
-    classes, _, told = mapped(brightest, tmp_path / "out", path)
+    classes, _, warnings = mapped(brightest, tmp_path / "out", path)
     assert np.array_equal(classes, expected(values))
-    assert any("taken in the model's order: B02, B03, B04" in each for each in told)
+    assert any("taken in the model's order: B02, B03, B04" in each for each in warnings)
 
 
 def test_letters_are_colours(write):

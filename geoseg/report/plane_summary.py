@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from geoseg.report.report import Json
 
 _NODES = 17
-"""Places on a side of a plane where longitude and latitude are known."""
+"""Points on a side of a plane where longitude and latitude are known."""
 _OFF = 2e-4
 """Degrees by which they may be off between those."""
 _ALIKE = 0.01
@@ -27,8 +27,8 @@ _BAR = 0.3
 """The share of a map's width that a scale bar may take."""
 
 
-def tell_plane(geobox: GeoBox) -> dict[str, Json]:
-    """Tell of a plane what a page needs to place and to name its pixels."""
+def describe_plane(geobox: GeoBox) -> dict[str, Json]:
+    """List what a page needs to locate and to name the pixels of a plane."""
     ground = geobox.ground()
     column, row = ground.column_m, ground.row_m
     if abs(column / row - 1) < _ALIKE:
