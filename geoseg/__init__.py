@@ -345,8 +345,8 @@ def _list_fields(kind: type) -> None:
 
     Editors find them where they stand; at run time only the source has them.
     """
-    text = kind.__doc__ or ""
-    if not hasattr(kind, "__dataclass_fields__") or _FIELDS in text:
+    documented = kind.__doc__ or ""
+    if not hasattr(kind, "__dataclass_fields__") or _FIELDS in documented:
         return
     import ast  # noqa: PLC0415  # who uses functions alone needs neither
     import dataclasses  # noqa: PLC0415
@@ -371,7 +371,7 @@ def _list_fields(kind: type) -> None:
                 ):
                     fields[name] = " ".join(text.split())
     listed = "".join(f"\n    {name}: {text}" for name, text in fields.items())
-    kind.__doc__ = f"{text}\n\n{_FIELDS}{listed}\n"
+    kind.__doc__ = f"{documented}\n\n{_FIELDS}{listed}\n"
 
 
 def __dir__() -> list[str]:

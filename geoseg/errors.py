@@ -10,7 +10,7 @@
     - LabelsError                    reference labels that cannot be used
     - ModelError                     a package that is unknown, damaged or unfit
     - VectorError                    polygons that cannot be made or written as asked
-    - OutputError   (OSError)        a place where results cannot be written
+    - OutputError   (OSError)        results cannot be written there
     - ClusterError                   workers or a scheduler that cannot be used
     - ResumeError   (RuntimeError)   the run on disk is another one; says what differs
   - RunError        (RuntimeError)   something failed on the way; finished work is kept
@@ -100,8 +100,8 @@ def _open_part(address: re.Match[str]) -> str:
     rest = address["rest"]
     end = _END.search(rest)
     after = end[0] if end else ""
-    place = re.split(r"[?#]", rest.removesuffix(after), maxsplit=1)[0]
-    host, slash, path = place.partition("/")
+    named = re.split(r"[?#]", rest.removesuffix(after), maxsplit=1)[0]
+    host, slash, path = named.partition("/")
     return f"{address['scheme']}{host.rpartition('@')[2]}{slash}{path}{after}"
 
 
@@ -239,7 +239,7 @@ class VectorError(InputError):
 
 
 class OutputError(OSError, InputError):
-    """A place where results cannot be written."""
+    """Results cannot be written to a folder, a file or a store."""
 
     __str__ = GeosegError.__str__  # not OSError's
 

@@ -119,9 +119,9 @@ def test_overviews_hold_only_classes_of_the_map(out, land_cover):
 def test_the_map_covers_the_area_of_interest_and_no_more(out, land_cover):
     with rasterio.open(out / "landcover.tif") as dataset:
         aoi = geopandas.read_file(AOI).to_crs(dataset.crs)
-        place = {"out_shape": dataset.shape, "transform": dataset.transform}
-        centre = geometry_mask(aoi.geometry, **place, invert=True)
-        edge = geometry_mask(aoi.boundary, **place, invert=True, all_touched=True)
+        plane = {"out_shape": dataset.shape, "transform": dataset.transform}
+        centre = geometry_mask(aoi.geometry, **plane, invert=True)
+        edge = geometry_mask(aoi.boundary, **plane, invert=True, all_touched=True)
     assert ((land_cover != NODATA) == centre)[~edge].all()
     assert 0.2 < centre.mean() < 0.9, "the sample's AOI leaves something out"
     with rasterio.open(out / "confidence.tif") as dataset:

@@ -21,7 +21,7 @@ from geoseg.raster.legend_file import read_class_mapping
 
 ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\x9b2J\u202e"
 SECRET = "https://me:hunter2@host/a/scene.tif?X-Sig=abc123&se=9"  # noqa: S105  # nobody's
-PLACE = "https://host/a/scene.tif"
+ADDRESS = "https://host/a/scene.tif"
 KINDS = [InputError, SceneError, OutputError, DiskError]
 
 
@@ -55,8 +55,8 @@ def test_no_secret_is_printed(capsys):
     say(f"geoseg: warning: {SECRET}", err=True)
     show_json({"scene": SECRET, "bands": [f"red={SECRET}"]})
     printed = capsys.readouterr()
-    assert json.loads(printed.out) == {"scene": PLACE, "bands": [f"red={PLACE}"]}
-    assert printed.err.count(PLACE) == 3
+    assert json.loads(printed.out) == {"scene": ADDRESS, "bands": [f"red={ADDRESS}"]}
+    assert printed.err.count(ADDRESS) == 3
     assert "hunter2" not in printed.err
     assert "abc123" not in printed.err
 

@@ -169,10 +169,10 @@ def test_an_array_is_evaluated_as_its_file_is(report):
 
 def test_a_mosaic_of_files_with_other_scales_is_an_array_in_their_unit(tmp_path):
     for name, col, scale, offset in (("a", 0, 0.1, 0), ("b", 8, 0.2, -1)):
-        place = rasterio.Affine(10, 0, 500_000 + 10 * col, 0, -10, 5_900_000)
+        transform = rasterio.Affine(10, 0, 500_000 + 10 * col, 0, -10, 5_900_000)
         with rasterio.open(
             tmp_path / f"{name}.tif", "w", driver="GTiff", width=8, height=8, count=1,
-            dtype="uint16", crs="EPSG:32633", transform=place, nodata=0,
+            dtype="uint16", crs="EPSG:32633", transform=transform, nodata=0,
         ) as file:  # fmt: skip
             file.write(np.full((1, 8, 8), 10, np.uint16))
             file.scales, file.offsets = (scale,), (offset,)

@@ -49,7 +49,7 @@ def write(path: Path, pixels: np.ndarray, profile: dict, zone: int) -> None:
     crs, transform, shape = profile["crs"], profile["transform"], pixels.shape
     if zone != HOME:
         bounds = rasterio.transform.array_bounds(*shape[1:], transform)
-        place, width, height = calculate_default_transform(
+        moved_to, width, height = calculate_default_transform(
             crs, f"EPSG:326{zone}", *shape[:0:-1], *bounds, resolution=10
         )
         moved = np.zeros((shape[0], height, width), pixels.dtype)
@@ -59,10 +59,10 @@ def write(path: Path, pixels: np.ndarray, profile: dict, zone: int) -> None:
             src_crs=crs,
             src_transform=transform,
             dst_crs=f"EPSG:326{zone}",
-            dst_transform=place,
+            dst_transform=moved_to,
             resampling=Resampling.nearest,
         )
-        pixels, transform, crs = moved, place, f"EPSG:326{zone}"
+        pixels, transform, crs = moved, moved_to, f"EPSG:326{zone}"
     settings = {
         "driver": "GTiff",
         "dtype": pixels.dtype.name,

@@ -32,8 +32,8 @@ def try_doors(doors: list[str], first: int, folder: Path) -> Counter[str]:
     """Try a batch of each door; print what is wrong, and count what came."""
     counts: Counter[str] = Counter()
     for kind in doors:
-        place = folder / kind
-        for case, how in try_many(kind, place, first, first + OF_A_PROCESS).items():
+        subfolder = folder / kind
+        for case, how in try_many(kind, subfolder, first, first + OF_A_PROCESS).items():
             counts[how if how in FINE else "wrong"] += 1
             if how not in FINE:
                 again = " ".join(command_of(kind, Path("again"), case, case + 1))

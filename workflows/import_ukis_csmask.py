@@ -201,9 +201,9 @@ def prove(
         with torch.inference_mode():
             own = network(ours).argmax(dim=1).numpy()
         normal = ((reflectance - mean) / std)[None]
-        for place, session in enumerate((exact, usual)):
+        for index, session in enumerate((exact, usual)):
             (scores,) = session.run(None, {session.get_inputs()[0].name: normal})
-            same[place] += (scores.argmax(axis=1) == own).sum()
+            same[index] += (scores.argmax(axis=1) == own).sum()
         total += own.size
     first, second = (same / total).tolist()
     return first, second

@@ -61,14 +61,14 @@ def take_picture(page: Path, output: Path) -> None:
         mouse = webdriver.ActionChains(browser)
         swipe = browser.find_element("id", "swipe")
         mouse.drag_and_drop_by_offset(swipe, -round(0.12 * frame["width"]), 0).perform()
-        place = (
+        position = (
             frame[side] + share * frame[length]
             for side, length, share in (
                 ("x", "width", POINT[0]),
                 ("y", "height", POINT[1]),
             )
         )
-        x, y = (round(each) for each in place)
+        x, y = (round(each) for each in position)
         mouse.w3c_actions.pointer_action.move_to_location(x, y)
         mouse.w3c_actions.perform()
         wait.until(lambda it: it.find_element("id", "label").text)

@@ -158,10 +158,10 @@ def write_labels(source: Path, scene: Path, target: Path) -> None:
     rows = []
     shapes = shapely.make_valid([shape for _, _, shape in objects])
     near = shapely.STRtree(shapes)
-    for place, (osm_id, name, _) in enumerate(objects):
-        above = [n for n in near.query(shapes[place]) if n < place]
+    for index, (osm_id, name, _) in enumerate(objects):
+        above = [n for n in near.query(shapes[index]) if n < index]
         taken = shapely.union_all(shapes[above])
-        free = shapes[place].intersection(frame).difference(taken)
+        free = shapes[index].intersection(frame).difference(taken)
         class_id, class_name = CLASSES[name]
         rows += [
             {"class_id": class_id, "class": class_name, "osm_class": name,

@@ -36,8 +36,8 @@ def write_scene(path: Path) -> None:
     """Write the corner with values that no sensor measures."""
     with rasterio.open(SCENE) as source:
         pixels = source.read(window=CORNER).astype(np.float32)
-        place = source.window_transform(CORNER)
-        profile = {"driver": "GTiff", "crs": source.crs, "transform": place}
+        transform = source.window_transform(CORNER)
+        profile = {"driver": "GTiff", "crs": source.crs, "transform": transform}
         names = source.descriptions
     count, height, width = pixels.shape
     random = np.random.default_rng(0)

@@ -132,8 +132,8 @@ def main() -> None:
 def read_sample(folder: Path) -> Sample:
     """Read scene and labels."""
     scene = open_scene(folder / "scene.tif")
-    places = tuple(scene.bands.index(band) for band in BANDS)
-    pixels, valid = scene.read(scene.window, places)
+    indices = tuple(scene.bands.index(band) for band in BANDS)
+    pixels, valid = scene.read(scene.window, indices)
     path, plane = folder / "labels.gpkg", scene.geobox
     labels = rasterize_labels(read_labels(path), plane, LEGEND)
     objects = read_labels(path, column="osm_class")

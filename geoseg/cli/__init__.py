@@ -1,4 +1,4 @@
-"""The command line: a lazy group of commands, and the one place for exit statuses."""
+"""The command line: a lazy group of commands, and the one table of exit statuses."""
 
 from __future__ import annotations
 

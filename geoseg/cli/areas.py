@@ -14,7 +14,7 @@ import geoseg
 from geoseg.cli.options import flags_of, opening, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import AreasKeywords
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LARGEST = 3
 
 
 @click.command("areas")
-@click.argument("class_map", metavar="MAP", type=a_place)
+@click.argument("class_map", metavar="MAP", type=path_text)
 @flags_of(AreasKeywords)
 @opening
 @reporting

@@ -8,7 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.cards import card_of
-from geoseg.cli.completion import any_place, models
+from geoseg.cli.completion import models, path_or_url
 from geoseg.cli.figures import show_reliability
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @click.argument("model", shell_complete=models)
-@click.argument("scene", type=any_place)
+@click.argument("scene", type=path_or_url)
 @writing(
     "Folder of a new package to make.",
     required=False,

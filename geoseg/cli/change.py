@@ -18,7 +18,7 @@ from geoseg.cli.options import (
 )
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import ChangeKeywords
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ _SHOWN = 15
 
 
 @click.command("change")
-@click.argument("before", type=a_place)
-@click.argument("after", type=a_place)
+@click.argument("before", type=path_text)
+@click.argument("after", type=path_text)
 @writing("Directory to write.")
 @flags_of(ChangeKeywords)
 @flags_of(geoseg.ChangeOptions)

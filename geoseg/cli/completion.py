@@ -33,10 +33,10 @@ def command(shell: str) -> None:
         click.echo(kind(group, {}, "geoseg", VARIABLE).source())
 
 
-class AnyPlace(click.types.StringParamType):
+class PathOrUrl(click.types.StringParamType):
     """Text that is most often the name of a file: one that a shell can complete."""
 
-    name = "place"
+    name = "path"
 
     def shell_complete(
         self,
@@ -48,7 +48,7 @@ class AnyPlace(click.types.StringParamType):
         return [CompletionItem(incomplete, type="file")]
 
 
-any_place = AnyPlace()
+path_or_url = PathOrUrl()
 
 
 def formats(
@@ -78,9 +78,9 @@ def fields(
 ) -> list[CompletionItem]:
     """Name the columns of the file that was given before."""
     given = next((ctx.params[each] for each in _LABELLED if ctx.params.get(each)), None)
-    places = [given] if isinstance(given, str) else list(given or ())
+    paths = [given] if isinstance(given, str) else list(given or ())
     try:
-        names = {name for place in places for name in geoseg.list_fields(place)}
+        names = {name for path in paths for name in geoseg.list_fields(path)}
     except geoseg.GeosegError:  # the command will say what is wrong with the file
         return []
     return _beginning(sorted(names), incomplete)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show, show_json, show_line
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 @click.command("composite")
-@click.argument("scene", nargs=-1, type=any_place)
+@click.argument("scene", nargs=-1, type=path_or_url)
 @writing(
     "The GeoTIFF; with --period its name gets that of each.",
     metavar="FILE.tif",
-    holds="place",
+    holds="path_or_url",
 )
 @flags_of(AreaOptions)
 @flags_of(geoseg.CompositeOptions, mosaic="median")

@@ -2,7 +2,7 @@
 
 What stands there counts where a flag is not given. The file may come with data from
 anywhere, so it chooses how, and never what is read, written, fetched or allowed: flags
-that name places or give leave are refused, a model and a legend are named by the names
+that name paths or give leave are refused, a model and a legend are named by the names
 of those that are installed, and a file of another user is not read.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from geoseg.cli.completion import PathOrUrl
 from geoseg.cli.context import DEFAULTS
 from geoseg.errors import InputError, brief
 
@@ -28,7 +29,7 @@ _SYSTEM = 0
 _LARGEST = 100_000
 """Bytes of the file."""
 _NAMED = frozenset(("model", "mask-model", "legend"))
-"""Flags that take a name here, and not a place."""
+"""Flags that take a name here, and not a path."""
 _NO_DATA = frozenset(("sample", "completion"))
 """Commands whose first argument is nothing that they read."""
 _NEVER = frozenset(
@@ -44,7 +45,7 @@ _NEVER = frozenset(
         *("help", "json", "json-progress", "quiet", "verbose", "from", "source"),
     )
 )
-"""Flags that name places, give leave, or are about one call."""
+"""Flags that name paths, give leave, or are about one call."""
 
 
 def take_defaults(
@@ -80,15 +81,15 @@ def _beside(
     ctx: click.Context, name: str, command: click.Command, args: list[str]
 ) -> Path | None:
     """Name the file that would be beside what a command reads first."""
-    places = next((p for p in command.params if isinstance(p, click.Argument)), None)
-    if isinstance(command, click.Group) or places is None or name in _NO_DATA:
+    argument = next((p for p in command.params if isinstance(p, click.Argument)), None)
+    if isinstance(command, click.Group) or argument is None or name in _NO_DATA:
         return None
     apart = click.Context(ctx.command)
     try:
         trial = command.make_context(name, [*args], apart, resilient_parsing=True)
     except click.UsageError:  # the command will say what is wrong
         return None
-    given = trial.params.get(str(places.name))
+    given = trial.params.get(str(argument.name))
     first = str(next(iter(given), "") if isinstance(given, tuple) else given or "")
     if not first or "://" in first:
         return None
@@ -154,7 +155,7 @@ def _check(path: Path, flag: str, value: object, known: frozenset[str]) -> None:
     if flag in _NAMED and any({"/", "\\", ":", "."} & set(str(e)) for e in texts):
         raise InputError(
             f"{path} says {flag} = {brief(value)}; a file beside data names one that "
-            f"is installed or ships, and no place"
+            f"is installed or ships, and no path"
         )
 
 
@@ -185,12 +186,12 @@ def _options(command: click.Command) -> dict[str, click.Option]:
     return {
         flag: each
         for flag, each in found.items()
-        if flag in _NAMED or not (flag in _NEVER or _is_place(each))
+        if flag in _NAMED or not (flag in _NEVER or _is_path(each))
     }
 
 
-def _is_place(each: click.Option) -> bool:
-    return isinstance(each.type, click.Path) or each.type.name == "place"
+def _is_path(each: click.Option) -> bool:
+    return isinstance(each.type, click.Path | PathOrUrl)
 
 
 def _value(option: click.Option, value: Any) -> Any:  # noqa: ANN401  # TOML's

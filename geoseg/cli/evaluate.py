@@ -11,7 +11,7 @@ import geoseg
 from geoseg.cli.figures import show_assessment
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import EvaluateKeywords, option
 
 
@@ -22,12 +22,12 @@ class ReferenceOptions:
     HEADING: ClassVar[str] = "Where"
 
     reference: str | None = option(
-        None, "Polygons, points or a class raster, in any CRS.", holds="place"
+        None, "Polygons, points or a class raster, in any CRS.", holds="path_or_url"
     )
 
 
 @click.command("evaluate")
-@click.argument("class_map", metavar="MAP", type=a_place)
+@click.argument("class_map", metavar="MAP", type=path_text)
 @flags_of(ReferenceOptions, required=("reference",))
 @flags_of(EvaluateKeywords)
 @flags_of(geoseg.EvaluateOptions)

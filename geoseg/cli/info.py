@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
@@ -25,7 +25,7 @@ _UNFIT = 2
 
 
 @click.command("info")
-@click.argument("scene", nargs=-1, required=True, type=any_place)
+@click.argument("scene", nargs=-1, required=True, type=path_or_url)
 @flags_of(InfoKeywords)
 @flags_of(geoseg.SceneOptions)
 @opening

@@ -67,7 +67,7 @@ def _field_lines(found: Inspection, field: ReceptiveField) -> list[tuple[str, st
     if field.overlap is None or field.tile is None:
         exact = (
             "none: a layer looks at the plane's size (aligned corners, say), so a "
-            "place is computed otherwise in every tile"
+            "pixel is computed otherwise in every tile"
         )
     elif found.overlap >= field.overlap:
         exact = f"{field.overlap} px, which the model's own holds"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import rich_click as click
 
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.options import flags_of, writing
 from geoseg.options import option
 
@@ -26,7 +26,7 @@ class LabelsOptions:
     labels: str | None = option(
         None,
         "Polygons, lines, points or a raster of classes, in any CRS.",
-        holds="place",
+        holds="path_or_url",
     )
 
 
@@ -47,7 +47,7 @@ def labelled(*, required: bool) -> Callable[[Command], Command]:
                 metavar="SCENE...",
                 nargs=-1,
                 required=True,
-                type=any_place,
+                type=path_or_url,
             ),
         ):
             command = add(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.paper import say, show_json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("live")
-@click.argument("scene", type=any_place)
+@click.argument("scene", type=path_or_url)
 @flags_of(LabelsOptions, required=("labels",))
 @flags_of(LiveKeywords)
 @writing("Folder for map and model.")

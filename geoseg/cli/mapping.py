@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import rich_click as click
 
 import geoseg
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.options import flags_of, writing
 from geoseg.errors import InputError
 from geoseg.options import option
@@ -30,7 +30,7 @@ class AreaOptions:
         "Map no more than this: a vector file of polygons in any CRS, "
         "FILE|layer=NAME, or WKT.",
         metavar="AREA",
-        holds="place",
+        holds="path_or_url",
     )
     bbox: str | None = option(
         None, "Map this box instead of an AOI.", metavar="W,S,E,N"
@@ -69,12 +69,12 @@ def mapping(*, output_required: bool) -> Callable[[Command], Command]:
             flags_of(geoseg.SegmentOptions),
             flags_of(WhereOptions),
             writing(
-                "Where the map goes: a directory, or a place in an object store.",
+                "Where the map goes: a directory, or a URL of an object store.",
                 required=output_required,
                 metavar="DIR|s3://...",
-                holds="place",
+                holds="path_or_url",
             ),
-            click.argument("scene", nargs=-1, type=any_place),
+            click.argument("scene", nargs=-1, type=path_or_url),
         ):
             command = add(command)
         return command

@@ -119,11 +119,11 @@ def _bands(package: ModelPackage) -> Table:
         numbers = (f"{band.mean:.4f}", f"{band.std:.4f}")
         if package.normalise == "scene" and package.percentiles is None:
             numbers = ("the scene's", "the scene's")
-        place = "" if band.index is None else f" (the scene's band {band.index})"
+        position = "" if band.index is None else f" (the scene's band {band.index})"
         known = band.minimum is not None and band.maximum is not None
         values = f"{band.minimum:g} to {band.maximum:g}" if known else ""
         bands.add_row(
-            escape(band.name + place), escape(band.common_name), *numbers, values
+            escape(band.name + position), escape(band.common_name), *numbers, values
         )
     return bands
 

@@ -19,8 +19,8 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli import values
-from geoseg.cli.completion import any_place, formats, legends, models
 from geoseg.cli.completion import fields as columns
+from geoseg.cli.completion import formats, legends, models, path_or_url
 from geoseg.cli.context import DEBUG, JSON_PROGRESS, VERBOSE
 from geoseg.cli.spelling import flag_of, spelled
 from geoseg.options import About, Numbers, about, default_of, option
@@ -39,7 +39,7 @@ _HELD: dict[str, dict[str, Any]] = {
     "legend": {"shell_complete": legends},
     "model": {"shell_complete": models},
     "path": {"type": values.a_path},
-    "place": {"type": any_place},
+    "path_or_url": {"type": path_or_url},
 }
 """How a shell completes what an option holds."""
 _READ: dict[Any, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import geoseg
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show, show_json, show_line, swatch
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import RelabelKeywords
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("relabel")
-@click.argument("class_map", metavar="MAP", type=a_place)
+@click.argument("class_map", metavar="MAP", type=path_text)
 @writing("GeoTIFF; style and polygons are beside it.")
 @flags_of(RelabelKeywords, required=("legend",))
 @flags_of(geoseg.RelabelOptions)

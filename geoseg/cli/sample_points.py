@@ -12,7 +12,7 @@ from geoseg.cli.figures import show_strata
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show_json
 from geoseg.cli.screen import Screen
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import SampleKeywords
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("sample-points")
-@click.argument("class_map", metavar="MAP", type=a_place)
+@click.argument("class_map", metavar="MAP", type=path_text)
 @writing("Points: .gpkg or .geojson.")
 @flags_of(SampleKeywords)
 @flags_of(geoseg.SampleOptions)

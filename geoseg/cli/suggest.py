@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import any_place
+from geoseg.cli.completion import path_or_url
 from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.paper import show, show_json, show_line
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("suggest")
-@click.argument("scene", nargs=-1, required=True, type=any_place)
+@click.argument("scene", nargs=-1, required=True, type=path_or_url)
 @writing("Points: a .gpkg.")
 @flags_of(AreaOptions)
 @flags_of(geoseg.SuggestOptions)

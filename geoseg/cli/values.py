@@ -49,7 +49,7 @@ class _DiskPath(click.Path):
         if "://" in str(value):
             raise InputError(
                 f"{value} is no path on a disk, which is what is needed here; copy "
-                f"the file, or name a place on a disk"
+                f"the file, or name a path on a disk"
             )
         return super().convert(value, param, ctx)
 
@@ -57,8 +57,8 @@ class _DiskPath(click.Path):
 # Paths are checked by the library, so that Python and the command line give one
 # and the same sentence.
 a_path = _DiskPath(path_type=Path)
-a_place = click.Path()
-"""A raster that may also be a URL or a place in an archive, as text."""
+path_text = click.Path()
+"""A raster that may also be a URL or a path in an archive, as text."""
 
 
 def names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:

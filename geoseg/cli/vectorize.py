@@ -15,7 +15,7 @@ from geoseg.cli.options import (
     writing,
 )
 from geoseg.cli.screen import Screen, show_polygons
-from geoseg.cli.values import a_place
+from geoseg.cli.values import path_text
 from geoseg.options import VectorizeKeywords
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("vectorize")
-@click.argument("class_map", type=a_place)
+@click.argument("class_map", type=path_text)
 @writing("Vector file: .gpkg .geojson .geojsonl .fgb .parquet .shp .pmtiles")
 @flags_of(VectorizeKeywords)
 @flags_of(geoseg.PolygonOptions)

@@ -8,7 +8,7 @@ import rich_click as click
 from rich.table import Table
 
 import geoseg
-from geoseg.cli.completion import any_place, models
+from geoseg.cli.completion import models, path_or_url
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("model", shell_complete=models)
-@click.argument("scene", type=any_place)
+@click.argument("scene", type=path_or_url)
 @flags_of(VerifyKeywords)
 @flags_of(geoseg.VerifyOptions)
 @opening
@@ -87,7 +87,7 @@ def _reach(found: Verification) -> str:
         )
     if field.overlap is None:
         return (
-            f"a pixel reaches {field.radius} px, but a place is computed otherwise in "
+            f"a pixel reaches {field.radius} px, but a pixel is computed otherwise in "
             f"planes of other sizes, and no overlap is exact"
         )
     return f"a pixel reaches {field.radius} px: {field.overlap} px of overlap are exact"

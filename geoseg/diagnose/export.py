@@ -109,9 +109,9 @@ def export_model(
     options = options or ExportOptions()
     _check(output)
     on_step(Step("prepare"))
-    place = options.scene or sample_file("scene.tif")
+    source = options.scene or sample_file("scene.tif")
     scene, models = open_fitting(
-        [model], lambda needs: open_scene(place, SceneOptions(), on_step, needs)
+        [model], lambda needs: open_scene(source, SceneOptions(), on_step, needs)
     )
     check_scale(models, scene)
     ((package, match),) = models
@@ -147,11 +147,11 @@ def export_model(
     with atomic_file(output) as path:
         path.write_bytes(with_metadata(content, said))
     size = output.stat().st_size
-    return ExportedModel(str(output), size, scene.place, pixels, equal, largest, faster)
+    return ExportedModel(str(output), size, scene.path, pixels, equal, largest, faster)
 
 
 def _check(output: Path) -> None:
-    """Refuse a place, or an installation, that no file can come of."""
+    """Refuse a path, or an installation, that no file can come of."""
     if output.suffix.lower() != ".onnx":
         raise OutputError(f"{output} is to be an ONNX file; let its name end in .onnx")
     if output.exists():

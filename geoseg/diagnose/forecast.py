@@ -135,8 +135,8 @@ def _forecast(
     *,
     exact: bool,
 ) -> Forecast:
-    (aoi, field), place = features_of, Output.of(output or gettempdir())
-    config = prepare(scene, place, aoi, options, measured_by=estimated)
+    (aoi, field), target = features_of, Output.of(output or gettempdir())
+    config = prepare(scene, target, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     for_each = seconds_per_tile(config)
     drawn = bool(config.options.vector_formats)

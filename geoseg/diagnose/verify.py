@@ -120,7 +120,7 @@ def _verify(
     options: VerifyOptions,
     on_step: OnStep,
 ) -> Verification:
-    scene = source.place
+    scene = source.path
     match = find_bands(package, source)
     source = in_models_unit([(package, match)], source)
     tile, overlap = _asked(package, options)

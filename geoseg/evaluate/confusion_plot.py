@@ -1,6 +1,6 @@
 """A picture of a confusion matrix, and of confidences beside what came true.
 
-All places are in inches from the upper left corner of the page.
+All positions are in inches from the upper left corner of the page.
 """
 
 from __future__ import annotations
@@ -126,17 +126,17 @@ class _Member:
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         for (row, col), share in np.ndenumerate(shares):
             dark = np.array(_AGREES if row == col else _ERRS) / 255
-            place = (_LEFT + col * _CELL, _TOP + row * _CELL)
+            corner = (_LEFT + col * _CELL, _TOP + row * _CELL)
             self._paper.add_patch(
                 Rectangle(
-                    place, _CELL, _CELL,
+                    corner, _CELL, _CELL,
                     facecolor=tuple(1 - share * (1 - dark)), edgecolor=_RULE,
                     linewidth=0.6,
                 )
             )  # fmt: skip
             if matrix[row, col]:
                 ink = "white" if share > _DARK else _INK
-                x, y = place[0] + _CELL / 2, place[1] + _CELL / 2
+                x, y = corner[0] + _CELL / 2, corner[1] + _CELL / 2
                 style = {"ha": "center", "va": "center", "color": ink}
                 self._text(x, y - 0.07, f"{100 * share:.1f}", size=9.5, **style)
                 self._text(
@@ -171,13 +171,13 @@ class _Member:
             name = shorten(land_class.name, _LETTERS, placeholder="…")
             name = name or land_class.name[:_LETTERS]
             middle = (index + 0.5) * _CELL
-            for place in (
+            for rectangle in (
                 (_LEFT - 0.2, _TOP + middle - 0.11, 0.12, 0.22),
                 (_LEFT + middle - 0.11, _TOP - 0.2, 0.22, 0.12),
             ):
                 self._paper.add_patch(
                     Rectangle(
-                        place[:2], *place[2:],
+                        rectangle[:2], *rectangle[2:],
                         facecolor=land_class.colour, edgecolor=_FAINT, linewidth=0.4,
                     )
                 )  # fmt: skip

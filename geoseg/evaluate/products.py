@@ -43,7 +43,7 @@ def check_products(
         return
     check_folder(Path(folder))
     products = [Path(path) for path in product_paths(folder).values()]
-    read = (split_layer(place)[0] for place in inputs if place is not None)
+    read = (split_layer(each)[0] for each in inputs if each is not None)
     check_not_inputs(products, read)
     for path in products:
         check_replaceable(path, overwrite=overwrite)

@@ -1,6 +1,6 @@
 """Points to label: how many of each class, and which.
 
-Every pixel has a number that a seed and its place decide, as good as drawn at random.
+A seed and its position decide each pixel's number, as good as drawn at random.
 A class's sample is its pixels with the lowest numbers: a simple random sample without
 replacement that depends neither on blocks nor on who reads them. A larger sample of a
 class with the same seed holds the smaller one, so that what is labelled stays of use.
@@ -217,7 +217,7 @@ def _count_pairs_block(
 def _draw_block(
     raster: ClassRaster, limits: NDArray[np.uint64], seed: np.uint64, window: Window
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint64]]:
-    """List the candidates of a block: place in the map, value and number."""
+    """List the candidates of a block: position in the map, value and number."""
     values = raster.read(window)
     rows = np.arange(window.height, dtype=np.int64)[:, np.newaxis] + window.row
     cols = np.arange(window.width, dtype=np.int64) + window.col
@@ -228,7 +228,7 @@ def _draw_block(
 
 
 def _numbers(seed: np.uint64, index: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Give places their numbers: the SplitMix64 generator, asked at any place.
+    """Give positions their numbers: the SplitMix64 generator, asked anywhere.
 
     Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators,
     OOPSLA: output ``i`` is a mix of ``i`` times a constant.

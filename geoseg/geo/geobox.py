@@ -6,7 +6,7 @@ It has the algebra of odc-geo's class of that name, and goes there and back. Tha
 was weighed as the pixel plane itself: its crops, pads, intersections and unions have
 the same transforms as these to the last bit (a test; and 900 random ones of each, in
 metres, in degrees and rotated), so exactness is no reason against it. It is not taken
-because what geoseg asks of a plane besides (its place in the grid of its CRS, by which
+because what geoseg asks of a plane besides (where it lies in its CRS's grid, by which
 tiles are anchored; ground areas; extents over the 180th meridian and poles) it has
 not, so that every function would take a pair.
 """
@@ -75,7 +75,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class GeoBox:
-    """A pixel plane: ``height`` x ``width`` pixels placed on Earth."""
+    """A pixel plane: ``height`` x ``width`` pixels located on Earth."""
 
     height: int
     """Number of rows."""
@@ -143,14 +143,14 @@ class GeoBox:
         return round(row), round(col)
 
     def xy(self, *, row: float, col: float) -> tuple[float, float]:
-        """Place a pixel corner: (x, y) in the CRS of fractional (row, col)."""
+        """Locate a pixel corner: (x, y) in the CRS of fractional (row, col)."""
         x, y = self.transform @ (col, row)
         return x, y
 
     def crop(self, window: Rectangle) -> GeoBox:
         """Take the plane of a window, which may reach outside this one.
 
-        The pixels keep their size and place to the last bit that floating
+        The pixels keep their size and position to the last bit that floating
         point allows: the origin is this transform applied to whole pixels.
         """
         origin = Affine.translation(window.col, window.row)
@@ -196,10 +196,10 @@ class GeoBox:
         return GeoBox(height, width, larger, self.crs)
 
     def __and__(self, other: GeoBox) -> GeoBox:
-        """Take the pixels that both planes have, placed as this one's are.
+        """Take the pixels that both planes have, aligned with this one's.
 
         Raises:
-            GridError: They have none in common, or pixels of other places or sizes.
+            GridError: They have none in common, or pixels of other positions or sizes.
 
         """
         rows, cols = self._of(other)
@@ -209,10 +209,10 @@ class GeoBox:
         )
 
     def __or__(self, other: GeoBox) -> GeoBox:
-        """Take the smallest plane with the pixels of both, placed as this one's are.
+        """Take the smallest plane with the pixels of both, aligned with this one's.
 
         Raises:
-            GridError: Their pixels are of other places or sizes.
+            GridError: Their pixels are of other positions or sizes.
 
         """
         rows, cols = self._of(other)
@@ -228,8 +228,8 @@ class GeoBox:
         moved = Affine.translation(col, row)
         if other.crs != self.crs or not shift.almost_equals(moved, _ON_GRID):
             raise GridError(
-                "the planes have pixels of other places or sizes; bring one onto the "
-                "grid of the other first"
+                "the planes have pixels of other positions or sizes; bring one "
+                "onto the grid of the other first"
             )
         return (row, row + other.height), (col, col + other.width)
 

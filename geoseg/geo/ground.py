@@ -1,8 +1,8 @@
 """How large things are on the ground: what a step in a CRS is on Earth, in metres.
 
-The one place that knows. A unit of a CRS is no metre on the ground: in Web Mercator one
+Nothing else knows it. A unit of a CRS is no metre on the ground: in Web Mercator one
 is half a metre at 60 degrees north, and in degrees nothing is a length at all. Here a
-point (x, y) is placed on the ellipsoid of its CRS, as a vector from Earth's centre, and
+point (x, y) is put on the ellipsoid of its CRS, as a vector from Earth's centre, and
 what a step changes of that vector is what it is on the ground. That holds in every CRS,
 at poles and on both sides of the 180th meridian. A local CRS, which is nowhere on
 Earth, is flat and in its own unit.
@@ -40,7 +40,7 @@ _NOTHING = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The ground at a place of a pixel plane."""
+    """The ground at a position of a pixel plane."""
 
     column_m: float
     """Metres from one column to the next."""
@@ -79,12 +79,12 @@ def is_on_earth(crs: CRS) -> bool:
 
 
 def ground_at(crs: CRS, transform: Affine, *, col: float, row: float) -> Ground:
-    """Measure the ground at a place of a plane.
+    """Measure the ground at a position of a plane.
 
     Args:
         crs: The plane's CRS.
         transform: From (column, row) to (x, y) in the CRS.
-        col: The place's column; a fraction is a place inside a pixel.
+        col: The column; a fraction is a position inside a pixel.
         row: Its row.
 
     """
@@ -196,12 +196,12 @@ class GroundField:
         """Square metres of a unit of u times one of v, for each v and each u.
 
         Returns:
-            Shape ``(v, u)``, from places in the rectangle along either side.
+            Shape ``(v, u)``, from positions in the rectangle along either side.
 
         """
         across, down = (
-            np.maximum(0.0, 1 - np.abs(np.subtract.outer(place, np.arange(count))))
-            for place, count in zip(
+            np.maximum(0.0, 1 - np.abs(np.subtract.outer(position, np.arange(count))))
+            for position, count in zip(
                 (
                     (u - self.origin[0]) / self.cell[0],
                     (v - self.origin[1]) / self.cell[1],
@@ -300,7 +300,7 @@ class _Earth:
     def vectors(
         self, x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Place points: metres from Earth's centre, shape ``(..., 3)``."""
+        """Locate points: metres from Earth's centre, shape ``(..., 3)``."""
         lon, lat = self.lonlat(x, y)
         with np.errstate(invalid="ignore"):
             up = _directions(lon, lat)

@@ -113,7 +113,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Block:
-    """The unit of scheduling: a rectangle of tiles, by its place among blocks."""
+    """The unit of scheduling: a rectangle of tiles, by its row and column of blocks."""
 
     row: int
     """Counted from the scene's first row of blocks."""
@@ -122,7 +122,7 @@ class Block:
 
 
 class BlockSet(AbstractSet[Block]):
-    """Blocks, in a byte for each place: a set of a million takes a megabyte.
+    """Blocks, in a byte for each: a set of a million takes a megabyte.
 
     They come row by row.
     """
@@ -174,7 +174,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:
-    """What the model sees in one piece, by its place in the lattice."""
+    """What the model sees in one piece, by its row and column in the lattice."""
 
     row: int
     """Counted from the lattice's first row of tiles that meets the scene."""
@@ -243,7 +243,7 @@ def check_tile(tile: int, overlap: int, stride: int) -> None:
     """Refuse a tile and overlap that cannot be stitched exactly.
 
     At most two tiles may cover a pixel along an axis, and the lattice must keep
-    to the model's stride, or tiles of one place would be computed differently.
+    to the model's stride, or tiles of one position would be computed differently.
 
     Raises:
         GridError: The overlap is odd, negative or over half a tile, or tile or

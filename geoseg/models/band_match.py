@@ -146,9 +146,9 @@ class _Scene:
         wanted = _common(band)
         for name in (plain(band.name), wanted):
             if name and self.names.count(name) == 1:
-                place = self.names.index(name)
-                if _agree(self.said[place], wanted):
-                    return place
+                index = self.names.index(name)
+                if _agree(self.said[index], wanted):
+                    return index
         if wanted and self.common.count(wanted) == 1:
             if self._note and self._note not in self.notes:
                 self.notes.append(self._note)
@@ -173,9 +173,9 @@ class _Scene:
         other = _NEAR.get(wanted, "")
         for names in (self.names, self.common):
             if other and names.count(other) == 1:
-                place = names.index(other)
+                index = names.index(other)
                 self.notes.append(f"its {other} band is taken for {wanted}")
-                return place
+                return index
         return None
 
 

@@ -131,7 +131,7 @@ def _check_features(card: Card, scene: Scene) -> None:
         if made is not None and scene.is_quantised and card.dtype == "int8":
             raise ModelError(
                 f"the model {card.name} was fitted to whole numbers that stand for "
-                f"features of {made.title}, and {scene.place} is read as what they "
+                f"features of {made.title}, and {scene.path} is read as what they "
                 f"stand for; say `radiometry='raw'`, or train the model anew"
             )
         return
@@ -144,7 +144,7 @@ def _check_features(card: Card, scene: Scene) -> None:
         advice = "give features of that kind and version, or train a model on these"
     raise ModelError(
         f"the model {card.name} was fitted to {wanted.title}, {len(wanted.names)} "
-        f"bands of learned features, and {scene.place} holds {some}, which mean "
+        f"bands of learned features, and {scene.path} holds {some}, which mean "
         f"something else; {advice}"
     )
 
@@ -168,7 +168,7 @@ def check_scale(models: Models, scene: Scene) -> None:
             raise ModelError(
                 f"the model {package.name} was made for pixels of {package.gsd_m:g} m "
                 f"({package.gsd_m - slack:.3g} to {package.gsd_m + slack:.3g}), and "
-                f"those of {scene.place} have {scene.geobox.gsd_m():.3g} m; read it on "
+                f"those of {scene.path} have {scene.geobox.gsd_m():.3g} m; read it on "
                 f"pixels of the model's size with `resample`, or use another model"
             )
 
@@ -226,13 +226,13 @@ def in_models_unit(models: Models, scene: Scene) -> Scene:
     whole = np.dtype(models[0][0].dtype).kind != "f"
     if fixed and units == {(1.0, 0.0)} and whole:
         warning = (
-            f"{scene.place} declares scale or offset, which are not used: the model "
+            f"{scene.path} declares scale or offset, which are not used: the model "
             f"was trained on numbers as they are"
         )
         return replace(scene, warnings=(*scene.warnings, warning))
     if len(units) > 1:
         raise InputError(
-            f"{scene.place} declares scale or offset, and the models want units of "
+            f"{scene.path} declares scale or offset, and the models want units of "
             f"{', '.join(f'{scale:g}' for scale, _ in sorted(units))}; use models of "
             f"one unit, or say `radiometry='raw'`"
         )
@@ -271,18 +271,18 @@ def doubts(models: Models, scene: Scene) -> Iterator[str]:
     for package, match in models:
         if match.by_order:
             yield (
-                f"{scene.place} does not name its bands; they were taken in the "
+                f"{scene.path} does not name its bands; they were taken in the "
                 f"model's order: {listed([band.name for band in package.bands])}"
             )
         for note in match.notes:
-            yield f"{scene.place}, for the model {package.name}: {note}"
+            yield f"{scene.path}, for the model {package.name}: {note}"
         values = look_at(scene, match.indices)
         if values.shape[1] >= _ENOUGH:
             yield from _constant(package, scene, values)
         wrong = _wrong(package, scene, values)
         if wrong:
             yield (
-                f"{scene.place} {wrong}; the map is meaningless unless the scene's "
+                f"{scene.path} {wrong}; the map is meaningless unless the scene's "
                 f"values are scaled alike"
             )
 
@@ -302,7 +302,7 @@ def check_values(package: ModelPackage, bands: Sequence[int], scene: Scene) -> N
     wrong = _wrong(package, scene, look_at(scene, bands))
     if wrong:
         raise ModelError(
-            f"{scene.place} {wrong}; a mask of it would be empty or everywhere: give "
+            f"{scene.path} {wrong}; a mask of it would be empty or everywhere: give "
             f"the scene in the model's unit, or `force` to take the mask all the same"
         )
 
@@ -340,7 +340,7 @@ def _constant(
     for band, seen in zip(package.bands, values, strict=True):
         if (seen == seen[0]).all():
             yield (
-                f"{scene.place}: every pixel looked at of its band for {band.name} is "
+                f"{scene.path}: every pixel looked at of its band for {band.name} is "
                 f"{seen[0]:g}; is it the right file?"
             )
             return

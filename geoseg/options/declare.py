@@ -33,7 +33,7 @@ class About:
     """Under what it stands in help, where that is not its class's heading."""
     holds: str = ""
     """What its value is, so that shells complete it: ``model``, ``legend``,
-    ``format``, ``field``, ``path`` on a disk, or any ``place``."""
+    ``format``, ``field``, ``path`` on a disk, or ``path_or_url``."""
 
     def in_python(self) -> str:
         """Describe it where Python asks for help."""

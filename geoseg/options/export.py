@@ -24,6 +24,6 @@ class ExportOptions:
         None,
         "The raster on which it must agree with the model.",
         otherwise="the sample",
-        holds="place",
+        holds="path_or_url",
     )
     force: bool = option(False, "Write it even where it agrees too little.")

@@ -60,7 +60,10 @@ class GridOptions:
         metavar="SIZE|WIDTH,HEIGHT",
     )
     like: str | None = option(
-        None, "Read on the pixels of this raster.", metavar="RASTER", holds="place"
+        None,
+        "Read on the pixels of this raster.",
+        metavar="RASTER",
+        holds="path_or_url",
     )
     resampling: Resampling = option(
         "bilinear",

@@ -23,7 +23,7 @@ class InfoKeywords:
         None, "Say whether this model fits, and how.", holds="model"
     )
     aoi: str | None = option(
-        None, "Draw this area into the picture.", metavar="AREA", holds="place"
+        None, "Draw this area into the picture.", metavar="AREA", holds="path_or_url"
     )
     plot: Path | None = option(
         None, "Draw members, AOI and tiles as a PNG here.", holds="path"
@@ -47,7 +47,7 @@ class LiveKeywords:
     HEADING: ClassVar[str] = "Where"
 
     aoi: str | None = option(
-        None, "Map no more than this.", metavar="AREA", holds="place"
+        None, "Map no more than this.", metavar="AREA", holds="path_or_url"
     )
 
 
@@ -75,7 +75,7 @@ class VerifyKeywords:
         None,
         "Polygons to compare in, instead of a window.",
         metavar="AREA",
-        holds="place",
+        holds="path_or_url",
     )
 
 
@@ -87,7 +87,7 @@ class VectorizeKeywords:
 
     band: int | None = option(None, "Band of the classes, where there are several.")
     confidence: str | None = option(
-        None, "Raster of confidences in percent.", holds="place"
+        None, "Raster of confidences in percent.", holds="path_or_url"
     )
     clip_to: Path | None = option(
         None, "Cut to these polygons exactly.", flag="clip", holds="path"
@@ -139,7 +139,7 @@ class AreasKeywords:
         None, "Table to write: .csv, .parquet or .gpkg.", short="o", holds="path"
     )
     zones: str | None = option(
-        None, "Polygons, in any CRS.", otherwise="the whole map", holds="place"
+        None, "Polygons, in any CRS.", otherwise="the whole map", holds="path_or_url"
     )
     by: str | None = option(None, "Field of ZONES with their names.", metavar="FIELD")
     reference: Path | None = option(

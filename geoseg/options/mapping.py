@@ -129,10 +129,10 @@ class ExecutionOptions:
     run_dir: str | Path | None = option(
         None,
         "Where unfinished work is kept until the products are complete: a directory, "
-        "or a place in an object store, empty before and after.",
+        "or a URL of an object store, empty before and after.",
         otherwise=".geoseg in the output",
         metavar="DIR|s3://...",
-        holds="place",
+        holds="path_or_url",
     )
     restart: bool = option(
         False, "Throw away what an unfinished run left in the run directory."

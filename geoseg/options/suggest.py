@@ -32,7 +32,7 @@ class SuggestOptions(ModelOptions, TilingOptions, ComputeOptions, ExecutionOptio
         "points or a raster, in any CRS.",
         otherwise="what the model's package remembers of its training pixels",
         metavar="LABELS",
-        holds="place",
+        holds="path_or_url",
     )
     class_field: str | None = option(
         None,

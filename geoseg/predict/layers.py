@@ -110,7 +110,7 @@ def entropy(scores: torch.Tensor) -> torch.Tensor:
 
     That is Shannon's entropy (1948), divided by its greatest value, the logarithm of
     the number of classes; 0 for a single class. Logarithms come from a table, for the
-    processor's own differ in the last bit with a number's place in memory.
+    processor's own differ in the last bit with a number's address in memory.
 
     Args:
         scores: Complete scores, int32, shape ``(class, y, x)``.

@@ -61,7 +61,7 @@ def by_scene(
     found = measured_by(scene, predictor.bands, wanted, on_step)
     if found[0].pixels == 0:
         raise SceneError(
-            f"{scene.place} has no valid pixel, and {_asking(predictor)} is normalised "
+            f"{scene.path} has no valid pixel, and {_asking(predictor)} is normalised "
             f"by the scene's own statistics; give a scene with data"
         )
     models = tuple(
@@ -107,7 +107,7 @@ def warn_of_reading(
         return ()
     note = (
         f"{_asking(predictor)} is normalised by statistics of the whole scene: up to "
-        f"{size:,} bytes of {scene.place} are read for them first, once, though the "
+        f"{size:,} bytes of {scene.path} are read for them first, once, though the "
         f"area is {share:.1%} of it"
     )
     return (note,)
@@ -167,7 +167,7 @@ def _measured(
             pair, constant = (low, high), low >= high
         if constant:
             raise SceneError(
-                f"{scene.place} holds {seen.mean:g} almost everywhere in its band for "
+                f"{scene.path} holds {seen.mean:g} almost everywhere in its band for "
                 f"{band.name}, so that the model {package.name} cannot be normalised "
                 f"by the scene's own {' and '.join(_names(package))}; use a model with "
                 f"statistics of its own"

@@ -79,12 +79,12 @@ class _Measures:
 
 
 def measures_array(
-    place: Path | str, chunks: int | str | Mapping[str, int | str] | None = None
+    path: Path | str, chunks: int | str | Mapping[str, int | str] | None = None
 ) -> xr.DataArray:
     """Give a raster of measures, such as confidences, as a lazy DataArray.
 
     Args:
-        place: The raster.
+        path: The raster.
         chunks: As `xarray.DataArray.chunk` takes it; no dask array where None.
 
     Returns:
@@ -96,7 +96,7 @@ def measures_array(
         SceneError: The file is missing, or no raster.
 
     """
-    raster = look_at(str(place))
+    raster = look_at(str(path))
     geobox = raster.geobox
     shape = (len(raster.bands), geobox.height, geobox.width)
     lazy = WindowedArray(shape, np.dtype(np.float32), _Measures(raster))

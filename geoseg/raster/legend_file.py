@@ -29,7 +29,7 @@ class ClassMapping:
     legend: Legend
     """The classes, by rising id."""
     channels: tuple[tuple[str, int], ...]
-    """Pairs of a label and the place in the legend of the class that it means."""
+    """Pairs of a label and the index in the legend of the class that it means."""
     given: frozenset[str] = field(default=frozenset(), repr=False)
     """Those labels that are no more than the id or the colour of their class: on a map
     with names of its own they mean nothing."""
@@ -54,7 +54,7 @@ def read_class_mapping(path: Path) -> ClassMapping:
     some = [entry for entry in listed if "id" in entry]
     if some and len(some) < len(listed):
         raise LabelsError(f"{path}: give every class an id, or none")
-    ids = [_id(path, entry, place) for place, entry in enumerate(listed)]
+    ids = [_id(path, entry, index) for index, entry in enumerate(listed)]
     ordered = sorted(zip(ids, listed, strict=True), key=lambda pair: pair[0])
     legend = named_legend(
         [number for number, _ in ordered],
@@ -63,8 +63,8 @@ def read_class_mapping(path: Path) -> ClassMapping:
     )
     classes = [(each, entry) for each, (_, entry) in zip(legend, ordered, strict=True)]
     pairs = [
-        (label, place)
-        for place, (land_class, entry) in enumerate(classes)
+        (label, index)
+        for index, (land_class, entry) in enumerate(classes)
         for label in {land_class.name.strip(): None, **_merged(entry)}
     ]
     labels = [label for label, _ in pairs]
@@ -72,9 +72,9 @@ def read_class_mapping(path: Path) -> ClassMapping:
     if twice:
         raise LabelsError(f"{path} gives these labels to two classes: {twice}")
     more = {
-        label: place
+        label: index
         for key in ("colour", "id")
-        for place, (_, entry) in enumerate(classes)
+        for index, (_, entry) in enumerate(classes)
         if key in entry and (label := str(entry[key]).lower()) not in labels
     }
     return ClassMapping(legend, (*pairs, *more.items()), frozenset(more))
@@ -134,9 +134,9 @@ def _merged(entry: dict[str, Any]) -> dict[str, None]:
     return dict.fromkeys(str(label).strip() for label in entry.get("merge", []))
 
 
-def _id(path: Path, entry: dict[str, Any], place: int) -> int:
+def _id(path: Path, entry: dict[str, Any], index: int) -> int:
     """Give a class's id, which need not be the number that labels have for it."""
-    number = entry.get("id", place)
+    number = entry.get("id", index)
     if not isinstance(number, int) or isinstance(number, bool):
         raise LabelsError(
             f"{path}: {brief(entry['name'])} has id {brief(number)}, which is no whole "

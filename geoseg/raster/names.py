@@ -89,7 +89,7 @@ def _attributes(table: ET.Element) -> tuple[dict[int, str], dict[int, str]]:
         {tag: each.findtext(tag, "") for tag in ("Name", "Type", "Usage")}
         for each in table.iterfind("FieldDefn")
     ]
-    used = {each["Usage"]: place for place, each in enumerate(fields)}
+    used = {each["Usage"]: column for column, each in enumerate(fields)}
     of_value = used.get(
         _MIN_MAX, used.get(_MIN, _called(fields, re.compile("^value$", re.IGNORECASE)))
     )
@@ -117,8 +117,8 @@ def _called(
 
 def _field_of_names(fields: Sequence[Mapping[str, str]]) -> int | None:
     """Find the field of text whose name says that it holds names, or any of text."""
-    texts = [place for place, each in enumerate(fields) if each["Type"] == _STRING]
-    like = (place for place in texts if _LIKE_A_NAME.search(fields[place]["Name"]))
+    texts = [column for column, each in enumerate(fields) if each["Type"] == _STRING]
+    like = (column for column in texts if _LIKE_A_NAME.search(fields[column]["Name"]))
     return next(like, next(iter(texts), None))
 
 

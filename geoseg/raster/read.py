@@ -22,7 +22,7 @@ from geoseg.raster.relabelling import Relabelling, named_by, open_legend
 from geoseg.raster.values import Values, list_values
 from geoseg.scene.files.datasets import opened_once
 from geoseg.scene.files.header import read_header
-from geoseg.scene.files.paths import file_of, gdal_place
+from geoseg.scene.files.paths import file_of, gdal_path
 from geoseg.scene.files.raster import Raster, georef_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ClassMap:
 
     @classmethod
     def open(
-        cls, place: Path | str, *, band: int | None = None, near: GeoBox | None = None
+        cls, path: Path | str, *, band: int | None = None, near: GeoBox | None = None
     ) -> ClassMap:
         """Look at a class raster: whole numbers, with a CRS.
 
@@ -68,7 +68,7 @@ class ClassMap:
         geoseg's own the values are listed, window by window.
 
         Args:
-            place: The raster's file, a URL, or a place in an archive, in GDAL's words;
+            path: The raster's file, a URL, or a path in an archive, in GDAL's words;
                 ``classes.tif|band=2`` for one band of several.
             band: Its band, counted from 1; needed only where there are several.
             near: A plane; of a far larger raster only the ground about it is looked at.
@@ -77,7 +77,7 @@ class ClassMap:
             SceneError: The file is missing, no raster, or another kind of one.
 
         """
-        file, named = split_band(place)
+        file, named = split_band(path)
         raster = _raster(file, named if band is None else band)
         return cls.of(raster, near)
 
@@ -92,7 +92,7 @@ class ClassMap:
         return cls(raster, list_values(raster.name, parts))
 
     @classmethod
-    def measures(cls, place: Path | str) -> ClassMap:
+    def measures(cls, path: Path | str) -> ClassMap:
         """Look at a raster of small numbers, such as confidences in percent.
 
         They are read as they stand; 255 means none.
@@ -101,7 +101,7 @@ class ClassMap:
             SceneError: It is missing, or no such raster.
 
         """
-        raster = _raster(str(place), None)
+        raster = _raster(str(path), None)
         if np.dtype(raster.bands[0].dtype).kind not in "iu":
             raise SceneError(
                 f"{raster.name} holds {raster.bands[0].dtype}, not whole numbers, "
@@ -112,7 +112,7 @@ class ClassMap:
     @property
     def path(self) -> Path:
         """The raster's file."""
-        return Path(self.raster.place)
+        return Path(self.raster.path)
 
     @property
     def geobox(self) -> GeoBox:
@@ -243,7 +243,7 @@ class ClassMap:
         """
         if self.relabelling is not None:
             return self.relabelling.legend
-        with opened_once(self.raster.place, [self.raster.driver]) as dataset:
+        with opened_once(self.raster.path, [self.raster.driver]) as dataset:
             text = dataset.tags().get(LEGEND_TAG)
             naming = None if text else naming_of(dataset, self.raster.indexes[0])
         if naming is None:
@@ -272,7 +272,7 @@ def class_extents(path: Path) -> dict[int, Extent]:
     return ClassMap.open(path).extents()
 
 
-def split_band(place: Path | str) -> tuple[str, int | None]:
+def split_band(path: Path | str) -> tuple[str, int | None]:
     """Split a file from the number of its band.
 
     Example:
@@ -280,25 +280,25 @@ def split_band(place: Path | str) -> tuple[str, int | None]:
         ('classes.tif', 2)
 
     """
-    parts = _BAND.fullmatch(str(place))
-    return (parts["file"], int(parts["band"])) if parts else (str(place), None)
+    parts = _BAND.fullmatch(str(path))
+    return (parts["file"], int(parts["band"])) if parts else (str(path), None)
 
 
-def must_be_raster(place: Path | str) -> bool:
-    """Return whether a place is a raster's for sure: one with a band, or not on a disk.
+def must_be_raster(path: Path | str) -> bool:
+    """Return whether a path is a raster's for sure: one with a band, or not on a disk.
 
     Vector files are read on a disk only.
     """
-    file, band = split_band(place)
-    return band is not None or gdal_place(file).startswith("/vsi")
+    file, band = split_band(path)
+    return band is not None or gdal_path(file).startswith("/vsi")
 
 
-def open_labels_raster(place: Path | str, *, near: GeoBox | None = None) -> ClassMap:
+def open_labels_raster(path: Path | str, *, near: GeoBox | None = None) -> ClassMap:
     """Open a class raster whose classes may also be the colours of three bands.
 
     Arguments and errors are those of `ClassMap.open`.
     """
-    file, band = split_band(place)
+    file, band = split_band(path)
     raster = look_at(file)
     unnamed = all(each.dtype == "uint8" and not each.name for each in raster.bands)
     if band is None and len(raster.bands) == len("rgb") and unnamed:
@@ -312,12 +312,12 @@ def _raster(file: str, band: int | None) -> Raster:
 
 def look_at(file: str) -> Raster:
     """Look at a raster's header: all bands but those that say where it has data."""
-    place = gdal_place(file)
-    path = file_of(place)
-    if path is not None and not path.exists():
+    path = gdal_path(file)
+    on_disk = file_of(path)
+    if on_disk is not None and not on_disk.exists():
         raise SceneError(f"{file} does not exist; check the raster's path")
     # Without a folder that was named, nothing that refers to other files is opened.
-    header = read_header(place, [] if path is None else [path.parent], _ADVICE)
+    header = read_header(path, [] if on_disk is None else [on_disk.parent], _ADVICE)
     kept = [
         (index, each)
         for index, each in enumerate(header.bands, start=1)
@@ -328,7 +328,7 @@ def look_at(file: str) -> Raster:
     indexes, bands = zip(*kept, strict=True)
     count = len(header.bands)
     return Raster(
-        place=place,
+        path=path,
         driver=header.driver,
         geobox=georef_of(header, can_assume=False),
         indexes=indexes,
@@ -352,9 +352,9 @@ def _with_band(raster: Raster, band: int | None) -> Raster:
             f"{raster.name} has no band {band}; it has {raster.indexes[0]} to "
             f"{raster.indexes[-1]}"
         )
-    place = 0 if band is None else raster.indexes.index(band)
+    position = 0 if band is None else raster.indexes.index(band)
     return replace(
-        raster, indexes=(raster.indexes[place],), bands=(raster.bands[place],)
+        raster, indexes=(raster.indexes[position],), bands=(raster.bands[position],)
     )
 
 

@@ -61,14 +61,14 @@ class Relabelling:
 
         """
         classes = list(wanted.legend)
-        place_of = _places(wanted)
-        found = {each.id: place_of(each) for each in own}
-        if all(place is None for place in found.values()):
+        index_of = _index_finder(wanted)
+        found = {each.id: index_of(each) for each in own}
+        if all(index is None for index in found.values()):
             raise LabelsError(_unmatched(name, own, wanted))
         ids = [NODATA] * (NODATA + 1)
-        for number, place in found.items():
-            if place is not None:
-                ids[number] = classes[place].id
+        for number, index in found.items():
+            if index is not None:
+                ids[number] = classes[index].id
         kept = [each for each in own if _is_unknown(each) and found[UNKNOWN] is None]
         if kept:
             ids[UNKNOWN], found[UNKNOWN] = UNKNOWN, len(classes)
@@ -124,7 +124,7 @@ def open_legend(given: GivenLegend) -> ClassMapping:
 
     """
     if isinstance(given, Legend):
-        named = tuple((each.name, place) for place, each in enumerate(given))
+        named = tuple((each.name, index) for index, each in enumerate(given))
         return ClassMapping(given, named)
     known = known_legends()
     if str(given) in known:
@@ -165,19 +165,19 @@ def _shipped(name: str) -> ClassMapping:
         found = read_class_mapping(path)
     known = {label for label, _ in found.channels}
     more = [
-        (names[label], place)
-        for label, place in found.channels
+        (names[label], index)
+        for label, index in found.channels
         if label in names and names[label] not in known
     ]
     return replace(found, channels=(*found.channels, *more))
 
 
-def _places(wanted: ClassMapping) -> Callable[[LandClass], int | None]:
-    """Make what finds the place in a legend of a class of a map, None without one."""
+def _index_finder(wanted: ClassMapping) -> Callable[[LandClass], int | None]:
+    """Make what finds the index in a legend of a class of a map, None without one."""
     exact = {name: at for name, at in wanted.channels if name not in wanted.given}
     alike: dict[str, set[int]] = {}
-    for label, place in exact.items():
-        alike.setdefault(_folded(label), set()).add(place)
+    for label, index in exact.items():
+        alike.setdefault(_folded(label), set()).add(index)
     folded = {label: min(at) for label, at in alike.items() if len(at) == 1}
 
     def find(own: LandClass) -> int | None:

@@ -68,14 +68,14 @@ class ResampledMap:
             np.arange(window.width) + window.col + 0.5,
             np.arange(window.height) + window.row + 0.5,
         )
-        x, y = places(self.geobox, row, col)
+        x, y = coordinates(self.geobox, row, col)
         return pixels_at(self.source.geobox, x, y, self.geobox.crs)
 
 
-def places(
+def coordinates(
     geobox: GeoBox, rows: NDArray[np.float64], cols: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Place fractional rows and columns of a plane: (x, y) in its CRS."""
+    """Locate fractional rows and columns of a plane: (x, y) in its CRS."""
     t = geobox.transform
     return t.a * cols + t.b * rows + t.c, t.d * cols + t.e * rows + t.f
 
@@ -89,7 +89,7 @@ def pixels_at(
     t = ~geobox.transform
     # The origin is subtracted first: centres of the plane's own pixels stay centres.
     right, up = x - geobox.transform.c, y - geobox.transform.f
-    with np.errstate(invalid="ignore"):  # infinite where the CRS has no such place
+    with np.errstate(invalid="ignore"):  # infinite where the CRS has no such point
         col, row = t.a * right + t.b * up, t.d * right + t.e * up
     on_earth = np.isfinite(col) & np.isfinite(row)
     rows, cols = (

@@ -77,8 +77,10 @@ class Values:
             table[_unsigned(values)] = ids
             short: NDArray[np.int16] = table[_unsigned(pixels)]
             return short
-        place = np.searchsorted(values, pixels).clip(max=len(values) - 1)
-        found: NDArray[np.int16] = np.where(values[place] == pixels, ids[place], -1)
+        position = np.searchsorted(values, pixels).clip(max=len(values) - 1)
+        found: NDArray[np.int16] = np.where(
+            values[position] == pixels, ids[position], -1
+        )
         return found
 
 

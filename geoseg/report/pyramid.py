@@ -247,9 +247,9 @@ class Pyramid:
             "embedded": {name: len(found) for name, found in self.tiles.items()},
             "tiles": {
                 name: {
-                    f"{z}/{place}": text
+                    f"{z}/{key}": text
                     for z, tiles in enumerate(found)
-                    for place, text in tiles.items()
+                    for key, text in tiles.items()
                 }
                 for name, found in self.tiles.items()
             },
@@ -281,10 +281,7 @@ def build_pyramid(planes: Planes, image: Shown | None, limit: int) -> Pyramid:
         levels,
         {
             name: tuple(
-                {
-                    place: base64.b64encode(t).decode("ascii")
-                    for place, t in each.items()
-                }
+                {key: base64.b64encode(t).decode("ascii") for key, t in each.items()}
                 for each in found
             )
             for name, found in tiles.items()
@@ -360,8 +357,8 @@ def _image_tiles(
     picture = _whole_picture(image, plane, wanted[-1])
     made: list[dict[str, bytes]] = []
     for level in reversed(wanted):
-        places = ((row, col, level.window(row, col)) for row, col in level.tiles())
-        tiles = {f"{row}/{col}": _jpeg(picture[w.slices()]) for row, col, w in places}
+        indexed = ((row, col, level.window(row, col)) for row, col in level.tiles())
+        tiles = {f"{row}/{col}": _jpeg(picture[w.slices()]) for row, col, w in indexed}
         made.insert(0, tiles)
         picture = _halved(picture)
     while len(made) > 1 and sum(map(_size, made)) > room:

@@ -1,6 +1,6 @@
 """The layout of the preview: what goes where on a slide.
 
-All places are in inches from the upper left corner of the page. Two panels of
+All positions are in inches from the upper left corner of the page. Two panels of
 the same extent lie under or beside each other, whichever makes them larger; a
 column to their right holds the legend, the scale bar and the north arrow. The
 page is as large as its content, at most a 16:9 slide.
@@ -187,19 +187,19 @@ class Slide:
         right, up = north
         x, y = self.page.column + _COLUMN - 0.45, self._foot - 0.42
 
-        def place(along: float, across: float) -> tuple[float, float]:
+        def position(along: float, across: float) -> tuple[float, float]:
             return (
                 x + along * right + across * up,
                 y - (along * up - across * right),
             )
 
-        tip, notch = place(0.32, 0), place(-0.18, 0)
+        tip, notch = position(0.32, 0), position(-0.18, 0)
         for side, colour in ((-0.17, _INK), (0.17, "white")):
-            half = [tip, place(-0.32, side), notch]
+            half = [tip, position(-0.32, side), notch]
             self._paper.add_patch(
                 Polygon(half, facecolor=colour, edgecolor=_INK, linewidth=0.8)
             )
-        self._text(*place(0.45, 0), "N", ha="center", va="center", weight="bold")
+        self._text(*position(0.45, 0), "N", ha="center", va="center", weight="bold")
 
     @property
     def _foot(self) -> float:

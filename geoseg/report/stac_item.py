@@ -137,7 +137,7 @@ def item_of(path: Path, item: MapItem) -> dict[str, Any]:
         "stac_version": "1.1.0",
         "stac_extensions": list(_EXTENSIONS),
         "id": item.title,
-        **_place(item.geobox),
+        **_outline(item.geobox),
         "properties": {
             "title": f"Land cover of {item.title}",
             **_times(item.acquired),
@@ -156,8 +156,8 @@ def item_of(path: Path, item: MapItem) -> dict[str, Any]:
     }
 
 
-def _place(geobox: GeoBox) -> dict[str, Any]:
-    """Give the outline in degrees, and its box; none of a plane that has no place."""
+def _outline(geobox: GeoBox) -> dict[str, Any]:
+    """Give the outline in degrees, and its box; none of a plane that is nowhere."""
     try:
         box = geobox.lonlat_bounds()
     except ProjError:  # a CRS that is nowhere on Earth
@@ -202,11 +202,11 @@ def _links(item: MapItem) -> Iterator[dict[str, str]]:
             "title": f"The model {each.name}",
             "mlm:name": each.name,
         }
-    for place, is_item in item.inputs:
+    for address, is_item in item.inputs:
         if is_item:
-            yield {"rel": "derived_from", "href": place, "type": _ITEM}
+            yield {"rel": "derived_from", "href": address, "type": _ITEM}
         else:
-            yield {"rel": "via", "href": place}
+            yield {"rel": "via", "href": address}
 
 
 def _asset(path: Path, name: str, file: Path, item: MapItem) -> dict[str, Any]:

@@ -72,10 +72,10 @@ def write_training_page(path: Path, page: TrainingPage) -> None:
 def _classes(page: TrainingPage) -> list[dict[str, object]]:
     """List each class's figures, and what its pixels were taken for."""
     rows: list[dict[str, object]] = []
-    for place, each in enumerate(page.legend):
-        counts = page.confusion[place].tolist()
+    for channel, each in enumerate(page.legend):
+        counts = page.confusion[channel].tolist()
         whole = max(sum(counts), 1)
-        values = [_number(column[place]) for column in page.by_class.values()]
+        values = [_number(column[channel]) for column in page.by_class.values()]
         rows.append(
             {
                 "name": each.name,

@@ -1,4 +1,4 @@
-"""A map and zones on disk to figures by place: areas()."""
+"""A map and zones on disk to figures by district: areas()."""
 
 from __future__ import annotations
 

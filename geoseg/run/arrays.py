@@ -57,11 +57,11 @@ def each_as_inputs(
     """
     with ExitStack() as stack:
         given = [stack.enter_context(as_inputs(image, options)) for image in images]
-        places = [
+        paths = [
             image.name if isinstance(image, Scene) else inputs
             for image, (inputs, _) in zip(images, given, strict=True)
         ]
-        chosen = dict(zip(named_apart(places), given, strict=True))
+        chosen = dict(zip(named_apart(paths), given, strict=True))
         yield {name: (at, own.below(name)) for name, (at, own) in chosen.items()}
 
 
@@ -113,9 +113,9 @@ def named(class_map: Path | str | xr.DataArray) -> str:
     return str(class_map) if isinstance(class_map, str | Path) else "an array"
 
 
-def is_temporary(place: str) -> bool:
-    """Return whether a place is the file of an array, which goes with the run."""
-    return Path(place).parent.name.startswith(_FOLDER)
+def is_temporary(path: str) -> bool:
+    """Return whether a path is the file of an array, which goes with the run."""
+    return Path(path).parent.name.startswith(_FOLDER)
 
 
 def _write(path: Path, image: xr.DataArray) -> None:

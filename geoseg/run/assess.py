@@ -97,8 +97,8 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
     read = [each for each in given if isinstance(each, str | Path)]
     check_products(output, read, overwrite=overwrite)
     beside = _Beside(band, confidence, within, strata)
-    with map_file(class_map) as map_place, map_file(reference) as reference_place:
-        found = _assess(map_place, reference_place, beside, options, on_step)
+    with map_file(class_map) as map_path, map_file(reference) as reference_path:
+        found = _assess(map_path, reference_path, beside, options, on_step)
     assessment = replace(
         found,
         class_map=without_secrets(named(class_map)),

@@ -71,8 +71,8 @@ def _rasters(config: RunConfig) -> dict[str, RasterBands]:
 
 def _inputs(config: RunConfig) -> Iterator[tuple[str, bool]]:
     """Name what the scene was opened from, and say which are documents of items."""
-    given = config.scene.inputs or [each.place for each in config.scene.rasters]
-    for place in map(str, given):
-        if not is_temporary(place):
-            path = urlsplit(place).path.lower()
-            yield without_secrets(absolute(place)), path.endswith(_DOCUMENTS)
+    given = config.scene.inputs or [each.path for each in config.scene.rasters]
+    for path in map(str, given):
+        if not is_temporary(path):
+            name = urlsplit(path).path.lower()
+            yield without_secrets(absolute(path)), name.endswith(_DOCUMENTS)

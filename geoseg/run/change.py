@@ -27,7 +27,7 @@ from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
 from geoseg.storage.vectors.write import (
     FORMATS,
-    check_place,
+    check_locatable,
     write_polygons,
     write_style,
 )
@@ -124,7 +124,7 @@ def change(
     for path in made:
         check_replaceable(path, overwrite=overwrite)
     pair, warnings = _pair(before, after, options)
-    check_place([FORMATS[each] for each in options.formats], pair.geobox)
+    check_locatable([FORMATS[each] for each in options.formats], pair.geobox)
     with locked_folder(folder):
         on_step(Step("change", warnings=warnings))
         counted = pair.count()
@@ -228,7 +228,7 @@ def _pair(
 
 
 def _page(
-    places: tuple[str, str],
+    paths: tuple[str, str],
     pair: MapPair,
     counted: Counted,
     warnings: Sequence[str],
@@ -240,7 +240,7 @@ def _page(
         return np.where(doubtful, np.uint8(NODATA), np.stack([was, now]))
 
     changed = counted.areas.sum() - np.trace(counted.areas)
-    before, after = ("/".join(Path(place).parts[-2:]) for place in places)
+    before, after = ("/".join(Path(path).parts[-2:]) for path in paths)
     return ChangePage(
         title=f"What changed from {before} to {after}",
         subtitle=(

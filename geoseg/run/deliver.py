@@ -145,9 +145,9 @@ def finished_report(config: RunConfig) -> Report | None:
 def _settings(config: RunConfig) -> dict[str, Any]:
     """Write the settings as JSON reads them back."""
     models = [str(model) for model in config.options.models]
-    place = config.options.run_dir and without_secrets(config.options.run_dir)
+    run_directory = config.options.run_dir and without_secrets(config.options.run_dir)
     legend = config.relabelling and config.relabelling.in_json()
-    own = {"model": models, "run_dir": place, "legend": legend}
+    own = {"model": models, "run_dir": run_directory, "legend": legend}
     settings = {**asdict(config.options), **own}
     del settings["overwrite"]  # what was lost before does not change the map
     del settings["defaults_file"]  # wherever they were said
@@ -352,14 +352,14 @@ def _report(
     seconds: dict[str, float],
     outside: float | None,
 ) -> Report:
-    """Describe a run whose products are made, and not yet in place."""
+    """Describe a run whose products are made, and not yet delivered."""
     _, kept = left_over(config.output.folder, made.output.folder)
     extents, areas = found.extents, found.areas
     return Report(
         geoseg=version("geoseg"),
         settings=_settings(config),
         scene={
-            "path": config.scene.place,
+            "path": config.scene.path,
             "size": sum(raster.fingerprint.size for raster in config.scene.rasters),
             "files": len(config.scene.rasters),
             "crs": config.scene.geobox.crs.to_string(),
@@ -390,7 +390,8 @@ def _report(
         class_areas=areas,
         nodata_pixels=extents[NODATA].pixels if NODATA in extents else 0,
         products={
-            name: config.output.place(path) for name, path in config.products.items()
+            name: config.output.destination(path)
+            for name, path in config.products.items()
         },
         versions={name: version(name) for name in _VERSIONS_OF},
         mask=_mask_record(config),

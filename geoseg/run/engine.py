@@ -144,16 +144,16 @@ _Work: TypeAlias = "Block | tuple[Piece, ...]"
 
 
 class _Marks:
-    """Which places of a plan are done, in a byte for each: nothing that grows."""
+    """Which blocks or pieces are done, in a byte for each: nothing that grows."""
 
     def __init__(self, rows: int, cols: int) -> None:
         self._cols, self._flags = cols, bytearray(rows * cols)
 
-    def __contains__(self, place: Block | Piece) -> bool:
-        return self._flags[place.row * self._cols + place.col] == 1
+    def __contains__(self, unit: Block | Piece) -> bool:
+        return self._flags[unit.row * self._cols + unit.col] == 1
 
-    def add(self, place: Block | Piece) -> None:
-        self._flags[place.row * self._cols + place.col] = 1
+    def add(self, unit: Block | Piece) -> None:
+        self._flags[unit.row * self._cols + unit.col] = 1
 
 
 class _Finished:
@@ -277,21 +277,21 @@ class _Walk:
     def _note(self, finished: Sequence[tuple[_Work, Sequence[Done]]]) -> None:
         """Record what is finished; only then may the partials of merged seams go."""
         entries = [
-            (place, Entry(_task(place), done.receipts, done.counts))
+            (unit, Entry(_task(unit), done.receipts, done.counts))
             for work, results in finished
-            for place, done in zip(_places(work), results, strict=True)
+            for unit, done in zip(_units(work), results, strict=True)
         ]
         if not entries:
             return
         self._journal.record(*(entry for _, entry in entries))
         merged: list[Receipt] = []
-        for place, entry in entries:
+        for unit, entry in entries:
             self._done.add(entry)
-            if isinstance(place, Block):
+            if isinstance(unit, Block):
                 merged += self._done.keep_partials(entry)
-                self._finish_block(place, entry.notes)
+                self._finish_block(unit, entry.notes)
             else:
-                merged += self._done.strips.pop(place).values()
+                merged += self._done.strips.pop(unit).values()
         self._journal.store.remove(merged)
 
     def _finish_block(self, block: Block, counts: Mapping[str, int]) -> None:
@@ -388,7 +388,7 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
                 raise workers.no_worker() from None
 
 
-def _places(work: _Work) -> Sequence[Block | Piece]:
+def _units(work: _Work) -> Sequence[Block | Piece]:
     return (work,) if isinstance(work, Block) else work
 
 

@@ -14,23 +14,23 @@ _MAPS = {"change.tif": "strata.tif", "landcover.tif": None}
 
 
 def map_and_strata(
-    place: Given, strata: Path | str | None
+    map_or_folder: Given, strata: Path | str | None
 ) -> tuple[Given | Path, Path | str | None]:
     """Find the map in a folder that a run or a comparison left, and its strata.
 
     Args:
-        place: The folder, or the map itself, an array even, which stays what it is.
+        map_or_folder: The folder, or the map itself, an array even, which stays so.
         strata: The strata that were named; they go before those of the folder.
 
     Raises:
         InputError: It is a folder without a map.
 
     """
-    if not isinstance(place, str | Path):
-        return place, strata
-    folder = Path(place)
+    if not isinstance(map_or_folder, str | Path):
+        return map_or_folder, strata
+    folder = Path(map_or_folder)
     if not folder.is_dir() or any(folder.glob("*.adf")):  # a raster that is a folder
-        return place, strata
+        return map_or_folder, strata
     for name, beside in _MAPS.items():
         if (folder / name).is_file():
             own = folder / beside if beside and (folder / beside).is_file() else None

@@ -65,7 +65,7 @@ def _subtitle(made: RunConfig, areas: Sequence[ClassArea]) -> str:
 def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
     """Pair names with what ran on what."""
     scene, compute = made.scene, made.predictor.compute
-    yield "Image", _name_of(scene.place)
+    yield "Image", _name_of(scene.path)
     yield "Bands", ", ".join(scene.bands)
     yield "Grid", f"{scene.geobox.crs.name}, {scene.geobox.gsd_m():.4g} m"
     if scene.embedding is not None:
@@ -114,6 +114,6 @@ def _settings(made: RunConfig) -> Iterator[str]:
         yield f"unknown below {options.min_confidence} % confidence"
 
 
-def _name_of(place: str) -> str:
-    """Name a place without the folders above it, and without a server's secrets."""
-    return PurePath(urlsplit(place).path or place).name or place
+def _name_of(path: str) -> str:
+    """Name a path without the folders above it, and without a server's secrets."""
+    return PurePath(urlsplit(path).path or path).name or path

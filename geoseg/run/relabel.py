@@ -23,7 +23,7 @@ from geoseg.storage.remote import without_secrets
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.write import (
     FORMATS,
-    check_place,
+    check_locatable,
     write_polygons,
     write_style,
 )
@@ -112,7 +112,7 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
     changed = source_map.relabelled(legend, source)
     found = changed.relabelling
     assert found is not None  # noqa: S101  # it was just made
-    check_place([path.suffix for path in vectors], changed.geobox)
+    check_locatable([path.suffix for path in vectors], changed.geobox)
     Drawing.of(options.polygons, found.legend)
     with ExitStack() as locks:
         for path in (output, *vectors[1:]):

@@ -49,7 +49,7 @@ from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure
 from geoseg.storage.output import RUN_DIRECTORY, Output
 from geoseg.storage.remote import without_secrets
-from geoseg.storage.vectors.write import FORMATS, check_place
+from geoseg.storage.vectors.write import FORMATS, check_locatable
 from geoseg.vectorize.drawing import Drawing
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def prepare(  # what segment takes, and how much may be read
         scene,
         whole_scene(geobox) if aoi_given is None else read_aoi(aoi_given, geobox),
     )
-    check_place(
+    check_locatable(
         [FORMATS[name] for name in options.vector_formats], geobox.crop(aoi.window)
     )
     tile = package.tile if options.tile is None else options.tile
@@ -255,9 +255,9 @@ def _keep_blocks(
     rows, cols = (
         replace(axis, block=int(block)) for axis in (lattice.rows, lattice.cols)
     )
-    place = without_secrets(run_directory)
+    directory = without_secrets(run_directory)
     warning = (
-        f"the unfinished run in {place} keeps its blocks of {block} x {block} "
+        f"the unfinished run in {directory} keeps its blocks of {block} x {block} "
         f"tiles instead of {wanted} x {wanted}; the map is the same (`restart` would "
         f"begin again)"
     )

@@ -16,7 +16,7 @@ from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
 from geoseg.evaluate.strata import Population
 from geoseg.geo.legend import NODATA, Legend
 from geoseg.options import SampleOptions
-from geoseg.overlay.reference import check_points_suffix, places, write_points
+from geoseg.overlay.reference import check_points_suffix, coordinates, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.run.cluster import Patience, block_map
@@ -215,7 +215,7 @@ def _table(
     drawn: Drawn, columns: Mapping[str, Column], geobox: GeoBox
 ) -> geopandas.GeoDataFrame:
     """List the points with their names and a column for the true class."""
-    x, y = places(
+    x, y = coordinates(
         geobox, drawn.rows.astype(np.float64) + 0.5, drawn.cols.astype(np.float64) + 0.5
     )
     return geopandas.GeoDataFrame(

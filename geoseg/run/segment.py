@@ -65,7 +65,7 @@ def segment(
             lists, URLs; several become one mosaic. Or a `geoseg.Scene`, or an
             `xarray.DataArray` of shape ``(band, y, x)`` with a CRS and band names.
         output: The directory for the products, made where it does not exist; or a
-            place in an object store, ``s3://bucket/folder``, where all of them appear
+            URL of an object store, ``s3://bucket/folder``, where all of them appear
             when they are whole.
         aoi: What to map no more than: a vector file of polygons in any CRS, one
             of its layers (``file.gpkg|layer=name``), WKT, or a bounding box
@@ -103,9 +103,9 @@ def _segment(
     clock = Clock()
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
-    place = Output.of(output)
-    config = _prepare(scene, place, aoi, options, clock, on_step)
-    with place.claimed():
+    target = Output.of(output)
+    config = _prepare(scene, target, aoi, options, clock, on_step)
+    with target.claimed():
         done = _done_already(config, on_step)
         if done is not None:
             return done
@@ -158,13 +158,13 @@ def _segment_features(
     clock, (aoi, field) = Clock(), features_of
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
-    place = Output.of(output)
-    if options.mask_model is not None and place.url is not None:
+    target = Output.of(output)
+    if options.mask_model is not None and target.url is not None:
         raise InputError(
             "maps of features with a mask go to a disk only, and not to an object "
             "store; give a folder, or leave out the mask model"
         )
-    config = _prepare(scene, place, aoi, options, clock, on_step)
+    config = _prepare(scene, target, aoi, options, clock, on_step)
     features = read_features(aoi, field, config.scene.geobox)
     parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
@@ -173,13 +173,13 @@ def _segment_features(
     on_step(Step("prepare", warnings=left_out))
     reports: dict[str, Report] = {}
     with (
-        place.claimed(),
+        target.claimed(),
         client_of([config], on_step) as client,
         journal_of(config) as journal,
         _masked(config, client, clock, on_step),
     ):
         counts = infer_all(config, journal, client, clock, on_step)
-        deliver_mask(config, place.folder)
+        deliver_mask(config, target.folder)
         for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
             reports[name] = deliver(
@@ -237,8 +237,8 @@ def _segment_each(
         if options.scheduler is not None:
             read = _for_cluster(*read)
         inputs, folder, chosen = read
-        clocks[name], place = Clock(), Output.of(folder).below(name)
-        configs[name] = _prepare(inputs, place, aoi, chosen, clocks[name], on_step)
+        clocks[name], target = Clock(), Output.of(folder).below(name)
+        configs[name] = _prepare(inputs, target, aoi, chosen, clocks[name], on_step)
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
     with client_of(list(configs.values()), on_step) as client:
@@ -268,8 +268,10 @@ def _for_cluster(
     """Name everything so that workers find it, whatever folder they began in."""
     named = [absolute(each) for each in several(scene)]
     bands = tuple((name, absolute(file)) for name, file in options.scene.bands)
-    place = None if options.run_dir is None else absolute(options.run_dir)
-    found = replace(options, scene=replace(options.scene, bands=bands), run_dir=place)
+    directory = None if options.run_dir is None else absolute(options.run_dir)
+    found = replace(
+        options, scene=replace(options.scene, bands=bands), run_dir=directory
+    )
     return named, absolute(output), found
 
 
@@ -317,19 +319,19 @@ def client_of(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]
 
 def journal_of(config: RunConfig) -> AbstractContextManager[Journal]:
     """Open the journal of a run: take up what is unfinished, or begin."""
-    place, identity = config.run_directory, config.plan.identity
-    return open_journal(place, identity, restart=config.options.restart)
+    directory, identity = config.run_directory, config.plan.identity
+    return open_journal(directory, identity, restart=config.options.restart)
 
 
 def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
     """Read the report of the very same run where it is finished, and say so."""
     report = finished_report(config)
     if report is not None:
-        place = config.output.place(config.output.folder)
+        folder = config.output.destination(config.output.folder)
         on_step(
             Step(
                 "prepare",
-                note=f"{place} holds this map already, of the same inputs and "
+                note=f"{folder} holds this map already, of the same inputs and "
                 f"settings: nothing was computed (restart makes it again)",
             )
         )

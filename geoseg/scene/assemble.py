@@ -12,7 +12,7 @@ from geoseg.errors import SceneError
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.files.header import Header, read_header
 from geoseg.scene.files.index import read_headers
-from geoseg.scene.files.paths import list_places
+from geoseg.scene.files.paths import list_paths
 from geoseg.scene.files.raster import use
 from geoseg.scene.image import Scene
 from geoseg.scene.items.safe_product import as_product_says, check_unpacked
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def read_all(
-    places: Sequence[str],
+    paths: Sequence[str],
     roots: Sequence[Path],
     options: SceneOptions,
     on_step: OnStep = ignore_step,
@@ -44,7 +44,7 @@ def read_all(
     """Read headers, each with what its product says of it; errors stand for others.
 
     Args:
-        places: Files in GDAL's words.
+        paths: Files in GDAL's words.
         roots: The folders that VRTs may refer to.
         options: Whether they may refer to others, too.
         on_step: Called as files are read.
@@ -52,7 +52,7 @@ def read_all(
 
     """
     within = None if options.allow_external_references else roots
-    found = read_headers(places, partial(_read, roots=within), on_step)
+    found = read_headers(paths, partial(_read, roots=within), on_step)
     complete = partial(_completed, beyond=beyond, raw=options.radiometry == "raw")
     return [complete(h) if isinstance(h, Header) else h for h in found]
 
@@ -64,9 +64,9 @@ def _completed(header: Header, *, beyond: bool, raw: bool) -> Header | SceneErro
         return header if raw else error
 
 
-def _read(place: str, roots: Sequence[Path] | None) -> Header:
-    check_unpacked(place)
-    return read_header(place, roots)
+def _read(path: str, roots: Sequence[Path] | None) -> Header:
+    check_unpacked(path)
+    return read_header(path, roots)
 
 
 def readable(
@@ -95,7 +95,7 @@ def readable(
 
 
 def one_raster(
-    place: str, options: SceneOptions, flag: str, numbers: tuple[int, ...] = ()
+    path: str, options: SceneOptions, flag: str, numbers: tuple[int, ...] = ()
 ) -> Raster:
     """Open the one raster that a flag names, or some of its bands.
 
@@ -103,10 +103,10 @@ def one_raster(
         SceneError: It is none, or there are several.
 
     """
-    named = list_places([place])
-    headers, _ = readable(read_all(named.places, named.roots, options), options)
+    named = list_paths([path])
+    headers, _ = readable(read_all(named.paths, named.roots, options), options)
     if len(headers) > 1:
-        raise SceneError(f"{flag} names one raster, but {place} are {len(headers)}")
+        raise SceneError(f"{flag} names one raster, but {path} are {len(headers)}")
     return use(headers[0], replace(options, numbers=numbers))
 
 
@@ -129,7 +129,7 @@ def _holds_classes(raster: Raster) -> bool:
 
 def make_scene(
     name: str,
-    place: str,
+    path: str,
     grid: GeoBox,
     bands: Sequence[BandHeader],
     options: SceneOptions,
@@ -140,7 +140,7 @@ def make_scene(
     measured = [b.dtype for b in bands if masked or not is_quality(b.name)]
     return Scene(
         name=name,
-        place=place,
+        path=path,
         geobox=grid,
         bands=names,
         dtype=str(np.result_type(*(measured or [band.dtype for band in bands]))),

@@ -43,7 +43,7 @@ class Tally:
         """Begin with none."""
         self.pixels = 0
         self.smallest, self.largest = math.inf, -math.inf
-        self._places = np.full(_PAGES, -1, np.int32)
+        self._slots = np.full(_PAGES, -1, np.int32)
         self._counts = np.zeros((_FEW, _PAGE), np.int64)
         # Python's integers, which do not overflow.
         self._sums = np.zeros((_EXPONENTS, 3), object)
@@ -57,11 +57,11 @@ class Tally:
         self.smallest = min(self.smallest, float(values.min()))
         self.largest = max(self.largest, float(values.max()))
         bits = values.astype(np.float32, copy=False).view(np.uint32)
-        table, done = (self._places, self._counts), 0
+        table, done = (self._slots, self._counts), 0
         sums = np.zeros((_EXPONENTS, 3), np.int64)
         while (done := _count(bits, times, done, *table, sums)) < len(bits):
             self._make_page(int(bits[done]) >> 20)
-            table = self._places, self._counts
+            table = self._slots, self._counts
         self._sums += sums.astype(object)
 
     def merge(self, other: Tally) -> None:
@@ -70,17 +70,17 @@ class Tally:
         self.smallest = min(self.smallest, other.smallest)
         self.largest = max(self.largest, other.largest)
         self._sums += other._sums
-        for page in np.flatnonzero(other._places >= 0):
+        for page in np.flatnonzero(other._slots >= 0):
             self._make_page(int(page))
-            self._counts[self._places[page]] += other._counts[other._places[page]]
+            self._counts[self._slots[page]] += other._counts[other._slots[page]]
 
     def _make_page(self, page: int) -> None:
-        if self._places[page] >= 0:
+        if self._slots[page] >= 0:
             return
-        place = int(self._places.max()) + 1
-        if place == len(self._counts):
+        slot = int(self._slots.max()) + 1
+        if slot == len(self._counts):
             self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-        self._places[page] = place
+        self._slots[page] = slot
 
     def moments(self) -> tuple[float, float]:
         """Give mean and standard deviation, both exact but for one rounding.
@@ -105,15 +105,15 @@ class Tally:
         values, below = self._ranked()
         rank = percent / 100 * (self.pixels - 1)
         first, last = (
-            float(values[np.searchsorted(below, place, side="right") - 1])
-            for place in (math.floor(rank), math.ceil(rank))
+            float(values[np.searchsorted(below, position, side="right") - 1])
+            for position in (math.floor(rank), math.ceil(rank))
         )
         return first + (rank - math.floor(rank)) * (last - first)
 
     def _ranked(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Give the values that occur, rising, and how many pixels are below each."""
-        pages = np.flatnonzero(self._places >= 0)
-        counts = self._counts[self._places[pages]]
+        pages = np.flatnonzero(self._slots >= 0)
+        counts = self._counts[self._slots[pages]]
         rows, cols = np.nonzero(counts)
         bits = (pages[rows] << 20 | cols << 8).astype(np.uint32)
         values, counts = bits.view(np.float32), counts[rows, cols]
@@ -140,7 +140,7 @@ def _count(
     bits: NDArray[np.uint32],
     times: NDArray[np.int64],
     start: int,
-    places: NDArray[np.int32],
+    slots: NDArray[np.int32],
     counts: NDArray[np.int64],
     sums: NDArray[np.int64],
 ) -> int:
@@ -150,7 +150,7 @@ def _count(
         bits: The values, float32 as they lie in memory, shape (value,).
         times: How often each occurs, at most 2**39 times, shape (value,).
         start: The first one to count.
-        places: For each page its place in `counts`; below zero where there is none.
+        slots: For each page its index in `counts`; below zero where there is none.
         counts: Pages of counts, shape (page, value).
         sums: For each sign and power of two the sums of whole numbers and of the high
             and low bits of their squares, shape (exponent, 3).
@@ -162,10 +162,10 @@ def _count(
     """
     for i in range(start, len(bits)):
         value = np.int64(bits[i])
-        place = places[value >> 20]
-        if place < 0 or place >= len(counts):
+        slot = slots[value >> 20]
+        if slot < 0 or slot >= len(counts):
             return i
-        counts[place, (value >> 8) & 0xFFF] += times[i]
+        counts[slot, (value >> 8) & 0xFFF] += times[i]
         exponent, whole = value >> 23, value & 0x7FFFFF
         if exponent & 0xFF:
             whole |= 0x800000

@@ -54,7 +54,7 @@ class Scene:
 
     name: str
     """What people call it, in short."""
-    place: str
+    path: str
     """Where it is, as it was named."""
     geobox: GeoBox
     """Its pixel plane."""
@@ -166,7 +166,7 @@ class Scene:
         members = self.members if window is None else self._touched(window)
         layers = [layer for member in members for layer in member.layers]
         files = [file for layer in layers for file in layer.raster.files]
-        rasters = {file.place: file for file in files}
+        rasters = {file.path: file for file in files}
 
         def look(raster: Raster) -> None:
             if window is None or not raster.is_looked_at_when_read:
@@ -175,7 +175,7 @@ class Scene:
         at_once(look, [*rasters.values()], remote=self.is_remote)
 
     def check(self) -> None:
-        """Prove that this process sees the same files: the first one, and its place.
+        """Prove that this process sees the same files: the first one, and its grid.
 
         Raises:
             SceneError: It cannot be opened here, or is another one.
@@ -187,7 +187,7 @@ class Scene:
         options = self.options
         if not isinstance(options.numbers, str):
             options = replace(options, numbers=known.indexes)
-        found = use(read_header(known.place), options)
+        found = use(read_header(known.path), options)
         if found.of_file() != known.of_file():
             raise SceneError(f"{known.name} is not the raster that the run began with")
         self.check_unchanged()
@@ -362,11 +362,13 @@ class Scene:
         if part is None:
             return
         inside = part.relative_to(window).slices()
-        place, valid = so_far[0][(slice(None), *inside)], so_far[1][inside]
+        pixels_so_far, valid = so_far[0][(slice(None), *inside)], so_far[1][inside]
         free = self._as_stored and not valid.any()
-        pixels, has = self._read_member(member, part, bands, place if free else None)
-        if not (free and np.may_share_memory(pixels, place)):
-            np.copyto(place, pixels, where=has & ~valid)
+        pixels, has = self._read_member(
+            member, part, bands, pixels_so_far if free else None
+        )
+        if not (free and np.may_share_memory(pixels, pixels_so_far)):
+            np.copyto(pixels_so_far, pixels, where=has & ~valid)
         valid |= has
 
     @property
@@ -453,8 +455,8 @@ class Scene:
         """
         if len(self.members) > 1 or len(self.members[0].layers) > 1:
             return None
-        places = [self.members[0].bands[band][1] for band in bands]
-        data = self.rasters[0].coarse_valid(places)
+        bands_of_file = [self.members[0].bands[band][1] for band in bands]
+        data = self.rasters[0].coarse_valid(bands_of_file)
         return None if data is None else self._counts(data)
 
     def picture(

@@ -35,16 +35,16 @@ _NAMED = 3
 
 
 def find_items(named: Named) -> list[Item | str | SceneError]:
-    """Replace what stands for items by these; keep the places of rasters."""
-    return [each for place in named.places for each in _found(place)]
+    """Replace what stands for items by these; keep the order of rasters."""
+    return [each for path in named.paths for each in _found(path)]
 
 
-def _found(place: str) -> Sequence[Item | str | SceneError]:
+def _found(path: str) -> Sequence[Item | str | SceneError]:
     try:
-        product = read_product(place)
+        product = read_product(path)
         if product is not None:
             return product
-        return read_items(place) if is_document(place) else [place]
+        return read_items(path) if is_document(path) else [path]
     except SceneError as error:
         return [error]
 
@@ -98,7 +98,9 @@ def lay_items(
             opened, "" if needs else ", or fewer bands by a `model` or `numbers`"
         )
     grid = find_grid([raster for each in opened for raster in each.rasters], options)
-    members = [stack_bands(each.rasters, each.places, grid, options) for each in opened]
+    members = [
+        stack_bands(each.rasters, each.positions, grid, options) for each in opened
+    ]
     return Laid(
         grid,
         opened[0].bands,
@@ -113,7 +115,7 @@ class _Reader:
     def __init__(self, named: Named, options: SceneOptions, on_step: OnStep) -> None:
         self._options, self._roots, self._on_step = options, named.roots, on_step
         anywhere = options.allow_external_references
-        self._reach = Reach.of(named.roots, named.places, anywhere=anywhere)
+        self._reach = Reach.of(named.roots, named.paths, anywhere=anywhere)
 
     def completed(
         self, found: Sequence[Item | str | SceneError]
@@ -149,17 +151,17 @@ class _Reader:
         self, wanted: Sequence[tuple[Item, Sequence[str]]], *, beyond: bool
     ) -> Headers:
         """Read headers, all at once, by document and reference."""
-        places = {
-            (item.document, href): self._place(item, href)
+        paths = {
+            (item.document, href): self._path(item, href)
             for item, hrefs in wanted
             for href in hrefs
         }
-        each = list({p: None for p in places.values() if isinstance(p, str)})
+        each = list({p: None for p in paths.values() if isinstance(p, str)})
         read = read_all(each, self._roots, self._options, self._on_step, beyond=beyond)
         known = dict(zip(each, read, strict=True))
-        return {k: known[p] if isinstance(p, str) else p for k, p in places.items()}
+        return {k: known[p] if isinstance(p, str) else p for k, p in paths.items()}
 
-    def _place(self, item: Item, href: str) -> str | SceneError:
+    def _path(self, item: Item, href: str) -> str | SceneError:
         try:
             document = item.document
             return self._reach.follow(href, document) if document else href
@@ -182,7 +184,7 @@ def _check_sizes(opened: Sequence[Opened], more: str) -> None:
     """Refuse bands of several resolutions of an item, listing them by these."""
     for each in opened:
         groups: dict[str, list[str]] = {}
-        for band, (file, _) in zip(each.bands, each.places, strict=True):
+        for band, (file, _) in zip(each.bands, each.positions, strict=True):
             if not is_quality(band.name):
                 size = pixel_size(each.rasters[file].geobox)
                 groups.setdefault(size, []).append(band.name)

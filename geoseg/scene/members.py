@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
 """Pixels ``(band, y, x)`` and where each band has data, of the same shape, or
-``(1, y, x)`` where all bands have data in the same places."""
+``(1, y, x)`` where all bands have data in the same pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Member:
     @property
     def is_remote(self) -> bool:
         """Whether it is read through a network."""
-        return any(is_remote(layer.raster.place) for layer in self.layers)
+        return any(is_remote(layer.raster.path) for layer in self.layers)
 
     def band(self, index: int) -> BandHeader:
         """What the file says of one of the scene's bands."""
@@ -134,7 +134,7 @@ class Member:
         bands = [self.band(index) for index in range(len(self.bands))]
         values = [(b.name, b.nodata, b.masked, b.scale, b.offset) for b in bands]
         return tuple(
-            (*place, *of) for place, of in zip(self.bands, values, strict=True)
+            (*source, *of) for source, of in zip(self.bands, values, strict=True)
         )
 
     def read(
@@ -156,18 +156,18 @@ class Member:
             SceneError: A file cannot be read there.
 
         """
-        places = [self.bands[band] for band in bands]
-        used = sorted({layer for layer, _ in places})
+        sources = [self.bands[band] for band in bands]
+        used = sorted({layer for layer, _ in sources})
         if len(used) == 1:
-            wanted = [band for _, band in places]
+            wanted = [band for _, band in sources]
             read = self.layers[used[0]].read(window, wanted, out)
             return read[0].astype(dtype, copy=False), read[1]
         shape = (len(bands), window.height, window.width)
         pixels, data = np.empty(shape, dtype), np.empty(shape, np.bool_)
 
         def put(layer: int) -> None:
-            at = [i for i, place in enumerate(places) if place[0] == layer]
-            wanted = [places[i][1] for i in at]
+            at = [i for i, source in enumerate(sources) if source[0] == layer]
+            wanted = [sources[i][1] for i in at]
             pixels[at], data[at] = self.layers[layer].read(window, wanted)
 
         at_once(put, used, remote=self.is_remote)
@@ -183,10 +183,10 @@ class Member:
 
         """
         whole = blank_picture(len(bands), shape)
-        places = [self.bands[band] for band in bands]
-        for layer in sorted({layer for layer, _ in places}):
-            at = [i for i, place in enumerate(places) if place[0] == layer]
-            wanted = [places[i][1] for i in at]
+        sources = [self.bands[band] for band in bands]
+        for layer in sorted({layer for layer, _ in sources}):
+            at = [i for i, source in enumerate(sources) if source[0] == layer]
+            wanted = [sources[i][1] for i in at]
             whole[at] = self.layers[layer].picture(window, wanted, shape)
         return whole
 

@@ -29,7 +29,7 @@ class Opened:
     """What people call it."""
     rasters: tuple[Raster, ...]
     """Its files."""
-    places: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[int, int], ...]
     """For each band of the scene, the file and the band in it, from 0."""
     notes: tuple[str, ...]
     """What was put right or taken for granted about it, a clause each."""
@@ -37,12 +37,12 @@ class Opened:
     @property
     def bands(self) -> tuple[BandHeader, ...]:
         """The scene's bands, as its files and its document have them."""
-        return tuple(self.rasters[file].bands[band] for file, band in self.places)
+        return tuple(self.rasters[file].bands[band] for file, band in self.positions)
 
 
-def of_raster(place: str) -> Item:
+def of_raster(path: str) -> Item:
     """Take a raster for an item, to be put beside others."""
-    return Item(shown(place), (AssetBand(href=place, name=""),), has_bands=False)
+    return Item(shown(path), (AssetBand(href=path, name=""),), has_bands=False)
 
 
 def _header(headers: Headers, item: Item, href: str) -> Header:
@@ -76,10 +76,10 @@ def ask(
 
 
 def _as_in_file(
-    asset_band: AssetBand, band: BandHeader, name: str, place: tuple[int, int]
+    asset_band: AssetBand, band: BandHeader, name: str, position: tuple[int, int]
 ) -> AssetBand:
     """Make an asset_band of a band of a file, with the numbers that it declares."""
-    index, of = place
+    index, of = position
     if asset_band.scale is None and (band.scale, band.offset) != (1.0, 0.0):
         asset_band = replace(asset_band, scale=band.scale, offset=band.offset)
     nodata = band.nodata if asset_band.nodata is None else asset_band.nodata
@@ -128,7 +128,7 @@ def _described(
     count = asset_bands[0].of
     if count is not None and count != len(measured):
         raise SceneError(
-            f"{shown(header.place)} has {len(measured)} bands, but {item.name} "
+            f"{shown(header.path)} has {len(measured)} bands, but {item.name} "
             f"describes {count} there; correct one of them"
         )
     bands, assumed = list(header.bands), False

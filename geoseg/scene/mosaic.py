@@ -57,10 +57,10 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
                 f"{', '.join(names)}; a mosaic needs the same bands in every file"
             )
         order = tuple(found.index(name) for name in names)
-    for index, place in enumerate(order):
-        if wanted[index].dtype != there[place].dtype:
+    for index, band in enumerate(order):
+        if wanted[index].dtype != there[band].dtype:
             raise SceneError(
-                f"{other.name} holds {there[place].dtype}, but {first.name} holds "
+                f"{other.name} holds {there[band].dtype}, but {first.name} holds "
                 f"{wanted[index].dtype}; convert one, so that numbers mean the same"
             )
     return order

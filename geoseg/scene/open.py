@@ -14,7 +14,7 @@ from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
 from geoseg.scene.composite.observations import STACKED, within
 from geoseg.scene.files.header import shown
-from geoseg.scene.files.paths import list_places, several
+from geoseg.scene.files.paths import list_paths, several
 from geoseg.scene.files.raster import use
 from geoseg.scene.files.scales import with_scales
 from geoseg.scene.layout import Laid, find_items, lay_items
@@ -56,7 +56,7 @@ def open_scene(
             always comes with all of its bands.
 
     Raises:
-        SceneError: A file is missing, is no raster, has no place on Earth or holds
+        SceneError: A file is missing, is no raster, is nowhere on Earth or holds
             pixels that are no measurements; or files do not fit together.
 
     """
@@ -80,7 +80,7 @@ def open_scene(
         return open_named_bands(options)
     if not given:
         raise SceneError("no scene is given; name a raster, a folder, or several")
-    named = list_places(given)
+    named = list_paths(given)
     found = find_items(named)
     if all(isinstance(each, str) for each in found):
         laid = _lay_rasters(named, options, on_step)
@@ -105,7 +105,7 @@ def open_scene(
     _check_composite(scene)
     _LOG.info(
         "opened %s: %d files, %d bands, %d x %d px of %.3g m",
-        scene.place,
+        scene.path,
         len(scene.rasters),
         len(scene.bands),
         scene.geobox.width,
@@ -130,14 +130,14 @@ def _check_composite(scene: Scene) -> None:
 
 def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
     """Lay files with the same bands on one grid."""
-    found = read_all(named.places, named.roots, options, on_step)
+    found = read_all(named.paths, named.roots, options, on_step)
     headers, left_out = readable(found, options)
     rasters = with_scales([use(header, options) for header in headers])
-    places = match_names(rasters)
+    orders = match_names(rasters)
     grid = find_grid(rasters, options)
     members = [
         Member((layer,), tuple((0, band) for band in bands), layer.window)
-        for raster, bands in zip(rasters, places, strict=True)
+        for raster, bands in zip(rasters, orders, strict=True)
         if (layer := lay(raster, grid, options.resampling))
     ]
     warnings = (*left_out, *_needless(headers, options), *_other_colours(rasters))

@@ -45,9 +45,9 @@ def open_named_bands(options: SceneOptions) -> Scene:
         raise SceneError(
             "the files named with `bands` share no pixel of the scene's grid"
         )
-    place = ", ".join(f"{name}={file}" for name, file in options.bands)
+    path = ", ".join(f"{name}={file}" for name, file in options.bands)
     bands = tuple(raster.bands[0] for raster in rasters)
-    made = make_scene(f"{len(bands)} bands", place, grid, bands, options)
+    made = make_scene(f"{len(bands)} bands", path, grid, bands, options)
     return replace(made, members=(member,))
 
 
@@ -80,8 +80,8 @@ def stack_bands(
 
 
 def _one_band(name: str, file: str, options: SceneOptions) -> Raster:
-    place, numbers = _numbered(file)
-    raster = one_raster(place, options, f"`bands={name}`", numbers)
+    path, numbers = _numbered(file)
+    raster = one_raster(path, options, f"`bands={name}`", numbers)
     if len(raster.bands) > 1:
         raise SceneError(
             f"`bands={name}` needs one file with one band; {file} has "
@@ -92,7 +92,7 @@ def _one_band(name: str, file: str, options: SceneOptions) -> Raster:
 
 def _numbered(file: str) -> tuple[str, tuple[int, ...]]:
     """Read ``FILE:3``; a server's port, a part of a file or a name is no number."""
-    place, _, number = file.rpartition(":")
-    if not number.isdecimal() or _NO_NUMBER.fullmatch(place) or Path(file).exists():
+    path, _, number = file.rpartition(":")
+    if not number.isdecimal() or _NO_NUMBER.fullmatch(path) or Path(file).exists():
         return file, ()
-    return place, (int(number),)
+    return path, (int(number),)

@@ -119,7 +119,7 @@ def find_kept(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float] = ()
 ) -> tuple[BandStatistics, ...] | None:
     """Give what `measure` found before; None where it would have to read the scene."""
-    path = _place(scene, bands, percentiles)
+    path = _cache_file(scene, bands, percentiles)
     if path is None:
         return None
     try:
@@ -203,7 +203,7 @@ def _figures(
     )
 
 
-def _place(
+def _cache_file(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float]
 ) -> Path | None:
     """Where figures of this very scene are kept; None where a change may not show.
@@ -229,7 +229,7 @@ def _keep(
     found: Sequence[BandStatistics],
 ) -> None:
     """Keep figures for the next time; do without where that fails."""
-    path = _place(scene, bands, percentiles)
+    path = _cache_file(scene, bands, percentiles)
     if path is None:
         return
     try:

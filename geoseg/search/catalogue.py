@@ -107,9 +107,9 @@ class Conditions:
 class Catalogue:
     """A STAC API that answers."""
 
-    def __init__(self, client: Client, place: str) -> None:
+    def __init__(self, client: Client, address: str) -> None:
         """Take a client: use `open_catalogue`."""
-        self._client, self.place = client, place
+        self._client, self.address = client, address
 
     def check_collections(self, wanted: tuple[str, ...]) -> None:
         """Refuse collections that it lacks.
@@ -118,7 +118,7 @@ class Catalogue:
             SceneError: There is none of that name; names those that are near.
 
         """
-        with _in_our_words(self.place):
+        with _in_our_words(self.address):
             known = [each.id for each in self._client.get_collections()]
         missing = [each for each in wanted if each not in known]
         if wanted and not missing:
@@ -127,11 +127,11 @@ class Catalogue:
         listed = ", ".join((near or known)[:_NAMED])
         if missing:
             raise SceneError(
-                f"{self.place} has no collection {missing[0]!r}; "
+                f"{self.address} has no collection {missing[0]!r}; "
                 f"{'did you mean' if near else 'it has'} {listed or 'none'}"
             )
         raise SceneError(
-            f"say which `collection` of {self.place} to look in; it has {listed}"
+            f"say which `collection` of {self.address} to look in; it has {listed}"
         )
 
     def items(self, conditions: Conditions) -> Iterator[dict[str, Any]]:
@@ -149,7 +149,7 @@ class Catalogue:
         if conditions.query and self._client.conforms_to("QUERY"):
             for name, sign, value in conditions.query:
                 asked.setdefault(name, {})[sign] = value
-        with _in_our_words(self.place):
+        with _in_our_words(self.address):
             found = self._client.search(
                 collections=list(conditions.collections),
                 intersects=None if area is None else dict(area),
@@ -190,7 +190,7 @@ def open_catalogue(named: str) -> Catalogue:
             f"{named!r} is no catalogue: give the address of a STAC API, or one of "
             f"{', '.join(CATALOGUES)}"
         )
-    place = without_secrets(url)
+    address = without_secrets(url)
     retries = Retry(
         total=_RETRIES,
         backoff_factor=_BACK_OFF_S,
@@ -198,20 +198,20 @@ def open_catalogue(named: str) -> Catalogue:
         allowed_methods=None,
         raise_on_status=False,
     )
-    with _in_our_words(place):
+    with _in_our_words(address):
         client = Client.open(
             url, stac_io=StacApiIO(timeout=_TIMEOUT_S, max_retries=retries)
         )
     if not client.conforms_to("ITEM_SEARCH"):
         raise SceneError(
-            f"{place} is a STAC document that cannot be searched; give the address of "
-            f"an API, or name its items"
+            f"{address} is a STAC document that cannot be searched; give the address "
+            f"of an API, or name its items"
         )
-    return Catalogue(client, place)
+    return Catalogue(client, address)
 
 
 @contextmanager
-def _in_our_words(place: str) -> Iterator[None]:
+def _in_our_words(address: str) -> Iterator[None]:
     """Say what went wrong between us and a server in one sentence."""
     import requests  # noqa: PLC0415  # with pystac_client
     from pystac import STACError, STACTypeError  # noqa: PLC0415
@@ -223,13 +223,13 @@ def _in_our_words(place: str) -> Iterator[None]:
         status = getattr(error, "status_code", None)
         why = f"HTTP {status}" if status else _short(error)
         raise SceneError(
-            f"{place} answers with an error ({why}); "
+            f"{address} answers with an error ({why}); "
             f"{'try again later' if status in _BUSY else 'check the address'}"
         ) from error
     except requests.RequestException as error:
-        raise SceneError(f"{place} does not answer ({_short(error)})") from error
+        raise SceneError(f"{address} does not answer ({_short(error)})") from error
     except (STACError, STACTypeError, ValueError, KeyError, TypeError) as error:
-        raise SceneError(f"{place} is no STAC API ({_short(error)})") from error
+        raise SceneError(f"{address} is no STAC API ({_short(error)})") from error
 
 
 def _short(error: Exception) -> str:

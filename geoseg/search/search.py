@@ -101,7 +101,7 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
     if not items:
         raise SceneError(_nothing(api, conditions))
     found = Found(
-        catalogue=api.place,
+        catalogue=api.address,
         items=len(items),
         days=by_day(items, area),
         output=str(path),
@@ -140,7 +140,7 @@ def _nothing(api: Catalogue, conditions: Conditions) -> str:
         count = api.count(fewer, _COUNTED)
         many = f"{count} or more" if count >= _COUNTED else str(count)
         silent.append(f"{many} without {name}")
-    where = f"{', '.join(conditions.collections)} of {api.place}"
+    where = f"{', '.join(conditions.collections)} of {api.address}"
     return (
         f"nothing was found in {where}"
         f"{': there are ' if silent else ''}{', '.join(silent)}; ask for less"

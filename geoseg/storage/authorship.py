@@ -280,7 +280,7 @@ def recorded(folder: Path) -> Iterator[Mapping[str, str]]:
 
 def _origin(path: Path) -> Origin:
     """Weigh what vouches for a file: what knows its content goes before a mere mark."""
-    found = {found[path.name] for found in recorded(path.parent) if path.name in found}
+    found = {sums[path.name] for sums in recorded(path.parent) if path.name in sums}
     found |= set(_sums_beside(path))
     if found and checksum(path) in found:
         return Origin.OURS
@@ -387,16 +387,16 @@ def _is_database(path: Path) -> bool:
 
 def _database(path: Path) -> sqlite3.Connection:
     """Open a database to look at it, without a lock and without a file beside it."""
-    place = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-    return sqlite3.connect(place, uri=True)
+    url = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
+    return sqlite3.connect(url, uri=True)
 
 
 def _is_locked(path: Path) -> bool:
     """Return whether another process reads or writes a database."""
-    place = f"file:{quote(str(path.absolute()))}?mode=rw"
+    url = f"file:{quote(str(path.absolute()))}?mode=rw"
     try:
         with closing(
-            sqlite3.connect(place, uri=True, timeout=0, isolation_level=None)
+            sqlite3.connect(url, uri=True, timeout=0, isolation_level=None)
         ) as it:
             it.execute("BEGIN EXCLUSIVE")
             it.execute("ROLLBACK")

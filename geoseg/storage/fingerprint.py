@@ -1,7 +1,7 @@
 """What distinguishes one input file from another, or from itself after a change.
 
 A resumed run must know that its inputs are what they were. Hashing 40 GB would take
-minutes, so a file is known by its place, its size, when it was changed (on a server:
+minutes, so a file is known by its path, its size, when it was changed (on a server:
 its ETag) and a hash of its first bytes, where a raster's header is.
 """
 
@@ -55,7 +55,7 @@ class Fingerprint:
     """A hash of its first 64 KiB; of a folder's, of what is in it."""
 
 
-def take_fingerprint(place: Path | str) -> Fingerprint:
+def take_fingerprint(source: Path | str) -> Fingerprint:
     """Look at a file, a URL (``https://``, ``s3://``, ...) or a path of GDAL's.
 
     At most one small read; a file's pixels are not looked at. Of a folder that is one
@@ -72,9 +72,9 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
         6
 
     """
-    url = as_url(place)
+    url = as_url(source)
     if url is None:
-        path = Path(str(place).removeprefix("file://"))
+        path = Path(str(source).removeprefix("file://"))
         return _of_folder(path) if path.is_dir() else _of_file(path)
     name = without_secrets(url)
     with read_from(url, "AWS_PROFILE or GDAL_HTTP_BEARER"):
@@ -83,13 +83,13 @@ def take_fingerprint(place: Path | str) -> Fingerprint:
         return _of_object(url, name)
 
 
-def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> None:
+def check_unchanged(source: Path | str, known: Fingerprint, *, wholly: bool) -> None:
     """Prove that a file is still the one that was read before.
 
     Of a file on this disk size and time are looked at, and nothing is read.
 
     Args:
-        place: See `take_fingerprint`.
+        source: See `take_fingerprint`.
         known: What it was.
         wholly: Look at what is on a server, and at folders that are one raster, too:
             one request, or a look at each file.
@@ -99,8 +99,10 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
         RunError: A server does not say; the message says what it answers.
 
     """
-    if not _is_same(place, known, wholly=wholly):
-        name = place if as_url(place) is None else known.path  # a link, as it was given
+    if not _is_same(source, known, wholly=wholly):
+        name = (
+            source if as_url(source) is None else known.path
+        )  # a link, as it was given
         raise ChangedError(
             f"{name} is not what it was when it was first looked at: it was "
             f"changed, replaced or taken away while it was read, and what was made of "
@@ -108,17 +110,17 @@ def check_unchanged(place: Path | str, known: Fingerprint, *, wholly: bool) -> N
         )
 
 
-def _is_same(place: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
+def _is_same(source: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
     try:
-        if as_url(place) is None:
-            status = os.stat(str(place).removeprefix("file://"))  # noqa: PTH116  # each read
+        if as_url(source) is None:
+            status = os.stat(str(source).removeprefix("file://"))  # noqa: PTH116  # each read
             if not stat.S_ISDIR(status.st_mode):
                 state = status.st_size, str(status.st_mtime_ns)
                 inode = _inodes.get(known.path, status.st_ino)
                 return (*state, status.st_ino) == (known.size, known.changed, inode)
-        return not wholly or take_fingerprint(place) == known
+        return not wholly or take_fingerprint(source) == known
     except (OSError, SceneError) as error:
-        url, cause = as_url(place), error.__cause__
+        url, cause = as_url(source), error.__cause__
         if url is None or _is_gone(cause):
             return False
         # A server that refuses or is silent says nothing of the file.

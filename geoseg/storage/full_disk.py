@@ -104,18 +104,18 @@ def _handles(error: BaseException) -> str:
     return f": this process may have {count:,} files open; allow more with ulimit -n"
 
 
-def is_full(place: Path, error: BaseException) -> bool:
+def is_full(path: Path, error: BaseException) -> bool:
     """Return whether something could not be written because its disk is full."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in _FULL
     words = str(error).lower()
     if any(each in words for each in _WORDS):
         return True
-    return shutil.disk_usage(_existing(place)).free < _NEARLY
+    return shutil.disk_usage(_existing(path)).free < _NEARLY
 
 
-def _existing(place: Path) -> Path:
-    return next(p for p in (place.absolute(), *place.absolute().parents) if p.exists())
+def _existing(path: Path) -> Path:
+    return next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
 
 
 def _mount(folder: Path) -> Path:

@@ -33,13 +33,13 @@ def readable(path: Path) -> Iterator[Path]:
     if _PLAIN.fullmatch(str(path.absolute())) or not path.exists():
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="geoseg-") as place:
+    with tempfile.TemporaryDirectory(prefix="geoseg-") as folder:
         stem = _plain(path.stem)
         for each in path.parent.glob(f"{glob.escape(path.stem)}*"):
             rest = each.name.removeprefix(path.stem)
             if each == path or rest.startswith("."):
-                Path(place, f"{stem}{rest}").symlink_to(each.absolute())
-        yield Path(place, f"{stem}{path.suffix}")
+                Path(folder, f"{stem}{rest}").symlink_to(each.absolute())
+        yield Path(folder, f"{stem}{path.suffix}")
 
 
 @contextmanager
@@ -56,8 +56,8 @@ def writable(path: Path, suffix: str) -> Iterator[Path]:
     if path.name == plain and _PLAIN.fullmatch(whole):
         yield path
     else:
-        with tempfile.TemporaryDirectory(prefix="geoseg-") as place:
-            folder = Path(place, "folder")
+        with tempfile.TemporaryDirectory(prefix="geoseg-") as above:
+            folder = Path(above, "folder")
             folder.symlink_to(path.parent.absolute(), target_is_directory=True)
             yield folder / plain
         _rename(path, plain)

@@ -50,12 +50,12 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(place: Path, what: Path) -> Iterator[None]:
-    made = [above for above in place.parents if not above.exists()]
-    note = place.with_name(f"{place.name}{_NOTE}")
-    lock = FileLock(place)
+def _locked(file: Path, what: Path) -> Iterator[None]:
+    made = [above for above in file.parents if not above.exists()]
+    note = file.with_name(f"{file.name}{_NOTE}")
+    lock = FileLock(file)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
         note.write_text(_self(), encoding="utf-8")
     except Timeout as error:
@@ -67,13 +67,13 @@ def _locked(place: Path, what: Path) -> Iterator[None]:
         lock.release()
         raise OutputError(
             f"{what} cannot be written ({error.strerror or error}); choose another "
-            f"place"
+            f"folder"
         ) from error
     try:
         yield
     finally:
         # Removed while it is held: who waits for this very file tries again.
-        for path in (note, place):
+        for path in (note, file):
             with suppress(OSError):
                 path.unlink()
         lock.release()

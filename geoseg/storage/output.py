@@ -41,26 +41,26 @@ class Output:
     folder: Path
     """Where they are made: where they stay, or from where they go to a store."""
     url: str | None = None
-    """The place in an object store; None on a disk."""
+    """The URL in an object store; None on a disk."""
 
     @classmethod
-    def of(cls, place: Path | str) -> Output:
-        """Take a place as it was given.
+    def of(cls, given: Path | str) -> Output:
+        """Take an address as it was given.
 
         Args:
-            place: A folder, or the URL of one in an object store.
+            given: A folder, or the URL of one in an object store.
 
         Raises:
             OutputError: It is empty, or the address of a web server.
 
         """
-        if not str(place):
+        if not str(given):
             raise OutputError(
                 "the output is empty; name a folder, or write . for the one you are in"
             )
-        url = as_url(place)
+        url = as_url(given)
         if url is None:
-            return cls(Path(str(place).removeprefix("file://")))
+            return cls(Path(str(given).removeprefix("file://")))
         if urlsplit(url).scheme.lower() in _WEB:
             raise OutputError(
                 f"maps are written to a disk or an object store, such as "
@@ -78,7 +78,7 @@ class Output:
         """Say where unfinished work is kept unless it is said otherwise."""
         return self.folder / name if self.url is None else f"{self.url}/{name}"
 
-    def place(self, path: Path) -> str:
+    def destination(self, path: Path) -> str:
         """Say where a product is in the end."""
         if self.url is None:
             return str(path)

@@ -41,7 +41,7 @@ _FILES = frozenset(
     )
 )
 """Drivers of GDAL whose files hold their pixels: they name no others, or only some
-whose places are looked at once they are open. Not here are, among others, ISIS3, PDS4,
+whose paths are looked at once they are open. Not here are, among others, ISIS3, PDS4,
 ERS, DIMAP and PCIDSK, whose files name those that hold the pixels."""
 _FOLDERS = frozenset(("Zarr",))
 """Those of folders that are one raster."""
@@ -61,7 +61,7 @@ _UNSEEN = {
 }
 """Formats that are looked at before they are opened, by how names end."""
 _NAMING = re.compile("filename|dataset|dsname|_dem|dempath|path|_file|url")
-"""Names of elements, attributes and options of a VRT that hold places."""
+"""Names of elements, attributes and options of a VRT that hold paths."""
 _PLAIN = frozenset(("vrtdataset", "relativetovrt", "subdataset", "datasettype"))
 """Names that look like it and do not."""
 
@@ -81,12 +81,12 @@ class Admitted:
 
 
 def admit(
-    place: str, file: Path | None, roots: Sequence[Path], advice: str = ALLOW
+    path: str, file: Path | None, roots: Sequence[Path], advice: str = ALLOW
 ) -> Admitted:
     """Look at a file and say how it may be opened.
 
     Args:
-        place: A file in GDAL's words.
+        path: A file in GDAL's words.
         file: The file on a disk that holds it, or its archive; None elsewhere.
         roots: The folders that the user named, or named a file of: what a VRT refers
             to must lie in one of them.
@@ -96,8 +96,8 @@ def admit(
         SceneError: It refers to something else, or runs code.
 
     """
-    if file is None or place.startswith("/vsi"):
-        _check_unseen(place, advice)
+    if file is None or path.startswith("/vsi"):
+        _check_unseen(path, advice)
         return _by(_FILES | _FOLDERS)
     if not file.is_file():
         return _by(_FOLDERS)
@@ -115,12 +115,12 @@ def _by(drivers: frozenset[str]) -> Admitted:
     return Admitted(_known(drivers | allowed_drivers()))
 
 
-def _check_unseen(place: str, advice: str) -> None:
+def _check_unseen(path: str, advice: str) -> None:
     """Refuse formats of which nothing can be seen on a server or in an archive."""
-    kind = _UNSEEN.get(PurePosixPath(urlsplit(place).path).suffix.lower())
+    kind = _UNSEEN.get(PurePosixPath(urlsplit(path).path).suffix.lower())
     if kind is not None:
         raise SceneError(
-            f"{without_secrets(place)} is {kind} on a server or in an archive, where "
+            f"{without_secrets(path)} is {kind} on a server or in an archive, where "
             f"geoseg cannot see beforehand what it reads; copy it to a disk, or "
             f"{advice}"
         )
@@ -212,7 +212,7 @@ def parse_xml(text: bytes, path: Path | str, kind: str) -> ET.Element:
 
 
 def _references(root: ET.Element) -> Iterator[tuple[str, str, bool]]:
-    """Give each place that a VRT names: (in what, the place, is it relative)."""
+    """Give each path that a VRT names: (in what, the path, is it relative)."""
     for element in root.iter():
         tag = element.tag.lower()
         relative = element.get("relativeToVRT", element.get("relativetoVRT")) == "1"
@@ -222,15 +222,15 @@ def _references(root: ET.Element) -> Iterator[tuple[str, str, bool]]:
                 "not programs"
             )
         for key, value in element.attrib.items():
-            if _names_place(key):
+            if _names_path(key):
                 yield f"{element.tag} {key}", value, relative
         label = " ".join(
             (tag, *(element.get(k, "").lower() for k in ("key", "name", "domain")))
         )
-        if len(element) == 0 and _names_place(label):
+        if len(element) == 0 and _names_path(label):
             yield element.tag, element.text or "", relative
 
 
-def _names_place(label: str) -> bool:
+def _names_path(label: str) -> bool:
     words = label.lower()
     return words not in _PLAIN and _NAMING.search(words) is not None

@@ -1,6 +1,6 @@
-"""Places beyond this disk: addresses, object stores, and the settings that reach them.
+"""What is beyond this disk: addresses, object stores, and the settings that reach them.
 
-GDAL reads scenes from such places, and fsspec keeps runs and maps there. Both take what
+GDAL reads scenes from there, and fsspec keeps runs and maps there. Both take what
 they need, keys and endpoints, from the environment; where their names for it differ,
 each is configured in its own words, so that one set of variables serves both.
 """
@@ -41,12 +41,12 @@ _VSI = {
     "/vsiadls/": "abfs://",
     "/vsioss/": "oss://",
 }
-"""What GDAL's own names of such places stand for."""
+"""What GDAL's own prefixes of paths stand for."""
 _SCHEME = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://")
-"""How a URL of a place beyond this disk begins; GDAL's ``HDF5:"file.h5"://red`` does
+"""How a URL of what is beyond this disk begins; GDAL's ``HDF5:"file.h5"://red`` does
 not."""
 _TRAVEL = ("AWS_", "AZURE_", "GS_", "GOOGLE_", "GDAL_", "CPL_", "VSI", "FSSPEC_")
-"""How the names of the settings begin that reach such places."""
+"""How the names of the settings begin that reach servers and stores."""
 _PACKAGES = {
     "s3": "geoseg[s3]",
     "gs": "gcsfs",
@@ -54,7 +54,7 @@ _PACKAGES = {
     "abfs": "adlfs",
     "oss": "ossfs",
 }
-"""What to install for a kind of place."""
+"""What to install for a kind of URL."""
 
 _ANSWER_S = 30
 """Seconds that a web server has to answer."""
@@ -67,8 +67,8 @@ _PAUSES_S = 0.3, 0.9
 """Seconds before each time."""
 
 
-def as_url(place: str | Path) -> str | None:
-    """Write a place beyond this disk as a URL; None for a path on this disk.
+def as_url(path: str | Path) -> str | None:
+    """Write a path beyond this disk as a URL; None for a path on this disk.
 
     Example:
         >>> as_url("/vsis3/bucket/scene.tif")
@@ -76,14 +76,14 @@ def as_url(place: str | Path) -> str | None:
         >>> as_url("scene.tif")
 
     """
-    text = str(place)
+    text = str(path)
     for prefix, scheme in _VSI.items():
         if text.startswith(prefix):
             return scheme + text.removeprefix(prefix)
     return text if _SCHEME.match(text) else None
 
 
-def without_secrets(place: str | Path) -> str:
+def without_secrets(path: str | Path) -> str:
     """Leave out of a URL what may be secret: user, password, signature.
 
     Example:
@@ -91,9 +91,9 @@ def without_secrets(place: str | Path) -> str:
         'https://host/scene.tif'
 
     """
-    url = as_url(place)
+    url = as_url(path)
     if url is None:
-        return str(place)
+        return str(path)
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
@@ -249,7 +249,7 @@ def _opener() -> OpenerDirector:
 
 
 def settings() -> dict[str, str]:
-    """The settings of this process that reach such places. They hold secrets."""
+    """The settings of this process that reach servers and stores. They hold secrets."""
     return {k: v for k, v in os.environ.items() if k.startswith(_TRAVEL)}
 
 
@@ -257,10 +257,10 @@ def file_system(url: str) -> tuple[AbstractFileSystem, str]:
     """Open the file system of an object store.
 
     Args:
-        url: A place in it, such as ``s3://bucket/prefix``.
+        url: A URL in it, such as ``s3://bucket/prefix``.
 
     Returns:
-        The file system, and the place's path in it.
+        The file system, and the path in it.
 
     Raises:
         InputError: No such kind of file system is known or installed.

@@ -25,12 +25,12 @@ def written(identity: Mapping[str, str]) -> bytes:
     return json.dumps(dict(identity), indent=1).encode()
 
 
-def read(identity: bytes, place: Path | str, work: str) -> dict[str, str]:
+def read(identity: bytes, where: Path | str, work: str) -> dict[str, str]:
     """Read the identity of unfinished work.
 
     Args:
         identity: As `written` wrote it.
-        place: What holds the work.
+        where: What holds the work.
         work: What it is, in words: ``run``.
 
     Raises:
@@ -46,20 +46,20 @@ def read(identity: bytes, place: Path | str, work: str) -> dict[str, str]:
     ):
         return recorded
     raise ResumeError(
-        f"{place} holds an unfinished {work} whose identity is damaged; use `restart` "
+        f"{where} holds an unfinished {work} whose identity is damaged; use `restart` "
         f"to begin again"
     )
 
 
 def check_same(
-    before: Mapping[str, str], now: Mapping[str, str], place: Path | str, work: str
+    before: Mapping[str, str], now: Mapping[str, str], where: Path | str, work: str
 ) -> None:
     """Refuse to carry on other work.
 
     Args:
         before: The identity of the work that was left.
         now: The identity of what is asked for.
-        place: What holds the work.
+        where: What holds the work.
         work: What it is, in words: ``run``.
 
     Raises:
@@ -81,7 +81,7 @@ tile was 256, is 512. Repeat that run's command, choose another output, or use \
     ]
     if changes:
         raise ResumeError(
-            f"{place} holds an unfinished {work} that differs: {'; '.join(changes)}. "
+            f"{where} holds an unfinished {work} that differs: {'; '.join(changes)}. "
             f"Repeat that {work}'s command, choose another output, or use `restart` to "
             f"begin again"
         )

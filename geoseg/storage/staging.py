@@ -1,6 +1,6 @@
 """Files that appear complete or not at all.
 
-A product is made in a hidden folder beside its final place and moved there when
+A product is made in a hidden folder beside its final path and moved there when
 it is whole. The folder has a fixed name: what a killed process left behind is
 swept away by the next one. All products of a run are made in one such folder, and put
 in place together.
@@ -125,7 +125,7 @@ def scratch_folder(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Make all products of a run in one place, and put them in a folder together.
+    """Make all products of a run in one folder, and put them in a folder together.
 
     While the body makes them, what is in the folder stays as it is. Then the record of
     the earlier run goes, with those of its products that have no successor; the new

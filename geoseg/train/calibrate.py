@@ -89,7 +89,7 @@ def calibrate_model(  # a model, ground, and how, each named by its caller
 
     """
     options = options or CalibrateOptions()
-    _check_place(model, output)
+    _check_output(model, output)
     on_step(Step("prepare"))
     opened, models = open_fitting(
         [model], lambda needs: open_scene(scene, SceneOptions(), on_step, needs)
@@ -111,7 +111,7 @@ def calibrate_model(  # a model, ground, and how, each named by its caller
     return CalibratedModel(_keep(package, fitted, output), left_out)
 
 
-def _check_place(model: Path | str, output: Path | None) -> None:
+def _check_output(model: Path | str, output: Path | None) -> None:
     """Refuse to change what belongs to geoseg, or to the Hub's cache."""
     if output is None and (
         str(model) in known_models() or str(model).startswith(SCHEME)
@@ -128,9 +128,9 @@ def _channels(
     package: ModelPackage, marks: LabelSource
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Give the channel of each label that is a class of the model, and who is none."""
-    places = {each.name: place for place, each in enumerate(package.legend)}
-    numbers = {str(each.id): place for place, each in enumerate(package.legend)}
-    known = places if any(name in places for name in marks.names) else numbers
+    channels = {each.name: channel for channel, each in enumerate(package.legend)}
+    numbers = {str(each.id): channel for channel, each in enumerate(package.legend)}
+    known = channels if any(name in channels for name in marks.names) else numbers
     found, lost = {}, []
     for name in dict.fromkeys(marks.names):
         called = [each for each in (name, *marks.also.get(name, ())) if each in known]
@@ -140,7 +140,7 @@ def _channels(
             lost.append(name)
     if not found:
         raise LabelsError(
-            f"the model {package.name} knows {', '.join(places)}, and the labels are "
+            f"the model {package.name} knows {', '.join(channels)}, and the labels are "
             f"{', '.join(sorted(lost))}; call them alike, or choose another "
             f"`class_field`"
         )
@@ -170,10 +170,10 @@ class _Ground:
         self, predictor: TilePredictor, package: ModelPackage, on_step: OnStep
     ) -> Iterator[SeenPixels]:
         """Predict each tile whose core has labels, and give its labelled pixels."""
-        placed = self.marks.place(self.scene.geobox, self.values)
+        gridded = self.marks.on_grid(self.scene.geobox, self.values)
         cores = []
         for core in self._cores(package.tile - package.overlap):
-            labels = placed.read(core)
+            labels = gridded.read(core)
             if self.split is not None:
                 labels = np.where(self.split.mask(core), labels, np.uint8(NODATA))
             if (labels != NODATA).any():

@@ -60,7 +60,7 @@ class Checkpoint:
     """The folder of a training under way."""
 
     def __init__(self, output: Path, identity: dict[str, str], *, choose: bool) -> None:
-        """Name the places; nothing is made yet.
+        """Name the files; nothing is made yet.
 
         Args:
             output: Where the package is to appear.

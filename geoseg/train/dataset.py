@@ -185,16 +185,16 @@ def prepare_dataset(
     given = given or open_given(scenes, labels, options)
     opened, bands, class_mapping = given.scenes, given.bands, given.class_mapping
     options = sized(options, [scene.geobox for scene in opened])
-    grounds, places, left_out = _grounds(opened, bands, given.marks, class_mapping)
+    grounds, indices, left_out = _grounds(opened, bands, given.marks, class_mapping)
     fold = options.held_out_fold()
     cut, on_two_grids = cut_scenes(opened, options, fold)
-    held_out = [cut[place] for place in places]
+    held_out = [cut[index] for index in indices]
     _check_held_out(grounds, held_out, options)
     validated = held_out
     if options.patience:
         fold = (fold + 1) % FOLDS
         cut, _ = cut_scenes(opened, options, fold)
-        validated = [cut[place] for place in places]
+        validated = [cut[index] for index in indices]
         _check_held_out(grounds, validated, replace(options, fold=f"{fold}/{FOLDS}"))
     corners = chip_corners(held_out, validated, options.chip)
     areas = [
@@ -244,7 +244,7 @@ def _grounds(
     class_mapping: ClassMapping,
 ) -> tuple[list[Ground], list[int], list[str]]:
     """Read each scene that has labels, and give its index; refuse where none has."""
-    grounds, places, misses = [], [], []
+    grounds, indices, misses = [], [], []
     for index, scene in enumerate(scenes):
         try:
             ground = read_ground(scene, bands, marks, dict(class_mapping.channels))
@@ -252,10 +252,10 @@ def _grounds(
             misses.append(error)
         else:
             grounds.append(ground)
-            places.append(index)
+            indices.append(index)
     if not grounds:
         raise misses[0]
-    return grounds, places, [f"a scene is left out: {error}" for error in misses]
+    return grounds, indices, [f"a scene is left out: {error}" for error in misses]
 
 
 def _check_held_out(

@@ -31,7 +31,7 @@ _SAME_GRID = 1e-3
 """How far pixel sizes of scenes on one grid may differ, as a share."""
 
 
-class Placed(Protocol):
+class Located(Protocol):
     """A scene, as far as its ground goes."""
 
     @property
@@ -59,7 +59,7 @@ def sized(options: Options, planes: Sequence[GeoBox]) -> Options:
 
 
 def cut_scenes(
-    scenes: Sequence[Placed], options: GroundOptions, fold: int
+    scenes: Sequence[Located], options: GroundOptions, fold: int
 ) -> tuple[list[Split], list[str]]:
     """Cut all scenes by one lattice of blocks, so that ground is held out in all.
 

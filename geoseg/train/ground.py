@@ -56,7 +56,7 @@ class LabelSource(Protocol):
         """Give pixels the value of their class, 255 where there is none."""
         ...
 
-    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> ClassWindows:
+    def on_grid(self, geobox: GeoBox, values: Mapping[str, int]) -> ClassWindows:
         """Bring the labels onto a plane, to be read window by window."""
         ...
 
@@ -154,8 +154,8 @@ def _check_features(scenes: Sequence[Scene]) -> None:
         made = scene.embedding
         if made != first and (not made or not first or not made.is_as(first)):
             raise SceneError(
-                f"{scenes[0].place} holds {first.title if first else 'plain numbers'}, "
-                f"and {scene.place} {made.title if made else 'plain numbers'}, which "
+                f"{scenes[0].path} holds {first.title if first else 'plain numbers'}, "
+                f"and {scene.path} {made.title if made else 'plain numbers'}, which "
                 f"cannot be compared; give scenes of one kind and version"
             )
 
@@ -191,9 +191,9 @@ def read_ground(
         LabelsError: No label lies in it.
 
     """
-    places = find_bands(scene, bands)
+    indices = find_bands(scene, bands)
     rasterized = labels.rasterize(scene.geobox, values)
-    pixels, valid = scene.read(scene.window, places)
+    pixels, valid = scene.read(scene.window, indices)
     rasterized = np.where(valid, rasterized, NODATA).astype(np.uint8)
     if (rasterized == NODATA).all():
         raise LabelsError(f"{scene.name} has no data where its labels are")

@@ -126,7 +126,7 @@ def refined_network(
     settings |= {"classes": len(legend), "activation": None}
     network = build_network(settings)
     known, fresh = old.state_dict(), network.state_dict()
-    kept_bands = _places(package, bands)
+    kept_bands = _indices(package, bands)
     kept_rows = _rows(package, legend)
     for name, tensor in fresh.items():
         before = known[name]
@@ -145,18 +145,18 @@ def _is_head(name: str) -> bool:
     return name.startswith("segmentation_head")
 
 
-def _places(package: ModelPackage, bands: tuple[InputBand, ...]) -> list[int | None]:
+def _indices(package: ModelPackage, bands: tuple[InputBand, ...]) -> list[int | None]:
     """For each band the package's band that it is; None where there is none."""
     names = [(band.name.lower(), band.common_name) for band in package.bands]
-    places: list[int | None] = []
+    indices: list[int | None] = []
     for band in bands:
         same = [i for i, (name, _) in enumerate(names) if name == band.name.lower()]
         alike = [i for i, (_, common) in enumerate(names) if common == band.common_name]
         found = same or (alike if band.common_name else [])
-        places.append(found[0] if found else None)
-    if all(place is None for place in places) and len(bands) == len(names):
+        indices.append(found[0] if found else None)
+    if all(index is None for index in indices) and len(bands) == len(names):
         return list(range(len(bands)))  # scenes whose bands have no names
-    return places
+    return indices
 
 
 def _rows(package: ModelPackage, legend: Legend) -> dict[int, int]:

@@ -54,7 +54,7 @@ class Sampler:
         self, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         channel, shares = self.shares[int(random.integers(len(self.shares)))]
-        place = 0
+        index = 0
         if len(self.chips) > 1:
-            place = int(random.choice(len(self.chips), p=shares))
-        return self.chips[place].draw(channel, random)
+            index = int(random.choice(len(self.chips), p=shares))
+        return self.chips[index].draw(channel, random)

@@ -213,12 +213,12 @@ def _follow(
     Args:
         masks: Lines not yet traced.
         vertices: Where to write.
-        vertex: The first free place there.
+        vertex: The first free index there.
         origin: Row and column in the map of the block's corner (0, 0).
         start: Row and column of the first corner, and the direction to leave it.
 
     Returns:
-        The next free place, row and column of the last corner, and the
+        The next free index, row and column of the last corner, and the
         direction in which the arc arrives there.
 
     """

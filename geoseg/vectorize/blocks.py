@@ -158,7 +158,7 @@ def _tabulate(
     labels: NDArray[np.int32],
     numbers: NDArray[np.int32],
     percent: NDArray[np.uint8],
-    place: tuple[int, int, int],
+    position: tuple[int, int, int],
 ) -> tuple[
     NDArray[np.uint8],
     NDArray[np.int64],
@@ -173,13 +173,13 @@ def _tabulate(
         labels: Provisional labels, shape ``(y, x)``.
         numbers: The region of each provisional label.
         percent: Confidences, shape ``(y, x)``, or empty.
-        place: Row and column in the map of the first own pixel; the map's width.
+        position: Row and column in the map of the first own pixel; the map's width.
 
     Returns:
         The fields of `Regions`, in their order.
 
     """
-    row, col, width = place
+    row, col, width = position
     count = 0
     for number in numbers:
         count = max(count, number)

@@ -139,7 +139,7 @@ def _find_open(
     Args:
         graph: The half-edges that leave each node; its row and column.
         links: What `_link` gives.
-        done: Set for each piece that has a place in an arc.
+        done: Set for each piece that has its index in an arc.
         found: First and last half-edges, filled from the start.
 
     Returns:
@@ -331,9 +331,9 @@ def _start_loops(
             step = -1
             firsts[arc], lasts[arc] = lasts[arc] ^ 1, firsts[arc] ^ 1
         for k in range(len(loop) + 1):
-            place = (least + step * k) % len(loop)
-            vertices[moved[arc] + k, 0] = loop[place, 0]
-            vertices[moved[arc] + k, 1] = loop[place, 1]
+            corner = (least + step * k) % len(loop)
+            vertices[moved[arc] + k, 0] = loop[corner, 0]
+            vertices[moved[arc] + k, 1] = loop[corner, 1]
         moved[arc + 1] = moved[arc] + len(loop) + 1
     return moved
 

@@ -56,12 +56,12 @@ def index_vertices(
         by_column[column_starts[col]] = k
         column_starts[col] += 1
     starts = _count_up(vertices[:, 0], height)
-    places = starts.copy()
+    free = starts.copy()
     columns = np.empty(len(vertices), np.int32)
     for vertex in by_column:
         row = vertices[vertex, 0]
-        columns[places[row]] = vertices[vertex, 1]
-        places[row] += 1
+        columns[free[row]] = vertices[vertex, 1]
+        free[row] += 1
     return columns, starts
 
 
@@ -103,7 +103,7 @@ def is_clear(
         top, bottom, left, right = top + 1, bottom - 1, left + 1, right - 1
     for row in range(top, bottom + 1):
         stop = starts[row + 1]
-        for k in range(_find_place(columns, starts[row], stop, left), stop):
+        for k in range(_find_position(columns, starts[row], stop, left), stop):
             if columns[k] > right:
                 break
             if _is_between(line, row, columns[k]):
@@ -112,7 +112,7 @@ def is_clear(
 
 
 @kernel
-def _find_place(
+def _find_position(
     columns: NDArray[np.int32], first: np.int64, stop: np.int64, least: np.int32
 ) -> int:
     """Find the first of sorted columns, from ``first`` on, that is not less."""
@@ -319,10 +319,10 @@ def cut_corners(
         for k in range(first if free else first + 1, last):
             before = last - 1 if k == first else k - 1
             for axis in range(2):
-                place = vertices[k, axis]
-                corner[0, axis] = place + (vertices[before, axis] - place) // QUARTERS
-                corner[1, axis] = place
-                corner[2, axis] = place + (vertices[k + 1, axis] - place) // QUARTERS
+                at = vertices[k, axis]
+                corner[0, axis] = at + (vertices[before, axis] - at) // QUARTERS
+                corner[1, axis] = at
+                corner[2, axis] = at + (vertices[k + 1, axis] - at) // QUARTERS
             if is_clear(corner, columns, starts):
                 _copy(corner, 0, out, end)
                 _copy(corner, 2, out, end + 1)

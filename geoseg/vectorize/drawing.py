@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _CONNECTIVITIES = (4, 8)
 _MOST_SMOOTHING = 4
-"""Each time doubles the vertices, and needs two more bits for their places."""
+"""Each time doubles the vertices, and needs two more bits for their coordinates."""
 
 
 @dataclass(frozen=True, slots=True)

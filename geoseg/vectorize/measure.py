@@ -123,7 +123,7 @@ def _length(
 ) -> float:
     """Metres of a step around a point."""
     across, down, lean = 0.0, 0.0, 0.0
-    row, col, right, below = _place(x, y, cell, nodes)
+    row, col, right, below = _cell_of(x, y, cell, nodes)
     for i in range(2):
         for j in range(2):
             weight = (below if i else 1 - below) * (right if j else 1 - right)
@@ -140,7 +140,7 @@ def _left_of(
     x: float, y: float, cell: tuple[float, float], nodes: NDArray[np.float64]
 ) -> float:
     """Square metres between a point and the first nodes, along a unit of y."""
-    row, col, right, below = _place(x, y, cell, nodes)
+    row, col, right, below = _cell_of(x, y, cell, nodes)
     total = 0.0
     for i in range(2):
         first, then = nodes[3, row + i, col], nodes[3, row + i, col + 1]
@@ -151,7 +151,7 @@ def _left_of(
 
 
 @kernel
-def _place(
+def _cell_of(
     x: float, y: float, cell: tuple[float, float], nodes: NDArray[np.float64]
 ) -> tuple[int, int, float, float]:
     """Find a point's cell (row, column), and how far in it the point is, 0 to 1."""

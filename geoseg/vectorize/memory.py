@@ -37,7 +37,7 @@ def watched(
 
     Args:
         blocks: The blocks of a map, as they come.
-        areas: The pixels of each block of the map, by its place in the table.
+        areas: The pixels of each block of the map, by its row in the table.
         merges: Whether small patches are merged before polygons are drawn.
         warn: Called once, as soon as the whole map looks as if it would not fit.
 

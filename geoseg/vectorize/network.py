@@ -134,13 +134,13 @@ def _shared_labels(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Pair the labels that neighbouring blocks give to pixels both have read."""
     offsets = _label_offsets(blocks)
-    place = {block.index: number for number, block in enumerate(blocks)}
+    number_of = {block.index: number for number, block in enumerate(blocks)}
     pairs: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
     for number, block in enumerate(blocks):
         row, col = block.index
         for edge, neighbour in ((0, (row - 1, col)), (1, (row, col - 1))):
-            if neighbour in place:
-                other = place[neighbour]
+            if neighbour in number_of:
+                other = number_of[neighbour]
                 theirs = blocks[other].edges[edge + 2]
                 pairs.append(
                     (

@@ -17,7 +17,7 @@ from geoseg.raster import ClassMap, write_class_map
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.vectors.replacing import check_writable, replaced
-from geoseg.storage.vectors.write import check_place, suffix_of, write_polygons
+from geoseg.storage.vectors.write import check_locatable, suffix_of, write_polygons
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
@@ -55,7 +55,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
 
     Args:
         class_map: A raster of at most 255 classes, whole numbers of any type; what it
-            declares as nodata, or masks, is no class. A file, a URL, a place in an
+            declares as nodata, or masks, is no class. A file, a URL, a path in an
             archive; ``classes.tif|band=2`` for one band of several.
         output: The vector file; its suffix chooses the format.
         band: The band of the classes, counted from 1, where there are several.
@@ -92,7 +92,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         if legend is not None:
             source = source.relabelled(legend)
             losses = list(source.relabelling.losses() if source.relabelling else ())
-        check_place([suffix_of(output)], source.geobox)
+        check_locatable([suffix_of(output)], source.geobox)
         classes = source.legend()
         drawing = Drawing.of(options or PolygonOptions(), classes)
         area = clip_to and read_aoi(str(clip_to), source.geobox).geometry

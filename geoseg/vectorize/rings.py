@@ -68,7 +68,7 @@ def draw(
 
     """
     ends = _sum_up(_ring_lengths(rings.halves, rings.offsets, offsets))
-    coordinates = _place(
+    coordinates = _transformed(
         rings.halves,
         rings.offsets,
         (vertices, offsets, ends),
@@ -145,7 +145,7 @@ def _close(
 
 @kernel
 def _start(offsets: NDArray[np.int64], half: int) -> int:
-    """Give the place of a half-edge's first vertex."""
+    """Give the index of a half-edge's first vertex."""
     arc = half >> 1
     return int(offsets[arc + 1] - 1 if half & 1 else offsets[arc])
 
@@ -174,12 +174,12 @@ def _first_half(
     first, best = half, _start(offsets, half)
     other = following[half]
     while other != half:
-        place = _start(offsets, other)
-        if vertices[place, 0] < vertices[best, 0] or (
-            vertices[place, 0] == vertices[best, 0]
-            and vertices[place, 1] < vertices[best, 1]
+        vertex = _start(offsets, other)
+        if vertices[vertex, 0] < vertices[best, 0] or (
+            vertices[vertex, 0] == vertices[best, 0]
+            and vertices[vertex, 1] < vertices[best, 1]
         ):
-            first, best = other, place
+            first, best = other, vertex
         other = following[other]
     return first
 
@@ -201,7 +201,7 @@ def _twice_area(
 def _reorder(
     halves: NDArray[np.int32], offsets: NDArray[np.int64], order: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Put the half-edges of each ring where its place in the order is."""
+    """Put the half-edges of each ring where it stands in the order."""
     sorted_halves = np.empty_like(halves)
     end = 0
     for ring in order:
@@ -227,7 +227,7 @@ def _ring_lengths(
 
 
 @kernel
-def _place(
+def _transformed(
     halves: NDArray[np.int32],
     rings: NDArray[np.int64],
     lines: tuple[Corners, NDArray[np.int64], NDArray[np.int64]],
@@ -241,14 +241,14 @@ def _place(
         rings: Where each ring's half-edges begin.
         lines: Row and column of vertices; where each arc's begin; where each
             ring's coordinates go.
-        transform: The six numbers that place (column, row).
+        transform: The six numbers that locate (column, row).
         mirrored: Whether left in the raster is right on the ground: then rings
             are written backwards.
 
     """
     vertices, offsets, ends = lines
     a, b, c, d, e, f = transform
-    placed = np.empty((ends[-1], 2), np.float64)
+    located = np.empty((ends[-1], 2), np.float64)
     for ring in range(len(rings) - 1):
         position = ends[ring + 1] - 1 if mirrored else ends[ring]
         onward = -1 if mirrored else 1
@@ -260,11 +260,11 @@ def _place(
                 first, last, step = last, first, -1
             while first != last:
                 row, col = vertices[first, 0], vertices[first, 1]
-                placed[position, 0] = col * a + row * b + c
-                placed[position, 1] = col * d + row * e + f
+                located[position, 0] = col * a + row * b + c
+                located[position, 1] = col * d + row * e + f
                 position += onward
                 first += step
         row, col = vertices[last, 0], vertices[last, 1]
-        placed[position, 0] = col * a + row * b + c
-        placed[position, 1] = col * d + row * e + f
-    return placed
+        located[position, 0] = col * a + row * b + c
+        located[position, 1] = col * d + row * e + f
+    return located

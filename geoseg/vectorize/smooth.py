@@ -4,7 +4,7 @@ Chaikin's way: a corner gives way to two points, a quarter of the way to each
 neighbour, again and again. Here a corner stays where the triangle that is cut
 off is not `clear`, so that lines never cross. Ends stay where they are.
 
-Places are whole numbers, four times finer each time: quarters are exact.
+Coordinates are whole numbers, four times finer each time: quarters are exact.
 """
 
 from __future__ import annotations

@@ -85,10 +85,10 @@ def live(  # noqa: PLR0913  # what train and segment take together
 
     """
     options, output = options or LiveOptions(), Path(output)
-    place = Path(str(labels).partition("|")[0])
-    if not place.exists():
+    path = Path(str(labels).partition("|")[0])
+    if not path.exists():
         raise LabelsError(
-            f"{place} does not exist; make a file of labels, for instance a layer of "
+            f"{path} does not exist; make a file of labels, for instance a layer of "
             f"points with a column class, and give that"
         )
     check_folder(output)
@@ -96,7 +96,7 @@ def live(  # noqa: PLR0913  # what train and segment take together
     if aoi is not None:
         read_aoi(aoi, opened.geobox)
     job = _Job(scene, labels, output, aoi, options, on_step)
-    file, known = LabelsFile(place), ""
+    file, known = LabelsFile(path), ""
     with locked_file(output / _MODEL):
         for number in count(1):
             file.wait_for_save()
@@ -148,7 +148,7 @@ class _Job:
         return LiveMap(number, time.monotonic() - began, "", trained, report)
 
     def _fit(self) -> Trained:
-        """Make a model, and put it in the place of the last one."""
+        """Make a model, and replace the last one by it."""
         hidden, final = self.output / _FITTING, self.output / _MODEL
         shutil.rmtree(hidden, ignore_errors=True)
         try:

@@ -160,9 +160,9 @@ def test_a_raster_without_names_is_matched_by_number(tmp_path, class_map):
 
 
 def test_points_say_what_was_left_out(tmp_path, class_map):
-    places = [(20, 3), (20, 30), (15, 35), (0, 0), (20, 4), (300, 3)]
+    positions = [(20, 3), (20, 30), (15, 35), (0, 0), (20, 4), (300, 3)]
     classes = ["field", "wood", "wood", "field", None, "wood"]
-    reference = points(tmp_path / "points.gpkg", places, classes)
+    reference = points(tmp_path / "points.gpkg", positions, classes)
     found = evaluate(class_map, reference)
     assert found["unit"] == "points"
     assert found["confusion"]["counts"] == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]

@@ -36,8 +36,8 @@ def fill_in(path, truth, **changes):
     """Label each point with the class that an array has there."""
     frame = geopandas.read_file(path)
     ground = frame.to_crs("EPSG:32633").geometry
-    places = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
-    frame["reference"] = [NAMES[truth[int(row), int(col)]] for col, row in places]
+    positions = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
+    frame["reference"] = [NAMES[truth[int(row), int(col)]] for col, row in positions]
     for column, value in changes.items():
         frame.loc[: value[0] - 1, column] = value[1]
     frame.to_file(path, layer="points")
@@ -60,9 +60,9 @@ def test_the_worked_example_of_olofsson(tmp_path):
     xy, truth = [], []
     firsts = np.cumsum([0, *PIXELS])
     for mapped, row in enumerate(MATRIX):
-        places = np.linspace(firsts[mapped], firsts[mapped + 1] - 1, sum(row))
-        places = places.astype(int)
-        xy += [thirty @ (at % 4000 + 0.5, at // 4000 + 0.5) for at in places]
+        positions = np.linspace(firsts[mapped], firsts[mapped + 1] - 1, sum(row))
+        positions = positions.astype(int)
+        xy += [thirty @ (at % 4000 + 0.5, at // 4000 + 0.5) for at in positions]
         truth += np.repeat(range(4), row).tolist()
     frame = geopandas.GeoDataFrame(
         {"reference": truth}, geometry=geopandas.points_from_xy(*zip(*xy, strict=True)),
@@ -157,8 +157,8 @@ def test_labels_are_kept_where_their_points_are_drawn_again(tmp_path, class_map,
     assert len(after) == 300
     assert after["id"].tolist() == list(range(1, 301))
     ground = after.to_crs("EPSG:32633").geometry
-    places = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
-    true = [NAMES[truth[int(row), int(col)]] for col, row in places]
+    positions = [~CORNER @ (x, y) for x, y in zip(ground.x, ground.y, strict=True)]
+    true = [NAMES[truth[int(row), int(col)]] for col, row in positions]
     labelled = after["reference"].notna()
     assert labelled.sum() == 50
     assert (after["reference"][labelled] == np.array(true)[labelled]).all()
@@ -221,8 +221,8 @@ def test_strata_that_are_not_the_maps_classes(tmp_path, class_map, stripes):
     found = json.loads(done.stdout)
     assert "60 pixels of the map lie in no stratum" in found["warnings"][0]
     # Stehman (2014): an indicator's means in the strata, weighted by their pixels.
-    places = [~CORNER @ (point.x, point.y) for point in frame.geometry]
-    at = np.array([stratum[int(row), int(col)] for col, row in places])
+    positions = [~CORNER @ (point.x, point.y) for point in frame.geometry]
+    at = np.array([stratum[int(row), int(col)] for col, row in positions])
     is_lake = frame["reference"].to_numpy() == "lake"
     means = [is_lake[at == value].mean() for value in (4, 7, 9)]
     lake = found["stratified"]["classes"][2]
@@ -318,12 +318,12 @@ def test_a_sample_that_is_none_is_refused(tmp_path, class_map):
     assert "is of the whole map" in refused("--within", area)
     (tmp_path / "points.gpkg.design.json").write_text("[1]")
     assert "does not say how" in refused()
-    for places, words in (
+    for positions, words in (
         ([(30, 20), (300, 3)], "1 points of"),
         ([(30, 20), (30, 3)], "lie where the map has no class"),
         ([(30, 20), (30, 21)], "class 'wood' covers 7,120 pixels"),
     ):
-        by = points(tmp_path / "few.gpkg", places, ["field", "field"])
+        by = points(tmp_path / "few.gpkg", positions, ["field", "field"])
         assert words in refused(by=by)
     by = tmp_path / "polygons.gpkg"
     geopandas.read_file(area).assign(reference="wood").to_file(by)

@@ -83,8 +83,8 @@ def test_the_raster_with_small_patches_merged_agrees_with_the_polygons(
         assert (values != before.read(1)).sum() == 1, "the one patch of one pixel"
         frame = geopandas.read_file(output, layer="polygons")
         shapes = zip(frame.geometry, frame.class_id, strict=True)
-        place = {"out_shape": merged.shape, "transform": merged.transform}
-        drawn = rasterio.features.rasterize(shapes, fill=255, dtype="uint8", **place)
+        plane = {"out_shape": merged.shape, "transform": merged.transform}
+        drawn = rasterio.features.rasterize(shapes, fill=255, dtype="uint8", **plane)
     assert np.array_equal(drawn, values)
     assert [path.name for path in raster.parent.iterdir()] == [
         "merged.tif",

@@ -39,10 +39,10 @@ def test_a_result_that_cannot_be_printed_is_reported_and_products_are_there():
     assert "did not foresee" not in done.stderr
 
 
-@pytest.mark.parametrize("place", ["input", "output"])
-def test_names_that_are_no_utf8_are_refused_first(place, tmp_path):
+@pytest.mark.parametrize("role", ["input", "output"])
+def test_names_that_are_no_utf8_are_refused_first(role, tmp_path):
     odd = os.fsdecode(b"scene\xff.tif")
-    given = [odd, "-o", "x"] if place == "input" else ["x.tif", "-o", odd]
+    given = [odd, "-o", "x"] if role == "input" else ["x.tif", "-o", odd]
     done = CliRunner().invoke(main, ["segment", *given])
     assert done.exit_code == 2
     assert "its name is not in UTF-8" in done.stderr

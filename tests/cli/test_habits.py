@@ -157,15 +157,15 @@ def test_flags_beside_the_data_count_where_they_are_not_given(tmp_path):
         ('scheduler = "tcp://host:1"', "is said on the command line alone"),
         ('aoi = "secret.gpkg"', "which is no flag that a file beside data may set"),
         ('like = "other.tif"', "which is no flag that a file beside data may set"),
-        ('model = "../theirs"', "and no place"),
-        ('model = ["hf://some/one"]', "and no place"),
-        ('[segment]\nlegend = "theirs.yaml"', "and no place"),
+        ('model = "../theirs"', "and no path"),
+        ('model = ["hf://some/one"]', "and no path"),
+        ('[segment]\nlegend = "theirs.yaml"', "and no path"),
         ("[vectorise]\n", "there is no such command; did you mean vectorize?"),
         ("a = ", "cannot be read as TOML"),
         ("# " + "x" * 100_001, "is longer than 100,000 bytes"),
     ],
 )
-def test_a_file_beside_data_names_no_place_and_gives_no_leave(text, said, tmp_path):
+def test_a_file_beside_data_names_no_path_and_gives_no_leave(text, said, tmp_path):
     (tmp_path / "geoseg.toml").write_text(text)
     done = call("segment", tmp_path / "scene.tif", "-o", tmp_path / "out")
     assert done.exit_code == 2
@@ -181,10 +181,10 @@ def test_no_command_lets_a_file_beside_data_say_where_something_is():
             continue
         for flag, option in _options(command).items():
             shown = option.metavar or ""
-            places = {"FILE", "DIR", "RASTER", "AREA", "ADDRESS"} & set(
+            paths = {"FILE", "DIR", "RASTER", "AREA", "ADDRESS"} & set(
                 shown.replace("|", " ").split()
             )
-            assert flag in _NAMED or not places, (name, flag)
+            assert flag in _NAMED or not paths, (name, flag)
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="owners are Unix's")

@@ -21,8 +21,8 @@ def half_scene(make_raster):
     """Make a scene whose right half has no data."""
     values = np.random.default_rng(0).integers(1, 4000, (10, 300, 700), np.uint16)
     values[:, :, 330:] = 0
-    place = from_origin(300_000, 5_900_000, 10, 10)
-    return make_raster(values=values, bands=SENTINEL, transform=place)
+    transform = from_origin(300_000, 5_900_000, 10, 10)
+    return make_raster(values=values, bands=SENTINEL, transform=transform)
 
 
 @pytest.fixture(autouse=True)
@@ -83,11 +83,11 @@ def test_the_command_line_shows_the_forecast(half_scene, tmp_path):
 
 def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_path):
     with rasterio.open(half_scene) as dataset:
-        place, crs = dataset.transform, dataset.crs
+        transform, crs = dataset.transform, dataset.crs
     boxes = []
     for row, col in ((10, 20), (200, 500)):
-        left, top = place @ (col, row)
-        right, bottom = place @ (col + 40, row + 30)
+        left, top = transform @ (col, row)
+        right, bottom = transform @ (col + 40, row + 30)
         boxes.append(box(left, bottom, right, top))
     table = geopandas.GeoDataFrame({"name": ["a", "b"]}, geometry=boxes, crs=crs)
     area = tmp_path / "area.gpkg"

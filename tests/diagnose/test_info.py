@@ -25,7 +25,7 @@ def members(tmp_path):
         values = rng.integers(1, 1000, (2, 40, 60), np.uint16)
         values[:, :10] = 0
         profile = {"count": 2, "height": 40, "width": 60, "dtype": "uint16"}
-        place = {"crs": "EPSG:32633", "nodata": 0}
+        georeference = {"crs": "EPSG:32633", "nodata": 0}
         transform = Affine(10, 0, 400_000 + 10 * col, 0, -10, 5_800_000)
         with rasterio.open(
             folder / f"{name}.tif",
@@ -33,7 +33,7 @@ def members(tmp_path):
             driver="GTiff",
             transform=transform,
             **profile,
-            **place,
+            **georeference,
         ) as dataset:
             dataset.write(values)
             dataset.descriptions = ("B02", "B03")

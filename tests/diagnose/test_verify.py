@@ -123,7 +123,7 @@ def scores_of_all(package, scene, field):
     pixels = (raw * CARD.scale - mean[:, None, None]) / std[:, None, None]
     pixels[:, (raw == 0).any(0)] = 0
     # Tiles begin at multiples of the stride from the CRS's own origin.
-    before = [field.overlap + place % 8 for place in (row, col)]
+    before = [field.overlap + start % 8 for start in (row, col)]
     after = [
         field.overlap + -(first + side) % 8
         for first, side in zip(before, raw.shape[1:], strict=True)

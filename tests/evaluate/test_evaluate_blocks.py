@@ -41,8 +41,8 @@ class ArrayReference:
 def brute_boundaries(reference, predicted, tolerance):
     """Count as the definition says, pixel by pixel."""
     height, width = reference.shape
-    places = list(np.ndindex(height, width))
-    known = {p for p in places if reference[p] != 255 and predicted[p] != 255}
+    pixels = list(np.ndindex(height, width))
+    known = {p for p in pixels if reference[p] != 255 and predicted[p] != 255}
 
     def edge(classes, value):
         return {
@@ -60,7 +60,7 @@ def brute_boundaries(reference, predicted, tolerance):
     def near(one, others, reach):
         return any((one[0] - r) ** 2 + (one[1] - c) ** 2 <= reach**2 for r, c in others)
 
-    hidden = set(places) - known
+    hidden = set(pixels) - known
     rows = []
     for value in range(3):
         mine, true = edge(predicted, value), edge(reference, value)

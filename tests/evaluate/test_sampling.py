@@ -89,13 +89,13 @@ def test_neither_blocks_nor_their_order_show(raster):
 
 
 def test_a_larger_sample_holds_the_smaller_one_and_another_seed_another(raster):
-    def places(**settings):
+    def drawn_pixels(**settings):
         drawn = drawn_of(raster, **settings)
         return set(zip(drawn.rows.tolist(), drawn.cols.tolist(), strict=True))
 
-    few = places(wanted=wanting(30, 20))
-    assert few < places(wanted=wanting(300, 20))
-    assert len(few & places(wanted=wanting(30, 20), seed=1)) < 10
+    few = drawn_pixels(wanted=wanting(30, 20))
+    assert few < drawn_pixels(wanted=wanting(300, 20))
+    assert len(few & drawn_pixels(wanted=wanting(30, 20), seed=1)) < 10
 
 
 def test_a_class_may_be_taken_whole(raster):

@@ -1,4 +1,4 @@
-"""A plane's algebra: that of arrays of its pixels' places, and odc-geo's."""
+"""A plane's algebra: that of arrays of its pixels' corners, and odc-geo's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def plane(name="utm", height=40, width=60):
 
 
 def centres(geobox):
-    """Give the places of all pixels, shape (y, x, 2)."""
+    """Give the positions of all pixels, shape (y, x, 2)."""
     col, row = np.meshgrid(
         np.arange(geobox.width) + 0.5, np.arange(geobox.height) + 0.5
     )
@@ -52,9 +52,9 @@ def test_a_slice_is_that_of_an_array_of_the_pixels(name):
     st.lists(st.integers(-30, 30), min_size=2, max_size=2),
     st.lists(st.integers(1, 50), min_size=2, max_size=2),
 )
-def test_intersection_and_union_are_those_of_the_sets_of_pixels(name, place, size):
+def test_intersection_and_union_are_those_of_the_sets_of_pixels(name, shift, size):
     one = plane(name, 12, 17)
-    other = GeoBox(*size, one.transform @ Affine.translation(*place), one.crs)
+    other = GeoBox(*size, one.transform @ Affine.translation(*shift), one.crs)
     common = as_set(one, one) & as_set(other, one)
     if common:
         assert as_set(one & other, one) == common
@@ -63,7 +63,7 @@ def test_intersection_and_union_are_those_of_the_sets_of_pixels(name, place, siz
             one & other
     union = as_set(one | other, one)
     assert union >= as_set(one, one) | as_set(other, one)
-    rows = {one.height, size[0], abs(place[1]) + max(one.height, size[0])}
+    rows = {one.height, size[0], abs(shift[1]) + max(one.height, size[0])}
     assert (one | other).height <= max(rows) + min(one.height, size[0])
     assert (one | one).same_plane_as(one)
     assert (one & one).same_plane_as(one)

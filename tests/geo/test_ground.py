@@ -28,7 +28,7 @@ from geoseg.overlay.labels.shapes import Labels
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.run.assess import _tolerance
 from geoseg.scene import open_scene
-from geoseg.storage.vectors.write import check_place
+from geoseg.storage.vectors.write import check_locatable
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons
 
@@ -198,12 +198,12 @@ def test_another_crs_gets_pixels_as_large_on_the_ground(crs, make_raster):
 
 
 def test_pixels_of_the_files_own_size_are_the_files_own(make_raster):
-    place = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+    transform = Affine(10, 0, 399_960, 0, -10, 5_800_020)
     values = np.ones((1, 96, 96), np.uint16)
-    path = make_raster(values=values, transform=place)
+    path = make_raster(values=values, transform=transform)
     scene = open_scene(path, SceneOptions(resolution=10))
     assert (scene.geobox.height, scene.geobox.width) == (96, 96)
-    assert scene.geobox.transform == place
+    assert scene.geobox.transform == transform
     half = open_scene(path, SceneOptions(resolution=20)).geobox
     assert (half.height, half.width) == (48, 48)
 
@@ -281,9 +281,9 @@ def test_a_crs_that_a_shapefile_cannot_hold_is_refused():
     turned = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39 +lon_0=18 +R=6371229"
     plane = GeoBox(2, 2, Affine(0.1, 0, 0, 0, -0.1, 0), CRS.from_user_input(turned))
     with pytest.raises(VectorError, match=r"\.shp .*no ESRI WKT.*write \.gpkg"):
-        check_place([".gpkg", ".shp"], plane)
-    check_place([".gpkg", ".fgb"], plane)
-    check_place([".shp"], plane_at("EPSG:3035", 10, 52))
+        check_locatable([".gpkg", ".shp"], plane)
+    check_locatable([".gpkg", ".fgb"], plane)
+    check_locatable([".shp"], plane_at("EPSG:3035", 10, 52))
 
 
 def test_an_area_of_interest_is_as_large_in_every_crs(tmp_path):

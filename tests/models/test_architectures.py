@@ -193,20 +193,20 @@ def example(request):
     """Give an architecture's line of the table, and the network that it describes."""
     each = ARCHITECTURES[request.param]
     # Shapes are all that is looked at; but MiT cannot be made of shapes alone.
-    place = "cpu" if each.example.startswith("mit") else "meta"
-    with torch.device(place):
-        return each, place, build(each.name, each.example, dict(each.example_settings))
+    device = "cpu" if each.example.startswith("mit") else "meta"
+    with torch.device(device):
+        return each, device, build(each.name, each.example, dict(each.example_settings))
 
 
 def test_the_smallest_tile_and_batch_are_what_the_table_says(example):
-    each, place, network = example
+    each, device, network = example
     assert each.smallest_tile % tile_stride(network) == 0
     sides = each.smallest_tile, each.smallest_tile
-    tiles = torch.zeros(2, 4, *sides, device=place)
+    tiles = torch.zeros(2, 4, *sides, device=device)
     with torch.inference_mode():
         assert network.eval()(tiles[:1]).shape == (1, 2, *sides)
     network.train()
-    tiles = torch.zeros(2, 4, 128, 128, device=place)
+    tiles = torch.zeros(2, 4, 128, 128, device=device)
     assert network(tiles[: each.smallest_batch]).shape == (
         each.smallest_batch,
         2,

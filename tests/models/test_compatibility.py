@@ -29,8 +29,8 @@ def scene_of(make_raster):
     """Give a function that makes a scene of the ten bands of the shipped model."""
 
     def make(values, names=NAMES, gsd=10, **profile):
-        place = from_origin(300_000, 5_900_000, gsd, gsd)
-        path = make_raster(values=values, bands=names, transform=place, **profile)
+        transform = from_origin(300_000, 5_900_000, gsd, gsd)
+        path = make_raster(values=values, bands=names, transform=transform, **profile)
         return open_scene(path)
 
     return make
@@ -171,9 +171,9 @@ def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
 ):
     scene = scene_of(like_trained(), gsd=20)
     with pytest.raises(ModelError, match="have 20 m; read it on pixels of the model"):
-        prepare(scene.place, Output(tmp_path / "out"), None, SegmentOptions())
+        prepare(scene.path, Output(tmp_path / "out"), None, SegmentOptions())
     setup = prepare(
-        scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
+        scene.path, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
     )
     assert setup.scene.geobox.gsd_m() == pytest.approx(10, rel=1e-3)
     assert setup.scene.geobox.transform.a == 10
@@ -184,7 +184,7 @@ def test_a_scene_is_read_on_the_models_pixels_where_that_is_asked_for(
 def test_a_scene_that_fits_is_read_as_it_is(scene_of, tmp_path):
     scene = scene_of(like_trained(), gsd=9)
     setup = prepare(
-        scene.place, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
+        scene.path, Output(tmp_path / "out"), None, SegmentOptions(resample=True)
     )
     assert setup.scene.geobox == scene.geobox
 

@@ -261,9 +261,9 @@ def test_a_damaged_copy_is_refused_in_a_sentence(damage, said, tmp_path):
     assert not (tmp_path / "package").exists()
 
 
-def flip(path, place):
+def flip(path, offset):
     content = bytearray(path.read_bytes())
-    content[place] ^= 0x55
+    content[offset] ^= 0x55
     path.write_bytes(content)
 
 

@@ -153,7 +153,7 @@ def test_a_checkpoint_computes_what_its_network_did(layout, tmp_path):
         ("unet", 5, {"decoder_attention_type": "scse"}),
     ],
 )
-def test_a_network_is_reported_by_the_shapes_of_its_tensors(
+def test_a_network_is_inferred_from_the_shapes_of_its_tensors(
     architecture, bands, settings, tmp_path
 ):
     network = trained(architecture, bands=bands, **settings)

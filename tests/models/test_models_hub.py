@@ -179,8 +179,8 @@ def test_a_package_of_the_users_folder_is_found_by_name(folder):
 def test_the_beginning_of_names_is_the_model_that_suits_the_scene(make_raster):
     def chosen(model, bands):
         values = np.full((len(bands), 9, 9), 1500, np.uint16)
-        place = Affine(10, 0, 399_960, 0, -10, 5_800_020)
-        path = make_raster(values=values, bands=bands, transform=place)
+        transform = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+        path = make_raster(values=values, bands=bands, transform=transform)
         found = info(path, model=model).model
         scene, ((package, match),) = open_fitting(
             [model], lambda needs: open_scene(path, needs=needs)

@@ -234,9 +234,9 @@ def test_a_model_may_be_called_what_people_call_a_folder(tmp_path, name, plain):
     """The MLM extension's schema allows a few of ASCII's characters in its own name."""
     card = describe(NewPackage(**{**SAID, "name": name}), "Unet", 0, 32)
     item = write_card(card, None, Artifact("model.safetensors", None))
-    name = item["properties"]["mlm:name"]
-    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", name)
-    assert plain in {name, None}
+    written = item["properties"]["mlm:name"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", written)
+    assert plain in {written, None}
     JsonSchemaSTACValidator().validate_core(item, STACObjectType.ITEM, "1.1.0")
     again, _ = read_card(json.loads(json.dumps(item)), tmp_path)
     assert again.name == name

@@ -448,8 +448,8 @@ def test_scores_of_a_part_of_a_tiles_sides_are_enlarged_bilinearly(tmp_path, las
     package = make_package(tmp_path / "small.onnx", tmp_path / "p", SAID)
     pixels = torch.randn(1, 3, 16, 16, generator=torch.manual_seed(0))
     coarse = np.einsum("kb,byx->kyx", WEIGHTS, pixels[0, :, ::4, ::4].numpy())
-    places = np.clip((np.arange(16) + 0.5) / 4 - 0.5, 0, 3)
-    rows, cols = np.meshgrid(places, places, indexing="ij")
+    positions = np.clip((np.arange(16) + 0.5) / 4 - 0.5, 0, 3)
+    rows, cols = np.meshgrid(positions, positions, indexing="ij")
     expected = [map_coordinates(each, (rows, cols), order=1) for each in coarse]
     given = load_network(package)(pixels)[0].numpy()
     np.testing.assert_allclose(given, expected, atol=1e-5)

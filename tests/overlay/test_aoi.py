@@ -102,10 +102,10 @@ def test_areas_that_share_edges_share_no_pixel_and_leave_none(transform, data):
     hull = shapely.union_all(cells)
 
     def mask(shape):
-        placed = shapely.transform(
+        moved = shapely.transform(
             shape, lambda x, y: transform @ (x, y), interleaved=False
         )
-        return Aoi(placed, geobox, WHOLE).mask(WHOLE)
+        return Aoi(moved, geobox, WHOLE).mask(WHOLE)
 
     hits = np.sum([mask(cell) for cell in cells], axis=0)
     np.testing.assert_array_equal(hits > 0, mask(hull))

@@ -10,7 +10,7 @@ from shapely.geometry import LineString, Polygon, box
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.overlay.coverage import NOBODY, uppermost
-from geoseg.overlay.labels.shapes import PlacedShapes
+from geoseg.overlay.labels.shapes import ShapesOnGrid
 from geoseg.overlay.reference.polygons import Polygons
 
 UTM = CRS.from_epsg(32633)
@@ -54,7 +54,7 @@ def test_training_and_measuring_agree_in_every_window(geobox):
     shapes = cells(geobox)
     values = (np.arange(len(shapes)) % 250).astype(np.uint8)
     labels, reference = (
-        PlacedShapes(geobox, shapes, values),
+        ShapesOnGrid(geobox, shapes, values),
         Polygons(geobox, shapes, values),
     )
     whole = labels.read(WHOLE)
@@ -70,7 +70,7 @@ def test_later_shapes_lie_on_top_whatever_their_kinds():
     hole = [(left + 100, top - 100), (left + 100, top - 200), (left + 200, top - 200)]
     road = LineString([(left + 5, top - 55), (left + 400, top - 55)])
     shapes = [field, road, box(left, top - 100, left + 100, top)]
-    read = PlacedShapes(geobox, np.array(shapes), np.array([1, 2, 3], np.uint8)).read
+    read = ShapesOnGrid(geobox, np.array(shapes), np.array([1, 2, 3], np.uint8)).read
     found = read(WHOLE)
     assert found[5].tolist() == [3] * 10 + [2] * 31 + [255] * 12
     assert found[20].tolist() == [1] * 30 + [255] * 23

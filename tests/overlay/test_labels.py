@@ -263,14 +263,14 @@ def test_a_raster_of_measurements_is_no_raster_of_classes(make_raster):
 ODD = GeoBox(61, 83, Affine(10, 0, 400_003.3, 0, -10, 5_800_001.7), UTM)
 
 
-def cut(placed, sides):
+def cut(gridded, sides):
     """Read a plane in pieces and put them together."""
     whole = np.zeros((ODD.height, ODD.width), np.uint8)
     for row in range(0, ODD.height, sides[0]):
         for col in range(0, ODD.width, sides[1]):
             height = min(sides[0], ODD.height - row)
             part = Window(row, col, height, min(sides[1], ODD.width - col))
-            whole[part.slices()] = placed.read(part)
+            whole[part.slices()] = gridded.read(part)
     return whole
 
 
@@ -282,13 +282,13 @@ def test_however_a_plane_is_cut_shapes_label_the_same_pixels():
     shapes = [*lines[:15], *(line.buffer(20) for line in lines[15:30])]
     shapes += [line.centroid for line in lines[30:]]
     degrees = geopandas.GeoSeries(shapes, crs=UTM).to_crs(4326)
-    names = tuple(f"{place % 7}" for place in range(40))
+    names = tuple(f"{number % 7}" for number in range(40))
     labels = Labels(tuple(degrees), names, CRS.from_epsg(4326))
     values = {str(value): value + 3 for value in range(7)}
     whole = labels.rasterize(ODD, values)
     assert len(np.unique(whole)) == 8
     for sides in ((1, 83), (7, 11), (32, 32)):
-        np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)
+        np.testing.assert_array_equal(cut(labels.on_grid(ODD, values), sides), whole)
 
 
 def test_however_a_plane_is_cut_a_raster_labels_the_same_pixels(make_raster):
@@ -300,4 +300,4 @@ def test_however_a_plane_is_cut_a_raster_labels_the_same_pixels(make_raster):
     whole = labels.rasterize(ODD, values)
     assert (whole != 255).mean() > 0.5
     for sides in ((1, 83), (7, 11), (32, 32)):
-        np.testing.assert_array_equal(cut(labels.place(ODD, values), sides), whole)
+        np.testing.assert_array_equal(cut(labels.on_grid(ODD, values), sides), whole)

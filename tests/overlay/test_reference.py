@@ -113,8 +113,8 @@ def test_multipoints_are_points_and_layers_are_chosen(tmp_path):
     frame.to_file(path, layer="second")
     with pytest.raises(LabelsError, match=r"choose one: .*\|layer=first"):
         read_reference(path, MAP, CLASSES)
-    place, mapping = f"{path}|layer=first", {"Water": "water"}
-    points = read_reference(place, MAP, CLASSES, mapping=mapping)
+    source, mapping = f"{path}|layer=first", {"Water": "water"}
+    points = read_reference(source, MAP, CLASSES, mapping=mapping)
     assert points.rows.tolist() == [1, 3, 0]
     assert points.cols.tolist() == [2, 4, 6]
     assert points.names == ("8", "8", "9")

@@ -164,8 +164,8 @@ def test_a_report_says_the_figures_and_a_resume_compares_them(models, small, tmp
     report = geoseg.segment(small, output, options=options)
     low, high = np.percentile(values_of(small), (2, 98), axis=1)
     expected = {
-        name: {"percentile 2": low[place], "percentile 98": high[place]}
-        for place, name in enumerate(NAMES)
+        name: {"percentile 2": low[index], "percentile 98": high[index]}
+        for index, name in enumerate(NAMES)
     }
     record = json.loads((output / "run.json").read_text())
     assert record["models"][0]["statistics"] == expected
@@ -280,7 +280,7 @@ def test_bands_that_may_be_missing_are_measured_where_they_are(make_raster):
     scene = open_scene(make_raster(values=values, nodata=None))
     found = [
         [band.pixels for band in measure(each, (0, 1))]
-        for each in (scene, open_scene(scene.place, SceneOptions(valid="any")))
+        for each in (scene, open_scene(scene.path, SceneOptions(valid="any")))
     ]
     assert found == [[21, 21], [21, 35]]
 

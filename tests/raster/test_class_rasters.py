@@ -186,11 +186,11 @@ def test_a_raster_in_an_archive_is_read(tmp_path):
     save(tmp_path / "clc.tif", values)
     with zipfile.ZipFile(tmp_path / "clc.zip", "w") as archive:
         archive.write(tmp_path / "clc.tif", "in/clc.tif")
-    place = f"/vsizip/{tmp_path}/clc.zip/in/clc.tif"
-    assert ClassMap.open(place).counts() == {
+    path = f"/vsizip/{tmp_path}/clc.zip/in/clc.tif"
+    assert ClassMap.open(path).counts() == {
         0: (values == 11).sum(), 1: (values == 311).sum()
     }  # fmt: skip
-    assert open_labels(place).names == ("11", "311")
+    assert open_labels(path).names == ("11", "311")
 
 
 def test_names_and_colours_of_a_table_are_those_of_the_polygons(tmp_path):

@@ -166,10 +166,10 @@ def test_each_class_of_corine_goes_where_its_first_digit_says():
     codes = sorted({int(each) for each in codes if len(each) == 3})
     assert len(codes) == 44
     level_1 = list(legend("corine-1"))
-    places = dict(open_legend("corine-1").channels)
+    channels = dict(open_legend("corine-1").channels)
     for code in codes:
-        assert level_1[places[str(code)]].id == code // 100
-    assert level_1[places["Olive groves"]].name == "Agricultural areas"
+        assert level_1[channels[str(code)]].id == code // 100
+    assert level_1[channels["Olive groves"]].name == "Agricultural areas"
 
 
 def test_numbers_mean_nothing_until_it_is_said_whose_they_are(tmp_path):
@@ -214,8 +214,8 @@ def test_names_match_but_for_case_and_hyphens_unless_that_is_ambiguous(office):
 def test_a_legend_of_values_recolours(class_map, tmp_path):
     other = geoseg.Legend(
         tuple(
-            geoseg.LandClass(place + 5, name, "#123456")
-            for place, name in enumerate(NAMES.values())
+            geoseg.LandClass(number + 5, name, "#123456")
+            for number, name in enumerate(NAMES.values())
         )
     )
     geoseg.relabel(class_map, tmp_path / "new.tif", legend=other)

@@ -35,8 +35,8 @@ def test_both_maps_are_there_to_the_pixel(changed):
     data = json.loads(re.search(r'id="data">(.*?)</script>', text)[1])
     assert data["levels"][-1]["factor"] == 1
     seen = np.full((2, *was.shape), 255, np.uint8)
-    for place, tile in data["tiles"]["map"].items():
-        _, row, col = map(int, place.split("/"))
+    for key, tile in data["tiles"]["map"].items():
+        _, row, col = map(int, key.split("/"))
         where = np.s_[:, row * SIDE : (row + 1) * SIDE, col * SIDE : (col + 1) * SIDE]
         raw = np.frombuffer(zlib.decompress(base64.b64decode(tile)), np.uint8)
         seen[where] = raw.reshape(seen[where].shape)

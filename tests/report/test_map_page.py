@@ -90,8 +90,8 @@ def test_its_finest_tiles_are_the_map_to_the_pixel(make_page):
     finest = len(data["levels"]) - 1
     assert data["embedded"] == {"map": finest + 1, "image": finest + 1}
     seen = np.full((2, *classes.shape), 255, np.uint8)
-    for place, tile in data["tiles"]["map"].items():
-        z, row, col = map(int, place.split("/"))
+    for key, tile in data["tiles"]["map"].items():
+        z, row, col = map(int, key.split("/"))
         if z != finest:
             continue
         where = (

@@ -30,7 +30,7 @@ QUIET = (
     "--host-resolver-rules=MAP&*&~NOTFOUND&,&EXCLUDE&127.0.0.1"
 )
 READY = "return 'ready' in document.documentElement.dataset"
-PLACE = """
+SHOW_PIXEL = """
 const [col, row] = arguments, { map, view, toPlace } = geosegMap;
 view.setResolution(10 / 8);  // eight screen pixels a pixel
 view.setCenter(toPlace(col - 19.5, row + 0.5));  // beside the swipe line
@@ -91,17 +91,17 @@ def element(browser, name):
 
 def point_at(browser, row, col):
     """Put the mouse on a pixel of the map, and give where that is."""
-    x, y = browser.execute_script(PLACE, col, row)
+    x, y = browser.execute_script(SHOW_PIXEL, col, row)
     mouse = actions.ActionBuilder(browser)
     mouse.pointer_action.move_to_location(round(x), round(y))
     mouse.perform()
     return round(x), round(y)
 
 
-def colour(browser, place):
+def colour(browser, point):
     """Look at the screen."""
     picture = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
-    return picture.getpixel((place[0] - 2, place[1] + 2))
+    return picture.getpixel((point[0] - 2, point[1] + 2))
 
 
 def drag_swipe(browser, x):
@@ -145,32 +145,32 @@ def test_the_class_under_the_cursor_is_that_of_the_map(page, made):
 
 
 def test_the_swipe_line_parts_image_and_map(page, made):
-    place = point_at(page, ROW, COL)
-    drag_swipe(page, place[0] - 100)
-    wait(page, lambda: colour(page, place) == class_at(made, ROW, COL).rgb)
-    drag_swipe(page, place[0] + 100)
-    wait(page, lambda: colour(page, place)[0] > 150)  # the image is red
+    point = point_at(page, ROW, COL)
+    drag_swipe(page, point[0] - 100)
+    wait(page, lambda: colour(page, point) == class_at(made, ROW, COL).rgb)
+    drag_swipe(page, point[0] + 100)
+    wait(page, lambda: colour(page, point)[0] > 150)  # the image is red
     element(page, "swipe").send_keys("\ue011")  # Home
-    wait(page, lambda: colour(page, place) == class_at(made, ROW, COL).rgb)
+    wait(page, lambda: colour(page, point) == class_at(made, ROW, COL).rgb)
 
 
 def test_the_legend_hides_a_class_and_the_slider_fades_the_map(page, made):
-    place = point_at(page, ROW, COL)
-    drag_swipe(page, place[0] - 100)
+    point = point_at(page, ROW, COL)
+    drag_swipe(page, point[0] - 100)
     shown = class_at(made, ROW, COL)
-    wait(page, lambda: colour(page, place) == shown.rgb)
+    wait(page, lambda: colour(page, point) == shown.rgb)
     box = page.find_element("css selector", f"input[data-class='{shown.id}']")
     box.click()
-    wait(page, lambda: colour(page, place)[0] > 150)
+    wait(page, lambda: colour(page, point)[0] > 150)
     box.click()
-    wait(page, lambda: colour(page, place) == shown.rgb)
+    wait(page, lambda: colour(page, point) == shown.rgb)
     page.execute_script(
         "const it = document.getElementById('opacity'); it.value = 50;"
         "it.dispatchEvent(new Event('input'))"
     )
 
     def is_half():
-        seen, image = np.array(colour(page, place)), np.array([225, 25, 25])
+        seen, image = np.array(colour(page, point)), np.array([225, 25, 25])
         return np.abs(seen - (np.array(shown.rgb) + image) / 2).max() < 40
 
     wait(page, is_half)
@@ -179,8 +179,8 @@ def test_the_legend_hides_a_class_and_the_slider_fades_the_map(page, made):
 def test_a_doubtful_place_is_one_click_away(page):
     page.find_element("css selector", "button[data-place='0']").click()
     data = json.loads(element(page, "data").get_attribute("textContent"))
-    metres, place = data["plane"]["row_m"], data["places"][0]
-    there = [place["col"] * metres, -place["row"] * metres]
+    metres, point = data["plane"]["row_m"], data["places"][0]
+    there = [point["col"] * metres, -point["row"] * metres]
     middle = "return geosegMap.view.getCenter()"
     wait(page, lambda: page.execute_script(middle) == pytest.approx(there, abs=0.1))
 

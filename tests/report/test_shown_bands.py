@@ -15,10 +15,10 @@ from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
 
 
-def model(read, places, names):
+def model(read, indices, names):
     """Give what reads bands of a scene, for a model of bands with common names."""
     bands = [InputBand(name, name, 0, 1) for name in names]
-    member = SimpleNamespace(indices=places, package=SimpleNamespace(bands=bands))
+    member = SimpleNamespace(indices=indices, package=SimpleNamespace(bands=bands))
     return SimpleNamespace(bands=read, models=[member])
 
 

@@ -65,10 +65,10 @@ def test_the_item_is_valid_by_pystacs_validator(written):
     ],
 )
 def test_the_validator_refuses_what_is_wrong(written, where, what):
-    place = written
+    part = written
     for key in where[:-1]:
-        place = place[key]
-    place[where[-1]] = what
+        part = part[key]
+    part[where[-1]] = what
     with pytest.raises((STACValidationError, ValueError)):
         validate(written)
 

@@ -270,15 +270,15 @@ def test_a_sample_says_what_there_is_in_a_district_with_enough_points(tmp_path, 
         for left, right in ((0, 60), (60, COLS))
     )
     zones = saved(tmp_path / "zones.gpkg", [west, east], name=["west", "east"])
-    places, truth = [], []
+    positions, truth = [], []
     rng = np.random.default_rng(4)
     for value, count in ((0, 20), (1, 30), (2, 10)):
         there = np.argwhere(values[:, :60] == value)
-        places += rng.permutation(there)[:count].tolist()
+        positions += rng.permutation(there)[:count].tolist()
         truth += [NAMES[value]] * (count - 5) + [NAMES[(value + 1) % 3]] * 5
-    places += [np.argwhere(values[:, 60:] == 0)[0] + (0, 60)]
+    positions += [np.argwhere(values[:, 60:] == 0)[0] + (0, 60)]
     truth += ["field"]
-    labels = points(tmp_path / "points.gpkg", places, truth)
+    labels = points(tmp_path / "points.gpkg", positions, truth)
     found = table(path, zones=zones, by="name", reference=labels)
     rows = found[found["zone"] == "west"].set_index("class_name")
     mapped = rows["area_ha"]

@@ -250,15 +250,15 @@ def test_a_sample_of_the_folder_gives_areas_of_change_with_intervals(maps, tmp_p
     found = geoseg.evaluate(
         folder, points, options=geoseg.EvaluateOptions(stratified=True)
     )
-    for place, each in enumerate(legend):
+    for channel, each in enumerate(legend):
         expected = sum(
             size * (truth[strata == stratum] == each["id"]).mean()
             for stratum, size in enumerate(sizes)
             if size
         )
         area = found.estimates.area
-        assert area.value[place] == pytest.approx(expected)
-        assert area.low[place] <= expected <= area.high[place]
+        assert area.value[channel] == pytest.approx(expected)
+        assert area.low[channel] <= expected <= area.high[channel]
     assert found.estimates.area.value[1] > found.estimates.mapped[1]
 
 

@@ -18,7 +18,7 @@ from geoseg.run.composite.job import CompositeJob
 
 NAMES = ("B02", "B03", "B04", "B08")
 HEIGHT, WIDTH, DATES = 53, 71, 6
-PLACE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def looks(tmp_path_factory):
     stack[:, :, :4, :6] = 0
     for at, pixels in enumerate(stack):
         pixels[:, rng.random((HEIGHT, WIDTH)) < 0.2] = 0
-        path = write_raster(folder / f"look{at}.tif", pixels, PLACE, names=NAMES)
+        path = write_raster(folder / f"look{at}.tif", pixels, TRANSFORM, names=NAMES)
         with rasterio.open(path, "r+") as dataset:
             dataset.update_tags(TIFFTAG_DATETIME=f"2024:{at + 4:02}:15 10:20:30")
     return folder, stack[::-1]
@@ -58,7 +58,7 @@ def test_a_composite_is_a_scene_with_its_counts_and_dates(looks, tmp_path):
     found, clear = scene.composite(scene.window), (stack[:, 0] > 0).sum(axis=0)
     with rasterio.open(made.composite) as dataset:
         assert (dataset.descriptions, dataset.nodata) == (NAMES, 0)
-        assert dataset.transform == PLACE
+        assert dataset.transform == TRANSFORM
         assert dataset.tags()["GEOSEG_COMPOSITE"] == "medoid"
         assert "2024-09-15" in dataset.tags()["GEOSEG_DATES"]
         assert np.array_equal(dataset.read(), found.pixels)
@@ -131,7 +131,7 @@ def test_a_composite_that_was_stopped_carries_on_to_the_same_bytes(
 
 def test_an_area_gives_the_crop_and_nothing_outside_it(looks, tmp_path):
     folder, _ = looks
-    left, top = PLACE.c + 100, PLACE.f - 80
+    left, top = TRANSFORM.c + 100, TRANSFORM.f - 80
     box = f"EPSG:32633;{left},{top - 300},{left + 250},{top}"
     (made,) = geoseg.composite(folder, tmp_path / "a.tif", aoi=box, options=chosen())
     with rasterio.open(made.composite) as dataset:
@@ -212,7 +212,9 @@ def test_numbers_without_a_nodata_of_their_own_become_such_as_have_one(tmp_path)
     paths = []
     for at in range(2):
         pixels = rng.integers(0, 255, (1, 9, 11)).astype(np.uint8)
-        paths.append(write_raster(tmp_path / f"{at}.tif", pixels, PLACE, nodata=None))
+        paths.append(
+            write_raster(tmp_path / f"{at}.tif", pixels, TRANSFORM, nodata=None)
+        )
     (made,) = geoseg.composite(paths, tmp_path / "out.tif", options=chosen("mean"))
     with rasterio.open(made.composite) as dataset:
         assert dataset.dtypes == ("float32",)
@@ -226,7 +228,7 @@ def test_a_mask_model_hides_what_it_sees_on_each_date_by_itself(brightest, tmp_p
     folder.mkdir()
     stack = rng.integers(1, 4000, (3, 3, 64, 80)).astype(np.uint16)
     for at, pixels in enumerate(stack):
-        path = write_raster(folder / f"{at}.tif", pixels, PLACE, names=NAMES)
+        path = write_raster(folder / f"{at}.tif", pixels, TRANSFORM, names=NAMES)
         with rasterio.open(path, "r+") as dataset:
             dataset.update_tags(TIFFTAG_DATETIME=f"2024:06:1{at} 10:20:30")
     options = chosen("mean", mask_model=brightest, mask_classes=("red",))

@@ -228,7 +228,7 @@ def test_each_part_is_read_once_and_each_raster_once_after_it_was_written(
         return read_part(store, receipt)
 
     def raster(file, window, *args, **options):
-        squares[Path(file.place).name] += 1
+        squares[Path(file.path).name] += 1
         return read_raster(file, window, *args, **options)
 
     monkeypatch.setattr(DiskStore, "read", part)

@@ -198,7 +198,7 @@ def test_what_stands_where_a_part_belongs_is_no_part(make, tmp_path):
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "identity.json"])
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_stands_in_the_place_of_a_record_is_named(make, name, tmp_path):
+def test_what_stands_where_a_record_belongs_is_named(make, name, tmp_path):
     with open_journal(tmp_path, IDENTITY):
         pass
     (tmp_path / name).unlink(missing_ok=True)

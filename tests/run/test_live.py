@@ -41,10 +41,12 @@ def scene(make_raster):
 
 def points(*, classes=3, columns=(13, 67)):
     """Points in the middles of stripes, as a GeoDataFrame."""
-    places = [(8 * s + 4, col) for s in range(12) for col in columns if s % 3 < classes]
+    positions = [
+        (8 * s + 4, col) for s in range(12) for col in columns if s % 3 < classes
+    ]
     return geopandas.GeoDataFrame(
-        {"class": [CLASSES[row // 8 % 3] for row, _ in places]},
-        geometry=[Point(LEFT + 10 * c + 5, TOP - 10 * r - 5) for r, c in places],
+        {"class": [CLASSES[row // 8 % 3] for row, _ in positions]},
+        geometry=[Point(LEFT + 10 * c + 5, TOP - 10 * r - 5) for r, c in positions],
         crs=32632 + 1,
     )
 

@@ -30,9 +30,9 @@ def test_worker_processes_are_for_this_machine_and_this_run_alone():
         assert client.submit(sum, [1, 2]).result() == 3
         own = psutil.Process()
         ports = [
-            place
+            address
             for process in (own, *own.children(recursive=True))
-            for place in listening(process)
+            for address in listening(process)
         ]
         assert len(ports) > before
         assert set(ports[before:]) == {"127.0.0.1"}

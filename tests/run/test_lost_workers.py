@@ -226,21 +226,21 @@ def test_a_run_whose_only_worker_is_stopped_ends_with_its_name(tmp_path, monkeyp
 @contextmanager
 def cluster_of_processes(folder):
     """Start a scheduler and a worker as people do; give what kills the scheduler."""
-    place = folder / "scheduler.json"
+    file = folder / "scheduler.json"
     command = [sys.executable, "-m", "dask"]
-    files = ["--scheduler-file", str(place), "--no-dashboard"]
+    files = ["--scheduler-file", str(file), "--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     quiet["env"] = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     local = ["--host", "127.0.0.1"]
     scheduler = subprocess.Popen(
         [*command, "scheduler", *files, *local, "--port", "0"], **quiet
     )
-    while not place.exists():
+    while not file.exists():
         time.sleep(0.1)
         assert scheduler.poll() is None
     worker = subprocess.Popen([*command, "worker", *files, *local], **quiet)
     try:
-        yield json.loads(place.read_text())["address"], scheduler.kill
+        yield json.loads(file.read_text())["address"], scheduler.kill
     finally:
         for process in (worker, scheduler):
             process.kill()

@@ -31,28 +31,28 @@ def _server():
 
 
 @pytest.fixture
-def place(monkeypatch):
+def url(monkeypatch):
     monkeypatch.setattr(lease, "_BEAT_S", 0.05)
     monkeypatch.setattr(lease, "_LEASE_S", 0.3)
     return f"s3://runs/{next(_numbers)}"
 
 
-def names(place):
-    return [name for name, _ in Bucket(place).list()]
+def names(url):
+    return [name for name, _ in Bucket(url).list()]
 
 
 def tasks(journal):
     return [entry.task for entry in journal.entries()]
 
 
-def test_a_task_is_done_once_it_is_recorded(place):
-    with open_journal(place, IDENTITY) as journal:
+def test_a_task_is_done_once_it_is_recorded(url):
+    with open_journal(url, IDENTITY) as journal:
         receipt = journal.store.write("part-0-0", b"pixels")
         assert tasks(journal) == []
         done = Entry("block 0 0", (receipt,), {"inferred": 4})
         journal.record(done)
-    assert identity_of(place) == IDENTITY
-    with open_journal(place, IDENTITY) as journal:
+    assert identity_of(url) == IDENTITY
+    with open_journal(url, IDENTITY) as journal:
         assert list(journal.entries()) == [done]
         assert journal.store.read(receipt) == b"pixels"
         assert journal.store.survey()(receipt)
@@ -60,8 +60,8 @@ def test_a_task_is_done_once_it_is_recorded(place):
         assert tasks(journal) == ["block 0 0", "block 0 1"]
 
 
-def test_a_file_that_was_written_again_is_another(place):
-    with open_journal(place, IDENTITY) as journal:
+def test_a_file_that_was_written_again_is_another(url):
+    with open_journal(url, IDENTITY) as journal:
         first, second = (journal.store.write("part", b"pixels") for _ in range(2))
         assert first != second
         journal.store.remove([first])
@@ -73,10 +73,10 @@ def test_a_file_that_was_written_again_is_another(place):
         journal.store.remove([first])
 
 
-def test_a_damaged_file_is_not_kept(place):
-    with open_journal(place, IDENTITY) as journal:
+def test_a_damaged_file_is_not_kept(url):
+    with open_journal(url, IDENTITY) as journal:
         receipt = journal.store.write("part", b"pixels")
-        Bucket(place).put(f"files/part.{receipt.version}", b"pixelz")
+        Bucket(url).put(f"files/part.{receipt.version}", b"pixelz")
         with pytest.raises(RunError, match="is damaged"):
             journal.store.read(receipt)
         assert not journal.store.survey()(receipt)
@@ -95,8 +95,8 @@ def bad_answers(monkeypatch, *, count, name):
     monkeypatch.setattr(Bucket, "get", answer)
 
 
-def test_a_bad_answer_is_asked_again_and_nothing_is_removed(place, monkeypatch):
-    with open_journal(place, IDENTITY) as journal:
+def test_a_bad_answer_is_asked_again_and_nothing_is_removed(url, monkeypatch):
+    with open_journal(url, IDENTITY) as journal:
         receipt = journal.store.write("part", b"pixels")
         bad_answers(monkeypatch, count=2, name="files/")
         assert journal.store.read(receipt) == b"pixels"
@@ -107,8 +107,8 @@ def test_a_bad_answer_is_asked_again_and_nothing_is_removed(place, monkeypatch):
         assert journal.store.read(receipt) == b"pixels"
 
 
-def test_a_bad_answer_loses_no_line_of_the_journal(place, monkeypatch):
-    with open_journal(place, IDENTITY) as journal:
+def test_a_bad_answer_loses_no_line_of_the_journal(url, monkeypatch):
+    with open_journal(url, IDENTITY) as journal:
         journal.record(Entry("block 0 0"), Entry("block 0 1"))
     good = Bucket.get_all
 
@@ -118,88 +118,88 @@ def test_a_bad_answer_loses_no_line_of_the_journal(place, monkeypatch):
 
     monkeypatch.setattr(Bucket, "get_all", bad)
     bad_answers(monkeypatch, count=1, name="identity.json")
-    with open_journal(place, IDENTITY) as journal:
+    with open_journal(url, IDENTITY) as journal:
         assert tasks(journal) == ["block 0 0", "block 0 1"]
         assert journal.warnings == ()
 
 
-def test_what_stays_unreadable_is_counted_and_reported(place, monkeypatch):
-    with open_journal(place, IDENTITY) as journal:
+def test_what_stays_unreadable_is_counted_and_reported(url, monkeypatch):
+    with open_journal(url, IDENTITY) as journal:
         journal.record(Entry("block 0 0"))
         journal.record(Entry("block 0 1"))
-    first = next(name for name in names(place) if name.startswith("journal/"))
-    Bucket(place).put(first, b"<Error/>")
-    with open_journal(place, IDENTITY) as journal:
+    first = next(name for name in names(url) if name.startswith("journal/"))
+    Bucket(url).put(first, b"<Error/>")
+    with open_journal(url, IDENTITY) as journal:
         assert tasks(journal) == ["block 0 1"]
         assert "1 lines could not be read" in journal.warnings[0]
     bad_answers(monkeypatch, count=3, name="identity.json")
     with pytest.raises(ResumeError, match=r"identity\.json says nothing.*`restart`"):
-        open_journal(place, IDENTITY)
+        open_journal(url, IDENTITY)
 
 
-def test_a_long_journal_stays_few_objects(place, monkeypatch):
+def test_a_long_journal_stays_few_objects(url, monkeypatch):
     monkeypatch.setattr(objects, "_TOGETHER", 4)
     written = [f"block 0 {n}" for n in range(11)]
-    with open_journal(place, IDENTITY) as journal:
+    with open_journal(url, IDENTITY) as journal:
         for task in written:
             journal.record(Entry(task))
-        assert len([n for n in names(place) if n.startswith("journal/")]) == 2 + 3
-    with open_journal(place, IDENTITY) as journal:
+        assert len([n for n in names(url) if n.startswith("journal/")]) == 2 + 3
+    with open_journal(url, IDENTITY) as journal:
         assert tasks(journal) == written
         journal.record(Entry("block 1 0"))
         journal.forget({"block 0 3", "block 0 9"})
         written = [t for t in written if t not in {"block 0 3", "block 0 9"}]
         assert tasks(journal) == [*written, "block 1 0"]
         journal.record(Entry("block 0 3"))
-    with open_journal(place, IDENTITY) as journal:
+    with open_journal(url, IDENTITY) as journal:
         assert tasks(journal) == [*written, "block 1 0", "block 0 3"]
-    assert len([n for n in names(place) if n.startswith("journal/")]) == 2
+    assert len([n for n in names(url) if n.startswith("journal/")]) == 2
 
 
-def test_a_kill_while_journal_objects_are_put_together_does_no_harm(place, monkeypatch):
+def test_a_kill_while_journal_objects_are_put_together_does_no_harm(url, monkeypatch):
     monkeypatch.setattr(objects, "_TOGETHER", 3)
-    with open_journal(place, IDENTITY) as journal, monkeypatch.context() as patch:
+    with open_journal(url, IDENTITY) as journal, monkeypatch.context() as patch:
         patch.setattr(Bucket, "remove", lambda *_: None)
         for n in range(4):
             journal.record(Entry(f"block 0 {n}"))
-    with open_journal(place, IDENTITY) as journal:
+    with open_journal(url, IDENTITY) as journal:
         assert tasks(journal) == [f"block 0 {n}" for n in range(4)]
 
 
-def test_another_run_is_refused_and_restart_throws_it_away(place):
-    with open_journal(place, IDENTITY) as journal:
+def test_another_run_is_refused_and_restart_throws_it_away(url):
+    with open_journal(url, IDENTITY) as journal:
         journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
     with pytest.raises(ResumeError, match=r"tile was 256, is 512.*`restart`"):
-        open_journal(place, {**IDENTITY, "tile": "512"})
-    with open_journal(place, {"model": "b"}, restart=True) as journal:
+        open_journal(url, {**IDENTITY, "tile": "512"})
+    with open_journal(url, {"model": "b"}, restart=True) as journal:
         assert tasks(journal) == []
-    assert names(place) == ["identity.json"]
+    assert names(url) == ["identity.json"]
 
 
-def test_a_discarded_run_leaves_nothing(place):
-    journal = open_journal(place, IDENTITY)
+def test_a_discarded_run_leaves_nothing(url):
+    journal = open_journal(url, IDENTITY)
     journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
     journal.discard()
-    assert names(place) == []
+    assert names(url) == []
 
 
-def test_a_place_in_use_is_refused_and_one_left_behind_is_taken(place):
+def test_an_address_in_use_is_refused_and_one_left_behind_is_taken(url):
     with (
-        open_journal(place, IDENTITY),
+        open_journal(url, IDENTITY),
         pytest.raises(ResumeError, match=rf"in use by process {os.getpid()} on "),
     ):
-        open_journal(place, IDENTITY)
+        open_journal(url, IDENTITY)
     for owner in ({"host": "elsewhere", "process": 1}, {"host": "x", "process": 2}):
-        Bucket(place).put("owner.json", json.dumps(owner).encode())
-        open_journal(place, IDENTITY).__exit__()
+        Bucket(url).put("owner.json", json.dumps(owner).encode())
+        open_journal(url, IDENTITY).__exit__()
 
 
-def test_the_owner_that_slept_too_long_is_stopped(place):
-    sleeper = open_journal(place, IDENTITY)
+def test_the_owner_that_slept_too_long_is_stopped(url):
+    sleeper = open_journal(url, IDENTITY)
     sleeper.record(Entry("block 0 0"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lease, "_is_gone", lambda _: True)
-        with open_journal(place, IDENTITY) as journal:
+        with open_journal(url, IDENTITY) as journal:
             journal.record(Entry("block 0 1"))
             with pytest.raises(RunError, match="another process has taken over"):
                 sleeper.record(Entry("block 0 2"))
@@ -207,8 +207,8 @@ def test_the_owner_that_slept_too_long_is_stopped(place):
     sleeper.__exit__()
 
 
-def test_of_many_who_create_an_object_one_succeeds(place):
-    bucket, start = Bucket(place), threading.Barrier(4)
+def test_of_many_who_create_an_object_one_succeeds(url):
+    bucket, start = Bucket(url), threading.Barrier(4)
 
     def attempt(n):
         start.wait()
@@ -236,11 +236,11 @@ def test_a_bucket_that_may_not_be_used_is_refused(server):
     assert server["AWS_SECRET_ACCESS_KEY"] not in str(refused.value)
 
 
-def test_a_place_with_other_objects_is_no_run_directory(place):
-    Bucket(place).put("thesis.odt", b"years of work")
+def test_an_address_with_other_objects_is_no_run_directory(url):
+    Bucket(url).put("thesis.odt", b"years of work")
     with pytest.raises(OutputError, match=r"no run's, such as thesis\.odt"):
-        open_journal(place, IDENTITY, restart=True)
-    assert names(place) == ["thesis.odt"]
+        open_journal(url, IDENTITY, restart=True)
+    assert names(url) == ["thesis.odt"]
 
 
 def test_an_unknown_kind_of_store_is_refused():

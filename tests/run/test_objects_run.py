@@ -66,15 +66,15 @@ def settings_of():
 
 @pytest.mark.usefixtures("server")
 def test_settings_travel_and_a_worker_that_is_killed_does_not_show(processes, expected):
-    place = "s3://runs/travel"
-    job = killed_job(place, SlowPredictor(), block=4)
+    url = "s3://runs/travel"
+    job = killed_job(url, SlowPredictor(), block=4)
     victims = iter(processes.run(os.getpid).values())
 
     def kill_one(progress):
         if progress.blocks == 5:
             os.kill(next(victims), signal.SIGKILL)
 
-    with open_journal(place, job.plan.identity) as journal:
+    with open_journal(url, job.plan.identity) as journal:
         run(job, journal, processes, kill_one)
     found, progress = do(job, processes)
     assert progress.resumed == progress.blocks
@@ -89,11 +89,11 @@ def test_a_run_on_an_object_store_killed_often_ends_with_the_same_bytes(
     expected, tmp_path
 ):
     script = SUPPORT.joinpath("killed_run.py")
-    place = "s3://runs/killed"
-    command = [sys.executable, str(script), str(tmp_path), "4", "1", place]
+    url = "s3://runs/killed"
+    command = [sys.executable, str(script), str(tmp_path), "4", "1", url]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert np.array_equal(expected, np.load(tmp_path / "map.npy"))
-    with open_journal(place, {"test": "1"}) as journal:
+    with open_journal(url, {"test": "1"}) as journal:
         tasks = [entry.task for entry in journal.entries()]
     assert len(tasks) == len(set(tasks))
 
@@ -121,10 +121,10 @@ def test_a_killed_command_with_workers_is_resumed_to_the_same_bytes(server, tmp_
         with rasterio.open(scene, "w", **profile) as copy:
             copy.write(dataset.read(window=window))
             copy.descriptions = dataset.descriptions
-    place = "s3://runs/command"
-    flags = [scene, "--workers", "2", "--run-dir", place, "-o", tmp_path / "out"]
+    url = "s3://runs/command"
+    flags = [scene, "--workers", "2", "--run-dir", url, "-o", tmp_path / "out"]
     with segment(*flags, start_new_session=True) as begun:
-        while begun.poll() is None and not list(Bucket(place).list("journal")):
+        while begun.poll() is None and not list(Bucket(url).list("journal")):
             time.sleep(0.05)
         os.killpg(begun.pid, signal.SIGKILL)
     assert not (tmp_path / "out" / "landcover.tif").exists()
@@ -136,9 +136,9 @@ def test_a_killed_command_with_workers_is_resumed_to_the_same_bytes(server, tmp_
     assert plain.exit_code == 0, plain.stderr
     maps = [tmp_path / name / "landcover.tif" for name in ("out", "plain")]
     assert maps[0].read_bytes() == maps[1].read_bytes()
-    assert not list(Bucket(place).list()), "the run directory is gone"
+    assert not list(Bucket(url).list()), "the run directory is gone"
     report = (tmp_path / "out" / "run.json").read_text()
-    assert json.loads(report)["settings"]["run_dir"] == place
+    assert json.loads(report)["settings"]["run_dir"] == url
     assert server["AWS_SECRET_ACCESS_KEY"] not in report + message
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         path.name for path in (tmp_path / "plain").iterdir()
@@ -147,12 +147,12 @@ def test_a_killed_command_with_workers_is_resumed_to_the_same_bytes(server, tmp_
 
 @pytest.mark.parametrize("bucket", ["nowhere", "runs"])
 def test_a_store_that_cannot_be_used_is_one_sentence(server, tmp_path, bucket):
-    place = f"s3://{bucket}/refused"
-    flags = flags_of(SCENE, "--run-dir", place, "-o", tmp_path / "out")
+    url = f"s3://{bucket}/refused"
+    flags = flags_of(SCENE, "--run-dir", url, "-o", tmp_path / "out")
     with keys_refused(server) if bucket == "runs" else nullcontext():
         refused = CliRunner().invoke(main, flags)
     assert refused.exit_code == 2, refused.stderr
     assert refused.stdout == ""
-    assert refused.stderr.startswith(f"geoseg: {place} cannot be")
+    assert refused.stderr.startswith(f"geoseg: {url} cannot be")
     assert len(refused.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()

@@ -90,7 +90,7 @@ def test_what_a_worker_does_not_see_is_reported_with_its_host(cluster, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("place", "named"),
+    ("given", "named"),
     [
         ("a.tif", "{here}/a.tif"),
         ("file://b/a.tif", "{here}/b/a.tif"),
@@ -102,10 +102,8 @@ def test_what_a_worker_does_not_see_is_reported_with_its_host(cluster, monkeypat
         ("/vsizip/b.zip/a.tif", "/vsizip/{here}/b.zip/a.tif"),
     ],
 )
-def test_a_place_is_named_whatever_folder_one_is_in(
-    place, named, tmp_path, monkeypatch
-):
+def test_a_path_is_named_whatever_folder_one_is_in(given, named, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with zipfile.ZipFile("b.zip", "w") as archive:
         archive.writestr("a.tif", b"")
-    assert absolute(place) == named.format(here=tmp_path)
+    assert absolute(given) == named.format(here=tmp_path)

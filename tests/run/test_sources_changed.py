@@ -13,7 +13,7 @@ from geoseg.errors import ChangedError
 from geoseg.storage import fingerprint
 
 SIDE = 256
-PLACE = Affine(10, 0, 500_000, 0, -10, 5_900_000)
+TRANSFORM = Affine(10, 0, 500_000, 0, -10, 5_900_000)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def model(tmp_path_factory):
 def write(path, seed):
     """Write a scene; all have the same layout."""
     pixels = np.random.default_rng(seed).integers(1, 4000, (3, SIDE, SIDE), np.uint16)
-    write_raster(path, pixels, PLACE, names=BANDS)
+    write_raster(path, pixels, TRANSFORM, names=BANDS)
 
 
 def segment(model, scene, output, change=None, **more):
@@ -70,7 +70,7 @@ def test_a_member_of_a_mosaic_that_is_replaced_is_named(model, tmp_path):
     write(tmp_path / "other.tif", 2)
     pixels = np.full((3, SIDE, SIDE), 7, np.uint16)
     write_raster(
-        folder / "b.tif", pixels, PLACE @ Affine.translation(SIDE, 0), names=BANDS
+        folder / "b.tif", pixels, TRANSFORM @ Affine.translation(SIDE, 0), names=BANDS
     )
     change = lambda: rename_over(folder / "b.tif", tmp_path / "other.tif")  # noqa: E731
     refused(model, folder, tmp_path / "out", change, "b.tif")

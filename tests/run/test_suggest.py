@@ -29,9 +29,9 @@ SIDE = 96
 LABELLED = [(8 * n + 4, col, n % 3) for n in range(12) for col in (13, 67)]
 
 
-def save(path, places, names=("bare", "crop", "water")):
-    points = [Point(PLANE * (col + 0.5, row + 0.5)) for row, col, _ in places]
-    classes = [names[each] for *_, each in places]
+def save(path, positions, names=("bare", "crop", "water")):
+    points = [Point(PLANE * (col + 0.5, row + 0.5)) for row, col, _ in positions]
+    classes = [names[each] for *_, each in positions]
     frame = geopandas.GeoDataFrame({"class": classes}, geometry=points, crs=32633)
     frame.to_file(path)
     return path

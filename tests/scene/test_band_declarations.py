@@ -63,7 +63,7 @@ def test_what_a_file_says_of_its_bands_goes_before_their_order(
 ):
     values = noise(3)
     said = [("blue", BLUE), ("green", GREEN), ("red", RED)]
-    names, meanings = zip(*[said[place] for place in order], strict=True)
+    names, meanings = zip(*[said[index] for index in order], strict=True)
     declared = {"names": names} if named else {"meanings": meanings}
     path = write(values[list(order)], **declared)
     classes, _, _ = mapped(brightest, tmp_path / "out", path)

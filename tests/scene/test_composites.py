@@ -21,7 +21,7 @@ from geoseg.scene.composite.rules import Recipe, combine
 
 NAMES = ("B04", "B08", "B11")
 HEIGHT, WIDTH, DATES = 41, 67, 7
-PLACE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+TRANSFORM = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 DAYS = [f"2024:0{1 + at % 6}:1{at} 10:20:30" for at in range(DATES)]
 RULES = ("median", "medoid", "mean", "max-ndvi", "newest-clear")
 
@@ -42,7 +42,7 @@ def write_looks(folder, stack, days=DAYS):
     folder.mkdir(exist_ok=True)
     paths = []
     for at, (pixels, day) in enumerate(zip(stack, days, strict=True)):
-        path = write_raster(folder / f"look{at}.tif", pixels, PLACE, names=NAMES)
+        path = write_raster(folder / f"look{at}.tif", pixels, TRANSFORM, names=NAMES)
         if day:
             with rasterio.open(path, "r+") as dataset:
                 dataset.update_tags(TIFFTAG_DATETIME=day)
@@ -181,8 +181,8 @@ def test_a_day_is_that_of_the_sun_and_not_of_greenwich(tmp_path):
     paths = []
     # Kamchatka, 160 degrees east: ten in the morning is a quarter to midnight before.
     for at, when in enumerate(("2024:06:01 23:59:50", "2024:06:02 00:00:10")):
-        place = Affine(1e-4, 0, 160, 0, -1e-4, 55)
-        path = write_raster(tmp_path / f"{at}.tif", pixels, place, crs="EPSG:4326")
+        transform = Affine(1e-4, 0, 160, 0, -1e-4, 55)
+        path = write_raster(tmp_path / f"{at}.tif", pixels, transform, crs="EPSG:4326")
         with rasterio.open(path, "r+") as dataset:
             dataset.update_tags(TIFFTAG_DATETIME=when)
         paths.append(path)
@@ -240,7 +240,7 @@ def test_a_rule_that_goes_by_dates_needs_them(tmp_path, rule):
 def test_an_index_needs_its_bands(tmp_path):
     pixels = np.ones((2, 2, 9, 9), np.uint16)
     paths = [
-        write_raster(tmp_path / f"{at}.tif", each, PLACE, names=("B02", "B04"))
+        write_raster(tmp_path / f"{at}.tif", each, TRANSFORM, names=("B02", "B04"))
         for at, each in enumerate(pixels)
     ]
     with pytest.raises(InputError, match="needs a red and a near infrared band"):

@@ -54,8 +54,8 @@ def field(numbers, tmp_path_factory):
     return write_alphaearth(folder / "field.tiff", numbers, PLANE)
 
 
-def read(place, **options):
-    scene = geoseg.open_scene(place, geoseg.SceneOptions(**options))
+def read(path, **options):
+    scene = geoseg.open_scene(path, geoseg.SceneOptions(**options))
     return scene, *scene.read(scene.window)
 
 

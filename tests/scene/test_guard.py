@@ -244,7 +244,7 @@ def test_hdf5_that_keeps_its_pixels_itself_is_admitted(named):
         file["deep/a"] = np.ones(SHAPE, "u2")
         file["deep/again"] = file["deep"]  # a circle
         file["soft"] = h5py.SoftLink("/deep/a")
-    with pytest.raises(SceneError, match=r"georeference|CRS|no place"):
+    with pytest.raises(SceneError, match=r"georeference|CRS|nowhere"):
         open_scene(f'HDF5:"{path}"://deep/a')
 
 
@@ -384,12 +384,12 @@ def test_a_server_that_leads_gdal_alone_elsewhere_is_not_followed(
 
 
 def test_a_proxy_of_the_network_is_left_alone(monkeypatch):
-    place = "/vsicurl/https://me:word@data.example/a.tif"
+    path = "/vsicurl/https://me:word@data.example/a.tif"
     monkeypatch.setenv("no_proxy", "inner.example")
     monkeypatch.setenv("https_proxy", "http://proxy.example")
-    assert not stay_with(place)
+    assert not stay_with(path)
     monkeypatch.delenv("https_proxy")
-    assert stay_with(place)
+    assert stay_with(path)
     assert stay_with("/vsizip//vsicurl/http://zips.example:81/a.zip/a.tif")
     assert stay_with("/vsicurl?max_retry=2&url=https%3A%2F%2Flong.example%2Fa.tif")
     hosts = "inner.example,data.example,zips.example,long.example"
@@ -433,8 +433,8 @@ def test_the_schema_of_a_gml_file_is_not_fetched(named, trap):
 
 def test_vectors_of_formats_that_are_not_known_are_refused(named):
     path = named / "a.gmt"
-    places = geopandas.points_from_xy([1], [2])
-    geopandas.GeoDataFrame({"class": ["a"]}, geometry=places, crs=4326).to_file(
+    points = geopandas.points_from_xy([1], [2])
+    geopandas.GeoDataFrame({"class": ["a"]}, geometry=points, crs=4326).to_file(
         path, driver="OGR_GMT"
     )
     with pytest.raises(LabelsError, match=r"\(OGR_GMT\) that may make geoseg read"):
@@ -474,8 +474,8 @@ def test_a_driver_that_is_named_opens_no_way_elsewhere(named):
 
 def test_vectors_of_a_driver_that_is_named_are_read(named):
     path = named / "a.gmt"
-    places = geopandas.points_from_xy([1], [2])
-    geopandas.GeoDataFrame({"class": ["a"]}, geometry=places, crs=4326).to_file(
+    points = geopandas.points_from_xy([1], [2])
+    geopandas.GeoDataFrame({"class": ["a"]}, geometry=points, crs=4326).to_file(
         path, driver="OGR_GMT"
     )
     with pytest.raises(LabelsError, match=r"allow that by `driver='OGR_GMT'`"):
@@ -486,14 +486,14 @@ def test_vectors_of_a_driver_that_is_named_are_read(named):
 
 def test_the_command_line_takes_a_driver_and_refuses_one_that_is_none(named):
     isis(named / "a.lbl", "../secret.raw")
-    place = str(named / "a.lbl")
-    result = CliRunner().invoke(main, ["vectorize", place, "-o", f"{named}/a.gpkg"])
+    path = str(named / "a.lbl")
+    result = CliRunner().invoke(main, ["vectorize", path, "-o", f"{named}/a.gpkg"])
     assert "--driver ISIS3" in result.stderr
     for driver, sentence in (
         ("ISIS3", "which is in no folder"),
         ("NONE", "no driver 'NONE'; --driver"),
     ):
-        result = CliRunner().invoke(main, ["info", place, "--driver", driver])
+        result = CliRunner().invoke(main, ["info", path, "--driver", driver])
         assert result.exit_code == 2
         assert sentence in result.stderr
     assert not allowed_drivers()

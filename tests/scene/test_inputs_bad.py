@@ -44,8 +44,8 @@ def test_scenes_are_mapped_in_their_own_pixels(
     transform, make_raster, tmp_path, brightest
 ):
     scene = make_raster(values=VALUES, transform=transform)
-    classes, place, _ = mapped(brightest, tmp_path / "out", scene)
-    assert place == (transform, 32633), "to the last bit"
+    classes, georeference, _ = mapped(brightest, tmp_path / "out", scene)
+    assert georeference == (transform, 32633), "to the last bit"
     assert np.array_equal(classes, TRUTH)
 
 
@@ -58,9 +58,9 @@ def test_a_scene_without_crs_is_refused_or_given_one(
     assert "--assume-crs" in words
     assume = "--assume-crs", "EPSG:32633"
     assert "'EPSG:0'; write one such as" in refuse(scene, assume[0], "EPSG:0")
-    classes, place, _ = mapped(brightest, tmp_path / "out", scene, *assume)
+    classes, georeference, _ = mapped(brightest, tmp_path / "out", scene, *assume)
     assert np.array_equal(classes, TRUTH)
-    assert place[1] == 32633
+    assert georeference[1] == 32633
     report = json.loads((tmp_path / "out" / "run.json").read_text())
     assert report["settings"]["scene"]["assume_crs"] == "EPSG:32633"
 
@@ -76,21 +76,21 @@ def test_a_geotransform_of_no_numbers_is_refused(make_raster, refuse):
 
 def test_a_crs_that_a_file_names_is_not_assumed_away(make_raster, tmp_path, brightest):
     scene, assume = make_raster(values=VALUES), ("--assume-crs", "EPSG:32632")
-    _, place, warnings = mapped(brightest, tmp_path / "out", scene, *assume)
-    assert place[1] == 32633
+    _, georeference, warnings = mapped(brightest, tmp_path / "out", scene, *assume)
+    assert georeference[1] == 32633
     assert any(
         "`assume_crs` is not used: every file names its CRS" in w for w in warnings
     )
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_scenes_that_points_or_polynomials_place_are_refused(make_raster, refuse):
+def test_scenes_that_points_or_polynomials_locate_are_refused(make_raster, refuse):
     scene = make_raster(values=VALUES, crs=None, transform=Affine.identity())
     assert f"{scene} has no geotransform" in refuse(scene)
     points = [GroundControlPoint(r, c, c, -r) for r, c in ((0, 0), (0, 9), (9, 0))]
     with rasterio.open(scene, "r+") as dataset:
         dataset.gcps = points, rasterio.crs.CRS.from_epsg(32633)
-    assert f"{scene} is placed by ground control points only; rect" in refuse(scene)
+    assert f"{scene} is located by ground control points only; rect" in refuse(scene)
     scene = make_raster(values=VALUES, crs=None, transform=Affine.identity())
     terms = [1.0] * 20
     with rasterio.open(scene, "r+") as dataset:
@@ -111,7 +111,7 @@ def test_scenes_that_points_or_polynomials_place_are_refused(make_raster, refuse
             samp_scale=1,
         )
     words = refuse(scene)
-    assert f"{scene} is placed by rational polynomials (RPC) only; rectify" in words
+    assert f"{scene} is located by rational polynomials (RPC) only; rectify" in words
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex_int16"])

@@ -87,7 +87,7 @@ def zipped(scene, folder):
 
 
 WAYS = (cog, jpeg_2000, vrt, imagine, netcdf, zarr, part_of_zarr)
-PLACES = (of_a_list, of_a_folder, of_a_pattern, zipped)
+SEVERAL = (of_a_list, of_a_folder, of_a_pattern, zipped)
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ def scene(make_raster):
     return make_raster(values=VALUES, **PIXELS)
 
 
-@pytest.mark.parametrize("way", [*WAYS, *PLACES], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", [*WAYS, *SEVERAL], ids=lambda way: way.__name__)
 def test_the_map_is_that_of_the_pixels(way, scene, tmp_path, brightest):
     given = way(scene, tmp_path)
-    classes, place, _ = mapped(brightest, tmp_path / "out", *given)
+    classes, georeference, _ = mapped(brightest, tmp_path / "out", *given)
     assert np.array_equal(classes, TRUTH)
-    assert place == (PIXELS["transform"], 32633)
+    assert georeference == (PIXELS["transform"], 32633)
 
 
 def test_a_store_that_changes_is_another_scene(scene, tmp_path):

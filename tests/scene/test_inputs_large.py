@@ -27,8 +27,8 @@ def scene(tmp_path_factory):
     shape = {"count": 3, "height": SIDE, "width": SIDE, "dtype": "uint16", "nodata": 0}
     tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512}
     kind = {"driver": "GTiff", "SPARSE_OK": True, "BIGTIFF": "YES", **tiles}
-    place = {"crs": "EPSG:32633", "transform": ORIGIN}
-    with rasterio.open(path, "w", **kind, **shape, **place) as dataset:
+    georeference = {"crs": "EPSG:32633", "transform": ORIGIN}
+    with rasterio.open(path, "w", **kind, **shape, **georeference) as dataset:
         dataset.descriptions = BANDS
     os.truncate(path, 5 << 30)  # what is written now comes behind
     with rasterio.open(path, "r+") as dataset:
@@ -64,6 +64,6 @@ def test_a_small_area_of_a_large_scene_is_mapped(scene, tmp_path, brightest):
     left, top = ORIGIN @ (AT, AT)
     box = f"{left},{top - 370},{left + 530},{top}"
     flags = ("--bbox", box, "--bbox-crs", "EPSG:32633", *TILES)
-    classes, place, _ = mapped(brightest, tmp_path / "out", scene, *flags)
+    classes, georeference, _ = mapped(brightest, tmp_path / "out", scene, *flags)
     assert np.array_equal(classes, expected(VALUES))
-    assert place[0] == ORIGIN @ rasterio.Affine.translation(AT, AT)
+    assert georeference[0] == ORIGIN @ rasterio.Affine.translation(AT, AT)

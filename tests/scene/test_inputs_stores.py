@@ -83,9 +83,9 @@ def store(scene, client, tmp_path):
 )
 @pytest.mark.usefixtures("store")
 def test_a_scene_in_a_store_has_the_map_of_its_pixels(named, tmp_path, brightest):
-    classes, place, _ = mapped(brightest, tmp_path / "out", *named.split())
+    classes, georeference, _ = mapped(brightest, tmp_path / "out", *named.split())
     assert np.array_equal(classes, TRUTH)
-    assert place == (PIXELS["transform"], 32633)
+    assert georeference == (PIXELS["transform"], 32633)
 
 
 def test_gdals_names_for_an_endpoint_serve_both(
@@ -239,7 +239,7 @@ def test_a_store_that_cannot_be_written_is_said_before_inference(
     assert not Path("s3:").exists()
 
 
-def test_places_that_are_no_output_are_said(scene, tmp_path, brightest):
+def test_addresses_that_are_no_output_are_said(scene, tmp_path, brightest):
     words = segment(brightest, "https://host/map", scene).stderr
     assert "s3://bucket/folder, and not to https://host/map" in words
     from click.testing import CliRunner  # noqa: PLC0415  # beside its use
@@ -252,5 +252,5 @@ def test_places_that_are_no_output_are_said(scene, tmp_path, brightest):
     assert "s3://maps/a.gpkg is no path on a disk" in result.stderr
     output = Output.of(f"file://{tmp_path}")
     assert output == Output(tmp_path)
-    assert output.place(tmp_path / "a.tif") == str(tmp_path / "a.tif")
+    assert output.destination(tmp_path / "a.tif") == str(tmp_path / "a.tif")
     assert not (tmp_path / "s3:").exists()

@@ -14,7 +14,7 @@ from geoseg.scene.files import header
 
 def sparse(path, side, block, **profile):
     """Write a file of which nothing is stored, in a few kilobytes."""
-    place = {"crs": 32633, "transform": from_origin(0, 9e6, 10, 10)}
+    georeference = {"crs": 32633, "transform": from_origin(0, 9e6, 10, 10)}
     shape = {"height": side, "width": side, "count": 2, "dtype": "uint8"}
     tiles = {"tiled": True, "blockxsize": block, "blockysize": block}
     with rasterio.open(
@@ -23,7 +23,7 @@ def sparse(path, side, block, **profile):
         driver="GTiff",
         compress="deflate",
         SPARSE_OK=True,
-        **{**place, **shape, **tiles, **profile},
+        **{**georeference, **shape, **tiles, **profile},
     ):
         return path
 

@@ -16,7 +16,7 @@ from geoseg.models.package.card import InputBand
 from geoseg.scene import SceneOptions, open_scene
 
 NAMES = ("B02", "B03", "B04")
-PLACE = rasterio.transform.from_origin(400_000, 5_800_000, 10, 10)
+TRANSFORM = rasterio.transform.from_origin(400_000, 5_800_000, 10, 10)
 HOLE = (slice(20, 31), slice(40, 53))
 KINDS = {  # dtype: what it writes for "no data"
     "uint8": 255,
@@ -58,8 +58,14 @@ def numbers():
 def write(path, values, **profile):
     """Write pixels as a scene of the model's bands."""
     shape = dict(zip(("count", "height", "width"), values.shape, strict=True))
-    place = {"crs": "EPSG:32633", "transform": PLACE, "dtype": values.dtype.name}
-    with rasterio.open(path, "w", driver="GTiff", **shape, **place, **profile) as made:
+    georeference = {
+        "crs": "EPSG:32633",
+        "transform": TRANSFORM,
+        "dtype": values.dtype.name,
+    }
+    with rasterio.open(
+        path, "w", driver="GTiff", **shape, **georeference, **profile
+    ) as made:
         made.write(values)
         made.descriptions = NAMES
     return path
@@ -147,8 +153,8 @@ def test_values_that_are_no_numbers_are_no_data_in_the_map(
     values = numbers.astype(dtype)
     rows = [values[:, row, HOLE[1]] for row in range(20, 31)]
     worst = (np.nan, np.inf, -np.inf, 1e300 if dtype == "float64" else np.nan)
-    for place, row in enumerate(rows):
-        row[place % 3] = worst[place % len(worst)]  # one band is enough
+    for number, row in enumerate(rows):
+        row[number % 3] = worst[number % len(worst)]  # one band is enough
     path = write(tmp_path / "scene.tif", values, nodata=-9999)
     _, found = run(path, tmp_path / "out", model)
     assert np.array_equal(found, expected)

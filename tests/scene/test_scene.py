@@ -59,9 +59,9 @@ def test_values_that_are_no_numbers_are_not_valid(make_raster):
     values[1, 3, 4] = np.inf
     scene = open_scene(make_raster(values=values, nodata=None))
     _, valid = scene.read(Window(0, 0, 5, 7), (0, 1))
-    assert {tuple(place) for place in np.argwhere(~valid)} == {(1, 2), (3, 4)}
+    assert {tuple(pixel) for pixel in np.argwhere(~valid)} == {(1, 2), (3, 4)}
     _, valid = scene.read(Window(0, 0, 5, 7), (0,))
-    assert {tuple(place) for place in np.argwhere(~valid)} == {(1, 2)}
+    assert {tuple(pixel) for pixel in np.argwhere(~valid)} == {(1, 2)}
 
 
 def test_a_missing_file_is_refused(tmp_path):
@@ -112,7 +112,7 @@ def test_a_damaged_file_is_named_with_the_window(make_raster):
         scene.read(Window(0, 0, 37, 53), (0, 1, 2))
 
 
-def test_a_block_that_cannot_be_decoded_is_named_with_its_place_in_the_file(
+def test_a_block_that_cannot_be_decoded_is_named_with_its_offset_in_the_file(
     make_raster,
 ):
     tiles = {"tiled": True, "blockxsize": 32, "blockysize": 48, "interleave": "band"}
@@ -149,10 +149,10 @@ def test_alpha_bands_and_masks_say_where_data_is(tmp_path, alpha):
     values[3] = np.where(values[3] > 50, 255, 0)
     path = tmp_path / "masked.tif"
     shape = {"height": 37, "width": 53, "dtype": "uint8", "count": 4 if alpha else 3}
-    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 0, 0, -10, 9000)}
+    georeference = {"crs": "EPSG:32633", "transform": Affine(10, 0, 0, 0, -10, 9000)}
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", driver="GTiff", **shape, **place) as dataset,
+        rasterio.open(path, "w", driver="GTiff", **shape, **georeference) as dataset,
     ):
         dataset.write(values[: dataset.count])
         if alpha:
@@ -173,7 +173,7 @@ def test_pixels_count_where_any_band_has_data_if_asked(make_raster):
     values[:, 3, 4] = np.nan
     scene = open_scene(make_raster(values=values), SceneOptions(valid="any"))
     pixels, valid = scene.read(Window(0, 0, 5, 7), (0, 1))
-    assert {tuple(place) for place in np.argwhere(~valid)} == {(3, 4)}
+    assert {tuple(pixel) for pixel in np.argwhere(~valid)} == {(3, 4)}
     assert pixels[:, 1, 2].tolist() == [0, 1], "a band without data reads as 0"
 
 
@@ -185,7 +185,7 @@ def test_colours_of_a_palette_are_refused(make_raster):
         open_scene(path)
 
 
-def test_a_raster_placed_by_points_is_refused(make_raster):
+def test_a_raster_located_by_points_is_refused(make_raster):
     with pytest.warns(NotGeoreferencedWarning):
         path = make_raster(transform=Affine.identity(), crs=None)
     points = [GroundControlPoint(r, c, c, -r) for r, c in ((0, 0), (0, 9), (9, 0))]
@@ -234,13 +234,15 @@ def test_a_fourth_byte_band_with_a_name_is_no_alpha_band(tmp_path):
     values = np.full((4, 8, 8), 7, np.uint8)
     values[3, :4] = 0
     shape = {"count": 4, "height": 8, "width": 8, "dtype": "uint8"}
-    place = {
+    georeference = {
         "crs": "EPSG:32633",
         "transform": Affine(10, 0, 400_000, 0, -10, 5_800_000),
     }
     path = tmp_path / "rgbn.tif"
     for names, bands in (("red green blue nir", 4), ("", 3), ("r g b Alpha", 3)):
-        with rasterio.open(path, "w", driver="GTiff", **shape, **place) as dataset:
+        with rasterio.open(
+            path, "w", driver="GTiff", **shape, **georeference
+        ) as dataset:
             dataset.write(values)
             for index, name in enumerate(names.split(), start=1):
                 dataset.set_band_description(index, name)

@@ -1,4 +1,4 @@
-"""A scene as xarray and rioxarray have it: the same pixels in the same places."""
+"""A scene as xarray and rioxarray have it: the same pixels at the same coordinates."""
 
 import dask
 import numpy as np

@@ -43,9 +43,9 @@ def test_a_file_that_is_another_one_by_now_is_noticed_as_it_is_read(pair, change
 def test_one_member_of_many_is_named(tmp_path):
     pixels, transform, names = sample((0, 64), (0, 128))
     for number, col in enumerate((0, 64)):
-        place = transform @ transform.translation(col, 0)
+        moved = transform @ transform.translation(col, 0)
         part = pixels[:, :, col : col + 64]
-        write_raster(tmp_path / f"{number}.tif", part, place, names=names)
+        write_raster(tmp_path / f"{number}.tif", part, moved, names=names)
     scene = open_scene([tmp_path / "0.tif", tmp_path / "1.tif"])
     (tmp_path / "1.tif").touch()
     with pytest.raises(ChangedError, match=r"1\.tif is not what it was"):
@@ -55,9 +55,9 @@ def test_one_member_of_many_is_named(tmp_path):
 def test_a_file_of_the_disk_is_looked_at_once_for_a_window(pair, monkeypatch):
     looks, look = [], fingerprint._is_same  # noqa: SLF001  # counted
 
-    def counted(place, known, *, wholly):
-        looks.append(place)
-        return look(place, known, wholly=wholly)
+    def counted(path, known, *, wholly):
+        looks.append(path)
+        return look(path, known, wholly=wholly)
 
     monkeypatch.setattr(fingerprint, "_is_same", counted)
     scene = open_scene(pair[0])

@@ -9,7 +9,7 @@ from geoseg.scene.items.links import Reach
 
 
 @pytest.mark.parametrize(
-    ("document", "href", "place"),
+    ("document", "href", "path"),
     [
         (
             "/vsicurl/https://host/a/item.json",
@@ -35,10 +35,10 @@ from geoseg.scene.items.links import Reach
         ("a/item.json", "./B04.tif", "a/B04.tif"),
     ],
 )
-def test_references_count_from_the_document(document, href, place):
+def test_references_count_from_the_document(document, href, path):
     folders = [Path("/data/a"), Path("a")]
     reach = Reach.of(folders, [document], anywhere=False)
-    assert reach.follow(href, document) == place
+    assert reach.follow(href, document) == path
 
 
 @pytest.mark.parametrize(

@@ -220,24 +220,24 @@ def test_what_is_named_must_be_there(tmp_path, monkeypatch, named, match):
 def test_headers_are_read_once_and_again_when_files_change(folder, cache, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
-    places, read, steps = [str(p) for p in sorted(copy.iterdir())], [], []
+    paths, read, steps = [str(p) for p in sorted(copy.iterdir())], [], []
 
-    def reading(place):
-        read.append(place)
-        return index_room.read_header(place)
+    def reading(path):
+        read.append(path)
+        return index_room.read_header(path)
 
-    first = read_headers(places, reading, steps.append)
+    first = read_headers(paths, reading, steps.append)
     assert len(read) == 60
     assert [(step.name, step.done, step.total) for step in steps] == [("index", 50, 60)]
     assert len(list((cache / "headers").glob("*.json"))) == 1
     read.clear()
-    assert read_headers(places, reading) == first
+    assert read_headers(paths, reading) == first
     assert read == []
-    os.utime(places[7], ns=(1, 1))
-    read_headers(places, reading)
-    assert read == [places[7]]
+    os.utime(paths[7], ns=(1, 1))
+    read_headers(paths, reading)
+    assert read == [paths[7]]
     next((cache / "headers").glob("*.json")).write_text('{"format": 1, "files": 7}')
-    assert read_headers(places, reading) == read_headers(places)
+    assert read_headers(paths, reading) == read_headers(paths)
 
 
 def test_any_changed_member_is_another_scene(folder, tmp_path):

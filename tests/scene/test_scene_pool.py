@@ -78,11 +78,11 @@ def test_many_threads_read_what_one_does(tmp_path):
 def test_a_file_that_is_kept_open_belongs_to_what_was_seen_of_it(tmp_path):
     pixels, transform, _ = sample((0, 20), (0, 30))
     write_raster(tmp_path / "a.tif", pixels, transform)
-    place = str(tmp_path / "a.tif")
-    once, later = (Fingerprint(place, 9, etag, "") for etag in ("a", "b"))
-    with opened(place, "GTiff", once) as first:
+    path = str(tmp_path / "a.tif")
+    once, later = (Fingerprint(path, 9, etag, "") for etag in ("a", "b"))
+    with opened(path, "GTiff", once) as first:
         pass
-    with opened(place, "GTiff", once) as again:
+    with opened(path, "GTiff", once) as again:
         assert again is first
-    with opened(place, "GTiff", later) as other:
+    with opened(path, "GTiff", later) as other:
         assert other is not first

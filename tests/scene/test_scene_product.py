@@ -29,8 +29,8 @@ def rename(path, old, new):
 @pytest.mark.parametrize("by", ["folder", "metadata"])
 def test_a_product_is_the_image_that_its_files_hold(tmp_path, level, by):
     safe = make_product(tmp_path, level=level)
-    place = safe if by == "folder" else safe / f"MTD_MSIL{level}.xml"
-    scene = open_scene(place)
+    path = safe if by == "folder" else safe / f"MTD_MSIL{level}.xml"
+    scene = open_scene(path)
     assert scene.bands == RGBN
     assert scene.common_names == ("blue", "green", "red", "nir")
     assert scene.nodata == 0
@@ -38,7 +38,7 @@ def test_a_product_is_the_image_that_its_files_hold(tmp_path, level, by):
     pixels, valid = inside.read(scene.window, range(4))
     assert np.array_equal(pixels[:, valid], stack()[:, valid])
     assert valid.mean() > 0.9
-    raw = open_scene(place, SceneOptions(radiometry="raw"))
+    raw = open_scene(path, SceneOptions(radiometry="raw"))
     assert not raw.is_scaled
     assert np.array_equal(
         raw.read(raw.window, range(4))[0][:, valid] - 1000, pixels[:, valid]
@@ -92,13 +92,13 @@ def test_files_of_a_product_are_no_mosaic_of_one_band(tmp_path):
 
 def test_bands_declared_differently_are_not_compared(tmp_path):
     safe = make_product(tmp_path)
-    places = {path.name[-11:-8]: path for path in safe.rglob("*.jp2")}
+    paths = {path.name[-11:-8]: path for path in safe.rglob("*.jp2")}
     blue = tmp_path / "blue.tif"
-    with rasterio.open(places["B02"]) as dataset:
+    with rasterio.open(paths["B02"]) as dataset:
         write_raster(blue, dataset.read(), dataset.transform, nodata=None)
-    given = [f"--band={n}={places[n]}" for n in ("B03", "B04", "B08")]
+    given = [f"--band={n}={paths[n]}" for n in ("B03", "B04", "B08")]
     model = ["--model", "sentinel2-landcover", "-o", str(tmp_path / "out"), "-q"]
-    more = [f"--band={n}={places['B08']}" for n in BANDS if n not in places]
+    more = [f"--band={n}={paths['B08']}" for n in BANDS if n not in paths]
     done = CliRunner().invoke(
         main, ["segment", f"--band=B02={blue}", *given, *more, *model]
     )
@@ -133,8 +133,8 @@ def test_a_product_on_a_server_is_what_it_is_on_a_disk(tmp_path):
     expected = open_scene(safe).in_unit(1e-4)
     (red,) = safe.rglob("*_B04_10m.jp2")
     with served(tmp_path) as (address, _):
-        for place in (safe.name, f"{safe.name}/MTD_MSIL2A.xml"):
-            scene = open_scene(f"{address}/{place}").in_unit(1e-4)
+        for path in (safe.name, f"{safe.name}/MTD_MSIL2A.xml"):
+            scene = open_scene(f"{address}/{path}").in_unit(1e-4)
             assert scene.bands == RGBN
             for found, there in zip(
                 scene.read(scene.window, (2, 0)),

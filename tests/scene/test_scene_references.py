@@ -91,7 +91,7 @@ def test_no_way_leads_outside(inside, tmp_path, source):
         "<Option key='RPC_DEM'>../secret.tif</Option>",
     ],
 )
-def test_other_places_for_a_name_are_looked_at_too(inside, more):
+def test_other_attributes_with_a_name_are_looked_at_too(inside, more):
     with pytest.raises(SceneError, match=r"'\.\./secret\.tif'"):
         open_scene(write_vrt(inside / "a.vrt", "in.tif", more=more))
 

@@ -158,10 +158,10 @@ def test_two_items_are_one_mosaic_by_the_time_they_give(tmp_path):
         assert np.array_equal(pixels_of(scene)[0], expected + added)
         assert len(scene.members) == 2
     both = {"type": "FeatureCollection", "features": []}
-    for place in (left, right):
-        content = json.loads(place.read_text(encoding="utf-8"))
+    for document in (left, right):
+        content = json.loads(document.read_text(encoding="utf-8"))
         for each in content["assets"].values():
-            each["href"] = f"{place.parent.name}/{each['href']}"
+            each["href"] = f"{document.parent.name}/{each['href']}"
         both["features"].append(content)
     saved = save(tmp_path / "search.json", both)
     found = open_scene(saved, SceneOptions(mosaic="newest"))
@@ -448,7 +448,7 @@ def test_files_in_other_folders_want_a_flag(tmp_path):
         '{"type": "Feature"}',
     ],
 )
-def test_references_that_are_no_plain_places_are_always_refused(tmp_path, href):
+def test_references_that_are_no_plain_addresses_are_always_refused(tmp_path, href):
     path = make_item(tmp_path, bands=("B04",))
     change(path, lambda it: it["assets"]["B04"].update(href=href))
     with pytest.raises(SceneError, match=r"item\.json|no kind of address") as refused:

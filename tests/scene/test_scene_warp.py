@@ -75,7 +75,7 @@ def test_coordinates_are_off_by_a_twentieth_of_a_pixel_at_most(name):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_pixel_is_in_the_same_place_in_every_window(data):
+def test_a_pixel_is_at_the_same_position_in_every_window(data):
     grid = GRIDS[
         data.draw(st.sampled_from(["off its own lattice", "degrees", "turned"]))
     ]
@@ -401,8 +401,8 @@ def test_a_file_in_degrees_may_go_on_beyond_180(tmp_path, crs):
     )
     size = 0.01 if crs == "EPSG:4326" else 1000
     scene = open_scene(path, SceneOptions(crs=crs, resolution=size))
-    places = (179.1, 179.9, -179.9, -179.1, -178.9, 178.9)
-    assert [spot(scene, x, 0.5) for x in places] == [9, 9, 9, 9, 0, 0]
+    longitudes = (179.1, 179.9, -179.9, -179.1, -178.9, 178.9)
+    assert [spot(scene, x, 0.5) for x in longitudes] == [9, 9, 9, 9, 0, 0]
     _, valid = scene.read(scene.window, (0,))
     assert valid.mean() > 0.9
 

@@ -28,10 +28,10 @@ def folder(tmp_path):
     """Give two rasters beside each other."""
     pixels, transform, names = sample((0, 256), (0, 320))
     for number, col in enumerate((0, 160)):
-        place = transform @ transform.translation(col, 0)
+        moved = transform @ transform.translation(col, 0)
         part = pixels[:, :, col : col + 160]
         path = tmp_path / f"{number}.tif"
-        write_raster(path, part, place, names=names, **PROFILE)
+        write_raster(path, part, moved, names=names, **PROFILE)
     return tmp_path
 
 
@@ -100,11 +100,11 @@ def test_a_file_whose_index_of_tiles_does_not_come_is_an_error_and_never_nodata(
     known = open_scene(folder / "0.tif")
     with served(folder) as (address, server):
         scene = open_scene(f"{address}/0.tif")
-        place = scene.rasters[0].place
-        monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", place)
-        with opened(place, "GTiff", scene.rasters[0].fingerprint):
+        path = scene.rasters[0].path
+        monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", path)
+        with opened(path, "GTiff", scene.rasters[0].fingerprint):
             pass  # it is open now, and lies idle
-        with opened_once(place, ["GTiff"]):
+        with opened_once(path, ["GTiff"]):
             pass  # closed, which makes GDAL forget the header that it had
         server.status = 403
         with pytest.raises(SceneError, match="answers 403"):
@@ -133,8 +133,8 @@ def test_a_mask_that_was_there_and_cannot_be_read_is_an_error_and_not_all_valid(
 def layouts(draw):
     """Draw windows of members, which may lie over one another."""
     side = st.integers(1, 40)
-    place = st.integers(0, 80)
-    window = st.builds(Window, place, place, side, side)
+    path = st.integers(0, 80)
+    window = st.builds(Window, path, path, side, side)
     return [SimpleNamespace(window=w) for w in draw(st.lists(window, max_size=12))]
 
 
@@ -142,13 +142,13 @@ def layouts(draw):
 def test_members_that_are_read_at_once_share_no_pixel_and_keep_their_order(members):
     seen = Window(20, 30, 60, 50)
     groups = waves(members, seen)
-    place = {id(s): number for number, group in enumerate(groups) for s in group}
-    assert sorted(place) == sorted(id(member) for member in members)
+    path = {id(s): number for number, group in enumerate(groups) for s in group}
+    assert sorted(path) == sorted(id(member) for member in members)
     for (first, one), (second, other) in combinations(enumerate(members), 2):
         shared = one.window.intersection(other.window)
         if shared and shared.intersection(seen):
             assert first < second
-            assert place[id(one)] < place[id(other)]
+            assert path[id(one)] < path[id(other)]
 
 
 @pytest.mark.parametrize("status", [403, 404])

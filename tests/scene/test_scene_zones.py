@@ -34,9 +34,9 @@ def renumber(path, number):
     pixels = np.stack((infrared, there * np.uint16(number), there))
     path.unlink()
     name = hashlib.sha256(str(number).encode()).hexdigest()[:8]
-    place = {"crs": "EPSG:32633", "transform": transform}
+    plane = {"crs": "EPSG:32633", "transform": transform}
     if number % COLS > COLS // 2:  # the east is delivered in the next zone
-        move, size = (place["crs"], "EPSG:32632"), infrared.shape[::-1]
+        move, size = (plane["crs"], "EPSG:32632"), infrared.shape[::-1]
         bounds = rasterio.transform.array_bounds(*infrared.shape, transform)
         to, width, height = rasterio.warp.calculate_default_transform(
             *move, *size, *bounds, resolution=10
@@ -52,13 +52,13 @@ def renumber(path, number):
             dst_crs=move[1],
             dst_nodata=0,
         )
-        pixels, place = moved, {"crs": move[1], "transform": to}
+        pixels, plane = moved, {"crs": move[1], "transform": to}
     write_raster(
         path.with_name(f"{name}.tif"),
         pixels,
         names=("nir", "member", "one"),
         compress=COMPRESSIONS[number % len(COMPRESSIONS)],
-        **place,
+        **plane,
     )
 
 
@@ -102,11 +102,11 @@ def mapped(tmp_path_factory):
 class Member:
     """A member as its file gives it, and where the map's pixels are in it."""
 
-    def __init__(self, path, places):
-        """Read the file; places are where pixels of the map are, by the CRS."""
+    def __init__(self, path, positions):
+        """Read the file; positions are where pixels of the map are, by the CRS."""
         with rasterio.open(path) as dataset:
             self.pixels, back = dataset.read(), ~dataset.transform
-            self.cols, self.rows = back * places[dataset.crs.to_epsg()]
+            self.cols, self.rows = back * positions[dataset.crs.to_epsg()]
         self.number = self.pixels[1].max()
 
     def at(self, rows, cols, band):
@@ -154,10 +154,10 @@ def test_each_pixel_of_a_map_of_two_zones_is_what_the_right_member_says(mapped):
     }
     members = [Member(path, moved) for path in paths]
     assert len(members) == 60
-    places = [(0, 0), (OFF, OFF), (OFF, -OFF), (-OFF, OFF), (-OFF, -OFF)]
-    painted = np.zeros((len(places), *given.shape), int)
+    positions = [(0, 0), (OFF, OFF), (OFF, -OFF), (-OFF, OFF), (-OFF, -OFF)]
+    painted = np.zeros((len(positions), *given.shape), int)
     for member in reversed(members):  # the first one comes on top
-        for layer, (down, across) in zip(painted, places, strict=True):
+        for layer, (down, across) in zip(painted, positions, strict=True):
             number = member.at(member.rows + down, member.cols + across, 1)
             np.copyto(layer, number, where=number > 0)
     sure, right = (painted == painted[0]).all(axis=0), painted[0]

@@ -29,8 +29,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("members")
     pixels, transform, names = sample((0, 200), (0, 300), range(1, 11))
     for number, cols in enumerate((slice(0, 100), slice(100, 300))):
-        place = transform @ transform.translation(cols.start, 0)
-        write_raster(folder / f"{number}.tif", pixels[..., cols], place, names=names)
+        moved = transform @ transform.translation(cols.start, 0)
+        write_raster(folder / f"{number}.tif", pixels[..., cols], moved, names=names)
     return folder
 
 

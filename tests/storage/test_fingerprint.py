@@ -15,7 +15,7 @@ from geoseg.storage.fingerprint import check_unchanged, take_fingerprint
 from geoseg.storage.remote import as_url, file_system, settings, without_secrets
 
 
-def test_a_file_is_known_by_place_size_time_and_header(tmp_path):
+def test_a_file_is_known_by_path_size_time_and_header(tmp_path):
     path = tmp_path / "scene.tif"
     path.write_bytes(b"a" * 100_000)
     os.utime(path, ns=(1, 1))
@@ -91,7 +91,7 @@ def test_an_object_is_known_like_a_file():
         take_fingerprint("pigeon://coop/a")
 
 
-def test_places_on_this_disk_are_no_urls():
+def test_paths_on_this_disk_are_no_urls():
     assert as_url("/data/a.tif") is None
     assert as_url("file:///data/a.tif") is None
     assert as_url("/vsigs/bucket/a.tif") == "gs://bucket/a.tif"

@@ -47,14 +47,14 @@ def hold():
 
 @pytest.mark.parametrize("lock", [locked_file, locked_folder])
 def test_the_second_is_refused_and_the_lock_goes_with_its_process(tmp_path, hold, lock):
-    place = tmp_path / "new" / "out"
-    holder = hold(lock.__name__, place)
+    output = tmp_path / "new" / "out"
+    holder = hold(lock.__name__, output)
     said = rf"out is being written by process {holder.pid}\b.* on "
-    with pytest.raises(OutputError, match=said), lock(place):
+    with pytest.raises(OutputError, match=said), lock(output):
         pass
     holder.kill()
     holder.wait()
-    with lock(place):
+    with lock(output):
         pass
     assert not [p for p in (tmp_path / "new").rglob("*") if p.is_file()]
 
@@ -72,11 +72,11 @@ def test_one_at_a_time_holds_a_lock_that_comes_and_goes(tmp_path):
         "import os, pathlib, sys\n"
         "from geoseg.errors import OutputError\n"
         "from geoseg.storage.lock import locked_file\n"
-        "place, alone = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
+        "output, alone = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])\n"
         "held = 0\n"
         "while held < 60:\n"
         "    try:\n"
-        "        with locked_file(place):\n"
+        "        with locked_file(output):\n"
         "            os.close(os.open(alone, os.O_CREAT | os.O_EXCL))\n"
         "            alone.unlink()\n"
         "            held += 1\n"

@@ -222,10 +222,10 @@ def test_the_file_that_is_named_is_made_and_no_other_changes(
     folder = tmp_path / "in!side;of"
     folder.mkdir()
     monkeypatch.chdir(tmp_path)
-    for place in (tmp_path, folder):
+    for where in (tmp_path, folder):
         for name in ("z", "a", stem[-1], stem.split(";")[0]):
-            (place / f"{name}.other").write_text("somebody's")
-        (place / f"z{suffix}").write_text("somebody's")
+            (where / f"{name}.other").write_text("somebody's")
+        (where / f"z{suffix}").write_text("somebody's")
     before = content(tmp_path)
     path = folder / f"{stem}{suffix}"
     write_polygons(small_frame(), path, legend=LEGEND)

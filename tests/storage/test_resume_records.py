@@ -9,8 +9,8 @@ IDENTITY = {"tile": "256", "model": "abc"}
 
 
 def test_the_same_work_is_carried_on():
-    kept = resume.read(resume.written(IDENTITY), "place", "run")
-    resume.check_same(kept, dict(reversed(IDENTITY.items())), "place", "run")
+    kept = resume.read(resume.written(IDENTITY), "folder", "run")
+    resume.check_same(kept, dict(reversed(IDENTITY.items())), "folder", "run")
     assert kept == IDENTITY
 
 

@@ -68,10 +68,10 @@ def test_products_of_several_files_are_all_new_or_all_old(tmp_path, monkeypatch)
         path.write_bytes(b"old")
     rename = Path.replace
 
-    def full_in_the_end(path, place):
-        if place == target and path.read_bytes() == b"new":
+    def full_in_the_end(path, destination):
+        if destination == target and path.read_bytes() == b"new":
             raise OSError(errno.ENOSPC, "No space left on device")
-        return rename(path, place)
+        return rename(path, destination)
 
     monkeypatch.setattr(Path, "replace", full_in_the_end)
     with pytest.raises(DiskError), atomic_file(target) as path:
@@ -81,7 +81,7 @@ def test_products_of_several_files_are_all_new_or_all_old(tmp_path, monkeypatch)
     assert found == old
 
 
-def test_a_folder_in_the_place_of_a_file_stays(tmp_path):
+def test_a_folder_where_a_file_belongs_stays(tmp_path):
     (tmp_path / "map.dbf").mkdir()
     (tmp_path / "map.dbf" / "mine.txt").touch()
     with (

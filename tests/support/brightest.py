@@ -75,11 +75,11 @@ def mapped(model, output, *arguments):
     result = segment(model, output, *arguments)
     assert result.exit_code == 0, result.stderr
     with rasterio.open(output / "landcover.tif") as dataset:
-        place = dataset.transform, dataset.crs.to_epsg()
+        georeference = dataset.transform, dataset.crs.to_epsg()
         classes = dataset.read(1)
     report = json.loads((output / "run.json").read_text())["warnings"]
     assert len(result.stderr.splitlines()) == len(report)
-    return classes, place, report
+    return classes, georeference, report
 
 
 def refused(model, output, *arguments):

@@ -48,9 +48,9 @@ def write(path, values, **profile):
     return path
 
 
-def points(path, places, classes, *, crs="EPSG:32633", column="reference"):
+def points(path, positions, classes, *, crs="EPSG:32633", column="reference"):
     """Write points at centres of pixels (row, col)."""
-    xy = [CORNER @ (col + 0.5, row + 0.5) for row, col in places]
+    xy = [CORNER @ (col + 0.5, row + 0.5) for row, col in positions]
     frame = geopandas.GeoDataFrame(
         {column: classes}, geometry=geopandas.points_from_xy(*zip(*xy, strict=True)),
         crs="EPSG:32633",

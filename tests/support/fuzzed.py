@@ -105,9 +105,9 @@ def make_tiff(path: Path, *, compress: str, tiled: bool) -> bytes:
     values = np.random.default_rng(0).integers(1, 900, (3, 64, 64), np.uint16)
     blocks = {"tiled": True, "blockxsize": 32, "blockysize": 32} if tiled else {}
     shape = {"count": 3, "height": 64, "width": 64, "dtype": "uint16", "nodata": 0}
-    place = {"crs": "EPSG:32633", "transform": PLANE.transform}
+    georeference = {"crs": "EPSG:32633", "transform": PLANE.transform}
     with rasterio.open(
-        path, "w", driver="GTiff", compress=compress, **shape, **place, **blocks
+        path, "w", driver="GTiff", compress=compress, **shape, **georeference, **blocks
     ) as dataset:
         dataset.write(values)
         dataset.descriptions = ("B02", "B03", "B04")

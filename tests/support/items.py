@@ -40,11 +40,11 @@ def half(pixels):
 
 def write_band(path, pixels, transform, *, size=10, **profile):
     """Write a band on pixels of 10, or of 20 m."""
-    place = transform @ rasterio.Affine.scale(size / 10)
+    scaled = transform @ rasterio.Affine.scale(size / 10)
     path.parent.mkdir(parents=True, exist_ok=True)
     small = pixels if size == 10 else half(pixels)
     write_raster(
-        path, small[None], place, nodata=profile.pop("nodata", None), **profile
+        path, small[None], scaled, nodata=profile.pop("nodata", None), **profile
     )
 
 
@@ -145,7 +145,7 @@ def make_product(folder, *, level="2A", added=1000, bands=("B02", "B03", "B04", 
 def write_jp2(path, pixels, transform, *, size):
     """Write a band as JPEG 2000 without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = transform @ rasterio.Affine.scale(size / 10)
+    scaled = transform @ rasterio.Affine.scale(size / 10)
     small = pixels if size == 10 else half(pixels)
     shape = {"count": 1, "height": small.shape[0], "width": small.shape[1]}
     with rasterio.open(
@@ -153,7 +153,7 @@ def write_jp2(path, pixels, transform, *, size):
         "w",
         driver="JP2OpenJPEG",
         crs="EPSG:32633",
-        transform=place,
+        transform=scaled,
         dtype="uint16",
         QUALITY="100",
         REVERSIBLE="YES",

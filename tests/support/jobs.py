@@ -46,17 +46,17 @@ def make_job(
     return Job(plan, source, predictor, area, blend, layers or Layers(IDS), store)
 
 
-def make_store(place):
+def make_store(directory):
     """Give the store of a run directory, on a disk or on an object store."""
-    url = as_url(place)
-    return ObjectStore(Bucket(url)) if url else DiskStore(place)
+    url = as_url(directory)
+    return ObjectStore(Bucket(url)) if url else DiskStore(directory)
 
 
 def do(job, client, **options):
     """Run a job and paint its parts: the bands of the output raster."""
     store = job.store
-    place = store.directory if isinstance(store, DiskStore) else store.bucket.url
-    with open_journal(place, job.plan.identity) as journal:
+    directory = store.directory if isinstance(store, DiskStore) else store.bucket.url
+    with open_journal(directory, job.plan.identity) as journal:
         progress = run(job, journal, client, lambda _: None, **options)
         shape = (job.layers.count, job.plan.area.height, job.plan.area.width)
         painted = np.full(shape, NODATA, np.uint8)

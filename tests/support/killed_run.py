@@ -35,23 +35,23 @@ class SlowPredictor(ContextPredictor):
         return super().__call__(pixels, valid)
 
 
-def killed_job(place: Path | str, predictor: ContextPredictor, block: int = 2):
+def killed_job(where: Path | str, predictor: ContextPredictor, block: int = 2):
     """The job that is killed here and compared with elsewhere."""
     source = make_scene(12, 120, 130, nodata_share=0.1)
-    return make_job(source, whole(source), predictor, place, overlap=8, block=block)
+    return make_job(source, whole(source), predictor, where, overlap=8, block=block)
 
 
-def attempt(directory: Path, place: Path | str) -> None:
+def attempt(directory: Path, where: Path | str) -> None:
     """Begin the run, or take it up, and do it to its end."""
-    block = 2 if isinstance(place, Path) else 4  # each file is a call of a server
+    block = 2 if isinstance(where, Path) else 4  # each file is a call of a server
     with open_client() as client:
-        painted, _ = do(killed_job(place, SlowPredictor(), block), client)
+        painted, _ = do(killed_job(where, SlowPredictor(), block), client)
     np.save(directory / "map.npy", painted)
 
 
-def begin_again(directory: Path, place: Path | str) -> None:
+def begin_again(directory: Path, where: Path | str) -> None:
     """Forget a run that was faster than its killer."""
-    open_journal(place, {"test": "1"}).discard()
+    open_journal(where, {"test": "1"}).discard()
     (directory / "map.npy").unlink()
 
 
@@ -64,26 +64,26 @@ def fork(work, *arguments) -> int:
     return child
 
 
-def kill_one(directory: Path, place: Path | str, after_s: float) -> None:
+def kill_one(directory: Path, where: Path | str, after_s: float) -> None:
     """Kill an attempt; where it was faster, begin the run from nothing."""
-    child = fork(attempt, directory, place)
+    child = fork(attempt, directory, where)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     if (directory / "map.npy").exists():
-        os.waitpid(fork(begin_again, directory, place), 0)
+        os.waitpid(fork(begin_again, directory, where), 0)
 
 
 def main() -> None:
     """Kill attempts, then let one through."""
     directory, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    place, longest_s = directory / "run", 0.35
+    where, longest_s = directory / "run", 0.35
     if len(sys.argv) > LOCAL_ARGUMENTS:
-        place, longest_s = sys.argv[4], 1.5
+        where, longest_s = sys.argv[4], 1.5
     moments = random.Random(seed)  # noqa: S311  # no secret
     for _ in range(kills):
-        kill_one(directory, place, moments.uniform(0.05, longest_s))
-    attempt(directory, place)
+        kill_one(directory, where, moments.uniform(0.05, longest_s))
+    attempt(directory, where)
 
 
 if __name__ == "__main__":

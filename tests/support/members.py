@@ -11,7 +11,7 @@ COMPRESSIONS = ("deflate", "lzw", "zstd", "packbits", None)
 
 
 def write_raster(path, pixels, transform, *, crs="EPSG:32633", names=(), **profile):
-    """Write pixels (band, y, x) with their place and their bands' names."""
+    """Write pixels (band, y, x) with their transform and their bands' names."""
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width, "dtype": pixels.dtype}
     settings = {"nodata": 0, **profile}

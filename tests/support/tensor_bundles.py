@@ -24,11 +24,11 @@ def write_bundle(folder, tensors, *, snappy=True):
 
 
 def entry(tensor, offset):
-    """What the index says of a tensor: float32, shape, place, size, checksum."""
+    """What the index says of a tensor: float32, shape, offset, size, checksum."""
     shape = b"".join(text(2, field(1, side)) for side in tensor.shape)
-    place = field(4, offset) + field(5, tensor.nbytes)
+    extent = field(4, offset) + field(5, tensor.nbytes)
     checksum = masked_crc32c(tensor.tobytes()).to_bytes(4, "little")
-    return field(1, 1) + text(2, shape) + place + varint(6 << 3 | 5) + checksum
+    return field(1, 1) + text(2, shape) + extent + varint(6 << 3 | 5) + checksum
 
 
 def table(entries, *, snappy):
@@ -55,7 +55,7 @@ def table(entries, *, snappy):
 
 
 def closed(block):
-    """End a block: one place where a key is written whole, its beginning."""
+    """End a block: one offset where a key is written whole, its beginning."""
     return block + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
 
 

@@ -52,8 +52,8 @@ def scene(tmp_path_factory):
 def chips(scene, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chips")
     halves = [box(0, 10, 78, 96), box(81, 0, 160, 90)]
-    places = (PLANE.a, PLANE.b, PLANE.d, PLANE.e, PLANE.c, PLANE.f)
-    geometry = geopandas.GeoSeries(halves).affine_transform(places)
+    matrix = (PLANE.a, PLANE.b, PLANE.d, PLANE.e, PLANE.c, PLANE.f)
+    geometry = geopandas.GeoSeries(halves).affine_transform(matrix)
     labels = geopandas.GeoDataFrame(
         {"class": ["water", "sand"]}, geometry=geometry, crs=32633
     )
@@ -86,9 +86,9 @@ def test_samples_are_the_files_with_means_where_there_is_no_data(chips):
             )
         holes += (~valid).sum()
         known = {each.id: each.name for each in dataset.legend}
-        for place, name in enumerate(dataset.classes):
+        for channel, name in enumerate(dataset.classes):
             wanted = np.isin(ids, [i for i, n in known.items() if n == name])
-            assert np.array_equal(sample["mask"] == place, wanted)
+            assert np.array_equal(sample["mask"] == channel, wanted)
         assert np.array_equal(sample["mask"] == 255, ids == 255)
     assert holes
     assert dataset.bands == ("B02", "B03", "B04")

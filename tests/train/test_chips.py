@@ -130,10 +130,17 @@ def scene(transform, make_raster):
 def shapes(scene):
     """Two halves and a road, in pixels of the scene brought to its CRS."""
     with rasterio.open(scene) as dataset:
-        place = dataset.transform
+        transform = dataset.transform
     parts = [(box(0, 0, 77.3, 90), "wood"), (box(77.3, 0, 170, 101), "field")]
     parts.append((LineString([(3.3, 5.6), (160.1, 95.2)]), "road"))
-    matrix = (place.a, place.b, place.d, place.e, place.c, place.f)
+    matrix = (
+        transform.a,
+        transform.b,
+        transform.d,
+        transform.e,
+        transform.c,
+        transform.f,
+    )
     geometry = geopandas.GeoSeries([p for p, _ in parts]).affine_transform(matrix)
     return geopandas.GeoDataFrame(
         {"class": [name for _, name in parts]}, geometry=geometry, crs=32633
@@ -184,17 +191,17 @@ def test_images_are_windows_of_the_scene_and_masks_are_rasterised_labels(
                 assert image.crs == source.crs
                 assert image.descriptions == source.descriptions
                 assert (image.nodata, image.dtypes) == (0, source.dtypes)
-                place = image.transform
+                transform = image.transform
             known = truth[row.row : row.row + 16, row.col : row.col + 16]
             with rasterio.open(output / row.mask) as mask:
                 np.testing.assert_array_equal(mask.read(1), known)
-                assert (mask.transform, mask.nodata) == (place, 255)
+                assert (mask.transform, mask.nodata) == (transform, 255)
                 legend = json.loads(mask.tags()["GEOSEG_LEGEND"])
                 assert {each["name"]: each["id"] for each in legend} == ids
                 assert mask.colormap(1)[255] == (0, 0, 0, 0)
             assert row.labelled == (known != 255).mean()
             assert table.share_road[row.Index] == (known == 1).mean()
-            corners = [place @ (0, 0), place @ (16, 0), place @ (16, 16)]
+            corners = [transform @ (0, 0), transform @ (16, 0), transform @ (16, 16)]
             assert list(row.geometry.exterior.coords)[:3] == corners
     counts = table["split"].value_counts().to_dict()
     assert counts == exported.chips

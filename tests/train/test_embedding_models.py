@@ -72,15 +72,19 @@ def zones(tmp_path_factory):
 def points(tmp_path_factory):
     """Points in the middles of squares all over both files."""
     path = tmp_path_factory.mktemp("labels") / "points.gpkg"
-    places = [
+    points_on_map = [
         (LEFT + 200 * i + 100, TOP - 200 * j - 100)
         for i in range(9)
         for j in range(6)
         if (i + j) % 2 == 0 or j == 3
     ]
-    classes = [CLASSES[int(truth_at(np.array(x), np.array(y)))] for x, y in places]
+    classes = [
+        CLASSES[int(truth_at(np.array(x), np.array(y)))] for x, y in points_on_map
+    ]
     geopandas.GeoDataFrame(
-        {"class": classes}, geometry=[Point(*place) for place in places], crs=32632
+        {"class": classes},
+        geometry=[Point(*point) for point in points_on_map],
+        crs=32632,
     ).to_file(path)
     return path
 

@@ -66,17 +66,17 @@ def scene(make_raster):
 def points(tmp_path):
     """Eight points of each class, in the middles of stripes."""
 
-    def save(places=None, name="points.gpkg"):
-        if places is None:
-            places = [
+    def save(positions=None, name="points.gpkg"):
+        if positions is None:
+            positions = [
                 (8 * stripe + 4, col, stripe % 3)
                 for stripe in range(12)
                 for col in (13, 67)
             ]
         path = tmp_path / name
         geopandas.GeoDataFrame(
-            {"class": [CLASSES[c] for *_, c in places]},
-            geometry=[centre(row, col) for row, col, _ in places], crs=32633,
+            {"class": [CLASSES[c] for *_, c in positions]},
+            geometry=[centre(row, col) for row, col, _ in positions], crs=32633,
         ).to_file(path)  # fmt: skip
         return path
 
@@ -276,18 +276,18 @@ def test_only_what_lies_around_labels_is_read(
 
 def test_cells_of_ground_are_held_out_whole():
     rng = np.random.default_rng(3)
-    places = np.column_stack([np.zeros(300), rng.integers(0, 900, (300, 2))]).astype(
+    positions = np.column_stack([np.zeros(300), rng.integers(0, 900, (300, 2))]).astype(
         int
     )
     channels = rng.integers(0, 3, 300).astype(np.uint8)
-    cells = ground_cells(places, channels, CLASSES)
+    cells = ground_cells(positions, channels, CLASSES)
     folds = draw_folds(cells, channels, 0)
     assert set(folds) == set(range(5))
     for cell in np.unique(cells):
         assert len(set(folds[cells == cell])) == 1
     for fold in range(5):
         assert set(channels[folds == fold]) == {0, 1, 2}
-    apart = np.abs(places[:, None, 1:] - places[None, :, 1:]).max(axis=2)
+    apart = np.abs(positions[:, None, 1:] - positions[None, :, 1:]).max(axis=2)
     together = cells[:, None] == cells[None, :]
     assert apart[together].max() <= 900 / 4
 
@@ -313,27 +313,27 @@ def refused(scene, labels, tmp_path, *more):
 
 
 def test_a_class_of_one_point_is_named(scene, points, tmp_path):
-    places = [(12, 10, 0), (60, 80, 0), (20, 30, 1), (70, 9, 1), (44, 44, 2)]
-    says = refused(scene, points(places), tmp_path)
+    positions = [(12, 10, 0), (60, 80, 0), (20, 30, 1), (70, 9, 1), (44, 44, 2)]
+    says = refused(scene, points(positions), tmp_path)
     assert "fewer than two labelled pixels, as water; label more of it" in says
 
 
 def test_points_in_one_place_are_refused(scene, points, tmp_path):
-    places = [(8 + n, 8 + n, n % 2) for n in range(8)]
+    positions = [(8 + n, 8 + n, n % 2) for n in range(8)]
     assert "all labels of bare, crop lie in one place" in refused(
-        scene, points(places), tmp_path
+        scene, points(positions), tmp_path
     )
 
 
 def test_points_elsewhere_are_refused(scene, points, tmp_path):
-    places = [(5000, 5000 + n, n % 2) for n in range(8)]
-    assert "no label lies in the scene" in refused(scene, points(places), tmp_path)
+    positions = [(5000, 5000 + n, n % 2) for n in range(8)]
+    assert "no label lies in the scene" in refused(scene, points(positions), tmp_path)
 
 
 def test_points_without_data_are_refused(scene, points, tmp_path):
-    places = [(n % 4, n // 2, n % 2) for n in range(8)]
+    positions = [(n % 4, n // 2, n % 2) for n in range(8)]
     assert "no label lies where scene.tif has data" in refused(
-        scene, points(places), tmp_path
+        scene, points(positions), tmp_path
     )
 
 
@@ -395,8 +395,8 @@ def by_the_paper(known, folds, weights, pixels):
     between = distance(scaled, scaled)
     mean = between[~np.eye(len(known), dtype=bool)].mean()
     index = np.array([
-        between[place, folds != folds[place]].min() / mean
-        for place in range(len(known))
+        between[row, folds != folds[row]].min() / mean
+        for row in range(len(known))
     ])  # fmt: skip
     quarter, three = np.percentile(index, [25, 75])
     threshold = index[index <= three + 1.5 * (three - quarter)].max()

@@ -37,13 +37,13 @@ def test_a_thousand_points_cost_as_many_chunks_as_hold_them(tmp_path):
     folder.mkdir()
     truth = write_scene(folder / "scene.tif")
     rng = np.random.default_rng(1)
-    places = np.concatenate(
+    positions = np.concatenate(
         [
             rng.integers(8, CHUNK - 8, (125, 2)) + np.array(chunk) * CHUNK
             for chunk in HELD
         ]
     )
-    rows, cols = places.T
+    rows, cols = positions.T
     labels = tmp_path / "points.gpkg"
     geopandas.GeoDataFrame(
         {"class": np.array(["a", "b", "c"])[truth[rows, cols]]},

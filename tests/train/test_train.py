@@ -124,13 +124,13 @@ def split():
 
 @pytest.fixture
 def chips(split):
-    """Two bands; each pixel's value gives away its place and its class."""
+    """Two bands; each pixel's value gives away its position and its class."""
     random = np.random.default_rng(0)
     labels = np.full((61, 83), 255, np.uint8)
     labels[:40, :60] = random.integers(0, 2, (40, 60))
     labels[2:4, 5:8] = 2  # a rare class
-    place = np.arange(61 * 83, dtype=np.float32).reshape(61, 83)
-    image = np.stack([place, labels.astype(np.float32)])
+    position = np.arange(61 * 83, dtype=np.float32).reshape(61, 83)
+    image = np.stack([position, labels.astype(np.float32)])
     return Sampler.of([Chips.of(image, labels, split.training_corners(8))])
 
 

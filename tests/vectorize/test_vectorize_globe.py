@@ -206,9 +206,11 @@ def test_long_sides_run_where_they_were_and_neighbours_share_them(
     frame, shapes = write(tmp_path, class_map)
     back = Transformer.from_crs(4326, crs, always_xy=True)
     fine = shapely.segmentize(shapes, 0.001)
-    placed = shapely.transform(fine, lambda xy: np.stack(back.transform(*xy.T), axis=1))
+    located = shapely.transform(
+        fine, lambda xy: np.stack(back.transform(*xy.T), axis=1)
+    )
     side = transform.a
-    assert shapely.hausdorff_distance(placed, frame.geometry).max() < 0.1 * side
+    assert shapely.hausdorff_distance(located, frame.geometry).max() < 0.1 * side
     assert shapely.coverage_is_valid(shapes)
 
 

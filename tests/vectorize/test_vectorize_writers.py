@@ -21,7 +21,12 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.storage.vectors import write as writers
 from geoseg.storage.vectors.qgis_style import make_qml
-from geoseg.storage.vectors.write import _DRIVERS, FORMATS, check_place, write_polygons
+from geoseg.storage.vectors.write import (
+    _DRIVERS,
+    FORMATS,
+    check_locatable,
+    write_polygons,
+)
 from geoseg.vectorize.polygons import Drawing, polygons
 
 LEGEND = Legend(
@@ -82,7 +87,7 @@ def test_a_file_holds_every_polygon_with_its_numbers(tmp_path, suffix):
     assert back.is_valid.all()
     assert {entry.stem for entry in tmp_path.iterdir()} == {"landcover"}
     ours = frame.to_crs(back.crs)
-    if suffix in {".fgb", ".parquet"}:  # rows are sorted by place
+    if suffix in {".fgb", ".parquet"}:  # rows are sorted by position
         ours, back = key(ours), key(back)
     for column in frame.columns.drop("geometry"):
         np.testing.assert_array_equal(back[column], ours[column])
@@ -172,7 +177,7 @@ def test_polygons_too_small_for_geojson_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("crs", "x"),
     [
-        ('LOCAL_CS["a garden",UNIT["metre",1]]', 0),  # placed nowhere on Earth
+        ('LOCAL_CS["a garden",UNIT["metre",1]]', 0),  # located nowhere on Earth
         ("ESRI:54030", 30_000_000),  # beyond the edge of Robinson's world
     ],
 )
@@ -229,7 +234,7 @@ def test_lines_of_geojson_are_features_one_by_one(tmp_path):
         assert not any(shapely.LinearRing(hole).is_ccw for hole in holes)
 
 
-def test_tiles_show_the_polygons_near_their_place(tmp_path):
+def test_tiles_show_the_polygons_where_they_lie(tmp_path):
     frame = make_frame()
     path = tmp_path / "landcover.pmtiles"
     write_polygons(frame, path, legend=LEGEND)
@@ -282,10 +287,10 @@ def test_tiles_beyond_the_ends_of_mercator_are_refused_before_anything_is_made(
 ):
     plane = GeoBox(8, 8, transform, CRS.from_epsg(crs))
     with pytest.raises(VectorError, match=r"pmtiles is in Web Mercator.*85\.05"):
-        check_place([".gpkg", ".pmtiles"], plane)
-    check_place([".geojson"], plane)
+        check_locatable([".gpkg", ".pmtiles"], plane)
+    check_locatable([".geojson"], plane)
     world = Affine(40075016.68557849 / 8, 0, -20037508.342789244, 0, -5e6, 2e7)
-    check_place([".pmtiles"], GeoBox(8, 8, world, CRS.from_epsg(3857)))
+    check_locatable([".pmtiles"], GeoBox(8, 8, world, CRS.from_epsg(3857)))
 
 
 def test_tiles_of_nothing_are_refused(tmp_path):
@@ -330,7 +335,7 @@ def test_other_formats_have_their_style_beside_them(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_place_that_cannot_be_written_is_named(tmp_path, suffix):
+def test_a_path_that_cannot_be_written_is_named(tmp_path, suffix):
     (tmp_path / "a file").touch()
     path = tmp_path / "a file" / f"landcover{suffix}"
     with pytest.raises(DiskError, match="landcover"):

@@ -119,13 +119,13 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
         gsd_m=10.0,
     )
     bounds = scene.geobox.lonlat_bounds()
-    place = Training(
+    ground = Training(
         (bounds.left, bounds.bottom, bounds.right, bounds.top),
         datetime(2017, 2, 16, tzinfo=UTC),
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        save_package(path / "model", network, card, place)
+        save_package(path / "model", network, card, ground)
         aoi = save_blocks(path / "blocks.geojson", FOLD)
         options = geoseg.SegmentOptions(model=path / "model")
         report = geoseg.segment(SCENE, path / "out", aoi=aoi, options=options)
@@ -150,7 +150,7 @@ def pretrained(name: str, bands: int, classes: int) -> torch.nn.Module:
     imagenet = list(torch.load(path, weights_only=True, map_location="cpu").values())
     encoder = network.encoder.model.state_dict()
     # The two implementations name their tensors differently, but order them alike; the
-    # last ones have no place in an encoder that is shallower, or has no classifier.
+    # last ones have no use in an encoder that is shallower, or has no classifier.
     for (key, wanted), weights in zip(encoder.items(), imagenet, strict=False):
         if key == "conv_stem.weight":
             encoder[key] = weights[:, FILTER_OF_BAND] * 3 / bands

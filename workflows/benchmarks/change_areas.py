@@ -46,11 +46,11 @@ def mapped(rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
     """Map ground: borders wander by about a pixel, and some patches are wrong."""
     rows, cols = np.indices(truth.shape)
     wander = [ndimage.gaussian_filter(rng.normal(size=truth.shape), 3) for _ in "yx"]
-    places = [
+    rows_and_cols = [
         axis + 1.2 * each / each.std()
         for axis, each in zip((rows, cols), wander, strict=True)
     ]
-    found = ndimage.map_coordinates(truth, places, order=0, mode="nearest")
+    found = ndimage.map_coordinates(truth, rows_and_cols, order=0, mode="nearest")
     wrong = patches(rng, 0.01, 3)
     return np.where(wrong, (found + 1) % 2, found).astype(np.uint8)
 
@@ -72,13 +72,13 @@ def save(path: Path, values: np.ndarray) -> Path:
 
 
 def interval(
-    map_place: Path, truth: np.ndarray, names: dict[str, int], seed: int, folder: Path
+    map_path: Path, truth: np.ndarray, names: dict[str, int], seed: int, folder: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a sample, label it with the truth: value, low and high of all change."""
     points = folder / "points.geojson"
     options = geoseg.SampleOptions(points=600, minimum=50, seed=seed)
     points.unlink(missing_ok=True)
-    geoseg.sample_points(map_place, points, options=options)
+    geoseg.sample_points(map_path, points, options=options)
     frame = geopandas.read_file(points).to_crs("EPSG:32633")
     cols, rows = ~PLANE @ np.array([frame.geometry.x, frame.geometry.y])
     called = {number: name for name, number in names.items()}
@@ -86,7 +86,7 @@ def interval(
     frame["reference"] = [called[each] for each in labels.tolist()]
     frame.to_crs(4326).to_file(points)
     how = geoseg.EvaluateOptions(stratified=True)
-    found = geoseg.evaluate(map_place, points, options=how).estimates
+    found = geoseg.evaluate(map_path, points, options=how).estimates
     assert found is not None  # noqa: S101  # the sample is stratified
     return found.area.value, found.area.low, found.area.high
 
@@ -123,11 +123,11 @@ def main() -> None:
         draws = {
             name: np.array(
                 [
-                    interval(place, truth, names, seed, folder)
+                    interval(path, truth, names, seed, folder)
                     for seed in range(arguments.draws)
                 ]
             )
-            for name, place in designs.items()
+            for name, path in designs.items()
         }
     report(draws, names, truth, shown, arguments)
 

@@ -85,8 +85,8 @@ class Sample:
         self.middle = int(self.shape[1] * LEFT)
         right = self.labels.copy()
         right[:, : self.middle] = 255
-        places = np.flatnonzero(right != 255)  # noqa: PLR2004  # unlabelled
-        self.measured = np.random.default_rng(0).choice(places, MEASURED, replace=False)
+        pixels = np.flatnonzero(right != 255)  # noqa: PLR2004  # unlabelled
+        self.measured = np.random.default_rng(0).choice(pixels, MEASURED, replace=False)
         self.features = contextual(self.pixels)
 
     def draw(self, points: int, seed: int) -> np.ndarray:
@@ -100,11 +100,11 @@ class Sample:
             drawn.append(rows[some] * self.shape[1] + cols[some])
         return np.concatenate(drawn)
 
-    def save(self, places: np.ndarray, path: Path) -> None:
+    def save(self, pixels: np.ndarray, path: Path) -> None:
         """Write pixels as labelled points."""
-        rows, cols = np.divmod(places, self.shape[1])
+        rows, cols = np.divmod(pixels, self.shape[1])
         x, y = self.transform * (cols + 0.5, rows + 0.5)
-        named = [self.names[each] for each in self.labels.ravel()[places]]
+        named = [self.names[each] for each in self.labels.ravel()[pixels]]
         geopandas.GeoDataFrame(
             {"class": named}, geometry=geopandas.points_from_xy(x, y), crs=self.crs
         ).to_file(path)
@@ -126,17 +126,17 @@ def of_draw(sample: Sample, points: int, draw: int, out: Path) -> dict[str, floa
     """Give overall accuracies and seconds of a draw, from disk where it is known."""
     kept = out / f"{points}-{draw}.json"
     if not kept.exists():
-        places = sample.draw(points, draw)
-        found = ours(sample, places, out / f"{points}-{draw}")
-        found |= baselines(sample, places)
+        pixels = sample.draw(points, draw)
+        found = ours(sample, pixels, out / f"{points}-{draw}")
+        found |= baselines(sample, pixels)
         kept.write_text(json.dumps(found), encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
 
 
-def ours(sample: Sample, places: np.ndarray, folder: Path) -> dict[str, float]:
+def ours(sample: Sample, pixels: np.ndarray, folder: Path) -> dict[str, float]:
     """Train as the command does without flags, and measure the package."""
     points = folder.with_suffix(".gpkg")
-    sample.save(places, points)
+    sample.save(pixels, points)
     started = time.process_time()
     package = geoseg.train([SCENE], points, folder).package
     seconds = time.process_time() - started
@@ -154,7 +154,7 @@ def ours(sample: Sample, places: np.ndarray, folder: Path) -> dict[str, float]:
     return {"geoseg train": float((best == truth).mean()), "s of CPU": seconds}
 
 
-def baselines(sample: Sample, places: np.ndarray) -> dict[str, float]:
+def baselines(sample: Sample, pixels: np.ndarray) -> dict[str, float]:
     """Fit scikit-learn's classifiers to the same pixels."""
     flat = sample.features.reshape(len(sample.features), -1)
     labels = sample.labels.ravel()
@@ -165,7 +165,7 @@ def baselines(sample: Sample, places: np.ndarray) -> dict[str, float]:
             ("forest", RandomForestClassifier(random_state=0)),
         ):
             features = flat[some]
-            classifier.fit(features[:, places].T, labels[places])
+            classifier.fit(features[:, pixels].T, labels[pixels])
             best = classifier.predict(features[:, sample.measured].T)
             truth = labels[sample.measured]
             found[f"{name}, {on}"] = float((best == truth).mean())

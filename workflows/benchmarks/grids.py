@@ -81,9 +81,9 @@ def cut_in_two_zones(folder: Path) -> Path:
     window = Window(0, width, east.geobox.height, east.geobox.width - width)
     pixels, _ = east.read(window, (0, 1, 2, 3))
     plane = east.geobox.crop(window)
-    place = {"transform": plane.transform, "crs": MOVED["crs"]}
-    place |= {"height": plane.height, "width": plane.width}
-    with rasterio.open(halves / "east.tif", "w", **profile | place) as file:
+    profile_of = {"transform": plane.transform, "crs": MOVED["crs"]}
+    profile_of |= {"height": plane.height, "width": plane.width}
+    with rasterio.open(halves / "east.tif", "w", **profile | profile_of) as file:
         file.write(pixels)
         file.descriptions = BANDS
     return halves

@@ -81,8 +81,8 @@ def write(path: Path, pixels: np.ndarray, col: int = 0, row: int = 0) -> None:
     """Write pixels (band, y, x) that begin at a row and column of the plane."""
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width, "dtype": pixels.dtype}
-    place = Affine(10, 0, 330_000 + 10 * col, 0, -10, 5_822_040 - 10 * row)
-    grid = {"crs": "EPSG:32633", "transform": place}
+    transform = Affine(10, 0, 330_000 + 10 * col, 0, -10, 5_822_040 - 10 * row)
+    grid = {"crs": "EPSG:32633", "transform": transform}
     with rasterio.open(path, "w", driver="GTiff", **grid, **shape, **TILED) as dataset:
         dataset.write(pixels)
         for index, name in enumerate(NAMES[:count], start=1):
@@ -134,7 +134,7 @@ def in_turns(
     return [first, *others]
 
 
-def inferred(place: Path | str, folder: Path) -> float:
+def inferred(scene_path: Path | str, folder: Path) -> float:
     """Map a scene with the near-free model: seconds of inference."""
     options = geoseg.SegmentOptions(
         model=folder / "near-free",
@@ -142,7 +142,7 @@ def inferred(place: Path | str, folder: Path) -> float:
         polygons=PolygonOptions(min_area="20000px"),
     )
     with tempfile.TemporaryDirectory(dir=folder) as output:
-        geoseg.segment(place, output, options=options)
+        geoseg.segment(scene_path, output, options=options)
         report = json.loads(Path(output, "run.json").read_text())
     return float(report["timings_s"]["infer"])
 

@@ -48,8 +48,8 @@ class Nowhere:
     @property
     def geobox(self) -> GeoBox:
         """A plane of 10 m pixels."""
-        place = Affine(10, 0, 300_000, 0, -10, 5_900_000)
-        return GeoBox(self.side, self.side, place, CRS.from_epsg(32633))
+        transform = Affine(10, 0, 300_000, 0, -10, 5_900_000)
+        return GeoBox(self.side, self.side, transform, CRS.from_epsg(32633))
 
     @property
     def window(self) -> Window:

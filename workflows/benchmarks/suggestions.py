@@ -45,7 +45,7 @@ class Ground:
     """Of the first, shape ``(pixel, feature)``."""
     classes: np.ndarray
     """The true class of each."""
-    places: np.ndarray
+    positions: np.ndarray
     """Row and column of each."""
     other_features: np.ndarray
     """Of those that are measured on."""
@@ -64,11 +64,11 @@ class Ground:
         pool = np.sort(random.choice(left, POOL, replace=False))
         rest = np.sort(random.choice(right, MEASURED, replace=False))
         flat = contextual(pixels).reshape(-1, labels.size)
-        places = np.column_stack(np.divmod(pool, labels.shape[1]))
+        positions = np.column_stack(np.divmod(pool, labels.shape[1]))
         return cls(
             flat[:, pool].T,
             labels.ravel()[pool],
-            places,
+            positions,
             flat[:, rest].T,
             labels.ravel()[rest],
         )
@@ -115,12 +115,12 @@ def scene(name: str, out: Path, data: Path | None) -> tuple[np.ndarray, np.ndarr
         known, nodata = source.read(1), source.nodata
     ids = [each for each in np.unique(known[valid]) if each != nodata]
     found = np.full(known.shape, 255, np.uint8)
-    for place, each in enumerate(ids):
-        found[valid & (known == each)] = place
+    for channel, each in enumerate(ids):
+        found[valid & (known == each)] = channel
     middle = int(found.shape[1] * LEFT)
-    for place in range(len(ids)):  # what cannot be begun with is no class
-        if (found[:, :middle] == place).sum() < 500:  # noqa: PLR2004
-            found[found == place] = 255
+    for channel in range(len(ids)):  # what cannot be begun with is no class
+        if (found[:, :middle] == channel).sum() < 500:  # noqa: PLR2004
+            found[found == channel] = 255
     return np.where(valid, pixels, pixels[:, valid].mean(1)[:, None, None]), found
 
 
@@ -167,7 +167,7 @@ def choose(
     some = free[drawn][kept]
     scaled = ground.features / ground.features[np.concatenate([some, have])].std(0)
     lots = random.permutation(len(some))
-    among = Places(scaled[some], ground.places[some], mapped[kept], lots)
+    among = Places(scaled[some], ground.positions[some], mapped[kept], lots)
     chosen, _ = choose_in_turn(among, scaled[have], MORE, APART)
     return some[chosen]
 

@@ -114,9 +114,9 @@ def make_scene(path: Path, side: int) -> None:
     pixels = np.pad(pixels, margins, mode="symmetric")[:, :side, :side]
     shape = {"count": 4, "height": side, "width": side, "dtype": "uint8"}
     tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512}
-    place = {"crs": crs, "transform": transform, "nodata": 0}
+    georeference = {"crs": crs, "transform": transform, "nodata": 0}
     with rasterio.open(
-        path, "w", driver="GTiff", compress="deflate", **shape, **tiled, **place
+        path, "w", driver="GTiff", compress="deflate", **shape, **tiled, **georeference
     ) as scene:
         scene.write(pixels)
         for index, name in enumerate(BANDS, start=1):

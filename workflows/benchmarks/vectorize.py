@@ -191,7 +191,7 @@ class MapInMemory:
 
     @property
     def geobox(self) -> GeoBox:
-        """Place the map somewhere in UTM."""
+        """Put the map somewhere in UTM."""
         plane = Affine(PIXEL_M, 0, 300_000, 0, -PIXEL_M, 5_800_000)
         return GeoBox(*self.pixels.shape, plane, CRS.from_epsg(32633))
 

@@ -101,12 +101,12 @@ def give_tensors(network: DynamicWorld, tensors: Sequence[NDArray[np.float32]]) 
 
 def cut_tensors(content: bytes, network: DynamicWorld) -> list[NDArray[np.float32]]:
     """Cut the bytes of a shard into the tensors of a network, which begin it."""
-    tensors, place = [], 0
+    tensors, offset = [], 0
     for slot, permuted in _slots(network):
         shape = _shape(slot, permuted)
         count = math.prod(shape)
-        tensors.append(np.frombuffer(content, "<f4", count, place).reshape(shape))
-        place += 4 * count
+        tensors.append(np.frombuffer(content, "<f4", count, offset).reshape(shape))
+        offset += 4 * count
     return tensors
 
 

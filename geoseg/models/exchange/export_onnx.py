@@ -106,7 +106,7 @@ def about(card: Card) -> dict[str, Any]:
         "gain": [each.gain for each in scalings(card)],
         "less": [each.offset for each in scalings(card)],
         "gsd_m": card.gsd_m,
-        "classes": {str(place): c.name for place, c in enumerate(card.legend)},
+        "classes": {str(channel): c.name for channel, c in enumerate(card.legend)},
         "class_ids": list(card.legend.ids),
     }
 
@@ -126,7 +126,7 @@ def for_deepness(card: Card) -> dict[str, Any]:
     each = scalings(card)
     return {
         "model_type": "Segmentor",
-        "class_names": {str(place): c.name for place, c in enumerate(card.legend)},
+        "class_names": {str(channel): c.name for channel, c in enumerate(card.legend)},
         "resolution": round(card.gsd_m * _CENTIMETRES, 4),
         "tiles_size": card.tile,
         "tiles_overlap": round(100 * card.overlap / card.tile, 4),

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_PLACES = ("", "variables", "forward/variables", "model/forward/variables")
+_FOLDERS = ("", "variables", "forward/variables", "model/forward/variables")
 """Where in a copy of Dynamic World's repository, or of a part, the weights are."""
 
 _WEIGHTS = (".safetensors", ".onnx", *PICKLES)
@@ -144,8 +144,8 @@ def _take(source: str | Path) -> tuple[Sequence[NDArray[np.float32]], str]:
     if path.is_file():
         content = _pinned(path)
         return cut_tensors(content, DynamicWorld()), _sha256(content)
-    for place in _PLACES if path.is_dir() else ():
-        folder = path / place
+    for subfolder in _FOLDERS if path.is_dir() else ():
+        folder = path / subfolder
         if (folder / SHARD).is_file() and (folder / INDEX).is_file():
             checksum = _sha256(read_small(folder / SHARD))
             return tuple(read_bundle(folder).values()), checksum

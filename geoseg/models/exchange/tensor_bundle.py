@@ -113,13 +113,13 @@ def _entries(table: bytes) -> Iterator[_Entry]:
     """Read what the index says of each tensor of float32; others are not weights."""
     if table[-len(_MARK) :] != _MARK:
         raise ValueError("it does not end as an index does")
-    place = len(table) - _FOOTER
+    position = len(table) - _FOOTER
     for _ in range(2):  # of the table's notes, which nobody writes, then of its blocks
-        begin, place = _varint(table, place)
-        size, place = _varint(table, place)
+        begin, position = _varint(table, position)
+        size, position = _varint(table, position)
     for _, handle in _pairs(_block(table, begin, size)):
-        offset, after = _varint(handle, 0)
-        for key, value in _pairs(_block(table, offset, _varint(handle, after)[0])):
+        start, after = _varint(handle, 0)
+        for key, value in _pairs(_block(table, start, _varint(handle, after)[0])):
             fields = _message(value)
             if key and fields.get(1) and _number(fields, 1) == _FLOAT32:
                 yield _entry(key.decode(), fields)
@@ -155,46 +155,46 @@ def _block(table: bytes, begin: int, size: int) -> bytes:
 
 
 def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Read the entries of a block, before the places where keys are written whole."""
+    """Read the entries of a block, before the offsets where keys are written whole."""
     end = len(block) - 4 * (int.from_bytes(block[-4:], "little") + 1)
-    place, key = 0, b""
-    while place < end:
-        shared, place = _varint(block, place)
-        fresh, place = _varint(block, place)
-        size, place = _varint(block, place)
-        key = key[:shared] + block[place : place + fresh]
-        place += fresh
-        yield key, block[place : place + size]
-        place += size
+    offset, key = 0, b""
+    while offset < end:
+        shared, offset = _varint(block, offset)
+        fresh, offset = _varint(block, offset)
+        size, offset = _varint(block, offset)
+        key = key[:shared] + block[offset : offset + fresh]
+        offset += fresh
+        yield key, block[offset : offset + size]
+        offset += size
 
 
 def _message(content: bytes) -> Fields:
     """Read a protocol buffer: for each field's number its values."""
     fields: Fields = {}
-    place = 0
-    while place < len(content):
-        tag, place = _varint(content, place)
+    offset = 0
+    while offset < len(content):
+        tag, offset = _varint(content, offset)
         kind = tag & 7
-        end = place + _FIXED.get(kind, 0)
+        end = offset + _FIXED.get(kind, 0)
         if kind == _VARINT:
-            end = _varint(content, place)[1]
+            end = _varint(content, offset)[1]
         elif kind == _BYTES:
-            size, place = _varint(content, place)
-            end = place + size
-        fields.setdefault(tag >> 3, []).append(content[place:end])
-        place = end
+            size, offset = _varint(content, offset)
+            end = offset + size
+        fields.setdefault(tag >> 3, []).append(content[offset:end])
+        offset = end
     return fields
 
 
-def _varint(content: bytes, place: int) -> tuple[int, int]:
-    """Read a whole number, seven bits a byte; give it, and the place after it."""
+def _varint(content: bytes, offset: int) -> tuple[int, int]:
+    """Read a whole number, seven bits a byte; give it, and the offset after it."""
     value = shift = 0
     while True:
-        byte = content[place]
+        byte = content[offset]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < _MORE:
-            return value, place
+            return value, offset
 
 
 def _crc_table() -> list[int]:

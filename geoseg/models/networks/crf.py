@@ -199,14 +199,14 @@ class _Appearance:
         Most blocks lie in their window as their neighbours do in theirs, so few are
         computed.
         """
-        place = tuple(
+        key = tuple(
             end - near[0] for own, near in (rows, cols) for end in (*own, near[1])
         )
-        if place not in self._distances:
+        if key not in self._distances:
             along_rows, along_cols = (
                 _log_weights(*spans, self._how.appearance_px, self._how.window)
                 for spans in (rows, cols)
             )
             both = along_rows[:, None, :, None] + along_cols[None, :, None, :]
-            self._distances[place] = both.flatten(2).flatten(0, 1).to(self._own.device)
-        return self._distances[place]
+            self._distances[key] = both.flatten(2).flatten(0, 1).to(self._own.device)
+        return self._distances[key]

@@ -203,32 +203,32 @@ def _shapes(name: str, wanted: dict[str, Any], found: dict[str, Any]) -> str:
     return f": {tuple(wanted[name].shape)} wanted, {tuple(found[name].shape)} found"
 
 
-def check_stride(card: Card, network: torch.nn.Module, place: Path) -> None:
+def check_stride(card: Card, network: torch.nn.Module, path: Path) -> None:
     """Refuse a stride that is not the network's.
 
     Raises:
-        ModelError: It is not a multiple of that; the message names the place.
+        ModelError: It is not a multiple of that; the message names the path.
 
     """
     needed = tile_stride(network)
     if card.stride % needed:
         raise ModelError(
-            f"{place}: the stride is said to be {card.stride}, but the network needs "
+            f"{path}: the stride is said to be {card.stride}, but the network needs "
             f"tiles, and steps between them, that are multiples of {needed}"
         )
 
 
-def check_activation(card: Card, config: dict[str, Any], place: Path) -> None:
+def check_activation(card: Card, config: dict[str, Any], path: Path) -> None:
     """Refuse a network that squashes its scores where they would be once more.
 
     Raises:
-        ModelError: They would; the message names the place.
+        ModelError: They would; the message names the path.
 
     """
     own = config.get("activation")
     if own is not None and card.activation != "none":
         raise ModelError(
-            f"{place}: {CONFIG} gives the network the activation {own!r}, and "
+            f"{path}: {CONFIG} gives the network the activation {own!r}, and "
             f"{card.activation!r} is declared on top of it; take out one of the two"
         )
 

@@ -96,11 +96,11 @@ class OnnxNetwork(nn.Module):
         """
         given = self._run(self._session(tiles.device), tiles, [self.output])[0]
         sides = (tiles.shape[2], tiles.shape[3])
-        place = self._output.place(given.shape, sides, self._card)
-        if place is None:
+        axis = self._output.axis(given.shape, sides, self._card)
+        if axis is None:
             reason = misfit(given.shape, sides, self._card, bands_last=self._bands_last)
             raise ModelError(f"{self._name} {reason}")
-        if place == LAST:
+        if axis == LAST:
             given = given.transpose(_FROM_LAST)
         scores = torch.from_numpy(np.ascontiguousarray(given)).to(tiles.device)
         if scores.shape[2:] == tiles.shape[2:]:

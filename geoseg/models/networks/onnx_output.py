@@ -30,21 +30,21 @@ class Output:
 
     name: str
     """Its name in the graph."""
-    places: tuple[int, ...]
+    axes: tuple[int, ...]
     """Where its channels may stand, as far as its declared shape says: `SECOND`, `LAST`
     or either."""
 
-    def place(
+    def axis(
         self, shape: tuple[int, ...], sides: tuple[int, int], card: Card
     ) -> int | None:
         """Return where channels of what it gave stand; None where it is no scores."""
         return next(
             (
-                place
-                for place in self.places
+                axis
+                for axis in self.axes
                 if len(shape) == IMAGES
-                and shape[place] in card.outputs
-                and enlargement(_sides(shape, place), sides)
+                and shape[axis] in card.outputs
+                and enlargement(_sides(shape, axis), sides)
             ),
             None,
         )
@@ -53,8 +53,8 @@ class Output:
         self, shape: tuple[int, ...], sides: tuple[int, int], card: Card
     ) -> int:
         """Say how many times larger a tile is than what it gave; 0 for no scores."""
-        place = self.place(shape, sides, card)
-        return 0 if place is None else enlargement(_sides(shape, place), sides) or 0
+        axis = self.axis(shape, sides, card)
+        return 0 if axis is None else enlargement(_sides(shape, axis), sides) or 0
 
 
 def possible_outputs(
@@ -80,9 +80,9 @@ def possible_outputs(
             )
         listed = chosen
     found = [
-        Output(each.name, places)
+        Output(each.name, axes)
         for each in listed
-        if (places := _places(each, card, bands_last=bands_last))
+        if (axes := _axes(each, card, bands_last=bands_last))
     ]
     if not found:
         others = f" (it has the outputs {names(listed)})" * (len(listed) > 1)
@@ -96,20 +96,20 @@ def names(listed: Sequence[NodeArg] | Sequence[Output]) -> str:
     return ", ".join(each.name for each in listed)
 
 
-def _places(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]:
+def _axes(output: NodeArg, card: Card, *, bands_last: bool) -> tuple[int, ...]:
     """Say where the channels of an output may stand, likelier first; () for nowhere."""
     shape = output.shape
     if output.type not in _SCORES or len(shape) != IMAGES:
         return ()
     possible = [
-        place
-        for place in (SECOND, LAST)
-        if _may_be(shape[place], card.outputs)
-        and all(_fits(side, card.tile) for side in _sides(shape, place))
+        axis
+        for axis in (SECOND, LAST)
+        if _may_be(shape[axis], card.outputs)
+        and all(_fits(side, card.tile) for side in _sides(shape, axis))
     ]
-    known = [place for place in possible if isinstance(shape[place], int)]
+    known = [axis for axis in possible if isinstance(shape[axis], int)]
     likely = LAST if bands_last else SECOND
-    return tuple(sorted(known or possible, key=lambda place: place != likely))
+    return tuple(sorted(known or possible, key=lambda axis: axis != likely))
 
 
 def _may_be(side: int | str | None, wanted: tuple[int, ...]) -> bool:
@@ -138,9 +138,9 @@ def enlargement(
     return times if (rows * times, cols * times) == sides else None
 
 
-def _sides(shape: Shape, place: int) -> tuple[int | str | None, ...]:
+def _sides(shape: Shape, axis: int) -> tuple[int | str | None, ...]:
     """Give the sides that are not the channels: rows and columns."""
-    return tuple(shape[1:3] if place == LAST else shape[2:4])
+    return tuple(shape[1:3] if axis == LAST else shape[2:4])
 
 
 def _why_not(output: NodeArg, card: Card, *, bands_last: bool) -> str:
@@ -168,16 +168,16 @@ def misfit(
 ) -> str:
     """Say what of an output's shape is not as it must be."""
     likely = LAST if bands_last else SECOND
-    fitting = [place for place in (SECOND, LAST) if _sides(shape, place) == sides]
-    place = next((p for p in fitting if p == likely), fitting[0] if fitting else likely)
-    if not _may_be(shape[place], card.outputs):
+    fitting = [axis for axis in (SECOND, LAST) if _sides(shape, axis) == sides]
+    axis = next((p for p in fitting if p == likely), fitting[0] if fitting else likely)
+    if not _may_be(shape[axis], card.outputs):
         wanted = " or ".join(map(str, card.outputs))
         return (
-            f"gives {shape[place]} channels, and {len(card.legend)} classes are "
+            f"gives {shape[axis]} channels, and {len(card.legend)} classes are "
             f"declared, which are {wanted} with the activation {card.activation}; "
             f"declare a class for each channel"
         )
-    rows, cols = _sides(shape, place)
+    rows, cols = _sides(shape, axis)
     return (
         f"gives {rows} x {cols} pixels for a tile of {sides[0]} x {sides[1]}; "
         f"geoseg needs a score for every pixel, or for squares of whole pixels"

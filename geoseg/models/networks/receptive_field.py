@@ -266,7 +266,7 @@ def _reach(planes: _Planes) -> int | None:
 
     A plane is long enough where the NaN ends before the plane does, by more than a
     layer spans, since a dilated layer could leap over the end; and where it ends at
-    the same place in one of twice the length. Pooling into a few bins does not: a
+    the same position in one of twice the length. Pooling into a few bins does not: a
     pixel fills a bin, whatever its size.
     """
     stride = planes.stride

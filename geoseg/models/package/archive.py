@@ -46,17 +46,17 @@ def unpack_archive(archive: Path, folder: Path) -> None:
                     for each in content.infolist()
                     if not each.is_dir()
                 ]
-                for name, place in _checked(entries, archive):
+                for name, path in _checked(entries, archive):
                     with content.open(name) as source:
-                        _write(source, folder / place)
+                        _write(source, folder / path)
         else:
             with tarfile.open(archive) as content:
                 members = {m.name: m for m in content.getmembers() if not m.isdir()}
                 entries = [(m.name, m.size, not m.isfile()) for m in members.values()]
-                for name, place in _checked(entries, archive):
+                for name, path in _checked(entries, archive):
                     member = tarfile.data_filter(members[name], str(folder))
                     if file := content.extractfile(member):
-                        _write(file, folder / place)
+                        _write(file, folder / path)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
         if isinstance(error, OSError) and is_full(folder, error):
             raise
@@ -73,7 +73,7 @@ def _is_link(entry: zipfile.ZipInfo) -> bool:
 def _checked(
     entries: list[tuple[str, int, bool]], archive: Path
 ) -> Iterator[tuple[str, str]]:
-    """Refuse what no package holds; give each wanted entry's place in the folder."""
+    """Refuse what no package holds; give each wanted entry's path in the folder."""
     for name, _, is_link in entries:
         if is_link:
             raise ModelError(

@@ -147,7 +147,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What a model was trained on; it places the item in space and time."""
+    """What a model was trained on; it locates the item in space and time."""
 
     bounds: tuple[float, float, float, float]
     """West, south, east, north in degrees of WGS 84."""

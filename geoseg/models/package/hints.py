@@ -16,7 +16,14 @@ from geoseg.models.networks.architectures import ARCHITECTURES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLACES = ("hyper_parameters", "hparams", "config", "args", "model_config", "settings")
+_SECTIONS = (
+    "hyper_parameters",
+    "hparams",
+    "config",
+    "args",
+    "model_config",
+    "settings",
+)
 _ARCHITECTURE = ("_model_class", "architecture", "arch", "model_name", "model")
 _ENCODER = ("encoder_name", "backbone", "encoder")
 _BOTH = "encoder_decoder"
@@ -64,8 +71,8 @@ def _settings(content: object) -> Iterator[Mapping[Any, Any]]:
     if not isinstance(content, Mapping):
         return
     yield content
-    for place in _PLACES:
-        yield from _settings(content.get(place))
+    for section in _SECTIONS:
+        yield from _settings(content.get(section))
 
 
 def _spelled(found: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Where in a file a network's tensors are: training scripts name them in many ways.
 
 One keeps them under ``state_dict``, beside the optimiser's; another writes ``model.``
-or ``module.`` before each name; a third has a loss and metrics among them. The place is
+or ``module.`` before each name; a third has a loss and metrics among them. It is
 found by what fits, not by a list of names: the prefix before which all of the network's
 own tensors stand.
 """
@@ -200,7 +200,7 @@ def _check_foreign(
 
 
 def _misfit(groups: dict[str, Tensors], network: torch.nn.Module, path: Path) -> str:
-    """Say of the likeliest place what is not as the network wants it."""
+    """Say of the likeliest prefix what is not as the network wants it."""
     wanted, kind = network.state_dict(), type(network).__name__
     if not groups:
         return (

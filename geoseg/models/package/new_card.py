@@ -135,10 +135,10 @@ def _legend(classes: tuple[str, ...]) -> tuple[Legend, tuple[int, ...]]:
     return legend, () if order == list(range(len(order))) else tuple(order)
 
 
-def _land_class(place: int, text: str) -> tuple[str, int, str | None]:
+def _land_class(index: int, text: str) -> tuple[str, int, str | None]:
     """Read a class: name, value, and colour where one is given."""
     parts = [part.strip() for part in text.split(":")]
-    value = parts[1] if len(parts) > 1 else str(place)
+    value = parts[1] if len(parts) > 1 else str(index)
     if len(parts) > _FIELDS or not value.isdecimal():
         raise ModelError(
             f"{text!r} is no class; write name, name:value or name:value:#rrggbb"

@@ -11,7 +11,7 @@ from pyproj import CRS
 from geoseg.errors import AoiError
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
 from geoseg.overlay.aoi.given import Area, Given, read_given
-from geoseg.overlay.aoi.reproject import placed_on, reprojected, united
+from geoseg.overlay.aoi.reproject import on_plane, reprojected, united
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -111,7 +111,7 @@ def _on_scene(given: Given, geobox: GeoBox) -> Aoi:
             f"{name}: the area spans {east - west:.0f} degrees; if it is to cross the "
             f"antimeridian, cut it there, as GeoJSON's standard (RFC 7946) says"
         )
-    area = placed_on(geobox, name, area, given.crs)
+    area = on_plane(geobox, name, area, given.crs)
     window = window_of(area, geobox)
     if window is None:
         raise AoiError(

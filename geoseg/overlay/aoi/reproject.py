@@ -82,23 +82,23 @@ def only_polygons(geometry: Geometry) -> Geometry:
     return shapely.union_all(parts[kinds == shapely.GeometryType.POLYGON])
 
 
-def placed_on(geobox: GeoBox, name: str, area: Geometry, crs: CRS) -> Geometry:
+def on_plane(geobox: GeoBox, name: str, area: Geometry, crs: CRS) -> Geometry:
     """Bring an area into the scene's CRS.
 
     Raises:
         AoiError: It is not on the scene.
 
     """
-    placed = (
+    found = (
         area
         if crs == geobox.crs
         else reprojected(_nearby(area, crs, geobox), crs, geobox.crs)
     )
     if geobox.crs.is_geographic:
-        placed = _turned_onto(geobox, placed)
-    finite = np.isfinite(shapely.get_coordinates(placed)).all()
-    if finite and shapely.intersects(placed, footprint(geobox)):
-        return placed
+        found = _turned_onto(geobox, found)
+    finite = np.isfinite(shapely.get_coordinates(found)).all()
+    if finite and shapely.intersects(found, footprint(geobox)):
+        return found
 
     extent = Bounds(*area.bounds)
     raise AoiError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from geoseg.errors import AoiError
 from geoseg.overlay.aoi.given import Area, described, read_given
-from geoseg.overlay.aoi.reproject import placed_on, united
+from geoseg.overlay.aoi.reproject import on_plane, united
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def read_zones(area: Area, field: str, geobox: GeoBox) -> Zones:
         whole, repaired = united(called, given.shapes[labels == name])
         warnings += repaired
         try:
-            shapes[at] = placed_on(geobox, called, whole, given.crs)
+            shapes[at] = on_plane(geobox, called, whole, given.crs)
         except AoiError as error:
             missed.append(error)
     if missed and len(missed) == len(names):

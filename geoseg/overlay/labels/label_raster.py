@@ -62,8 +62,8 @@ class LabelRaster:
             LabelsError: No labelled pixel lies on the plane.
 
         """
-        placed = self.place(geobox, values)
-        rasterized = placed.read(Window(0, 0, geobox.height, geobox.width))
+        gridded = self.on_grid(geobox, values)
+        rasterized = gridded.read(Window(0, 0, geobox.height, geobox.width))
         if (rasterized == NODATA).all():
             raise LabelsError(
                 f"no labelled pixel of {self.source.raster.name} lies in the scene, "
@@ -72,27 +72,27 @@ class LabelRaster:
             )
         return rasterized
 
-    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> PlacedRaster:
+    def on_grid(self, geobox: GeoBox, values: Mapping[str, int]) -> RasterOnGrid:
         """Lay the raster on a plane, to be read window by window."""
         table = [NODATA] * (NODATA + 1)
         for each in self.legend:
             known = (values[name] for name in _names(each) if name in values)
             table[each.id] = next(known, NODATA)
-        return PlacedRaster(ResampledMap(self.source, geobox), tuple(table))
+        return RasterOnGrid(ResampledMap(self.source, geobox), tuple(table))
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedRaster:
+class RasterOnGrid:
     """A class raster on the pixels of a plane."""
 
-    placed: ResampledMap
+    gridded: ResampledMap
     """The raster on the plane."""
     table: tuple[int, ...]
     """What each of its ids becomes, 0 to 255; 255 is none."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Find the classes of a window of the plane; 255 where there is none."""
-        return np.asarray(self.table, np.uint8)[self.placed.read(window)]
+        return np.asarray(self.table, np.uint8)[self.gridded.read(window)]
 
 
 def open_label_raster(path: Path | str) -> LabelRaster:

@@ -73,9 +73,9 @@ class Labels:
 
         """
         whole = Window(0, 0, geobox.height, geobox.width)
-        return self.place(geobox, values).read(whole)
+        return self.on_grid(geobox, values).read(whole)
 
-    def place(self, geobox: GeoBox, values: Mapping[str, int]) -> PlacedShapes:
+    def on_grid(self, geobox: GeoBox, values: Mapping[str, int]) -> ShapesOnGrid:
         """Bring the shapes into a plane's CRS, to be rasterized window by window.
 
         Arguments and errors are those of `rasterize`.
@@ -89,7 +89,7 @@ class Labels:
         if not shapes.intersects(frame).any():
             raise LabelsError(self._elsewhere(geobox, given, shapes))
         codes = [values[self.names[i]] for i in wanted]
-        return PlacedShapes(geobox, shapes.to_numpy(), np.array(codes, np.uint8))
+        return ShapesOnGrid(geobox, shapes.to_numpy(), np.array(codes, np.uint8))
 
     def _elsewhere(
         self, geobox: GeoBox, given: Bounds, shapes: geopandas.GeoSeries
@@ -105,7 +105,7 @@ class Labels:
         )
 
 
-class PlacedShapes:
+class ShapesOnGrid:
     """Shapes in the CRS of a plane, and a tree to find those of a window."""
 
     def __init__(
@@ -197,7 +197,7 @@ def _applied(
     before: NDArray[np.float64] | int,
     after: NDArray[np.float64] | int,
 ) -> NDArray[np.object_]:
-    """Apply to each shape its own matrix, around a place that is moved to another."""
+    """Apply to each shape its own matrix, around a point that is moved to another."""
     points, owner = shapely.get_coordinates(shapes, return_index=True)
     before, after = (np.broadcast_to(at, (len(shapes), 2)) for at in (before, after))
     moved = np.einsum("pij,pj->pi", axes[owner], points - before[owner]) + after[owner]

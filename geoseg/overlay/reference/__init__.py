@@ -14,13 +14,13 @@ the class that its centre lies in, whatever the grid of the reference.
 from geoseg.overlay.reference.ground_points import may_overlap
 from geoseg.overlay.reference.points import Points, check_points_suffix, write_points
 from geoseg.overlay.reference.read import read_reference
-from geoseg.raster.resampled import places
+from geoseg.raster.resampled import coordinates
 
 __all__ = [
     "Points",
     "check_points_suffix",
+    "coordinates",
     "may_overlap",
-    "places",
     "read_reference",
     "write_points",
 ]

@@ -98,11 +98,11 @@ def polygons_of(marks: Marks, geobox: GeoBox) -> Polygons:
     shapes, ids = marks.layer.shapes[keep], marks.ids[keep]
     near, shapes = _nearby(shapes, crs, geobox)
     return Polygons(
-        geobox, _placed(shapes[near], crs, geobox), ids[near], tuple(warnings)
+        geobox, _onto_plane(shapes[near], crs, geobox), ids[near], tuple(warnings)
     )
 
 
-def _placed(
+def _onto_plane(
     shapes: NDArray[np.object_], crs: CRS, geobox: GeoBox
 ) -> NDArray[np.object_]:
     """Bring polygons into the map's CRS, valid; what cannot be there is empty."""

@@ -120,10 +120,12 @@ def _make(
     config: CompositeConfig, client: Client, clock: Clock, on_step: OnStep
 ) -> CompositeReport:
     """Make what is left of a composite, and write its files."""
-    place, options = config.run_directory, config.options
+    directory, options = config.run_directory, config.options
     from geoseg.run.composite.clouds import masked  # noqa: PLC0415  # torch, 300 MB
 
-    with open_journal(place, config.plan.identity, restart=options.restart) as journal:
+    with open_journal(
+        directory, config.plan.identity, restart=options.restart
+    ) as journal:
         with clock("composite"), masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, on_step)
         with clock("raster"):

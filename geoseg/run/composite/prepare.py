@@ -199,8 +199,8 @@ def _config(
 def _block(path: Path, options: CompositeOptions) -> int:
     """Choose the side of blocks: that of an unfinished one, whose parts are of it."""
     wanted = _BLOCK if options.block is None else options.block
-    place = run_directory_of(path, options)
-    begun = {} if options.restart else identity_of(place)
+    directory = run_directory_of(path, options)
+    begun = {} if options.restart else identity_of(directory)
     return int(begun.get("block", wanted))
 
 

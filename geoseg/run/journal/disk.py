@@ -135,7 +135,7 @@ class DiskLog:
             raise OutputError(_refused(directory, error)) from error
 
     @property
-    def place(self) -> str:
+    def directory(self) -> str:
         """Where the run directory is."""
         return str(self._directory)
 
@@ -176,7 +176,7 @@ class DiskLog:
             raise _trouble(self._path, error) from error
 
     def rewrite(self, lines: Iterable[str]) -> None:
-        """Put other lines in place of all, by a rename."""
+        """Replace all lines, by a rename."""
         self._close()
         temporary = self._path.with_name(f"{_JOURNAL}{_UNFINISHED}")
         try:
@@ -238,7 +238,7 @@ def read_identity(directory: Path) -> bytes | None:
 
     Raises:
         OutputError: Its owner keeps it from being read.
-        ResumeError: A folder or something else is in its place.
+        ResumeError: A folder or something else is there instead.
 
     """
     path = directory / IDENTITY
@@ -254,7 +254,7 @@ def read_identity(directory: Path) -> bytes | None:
 
 
 def _take_away(path: Path) -> None:
-    """Remove a file of a run, or whatever stands in its place."""
+    """Remove a file of a run, or whatever stands there instead."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -281,11 +281,11 @@ def _refused(directory: Path, error: OSError) -> str:
     )
 
 
-def _trouble(place: str | Path, error: OSError) -> DiskError:
+def _trouble(path: str | Path, error: OSError) -> DiskError:
     if isinstance(error, IsADirectoryError):
         return DiskError(
-            f"{place} is a folder, where a file of the run belongs; take it away, or "
+            f"{path} is a folder, where a file of the run belongs; take it away, or "
             f"use `restart` to begin again"
         )
     then = ": it carries on from what is finished (geoseg plan says what all needs)"
-    return disk_error(Path(place), error, then=then)
+    return disk_error(Path(path), error, then=then)

@@ -104,14 +104,14 @@ class Journal:
         last = {entry.task: entry for entry in self.entries()}
         self._log.rewrite(map(_line, last.values()))
         warning = (
-            f"of the journal of the unfinished run in {self._log.place}, "
+            f"of the journal of the unfinished run in {self._log.directory}, "
             f"{unreadable:,} lines could not be read and {twice:,} stood there twice; "
             f"what is missing is computed anew"
         )
         self.warnings = (warning,)
 
     def record(self, *entries: Entry) -> None:
-        """Note that tasks are finished and their files are in their places.
+        """Note that tasks are finished and their files are written.
 
         Raises:
             DiskError: The disk is full or cannot be written.
@@ -133,34 +133,34 @@ class Journal:
 
 
 def open_journal(
-    place: Path | str, identity: Mapping[str, str], *, restart: bool = False
+    directory: Path | str, identity: Mapping[str, str], *, restart: bool = False
 ) -> Journal:
-    """Begin a run in a place, or take up the one that was begun there.
+    """Begin a run in a directory, or take up the one that was begun there.
 
     Args:
-        place: The run directory, a path or the URL of an object store; made where it
-            does not exist.
+        directory: The run directory, a path or the URL of an object store; made
+            where it does not exist.
         identity: Every input and setting that changes pixels, by name.
         restart: Throw away what an earlier run left.
 
     Raises:
-        OutputError: The place cannot be written.
+        OutputError: The directory cannot be written.
         ResumeError: It belongs to another run (the message names what differs),
             or a live process is using it.
 
     """
-    url = as_url(place)
-    log: Log = DiskLog(_folder(place)) if url is None else ObjectLog(url)
+    url = as_url(directory)
+    log: Log = DiskLog(_folder(directory)) if url is None else ObjectLog(url)
     try:
         before = None if restart else log.identity()
         does = "begins a run" if before is None else "takes a run up"
-        _LOG.info("%s in %s", does, log.place)
+        _LOG.info("%s in %s", does, log.directory)
         journal = Journal(log)
         if before is None:
             log.sign(resume.written(identity))
         else:
-            known = resume.read(before, log.place, "run")
-            resume.check_same(known, identity, log.place, "run")
+            known = resume.read(before, log.directory, "run")
+            resume.check_same(known, identity, log.directory, "run")
             journal.mend()
     except BaseException:
         log.release()
@@ -168,21 +168,23 @@ def open_journal(
     return journal
 
 
-def identity_of(place: Path | str) -> dict[str, str]:
-    """Read, without taking it, whose run a place holds; nothing where none is.
+def identity_of(directory: Path | str) -> dict[str, str]:
+    """Read, without taking it, whose run a directory holds; nothing where none is.
 
     Raises:
         OutputError: It cannot be reached.
         ResumeError: What it says is damaged.
 
     """
-    url = as_url(place)
-    found = disk.read_identity(_folder(place)) if url is None else read_identity(url)
-    return resume.read(found, place, "run") if found else {}
+    url = as_url(directory)
+    found = (
+        disk.read_identity(_folder(directory)) if url is None else read_identity(url)
+    )
+    return resume.read(found, directory, "run") if found else {}
 
 
-def _folder(place: Path | str) -> Path:
-    return Path(str(place).removeprefix("file://"))
+def _folder(directory: Path | str) -> Path:
+    return Path(str(directory).removeprefix("file://"))
 
 
 def _line(entry: Entry) -> str:

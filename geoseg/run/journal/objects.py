@@ -69,16 +69,16 @@ class ObjectStore:
         One that stays damaged is put on a list, for the next process to look at: what
         is removed because of a bad answer may have been good.
         """
-        place = f"{self.bucket}/{_key(receipt)}"
+        url = f"{self.bucket}/{_key(receipt)}"
         try:
             data = self._whole(receipt)
         except FileNotFoundError as error:
             raise RunError(
-                f"{place} is gone; run the same command again: what is missing is "
+                f"{url} is gone; run the same command again: what is missing is "
                 f"computed anew"
             ) from error
         try:
-            check_content(place, data, receipt)
+            check_content(url, data, receipt)
         except RunError:
             self.bucket.put(_doubt(receipt), b"")
             raise
@@ -144,7 +144,7 @@ class ObjectLog:
         self._recent: list[bytes] = []
 
     @property
-    def place(self) -> str:
+    def directory(self) -> str:
         """Where the run directory is."""
         return str(self._bucket)
 
@@ -185,7 +185,7 @@ class ObjectLog:
             self._put_together()
 
     def rewrite(self, lines: Iterable[str]) -> None:
-        """Put other lines in place of all: a new row, which counts once recorded."""
+        """Replace all lines: a new row, which counts once recorded."""
         recorded = _recorded(self._bucket)
         old, rest = self._series, iter(lines)
         some = list(islice(rest, _LINES))  # they may be read from the old row
@@ -253,7 +253,7 @@ class ObjectLog:
 
 
 def read_identity(url: str) -> bytes | None:
-    """Read, without taking it, whose run a place holds; None where none is.
+    """Read, without taking it, whose run a URL holds; None where none is.
 
     Raises:
         OutputError: It cannot be reached.
@@ -307,7 +307,7 @@ def _unsealed(data: bytes) -> bytes:
 
 
 def _refuse_others(bucket: Bucket) -> None:
-    """Refuse to take a place, and in the end empty it, that is no run's."""
+    """Refuse to take what is no run's, and in the end empty it."""
     names = [name for name, _ in islice(bucket.list(), 1000)]
     ours = ("files/", "journal/", "doubted/", IDENTITY, OWNER)
     if others := [name for name in names if not name.startswith(ours)]:

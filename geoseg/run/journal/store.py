@@ -30,7 +30,7 @@ class Receipt:
     checksum: int
     """Its CRC-32: it finds damage, and takes a quarter of a hash's time."""
     version: str = ""
-    """What makes its place unique, where files are not renamed into place."""
+    """What makes its name unique, where files are not renamed."""
 
 
 def receipt_for(name: str, data: bytes) -> Receipt:
@@ -38,16 +38,16 @@ def receipt_for(name: str, data: bytes) -> Receipt:
     return Receipt(name, len(data), zlib.crc32(data))
 
 
-def check_content(place: str, data: bytes, receipt: Receipt) -> None:
+def check_content(address: str, data: bytes, receipt: Receipt) -> None:
     """Refuse what is not what was written.
 
     Raises:
-        RunError: It is damaged; the message names its place.
+        RunError: It is damaged; the message names its address.
 
     """
     if not fits(data, receipt):
         raise RunError(
-            f"{place} is damaged; run the same command again: what is damaged is "
+            f"{address} is damaged; run the same command again: what is damaged is "
             f"computed anew"
         )
 
@@ -96,7 +96,7 @@ class Log(Protocol):
     """The lines of a run directory's journal, for the one process that owns it."""
 
     @property
-    def place(self) -> str:
+    def directory(self) -> str:
         """Where the run directory is, in words."""
 
     @property
@@ -121,7 +121,7 @@ class Log(Protocol):
         """
 
     def rewrite(self, lines: Iterable[str]) -> None:
-        """Put other lines in place of all, at once."""
+        """Replace all lines, at once."""
 
     def release(self) -> None:
         """Let others have the run directory."""

@@ -2,7 +2,7 @@
 
 In each square cell one pixel is drawn among those of which the model is not certain, in
 one pass over the parts in any order: that with the least number, which hangs on the
-pixel's place alone and is as good as chance. All is computed in integers, so that no
+pixel's position alone and is as good as chance. All is computed in integers, so that no
 order ever shows.
 """
 
@@ -92,10 +92,10 @@ def draw_candidates(
         rows, cols = rows + window.row, cols + window.col
         cells = (rows - area.row) // side * across + (cols - area.col) // side
         lots = chance(rows, cols, seed)
-        _, place = np.unique(cells, return_inverse=True)
-        least = np.full(place.max() + 1 if place.size else 0, np.iinfo(np.int64).max)
-        np.minimum.at(least, place, lots)
-        best = lots == least[place]
+        _, cell = np.unique(cells, return_inverse=True)
+        least = np.full(cell.max() + 1 if cell.size else 0, np.iinfo(np.int64).max)
+        np.minimum.at(least, cell, lots)
+        best = lots == least[cell]
         own = Candidates(cells, lots, rows, cols, *values).only(best)
         found = found.beside(own)
     return found
@@ -106,7 +106,7 @@ def chance(
 ) -> NDArray[np.int64]:
     """Give pixels numbers from 0 below 2^62, as good as chance, always the same.
 
-    They are bits of SplitMix64 (Steele, Lea and Flood 2014) of seed and place.
+    They are bits of SplitMix64 (Steele, Lea and Flood 2014) of seed and position.
     """
     with np.errstate(over="ignore"):
         mixed = np.full(rows.shape, seed, np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -57,10 +57,10 @@ def labelled_places(
     if options.labels is None:
         return None, ()
     marks = open_labels(options.labels, column=options.class_field)
-    placed = marks.place(scene.geobox, dict.fromkeys(marks.names, 0))
+    on_grid = marks.on_grid(scene.geobox, dict.fromkeys(marks.names, 0))
     found = np.empty((0, 2), np.int64)
     for window in _windows(scene.window, _SIDE):
-        rows, cols = np.nonzero(placed.read(window) != NODATA)
+        rows, cols = np.nonzero(on_grid.read(window) != NODATA)
         own = np.column_stack([rows + window.row, cols + window.col])
         found = np.concatenate([found, own])
         if len(found) > MOST_LABELS:
@@ -141,7 +141,7 @@ def _features_at(
 ) -> NDArray[np.float64]:
     """Read places tile by tile; those without data are of the band's means."""
     model, scene = config.predictor.models[0], config.scene
-    bands = [config.predictor.bands[place] for place in model.indices]
+    bands = [config.predictor.bands[channel] for channel in model.indices]
     axes = config.plan.lattice.rows, config.plan.lattice.cols
     tile, step, half = axes[0].tile, axes[0].step, axes[0].overlap // 2
     before = np.array([axis.phase for axis in axes])

@@ -13,8 +13,7 @@ import numpy as np
 from geoseg.errors import InputError, LabelsError
 from geoseg.options import SuggestOptions
 from geoseg.overlay.aoi import split_layer
-from geoseg.overlay.reference import places as on_ground
-from geoseg.overlay.reference import write_points
+from geoseg.overlay.reference import coordinates, write_points
 from geoseg.predict.layers import SHARE_ONE
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.parts import read_parts
@@ -174,7 +173,7 @@ def _table(
     config: RunConfig, found: Candidates, distances: NDArray[np.float64]
 ) -> geopandas.GeoDataFrame:
     geobox = config.scene.geobox
-    x, y = on_ground(
+    x, y = coordinates(
         geobox,
         found.rows.astype(np.float64) + 0.5,
         found.cols.astype(np.float64) + 0.5,

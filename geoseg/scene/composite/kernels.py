@@ -30,7 +30,7 @@ def _sort(values: NDArray[np.float64], count: int) -> None:
 
 @kernel
 def _select(values: NDArray[np.float64], count: int, rank: int) -> None:
-    """Put the number of a rank in its place, none larger before it (Hoare's find)."""
+    """Put the number of a rank at its index, none larger before it (Hoare's find)."""
     low, high = 0, count - 1
     while low < high:
         pivot = values[(low + high) // 2]

@@ -77,8 +77,8 @@ def observed(members: Sequence[Member], rule: Rule) -> tuple[Observation, ...]:
     if rule not in STACKED | DATED:
         return tuple(Observation((each,), solar_day(each)) for each in members)
     groups: dict[object, list[Member]] = {}
-    for place, member in enumerate(members):
-        groups.setdefault(solar_day(member) or place, []).append(member)
+    for index, member in enumerate(members):
+        groups.setdefault(solar_day(member) or index, []).append(member)
     return tuple(
         Observation(tuple(group), solar_day(group[0])) for group in groups.values()
     )

@@ -86,8 +86,8 @@ def _read_strip(
 ) -> Composite | None:
     """Stack the looks that show a strip, and combine them; None where none does."""
     seen = [
-        (place, members)
-        for place, look in enumerate(looks.observations)
+        (index, members)
+        for index, look in enumerate(looks.observations)
         if (members := [m for m in look.members if m.window.intersection(strip)])
     ]
     if not seen:
@@ -103,10 +103,10 @@ def _read_strip(
     remote = any(member.is_remote for _, members in seen for member in members)
     at_once(put, range(len(seen)), remote=remote)
     made = combine(stack, valid, recipe, wanted)
-    places = np.array([place for place, _ in seen] + [NONE], np.int32)
+    chosen_looks = np.array([index for index, _ in seen] + [NONE], np.int32)
     # Of the stack's bands those that were asked for come first, each once.
     order = [wanted.index(band) for band in bands]
-    return Composite(made.pixels[order], made.counts, places[made.chosen])
+    return Composite(made.pixels[order], made.counts, chosen_looks[made.chosen])
 
 
 def strips(window: Window, pixel_bytes: int) -> Iterator[Window]:

@@ -101,10 +101,10 @@ def _choose(
     bands: list[int],
     chosen: NDArray[np.int32],
 ) -> None:
-    places = [bands.index(band) for band in recipe.weighed]
+    indices = [bands.index(band) for band in recipe.weighed]
     if recipe.rule == "medoid":
-        kernels.medoid(stack, valid, np.array(places, np.int64), chosen)
+        kernels.medoid(stack, valid, np.array(indices, np.int64), chosen)
     elif recipe.rule in STACKED:
-        kernels.greenest(stack, valid, places[0], places[1], chosen)
+        kernels.greenest(stack, valid, indices[0], indices[1], chosen)
     else:
         kernels.first(valid, chosen)

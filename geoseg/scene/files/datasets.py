@@ -115,12 +115,12 @@ def settled() -> Iterator[None]:
 
 @contextmanager
 def opened(
-    place: str, driver: str, fingerprint: Fingerprint | None = None
+    path: str, driver: str, fingerprint: Fingerprint | None = None
 ) -> Iterator[DatasetReader]:
-    """Give a file's dataset, to be used inside this block only; without its place.
+    """Give a file's dataset, to be used inside this block only; without its path.
 
     Args:
-        place: A file in GDAL's words: a path, or a name in a virtual file system.
+        path: A file in GDAL's words: a path, or a name in a virtual file system.
         driver: The driver of GDAL that opened it first.
         fingerprint: The file as it was when its header was read, where that is known:
             one that is kept open belongs to it.
@@ -129,11 +129,11 @@ def opened(
         RasterioIOError: It cannot be opened.
 
     """
-    key = place, driver, fingerprint, *_state(place)
-    with settled(), _within_reach(place, [driver]):
+    key = path, driver, fingerprint, *_state(path)
+    with settled(), _within_reach(path, [driver]):
         dataset = _pool.take(key)
         if dataset is None:
-            dataset = _open(place, [driver], **_LEAN.get(driver, {}))
+            dataset = _open(path, [driver], **_LEAN.get(driver, {}))
         try:
             yield dataset
         except BaseException:
@@ -144,12 +144,12 @@ def opened(
 
 @contextmanager
 def opened_once(
-    place: str, drivers: Sequence[str] | None = None
+    path: str, drivers: Sequence[str] | None = None
 ) -> Iterator[DatasetReader]:
     """Give a file's dataset and close it at the end of this block.
 
     Args:
-        place: See `opened`.
+        path: See `opened`.
         drivers: The drivers of GDAL that may open it; any where None.
 
     Raises:
@@ -158,14 +158,14 @@ def opened_once(
     """
     with (
         settled(),
-        _within_reach(place, drivers),
-        _open(place, drivers) as dataset,
+        _within_reach(path, drivers),
+        _open(path, drivers) as dataset,
     ):
         yield dataset
 
 
 def _within_reach(
-    place: str, drivers: Sequence[str] | None
+    path: str, drivers: Sequence[str] | None
 ) -> AbstractContextManager[object]:
     """Keep GDAL with the servers that were named, but where others were allowed.
 
@@ -174,13 +174,13 @@ def _within_reach(
     """
     if drivers is None or not all(map(is_safe, drivers)):
         return nullcontext()
-    limits = stay_with(place)
+    limits = stay_with(path)
     return rasterio.Env(**limits) if limits else nullcontext()
 
 
-def is_remote(place: str) -> bool:
-    """Return whether GDAL reads a place through a network."""
-    return place.startswith("/vsi") and not place.startswith(_LOCAL_SYSTEMS)
+def is_remote(path: str) -> bool:
+    """Return whether GDAL reads a path through a network."""
+    return path.startswith("/vsi") and not path.startswith(_LOCAL_SYSTEMS)
 
 
 def at_once(
@@ -214,16 +214,16 @@ def reason(error: BaseException) -> str:
 
 
 def _open(
-    place: str, drivers: Sequence[str] | None = None, **options: str
+    path: str, drivers: Sequence[str] | None = None, **options: str
 ) -> DatasetReader:
     # rasterio.open takes one driver only.
     chosen = {} if drivers is None else {"driver": list(drivers)}
-    with _quietly, rasterio.Env(**_REMOTE) if is_remote(place) else nullcontext():
-        dataset = DatasetReader(place, **chosen, **options)
+    with _quietly, rasterio.Env(**_REMOTE) if is_remote(path) else nullcontext():
+        dataset = DatasetReader(path, **chosen, **options)
     if dataset.tags(ns=_OVERVIEWS):
         dataset.close()
         raise SceneError(
-            f"{without_secrets(place)} says that its overviews are another file "
+            f"{without_secrets(path)} says that its overviews are another file "
             f"({_OVERVIEWS} in its metadata or in its .aux.xml), which geoseg does not "
             f"read for it; write the file again, for instance with gdal_translate "
             f"-nomd, or take its .aux.xml away"
@@ -259,10 +259,10 @@ class _Quietly:
 _quietly = _Quietly()
 
 
-def _state(place: str) -> tuple[int, int]:
+def _state(path: str) -> tuple[int, int]:
     """What shows that a file on a disk was changed."""
     try:
-        status = os.stat(place)  # noqa: PTH116  # a path object costs as much again
+        status = os.stat(path)  # noqa: PTH116  # a path object costs as much again
     except OSError:
         return 0, 0
     return status.st_size, status.st_mtime_ns

@@ -13,33 +13,33 @@ _BLOCK = re.compile(r"band (\d+): IReadBlock failed at X offset (\d+), Y offset 
 """How GDAL names a block that it cannot decode."""
 
 
-def failure(place: str, driver: str, error: BaseException, where: str) -> SceneError:
+def failure(path: str, driver: str, error: BaseException, where: str) -> SceneError:
     """Make the error for a file that could be opened once and cannot be read now.
 
     Args:
-        place: The file in GDAL's words.
+        path: The file in GDAL's words.
         driver: The driver of GDAL that opened it first.
         error: What GDAL raised.
         where: What was to be read of it.
 
     """
-    if not is_remote(place):
+    if not is_remote(path):
         return SceneError(
-            f"{shown(place)} cannot be read{where} "
-            f"({reason(error)}{_offset(place, driver, error)}); "
+            f"{shown(path)} cannot be read{where} "
+            f"({reason(error)}{_offset(path, driver, error)}); "
             f"the file is damaged or gone"
         )
     try:
-        check_ranges(place)
+        check_ranges(path)
     except SceneError as seen:
         return SceneError(f"{seen}; wanted was its image{where}")
     return SceneError(
-        f"{shown(place)} cannot be read{where} ({reason(error)}); the file is damaged, "
+        f"{shown(path)} cannot be read{where} ({reason(error)}); the file is damaged, "
         f"or its server answers badly"
     )
 
 
-def _offset(place: str, driver: str, error: BaseException) -> str:
+def _offset(path: str, driver: str, error: BaseException) -> str:
     """Say at which byte of the file the block begins that GDAL cannot decode.
 
     TIFF's driver alone reports; an empty text where it is not known.
@@ -49,7 +49,7 @@ def _offset(place: str, driver: str, error: BaseException) -> str:
         return ""
     band, col, row = block.groups()
     try:
-        with opened(place, driver) as dataset:
+        with opened(path, driver) as dataset:
             name = f"BLOCK_OFFSET_{col}_{row}"
             offset = dataset.get_tag_item(name, "TIFF", bidx=int(band))
     except GDAL_ERRORS:

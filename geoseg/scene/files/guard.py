@@ -37,13 +37,13 @@ ONE_FILE = frozenset(("GTiff", "COG", "JP2OpenJPEG", "JPEG", "PNG", "WEBP"))
 
 @contextmanager
 def opened_guarded(
-    place: str, roots: Sequence[Path] | None, advice: str = ALLOW
+    path: str, roots: Sequence[Path] | None, advice: str = ALLOW
 ) -> Iterator[DatasetReader]:
     """Open a raster that makes GDAL read nothing that was not named.
 
     Args:
-        place: A file in GDAL's words.
-        roots: The folders that the file may refer to; None for any place at all.
+        path: A file in GDAL's words.
+        roots: The folders that the file may refer to; None for any folder at all.
         advice: What to do about a file that refers to others.
 
     Raises:
@@ -52,49 +52,49 @@ def opened_guarded(
 
     """
     if roots is None:
-        with opened_once(place) as dataset:
+        with opened_once(path) as dataset:
             yield dataset
         return
-    admitted = admit(place, file_of(place), roots, advice)
+    admitted = admit(path, file_of(path), roots, advice)
     for source in admitted.sources:
-        _check_source(place, source, roots, advice)
-    if not is_remote(place):
-        _check_beside(place, advice)
-    with opened_once(place, admitted.drivers) as dataset:
-        _check_files(dataset, place, roots, advice)
+        _check_source(path, source, roots, advice)
+    if not is_remote(path):
+        _check_beside(path, advice)
+    with opened_once(path, admitted.drivers) as dataset:
+        _check_files(dataset, path, roots, advice)
         yield dataset
 
 
-def stands_alone(place: str, driver: str) -> bool:
+def stands_alone(path: str, driver: str) -> bool:
     """Return whether a file on a disk was, and is, a raster without others beside it.
 
     What is known of such a file holds as long as the file is the same, whoever looked
     at it, and whatever that one allowed.
     """
-    beside = (f"{place}{suffix}" for suffix in _BESIDE)
+    beside = (f"{path}{suffix}" for suffix in _BESIDE)
     return driver in ONE_FILE and not any(map(os.path.lexists, beside))
 
 
-def _check_source(place: str, source: Path, roots: Sequence[Path], advice: str) -> None:
+def _check_source(path: str, source: Path, roots: Sequence[Path], advice: str) -> None:
     """Let what a VRT reads come through the same door."""
     try:
         with opened_guarded(str(source), roots, advice):
             return
     except GDAL_ERRORS as error:
         raise SceneError(
-            f"{place} makes geoseg read {source}, which is no raster that can be "
+            f"{path} makes geoseg read {source}, which is no raster that can be "
             f"trusted to hold its own pixels ({reason(error)}); {advice}"
         ) from error
 
 
-def _check_beside(place: str, advice: str) -> None:
+def _check_beside(path: str, advice: str) -> None:
     """Prove that overviews and masks beside a file are TIFFs, and theirs are.
 
     GDAL opens them with any driver, by their names.
     """
     for suffix in _BESIDE:
-        beside = f"{place}{suffix}"
-        if not place.startswith("/vsi") and not os.path.lexists(beside):
+        beside = f"{path}{suffix}"
+        if not path.startswith("/vsi") and not os.path.lexists(beside):
             continue
         try:
             with opened_once(beside, _TIFF):
@@ -104,13 +104,13 @@ def _check_beside(place: str, advice: str) -> None:
                 continue
             raise SceneError(
                 f"{beside} is no TIFF, and so no overviews or mask that geoseg would "
-                f"take for those of {place}; move it away, or {advice}"
+                f"take for those of {path}; move it away, or {advice}"
             ) from error
         _check_beside(beside, advice)
 
 
 def _check_files(
-    dataset: DatasetReader, place: str, roots: Sequence[Path], advice: str
+    dataset: DatasetReader, path: str, roots: Sequence[Path], advice: str
 ) -> None:
     """Prove that all files of a dataset lie where they may.
 
@@ -118,29 +118,29 @@ def _check_files(
         SceneError: One lies elsewhere.
 
     """
-    alone = MANY_FILES | (ONE_FILE if is_remote(place) else frozenset())
+    alone = MANY_FILES | (ONE_FILE if is_remote(path) else frozenset())
     if dataset.driver in alone:
         return
-    file = file_of(place)
+    file = file_of(path)
     folders = [root.resolve() for root in roots]
     if file is not None:
         folders += [file.resolve().parent, file.absolute().parent.resolve()]
     for each in dataset.files:
-        if not _lies_inside(each, place, file, folders):
+        if not _lies_inside(each, path, file, folders):
             raise SceneError(
-                f"{without_secrets(place)} makes geoseg read {without_secrets(each)}, "
+                f"{without_secrets(path)} makes geoseg read {without_secrets(each)}, "
                 f"which is in no folder that you named; {advice}"
             )
 
 
 def _lies_inside(
-    each: str, place: str, file: Path | None, folders: Sequence[Path]
+    each: str, path: str, file: Path | None, folders: Sequence[Path]
 ) -> bool:
     if file is None:  # on a server: the same one
-        here, there = (as_url(name) or "" for name in (place, each))
+        here, there = (as_url(name) or "" for name in (path, each))
         return urlsplit(here)[:2] == urlsplit(there)[:2]
-    if place.startswith("/vsi"):  # in an archive: the same one
-        archive = place[: place.index(str(file)) + len(str(file))]
+    if path.startswith("/vsi"):  # in an archive: the same one
+        archive = path[: path.index(str(file)) + len(str(file))]
         return each.startswith(archive) and ".." not in each.split("/")
     resolved = Path(each).resolve()
     return not each.startswith("/vsi") and any(map(resolved.is_relative_to, folders))

@@ -36,7 +36,7 @@ _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME
 _VERSIONS = ("TESSERA_DATASET_VERSION", "DATASET_VERSION")
 """Tags that say of which version learned features are."""
 _PUBLISHED = re.compile(r"/v(\d[\d.]*)/annual/", re.IGNORECASE)
-"""How the places of AlphaEarth's files say it."""
+"""How the addresses of AlphaEarth's files say it."""
 _LONG, _EXACT = ("int64", "uint64"), 1 << 53
 """Types whose values a float cannot always hold, and from where on it does not."""
 _NUMBERED = re.compile(r"(band|layer|channel|bande|kanal)?[\W_]*\d+", re.IGNORECASE)
@@ -89,7 +89,7 @@ class BandHeader:
 class Header:
     """What a raster file says of itself."""
 
-    place: str
+    path: str
     """The file in GDAL's words."""
     driver: str
     """The driver of GDAL that opens it."""
@@ -105,7 +105,7 @@ class Header:
     """In the file's order."""
     overviews: tuple[int, ...]
     """By what its overviews are smaller."""
-    placed_by: str
+    located_by: str
     """``points`` or ``rpc`` where only ground control points or rational polynomials
     say where it is, else an empty string."""
     acquired: str
@@ -114,14 +114,14 @@ class Header:
     fingerprint: Fingerprint = field(compare=False)
     """The file as it was when this was read."""
     features_version: str = ""
-    """Of which version learned features are, as tags or the place of published ones
+    """Of which version learned features are, as tags or the address of published ones
     say; empty where they do not."""
 
 
-def shown(place: str | Path) -> str:
-    """Write a place for people: GDAL's prefixes and secrets left out."""
-    url = as_url(place)
-    return str(place) if url is None else without_secrets(url)
+def shown(path: str | Path) -> str:
+    """Write a path for people: GDAL's prefixes and secrets left out."""
+    url = as_url(path)
+    return str(path) if url is None else without_secrets(url)
 
 
 def block_bytes(dataset: rasterio.DatasetReader) -> int:
@@ -137,7 +137,7 @@ def _itemsize(dtype: str) -> int:
         return _LARGEST_ITEM
 
 
-def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
+def _check_blocks(path: str, dataset: rasterio.DatasetReader) -> None:
     """Refuse blocks that nobody can decode without gigabytes of memory.
 
     Raises:
@@ -150,7 +150,7 @@ def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
     if structure.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
         rows, cols = dataset.block_shapes[0]
         raise SceneError(
-            f"{shown(place)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
+            f"{shown(path)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
             f"{size / 1e9:,.1f} GB each once they are decoded, and "
             f"{MOST_BLOCK_BYTES / 1e9:,.1f} GB are the most; write it in small tiles: "
             f"gdal_translate -of COG in.tif out.tif"
@@ -158,13 +158,13 @@ def _check_blocks(place: str, dataset: rasterio.DatasetReader) -> None:
 
 
 def read_header(
-    place: str, roots: Sequence[Path] | None = None, advice: str = ALLOW
+    path: str, roots: Sequence[Path] | None = None, advice: str = ALLOW
 ) -> Header:
     """Read a raster's header.
 
     Args:
-        place: A file in GDAL's words.
-        roots: The folders that the file may refer to; None for any place at all.
+        path: A file in GDAL's words.
+        roots: The folders that the file may refer to; None for any folder at all.
         advice: What to do about a file that refers to others.
 
     Raises:
@@ -172,26 +172,26 @@ def read_header(
             were not named.
 
     """
-    file = file_of(place)
-    check_ranges(place)
-    fingerprint = take_fingerprint(place if file is None else file)
+    file = file_of(path)
+    check_ranges(path)
+    fingerprint = take_fingerprint(path if file is None else file)
     try:
-        with opened_guarded(place, roots, advice) as dataset:
+        with opened_guarded(path, roots, advice) as dataset:
             if not dataset.count:
-                raise SceneError(choose_part(shown(place), dataset.subdatasets))
-            _check_blocks(place, dataset)
-            return _header(place, fingerprint, dataset)
+                raise SceneError(choose_part(shown(path), dataset.subdatasets))
+            _check_blocks(path, dataset)
+            return _header(path, fingerprint, dataset)
     except GDAL_ERRORS as error:
         raise SceneError(
-            lacking(shown(place))
-            or f"{shown(place)} cannot be opened as a raster ({reason(error)}); "
+            lacking(shown(path))
+            or f"{shown(path)} cannot be opened as a raster ({reason(error)}); "
             f"geoseg reads GeoTIFF and other formats of GDAL's whose files hold their "
-            f"own pixels{'' if roots is None else _of_another(place, advice)}"
+            f"own pixels{'' if roots is None else _of_another(path, advice)}"
         ) from error
 
 
-def _of_another(place: str, advice: str) -> str:
-    answers = "; or its server falls silent in the middle" if is_remote(place) else ""
+def _of_another(path: str, advice: str) -> str:
+    answers = "; or its server falls silent in the middle" if is_remote(path) else ""
     return answers + (
         f"; if it is of another, name GDAL's driver for it, as in `driver='ISIS3'`, or "
         f"{advice}"
@@ -199,11 +199,11 @@ def _of_another(place: str, advice: str) -> str:
 
 
 def _header(
-    place: str, fingerprint: Fingerprint, dataset: rasterio.DatasetReader
+    path: str, fingerprint: Fingerprint, dataset: rasterio.DatasetReader
 ) -> Header:
     tags, colours = dataset.tags(), _colours(dataset)
     return Header(
-        place=place,
+        path=path,
         driver=dataset.driver,
         height=dataset.height,
         width=dataset.width,
@@ -211,18 +211,18 @@ def _header(
         wkt="" if dataset.crs is None else dataset.crs.to_wkt(),
         bands=tuple(_band(dataset, *each) for each in enumerate(colours)),
         overviews=tuple(dataset.overviews(1)),
-        placed_by=_placed_by(dataset),
+        located_by=_located_by(dataset),
         acquired=next((tags[tag] for tag in _TIMES if tags.get(tag)), ""),
         fingerprint=fingerprint,
-        features_version=_features_version(place, tags),
+        features_version=_features_version(path, tags),
     )
 
 
-def _features_version(place: str, tags: Mapping[str, str]) -> str:
+def _features_version(path: str, tags: Mapping[str, str]) -> str:
     """Find the version of learned features: by tags, or by where they are published."""
     version = next((tags[tag] for tag in _VERSIONS if tags.get(tag)), "")
     variant = tags.get("TESSERA_DATASET_VARIANT", "")
-    published = _PUBLISHED.search(place)
+    published = _PUBLISHED.search(path)
     number = version_of(version) or (published[1] if published else "")
     return f"{number}-{variant}" if number and variant else number
 
@@ -287,7 +287,7 @@ def _role(dataset: rasterio.DatasetReader, index: int) -> str:
     return "palette" if meaning == ColorInterp.palette else ""
 
 
-def _placed_by(dataset: rasterio.DatasetReader) -> str:
+def _located_by(dataset: rasterio.DatasetReader) -> str:
     if not dataset.transform.is_identity:
         return ""
     return "points" if dataset.gcps[0] else "rpc" if dataset.rpcs else ""

@@ -39,7 +39,7 @@ _SHOWN_EVERY = 50
 
 
 def read_headers(
-    places: Sequence[str],
+    paths: Sequence[str],
     read: Callable[[str], Header] = read_header,
     on_step: OnStep = ignore_step,
 ) -> list[Header | SceneError]:
@@ -49,63 +49,63 @@ def read_headers(
     cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
 
     Args:
-        places: Files in GDAL's words.
+        paths: Files in GDAL's words.
         read: What reads one header.
         on_step: Called as files are read, from the calling thread.
 
     Returns:
-        A header or an error for each place, in their order.
+        A header or an error for each path, in their order.
 
     """
-    if len(places) == 1:
-        return [_attempt(read, places[0])]
-    kept = _Kept.of(places)
+    if len(paths) == 1:
+        return [_attempt(read, paths[0])]
+    kept = _Kept.of(paths)
     found: dict[str, Header | SceneError] = {}
-    for place in places:
-        header = kept.headers.get(place)
+    for path in paths:
+        header = kept.headers.get(path)
         if header is not None and _unchanged(header):
-            found[place] = header
-    missing = [place for place in places if place not in found]
-    found |= _read_all(missing, read, on_step, len(places))
-    if missing and len(places) >= _WORTH_KEEPING:
+            found[path] = header
+    missing = [path for path in paths if path not in found]
+    found |= _read_all(missing, read, on_step, len(paths))
+    if missing and len(paths) >= _WORTH_KEEPING:
         kept.save(h for h in found.values() if isinstance(h, Header))
-    return [found[place] for place in places]
+    return [found[path] for path in paths]
 
 
 def _read_all(
-    places: Sequence[str],
+    paths: Sequence[str],
     read: Callable[[str], Header],
     on_step: OnStep,
     total: int,
 ) -> dict[str, Header | SceneError]:
-    if not places:
+    if not paths:
         return {}
     found = {}
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="headers") as pool:
         tasks: dict[Future[Header | SceneError], str] = {
-            pool.submit(_attempt, read, place): place for place in places
+            pool.submit(_attempt, read, path): path for path in paths
         }
         for done, task in enumerate(as_completed(tasks), start=1):
             found[tasks[task]] = task.result()
             if done % _SHOWN_EVERY == 0:
-                on_step(Step("index", total - len(places) + done, total))
+                on_step(Step("index", total - len(paths) + done, total))
     return found
 
 
-def _attempt(read: Callable[[str], Header], place: str) -> Header | SceneError:
+def _attempt(read: Callable[[str], Header], path: str) -> Header | SceneError:
     try:
-        return read(place)
+        return read(path)
     except SceneError as error:
         return error
 
 
 def _can_be_kept(header: Header) -> bool:
-    return stands_alone(header.place, header.driver)
+    return stands_alone(header.path, header.driver)
 
 
 def _unchanged(header: Header) -> bool:
     """Whether a file on a disk has the size and time that it had, and no neighbours."""
-    path = file_of(header.place)
+    path = file_of(header.path)
     if path is None or not _can_be_kept(header):
         return False
     try:
@@ -126,9 +126,9 @@ class _Kept:
         self.path, self.headers = path, headers
 
     @classmethod
-    def of(cls, places: Sequence[str]) -> _Kept:
+    def of(cls, paths: Sequence[str]) -> _Kept:
         """Find what is kept; nothing where that is damaged."""
-        folders = sorted({folder_of(place) for place in places})
+        folders = sorted({folder_of(path) for path in paths})
         name = hashlib.blake2b("\n".join(folders).encode(), digest_size=16).hexdigest()
         path = cache_folder() / "headers" / f"{name}.json"
         try:
@@ -140,7 +140,7 @@ class _Kept:
     def save(self, headers: Iterable[Header]) -> None:
         """Keep headers, those known before too; do without where that fails."""
         # What refers to other files is looked at each time.
-        self.headers |= {h.place: h for h in headers if _can_be_kept(h)}
+        self.headers |= {h.path: h for h in headers if _can_be_kept(h)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(self.path) as whole:
@@ -165,7 +165,7 @@ def _pack(headers: Iterable[Header]) -> dict[str, Any]:
     files = [
         [
             *(
-                header.place,
+                header.path,
                 header.driver,
                 header.height,
                 header.width,
@@ -175,7 +175,7 @@ def _pack(headers: Iterable[Header]) -> dict[str, Any]:
             bands.setdefault(header.bands, len(bands)),
             *(
                 header.overviews,
-                header.placed_by,
+                header.located_by,
                 header.acquired,
                 astuple(header.fingerprint),
                 header.features_version,
@@ -192,10 +192,10 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
         return {}
     bands = [tuple(BandHeader(*band) for band in each) for each in kept["bands"]]
     found = {}
-    for place, driver, height, width, transform, wkt, which, *rest in kept["files"]:
-        overviews, placed_by, acquired, fingerprint, version = rest
-        found[place] = Header(
-            place=place,
+    for path, driver, height, width, transform, wkt, which, *rest in kept["files"]:
+        overviews, located_by, acquired, fingerprint, version = rest
+        found[path] = Header(
+            path=path,
             driver=driver,
             height=height,
             width=width,
@@ -203,7 +203,7 @@ def _unpack(kept: dict[str, Any]) -> dict[str, Header]:
             wkt=kept["wkts"][wkt],
             bands=bands[which],
             overviews=tuple(overviews),
-            placed_by=placed_by,
+            located_by=located_by,
             acquired=acquired,
             fingerprint=Fingerprint(*fingerprint),
             features_version=version,

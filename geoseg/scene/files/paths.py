@@ -1,4 +1,4 @@
-"""What a user names, as a list of places that GDAL reads."""
+"""What a user names, as a list of paths that GDAL reads."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _PART_OF = re.compile(r'([A-Za-z0-9_]+):(?:"(?P<quoted>[^"]+)"|(?P<plain>/?[^":]
 class Named:
     """What a user named."""
 
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     """Files in GDAL's words, each once, in the order named."""
     roots: tuple[Path, ...] = field(default=())
     """Folders that the user named, or named a file of."""
@@ -76,7 +76,7 @@ def several(inputs: Inputs) -> list[Path | str]:
     return list(inputs)
 
 
-def list_places(inputs: Iterable[Path | str]) -> Named:
+def list_paths(inputs: Iterable[Path | str]) -> Named:
     """List the rasters that some paths, folders, patterns, lists and URLs stand for.
 
     Files of a folder and matches of a pattern come in the order of their names.
@@ -85,21 +85,21 @@ def list_places(inputs: Iterable[Path | str]) -> Named:
         SceneError: Something named is not there, or holds no raster.
 
     """
-    places: dict[str, None] = {}
+    found: dict[str, None] = {}
     roots: dict[str, None] = {}
     for given in inputs:
         if not isinstance(given, str | Path):
             raise SceneError(
                 f"scene is {brief(given)}; give paths, patterns or URLs, as texts"
             )
-        for place in _places(str(given)):
-            places[place] = None
-            file = file_of(place)
+        for path in _paths(str(given)):
+            found[path] = None
+            file = file_of(path)
             if file is not None:
                 roots[folder_of(file)] = None
         if Path(given).is_dir():
             roots[str(Path(given).absolute())] = None
-    return Named(tuple(places), tuple(map(Path, roots)))
+    return Named(tuple(found), tuple(map(Path, roots)))
 
 
 def files_named(inputs: Inputs) -> list[Path]:
@@ -110,19 +110,19 @@ def files_named(inputs: Inputs) -> list[Path]:
 
     """
     given = several(inputs)
-    places = list_places(each for each in given if as_url(each) is None).places
-    return [file for file in map(file_of, places) if file is not None]
+    found = list_paths(each for each in given if as_url(each) is None).paths
+    return [file for file in map(file_of, found) if file is not None]
 
 
-def absolute(place: Path | str) -> str:
-    """Name a place so that it is the same whatever folder one is in.
+def absolute(path: Path | str) -> str:
+    """Name a file so that it is the same whatever folder one is in.
 
     Example:
         >>> absolute("s3://bucket/scene.tif"), absolute("/data/a.tif")
         ('s3://bucket/scene.tif', '/data/a.tif')
 
     """
-    text = str(place).removeprefix("file://")
+    text = str(path).removeprefix("file://")
     file = None if as_url(text) is not None else file_of(text)
     if file is None or file.is_absolute():
         return text
@@ -134,14 +134,14 @@ def folder_of(file: Path | str) -> str:
     return os.path.dirname(os.path.abspath(file))  # noqa: PTH100, PTH120  # so it says
 
 
-def gdal_place(text: str) -> str:
+def gdal_path(text: str) -> str:
     """Write a URL as GDAL does; leave all else as it is.
 
     Raises:
         SceneError: GDAL knows no such kind of URL, or takes no such name.
 
     Example:
-        >>> gdal_place("s3://bucket/scene.tif"), gdal_place("scene.tif")
+        >>> gdal_path("s3://bucket/scene.tif"), gdal_path("scene.tif")
         ('/vsis3/bucket/scene.tif', 'scene.tif')
 
     """
@@ -161,44 +161,44 @@ def gdal_place(text: str) -> str:
     return _SYSTEMS[kind] + url.split("://", 1)[1]
 
 
-def file_of(place: str) -> Path | None:
-    """The file on a disk that holds a place, or its archive; None for one elsewhere.
+def file_of(path: str) -> Path | None:
+    """The file or archive on a disk that a path of GDAL's is in; None elsewhere.
 
     Example:
         >>> file_of('NETCDF:"data/scene.nc":red'), file_of("/vsis3/bucket/scene.tif")
         (PosixPath('data/scene.nc'), None)
 
     """
-    if place.startswith("/vsi"):
-        return _archive_of(place)
-    part = _PART_OF.match(place)
-    if part and not Path(place).exists():
+    if path.startswith("/vsi"):
+        return _archive_of(path)
+    part = _PART_OF.match(path)
+    if part and not Path(path).exists():
         return Path(part["quoted"] or part["plain"])
-    return Path(place)
+    return Path(path)
 
 
-def _archive_of(place: str) -> Path | None:
-    """The archive on a disk that holds a place, such as ``/vsizip/a.zip/scene.tif``."""
+def _archive_of(path: str) -> Path | None:
+    """The archive on a disk that holds a path, such as ``/vsizip/a.zip/scene.tif``."""
     for system in _ARCHIVES:
-        if place.startswith(system):
-            inside = Path(place.removeprefix(system))
+        if path.startswith(system):
+            inside = Path(path.removeprefix(system))
             return next((p for p in (inside, *inside.parents) if p.is_file()), None)
     return None
 
 
-def _places(text: str) -> Iterator[str]:
-    place, url = gdal_place(text), as_url(text)
-    path = file_of(place)
+def _paths(text: str) -> Iterator[str]:
+    gdal_name, url = gdal_path(text), as_url(text)
+    path = file_of(gdal_name)
     if url is not None:
         yield from _at(url)
-    elif path is None or place.startswith("/vsi"):
-        yield place
+    elif path is None or gdal_name.startswith("/vsi"):
+        yield gdal_name
     elif path.is_dir() and path.suffix.lower() not in _FOLDERS:
         yield from _in_folder(path)
     elif path.suffix.lower() in LISTS and path.is_file():
         yield from _in_list(path)
     elif path.exists():
-        yield place
+        yield gdal_name
     elif glob.has_magic(text):
         yield from _matching(text)
     else:
@@ -210,9 +210,9 @@ def _at(url: str) -> Iterator[str]:
     if PurePosixPath(urlsplit(url).path).suffix.lower() in LISTS and not is_web(url):
         above = url.rpartition("/")[0]
         for line in _lines(url, read_list(url)):
-            yield gdal_place(line if as_url(line) else f"{above}/{line}")
+            yield gdal_path(line if as_url(line) else f"{above}/{line}")
     else:
-        yield from map(gdal_place, list_store(url, SUFFIXES) or [url])
+        yield from map(gdal_path, list_store(url, SUFFIXES) or [url])
 
 
 def _in_folder(folder: Path) -> list[str]:
@@ -241,12 +241,12 @@ def _in_list(path: Path) -> Iterator[str]:
             f"{path} cannot be read as a list of rasters, a path a line ({error})"
         ) from error
     for line in _lines(str(path), text):
-        place = gdal_place(line)
-        file = file_of(place)
+        target = gdal_path(line)
+        file = file_of(target)
         if file is None:
-            yield place
+            yield target
         elif (path.parent / file).exists():
-            yield str(path.parent / file) if place == str(file) else place
+            yield str(path.parent / file) if target == str(file) else target
         else:
             raise SceneError(f"{path} lists {line}, which does not exist")
 

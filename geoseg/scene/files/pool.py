@@ -75,7 +75,7 @@ class DatasetPool:
 
     @staticmethod
     def _known(key: Hashable) -> Hashable:
-        """A process that was forked reads at places of its own in a file."""
+        """A process that was forked reads at offsets of its own in a file."""
         return os.getpid(), key
 
 

@@ -58,7 +58,7 @@ class Raster:
     It holds no open file, and can be sent to other threads and processes.
     """
 
-    place: str
+    path: str
     """The file in GDAL's words."""
     driver: str
     """The driver of GDAL that opens it."""
@@ -105,7 +105,7 @@ class Raster:
     @property
     def name(self) -> str:
         """What people call the file."""
-        return shown(self.place)
+        return shown(self.path)
 
     def named(self, names: Sequence[str]) -> Raster:
         """Give the same file with other names of its bands."""
@@ -115,11 +115,11 @@ class Raster:
     def of_file(self) -> tuple[object, ...]:
         """What the file alone says, whatever else is known of its bands."""
         dtypes = tuple(band.dtype for band in self.bands)
-        return self.place, self.driver, self.geobox, self.indexes, dtypes
+        return self.path, self.driver, self.geobox, self.indexes, dtypes
 
     def block_bytes(self) -> int:
         """Count the bytes that are decoded to see one pixel of all its bands."""
-        with opened(self.place, self.driver, self.fingerprint) as dataset:
+        with opened(self.path, self.driver, self.fingerprint) as dataset:
             return block_bytes(dataset)
 
     def read(
@@ -137,7 +137,7 @@ class Raster:
 
         Returns:
             Pixels, shape ``(band, y, x)``, and where each band has data: the same
-            shape, or ``(1, y, x)`` where all bands have data in the same places.
+            shape, or ``(1, y, x)`` where all bands have data in the same pixels.
 
         Raises:
             SceneError: The file cannot be read there, for instance because it
@@ -151,8 +151,8 @@ class Raster:
             with self._opened(window) as dataset:
                 return self._read(dataset, bands, part, out=out)
 
-        if is_remote(self.place):
-            found = again(self.place, self.driver, read_once)
+        if is_remote(self.path):
+            found = again(self.path, self.driver, read_once)
         else:
             found = read_once()
         self.check_unchanged(wholly=False)
@@ -161,7 +161,7 @@ class Raster:
     @property
     def is_looked_at_when_read(self) -> bool:
         """Whether `read` proves all that there is to be proved of a window."""
-        one = self.driver in ONE_FILE and not is_remote(self.place)
+        one = self.driver in ONE_FILE and not is_remote(self.path)
         return one or self.driver in MANY_FILES
 
     def check_unchanged(self, *, wholly: bool) -> None:
@@ -174,9 +174,9 @@ class Raster:
             ChangedError: It was changed, replaced or taken away.
 
         """
-        file = file_of(self.place)
+        file = file_of(self.path)
         check_unchanged(
-            self.place if file is None else file, self.fingerprint, wholly=wholly
+            self.path if file is None else file, self.fingerprint, wholly=wholly
         )
 
     def _read(
@@ -215,7 +215,7 @@ class Raster:
     def _opened(self, window: Window | None = None) -> Iterator[rasterio.DatasetReader]:
         """Open the file to be read; say what fails, and where, in a sentence."""
         try:
-            with opened(self.place, self.driver, self.fingerprint) as dataset:
+            with opened(self.path, self.driver, self.fingerprint) as dataset:
                 yield dataset
         except GDAL_ERRORS as error:
             where = (
@@ -224,7 +224,7 @@ class Raster:
                 if window
                 else ""
             )
-            raise failure(self.place, self.driver, error, where) from error
+            raise failure(self.path, self.driver, error, where) from error
 
     def coarse_valid(self, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """Read from an overview where each band has data, shape (band, y, x).
@@ -353,7 +353,7 @@ class Raster:
     ) -> NDArray[np.bool_]:
         """Return where bands have data, (band, y, x), or (1, y, x) if all have alike.
 
-        GDAL's own masks know alpha bands of few types and places, and take twice the
+        GDAL's own masks know alpha bands of few types and offsets, and take twice the
         time of a comparison.
         """
         chosen = [(self.indexes[band], self.bands[band]) for band in bands]
@@ -375,18 +375,18 @@ def use(header: Header, options: SceneOptions) -> Raster:
     """Judge a header: make what can be read of it, or refuse it.
 
     Raises:
-        SceneError: The file has no place on Earth or holds pixels that are no
+        SceneError: The file is nowhere on Earth or holds pixels that are no
             measurements.
 
     """
-    name = shown(header.place)
+    name = shown(header.path)
     _check_bands(name, header.bands)
     indexes = _chosen(name, header.bands, options.numbers)
     alphas = [at for at, b in enumerate(header.bands, start=1) if b.role == "alpha"]
     bands = tuple(_overridden(header.bands[at - 1], options) for at in indexes)
     bands, embedding, is_quantised = _as_features(name, bands, options)
     return Raster(
-        place=header.place,
+        path=header.path,
         driver=header.driver,
         geobox=georef_of(header, options.assume_crs),
         indexes=indexes,
@@ -507,18 +507,18 @@ def georef_of(
         can_assume: Whether whoever named the file could have given one.
 
     Raises:
-        SceneError: It has no place on Earth, or names a CRS that makes no sense.
+        SceneError: It is nowhere on Earth, or names a CRS that makes no sense.
 
     """
-    name = shown(header.place)
+    name = shown(header.path)
     if header.transform == _IDENTITY:
-        problem = _UNPLACED[header.placed_by]
-        if recognise([band.name for band in header.bands]) and not header.placed_by:
-            problem += _PUBLISHED_PLACED
+        problem = _UNLOCATED[header.located_by]
+        if recognise([band.name for band in header.bands]) and not header.located_by:
+            problem += _PUBLISHED_VRT
         raise SceneError(f"{name} {problem}")
     if not all(map(math.isfinite, header.transform)):
         raise SceneError(
-            f"{name} has a geotransform that holds no finite numbers; give it a place "
+            f"{name} has a geotransform that holds no finite numbers; give it one "
             f"on Earth, for instance with gdal_translate -a_ullr"
         )
     if not header.wkt and assume_crs is None:
@@ -543,24 +543,24 @@ def georef_of(
 
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """The transform of a file that has none."""
-_UNPLACED = {
+_UNLOCATED = {
     "": (
-        "has no geotransform, so its pixels have no place on Earth; give it one, for "
+        "has no geotransform, so its pixels are nowhere on Earth; give it one, for "
         "instance with gdal_translate -a_ullr"
     ),
     "points": (
-        "is placed by ground control points only; rectify it first, for instance with "
+        "is located by ground control points only; rectify it first, for instance with "
         "gdalwarp"
     ),
     "rpc": (
-        "is placed by rational polynomials (RPC) only; rectify it first with a terrain "
-        "model, for instance with gdalwarp -rpc -to RPC_DEM=dem.tif"
+        "is located by rational polynomials (RPC) only; rectify it first with a "
+        "terrain model, for instance with gdalwarp -rpc -to RPC_DEM=dem.tif"
     ),
 }
-"""What is said of a file without a geotransform, by what places it instead."""
-_PUBLISHED_PLACED = (
+"""What is said of a file without a geotransform, by what locates it instead."""
+_PUBLISHED_VRT = (
     "; copies of AlphaEarth that are stored from south to north have a .vrt beside "
-    "each file that places it: give that"
+    "each file that locates it: give that"
 )
 """What is added of such a file of learned features."""
 

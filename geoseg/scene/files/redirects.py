@@ -30,21 +30,21 @@ _ADDRESS = re.compile(r"/vsicurl[^:%]*?(https?(?:://|%3A%2F%2F).*)", re.IGNORECA
 _lock = Lock()
 
 
-def stay_with(place: str) -> dict[str, str]:
+def stay_with(path: str) -> dict[str, str]:
     """Give the settings under which GDAL asks no server but those that were named.
 
-    The server of the place is one of them from now on, in this process. Names of hosts
+    The server of the path is one of them from now on, in this process. Names of hosts
     are compared: curl lets pass other ports of a host, and hosts inside its domain.
 
     Args:
-        place: A file in GDAL's words.
+        path: A file in GDAL's words.
 
     Returns:
         Settings for GDAL; none where it does not ask a web server, or the network has
         a proxy of its own: then that one decides what is reached.
 
     """
-    found = _ADDRESS.match(place[place.find("/vsicurl") :])
+    found = _ADDRESS.match(path[path.find("/vsicurl") :])
     if found is None or any(map(os.environ.get, _PROXIES)):
         return {}
     host = urlsplit(unquote(found[1])).hostname or ""

@@ -29,11 +29,11 @@ _QUICK_S = 5.0
 Read = TypeVar("Read")
 
 
-def again(place: str, driver: str, read: Callable[[], Read]) -> Read:
+def again(path: str, driver: str, read: Callable[[], Read]) -> Read:
     """Read from a network, and again where that fails at once.
 
     Args:
-        place: The file in GDAL's words.
+        path: The file in GDAL's words.
         driver: The driver of GDAL that opens it.
         read: What reads it.
 
@@ -44,30 +44,30 @@ def again(place: str, driver: str, read: Callable[[], Read]) -> Read:
     for pause in _PAUSES_S:
         began = time.monotonic()
         try:
-            with _notified(place):
+            with _notified(path):
                 return read()
         except SceneError as error:
             if time.monotonic() - began > _QUICK_S:
                 raise
             notify(f"{error}; it is read again in {pause:g} s, three times in all")
         time.sleep(pause)
-        _forget(place, driver)
-    with _notified(place):
+        _forget(path, driver)
+    with _notified(path):
         return read()
 
 
-def _notified(place: str) -> AbstractContextManager[None]:
+def _notified(path: str) -> AbstractContextManager[None]:
     """Say that a read takes long, which GDAL tries again by itself."""
     return notify_if_long(
-        without_secrets(place), "it is asked again and given up after a minute or two"
+        without_secrets(path), "it is asked again and given up after a minute or two"
     )
 
 
-def _forget(place: str, driver: str) -> None:
+def _forget(path: str, driver: str) -> None:
     """Let GDAL forget what it has of a file: it keeps what broke off, too."""
     with (
-        rasterio.Env(CPL_VSIL_CURL_NON_CACHED=place),
+        rasterio.Env(CPL_VSIL_CURL_NON_CACHED=path),
         suppress(*GDAL_ERRORS, SceneError),  # reading it says so
-        opened_once(place, [driver]),
+        opened_once(path, [driver]),
     ):
         return

@@ -62,7 +62,7 @@ def _wants_scales(raster: Raster) -> bool:
 
 
 def _stem(raster: Raster) -> str:
-    return str(PurePosixPath(raster.place).with_suffix(""))
+    return str(PurePosixPath(raster.path).with_suffix(""))
 
 
 def _scaled(raster: Raster, scales: Raster | None) -> Raster:

@@ -27,19 +27,19 @@ _PARTIAL = 206
 """The status of an answer that is a part of a file."""
 
 
-def check_ranges(place: str) -> None:
+def check_ranges(path: str) -> None:
     """Refuse a file on a web server that gives whole files only.
 
     GDAL would read all of it, again and again.
 
     Args:
-        place: A file in GDAL's words; of one elsewhere nothing is asked.
+        path: A file in GDAL's words; of one elsewhere nothing is asked.
 
     Raises:
         SceneError: The server does not answer, or ignores which part is wanted.
 
     """
-    url = as_url(place)
+    url = as_url(path)
     if url is None or not url.startswith(("http://", "https://")):
         return
     with _answer(url, {"Range": "bytes=0-15"}) as answer:

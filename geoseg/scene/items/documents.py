@@ -25,14 +25,14 @@ _SNIFFED = 64
 """Bytes that show whether a file is JSON."""
 
 
-def is_document(place: str) -> bool:
-    """Return whether a place holds JSON: by its name, or else by how it begins.
+def is_document(path: str) -> bool:
+    """Return whether a path holds JSON: by its name, or else by how it begins.
 
-    A file whose name is a raster's is not looked at, and of other places than files
+    A file whose name is a raster's is not looked at, and of other paths than files
     and web servers only the name counts.
     """
-    url = as_url(place)
-    suffix = splitext(place if url is None else urlsplit(url).path)[1].lower()
+    url = as_url(path)
+    suffix = splitext(path if url is None else urlsplit(url).path)[1].lower()
     if suffix in _SUFFIXES:
         return True
     if suffix in SUFFIXES:
@@ -41,19 +41,19 @@ def is_document(place: str) -> bool:
         return url.startswith(("http://", "https://")) and _is_json(
             read_start(url, _SNIFFED)
         )
-    file = file_of(place)
+    file = file_of(path)
     return file is not None and file.is_file() and _is_json(_start_of(file))
 
 
-def read_document(place: str) -> dict[str, Any]:
+def read_document(path: str) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
         SceneError: It cannot be read, is too long, or is no JSON object.
 
     """
-    name = without_secrets(place)
-    content = read_bytes(place)
+    name = without_secrets(path)
+    content = read_bytes(path)
     try:
         found = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -63,32 +63,32 @@ def read_document(place: str) -> dict[str, Any]:
     return found
 
 
-def read_bytes(place: str) -> bytes:
+def read_bytes(path: str) -> bytes:
     """Read a document on a disk, a server or an object store.
 
     Raises:
         SceneError: It cannot be read, or is too long.
 
     """
-    content = _content(place, without_secrets(place))
+    content = _content(path, without_secrets(path))
     if len(content) > _LONGEST:
         raise SceneError(
-            f"{without_secrets(place)} is too long for a document (over {_LONGEST:,} "
+            f"{without_secrets(path)} is too long for a document (over {_LONGEST:,} "
             f"bytes); split it, or name fewer items"
         )
     return content
 
 
-def _content(place: str, name: str) -> bytes:
-    url = as_url(place)
+def _content(path: str, name: str) -> bytes:
+    url = as_url(path)
     try:
         if url is None:
-            with open(place, "rb") as file:  # noqa: PTH123  # a place is a string
+            with open(path, "rb") as file:  # noqa: PTH123  # a path is a string
                 return file.read(_LONGEST + 1)
         if url.startswith(("http://", "https://")):
             return read_start(url, _LONGEST + 1)
-        system, path = file_system(url)
-        return bytes(system.cat_file(path, start=0, end=_LONGEST + 1))
+        system, inside = file_system(url)
+        return bytes(system.cat_file(inside, start=0, end=_LONGEST + 1))
     except InputError as error:
         raise SceneError(str(error)) from error
     except Exception as error:  # each store's client has errors of its own

@@ -160,7 +160,7 @@ class Item:
         )
 
     def _asset_bands_of(self, at: int, wanted: Label) -> list[AssetBand]:
-        """All resolutions of a band; one without a name is known by its place."""
+        """All resolutions of a band; one without a name is known by its position."""
         if not wanted.name:
             return [
                 asset_band

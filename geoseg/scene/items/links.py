@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from geoseg.errors import SceneError
-from geoseg.scene.files.paths import gdal_place
+from geoseg.scene.files.paths import gdal_path
 from geoseg.storage.remote import as_url, without_secrets
 
 if TYPE_CHECKING:
@@ -37,21 +37,21 @@ class Reach:
     servers: frozenset[str]
     """Servers and buckets, such as ``https://host`` or ``s3://bucket``."""
     anywhere: bool = False
-    """Whether references to other places are fine, too."""
+    """Whether references elsewhere are fine, too."""
 
     @classmethod
     def of(
-        cls, folders: Iterable[Path], places: Iterable[str], *, anywhere: bool
+        cls, folders: Iterable[Path], paths: Iterable[str], *, anywhere: bool
     ) -> Reach:
         """Let documents refer to what is beside anything that the user named.
 
         Args:
             folders: Those that were named, or hold a file that was.
-            places: All that was named, in GDAL's words.
+            paths: All that was named, in GDAL's words.
             anywhere: Whether the user allows everything else.
 
         """
-        urls = (as_url(place) for place in places)
+        urls = (as_url(path) for path in paths)
         servers = frozenset(server_of(url) for url in urls if url is not None)
         return cls(tuple(each.resolve() for each in folders), servers, anywhere)
 
@@ -103,14 +103,14 @@ class Reach:
             raise SceneError(
                 f"{_reference(document, href)}, which is no path or address"
             )
-        place, server = gdal_place(url), server_of(url)
+        path, server = gdal_path(url), server_of(url)
         if server not in self.servers and not self.anywhere:
             raise SceneError(
                 f"{without_secrets(document)} refers to files on {server}, which you "
                 f"did not name; if you trust the document, say so with "
                 f"`allow_external_references`"
             )
-        return place
+        return path
 
 
 def server_of(url: str) -> str:

@@ -43,7 +43,7 @@ class Product:
     items: tuple[Item, ...]
     """Its granules: one, in all but the oldest products."""
     asset_bands: dict[str, AssetBand]
-    """The band of each image, by its place."""
+    """The band of each image, by its path."""
 
 
 def understand(text: bytes, folder: str, name: str) -> Product:

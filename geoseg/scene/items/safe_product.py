@@ -34,20 +34,20 @@ _BEYOND = re.compile(r"(.*/S2[A-D]_MSI(L1C|L2A)_[^/]*\.SAFE)(?:/|$)")
 """A product's folder, on a server or an object store."""
 
 
-def read_product(place: str) -> list[Item] | None:
-    """Read a product by its folder or its metadata; None where a place is neither.
+def read_product(gdal_name: str) -> list[Item] | None:
+    """Read a product by its folder or its metadata; None where a path is neither.
 
     Raises:
         SceneError: Its metadata cannot be read.
 
     """
-    folder, _, name = place.rstrip("/").rpartition("/")
-    if as_url(place) is not None:
+    folder, _, name = gdal_name.rstrip("/").rpartition("/")
+    if as_url(gdal_name) is not None:
         found = _BEYOND.fullmatch(
             f"{folder}/{name}" if name not in _METADATA else folder
         )
         return list(_beyond(found).items) if found else None
-    path = Path(place)
+    path = Path(gdal_name)
     if name in _METADATA and path.is_file():
         return list(_on_disk(path).items)
     if name.lower().endswith(".safe") and path.is_dir():
@@ -56,17 +56,17 @@ def read_product(place: str) -> list[Item] | None:
     return None
 
 
-def check_unpacked(place: str) -> None:
+def check_unpacked(gdal_name: str) -> None:
     """Refuse a product in an archive, and GDAL's own words for parts of a product.
 
     Raises:
         SceneError: It is one; its metadata would not be looked at.
 
     """
-    if _PACKED.search(place):
+    if _PACKED.search(gdal_name):
         raise SceneError(
-            f"{place} is a Sentinel-2 product as GDAL's driver reads it, without the "
-            f"offset that its metadata give; unpack it, and give its .SAFE folder"
+            f"{gdal_name} is a Sentinel-2 product as GDAL's driver reads it, without "
+            f"the offset that its metadata give; unpack it, and give its .SAFE folder"
         )
 
 
@@ -83,13 +83,13 @@ def as_product_says(header: Header, *, beyond: bool = True) -> Header:
         SceneError: It lies in a product whose metadata cannot be read.
 
     """
-    stem = without_secrets(header.place).removesuffix(".jp2")
+    stem = without_secrets(header.path).removesuffix(".jp2")
     if IMAGE.search(stem) is None or len(header.bands) != 1:
         return header
-    if not beyond and as_url(header.place) is not None:
+    if not beyond and as_url(header.path) is not None:
         return header
-    product, place = _product_of(header.place)
-    asset_band = None if product is None else product.asset_bands.get(place)
+    product, gdal_name = _product_of(header.path)
+    asset_band = None if product is None else product.asset_bands.get(gdal_name)
     if asset_band is None:
         return header
     band = header.bands[0]
@@ -109,17 +109,17 @@ def as_product_says(header: Header, *, beyond: bool = True) -> Header:
     return replace(header, bands=(named,))
 
 
-def _product_of(place: str) -> tuple[Product | None, str]:
-    """Find the product that an image lies in, and the image's place there."""
-    if as_url(place) is not None:
-        found = _BEYOND.match(place)
-        return (_beyond(found) if found else None), place.partition("?")[0]
-    path = Path(place).resolve()
+def _product_of(gdal_name: str) -> tuple[Product | None, str]:
+    """Find the product that an image lies in, and the image's path there."""
+    if as_url(gdal_name) is not None:
+        found = _BEYOND.match(gdal_name)
+        return (_beyond(found) if found else None), gdal_name.partition("?")[0]
+    path = Path(gdal_name).resolve()
     for folder in path.parents[1 : _ABOVE + 1]:
         for name in _METADATA:
             if (folder / name).is_file():
                 return _on_disk(folder / name), str(path)
-    return None, place
+    return None, gdal_name
 
 
 def _on_disk(path: Path) -> Product:
@@ -134,9 +134,9 @@ def _beyond(found: re.Match[str]) -> Product:
 @lru_cache(maxsize=256)
 def _read(folder: str, name: str, _: int) -> Product:
     """Read metadata once, as long as a file on a disk is not changed."""
-    place = f"{folder}/{name}"
+    gdal_name = f"{folder}/{name}"
     try:
-        return understand(read_bytes(place), folder, without_secrets(place))
+        return understand(read_bytes(gdal_name), folder, without_secrets(gdal_name))
     except SceneError as error:
         raise SceneError(
             f"{error}; a product's metadata are needed to know what its numbers mean, "

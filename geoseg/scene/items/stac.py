@@ -30,19 +30,19 @@ _SHOWN = 200
 """Characters of a reason that a message shows."""
 
 
-def read_items(place: str) -> list[Item]:
+def read_items(path: str) -> list[Item]:
     """Read the items of a STAC document.
 
     Args:
-        place: The document in GDAL's words: an item, or a collection of items as
+        path: The document in GDAL's words: an item, or a collection of items as
             pystac and pystac-client save a search.
 
     Raises:
         SceneError: It is no such document, or is damaged; or an item has no raster.
 
     """
-    name = without_secrets(place)
-    return [_item(item, place) for item in _items_of(read_document(place), name)]
+    name = without_secrets(path)
+    return [_item(item, path) for item in _items_of(read_document(path), name)]
 
 
 def _items_of(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -64,12 +64,12 @@ def _items_of(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return found
 
 
-def _item(content: dict[str, Any], place: str) -> Item:
+def _item(content: dict[str, Any], path: str) -> Item:
     import pystac  # noqa: PLC0415  # most scenes are no items
 
-    name = without_secrets(place)
+    name = without_secrets(path)
     try:
-        return _understood(pystac.Item.from_dict(content, migrate=True), place)
+        return _understood(pystac.Item.from_dict(content, migrate=True), path)
     except (*_DAMAGE, pystac.STACError, pystac.STACTypeError) as error:
         if isinstance(error, SceneError):
             raise
@@ -79,7 +79,7 @@ def _item(content: dict[str, Any], place: str) -> Item:
         ) from error
 
 
-def _understood(item: pystac.Item, place: str) -> Item:
+def _understood(item: pystac.Item, path: str) -> Item:
     assets = data_assets(item)
     if not assets:
         raise SceneError(
@@ -93,7 +93,7 @@ def _understood(item: pystac.Item, place: str) -> Item:
     described = Item(
         str(item.id),
         tuple(_with_common(asset_band, table) for asset_band in asset_bands),
-        document=place,
+        document=path,
         acquired=_when(item),
         cloud=_cloud(item.properties),
         has_bands=any(map(declares_bands, assets.values()))

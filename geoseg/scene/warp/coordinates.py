@@ -1,6 +1,6 @@
 """Where the pixels of a grid lie in a file on another one.
 
-PROJ places about a million points a second, so it is asked for the nodes of a lattice
+PROJ takes about a microsecond a point, so it is asked for the nodes of a lattice
 only, every 32 pixels, and pixels between are interpolated::
 
     x-------x-------x    x  a node of the grid's cells, anchored to the grid's own
@@ -49,7 +49,7 @@ def pixel_coordinates(
 
     Args:
         grid: The plane that the window belongs to.
-        window: The pixels to place.
+        window: The pixels to locate.
         plane: The file's plane.
 
     Returns:
@@ -67,15 +67,15 @@ def pixel_coordinates(
     half = CELL // 2
     ys = np.arange(rows[0] * CELL, rows[-1] * CELL + 1, half) - float(first_row)
     xs = np.arange(cols[0] * CELL, cols[-1] * CELL + 1, half) - float(first_col)
-    place = _placer(grid, plane)
-    asked = place(*np.meshgrid(ys, xs, indexing="ij"))
+    locate = _locator(grid, plane)
+    asked = locate(*np.meshgrid(ys, xs, indexing="ij"))
     found = np.empty((2, window.height, window.width))
     first = window.row - int(ys[0]), window.col - int(xs[0])
     interpolate(asked[:, ::2, ::2].copy(), *first, found)
     exact = ~((_error(asked[0]) <= _CLOSE) & (_error(asked[1]) <= _CLOSE))
     for cell_row, cell_col in np.argwhere(exact):
         corner = ys[0] + cell_row * CELL, xs[0] + cell_col * CELL
-        _ask_all(found, place, window, (int(corner[0]), int(corner[1])))
+        _ask_all(found, locate, window, (int(corner[0]), int(corner[1])))
     return found[0], found[1]
 
 
@@ -94,11 +94,11 @@ def _error(asked: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ask_all(
     found: NDArray[np.float64],
-    place: Callable[..., NDArray[np.float64]],
+    locate: Callable[..., NDArray[np.float64]],
     window: Window,
     corner: tuple[int, int],
 ) -> None:
-    """Place each pixel of one cell, where it meets the window."""
+    """Locate each pixel of one cell, where it meets the window."""
     rows = max(corner[0], window.row), min(corner[0] + CELL, window.rows[1])
     cols = max(corner[1], window.col), min(corner[1] + CELL, window.cols[1])
     ys, xs = np.arange(*rows) + 0.5, np.arange(*cols) + 0.5
@@ -106,21 +106,21 @@ def _ask_all(
         slice(rows[0] - window.row, rows[1] - window.row),
         slice(cols[0] - window.col, cols[1] - window.col),
     )
-    placed = place(*np.meshgrid(ys, xs, indexing="ij"))
-    found[(slice(None), *part)] = np.floor(placed * STEPS + 0.5) / STEPS
+    located = locate(*np.meshgrid(ys, xs, indexing="ij"))
+    found[(slice(None), *part)] = np.floor(located * STEPS + 0.5) / STEPS
 
 
-def _placer(grid: GeoBox, plane: GeoBox) -> Callable[..., NDArray[np.float64]]:
+def _locator(grid: GeoBox, plane: GeoBox) -> Callable[..., NDArray[np.float64]]:
     """Give what asks PROJ where points of the grid are in a file: rows and columns."""
     move, back = mover(grid.crs, plane.crs, middle(plane)), ~plane.transform
 
-    def place(
+    def locate(
         rows: NDArray[np.float64], cols: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         cols, rows = applied(back, *move(*applied(grid.transform, cols, rows)))
         return np.stack((rows, cols))
 
-    return place
+    return locate
 
 
 def applied(

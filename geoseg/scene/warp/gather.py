@@ -79,22 +79,22 @@ def extent(
 
 @lru_cache(maxsize=32)
 def weights(method: int, scale: float) -> NDArray[np.float64]:
-    """Weigh the pixels around a point along one axis, for each place of the point.
+    """Weigh the pixels around a point along one axis, for each position of the point.
 
     Args:
         method: `BILINEAR`, a triangle, or `CUBIC`, Keys's with a = -0.5.
         scale: How many pixels the kernel is stretched over for each of its own.
 
     Returns:
-        For the method, and for the triangle that takes its place beside pixels without
-        data, a weight for each place between two pixels' centres, `STEPS` of them, and
-        each pixel within reach: shape ``(2, place, pixel)``. As many pixels are before
-        the point as are behind it.
+        For the method, and for the triangle that stands in for it beside pixels without
+        data, a weight for each position between two pixels' centres, `STEPS` of them,
+        and each pixel within reach: shape ``(2, position, pixel)``. As many pixels are
+        before the point as are behind it.
 
     """
     reach = math.ceil(max(method, 1) * scale)
-    place = np.arange(STEPS)[:, np.newaxis] / STEPS
-    x = np.abs(np.arange(1 - reach, reach + 1) - place) / scale
+    position = np.arange(STEPS)[:, np.newaxis] / STEPS
+    x = np.abs(np.arange(1 - reach, reach + 1) - position) / scale
     triangle = np.maximum(1 - x, 0)
     near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
     keys = np.where(x < 1, near, np.where(x < 2, far, 0))  # noqa: PLR2004  # its end
@@ -172,7 +172,7 @@ def gather(  # noqa: C901, PLR0913, PLR0917  # a kernel takes no objects; a call
 
     A point has data where the pixel that it lies in has. Pixels without data get no
     weight, and the others share what is missing. Where one of the cubic kernel's has
-    none, the triangle takes its place: its weights are never negative, so that their
+    none, the triangle stands in for it: its weights are never negative, so that their
     sum cannot vanish.
 
     Args:

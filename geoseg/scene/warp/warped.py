@@ -120,7 +120,7 @@ def read_warped(
     Returns:
         Pixels in the bands' dtype, shape ``(band, y, x)``, whole numbers rounded; and
         where each band has data: the same shape, or ``(1, y, x)`` where all bands have
-        data in the same places.
+        data in the same pixels.
 
     """
     if not raster.has_length_one or warp.method == NEAREST:

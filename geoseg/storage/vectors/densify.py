@@ -102,7 +102,7 @@ class Reach:
     def may_bend(
         self, starts: NDArray[np.float64], ends: NDArray[np.float64]
     ) -> NDArray[np.intp]:
-        """Give the places of sides that may need vertices."""
+        """Give the indices of sides that may need vertices."""
         length = np.hypot(*(ends - starts).T)
         found = np.flatnonzero(length > self.longest.min())
         middles = (starts[found] + ends[found]) / 2
@@ -132,10 +132,10 @@ def bend(shapes: Rings, way: Way, reach: Reach) -> Rings:
     if not long.size:
         return shapes._replace(points=points)
     sides, added = _divide(points[long], points[long + 1], way)
-    places = long[sides] + 1  # before the vertex that ends the side
-    before = np.cumsum(np.bincount(places, minlength=len(points) + 1))
+    positions = long[sides] + 1  # before the vertex that ends the side
+    before = np.cumsum(np.bincount(positions, minlength=len(points) + 1))
     return shapes._replace(
-        points=np.insert(points, places, added, axis=0),
+        points=np.insert(points, positions, added, axis=0),
         rings=shapes.rings + np.concatenate([[0], before])[shapes.rings],
     )
 
@@ -160,11 +160,11 @@ class _Stretches(NamedTuple):
         return _Stretches(side[which], begin[which], end[which], a[which], b[which])
 
     def cut(
-        self, places: NDArray[np.float64], points: NDArray[np.float64]
+        self, along: NDArray[np.float64], points: NDArray[np.float64]
     ) -> _Stretches:
-        """Cut each in two at a place along its side, which is at (x, y)."""
-        first = self._replace(end=places, b=points)
-        second = self._replace(begin=places, a=points)
+        """Cut each in two at a point along its side, which is at (x, y)."""
+        first = self._replace(end=along, b=points)
+        second = self._replace(begin=along, a=points)
         return first.with_others(second)
 
     def with_others(self, others: _Stretches) -> _Stretches:
@@ -196,11 +196,11 @@ def _divide(
         work = work.take(bent | (angle > _MOST_TURN))
         if not len(work.side):
             break
-        places, points = (work.begin + work.end) / 2, (work.a + work.b) / 2
-        found.append((work.side, places, points))
-        work = work.cut(places, points)
-    side, place, added = (np.concatenate(each) for each in zip(*found, strict=True))
-    order = np.lexsort((np.where(turned[side], -place, place), side))
+        along, points = (work.begin + work.end) / 2, (work.a + work.b) / 2
+        found.append((work.side, along, points))
+        work = work.cut(along, points)
+    side, along, added = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.lexsort((np.where(turned[side], -along, along), side))
     return side[order], added[order]
 
 
@@ -210,7 +210,7 @@ def _cut_at_poles(
     """Cut sides at the poles that lie on them.
 
     Returns:
-        The stretches, and of each new vertex the side, the place and (x, y).
+        The stretches, and of each new vertex the side, how far along and (x, y).
 
     """
     found: list[tuple[NDArray[Any], ...]] = [

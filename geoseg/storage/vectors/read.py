@@ -116,7 +116,7 @@ class Layer:
 def _opened(
     shapes: NDArray[np.object_], rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
-    """Take the outermost collections apart, in their place."""
+    """Take the outermost collections apart, in their order."""
     whole = ~np.isin(shapely.get_type_id(shapes), _APART)
     parts, of_part = shapely.get_parts(shapes[~whole], return_index=True)
     at = np.concatenate([np.flatnonzero(whole), np.flatnonzero(~whole)[of_part]])
@@ -125,11 +125,11 @@ def _opened(
     return found, rows[at[order]]
 
 
-def read_layer(place: Path | str, role: Role, choose: Choice | None = None) -> Layer:
+def read_layer(source: Path | str, role: Role, choose: Choice | None = None) -> Layer:
     """Read the geometries of a layer, as they are in the file.
 
     Args:
-        place: A vector file that GDAL knows, or GeoParquet; ``file.gpkg|layer=name``
+        source: A vector file that GDAL knows, or GeoParquet; ``file.gpkg|layer=name``
             for one layer of several.
         role: What it is, for messages.
         choose: Is given the columns that there are and picks those to be read; none
@@ -140,7 +140,7 @@ def read_layer(place: Path | str, role: Role, choose: Choice | None = None) -> L
             stands for other files; of the role's kind.
 
     """
-    path, layer = split_layer(place)
+    path, layer = split_layer(source)
     read = _from_parquet if _is_parquet(path, role) else _from_gdal
     shapes, crs, columns = read(path, role, layer, choose or (lambda _: ()))
     if crs is None:
@@ -155,11 +155,11 @@ class _EnoughError(Exception):
     """The columns were seen; nothing else is to be read."""
 
 
-def list_fields(place: Path | str) -> tuple[str, ...]:
+def list_fields(source: Path | str) -> tuple[str, ...]:
     """Name the columns of a vector file, or of one of its layers; read no shape.
 
     Args:
-        place: A vector file that GDAL knows, or GeoParquet; ``file.gpkg|layer=name``
+        source: A vector file that GDAL knows, or GeoParquet; ``file.gpkg|layer=name``
             for one layer of several.
 
     Raises:
@@ -174,11 +174,11 @@ def list_fields(place: Path | str) -> tuple[str, ...]:
         raise _EnoughError
 
     with suppress(_EnoughError):
-        read_layer(place, LABELS, look)
+        read_layer(source, LABELS, look)
     return tuple(seen)
 
 
-def split_layer(place: Path | str) -> tuple[Path, str | None]:
+def split_layer(source: Path | str) -> tuple[Path, str | None]:
     """Split a file from the name of its layer.
 
     Example:
@@ -186,11 +186,11 @@ def split_layer(place: Path | str) -> tuple[Path, str | None]:
         (PosixPath('parks.gpkg'), 'north')
 
     """
-    parts = _LAYER.fullmatch(str(place))
-    return (Path(parts["path"]), parts["layer"]) if parts else (Path(place), None)
+    parts = _LAYER.fullmatch(str(source))
+    return (Path(parts["path"]), parts["layer"]) if parts else (Path(source), None)
 
 
-def is_vector(place: Path | str, role: Role) -> bool:
+def is_vector(source: Path | str, role: Role) -> bool:
     """Return whether a file holds layers of features, or a table at least.
 
     Raises:
@@ -199,7 +199,7 @@ def is_vector(place: Path | str, role: Role) -> bool:
     """
     import pyogrio  # noqa: PLC0415 (see `_from_gdal`)
 
-    path, layer = split_layer(place)
+    path, layer = split_layer(source)
     if layer is not None or _is_parquet(path, role):
         return True
     if _RASTER.search(_beginning(path, role)):

@@ -52,7 +52,7 @@ def check_layer(path: Path, layer: str, count: int, *, empty: int = 0) -> None:
         path: The GeoPackage.
         layer: The layer that was written.
         count: How many features it has.
-        empty: How many of them have no place, and so no entry in the index.
+        empty: How many of them have no geometry, and so no entry in the index.
 
     Raises:
         OSError: Something is missing.

@@ -16,8 +16,8 @@ WGS84 = "EPSG:4326"
 TURN = 360.0
 POLE = 90.0
 _RIGHT_ANGLE = 90.0
-_SAME_PLACE = 1e-6
-"""How far, in pixels, what is the same place may seem to be apart."""
+_SAME_POINT = 1e-6
+"""How far, in pixels, what is the same point may seem to be apart."""
 _SAME_MERIDIAN = 1e-3
 """How far, in pixels, the edge of a map of the world may miss the antimeridian."""
 _LEAST = 5e-8
@@ -64,7 +64,7 @@ class Way:
             close = max(_SAME_MERIDIAN * pixel * x_degree, _LEAST)
             none = np.empty((0, 2))
             return cls(degrees, pixel, x_degree, _greenwich(crs), close, none)
-        poles = _find_poles(degrees, pixel * _SAME_PLACE)
+        poles = _find_poles(degrees, pixel * _SAME_POINT)
         near = (poles > bounds[:2] - pixel) & (poles < bounds[2:] + pixel)
         scale = _DEGREE if crs.is_projected else 1.0
         close = max(_SAME_MERIDIAN * pixel * unit / scale, _LEAST)
@@ -98,7 +98,7 @@ class Way:
     def snap_to_poles(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Put points that all but lie on a pole there."""
         for pole in self.poles:
-            close = np.abs(points - pole).max(axis=1) < self.pixel * _SAME_PLACE
+            close = np.abs(points - pole).max(axis=1) < self.pixel * _SAME_POINT
             points = np.where(close[:, None], pole, points)
         return points
 

@@ -241,7 +241,7 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def check_place(suffixes: Collection[str], geobox: GeoBox) -> None:
+def check_locatable(suffixes: Collection[str], geobox: GeoBox) -> None:
     """Refuse formats that cannot say where a map is.
 
     Raises:

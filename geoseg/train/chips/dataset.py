@@ -31,7 +31,7 @@ class ChipDataset(Dataset[Sample]):
     A sample is a dict, as torchgeo's are: ``image``, float32 of shape ``(band, y, x)``,
     and where there are labels ``mask``, int64 of shape ``(y, x)``. Images hold the
     scene's own numbers; a pixel without data has each band's `mean`, as geoseg shows it
-    to a model. Masks hold each pixel's place in `legend`, from 0, and 255 where nobody
+    to a model. Masks hold each pixel's index in `legend`, from 0, and 255 where nobody
     labelled it: ``torch.nn.CrossEntropyLoss(ignore_index=255)``.
 
     What is trained on ``(image - mean) / std`` becomes a model of geoseg by
@@ -94,9 +94,9 @@ class ChipDataset(Dataset[Sample]):
         sample = {"image": torch.from_numpy(image)}
         if self.legend is not None:
             ids, _ = _read(self.folder / "masks" / name)
-            places = np.full(NODATA + 1, NODATA, np.int64)
-            places[list(self.legend.ids)] = np.arange(len(self.legend))
-            sample["mask"] = torch.from_numpy(places[ids[0]])
+            index_of = np.full(NODATA + 1, NODATA, np.int64)
+            index_of[list(self.legend.ids)] = np.arange(len(self.legend))
+            sample["mask"] = torch.from_numpy(index_of[ids[0]])
         return sample if self.transforms is None else self.transforms(sample)
 
 

@@ -168,15 +168,15 @@ def _open(
     names = [band.name for band in bands]
     sources = []
     for stem, scene in zip(unique_names(opened), opened, strict=True):
-        check_sides(scene.window, options.chip, options.overlap, scene.place)
+        check_sides(scene.window, options.chip, options.overlap, scene.path)
         if options.stac and not scene.geobox.is_on_earth:
             raise SceneError(
                 f"a STAC catalogue needs longitude and latitude, and the CRS of "
-                f"{scene.place} has none; leave out `stac`"
+                f"{scene.path} has none; leave out `stac`"
             )
-        places = find_bands(scene, bands)
-        look = look_of(scene, places, names)
-        sources.append(Source(stem, scene, places, look, None, ()))
+        indices = find_bands(scene, bands)
+        look = look_of(scene, indices, names)
+        sources.append(Source(stem, scene, indices, look, None, ()))
     return sources, options
 
 
@@ -195,11 +195,11 @@ def _labelled(
     kept, misses = [], []
     for source, *splits in zip(sources, *(each for each, _ in cut), strict=True):
         try:
-            placed = marks.place(source.scene.geobox, dict(class_mapping.channels))
+            gridded = marks.on_grid(source.scene.geobox, dict(class_mapping.channels))
         except LabelsError as error:
             misses.append(error)
         else:
-            kept.append(replace(source, labels=placed, splits=tuple(splits)))
+            kept.append(replace(source, labels=gridded, splits=tuple(splits)))
     if not kept:
         raise misses[0]
     left_out = [f"a scene is left out: {error}" for error in misses]
@@ -251,7 +251,7 @@ def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
         Chip(
             source.chip_name(window),
             part,
-            without_secrets(source.scene.place),
+            without_secrets(source.scene.path),
             window,
             source.scene.geobox.crop(window),
             source.look,

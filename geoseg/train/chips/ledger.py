@@ -48,7 +48,7 @@ class Ledger:
     """The folder, and its lines."""
 
     def __init__(self, output: Path) -> None:
-        """Name the places; nothing is made yet."""
+        """Name the files; nothing is made yet."""
         self.output = output
         self.folder = output.with_name(f".{output.name}.tiles")
         self.content = self.folder / "content"

@@ -60,7 +60,7 @@ class Source:
         return self.labels.read(window)
 
     def chip_name(self, window: Window) -> str:
-        """Name a chip by its scene and its place there."""
+        """Name a chip by its scene and its row and column there."""
         return f"{self.name}_{window.row:06d}_{window.col:06d}"
 
     def write(self, window: Window, ledger: Ledger, legend: Legend | None) -> None:
@@ -109,7 +109,7 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
         units = {(each.scale, each.offset) for each in declared}
         if len(units) > 1:
             raise SceneError(
-                f"{scene.place} has files with several scales or offsets of {name} "
+                f"{scene.path} has files with several scales or offsets of {name} "
                 f"({', '.join(f'{s:g} {o:+g}' for s, o in sorted(units))}), and chips "
                 f"hold pixels as they are; bring the files into one unit first"
             )

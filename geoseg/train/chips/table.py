@@ -53,7 +53,7 @@ class Chip:
 
 
 def write_table(path: Path, chips: Sequence[Chip], legend: Legend | None) -> None:
-    """Write a row a chip: outline, split, scene, place in it, files, classes' shares.
+    """Write a row a chip: outline, split, scene, row and column, files, shares.
 
     Geometries are in the scenes' CRS where they have one in common, else in degrees.
 

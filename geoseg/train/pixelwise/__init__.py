@@ -1,7 +1,7 @@
 """Models fitted in seconds to few labelled pixels, chosen by spatial cross-validation.
 
 * `labelled` reads the chunks that hold labels, and no other
-* `ground_folds` cuts labelled ground into folds by place
+* `ground_folds` cuts labelled ground into folds by cell
 * `heads` fits classifiers with scikit-learn and makes networks of them
 * `probe` finds a frozen network whose features are used, too
 * `choose` tries them on held-out ground

@@ -123,7 +123,7 @@ def fit_pixels(
     counts = np.bincount(pixels.channels, minlength=len(legend))
     counted = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     on_step(Step("prepare", note=f"labelled pixels: {counted}"))
-    cells = ground_cells(pixels.places, pixels.channels, names)
+    cells = ground_cells(pixels.positions, pixels.channels, names)
     some = _some(pixels.channels, options.seed)
     features = {each: _features(pixels, each, probe)[some] for each in architectures}
     channels = pixels.channels[some]
@@ -228,8 +228,8 @@ def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
     random = np.random.default_rng(seed)
     each = (np.flatnonzero(channels == channel) for channel in np.unique(channels))
     drawn = [
-        random.choice(places, _MOST, replace=False) if len(places) > _MOST else places
-        for places in each
+        random.choice(rows, _MOST, replace=False) if len(rows) > _MOST else rows
+        for rows in each
     ]
     return np.sort(np.concatenate(drawn))
 

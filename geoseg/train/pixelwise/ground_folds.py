@@ -25,11 +25,11 @@ FOLDS = 5
 _CELLS = 4
 """How many cells lie along the longer side of what is labelled, at first."""
 _LEAST = 8
-"""The smallest side of a cell in pixels: nearer labels are in one place."""
+"""The smallest side of a cell in pixels: nearer labels are in one cell."""
 
 
 def ground_cells(
-    places: NDArray[np.int64], channels: NDArray[np.uint8], names: Sequence[str]
+    positions: NDArray[np.int64], channels: NDArray[np.uint8], names: Sequence[str]
 ) -> NDArray[np.int64]:
     """Number the square cells of ground that labelled pixels lie in.
 
@@ -37,8 +37,8 @@ def ground_cells(
     class lies in two.
 
     Args:
-        places: Scene, row and column of each pixel, shape ``(pixel, 3)``.
-        channels: The class of each, as its place among the names.
+        positions: Scene, row and column of each pixel, shape ``(pixel, 3)``.
+        channels: The class of each, as its index among the names.
         names: The classes.
 
     Returns:
@@ -56,11 +56,11 @@ def ground_cells(
             f"pixels, as {', '.join(few)}; label more of it, or leave it out or merge "
             f"it by `classes`"
         )
-    side = max(int(np.ptp(places[:, 1:], axis=0).max()) + 1, 1) / _CELLS
+    side = max(int(np.ptp(positions[:, 1:], axis=0).max()) + 1, 1) / _CELLS
     while True:
         side = max(side, _LEAST)
-        corners = np.floor(places[:, 1:] / side).astype(np.int64)
-        cells = _numbered(np.column_stack([places[:, 0], corners]))
+        corners = np.floor(positions[:, 1:] / side).astype(np.int64)
+        cells = _numbered(np.column_stack([positions[:, 0], corners]))
         alone = _in_one_cell(cells, channels, names)
         if not alone and cells.max() + 1 >= 2 * FOLDS:
             return cells

@@ -44,9 +44,9 @@ class Patch:
     cols: NDArray[np.int64]
     """The column of each."""
     channels: NDArray[np.uint8]
-    """The class of each, as its place in the legend."""
+    """The class of each, as its index in the legend."""
     scene: int
-    """The place of its scene."""
+    """The index of its scene."""
     corner: tuple[int, int]
     """The row and the column of its first pixel in the scene."""
 
@@ -62,11 +62,11 @@ class LabelledPixels:
 
     @property
     def channels(self) -> NDArray[np.uint8]:
-        """The class of each pixel, as its place in the legend, shape ``(pixel,)``."""
+        """The class of each pixel, as its index in the legend, shape ``(pixel,)``."""
         return np.concatenate([each.channels for each in self.patches])
 
     @property
-    def places(self) -> NDArray[np.int64]:
+    def positions(self) -> NDArray[np.int64]:
         """Scene, row and column of each pixel, shape ``(pixel, 3)``."""
         found = [
             np.stack(
@@ -101,7 +101,7 @@ class LabelledPixels:
         found = []
         for each in self.patches:
             normal = np.where(each.valid, (each.pixels - mean) / std, np.float32(0))
-            before = [place % stride for place in each.corner]
+            before = [corner % stride for corner in each.corner]
             after = [
                 -(start + side) % stride
                 for start, side in zip(before, normal.shape[1:], strict=True)
@@ -154,7 +154,7 @@ def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint
     """Give each cell of a scene that holds labels, and these."""
     plane = scene.geobox
     try:
-        placed = given.marks.place(plane, dict(given.class_mapping.channels))
+        gridded = given.marks.on_grid(plane, dict(given.class_mapping.channels))
     except LabelsError:
         if len(given.scenes) == 1:
             raise
@@ -163,12 +163,12 @@ def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint
         for col in range(0, plane.width, CELL):
             sides = min(CELL, plane.height - row), min(CELL, plane.width - col)
             window = Window(row, col, *sides)
-            found = placed.read(window)
+            found = gridded.read(window)
             if (found != NODATA).any():
                 yield window, found
 
 
-def _patches(scene: Scene, place: int, given: Given, halo: int) -> list[Patch]:
+def _patches(scene: Scene, index: int, given: Given, halo: int) -> list[Patch]:
     """Read around the labels of each cell; all together where a network is waited for.
 
     A file's chunks that hold no label are not read, but for those within the halo of
@@ -177,7 +177,7 @@ def _patches(scene: Scene, place: int, given: Given, halo: int) -> list[Patch]:
     bands = find_bands(scene, given.bands)
 
     def read(cell: tuple[Window, NDArray[np.uint8]]) -> Patch | None:
-        return _patch(scene, place, bands, cell, halo)
+        return _patch(scene, index, bands, cell, halo)
 
     found = at_once(read, [*_cells(scene, given)], remote=scene.is_remote)
     return [patch for patch in found if patch is not None]
@@ -185,7 +185,7 @@ def _patches(scene: Scene, place: int, given: Given, halo: int) -> list[Patch]:
 
 def _patch(
     scene: Scene,
-    place: int,
+    index: int,
     bands: Sequence[int],
     cell: tuple[Window, NDArray[np.uint8]],
     halo: int,
@@ -213,7 +213,7 @@ def _patch(
         rows[there],
         cols[there],
         channels[there],
-        place,
+        index,
         (near.row, near.col),
     )
 
