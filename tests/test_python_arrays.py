@@ -9,6 +9,7 @@ import rasterio
 import rioxarray  # the accessor that says what others read
 import xarray as xr
 from corner import write_corner
+from shapely import box
 
 import geoseg
 from geoseg.errors import GridError, InputError
@@ -218,3 +219,79 @@ def test_an_array_keeps_units_and_fill_values_of_its_file(scene, tmp_path):
     with rioxarray.open_rasterio(path) as stored:
         for each in (image, stored):
             assert np.array_equal(model.predict(each, options=options)["class"], wanted)
+
+
+def test_maps_in_memory_are_compared_relabelled_drawn_and_sampled_as_their_files(
+    report, tmp_path
+):
+    path = report.products["landcover"]
+    array = report.open().load()
+    later = array.copy(deep=True)
+    later[:, :50] = later[:, 50:100].to_numpy()
+    was, now = pixels(path)[0], later.to_numpy()
+    both = (was != 255) & (now != 255)
+
+    found = geoseg.change(array, later, tmp_path / "change")
+    counts = np.zeros((len(found.classes),) * 2, int)
+    ids = array.attrs["flag_values"].tolist()
+    for row, col in zip(was[both], now[both], strict=True):
+        counts[ids.index(row), ids.index(col)] += 1
+    assert np.array_equal(found.pixels, counts)
+    assert found.before == found.after == "an array"
+    assert not [*tmp_path.rglob("*array*")]
+
+    for name, given in (("array", array), ("file", path)):
+        geoseg.relabel(given, tmp_path / f"{name}.tif", legend="corine-1")
+        geoseg.vectorize(given, tmp_path / f"{name}.gpkg")
+        geoseg.sample_points(given, tmp_path / f"{name}.geojson")
+    relabelled = [pixels(tmp_path / f"{each}.tif") for each in ("array", "file")]
+    assert np.array_equal(*relabelled)
+    drawn, wanted = (
+        geopandas.read_file(tmp_path / f"{each}.gpkg", layer=each)
+        for each in ("array", "file")
+    )
+    assert drawn.equals(wanted)
+    points, same = (
+        geopandas.read_file(tmp_path / f"{each}.geojson") for each in ("array", "file")
+    )
+    assert points.equals(same)
+
+
+def test_each_feature_of_an_array_and_a_scene_is_mapped_as_of_the_file(
+    scene, report, tmp_path
+):
+    with rasterio.open(scene) as dataset:
+        left, bottom, right, top = dataset.bounds
+        crs = dataset.crs
+    halves = geopandas.GeoDataFrame(
+        {"name": ["west", "east"]},
+        geometry=[
+            box(left, bottom, (left + right) / 2, top),
+            box((left + right) / 2, bottom, right, top),
+        ],
+        crs=crs,
+    )
+    options = geoseg.SegmentOptions(device="cpu", formats="none")
+    whole = pixels(report.products["landcover"])
+    middle = whole.shape[2] // 2
+    with rioxarray.open_rasterio(scene) as stored:
+        for name, image in (("scene", geoseg.open_scene(scene)), ("array", stored)):
+            made = geoseg.segment_features(
+                image, tmp_path / name, aoi=halves, field="name", options=options
+            )
+            for each, wanted in (
+                ("west", whole[..., :middle]), ("east", whole[..., middle:])
+            ):  # fmt: skip
+                found = pixels(made[each].products["landcover"])
+                assert np.array_equal(found, wanted)
+
+
+def test_overlap_is_verified_of_an_array_as_of_its_file(scene):
+    options = geoseg.VerifyOptions(
+        window=(8, 16, 96, 96), tile=64, overlap=32, device="cpu"
+    )
+    wanted = geoseg.verify("sentinel2-landcover", scene, options=options)
+    with rioxarray.open_rasterio(scene) as stored:
+        for image in (geoseg.open_scene(scene), stored):
+            found = geoseg.verify("sentinel2-landcover", image, options=options)
+            assert found.agreements == wanted.agreements

@@ -29,7 +29,7 @@ from geoseg.overlay.aoi import Area, Zones, described, read_zones
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.arrays import map_file, named
+from geoseg.raster.given import map_file, named
 from geoseg.run.assess import beside_map
 from geoseg.run.cluster import block_map
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
-    from xarray import DataArray
 
     from geoseg.geo.legend import Legend
+    from geoseg.raster.given import GivenMap
 
 WHOLE = "whole map"
 """The name of the one zone where none are given."""
@@ -69,7 +69,7 @@ class ZoneAreas:
 
 
 def areas(  # noqa: PLR0913  # four files, each named by its caller
-    class_map: Path | str | DataArray,
+    class_map: GivenMap,
     *,
     zones: Area | None = None,
     by: str | None = None,
@@ -158,7 +158,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
 
 def _check_target(
     target: Path,
-    inputs: tuple[Area | Path | str | DataArray | None, ...],
+    inputs: tuple[Area | GivenMap | None, ...],
     *,
     overwrite: bool,
 ) -> None:

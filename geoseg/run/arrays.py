@@ -91,28 +91,6 @@ def as_files(
             yield path, options
 
 
-@contextmanager
-def map_file(class_map: Path | str | xr.DataArray) -> Iterator[Path | str]:
-    """Give the file of a class map; of an array a temporary one.
-
-    Raises:
-        InputError: See `geoseg.raster.arrays.ArrayMap.of`.
-
-    """
-    if isinstance(class_map, str | Path):
-        yield class_map
-        return
-    from geoseg.raster.arrays import as_file  # noqa: PLC0415  # xarray alone
-
-    with as_file(class_map) as file:
-        yield file
-
-
-def named(class_map: Path | str | xr.DataArray) -> str:
-    """Name a class map in a report."""
-    return str(class_map) if isinstance(class_map, str | Path) else "an array"
-
-
 def is_temporary(path: str) -> bool:
     """Return whether a path is the file of an array, which goes with the run."""
     return Path(path).parent.name.startswith(_FOLDER)

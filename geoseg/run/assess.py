@@ -20,7 +20,7 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.run.arrays import map_file, named
+from geoseg.raster.given import map_file, named
 from geoseg.run.cluster import Patience, block_map
 from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
@@ -28,11 +28,10 @@ from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
-    from xarray import DataArray
-
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.raster.given import GivenMap
 
 CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
@@ -45,8 +44,8 @@ _WIDEST = 50
 
 
 def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
-    class_map: Path | str | DataArray,
-    reference: Path | str | DataArray,
+    class_map: GivenMap,
+    reference: GivenMap,
     *,
     band: int | None = None,
     confidence: Path | str | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.options import ChangeOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
+from geoseg.raster.given import map_file, named
 from geoseg.report.change_page import ChangePage, write_change_page
 from geoseg.report.pyramid import SampledPlanes
 from geoseg.run.assess import beside_map
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from geoseg.evaluate.transitions import Counted
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
+    from geoseg.raster.given import GivenMap
 
 _RASTER, _TABLE, _POLYGONS = "change.tif", "change.csv", "change"
 _STRATA = "strata.tif"
@@ -83,8 +86,8 @@ class Change:
 
 
 def change(
-    before: Path | str,
-    after: Path | str,
+    before: GivenMap,
+    after: GivenMap,
     output: Path | str,
     *,
     overwrite: bool = False,
@@ -97,7 +100,7 @@ def change(
     earlier one's pixels, whatever its grid.
 
     Args:
-        before: The earlier map, as `geoseg.vectorize` takes it.
+        before: The earlier map, a raster or an array, as `geoseg.vectorize` takes it.
         after: The later map.
         output: A folder for ``change.tif``, a class map of transitions with names and
             colours, its style, ``strata.tif``, the same with the unchanged ground
@@ -120,12 +123,15 @@ def change(
     check_folder(folder)
     names = _names(options)
     made = [folder / name for name in (*names.values(), REPORT)]
-    check_not_inputs(made, map(Path, (before, after)))
+    names_of = named(before), named(after)
+    check_not_inputs(made, map(Path, names_of))
     for path in made:
         check_replaceable(path, overwrite=overwrite)
-    pair, warnings = _pair(before, after, options)
-    check_locatable([FORMATS[each] for each in options.formats], pair.geobox)
-    with locked_folder(folder):
+    with ExitStack() as stack:
+        was, now = (stack.enter_context(map_file(each)) for each in (before, after))
+        pair, warnings = _pair((was, now), names_of, options)
+        check_locatable([FORMATS[each] for each in options.formats], pair.geobox)
+        stack.enter_context(locked_folder(folder))
         on_step(Step("change", warnings=warnings))
         counted = pair.count()
         legend, numbers = transitions(pair.legend, counted.pixels)
@@ -133,12 +139,12 @@ def change(
             with scratch_folder(workshop) as scratch:
                 _write(workshop / _RASTER, pair.parts(numbers), pair, legend, scratch)
                 strata = Borders(ClassMap.open(workshop / _RASTER), legend)
-                parts, named = strata.parts(), strata.legend()
-                _write(workshop / _STRATA, parts, pair, named, scratch)
+                parts, known = strata.parts(), strata.legend()
+                _write(workshop / _STRATA, parts, pair, known, scratch)
             _write_matrix(workshop / _TABLE, pair.legend, counted)
             if options.report_size:
                 on_step(Step("page"))
-                page = _page((str(before), str(after)), pair, counted, warnings)
+                page = _page(names_of, pair, counted, warnings)
                 write_change_page(workshop / PAGE, page, options.report_size)
             drawn = _draw(workshop, legend, options, on_step)
             products = {
@@ -147,8 +153,8 @@ def change(
                 if name in drawn or not name.startswith("polygons")
             }
             result = Change(
-                before=str(before),
-                after=str(after),
+                before=names_of[0],
+                after=names_of[1],
                 classes=tuple(each.name for each in pair.legend),
                 hectares=tuple(map(tuple, (counted.areas / HECTARE_M2).tolist())),
                 pixels=tuple(map(tuple, counted.pixels.tolist())),
@@ -195,19 +201,21 @@ def _names(options: ChangeOptions) -> dict[str, str]:
 
 
 def _pair(
-    before: Path | str, after: Path | str, options: ChangeOptions
+    files: tuple[Path | str, Path | str],
+    names: tuple[str, str],
+    options: ChangeOptions,
 ) -> tuple[MapPair, tuple[str, ...]]:
     """Open both maps, and what each is sure of where that counts."""
     least = options.min_confidence
     if not 0 <= least <= 100:  # noqa: PLR2004  percent
         raise PlanError(f"the least confidence is 0 to 100 percent, got {least}")
-    maps = ClassMap.open(before), ClassMap.open(after)
+    maps = ClassMap.open(files[0]), ClassMap.open(files[1])
     confidences = []
-    for each in maps if least else ():
+    for each, name in zip(maps, names, strict=True) if least else ():
         sure, _ = beside_map(each, None, "")
         if sure is None:
             raise InputError(
-                f"there is no confidence.tif beside {each.path} on its pixels, which "
+                f"there is no confidence.tif beside {name} on its pixels, which "
                 f"a least confidence needs; map it again, or leave that out"
             )
         confidences.append(sure)
@@ -221,8 +229,8 @@ def _pair(
     warnings = [w for each in maps for w in each.warnings]
     if not maps[0].geobox.same_plane_as(maps[1].geobox):
         warnings.append(
-            f"{after} is on another grid: it is asked at the centre of each pixel of "
-            f"{before}, and slivers along borders may be no change"
+            f"{names[1]} is on another grid: it is asked at the centre of each pixel "
+            f"of {names[0]}, and slivers along borders may be no change"
         )
     return pair, tuple(warnings)
 

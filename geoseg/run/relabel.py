@@ -15,6 +15,7 @@ from geoseg.geo.windows import Window
 from geoseg.options import RelabelOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
+from geoseg.raster.given import map_file, named
 from geoseg.raster.measured import squares
 from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.legend import Legend
+    from geoseg.raster.given import GivenMap
     from geoseg.raster.relabelling import GivenLegend
 
 _RASTERS = frozenset((".tif", ".tiff"))
@@ -64,7 +66,7 @@ class Relabelled:
 
 
 def relabel(  # noqa: PLR0913  # a map, a legend, and how
-    class_map: Path | str,
+    class_map: GivenMap,
     output: Path | str,
     *,
     legend: GivenLegend,
@@ -77,7 +79,8 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
     """Write a map in another legend: classes merged, renamed, recoloured, renumbered.
 
     Args:
-        class_map: A raster of classes, as `geoseg.vectorize` takes it.
+        class_map: A raster of classes, or a DataArray of class ids, as
+            `geoseg.vectorize` takes it.
         output: The GeoTIFF; its style, and polygons where they are asked for, are
             beside it under the same name.
         legend: The legend: the name of one that ships (`geoseg.known_legends`), a YAML
@@ -102,31 +105,31 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
     products = _products(output, options)
     vectors = [path for name, path in products.items() if name.startswith("polygons")]
     made = [*products.values(), *(each for path in vectors for each in replaced(path))]
-    files = [Path(str(class_map).partition("|")[0]), Path(str(legend))]
-    check_not_inputs(made, files)
+    read = (named(class_map).partition("|")[0], str(legend))
+    check_not_inputs(made, map(Path, read))
     for path in (products["map"], products["style"]):
         check_replaceable(path, overwrite=overwrite)
     for path in vectors:
         check_writable(path, layer=None, overwrite=overwrite)
-    source_map = ClassMap.open(class_map, band=band)
-    changed = source_map.relabelled(legend, source)
-    found = changed.relabelling
-    assert found is not None  # noqa: S101  # it was just made
-    check_locatable([path.suffix for path in vectors], changed.geobox)
-    Drawing.of(options.polygons, found.legend)
-    with ExitStack() as locks:
+    with ExitStack() as stack:
+        file = stack.enter_context(map_file(class_map))
+        source_map = ClassMap.open(file, band=band)
+        changed = source_map.relabelled(legend, source)
+        found = changed.relabelling
+        assert found is not None  # noqa: S101  # it was just made
+        check_locatable([path.suffix for path in vectors], changed.geobox)
+        Drawing.of(options.polygons, found.legend)
         for path in (output, *vectors[1:]):
-            locks.enter_context(locked_file(path))
+            stack.enter_context(locked_file(path))
         on_step(Step("relabel", warnings=(*source_map.warnings, *found.losses())))
-        before = source_map.extents()
+        own = class_areas(source_map.extents(), source_map.legend())
         _write(changed, output, found.legend)
         _draw(output, vectors, found.legend, options, on_step)
     after = ClassMap.open(output).extents()
-    own = class_areas(before, source_map.legend())
     gone = {each.id for each in found.lost}
     lost = tuple(each for each in own if each.id in gone and each.pixels)
     return Relabelled(
-        class_map=without_secrets(class_map),
+        class_map=without_secrets(named(class_map)),
         class_areas=class_areas(after, found.legend),
         lost=lost,
         products={name: str(path) for name, path in products.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from geoseg.options import SampleOptions
 from geoseg.overlay.reference import check_points_suffix, coordinates, write_points
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
+from geoseg.raster.given import map_file, named
 from geoseg.run.cluster import Patience, block_map
 from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.raster.given import GivenMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Stratum:
 
 
 def sample_points(
-    class_map: Path | str,
+    class_map: GivenMap,
     output: Path | str,
     *,
     band: int | None = None,
@@ -69,7 +72,8 @@ def sample_points(
 
     Args:
         class_map: A raster of classes, as `geoseg.vectorize` takes it; or the folder of
-            `geoseg.change`, with its strata, or of `geoseg.segment`.
+            `geoseg.change`, with its strata, or of `geoseg.segment`; or a DataArray of
+            class ids, as `geoseg.polygons` takes it.
         output: A ``.gpkg``, in the map's CRS, or a ``.geojson``, in degrees. Where an
             earlier sample is there, labels of points that are drawn again are kept.
         band: The band of the classes, counted from 1, where there are several.
@@ -93,15 +97,17 @@ def sample_points(
     check_points_suffix(output)
     check_names(output)
     check_folder(output.parent)
-    if options.scheduler is not None:
-        class_map, strata = absolute(class_map), strata and absolute(strata)
-    source = ClassMap.open(class_map, band=band)
-    population = Population.of(source, strata)
-    # From before labels are read until they are written again: none is lost between.
-    with locked_file(output):
+    with ExitStack() as stack:
+        file = stack.enter_context(map_file(class_map))
+        if options.scheduler is not None:
+            file, strata = absolute(file), strata and absolute(strata)
+        source = ClassMap.open(file, band=band)
+        population = Population.of(source, strata)
+        # Before labels are read until they are written again: none is lost between.
+        stack.enter_context(locked_file(output))
         on_step(Step("sample"))
         patience = Patience.of(options.wait_for_workers, "sample", on_step)
-        drawn, legend, pixels = _draw(population, class_map, options, patience)
+        drawn, legend, pixels = _draw(population, named(class_map), options, patience)
         columns = carry_over(output, drawn, source.geobox)
         found = _strata(drawn, legend, pixels, columns[LABELS])
         with atomic_file(output) as whole:
@@ -110,7 +116,7 @@ def sample_points(
             text = design_text(
                 whole,
                 {
-                    "map": str(class_map),
+                    "map": named(class_map),
                     "strata": None if strata is None else str(strata),
                     "allocation": options.allocation,
                     "minimum": options.minimum,
@@ -125,7 +131,7 @@ def sample_points(
 
 def _draw(
     population: Population,
-    class_map: Path | str,
+    name: str,
     options: SampleOptions,
     patience: Patience,
 ) -> tuple[Drawn, Legend, NDArray[np.int64]]:
@@ -136,7 +142,7 @@ def _draw(
         pixels[NODATA] = 0
         if not pixels.any():
             raise PlanError(
-                f"{class_map} has no pixel with a {population.noun} to draw from"
+                f"{name} has no pixel with a {population.noun} to draw from"
             )
         legend = population.legend()
         wanted = _allocation(pixels, legend, options)

@@ -13,11 +13,12 @@ from geoseg.vectorize.polygons import polygons as draw
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
-    from xarray import DataArray
+
+    from geoseg.raster.given import GivenMap
 
 
 def polygons(
-    class_map: Path | str | DataArray,
+    class_map: GivenMap,
     *,
     confidence: Path | str | None = None,
     options: PolygonOptions | None = None,

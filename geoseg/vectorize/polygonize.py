@@ -14,6 +14,7 @@ from geoseg.options import PolygonOptions
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
+from geoseg.raster.given import map_file
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.vectors.replacing import check_writable, replaced
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
     from geoseg.geo.legend import Legend
+    from geoseg.raster.given import GivenMap
     from geoseg.raster.relabelling import GivenLegend
 
 
@@ -38,7 +40,7 @@ takes one thread, and as long as four take for the blocks."""
 
 
 def vectorize(  # noqa: PLR0913  # five files, each named by its caller
-    class_map: Path | str,
+    class_map: GivenMap,
     output: Path | str,
     *,
     band: int | None = None,
@@ -56,7 +58,8 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     Args:
         class_map: A raster of at most 255 classes, whole numbers of any type; what it
             declares as nodata, or masks, is no class. A file, a URL, a path in an
-            archive; ``classes.tif|band=2`` for one band of several.
+            archive; ``classes.tif|band=2`` for one band of several. Or a DataArray of
+            class ids, as `geoseg.polygons` takes it.
         output: The vector file; its suffix chooses the format.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the same pixels, in percent; each polygon gets its
@@ -84,11 +87,17 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
 
     """
     output, merged = Path(output), None if raster is None else Path(raster)
-    inputs = [
-        Path(str(p).partition("|")[0]) for p in (class_map, confidence, clip_to) if p
-    ]
-    with _claimed(output, merged, inputs, layer=layer, overwrite=overwrite):
-        source, losses = ClassMap.open(class_map, band=band), []
+    with (
+        map_file(class_map) as file,
+        _claimed(
+            output,
+            merged,
+            (file, confidence, clip_to),
+            layer=layer,
+            overwrite=overwrite,
+        ),
+    ):
+        source, losses = ClassMap.open(file, band=band), []
         if legend is not None:
             source = source.relabelled(legend)
             losses = list(source.relabelling.losses() if source.relabelling else ())
@@ -127,14 +136,15 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
 def _claimed(
     output: Path,
     merged: Path | None,
-    inputs: Sequence[Path],
+    inputs: Sequence[Path | str | None],
     *,
     layer: str | None,
     overwrite: bool,
 ) -> Iterator[None]:
     """Keep others from writing the files of a call, and from losing what is there."""
     outputs = [output] if merged is None else [output, merged]
-    check_not_inputs([*replaced(output), *outputs[1:]], inputs)
+    read = [Path(str(p).partition("|")[0]) for p in inputs if p]
+    check_not_inputs([*replaced(output), *outputs[1:]], read)
     check_writable(output, layer=layer, overwrite=overwrite)
     if merged is not None:
         check_replaceable(merged, overwrite=overwrite)
