@@ -154,21 +154,23 @@ def filters_of(bands: Sequence[InputBand]) -> list[int]:
     ]
 
 
-def chosen_filters(filters: torch.Tensor, places: Sequence[int | None]) -> torch.Tensor:
+def chosen_filters(
+    filters: torch.Tensor, indices: Sequence[int | None]
+) -> torch.Tensor:
     """Take the filters of bands that are known, and the mean of all for others.
 
     Args:
         filters: Shape ``(filter, band, y, x)``.
-        places: For each band that is wanted the one that it is; None for another.
+        indices: For each band that is wanted the one that it is; None for another.
 
     Returns:
-        Shape ``(filter, place, y, x)``, scaled so that their sum stays as strong.
+        Shape ``(filter, band, y, x)``, scaled so that their sum stays as strong.
 
     """
-    taken = filters.new_empty((len(filters), len(places), *filters.shape[2:]))
-    for column, place in enumerate(places):
-        taken[:, column] = filters.mean(dim=1) if place is None else filters[:, place]
-    return taken * filters.shape[1] / len(places)
+    taken = filters.new_empty((len(filters), len(indices), *filters.shape[2:]))
+    for column, index in enumerate(indices):
+        taken[:, column] = filters.mean(dim=1) if index is None else filters[:, index]
+    return taken * filters.shape[1] / len(indices)
 
 
 def _read(path: Path) -> Tensors:
@@ -203,8 +205,8 @@ def _fitted(
         return chosen_filters(filters, list(colours or filters_of(bands))), ()
     if known not in _SENTINEL2:
         if known == len(bands):
-            told = f"{path}: its {known} bands were taken to be the scene's, in order"
-            return filters, (told,)
+            note = f"{path}: its {known} bands were taken to be the scene's, in order"
+            return filters, (note,)
         counts = ", ".join(map(str, sorted(_SENTINEL2)))
         raise ModelError(
             f"{path} takes {known} bands, of which nothing says what they are; geoseg "
@@ -212,17 +214,17 @@ def _fitted(
             f"give weights of one of these, or of {len(bands)} bands like the scene's"
         )
     order = _SENTINEL2[known]
-    places = [_place(band, order) for band in bands]
-    if all(place is None for place in places):
+    indices = [_index(band, order) for band in bands]
+    if all(index is None for index in indices):
         names = ", ".join(band.name for band in bands)
         raise ModelError(
             f"{path} takes {known} bands of Sentinel-2, and the scene's, {names}, are "
             f"none of them; name them with `bands`, or give other weights"
         )
-    return chosen_filters(filters, places), tuple(_picked(bands, places, order, path))
+    return chosen_filters(filters, indices), tuple(_picked(bands, indices, order, path))
 
 
-def _place(band: InputBand, order: Sequence[str]) -> int | None:
+def _index(band: InputBand, order: Sequence[str]) -> int | None:
     """Find a band among those of an encoder, by its name or its common name."""
     name = plain(band.name)
     if name in order:
@@ -233,16 +235,16 @@ def _place(band: InputBand, order: Sequence[str]) -> int | None:
 
 def _picked(
     bands: Sequence[InputBand],
-    places: Sequence[int | None],
+    indices: Sequence[int | None],
     order: Sequence[str],
     path: Path,
 ) -> list[str]:
     """Say which bands of an encoder were taken, and which of the scene it lacks."""
-    taken = [order[place].upper() for place in places if place is not None]
-    others = [each.upper() for at, each in enumerate(order) if at not in places]
+    taken = [order[index].upper() for index in indices if index is not None]
+    others = [each.upper() for at, each in enumerate(order) if at not in indices]
     without = f", without {', '.join(others)}" if others else ""
     notes = [f"{path}: of its {len(order)} bands {', '.join(taken)} are used{without}"]
-    fresh = [band.name for band, at in zip(bands, places, strict=True) if at is None]
+    fresh = [band.name for band, at in zip(bands, indices, strict=True) if at is None]
     if fresh:
         notes.append(
             f"{path} does not know {', '.join(fresh)}: begun with the mean of all bands"

@@ -117,7 +117,7 @@ def plain_tensors(held: Tensors) -> Tensors:
 def named_alike(held: Tensors, wanted: Iterable[str]) -> Tensors:
     """Give the tensors of a network's names, whatever stands before all of them.
 
-    Of several places the one with most of them counts; of equals the first that is no
+    Of several prefixes the one with most of them counts; of equals the first that is no
     second copy, such as the momentum encoder of a contrastive training.
     """
     groups = _groups(held, wanted)
