@@ -77,7 +77,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
             "report vectorize evaluate"
         ),
         (
-            # scipy: distances between places, of suggestions
+            # scipy: distances between pixels, of suggestions
             "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
             "rasterio scipy shapely torch xarray"
         ),
@@ -233,6 +233,56 @@ def test_the_architecture_names_every_room(room):
     assert f"| `{room}` |" in words, f"ARCHITECTURE.md has no line on {room}"
 
 
+def test_the_architecture_lists_rooms_in_the_order_of_imports():
+    words = ARCHITECTURE.read_text(encoding="utf-8")
+    rooms = re.findall(r"^\| `(\w+)` \|", words, re.MULTILINE)
+    assert rooms == [room for room in MAY_IMPORT if room != "__main__"]
+
+
+def test_the_architecture_is_two_pages_whose_paths_exist():
+    words = ARCHITECTURE.read_text(encoding="utf-8")
+    assert len(words.splitlines()) <= 150
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", words))
+    assert "overlay/coverage.py" in named
+    homes = (GEOSEG, GEOSEG.parent, GEOSEG.parent / "tests")
+    assert not [each for each in named if not any((h / each).exists() for h in homes)]
+
+
+_ON_DISK = frozenset(
+    (
+        *("open", "read_text", "write_text", "read_bytes", "write_bytes", "mkdir"),
+        *("unlink", "read_file", "read_parquet", "savefig"),
+    )
+)
+"""What is called to open a file, to make one or to take one away."""
+
+
+def calls(module):
+    """List what a module calls, as the last name and the whole."""
+    tree = ast.parse((GEOSEG / module).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            whole = ast.unparse(node.func)
+            yield whole.rpartition(".")[2], whole
+
+
+@pytest.mark.parametrize("room", ["options", "geo", "predict", "overlay"])
+def test_between_the_doors_no_file_is_opened(room):
+    inside = [module for module in MODULES if room_of(module) == room]
+    assert not [m for m in inside for name, _ in calls(m) if name in _ON_DISK]
+
+
+def test_vector_files_are_read_in_one_room():
+    readers = {
+        module
+        for module in MODULES
+        for _, whole in calls(module)
+        if re.match(r"(pyogrio|geopandas|gpd)\.(read|open|list_layers)", whole)
+    }
+    own = {Path("train/chips/dataset.py")}  # the table of chips that geoseg wrote
+    assert {module.parent for module in readers - own} == {Path("storage/vectors")}
+
+
 def test_the_tests_that_the_table_of_faults_names_exist():
     root = Path(__file__).parent
     table = (root.parent / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -244,10 +294,11 @@ def test_the_tests_that_the_table_of_faults_names_exist():
     assert not {name for name in named if f"def {name}(" not in tests}
 
 
-def test_the_tests_that_the_architecture_names_exist():
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "docs/laws.md"])
+def test_the_tests_that_the_architecture_names_exist(page):
     named = re.findall(
         r"`((?:\w+/)?test_\w+\.py)(?:::(test_\w+))?`",
-        ARCHITECTURE.read_text(encoding="utf-8"),
+        (GEOSEG.parent / page).read_text(encoding="utf-8"),
     )
     assert named
     for file, name in named:

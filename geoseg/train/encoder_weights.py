@@ -116,7 +116,7 @@ def load_encoder(
 
     Raises:
         ModelError: The file cannot be read, is of another encoder, or takes bands
-            that nobody can tell.
+            that nobody can know.
 
     """
     encoder: Any = network.encoder

@@ -130,7 +130,7 @@ def test_training_says_what_of_the_file_did_not_fit(make_raster, tmp_path):
     classes = np.ones((1, 96, 160), np.uint8)
     classes[:, 48:] = 2
     make_raster("labels.tif", values=classes, bands=())
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         [
             *("train", str(scene), "--labels", str(labels)),
@@ -140,8 +140,8 @@ def test_training_says_what_of_the_file_did_not_fit(make_raster, tmp_path):
             *("--chip", "32", "--tile", "64"),
         ],
     )
-    assert told.exit_code == 0, told.output
-    assert "of its 13 bands B2, B8 are used" in told.output
+    assert result.exit_code == 0, result.output
+    assert "of its 13 bands B2, B8 are used" in result.output
     assert geoseg.load_package(tmp_path / "out").pretrained_source.endswith("s2.pth")
 
 
