@@ -48,8 +48,9 @@ def import_model(
 
     SOURCE is a name that geoseg models available lists, for which the network is
     asked, or a copy of what is published; a checkpoint (.ckpt, .pt, .pth), read as
-    tensors alone; a .safetensors or .onnx file; or a folder or hf://owner/name as
-    segmentation-models-pytorch saves them. What a file says of its network, bands and
+    tensors alone; a .safetensors or .onnx file; a folder or hf://owner/name as
+    segmentation-models-pytorch saves them; or a STAC item with the MLM extension,
+    item.json or https://.../item.json. What a file says of its network, bands and
     classes, or shows by its tensors, need not be said.
     """
     with Screen(quiet=quiet, as_json=as_json) as screen:

@@ -101,7 +101,7 @@ def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Sc
     bands = scalings(package, measured)
     figures = torch.tensor([astuple(band) for band in bands], dtype=torch.float32)
     gain, offset, least, most = figures.to(on).T[:, None, :, None, None]
-    is_clipped = bool(least.isfinite().any())
+    is_clipped = bool(least.isfinite().any() or most.isfinite().any())
     return _Scaling(gain, offset, (least, most) if is_clipped else None)
 
 

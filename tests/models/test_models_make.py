@@ -108,9 +108,9 @@ def test_a_card_says_that_each_scene_normalises(weights, tmp_path, percentiles):
     card = json.loads((package.path / "mlm.json").read_text())
     JsonSchemaSTACValidator().validate_core(card, STACObjectType.ITEM, "1.1.0")
     for change, says in (
-        ({"format": "python"}, "geoseg knows geoseg:scene-statistics"),
+        ({"format": "python"}, "which geoseg does not execute"),
         ({"type": "z-score", "mean": 1, "stddev": 2}, "by other statistics"),
-        ({"type": "clip"}, "value_scaling's type is 'clip'"),
+        ({"type": "clip"}, "value_scaling of B8A lacks 'minimum'"),
         ({"expression": {"type": "l2"}}, "its type is 'l2'"),
         ({"expression": {"type": "min-max", "clip": False}}, "are clipped, not so"),
         ({"expression": {"type": "min-max", "clip": True}}, "KeyError"),

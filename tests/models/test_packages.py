@@ -272,7 +272,7 @@ def _set_first_id(content, *, value):
             lambda c: _item(c)["mlm:input"][0]["value_scaling"][0].update(
                 mean=float("nan")
             ),
-            "B04 has mean nan",
+            "mean of a value_scaling of type z-score is nan .B04",
         ),
         (
             lambda c: _item(c)["mlm:input"][0]["value_scaling"][1].update(stddev=0),

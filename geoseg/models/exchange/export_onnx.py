@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -98,17 +99,31 @@ def with_metadata(content: bytes, said: dict[str, Any]) -> bytes:
 
 def about(card: Card) -> dict[str, Any]:
     """Write what a file's user has to know: bands, how they are normalised, classes."""
+    each = scalings(card)
+    ends = {
+        "least": [_finite(band.least) for band in each],
+        "most": [_finite(band.most) for band in each],
+    }
     return {
         "model": f"{card.name} {card.version}",
         "license": card.license,
         "bands": [band.name for band in card.bands],
         "normalisation": card.normalise,
-        "gain": [each.gain for each in scalings(card)],
-        "less": [each.offset for each in scalings(card)],
+        "gain": [band.gain for band in each],
+        "less": [band.offset for band in each],
+        **{
+            name: said
+            for name, said in ends.items()
+            if any(v is not None for v in said)
+        },
         "gsd_m": card.gsd_m,
         "classes": {str(channel): c.name for channel, c in enumerate(card.legend)},
         "class_ids": list(card.legend.ids),
     }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def for_deepness(card: Card) -> dict[str, Any]:
@@ -122,6 +137,11 @@ def for_deepness(card: Card) -> dict[str, Any]:
         raise ModelError(
             f"{card.name} is normalised by the statistics of each scene, for which "
             f"Deepness has no metadata; export it without `target`"
+        )
+    if any(band.clip for band in card.bands):
+        raise ModelError(
+            f"{card.name} cuts raw pixels to a range first, for which Deepness has no "
+            f"metadata; export it without `target`"
         )
     each = scalings(card)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,17 @@ from geoseg.models.exchange.dynamic_world import (
     cut_tensors,
     dynamic_world_card,
     dynamic_world_network,
+)
+from geoseg.models.exchange.mlm_item import (
+    bring_package,
+    bring_weights,
+    describe_item,
+    is_item,
+    is_own,
+    keep_place,
+    kept_places,
+    parse_item,
+    read_item,
 )
 from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES, Recipe
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle, read_small
@@ -28,7 +40,7 @@ from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.trial import try_network
 from geoseg.options import NewPackage
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.storage.remote import ask
+from geoseg.storage.remote import ask, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +53,8 @@ _FOLDERS = ("", "variables", "forward/variables", "model/forward/variables")
 
 _WEIGHTS = (".safetensors", ".onnx", *PICKLES)
 """Suffixes of files of bare weights."""
+_KEPT = ".items"
+"""Where packages of items that were given as models are kept, among the user's."""
 _UNSTATED = "other"
 """What a package says of a licence that nobody stated."""
 _TRIED = 64
@@ -60,7 +74,8 @@ def import_model(
         source: A name of `available_models`, for which the network is asked; a copy
             of what is published, its repository's folder or file of weights; or a
             checkpoint, a safetensors or ONNX file, or a folder or ``hf://owner/name``
-            as smp's ``save_pretrained`` makes them.
+            as smp's ``save_pretrained`` makes them; or a STAC item with the MLM
+            extension, its file or address.
         output: The package's folder, which must not exist or be empty; where None, one
             of the model's or the file's name where geoseg finds models by name.
         about: What such a file does not say of itself.
@@ -75,6 +90,9 @@ def import_model(
         OutputError: The folder has something in it.
 
     """
+    if is_item(source):
+        raw = read_item(source)
+        return _of_item(raw, str(source), output, about or NewPackage(), on_step)
     weights = _bare_weights(source)
     if weights is not None:
         return _make(weights, output, about or NewPackage(), on_step)
@@ -92,6 +110,68 @@ def import_model(
     warnings = () if known else (_other_weights(source, recipe, checksum),)
     on_step(Step("prepare", warnings=warnings))
     return load_package(output)
+
+
+def _of_item(
+    raw: bytes,
+    source: str,
+    output: Path | None,
+    about: NewPackage,
+    on_step: OnStep,
+) -> ModelPackage:
+    """Make a package of an item with the MLM extension, and the weights it names."""
+    item = parse_item(raw, source)
+    if is_own(item):
+        output = output or models_folder() / str(item.get("id", "model"))
+        with new_folder(output) as folder:
+            bring_package(raw, source, folder)
+            load_package(folder)
+        return load_package(output)
+    told = describe_item(item, about, source)
+    with tempfile.TemporaryDirectory() as fetched:
+        weights = bring_weights(item, source, Path(fetched))
+        origin = f"{without_secrets(source)}, {weights.name}, SHA-256 {sha256(weights)}"
+        package = make_package(
+            weights,
+            output or models_folder() / told.about.name,
+            replace(told.about, source=about.source or origin),
+            pickled=weights.suffix.lower() in PICKLES,
+            clips=told.clips,
+            on_step=on_step,
+        )
+    if told.notes:
+        on_step(Step("prepare", warnings=told.notes))
+    return package
+
+
+def open_item(source: str) -> Path:
+    """Give the folder of the package that an item becomes, kept for the next time.
+
+    Args:
+        source: The item's file or address.
+
+    Raises:
+        ModelError: It cannot be had, or does not say enough of its model: what it
+            leaves open is said to `import_model`.
+
+    """
+    within = models_folder() / _KEPT
+    try:
+        raw = read_item(source)
+    except ModelError:
+        for folder in kept_places(source, within):
+            return folder  # no network: what was fetched before
+        raise
+    folder = within / keep_place(raw, source)
+    if not (folder / CARD).is_file():
+        try:
+            _of_item(raw, source, folder, NewPackage(), ignore_step)
+        except ModelError as error:
+            raise ModelError(
+                f"{error} (what it leaves open is said to geoseg models import "
+                f"{without_secrets(source)})"
+            ) from error
+    return folder
 
 
 def _bare_weights(source: str | Path) -> Path | None:

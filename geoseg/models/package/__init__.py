@@ -10,7 +10,8 @@
 * `pickled`, `layouts` and `safetensors_header` read weights; `hints`, `infer`,
   `onnx_metadata` and a `trial` say what they show of themselves, `network_config` what
   is still unsaid
-* `scaling` is how bands are brought to what the network was trained on
+* `scaling` is how bands are brought to what the network was trained on,
+  `value_scaling` the same in the words of the extension
 * `training_vectors` are pixels that it learned from; `reliability` is how sure it was
   of others, and how often right
 """

@@ -58,6 +58,9 @@ class InputBand:
     """The least raw pixel that it was trained on, if known."""
     maximum: float | None = None
     """The greatest raw pixel that it was trained on, if known."""
+    clip: tuple[float, float] | None = None
+    """Raw pixels below the first and above the second are taken for these, either of
+    which may be infinite; None where all count as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,12 @@ def _check_scaling(card: Card) -> None:
             raise ModelError(
                 f"band {band.name} has mean {band.mean} and "
                 f"standard deviation {band.std}, which must be above 0"
+            )
+        if band.clip is not None and not band.clip[0] < band.clip[1]:
+            low, high = band.clip
+            raise ModelError(
+                f"raw pixels of band {band.name} are cut to between {low:g} and "
+                f"{high:g}, which leaves one value"
             )
         if band.index is not None and band.index < 1:
             raise ModelError(

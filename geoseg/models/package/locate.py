@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 from geoseg.errors import ModelError
 from geoseg.models.exchange.recipes import RECIPES
@@ -14,6 +15,8 @@ _SHIPPED = {"sentinel2-landcover": Path(__file__).parents[1] / "shipped"}
 PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 """Suffixes of files that run code when they are read."""
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
+_OPENER = "geoseg.models.exchange.import_model:open_item"
+"""What makes packages of items: it stands above this room, as all that makes them."""
 _SNAPSHOTS = "snapshots"
 """Where the Hub's cache keeps folders of links to files that lie beside it."""
 
@@ -27,7 +30,12 @@ def is_package(name_or_path: str | Path) -> bool:
     """Return whether a name or a path is one model, and not a family or nothing."""
     text = str(name_or_path)
     named = text in {*known_models(), *installed_models()}
-    return named or text.startswith(SCHEME) or Path(name_or_path, CARD).exists()
+    return (
+        named
+        or text.startswith(SCHEME)
+        or _is_item(text)
+        or Path(name_or_path, CARD).exists()
+    )
 
 
 def find_package(name_or_path: str | Path) -> Path:
@@ -35,8 +43,9 @@ def find_package(name_or_path: str | Path) -> Path:
 
     Args:
         name_or_path: The name of a model that ships or is in the user's folder of
-            models, the folder of a package, or ``hf://owner/name`` for one on the
-            Hugging Face Hub.
+            models, the folder of a package, ``hf://owner/name`` for one on the
+            Hugging Face Hub, or the file or address of a STAC item with the MLM
+            extension.
 
     Raises:
         ModelError: There is none; what is there is a file, and the sentence says how
@@ -46,6 +55,9 @@ def find_package(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text.startswith(SCHEME):
         return fetch(text)
+    if _is_item(text):
+        opened: Path = resolve_name(_OPENER)(text)
+        return opened
     path = _SHIPPED.get(text, Path(name_or_path))
     if text in installed_models():
         path = models_folder() / text
@@ -67,6 +79,14 @@ def find_package(name_or_path: str | Path) -> Path:
         f"no model is called {text!r}, and there is no such folder; known models: "
         f"{known} (others are found by name in {models_folder()})"
     )
+
+
+def _is_item(text: str) -> bool:
+    """Whether a text names an item of others, and no package's own."""
+    if text.startswith(("http://", "https://")):
+        return True
+    path = Path(text)
+    return path.suffix == ".json" and path.name != CARD and path.is_file()
 
 
 def _what_to_do(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.card import Card
     from geoseg.options import NewPackage
 
+Clips = Sequence[tuple[float, float] | None]
 _ONNX = "model.onnx"
 _DECIDED = {
     "sigmoid": (
@@ -71,6 +73,7 @@ def make_package(
     new: NewPackage,
     *,
     pickled: bool = False,
+    clips: Clips = (),
     on_step: OnStep = ignore_step,
 ) -> ModelPackage:
     """Make a model package of bare weights, and prove that it can be used.
@@ -82,6 +85,8 @@ def make_package(
         new: What the weights do not say.
         pickled: The weights are a checkpoint (``.pt``, ``.pth``); it is read as
             tensors alone.
+        clips: For each band the range to which raw pixels are cut, or None; empty
+            where none is.
         on_step: Called when it is made, with warnings of what was chosen, left out,
             or is in doubt.
 
@@ -100,9 +105,10 @@ def make_package(
         raise ModelError(f"{weights} does not exist; check the path of the weights")
     with new_folder(output) as folder:
         if not pickled and weights.suffix == ".onnx":
-            notes = _write_onnx(weights, folder, new)
+            notes = _write_onnx(weights, folder, new, clips)
         else:
-            notes = _write_network(weights, folder, new, pickled=pickled)
+            held, hints = _read(weights, pickled=pickled)
+            notes = _write_network(weights, folder, new, clips, (held, hints))
         load_package(folder)
     on_step(Step("prepare", warnings=notes))
     return load_package(output)
@@ -130,17 +136,21 @@ def unpack_package(archive: Path, output: Path) -> ModelPackage:
 
 
 def _write_network(
-    weights: Path, folder: Path, new: NewPackage, *, pickled: bool
+    weights: Path,
+    folder: Path,
+    new: NewPackage,
+    clips: Clips,
+    content: tuple[Tensors, Hints],
 ) -> tuple[str, ...]:
     """Write a package of a network of geoseg's; give what was noticed on the way."""
-    held, hints = _read(weights, pickled=pickled)
+    held, hints = content
     config = find_config(weights, new, held, hints)
     new = complete(new, config, hints, weights)
     network = build_network(config)
     parameters = sum(tensor.numel() for tensor in network.parameters())
     architecture = f"{config['_model_class']} with a {config['encoder_name']} encoder"
     stride = new.stride or tile_stride(network)
-    card = describe(new, architecture, parameters, stride)
+    card = _cut(describe(new, architecture, parameters, stride), clips)
     check_stride(card, network, weights)
     check_activation(_open(card, new), config, weights)
     found = find_tensors(held, network, weights, new.prefix)
@@ -150,11 +160,22 @@ def _write_network(
     return (*found.notes, *notes)
 
 
-def _write_onnx(weights: Path, folder: Path, new: NewPackage) -> tuple[str, ...]:
+def _cut(card: Card, clips: Clips) -> Card:
+    """Say of a card's bands to which ranges their raw pixels are cut."""
+    if not clips:
+        return card
+    pairs = zip(card.bands, clips, strict=True)
+    return replace(card, bands=tuple(replace(band, clip=clip) for band, clip in pairs))
+
+
+def _write_onnx(
+    weights: Path, folder: Path, new: NewPackage, clips: Clips
+) -> tuple[str, ...]:
     """Write a package of an ONNX file, whole; give what was noticed on the way."""
     content = read_whole(weights)
     new, found = complete_from_onnx(new, content, weights)
-    card = describe(new, new.architecture or "ONNX", 0, new.stride or _ONNX_STRIDE)
+    stride = new.stride or _ONNX_STRIDE
+    card = _cut(describe(new, new.architecture or "ONNX", 0, stride), clips)
     network = OnnxNetwork(content, _open(card, new), str(weights))
     card, notes = _settle(network.eval(), card, new, weights)
     card = replace(card, output_name=network.output)

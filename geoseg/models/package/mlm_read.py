@@ -6,8 +6,9 @@ well, where they have an ``mlm:input`` and an ``mlm:output`` that can be underst
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import pystac
 from pystac.extensions.mlm import MLMExtension, ModelInput, ModelOutput
@@ -28,6 +29,7 @@ from geoseg.models.package.card import (
     check_count,
 )
 from geoseg.models.package.reliability import CALIBRATION, TEMPERATURE, Reliability
+from geoseg.models.package.value_scaling import fold, per_band
 from geoseg.options import GSD_TOLERANCE, Normalise
 
 if TYPE_CHECKING:
@@ -90,7 +92,9 @@ def _parse(
     own = item.properties
     scale, offset = float(own["geoseg:scale"]), float(own.get("geoseg:offset", 0))
     bands, dtype = _bands(asset, taken, scale, offset)
-    normalise, percentiles = _statistics(taken.properties["value_scaling"])
+    normalise, percentiles = _statistics(
+        per_band(taken.properties.get("value_scaling"), len(bands))
+    )
     legend, channels = _classes(given)
     card = Card(
         name=item.id,
@@ -165,14 +169,9 @@ def _bands(
     check_count("bands", len(taken.properties["bands"]), MOST_BANDS)
     _check_once("the asset's bands", [str(band["name"]) for band in listed])
     described = {str(band["name"]): band for band in listed}
-    scalings = taken.properties["value_scaling"]
     names = [str(name) for name in taken.properties["bands"]]
     _check_once("the input's bands", names)
-    if len(names) != len(scalings):
-        raise ValueError(
-            f"its input has {len(names)} bands ({', '.join(names)}), and scalings for "
-            f"{len(scalings)}"
-        )
+    scalings = per_band(taken.properties.get("value_scaling"), len(names))
     bands = tuple(
         _band(name, described[name], scaling, (scale, offset))
         for name, scaling in zip(names, scalings, strict=True)
@@ -184,10 +183,10 @@ def _bands(
 def _band(
     name: str,
     described: dict[str, Any],
-    scaling: dict[str, Any],
+    scaling: dict[str, Any] | None,
     scaled: tuple[float, float],
 ) -> InputBand:
-    mean, std = _normal(scaling, *scaled)
+    mean, std, clip = _normal(name, scaling, *scaled)
     index = described.get("geoseg:index")
     statistics = described.get("statistics", {})
     return InputBand(
@@ -198,29 +197,44 @@ def _band(
         index=None if index is None else _whole("geoseg:index", index),
         minimum=_maybe(statistics.get("minimum")),
         maximum=_maybe(statistics.get("maximum")),
+        clip=_range(described.get("geoseg:clip")) or clip,
+    )
+
+
+def _range(ends: Any) -> tuple[float, float] | None:  # noqa: ANN401  # what JSON holds
+    """Read a range of raw pixels; null is an end that is open."""
+    if ends is None:
+        return None
+    low, high = ends
+    return (
+        -math.inf if low is None else float(low),
+        math.inf if high is None else float(high),
     )
 
 
 def _normal(
-    scaling: dict[str, Any], scale: float, offset: float
-) -> tuple[float, float]:
-    """Read the mean and the deviation of a band's scaled pixels."""
-    kind = _one_of(
-        "a value_scaling's type", scaling["type"], ("z-score", "min-max", "processing")
-    )
-    if kind == "processing":
+    name: str, scaling: dict[str, Any] | None, scale: float, offset: float
+) -> tuple[float, float, tuple[float, float] | None]:
+    """Read mean and deviation of a band's scaled pixels, and the range of raw ones."""
+    if _is_of_scene(scaling):
         expression = scaling["expression"]
-        return float(expression.get("mean", 0)), float(expression.get("stddev", 1))
-    if kind == "z-score":
-        centre, spread = float(scaling["mean"]), float(scaling["stddev"])
-    else:
-        centre = float(scaling["minimum"])
-        spread = float(scaling["maximum"]) - centre
-    return centre * scale + offset, spread * scale
+        mean, std = expression.get("mean", 0), expression.get("stddev", 1)
+        return float(mean), float(std), None
+    found = fold(scaling, name)
+    return found.centre * scale + offset, found.spread * scale, found.clip
+
+
+def _is_of_scene(scaling: Any) -> TypeGuard[dict[str, Any]]:  # noqa: ANN401  # the same
+    """Whether a scene's own statistics normalise, in geoseg's words for it."""
+    return (
+        isinstance(scaling, dict)
+        and scaling["type"] == "processing"
+        and scaling.get("format") == SCENE_STATISTICS
+    )
 
 
 def _statistics(
-    scalings: list[dict[str, Any]],
+    scalings: list[dict[str, Any] | None],
 ) -> tuple[Normalise, tuple[float, float] | None]:
     """Read whose statistics normalise; the same must do for all bands."""
     first, *others = [_whose(scaling) for scaling in scalings]
@@ -233,12 +247,10 @@ def _statistics(
 
 
 def _whose(
-    scaling: dict[str, Any],
+    scaling: dict[str, Any] | None,
 ) -> tuple[Normalise, tuple[float, float] | None]:
-    if scaling["type"] != "processing":
+    if not _is_of_scene(scaling):
         return "training", None
-    what = "the format of a value_scaling that is a processing"
-    _one_of(what, scaling["format"], (SCENE_STATISTICS,))
     expression = scaling["expression"]
     if _one_of("its type", expression["type"], ("z-score", "min-max")) == "z-score":
         return "scene", None

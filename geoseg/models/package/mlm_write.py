@@ -8,6 +8,7 @@ units of the raw pixels, as the extension asks, and are given scaled.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pystac
@@ -240,9 +241,15 @@ def _band(band: InputBand, dtype: str) -> dict[str, Any]:
         "name": band.name,
         **({"eo:common_name": band.common_name} if band.common_name else {}),
         **({"geoseg:index": band.index} if band.index is not None else {}),
+        **({"geoseg:clip": _ends(band.clip)} if band.clip is not None else {}),
         "data_type": dtype,
         **({"statistics": statistics} if statistics else {}),
     }
+
+
+def _ends(clip: tuple[float, float]) -> list[float | None]:
+    """Write a range; null for an end that is open."""
+    return [value if math.isfinite(value) else None for value in clip]
 
 
 def _suffix(artifact: Artifact) -> str:

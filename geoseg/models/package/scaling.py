@@ -39,10 +39,7 @@ def scalings(card: Card, measured: Measured = ()) -> tuple[BandScaling, ...]:
 
     """
     if card.normalise == "training":
-        return tuple(
-            BandScaling(card.scale / band.std, (band.mean - card.offset) / band.std)
-            for band in card.bands
-        )
+        return tuple(_trained(card, band) for band in card.bands)
     pairs = measured or ((0.0, 1.0),) * len(card.bands)
     if card.percentiles is None:
         return tuple(BandScaling(1 / std, mean / std) for mean, std in pairs)
@@ -50,6 +47,15 @@ def scalings(card: Card, measured: Measured = ()) -> tuple[BandScaling, ...]:
         _stretched(band, low, high)
         for band, (low, high) in zip(card.bands, pairs, strict=True)
     )
+
+
+def _trained(card: Card, band: InputBand) -> BandScaling:
+    """By the band's mean and deviation, of raw pixels that may be cut before."""
+    gain, offset = card.scale / band.std, (band.mean - card.offset) / band.std
+    if band.clip is None:
+        return BandScaling(gain, offset)
+    least, most = (value * gain - offset for value in band.clip)
+    return BandScaling(gain, offset, least, most)
 
 
 def _stretched(band: InputBand, low: float, high: float) -> BandScaling:
