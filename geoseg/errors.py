@@ -6,6 +6,7 @@
     - ShapeError                     an array of the wrong shape or dtype
     - PlanError                      no plan fits the tile, overlap and block asked for
     - SceneError    (OSError)        a raster that cannot be used; names the path
+      - SilentError                  its server sends nothing; names it
     - AoiError                       an area that is empty, invalid or off the scene
     - LabelsError                    reference labels that cannot be used
     - ModelError                     a package that is unknown, damaged or unfit
@@ -220,6 +221,10 @@ class SceneError(OSError, InputError):
     """A raster that cannot be used; the message names its path."""
 
     __str__ = GeosegError.__str__  # not OSError's
+
+
+class SilentError(SceneError):
+    """A server that sends nothing, or hardly anything; the message names it."""
 
 
 class AoiError(InputError):

@@ -11,18 +11,21 @@ import signal
 import sys
 import warnings
 from io import TextIOWrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from geoseg.cli.context import JSON_PROGRESS, flag
+from geoseg.cli.context import ENDED, JSON_PROGRESS, flag
 from geoseg.cli.defaults import take_defaults
 from geoseg.cli.memory import lacks_memory, no_memory
-from geoseg.cli.signals import Stopped, end_quietly, signals_raised
+from geoseg.cli.signals import Stopped, end_quietly, end_soon, signals_raised
 from geoseg.cli.spelling import spelled
 from geoseg.cli.version import OF_VERSION, show_version
 from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
@@ -47,6 +50,7 @@ COMMANDS = {
     "completion": "Make a shell complete commands, flags, values and files.",
 }
 """Each command's module in this package, and its one line of help."""
+_STOPPED = "stopped; the same command carries on from here"
 
 
 class LazyGroup(click.Group):
@@ -103,6 +107,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
+        if isinstance(ctx.obj, _LastWords):
+            ctx.obj.meta = ctx.meta
         try:
             with warnings.catch_warnings(), signals_raised():
                 # What libraries mutter to programmers; ours are sentences of their own.
@@ -117,7 +123,7 @@ class LazyGroup(click.Group):
             raise
         except KeyboardInterrupt as stop:
             number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-            _stop("stopped; the same command carries on from here", 128 + number)
+            _stop(_STOPPED, 128 + number)
         except Exception as error:
             if ctx.meta.get("geoseg.debug"):
                 raise
@@ -145,12 +151,32 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _stop(sentence: str, status: int) -> None:
-    if flag(JSON_PROGRESS):
-        event = {"event": "error", "text": shown(sentence), "status": status}
-        click.echo(json.dumps(event), err=True)
-    else:
-        click.echo(f"geoseg: {shown(sentence)}", err=True)
+    click.get_current_context().meta[ENDED] = True
+    click.echo(_last_line(sentence, status, as_json=flag(JSON_PROGRESS)), err=True)
     raise click.exceptions.Exit(status)
+
+
+def _last_line(sentence: str, status: int, *, as_json: bool) -> str:
+    """Write the last line of a program that does not end well."""
+    if not as_json:
+        return f"geoseg: {shown(sentence)}"
+    return json.dumps({"event": "error", "text": shown(sentence), "status": status})
+
+
+class _LastWords:
+    """What is written where a program ends without its main thread."""
+
+    meta: Mapping[str, object] = {}
+    """What flags of the command that runs have left."""
+
+    def of(self, number: int) -> bytes:
+        """Write the sentence of a signal, if nothing else was the last one."""
+        cursor = b"\x1b[?25h\n" if os.isatty(2) else b""  # bars hide it
+        if self.meta.get(ENDED):
+            return cursor
+        as_json = bool(self.meta.get(JSON_PROGRESS))
+        line = _last_line(_STOPPED, 128 + number, as_json=as_json)
+        return cursor + f"{line}\n".encode()
 
 
 @click.command(
@@ -181,7 +207,9 @@ def main() -> None:
 
 def program() -> None:
     """Be the program: what the entry points call, once in a process."""
+    words = _LastWords()
+    end_soon(words.of)
     try:
-        main(prog_name="geoseg")
+        main(prog_name="geoseg", obj=words)
     finally:
         end_quietly()

@@ -12,6 +12,8 @@ VERBOSE = "geoseg.verbose"
 """How much is logged: 0 nothing, 1 what is done, 2 more of it."""
 JSON_PROGRESS = "geoseg.json-progress"
 """Whether standard error holds a JSON object a line."""
+ENDED = "geoseg.ended"
+"""Whether the command's last line is written, which says why it does not end well."""
 DEFAULTS = "geoseg.defaults"
 """The file with flags that are always the same, and those taken from it."""
 

@@ -20,6 +20,8 @@ from geoseg.errors import (
     ClusterError,
     DeviceError,
     DiskError,
+    RunError,
+    SilentError,
 )
 from geoseg.geo.tiling import Block, Piece
 from geoseg.progress import Step
@@ -127,7 +129,7 @@ def run(
         DeviceError: The device ran out of memory.
         ChangedError: A file of the scene changed while it was read.
         BlockError: A block or seam failed; the first one's cause is chained.
-        RunError: No worker is left.
+        RunError: No worker is left, or the server of the scene is silent.
 
     """
     done = _what_lasts(job.plan, journal)
@@ -263,6 +265,8 @@ class _Walk:
                     done = _result(future, workers)
                 except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
+                except SilentError as error:
+                    raise RunError(str(error)) from error
                 except LOST as error:
                     raise workers.no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause

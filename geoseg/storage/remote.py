@@ -56,10 +56,9 @@ _PACKAGES = {
 }
 """What to install for a kind of URL."""
 
-_ANSWER_S = 30
-"""Seconds that a web server has to answer."""
-_READ_S = 30
-"""Seconds in which it has to send what is read of a file's beginning."""
+ANSWER_S = 30.0
+"""Seconds that a web server has to answer, and again to send what is read of a file's
+beginning."""
 _HICCUPS = frozenset((429, 500, 502, 503, 504))
 """Statuses after which it is asked again."""
 _PORTS = {"http": 80, "https": 443}
@@ -140,8 +139,12 @@ def read_from(url: str, settings: str) -> Iterator[None]:
         ) from error
 
 
-def ask(request: Request) -> HTTPResponse:
+def ask(request: Request, seconds: float | None = None) -> HTTPResponse:
     """Send a web server a request, and again where it hiccups.
+
+    Args:
+        request: What is asked.
+        seconds: How long it has to answer; half a minute where None.
 
     Raises:
         HTTPError: It answers with a status of 400 or more, of 500 three times.
@@ -150,7 +153,7 @@ def ask(request: Request) -> HTTPResponse:
     """
     for pause in _PAUSES_S:
         try:
-            return _open(request)
+            return _open(request, seconds)
         except HTTPError as error:
             if error.code not in _HICCUPS:
                 raise
@@ -160,32 +163,32 @@ def ask(request: Request) -> HTTPResponse:
             )
             error.close()
         time.sleep(pause)
-    return _open(request)
+    return _open(request, seconds)
 
 
-def _open(request: Request) -> HTTPResponse:
-    name = without_secrets(request.full_url)
-    with notify_if_long(name, f"it is given up after {_ANSWER_S} s"):
-        answer: HTTPResponse = _opener().open(_with_login(request), timeout=_ANSWER_S)
+def _open(request: Request, seconds: float | None) -> HTTPResponse:
+    name, seconds = without_secrets(request.full_url), seconds or ANSWER_S
+    with notify_if_long(name, f"it is given up after {seconds:g} s"):
+        answer: HTTPResponse = _opener().open(_with_login(request), timeout=seconds)
     return answer
 
 
-def read_within(answer: HTTPResponse, size: int) -> bytes:
+def read_within(answer: HTTPResponse, size: int, seconds: float | None = None) -> bytes:
     """Read what a server answers, no more than some bytes, and not for ever.
 
     Raises:
         TimeoutError: It sends so slowly that it counts as silent.
 
     """
-    end, parts = time.monotonic() + _READ_S, list[bytes]()
-    with notify_if_long(
-        without_secrets(answer.url), f"it is given up after {_READ_S} s"
-    ):
+    seconds = seconds or ANSWER_S
+    end, parts = time.monotonic() + seconds, list[bytes]()
+    name = without_secrets(answer.url)
+    with notify_if_long(name, f"it is given up after {seconds:g} s"):
         while size > 0 and (part := answer.read1(size)):
             parts.append(part)
             size -= len(part)
             if time.monotonic() > end:
-                raise TimeoutError(f"it sent too little in {_READ_S} s")
+                raise TimeoutError(f"it sent too little in {seconds:g} s")
     return b"".join(parts)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger("geoseg.waiting")
 """Where it is said."""
-_LONG_S = 10.0
+_LONG_S = 5.0
 """Seconds after which a person wonders."""
 
 

@@ -1,6 +1,7 @@
 """Who stops geoseg gets a sentence, and whoever waits for it the signal's status."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -8,23 +9,24 @@ import sys
 import time
 
 import pytest
+from web import served
 
 from geoseg.cli.signals import Stopped, signals_raised
 
 JOB = """
 import os, signal, sys, time
-import geoseg.run.segment
+import geoseg
 from geoseg.cli import main
 
 {before}
 
-def segment(*_, **__):
+def info(*_, **__):
     os.kill(os.getpid(), signal.{name})
     time.sleep({seconds})
     sys.exit(7)
 
-geoseg.run.segment.segment = segment
-main(["segment", "scene.tif", "-o", "out"])
+geoseg.info = info
+main(["info", "scene.tif"])
 """
 
 
@@ -64,6 +66,108 @@ def test_ctrl_c_while_python_takes_its_leave_is_no_traceback():
 def test_a_job_under_nohup_does_not_hear_that_the_terminal_is_closed():
     ignore = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     assert run("SIGHUP", before=ignore, seconds=0).returncode == 7
+
+
+LOCKED = """
+import ctypes
+lock = ctypes.create_string_buffer(128)
+locked = ctypes.CDLL(None).pthread_mutex_lock
+locked(lock)
+"""
+"""A mutex that is taken: who takes it again waits for ever, whatever signals come."""
+WAITING = {
+    "the main thread": "locked(lock)",
+    "another thread, so that Python cannot leave": (
+        "import threading; threading.Thread(target=locked, args=[lock]).start()\n"
+        "    time.sleep(60)"
+    ),
+}
+STUCK = """
+import os, signal, sys, threading, time
+import geoseg, geoseg.cli.signals
+from geoseg.cli import program
+{locked}
+geoseg.cli.signals._GRACE_S = {grace}
+def send():
+    os.kill(os.getpid(), signal.{name})
+def info(*_, **__):
+    {send}
+    {waits}
+geoseg.info = info
+sys.argv[1:] = ["info", "scene.tif", *{flags}]
+program()
+"""
+
+
+def stuck(waits, name="SIGINT", send="send()", grace=0.1, flags=()):
+    code = STUCK.format(
+        locked=LOCKED, grace=grace, name=name, send=send, waits=waits, flags=flags
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+@pytest.mark.parametrize("where", WAITING)
+def test_a_signal_ends_a_job_that_waits_in_a_library_for_ever(where):
+    done = stuck(WAITING[where])
+    assert done.returncode == 130
+    assert done.stderr == "geoseg: stopped; the same command carries on from here\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_a_job_that_waits_for_ever_tells_its_end_to_programs_too():
+    done = stuck("locked(lock)", name="SIGTERM", flags=["--json-progress"])
+    assert done.returncode == 143
+    assert json.loads(done.stderr.splitlines()[-1]) == {
+        "event": "error",
+        "text": "stopped; the same command carries on from here",
+        "status": 143,
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_a_second_ctrl_c_ends_a_job_at_once():
+    later = "threading.Timer(0.1, send).start()"
+    done = stuck("locked(lock)", send=f"send(); {later}", grace=1e6)
+    assert done.returncode == 130
+    assert "carries on from here" in done.stderr
+
+
+PROGRAM = (
+    "import geoseg.cli.signals as s; s._GRACE_S = 0.1; import geoseg.cli as c; "
+    "c.program()"
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+@pytest.mark.parametrize(
+    "command",
+    [
+        "info {url}",
+        "vectorize {url} -o {out}.gpkg",
+        "train {url} --labels sample_aoi/labels.gpkg -o {out}",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_ctrl_c_ends_what_waits_in_gdal_for_a_server_that_fell_silent(
+    tmp_path, command
+):
+    with served("sample_aoi", silent_for_gdal=True) as (address, server):
+        words = command.format(url=f"{address}/scene.tif", out=tmp_path / "out")
+        job = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words.split()],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not server.hushed.wait(0.2):
+            assert job.poll() is None, job.communicate()
+        job.send_signal(signal.SIGINT)
+        _, told = job.communicate()
+    assert job.returncode == 130, told
+    assert told.endswith("geoseg: stopped; the same command carries on from here\n")
+    assert not [*tmp_path.glob("[!.]*")]
 
 
 def test_a_run_that_gets_sigterm_goes_on_where_it_was(tmp_path):

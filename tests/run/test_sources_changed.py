@@ -9,7 +9,7 @@ from replaced import WAYS, rename_over
 from web import served
 
 import geoseg
-from geoseg.errors import ChangedError
+from geoseg.errors import ChangedError, RunError, SilentError
 from geoseg.storage import fingerprint
 
 SIDE = 256
@@ -115,3 +115,22 @@ def test_an_untouched_scene_costs_one_small_request_a_block_and_five_more(
     blocks = report.tiles["inferred"]  # each of one tile
     assert blocks < len(looks) <= blocks + 5
     assert looks[0] == 1
+
+
+def test_a_silent_server_stops_the_run_and_not_each_block(model, tmp_path, monkeypatch):
+    write(tmp_path / "scene.tif", 1)
+    output, asked = tmp_path / "out", []
+
+    def is_silent(*_, **__):
+        asked.append(1)
+        raise SilentError("the server of https://host/scene.tif timed out")
+
+    def hush():
+        monkeypatch.setattr("geoseg.scene.files.raster.Raster._read", is_silent)
+
+    with pytest.raises(RunError, match="timed out"):
+        segment(model, tmp_path / "scene.tif", output, hush, allow_missing=True)
+    assert 0 < len(asked) <= 15  # three tries of the few blocks under way, of 36
+    monkeypatch.undo()
+    segment(model, tmp_path / "scene.tif", output, allow_missing=True)
+    assert (output / "landcover.tif").exists()

@@ -187,7 +187,7 @@ def test_a_server_that_refuses_is_reported_with_its_status(
 
 
 def test_a_server_that_is_silent_is_given_up(refuse, monkeypatch):
-    monkeypatch.setattr("geoseg.storage.remote._ANSWER_S", 0.2)
+    monkeypatch.setattr("geoseg.storage.remote.ANSWER_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/scene.tif"
         assert refuse(address).startswith(f"{address} does not answer (timed out)")

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from members import cut_members, sample, write_raster
+from rasterio.errors import RasterioIOError
 from web import served
 
 from geoseg.cli.screen import Screen
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, SilentError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.files.datasets import opened, opened_once
@@ -185,6 +186,29 @@ def test_a_server_that_gives_whole_files_only_is_refused(folder):
         pytest.raises(SceneError, match=r"ignores range requests.*download the file"),
     ):
         open_scene(f"{address}/0.tif")
+
+
+def test_a_server_that_falls_silent_when_a_file_is_opened_or_read_timed_out(
+    folder, monkeypatch
+):
+    monkeypatch.setattr("geoseg.scene.files.servers._SILENT_S", 0.2)
+
+    def gives_up(*_, **__):  # as GDAL does after ten seconds
+        server.silent = True
+        raise RasterioIOError("not recognized as being in a supported file format")
+
+    with served(folder) as (address, server):
+        scene = open_scene(f"{address}/0.tif")
+        for name in ("header.opened_guarded", "raster.opened"):
+            monkeypatch.setattr(f"geoseg.scene.files.{name}", gives_up)
+        with pytest.raises(SilentError, match=rf"of {address}/0\.tif timed out.*again"):
+            scene.read(scene.window, (0,))
+        server.silent = False
+        with pytest.raises(SceneError, match=rf"of {address}/1\.tif timed out"):
+            open_scene(f"{address}/1.tif")
+        monkeypatch.setattr("geoseg.storage.remote.ANSWER_S", 0.2)
+        with pytest.raises(SceneError, match="timed out"):
+            open_scene(f"{address}/0.tif")  # silent from the beginning
 
 
 def test_secrets_of_an_address_are_not_shown(folder):

@@ -156,8 +156,8 @@ def test_a_server_that_drips_is_given_up(monkeypatch):
         def read1(self, _):
             return b"x"
 
-    monkeypatch.setattr(remote, "_READ_S", 0.01)
+    monkeypatch.setattr(remote, "ANSWER_S", 0.01)
     with pytest.raises(TimeoutError, match="it sent too little in"):
         remote.read_within(Drip(), 10**9)
-    monkeypatch.setattr(remote, "_READ_S", 30)
+    monkeypatch.setattr(remote, "ANSWER_S", 30)
     assert remote.read_within(Drip(), 5) == b"xxxxx"

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -66,20 +67,35 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        if body:
+        if body and self._is_silent(status):
+            self.server.hushed.set()
+            self.server.ends.wait()  # nothing more, for as long as anybody waits
+            self.close_connection = True
+        elif body:
             self.wfile.write(data[:sent])
+
+    def _is_silent(self, status):
+        """Whether a server that falls silent, for GDAL alone or for all, does so."""
+        asks = self.headers.get("User-Agent", "")
+        for_it = self.server.silent_for_gdal and "GDAL" in asks
+        return (for_it or self.server.silent) and status < 400
 
     def log_message(self, *_):
         """Say nothing."""
 
 
 @contextmanager
-def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
+def served(
+    folder, *, ranges=True, status=0, delay=0.0, fail_every=0, silent_for_gdal=False
+):
     """Serve a folder and give its address and the server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    server.folder, server.ranges, server.status = folder, ranges, status
+    server.folder, server.ranges, server.status = Path(folder), ranges, status
     server.delay, server.fail_every = delay, fail_every
+    # It sends headers, and then nothing.
+    server.silent_for_gdal, server.silent = silent_for_gdal, False
+    server.hushed, server.ends = threading.Event(), threading.Event()
     server.cuts = 0  # how many of the next answers break off
     server.requests = server.busy = server.most = server.sent = 0
     server.lock = threading.Lock()
@@ -88,6 +104,7 @@ def served(folder, *, ranges=True, status=0, delay=0.0, fail_every=0):
     try:
         yield f"http://127.0.0.1:{server.server_port}", server
     finally:
+        server.ends.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -25,6 +25,7 @@ from geoseg.scene.files.pool import DatasetPool
 from geoseg.scene.files.redirects import in_words, stay_with
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets
+from geoseg.storage.waiting import notify_if_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -181,6 +182,18 @@ def _within_reach(
 def is_remote(path: str) -> bool:
     """Return whether GDAL reads a path through a network."""
     return path.startswith("/vsi") and not path.startswith(_LOCAL_SYSTEMS)
+
+
+def waited_for(path: str) -> AbstractContextManager[None]:
+    """Say that GDAL waits long for a server, which it asks again by itself.
+
+    Of a place on this disk nothing is said.
+    """
+    if not is_remote(path):
+        return nullcontext()
+    return notify_if_long(
+        without_secrets(path), "it is asked again and given up within a minute or two"
+    )
 
 
 def at_once(

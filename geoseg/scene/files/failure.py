@@ -7,7 +7,7 @@ import re
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened, reason
 from geoseg.scene.files.header import shown
-from geoseg.scene.files.servers import check_ranges
+from geoseg.scene.files.servers import check_answers
 
 _BLOCK = re.compile(r"band (\d+): IReadBlock failed at X offset (\d+), Y offset (\d+)")
 """How GDAL names a block that it cannot decode."""
@@ -30,9 +30,9 @@ def failure(path: str, driver: str, error: BaseException, where: str) -> SceneEr
             f"the file is damaged or gone"
         )
     try:
-        check_ranges(path)
+        check_answers(path)
     except SceneError as seen:
-        return SceneError(f"{seen}; wanted was its image{where}")
+        return type(seen)(f"{seen}; wanted was its image{where}")
     return SceneError(
         f"{shown(path)} cannot be read{where} ({reason(error)}); the file is damaged, "
         f"or its server answers badly"

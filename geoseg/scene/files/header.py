@@ -16,11 +16,11 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
 from geoseg.geo.embeddings import version_of
-from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, reason
+from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, reason, waited_for
 from geoseg.scene.files.formats import choose_part, lacking
 from geoseg.scene.files.guard import opened_guarded
 from geoseg.scene.files.paths import file_of
-from geoseg.scene.files.servers import check_ranges
+from geoseg.scene.files.servers import check_answers, check_ranges
 from geoseg.storage.fingerprint import Fingerprint, take_fingerprint
 from geoseg.storage.raster_references import ALLOW
 from geoseg.storage.remote import as_url, without_secrets
@@ -176,12 +176,13 @@ def read_header(
     check_ranges(path)
     fingerprint = take_fingerprint(path if file is None else file)
     try:
-        with opened_guarded(path, roots, advice) as dataset:
+        with waited_for(path), opened_guarded(path, roots, advice) as dataset:
             if not dataset.count:
                 raise SceneError(choose_part(shown(path), dataset.subdatasets))
             _check_blocks(path, dataset)
             return _header(path, fingerprint, dataset)
     except GDAL_ERRORS as error:
+        check_answers(path)
         raise SceneError(
             lacking(shown(path))
             or f"{shown(path)} cannot be opened as a raster ({reason(error)}); "
@@ -191,7 +192,7 @@ def read_header(
 
 
 def _of_another(path: str, advice: str) -> str:
-    answers = "; or its server falls silent in the middle" if is_remote(path) else ""
+    answers = "; or its server answers badly" if is_remote(path) else ""
     return answers + (
         f"; if it is of another, name GDAL's driver for it, as in `driver='ISIS3'`, or "
         f"{advice}"

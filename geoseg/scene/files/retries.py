@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 import rasterio
 
 from geoseg.errors import SceneError
-from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once
-from geoseg.storage.remote import without_secrets
-from geoseg.storage.waiting import notify, notify_if_long
+from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, waited_for
+from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
 _PAUSES_S = 0.3, 2.0
 """Seconds before each time."""
@@ -44,7 +42,7 @@ def again(path: str, driver: str, read: Callable[[], Read]) -> Read:
     for pause in _PAUSES_S:
         began = time.monotonic()
         try:
-            with _notified(path):
+            with waited_for(path):
                 return read()
         except SceneError as error:
             if time.monotonic() - began > _QUICK_S:
@@ -52,15 +50,8 @@ def again(path: str, driver: str, read: Callable[[], Read]) -> Read:
             notify(f"{error}; it is read again in {pause:g} s, three times in all")
         time.sleep(pause)
         _forget(path, driver)
-    with _notified(path):
+    with waited_for(path):
         return read()
-
-
-def _notified(path: str) -> AbstractContextManager[None]:
-    """Say that a read takes long, which GDAL tries again by itself."""
-    return notify_if_long(
-        without_secrets(path), "it is asked again and given up after a minute or two"
-    )
 
 
 def _forget(path: str, driver: str) -> None:
