@@ -67,7 +67,7 @@ class LoadedModel:
         """
         network = load_model(self.package, how)
         precision = getattr(torch, how.precision)
-        tiles = normal.to(precision, memory_format=torch.channels_last)
+        tiles = normal.to(precision, memory_format=_layout(network))
         first, *others = VIEWS[views]
         total = class_probabilities(network(first.show(tiles)))
         for view in others:
@@ -130,11 +130,17 @@ def _load(package: ModelPackage, how: Compute) -> nn.Module:
     precision = getattr(torch, how.precision)
     network = load_network(package)
     fold_batch_norm(network)
-    network = network.to(device, precision).to(memory_format=torch.channels_last)
+    network = network.to(device, precision).to(memory_format=_layout(network))
     _keep_head_in_float32(network)
     if how.compiled:
         network.compile(dynamic=False)
     return network
+
+
+def _layout(network: nn.Module) -> torch.memory_format:
+    """Say in which order of planes a network is fastest: as it says, or the usual."""
+    layout: torch.memory_format = getattr(network, "memory_format", torch.channels_last)
+    return layout
 
 
 def _keep_head_in_float32(network: nn.Module) -> None:

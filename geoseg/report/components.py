@@ -65,9 +65,10 @@ class Components:
 
         """
         hidden = np.ma.getmaskarray(picture).any(axis=0)
-        found = np.zeros((SHOWN, *hidden.shape), np.float32)
-        seen = picture.data[:, ~hidden].astype(np.float64) - self.means
-        found[:, ~hidden] = self.directions @ seen
+        directions = self.directions.astype(np.float32)
+        found = np.tensordot(directions, picture.data.astype(np.float32, copy=False), 1)
+        found -= (self.directions @ self.means).astype(np.float32)[:, :, np.newaxis]
+        found[:, hidden] = 0
         return np.ma.MaskedArray(found, mask=np.broadcast_to(hidden, found.shape))
 
 

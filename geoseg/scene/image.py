@@ -510,7 +510,10 @@ class Scene:
                 continue
             shown = member.picture(part, bands, size)
             free = np.ma.getmaskarray(whole[:, rows, cols])
-            whole[:, rows, cols][free] = shown[free]
+            if free.all():
+                whole[:, rows, cols] = shown
+            else:
+                whole[:, rows, cols][free] = shown[free]
         return whole
 
 

@@ -18,6 +18,7 @@ from rasterio.windows import Window as RasterioWindow
 from geoseg.errors import ChangedError, SceneError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene.files import parts
 
 
 def test_the_header_is_what_rasterio_says(make_raster):
@@ -215,19 +216,18 @@ def test_every_option_that_changes_pixels_is_in_the_identity(make_raster):
     assert pickle.loads(pickle.dumps(open_scene(path))) == open_scene(path)  # noqa: S301  # just made
 
 
-def test_a_picture_read_in_strips_is_the_picture_read_at_once(make_raster, monkeypatch):
+def test_a_picture_read_in_parts_is_the_picture_read_at_once(make_raster, monkeypatch):
     values = np.random.default_rng(0).integers(1, 9000, (2, 301, 97), np.uint16)
     values[:, 100:130, :50] = 0
     scene = open_scene(make_raster(values=values))
     window, shape = Window(7, 3, 290, 90), (33, 11)
     at_once = scene.picture(window, (1, 0), shape)
-    monkeypatch.setattr("geoseg.scene.files.raster._STRIP_BYTES", 1)
-    monkeypatch.setattr("geoseg.scene.files.raster._STRIP_ROWS", 40)
-    in_strips = scene.picture(window, (1, 0), shape)
-    assert in_strips.shape == (2, 33, 11)
-    assert np.array_equal(in_strips.mask, at_once.mask)
-    away = np.abs(in_strips.astype(float) - at_once)
-    assert away.max() <= 1  # of 9000: GDAL rounds weights at a strip's edge
+    monkeypatch.setattr(parts, "CACHED", 20_000)
+    in_parts = scene.picture(window, (1, 0), shape)
+    assert in_parts.shape == (2, 33, 11)
+    assert np.array_equal(in_parts.mask, at_once.mask)
+    away = np.abs(in_parts.astype(float) - at_once)
+    assert away.max() <= 1  # of 9000: GDAL rounds weights at a part's edge
 
 
 def test_a_fourth_byte_band_with_a_name_is_no_alpha_band(tmp_path):

@@ -12,7 +12,8 @@
 * `header` is all that a file says of itself; no pixel is read for it
 * `failure` says why a file that could be opened cannot be read
 * `index` reads the headers of many files at once, and keeps them
-* `raster` is one file: pixels of a window, and where each band has data
+* `raster` is one file: pixels of a window, and where each band has data; `parts` cuts
+  pictures of it into what GDAL's cache holds
 * `quantised` is what whole numbers stand for in fields of learned features, `scales`
   pairs TESSERA's with theirs
 """

@@ -89,18 +89,41 @@ def block_means(
         Means, float32, shape ``(band, *shape)``, masked where nothing counts.
 
     """
+    if shape == data.shape:
+        return np.ma.MaskedArray(values, mask=np.broadcast_to(~data, values.shape))
     rows, cols = (
-        np.arange(wanted) * length // wanted
+        np.arange(wanted + 1) * length // wanted
         for wanted, length in zip(shape, data.shape, strict=True)
     )
+    means = np.empty((len(values), *shape), np.float32)
+    hidden = _add_blocks(values, data, rows, cols, means)
+    return np.ma.MaskedArray(means, mask=np.broadcast_to(hidden, means.shape))
 
-    def summed(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        down = np.add.reduceat(planes, rows, axis=-2)
-        found: NDArray[np.float32] = np.add.reduceat(down, cols, axis=-1)
-        return found
 
-    there = data.astype(np.float32)
-    count = summed(there)
-    means = summed(np.where(data, values, np.float32(0))) / np.maximum(count, 1)
-    hidden = np.broadcast_to(count == 0, means.shape)
-    return np.ma.MaskedArray(means, mask=hidden)
+@kernel
+def _add_blocks(
+    values: NDArray[np.generic],
+    data: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    means: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Set `means`, ``(band, y, x)``; give where nothing counts, ``(y, x)``.
+
+    A block reaches from one of `rows` and `cols` to the next, a pixel at least.
+    """
+    hidden = np.empty(means.shape[1:], np.bool_)
+    for i in range(means.shape[1]):
+        bottom = max(rows[i + 1], rows[i] + 1)
+        for j in range(means.shape[2]):
+            right = max(cols[j + 1], cols[j] + 1)
+            count = data[rows[i] : bottom, cols[j] : right].sum()
+            hidden[i, j] = count == 0
+            for band in range(means.shape[0]):
+                total = np.float32(0)
+                for y in range(rows[i], bottom):
+                    for x in range(cols[j], right):
+                        if data[y, x]:
+                            total += values[band, y, x]
+                means[band, i, j] = total / np.float32(max(count, 1))
+    return hidden

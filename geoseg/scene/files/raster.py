@@ -6,7 +6,6 @@ import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
 from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
+from geoseg.scene.files.parts import cut_for_cache
 from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.quantised import MASKED, block_means, decode
 from geoseg.scene.files.retries import again
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 
 _COARSE = 256
 """An overview has at least so many pixels a side to be of use."""
-_STRIP_BYTES = 24_000_000
-"""What is read at a time for a picture: GDAL's cache holds it and a row of blocks."""
-_STRIP_ROWS = 256
-"""Rows of it at least: a row of blocks, most often."""
 _SAMPLED = 2
 """Pixels a side that a picture's pixel averages of numbers that stand for features."""
 _FLOATS = frozenset(("float32", "float64"))
@@ -246,28 +242,25 @@ class Raster:
         Pixels are averaged, from overviews where there are some; those without data
         are masked.
         """
-        scale = window.height / shape[0]
+        down, across = window.height / shape[0], window.width / shape[1]
+        picture: np.ma.MaskedArray = np.ma.masked_all((len(bands), *shape), np.float32)  # type: ignore[no-untyped-call]  # numpy's own
         with self._opened() as dataset:
-            strips = [
-                self._strip(
-                    dataset,
-                    bands,
-                    RasterioWindow(
-                        window.col,
-                        window.row + first * scale,
-                        window.width,
-                        (last - first) * scale,
-                    ),
-                    (last - first, shape[1]),
+            for (top, bottom), (left, right) in self._parts(dataset, window, shape):
+                part = RasterioWindow(
+                    window.col + left * across,
+                    window.row + top * down,
+                    (right - left) * across,
+                    (bottom - top) * down,
                 )
-                for first, last in self._strips(window, shape[0])
-            ]
-        picture: np.ma.MaskedArray = np.ma.concatenate(strips, axis=1)  # type: ignore[no-untyped-call]  # numpy's own
-        if self.has_length_one and len(bands) == len(self.bands):
+                size = bottom - top, right - left
+                seen = self._averaged(dataset, bands, part, size)
+                picture[:, top:bottom, left:right] = seen
+        is_mean = max(down, across) > 1
+        if is_mean and self.has_length_one and len(bands) == len(self.bands):
             picture.data[:] = to_length_one(picture.filled(0).astype(np.float32))
         return np.ma.masked_invalid(picture)
 
-    def _strip(
+    def _averaged(
         self,
         dataset: rasterio.DatasetReader,
         bands: Sequence[int],
@@ -280,7 +273,7 @@ class Raster:
         whole numbers. What stands for something else is no number to be averaged.
         """
         if self.is_quantised:
-            return self._decoded_strip(dataset, bands, part, shape)
+            return self._decoded_part(dataset, bands, part, shape)
         indexes = [self.indexes[band] for band in bands]
         by_gdal = MaskFlags.alpha in dataset.mask_flag_enums[indexes[0] - 1]
         how = {"window": part, "out_shape": shape}
@@ -299,7 +292,7 @@ class Raster:
             )
         return picture
 
-    def _decoded_strip(
+    def _decoded_part(
         self,
         dataset: rasterio.DatasetReader,
         bands: Sequence[int],
@@ -315,26 +308,18 @@ class Raster:
             max(min(round(part.height), _SAMPLED * shape[0]), 1),
             max(min(round(part.width), _SAMPLED * shape[1]), 1),
         )
-        at_once = max(_STRIP_BYTES // (size[0] * size[1]), 1)
-        found = []
-        for first in range(0, len(bands), at_once):
-            some = bands[first : first + at_once]
-            values, data = self._read(dataset, some, part, size)
-            found.append(block_means(values, data[0], shape))
-        strip: np.ma.MaskedArray = np.ma.concatenate(found)  # type: ignore[no-untyped-call]  # numpy's own
-        return strip
+        values, data = self._read(dataset, bands, part, size)
+        return block_means(values, data[0], shape)
 
-    def _strips(self, window: Window, rows: int) -> list[tuple[int, int]]:
-        """Cut a picture's rows into strips whose pixels GDAL's cache holds.
-
-        It averages band by band, and would decode a large file anew for each.
-        """
-        of_a_row = window.width * sum(np.dtype(b.dtype).itemsize for b in self.bands)
-        at_a_time = max(_STRIP_BYTES // of_a_row, _STRIP_ROWS)
-        count = min(-(-window.height // at_a_time), rows)
-        if self.overviews:
-            count = 1
-        return list(pairwise(rows * index // count for index in range(count + 1)))
+    def _parts(
+        self, dataset: rasterio.DatasetReader, window: Window, shape: tuple[int, int]
+    ) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Cut a picture of a window into what is read at once; see `cut_for_cache`."""
+        source = window.height, window.width
+        if self.overviews:  # one of them is read, less than twice as fine, most often
+            source = min(source[0], 2 * shape[0]), min(source[1], 2 * shape[1])
+        pixel_bytes = sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+        return cut_for_cache(shape, source, dataset.block_shapes[0], pixel_bytes)
 
     def share_of_data(self) -> float:
         """Estimate, from some pixels, the share that has data in all bands."""
