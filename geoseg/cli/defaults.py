@@ -41,7 +41,16 @@ _NEVER = frozenset(
             "encoder-weights",
             "overwrite",
         ),
-        *("force", "restart", "scheduler", "run-dir", "output", "band", "debug"),
+        *(
+            "force",
+            "restart",
+            "scheduler",
+            "run-dir",
+            "output",
+            "band",
+            "debug",
+            "input",
+        ),
         *("help", "json", "json-progress", "quiet", "verbose", "from", "source"),
     )
 )

@@ -11,6 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
@@ -25,7 +26,8 @@ _UNFIT = 2
 
 
 @click.command("info")
-@click.argument("scene", nargs=-1, required=True, type=path_or_url)
+@click.argument("scene", nargs=-1, type=path_or_url)
+@flags_of(InputFlags)
 @flags_of(InfoKeywords)
 @flags_of(geoseg.SceneOptions)
 @opening
@@ -45,9 +47,10 @@ def command(
 
     Exit status 2 where --model does not fit.
     """
+    inputs = take_scene(scene, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.info(
-            scene,
+            inputs,
             options=options_of(geoseg.SceneOptions, flags),
             on_step=screen.show_step,
             **flags,

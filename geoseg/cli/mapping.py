@@ -9,6 +9,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.inputs import InputFlags
 from geoseg.cli.options import flags_of, writing
 from geoseg.errors import InputError
 from geoseg.options import option
@@ -68,6 +69,7 @@ def mapping(*, output_required: bool) -> Callable[[Command], Command]:
         for add in (
             flags_of(geoseg.SegmentOptions),
             flags_of(WhereOptions),
+            flags_of(InputFlags),
             writing(
                 "Where the map goes: a directory, or a URL of an object store.",
                 required=output_required,

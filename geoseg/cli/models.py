@@ -130,7 +130,7 @@ def _bands(package: ModelPackage) -> Table:
 
 def _facts(package: ModelPackage) -> list[tuple[str, str]]:
     tolerance = package.gsd_m * package.gsd_tolerance
-    scaled = f" {package.offset:+g}" if package.offset else ""
+    scaled = _added(package.offset)
     facts = [
         ("for", package.description),
         ("network", package.architecture),
@@ -140,7 +140,7 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
         ("licence", package.license),
         ("name", package.attribution),
         ("from", package.source),
-        ("pixels", f"{package.dtype} x {package.scale:g}{scaled}"),
+        *_inputs(package, f"{package.dtype} x {package.scale:g}{scaled}"),
         ("normalised", _normalised(package)),
         ("scale", f"{package.gsd_m:g} m, {tolerance:g} m more or less"),
         (
@@ -154,6 +154,31 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
         ("did", ", ".join(f"{name} {value:g}" for name, value in package.metrics)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _inputs(package: ModelPackage, pixels: str) -> list[tuple[str, str]]:
+    """Tell of the pixels of the one image, or of each input."""
+    if not package.inputs:
+        return [("pixels", pixels)]
+    return [
+        (
+            f"input {each.name}",
+            ", ".join(
+                (
+                    f"{len(each.bands)} bands of {each.gsd_m:g} m",
+                    f"{each.dtype} x {each.scale:g}{_added(each.offset)}",
+                    each.resampling,
+                    *(f"{name} {window}" for name, window in each.dates),
+                    *([each.mosaic] if each.dates else []),
+                )
+            ),
+        )
+        for each in package.inputs
+    ]
+
+
+def _added(offset: float) -> str:
+    return f" {offset:+g}" if offset else ""
 
 
 def _normalised(package: ModelPackage) -> str:

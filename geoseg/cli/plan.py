@@ -7,6 +7,7 @@ from typing import Any
 import rich_click as click
 
 import geoseg
+from geoseg.cli.inputs import take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.screen import show_forecast, show_forecasts
@@ -39,7 +40,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     Nothing is mapped and nothing is written; the model is timed for two seconds.
     Without -o it is not seen whether a map can be written there.
     """
-    aoi = take_area(flags)
+    aoi, inputs = take_area(flags), take_scene(scene, flags)
     if each and field is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
     options = options_of(geoseg.SegmentOptions, flags)
@@ -49,7 +50,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
             show_forecasts(several, as_json=as_json)
         return
     expected = geoseg.plan(
-        scene, output, aoi=aoi, field=field, options=options, exact=exact
+        inputs, output, aoi=aoi, field=field, options=options, exact=exact
     )
     if not quiet:
         show_forecast(expected, as_json=as_json)

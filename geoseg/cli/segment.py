@@ -9,6 +9,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.context import DEFAULTS, flag
+from geoseg.cli.inputs import take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
@@ -39,9 +40,11 @@ def command(  # one parameter a flag
     Several, a folder, a pattern or a list of files are one mosaic; with --each
     every scene has a map of its own in OUTPUT/SCENE, and with --per-feature every
     feature of the AOI has one in OUTPUT/FEATURE.
+    A model of several inputs takes each by its name: --input s2=items.json
+    --input dem=dem.tif.
     A run that was stopped carries on when the same command is given again.
     """
-    aoi = take_area(flags)
+    aoi, inputs = take_area(flags), take_scene(scene, flags)
     file, _ = flag(DEFAULTS) or (None, {})
     options = replace(options_of(geoseg.SegmentOptions, flags), defaults_file=file)
     if each and field is not None:
@@ -52,7 +55,7 @@ def command(  # one parameter a flag
         show, reports, report = screen.show_step, None, None
         if aoi is not None and field is not None:
             reports = geoseg.segment_features(
-                scene, output, aoi=aoi, field=field, options=options, on_step=show
+                inputs, output, aoi=aoi, field=field, options=options, on_step=show
             )
         elif each:
             reports = geoseg.segment_each(
@@ -60,7 +63,7 @@ def command(  # one parameter a flag
             )
         else:
             report = geoseg.segment(
-                scene, output, aoi=aoi, options=options, on_step=show
+                inputs, output, aoi=aoi, options=options, on_step=show
             )
     if reports is not None:
         screen.show_reports(reports)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import models, path_or_url
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.paper import show, show_json, show_line
 from geoseg.cli.screen import Screen
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("model", shell_complete=models)
-@click.argument("scene", type=path_or_url)
+@click.argument("scene", type=path_or_url, required=False)
+@flags_of(InputFlags)
 @flags_of(VerifyKeywords)
 @flags_of(geoseg.VerifyOptions)
 @opening
 @reporting
 def command(
     model: str,
-    scene: str,
+    scene: str | None,
     *,
     quiet: bool,
     as_json: bool,
@@ -43,10 +45,11 @@ def command(
     another class, for the model's overlap and, where its receptive field is finite,
     for the overlap with which nothing may differ (--blend crop).
     """
+    inputs = take_scene(scene, flags)
     options = options_of(geoseg.VerifyOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.verify(
-            model, scene, options=options, on_step=screen.show_step, **flags
+            model, inputs, options=options, on_step=screen.show_step, **flags
         )
     if as_json:
         show_json(found.to_json())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import ModelError, json_text
+from geoseg.errors import InputError, ModelError, json_text
 from geoseg.geo.embeddings import MANY
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
+from geoseg.models.open_inputs import open_for
 from geoseg.models.package.families import candidates, others
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
@@ -188,11 +190,7 @@ def _describe(
     exact: bool,
 ) -> SceneDescription:
     model, aoi, plot = asked
-    for package in [None] if model is None else candidates(model):
-        opened = open_scene(scene, options, on_step, _needs(package))
-        fit = None if package is None else _fit(package, opened, str(model))
-        if fit is None or not fit.why_not:
-            break
+    opened, package, fit = _opened(scene, options, model, on_step)
     area = None if aoi is None else read_aoi(aoi, opened.geobox)
     on_step(Step("look"))
     bands, share, components = _values(opened, on_step, exact=exact)
@@ -235,10 +233,29 @@ def _describe(
     )
 
 
-def _needs(package: ModelPackage | None) -> Needs | None:
+def _opened(
+    scene: Inputs, options: SceneOptions, model: str | Path | None, on_step: OnStep
+) -> tuple[Scene, ModelPackage | None, ModelFit | None]:
+    """Open an image, or inputs of a model; and the model, and whether it fits."""
+    if isinstance(scene, Mapping):
+        if model is None:
+            raise InputError(
+                "several inputs are read as a model says; name it with `model`"
+            )
+        opened, ((package, _),) = open_for([model], scene, options, on_step)
+        return opened, package, _fit(package, opened, str(model))
+    if model is None:
+        return open_scene(scene, options, on_step), None, None
+    for package in candidates(model):
+        opened = open_scene(scene, options, on_step, _needs(package))
+        fit = _fit(package, opened, str(model))
+        if not fit.why_not:
+            break
+    return opened, package, fit
+
+
+def _needs(package: ModelPackage) -> Needs:
     """Choose a model's bands, or all where it does not find them, with a warning."""
-    if package is None:
-        return None
     needed = bands_needed([package])
 
     def choose(names: tuple[str, ...], commons: tuple[str, ...]) -> Sequence[int]:

@@ -8,6 +8,7 @@ answer depends on what a tile happens to show.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from geoseg.geo.tiling import check_tile
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
 from geoseg.models.networks.receptive_field import ReceptiveField, package_field
+from geoseg.models.open_inputs import open_for
 from geoseg.models.package.package import ModelPackage, load_package
 from geoseg.options import VerifyOptions
 from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
@@ -109,7 +111,10 @@ def verify(
     on_step(Step("measure"))
     package = load_package(model)
     with as_files(scene, SceneOptions()) as (inputs, how):
-        source = open_scene(inputs, how, needs=bands_needed([package]))
+        if isinstance(inputs, Mapping):
+            source, _ = open_for([model], inputs, how)
+        else:
+            source = open_scene(inputs, how, needs=bands_needed([package]))
         return _verify(package, source, aoi, options or VerifyOptions(), on_step)
 
 

@@ -4,4 +4,5 @@
 * `package` is weights with their metadata
 * `exchange` brings models of others here
 * `band_match` finds a model's bands in a scene, `compatibility` says whether it fits
+* `open_inputs` opens what is named for each of a model's inputs, as one scene
 """

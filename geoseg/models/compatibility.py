@@ -17,6 +17,7 @@ from geoseg.geo.windows import Window
 from geoseg.models.band_match import BandMatch, match_bands
 from geoseg.models.package.families import candidates, others
 from geoseg.models.package.package import ModelPackage
+from geoseg.scene.stacked_inputs import StackedScene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.models.package.card import Card, InputBand
+    from geoseg.models.package.inputs import NamedInput
     from geoseg.scene import Needs, Scene, SceneOptions
 
 Models = list[tuple[ModelPackage, BandMatch]]
@@ -111,12 +113,58 @@ def find_bands(card: Card, scene: Scene) -> BandMatch:
     """Find a model's bands in a scene.
 
     Raises:
-        ModelError: The scene lacks one, or holds other learned features.
+        ModelError: The scene lacks one, or holds other learned features; or the model
+            takes several inputs, and the scene is one.
 
     """
+    if card.inputs:
+        return _find_in_parts(card, scene)
     _check_features(card, scene)
     names, commons = scene.bands, scene.common_names
     return match_bands(card, names, commons, alpha=scene.alpha)
+
+
+def _find_in_parts(card: Card, scene: Scene) -> BandMatch:
+    """Find the bands of each input in the part of the scene that it is."""
+    if not isinstance(scene, StackedScene):
+        raise ModelError(
+            f"the model {card.name} takes several inputs, {inputs_told(card)}; give "
+            f"each by its name: `input=NAME=FILE`"
+        )
+    indices: list[int] = []
+    matches: list[BandMatch] = []
+    first = 0
+    for (_, part), taken in zip(scene.parts, _of_slots(card), strict=True):
+        match = find_bands(card.of_input(taken), part)
+        indices += [first + index for index in match.indices]
+        matches.append(match)
+        first += len(part.bands)
+    return BandMatch(tuple(indices), by_order=any(each.by_order for each in matches))
+
+
+def inputs_told(card: Card) -> str:
+    """List a model's inputs in a sentence: their bands, and their dates."""
+    told = []
+    for each in card.inputs:
+        dates = [f"{name} {window}" for name, window in each.dates]
+        when = f"; of {', '.join(dates)}" if dates else ""
+        told.append(f"{each.name} ({listed([b.name for b in each.bands])}{when})")
+    return ", ".join(told)
+
+
+def _of_slots(card: Card) -> list[NamedInput]:
+    """Give the input of each image that is read: one with dates several times."""
+    return [each for each in card.inputs for _ in each.slots]
+
+
+def by_input(models: Models, scene: Scene) -> Iterator[tuple[Models, Scene]]:
+    """Give models and scene, or, of several inputs, each as if it were all there is."""
+    if not isinstance(scene, StackedScene):
+        yield models, scene
+        return
+    for number, (_, part) in enumerate(scene.parts):
+        cards = [each.of_input(_of_slots(each)[number]) for each, _ in models]
+        yield match_models(cards, part), part
 
 
 def _check_features(card: Card, scene: Scene) -> None:
@@ -268,6 +316,24 @@ def check_scaled(read: Iterable[tuple[Scene, Sequence[int]]]) -> None:
 
 def doubts(models: Models, scene: Scene) -> Iterator[str]:
     """Say what was taken for granted about a scene, and what cannot be right."""
+    for of_input, part in by_input(models, scene):
+        yield from _doubts(of_input, part)
+        if part is not scene:
+            yield from _coarse(of_input, part)
+
+
+def _coarse(models: Models, part: Scene) -> Iterator[str]:
+    """Say where an input's own pixels are of another size than it was trained on."""
+    for package, _ in models:
+        found, wanted = part.rasters[0].geobox.gsd_m(), package.gsd_m
+        if abs(found - wanted) > wanted * package.gsd_tolerance:
+            yield (
+                f"{part.path} has pixels of {found:.3g} m, and the model "
+                f"{package.name} learned from such of {wanted:g} m there"
+            )
+
+
+def _doubts(models: Models, scene: Scene) -> Iterator[str]:
     for package, match in models:
         if match.by_order:
             yield (
@@ -299,10 +365,13 @@ def check_values(package: ModelPackage, bands: Sequence[int], scene: Scene) -> N
         ModelError: They are not; says both ranges.
 
     """
-    wrong = _wrong(package, scene, look_at(scene, bands))
-    if wrong:
+    models = [(package, BandMatch(tuple(bands), by_order=False))]
+    for ((card, match),), part in by_input(models, scene):
+        wrong = _wrong(card, part, look_at(part, match.indices))
+        if not wrong:
+            continue
         raise ModelError(
-            f"{scene.path} {wrong}; a mask of it would be empty or everywhere: give "
+            f"{part.path} {wrong}; a mask of it would be empty or everywhere: give "
             f"the scene in the model's unit, or `force` to take the mask all the same"
         )
 

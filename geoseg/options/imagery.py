@@ -59,7 +59,8 @@ class GridOptions:
         "of it.",
         metavar="SIZE|WIDTH,HEIGHT",
     )
-    like: str | None = option(
+    # A GeoBox, which is of a room above this one, does as well.
+    like: str | Any | None = option(
         None,
         "Read on the pixels of this raster.",
         metavar="RASTER",

@@ -27,6 +27,13 @@ class NewPackage:
         otherwise="what a checkpoint says",
         metavar="NAME,NAME",
     )
+    inputs: Path | None = option(
+        None,
+        "JSON of the inputs of a network that takes several: bands, gsd, scale, dates "
+        "and so on of each, instead of `bands`.",
+        otherwise="it takes one image",
+        holds="path",
+    )
     classes: tuple[str, ...] = option(
         (),
         "A class for each output channel, in their order; values count from 0 where "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import rasterio
 from geoseg.errors import SceneError, brief
 from geoseg.geo.cf import geobox_of
 from geoseg.run.scene_names import named_apart
-from geoseg.scene import Scene, SceneOptions
+from geoseg.scene import Scene, SceneOptions, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from geoseg.options import SegmentOptions
     from geoseg.scene import Inputs
+    from geoseg.scene.files.paths import OneInput
 
-Image: TypeAlias = "Inputs | Scene | xr.DataArray"
-"""What people may give as one image."""
+Image: TypeAlias = (
+    "Inputs | Scene | xr.DataArray | Mapping[str, OneInput | Scene | xr.DataArray]"
+)
+"""What people may give as one image, or by name as inputs of a model."""
 _ROWS = 1024
 """Rows of an array that are computed and written at a time."""
 _AXES = 3
@@ -41,7 +44,7 @@ def as_inputs(
 ) -> Iterator[tuple[Inputs, SegmentOptions]]:
     """Give what a run reads: see `as_files`; a run over an array begins anew."""
     with as_files(image, options.scene) as (inputs, scene):
-        restart = options.restart or is_temporary(str(inputs))
+        restart = options.restart or any(map(is_temporary, map(str, several(inputs))))
         yield inputs, replace(options, scene=scene, restart=restart)
 
 
@@ -72,9 +75,21 @@ def as_files(
     """Give files as they are, a scene's files, or an array's file, and how to read it.
 
     An array is written to a temporary GeoTIFF with its grid, dtype, band names and
-    nodata, a thousand rows at a time.
+    nodata, a thousand rows at a time. Of several inputs, each is given so.
     """
-    if isinstance(image, str | Path | Sequence):
+    if isinstance(image, Mapping):
+        with ExitStack() as stack:
+            given = {
+                name: stack.enter_context(as_files(each, options))
+                for name, each in image.items()
+            }
+            if any(own != options for _, own in given.values()):
+                raise SceneError(
+                    "an input is a geoseg.Scene that is read in a way of its own, and "
+                    "several are read as the model says; give its files"
+                )
+            yield {name: several(files) for name, (files, _) in given.items()}, options
+    elif isinstance(image, str | Path | Sequence):
         yield image, options
     elif isinstance(image, Scene):
         plain = options == SceneOptions()

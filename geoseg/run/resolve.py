@@ -10,14 +10,13 @@ from geoseg.errors import InputError, listed
 from geoseg.geo.tiling import Lattice, check_tile
 from geoseg.models.compatibility import (
     Models,
-    bands_needed,
     check_scale,
     check_values,
     doubts,
     in_models_unit,
     on_models_grid,
-    open_fitting,
 )
+from geoseg.models.open_inputs import open_for
 from geoseg.models.package.trial import output_doubts
 from geoseg.options import NO_FORMAT, ComputeOptions, SegmentOptions
 from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
@@ -44,7 +43,6 @@ from geoseg.run.identity import (
 from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import plan_masking
 from geoseg.run.plan import lay_tiles, make_plan
-from geoseg.scene import Scene, open_scene
 from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure
 from geoseg.storage.output import RUN_DIRECTORY, Output
@@ -59,7 +57,7 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
     from geoseg.overlay.aoi import Area
-    from geoseg.scene import Inputs
+    from geoseg.scene import Inputs, Scene
 
 
 def prepare(  # what segment takes, and how much may be read
@@ -87,8 +85,7 @@ def prepare(  # what segment takes, and how much may be read
     if options.resample:
         on_grid = on_models_grid(options.scene, models, scene)
         if on_grid != options.scene:
-            needs = bands_needed([package for package, _ in models])
-            scene = open_scene(inputs, on_grid, on_step, needs)
+            scene, models = _open(inputs, replace(options, scene=on_grid), on_step)
     check_scale(models, scene)
     package = models[0][0]
     scene = in_models_unit(models, scene)
@@ -179,10 +176,7 @@ def _open(
     inputs: Inputs, options: SegmentOptions, on_step: OnStep
 ) -> tuple[Scene, Models]:
     """Open scene and models, these with their temperatures or without."""
-    scene, models = open_fitting(
-        options.models,
-        lambda needs: open_scene(inputs, options.scene, on_step, needs),
-    )
+    scene, models = open_for(options.models, inputs, options.scene, on_step)
     if options.no_calibration:
         models = [(replace(each, temperature=1.0), match) for each, match in models]
     return scene, models

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from geoseg.scene import absolute, several
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from distributed import Client
@@ -264,9 +265,11 @@ def _segment_each(
 
 def _for_cluster(
     scene: Inputs, output: Path | str, options: SegmentOptions
-) -> tuple[list[str], str, SegmentOptions]:
+) -> tuple[Inputs, str, SegmentOptions]:
     """Name everything so that workers find it, whatever folder they began in."""
-    named = [absolute(each) for each in several(scene)]
+    named: Inputs = [absolute(each) for each in several(scene)]
+    if isinstance(scene, Mapping):
+        named = {k: [absolute(each) for each in several(v)] for k, v in scene.items()}
     bands = tuple((name, absolute(file)) for name, file in options.scene.bands)
     directory = None if options.run_dir is None else absolute(options.run_dir)
     found = replace(

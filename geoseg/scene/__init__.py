@@ -12,6 +12,7 @@ The rooms, in the order that an image comes together:
 * `mosaic` says which bands of several files are the same, and which file is on top
 * `members` are a scene's members, laid on its grid; `composite` makes one image of
   several looks at one ground
+* `stacked_inputs` puts several inputs of a model behind each other, on one grid
 * `assemble` is what all scenes begin with: headers, a grid
 * `image` is the scene: what the rest of geoseg reads
 * `mirrored` reads windows that reach beyond a scene

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from geoseg.errors import SceneError
+from geoseg.options import SceneOptions
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.files.header import Header, read_header
 from geoseg.scene.files.index import read_headers
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.options import SceneOptions
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
@@ -119,7 +119,9 @@ def find_grid(rasters: Sequence[Raster], options: SceneOptions) -> GeoBox:
     if not is_chosen(options):
         return common_grid(measured)
     like = options.like
-    plane = None if like is None else one_raster(like, options, "`like`").geobox
+    plane = (
+        one_raster(like, options, "`like`").geobox if isinstance(like, str) else like
+    )
     return choose_grid([raster.geobox for raster in measured], options, plane)
 
 
@@ -151,8 +153,38 @@ def make_scene(
     )
 
 
-def some(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ...]:
-    """Refuse a scene without a member."""
-    if not members:
-        raise SceneError(f"no file lies on {options.like}; choose another `like`")
+def some(
+    members: Sequence[Member], files: Sequence[Raster], like: str | GeoBox | None
+) -> tuple[Member, ...]:
+    """Refuse a scene without a member: no file lies on the grid that was chosen.
+
+    Args:
+        members: What lies there.
+        files: All files.
+        like: What the grid is of.
+
+    """
+    if not members and like is not None:
+        named, grid = (
+            (like, one_raster(like, SceneOptions(), "`like`").geobox)
+            if isinstance(like, str)
+            else ("the grid of the other inputs", like)
+        )
+        raise SceneError(
+            f"no file lies on {named}, which covers {_extent([grid])}; the files cover "
+            f"{_extent([file.geobox for file in files])} (degrees: west, south, east, "
+            f"north); choose others, or another `like`"
+        )
     return tuple(members)
+
+
+def _extent(planes: Sequence[GeoBox]) -> str:
+    """Write the extent of some planes in degrees."""
+    seen = [plane.lonlat_bounds() for plane in planes]
+    edges = (
+        min(each.left for each in seen),
+        min(each.bottom for each in seen),
+        max(each.right for each in seen),
+        max(each.top for each in seen),
+    )
+    return ", ".join(f"{edge:.4f}" for edge in edges)

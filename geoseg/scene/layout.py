@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from geoseg.progress import OnStep
     from geoseg.scene.files.header import BandHeader
     from geoseg.scene.files.paths import Named
+    from geoseg.scene.files.raster import Raster
     from geoseg.scene.items.item import Needs
     from geoseg.scene.members import Member
     from geoseg.scene.metadata import Headers
@@ -59,6 +60,8 @@ class Laid:
     """The scene's bands, as the first item has them."""
     members: tuple[Member, ...]
     """A member each, in their order, but for those that lie elsewhere."""
+    files: tuple[Raster, ...]
+    """The files that hold these bands, those that lie elsewhere among them."""
     warnings: tuple[str, ...]
     """What was left out, put right or taken for granted, a sentence each."""
 
@@ -97,7 +100,8 @@ def lay_items(
         _check_sizes(
             opened, "" if needs else ", or fewer bands by a `model` or `numbers`"
         )
-    grid = find_grid([raster for each in opened for raster in each.rasters], options)
+    files = tuple(raster for each in opened for raster in each.rasters)
+    grid = find_grid(files, options)
     members = [
         stack_bands(each.rasters, each.positions, grid, options) for each in opened
     ]
@@ -105,6 +109,7 @@ def lay_items(
         grid,
         opened[0].bands,
         tuple(member for member in members if member is not None),
+        files,
         (*left_out, *damaged, *_warnings(opened)),
     )
 

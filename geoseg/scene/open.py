@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,21 +62,7 @@ def open_scene(
 
     """
     options = options or SceneOptions()
-    given = several(inputs)
-    if options.bands and given:
-        raise SceneError(
-            "bands are named with `bands`, and a scene beside them; give one of both"
-        )
-    if options.bands and options.datetime is not None:
-        raise SceneError(
-            "`datetime` chooses among files, and `bands` are files of one picture; "
-            "give one of both"
-        )
-    if options.bands and options.numbers:
-        raise SceneError(
-            "`bands` and `numbers` are given; write `bands=NAME=FILE:NUMBER` for a "
-            "band of a file by number"
-        )
+    given = _given(inputs, options)
     if options.bands:
         return open_named_bands(options)
     if not given:
@@ -91,7 +78,8 @@ def open_scene(
         )
     else:
         laid = lay_items(found, named, options, needs, on_step)
-    members = in_order(within(some(laid.members, options), options), options)
+    there = some(laid.members, laid.files, options.like)
+    members = in_order(within(there, options), options)
     name = Path(shown(given[0])).name if len(given) == 1 else f"{len(members)} files"
     made = make_scene(
         name, ", ".join(map(shown, given)), laid.grid, laid.bands, options
@@ -113,6 +101,31 @@ def open_scene(
         scene.geobox.gsd_m(),
     )
     return scene
+
+
+def _given(inputs: Inputs, options: SceneOptions) -> list[Path | str]:
+    """List what is named as one image; refuse what contradicts it."""
+    if isinstance(inputs, Mapping):
+        raise SceneError(
+            f"several inputs ({', '.join(inputs)}) are of a model that declares them, "
+            f"and nothing else tells how they become one image; give one"
+        )
+    given = several(inputs)
+    if options.bands and given:
+        raise SceneError(
+            "bands are named with `bands`, and a scene beside them; give one of both"
+        )
+    if options.bands and options.datetime is not None:
+        raise SceneError(
+            "`datetime` chooses among files, and `bands` are files of one picture; "
+            "give one of both"
+        )
+    if options.bands and options.numbers:
+        raise SceneError(
+            "`bands` and `numbers` are given; write `bands=NAME=FILE:NUMBER` for a "
+            "band of a file by number"
+        )
+    return given
 
 
 def _check_composite(scene: Scene) -> None:
@@ -141,7 +154,7 @@ def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
         if (layer := lay(raster, grid, options.resampling))
     ]
     warnings = (*left_out, *_needless(headers, options), *_other_colours(rasters))
-    return Laid(grid, rasters[0].bands, tuple(members), warnings)
+    return Laid(grid, rasters[0].bands, tuple(members), tuple(rasters), warnings)
 
 
 def _needless(headers: Sequence[Header], options: SceneOptions) -> Iterator[str]:

@@ -4,7 +4,8 @@
   `dynamic_world` hold those that smp lacks
 * `network` builds, loads and saves them
 * `onnx` runs those of other frameworks: `onnx_file` makes one piece of a file,
-  `onnx_output` finds the scores among its outputs
+  `onnx_inputs` cuts what it takes out of tiles, `onnx_output` finds the scores among
+  its outputs
 * `penultimate` gives what a network knows before it names classes
 * `activations` brings what a network gives to a logit a class
 * `batch_norm` folds batch normalisation into convolutions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,10 +12,9 @@ from torch.nn.functional import interpolate
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.onnx_file import check_alone
+from geoseg.models.networks.onnx_inputs import tile_inputs
 from geoseg.models.networks.onnx_output import (
-    IMAGES,
     LAST,
-    SECOND,
     misfit,
     names,
     possible_outputs,
@@ -28,19 +27,10 @@ if TYPE_CHECKING:
     from geoseg.models.networks.onnx_output import Output
     from geoseg.models.package.card import Card
 
-_DTYPES: dict[str, type[np.number[Any]]] = {
-    "tensor(uint8)": np.uint8,
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-}
-"""The types of inputs that can be given."""
 _INEXACT = "ConvBNFusion"
 """Folding batch normalisation into convolutions: ONNX Runtime 1.32 loses digits there,
 and 0.2 % of the labels of a cloud mask changed, for no gain in speed."""
-_BRIGHTEST = 255
-"""The greatest value of a byte."""
-_TO_LAST, _FROM_LAST = (0, 2, 3, 1), (0, 3, 1, 2)
+_FROM_LAST = (0, 3, 1, 2)
 
 
 class OnnxNetwork(nn.Module):
@@ -75,10 +65,8 @@ class OnnxNetwork(nn.Module):
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = threading.Lock()
         session = self._session(torch.device("cpu"))
-        self._input = _only_input(session, name)
-        self._dtype = _DTYPES[self._input.type]
-        self._bands_last = _bands_last(self._input.shape, len(card.bands), name)
-        _check_tile(self._input.shape, card.tile, name, last=self._bands_last)
+        self._inputs = tile_inputs(session, card, name)
+        self._bands_last = self._inputs[0].bands_last
         self._output = self._choose_output(session)
 
     @property
@@ -134,14 +122,9 @@ class OnnxNetwork(nn.Module):
         self, session: InferenceSession, tiles: Tensor, outputs: list[str]
     ) -> list[NDArray[np.float32]]:
         """Run a batch, in pieces of the size that the file fixes, if it fixes one."""
-        pixels: NDArray[np.number[Any]] = tiles.float().cpu().numpy()
-        if self._dtype is np.uint8:  # such networks normalise by themselves
-            pixels = pixels.round().clip(0, _BRIGHTEST)
-        pixels = pixels.astype(self._dtype)
-        if self._bands_last:
-            pixels = np.ascontiguousarray(pixels.transpose(_TO_LAST))
-        count, fixed = len(pixels), self._input.shape[0]
-        if not isinstance(fixed, int) or fixed < 1:
+        pixels: NDArray[np.float32] = tiles.float().cpu().numpy()
+        count, fixed = len(pixels), max(each.batch for each in self._inputs)
+        if not fixed:
             return self._run_batch(session, pixels, outputs)
         short = -count % fixed  # the last piece is filled with its own last tile
         pixels = np.concatenate([pixels, np.repeat(pixels[-1:], short, axis=0)])
@@ -152,15 +135,16 @@ class OnnxNetwork(nn.Module):
     def _run_batch(
         self,
         session: InferenceSession,
-        batch: NDArray[np.number[Any]],
+        batch: NDArray[np.float32],
         outputs: list[str],
     ) -> list[NDArray[np.float32]]:
+        taken = {each.name: each.of(batch) for each in self._inputs}
         try:
-            given = session.run(outputs, {self._input.name: batch})
+            given = session.run(outputs, taken)
         except Exception as error:  # ONNX Runtime's errors have no other parent
+            shapes = ", ".join(str(each.shape[1:]) for each in taken.values())
             raise ModelError(
-                f"{self._name} does not take tiles of shape {batch.shape[1:]} "
-                f"({_reason(error)})"
+                f"{self._name} does not take tiles of shape {shapes} ({_reason(error)})"
             ) from error
         return [np.asarray(each, dtype=np.float32) for each in given]
 
@@ -205,49 +189,6 @@ def _open(content: bytes, name: str, device: torch.device) -> InferenceSession:
         raise ModelError(
             f"{name} is no ONNX model that ONNX Runtime can load ({_reason(error)})"
         ) from error
-
-
-def _only_input(session: InferenceSession, name: str) -> Any:  # noqa: ANN401  # its type has no name
-    inputs = session.get_inputs()
-    if len(inputs) != 1 or inputs[0].type not in _DTYPES:
-        found = ", ".join(f"{each.name}: {each.type}" for each in inputs)
-        raise ModelError(
-            f"{name} must take one array of real numbers or bytes, the tiles; it takes "
-            f"{found}"
-        )
-    if len(inputs[0].shape) != IMAGES:
-        raise ModelError(
-            f"{name} must take tiles of {IMAGES} dimensions, its input has shape "
-            f"{inputs[0].shape}"
-        )
-    return inputs[0]
-
-
-def _bands_last(shape: list[int | str | None], bands: int, name: str) -> bool:
-    """Return whether bands come last; where a file leaves it open, second."""
-    second, last = shape[SECOND], shape[LAST]
-    if second == bands:
-        return False
-    if last == bands:
-        return True
-    if not isinstance(second, int):
-        return False
-    raise ModelError(
-        f"{name} takes tiles of shape {shape}, and {bands} bands are declared; "
-        f"declare one for each that it takes"
-    )
-
-
-def _check_tile(
-    shape: list[int | str | None], tile: int, name: str, *, last: bool
-) -> None:
-    sides = shape[1:3] if last else shape[2:4]
-    fixed = [side for side in sides if isinstance(side, int)]
-    if any(side != tile for side in fixed):
-        raise ModelError(
-            f"{name} takes tiles of {' x '.join(map(str, fixed))} pixels, and {tile} "
-            f"is declared; give `tile={fixed[0]}`"
-        )
 
 
 def _reason(error: Exception) -> str:

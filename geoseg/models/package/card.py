@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from geoseg.errors import GridError, ModelError, brief, fault_of_name
 from geoseg.geo.embeddings import Embedding
 from geoseg.geo.tiling import check_tile
+from geoseg.models.package.inputs import InputBand, NamedInput, check_inputs
 from geoseg.options import GSD_TOLERANCE, Activation, Normalise
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Self
 
     from geoseg.geo.legend import Legend
     from geoseg.models.package.reliability import Reliability
@@ -36,31 +38,6 @@ MOST_CLASSES = 255
 """Classes that a map of bytes can have beside nodata."""
 TWO = 2
 """The classes of a network that gives the probability of one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputBand:
-    """A band that a network takes."""
-
-    name: str
-    """The sensor's name for it, such as ``B02``."""
-    common_name: str
-    """The name that sensors share, such as ``blue``; empty where there is none."""
-    mean: float
-    """Mean of the scaled pixels that the network was trained on; 0 where each scene's
-    own mean is taken."""
-    std: float
-    """Standard deviation of those pixels, above zero; 1 where each scene's own is."""
-    index: int | None = None
-    """The scene's band that it is, counted from 1, whatever its name; None where names
-    decide."""
-    minimum: float | None = None
-    """The least raw pixel that it was trained on, if known."""
-    maximum: float | None = None
-    """The greatest raw pixel that it was trained on, if known."""
-    clip: tuple[float, float] | None = None
-    """Raw pixels below the first and above the second are taken for these, either of
-    which may be infinite; None where all count as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +113,32 @@ class Card:
     neural networks, ICML."""
     reliability: Reliability | None = None
     """How sure it was of ground that it had not seen; None where nobody measured."""
+    inputs: tuple[NamedInput, ...] = ()
+    """Its inputs where it takes several, whose bands `bands` are; empty where it takes
+    one image, of which scale, offset and dtype are the card's."""
+
+    @property
+    def units(self) -> tuple[tuple[float, float], ...]:
+        """For each band its scale and offset: the card's, or its input's."""
+        if not self.inputs:
+            return ((self.scale, self.offset),) * len(self.bands)
+        return tuple(
+            (each.scale, each.offset)
+            for each in self.inputs
+            for _ in range(len(each.slots) * len(each.bands))
+        )
+
+    def of_input(self, taken: NamedInput) -> Self:
+        """Give what it would say if one of its inputs were all that its model takes."""
+        return replace(
+            self,
+            inputs=(),
+            bands=taken.bands,
+            dtype=taken.dtype,
+            scale=taken.scale,
+            offset=taken.offset,
+            gsd_m=taken.gsd_m,
+        )
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -177,15 +180,18 @@ def check_card(card: Card) -> None:
             classes.
 
     """
+    check_inputs(card.inputs, card.bands)
     _check_scaling(card)
     _check_statistics(card)
     _check_features(card)
     _check_lattice(card.tile, card.overlap, card.stride)
-    if not (0 < card.gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
-        raise ModelError(
-            f"the ground sample distance is {card.gsd_m} m with a tolerance of "
-            f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to below 1"
-        )
+    for gsd_m in (card.gsd_m, *(each.gsd_m for each in card.inputs)):
+        if not (0 < gsd_m < math.inf and 0 <= card.gsd_tolerance < 1):
+            raise ModelError(
+                f"the ground sample distance is {gsd_m} m with a tolerance of "
+                f"{card.gsd_tolerance}; it must be above 0, the tolerance from 0 to "
+                f"below 1"
+            )
     if not 0 < card.temperature < math.inf:
         raise ModelError(f"its temperature is {card.temperature}, not above 0")
     if len(card.legend) < TWO:
@@ -218,10 +224,11 @@ def check_count(what: str, count: int, most: int) -> None:
 
 
 def _check_scaling(card: Card) -> None:
-    if not 0 < card.scale < math.inf:
-        raise ModelError(f"its scale is {card.scale}, not above 0")
-    if not math.isfinite(card.offset):
-        raise ModelError(f"its offset is {card.offset}, which is no number")
+    for scale, offset in {(card.scale, card.offset), *card.units}:
+        if not 0 < scale < math.inf:
+            raise ModelError(f"its scale is {scale}, not above 0")
+        if not math.isfinite(offset):
+            raise ModelError(f"its offset is {offset}, which is no number")
     for band in card.bands:
         fault = fault_of_name(band.name)
         if fault:

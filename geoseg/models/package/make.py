@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from geoseg.models.networks.onnx_file import read_whole
 from geoseg.models.package.archive import unpack_archive
 from geoseg.models.package.card import Artifact, check_card
 from geoseg.models.package.hints import Hints, read_hints
+from geoseg.models.package.inputs import flat_bands
 from geoseg.models.package.layouts import Tensors, find_tensors
 from geoseg.models.package.locate import CARD
 from geoseg.models.package.mlm_write import write_card
@@ -30,6 +31,7 @@ from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.network_config import complete, find_config
 from geoseg.models.package.new_card import describe
 from geoseg.models.package.new_folder import new_folder
+from geoseg.models.package.new_inputs import names_of, read_new_inputs
 from geoseg.models.package.onnx_metadata import complete_from_onnx
 from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.pickled import read_content, tensors_in
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     import torch
 
     from geoseg.models.package.card import Card
+    from geoseg.models.package.inputs import NamedInput
     from geoseg.options import NewPackage
 
 Clips = Sequence[tuple[float, float] | None]
@@ -101,14 +104,23 @@ def make_package(
     new = replace(new, name=new.name or name_of_folder(output.absolute().name))
     check_names(output)
     check_name(new.name)
+    inputs = read_new_inputs(new.inputs) if new.inputs else ()
+    if inputs:
+        if new.bands:
+            raise ModelError("`inputs` say which bands there are; leave out `bands`")
+        new = replace(new, bands=names_of(inputs))
     if not weights.is_file():
         raise ModelError(f"{weights} does not exist; check the path of the weights")
+
+    def completed(card: Card) -> Card:
+        return _with_inputs(_cut(card, clips), inputs)
+
     with new_folder(output) as folder:
         if not pickled and weights.suffix == ".onnx":
-            notes = _write_onnx(weights, folder, new, clips)
+            notes = _write_onnx(weights, folder, new, completed)
         else:
             held, hints = _read(weights, pickled=pickled)
-            notes = _write_network(weights, folder, new, clips, (held, hints))
+            notes = _write_network(weights, folder, new, completed, (held, hints))
         load_package(folder)
     on_step(Step("prepare", warnings=notes))
     return load_package(output)
@@ -135,11 +147,16 @@ def unpack_package(archive: Path, output: Path) -> ModelPackage:
     return load_package(output)
 
 
+def _with_inputs(card: Card, inputs: tuple[NamedInput, ...]) -> Card:
+    """Give a card its inputs, where it has several, and their bands."""
+    return replace(card, inputs=inputs, bands=flat_bands(inputs)) if inputs else card
+
+
 def _write_network(
     weights: Path,
     folder: Path,
     new: NewPackage,
-    clips: Clips,
+    completed: Callable[[Card], Card],
     content: tuple[Tensors, Hints],
 ) -> tuple[str, ...]:
     """Write a package of a network of geoseg's; give what was noticed on the way."""
@@ -150,7 +167,7 @@ def _write_network(
     parameters = sum(tensor.numel() for tensor in network.parameters())
     architecture = f"{config['_model_class']} with a {config['encoder_name']} encoder"
     stride = new.stride or tile_stride(network)
-    card = _cut(describe(new, architecture, parameters, stride), clips)
+    card = completed(describe(new, architecture, parameters, stride))
     check_stride(card, network, weights)
     check_activation(_open(card, new), config, weights)
     found = find_tensors(held, network, weights, new.prefix)
@@ -169,13 +186,13 @@ def _cut(card: Card, clips: Clips) -> Card:
 
 
 def _write_onnx(
-    weights: Path, folder: Path, new: NewPackage, clips: Clips
+    weights: Path, folder: Path, new: NewPackage, completed: Callable[[Card], Card]
 ) -> tuple[str, ...]:
     """Write a package of an ONNX file, whole; give what was noticed on the way."""
     content = read_whole(weights)
     new, found = complete_from_onnx(new, content, weights)
     stride = new.stride or _ONNX_STRIDE
-    card = _cut(describe(new, new.architecture or "ONNX", 0, stride), clips)
+    card = completed(describe(new, new.architecture or "ONNX", 0, stride))
     network = OnnxNetwork(content, _open(card, new), str(weights))
     card, notes = _settle(network.eval(), card, new, weights)
     card = replace(card, output_name=network.output)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import pystac
@@ -27,6 +28,14 @@ from geoseg.models.package.card import (
     InputBand,
     check_card,
     check_count,
+)
+from geoseg.models.package.inputs import (
+    COMPOSITES,
+    MOST_INPUTS,
+    RESAMPLINGS,
+    VALIDS,
+    NamedInput,
+    flat_bands,
 )
 from geoseg.models.package.reliability import CALIBRATION, TEMPERATURE, Reliability
 from geoseg.models.package.value_scaling import fold, per_band
@@ -84,16 +93,20 @@ def read_card(content: dict[str, Any], path: Path) -> tuple[Card, Artifact]:
 
 def _parse(
     content: dict[str, Any],
-) -> tuple[Card, Artifact, tuple[list[int], list[int]]]:
+) -> tuple[Card, Artifact, tuple[list[list[int]], list[int]]]:
     item = pystac.Item.from_dict(content, migrate=False)
     extension = MLMExtension.ext(item)
-    (taken,), (given,) = extension.input, extension.output
+    taken, (given,) = extension.input, extension.output
     asset = _model_asset(item)
     own = item.properties
     scale, offset = float(own["geoseg:scale"]), float(own.get("geoseg:offset", 0))
-    bands, dtype = _bands(asset, taken, scale, offset)
+    several = len(taken) != 1 or "geoseg:dates" in taken[0].properties
+    inputs = _inputs(asset, taken, float(own["gsd"])) if several else ()
+    bands, dtype = flat_bands(inputs), "float32"
+    if not inputs:
+        bands, dtype = _bands(asset, taken[0], scale, offset)
     normalise, percentiles = _statistics(
-        per_band(taken.properties.get("value_scaling"), len(bands))
+        [scaling for each in taken for scaling in _scalings(each)]
     )
     legend, channels = _classes(given)
     card = Card(
@@ -111,7 +124,7 @@ def _parse(
         dtype=dtype,
         legend=legend,
         channels=channels,
-        tile=_whole("the input's side", taken.input.shape[-1]),
+        tile=_whole("the input's side", taken[0].input.shape[-1]),
         overlap=_whole("geoseg:overlap", own["geoseg:overlap"]),
         stride=_whole("geoseg:stride", own["geoseg:stride"]),
         gsd_m=float(own["gsd"]),
@@ -136,9 +149,11 @@ def _parse(
         reliability=(
             Reliability.of_item(own[CALIBRATION]) if CALIBRATION in own else None
         ),
+        inputs=inputs,
     )
     _one_of("geoseg:padding", own.get("geoseg:padding", PADDING), (PADDING,))
-    return card, _artifact(asset), (taken.input.shape, given.result.shape)
+    shapes = [each.input.shape for each in taken]
+    return card, _artifact(asset), (shapes, given.result.shape)
 
 
 def _model_asset(item: pystac.Item) -> pystac.Asset:
@@ -171,13 +186,60 @@ def _bands(
     described = {str(band["name"]): band for band in listed}
     names = [str(name) for name in taken.properties["bands"]]
     _check_once("the input's bands", names)
-    scalings = per_band(taken.properties.get("value_scaling"), len(names))
+    scalings = _scalings(taken)
     bands = tuple(
         _band(name, described[name], scaling, (scale, offset))
         for name, scaling in zip(names, scalings, strict=True)
     )
     (dtype,) = {str(described[name]["data_type"]) for name in names}
     return bands, dtype
+
+
+def _scalings(taken: ModelInput) -> list[Any]:
+    """Give what is done to each band of an input."""
+    properties = taken.properties
+    return per_band(properties.get("value_scaling"), len(properties["bands"]))
+
+
+def _inputs(
+    asset: pystac.Asset, taken: list[ModelInput], gsd_m: float
+) -> tuple[NamedInput, ...]:
+    """Read several inputs, or one of several dates, each with what is said of it."""
+    check_count("inputs", len(taken), MOST_INPUTS)
+    if not taken:
+        raise ValueError("it says of no input")
+    found = []
+    for each in taken:
+        own = each.properties
+        scale = float(own.get("geoseg:scale", 1))
+        offset = float(own.get("geoseg:offset", 0))
+        bands, dtype = _bands(asset, each, scale, offset)
+        prefix = f"{each.name}:"
+        named = [replace(b, name=b.name.removeprefix(prefix)) for b in bands]
+        found.append(
+            NamedInput(
+                name=each.name,
+                bands=tuple(named),
+                dtype=dtype,
+                scale=scale,
+                offset=offset,
+                gsd_m=float(own.get("geoseg:gsd", gsd_m)),
+                resampling=_one_of(
+                    "geoseg:resampling",
+                    own.get("geoseg:resampling", "bilinear"),
+                    RESAMPLINGS,
+                ),
+                valid=_one_of("geoseg:valid", own.get("geoseg:valid", "all"), VALIDS),
+                dates=tuple(
+                    (str(date["name"]), str(date["window"]))
+                    for date in own.get("geoseg:dates", ())
+                ),
+                mosaic=_one_of(
+                    "geoseg:mosaic", own.get("geoseg:mosaic", "first"), COMPOSITES
+                ),
+            )
+        )
+    return tuple(found)
 
 
 def _band(
@@ -308,12 +370,16 @@ def _one_of(what: str, value: object, known: tuple[Word, ...]) -> Word:
     raise ValueError(f"{what} is {value!r}; geoseg knows {', '.join(known)}")
 
 
-def _check_shapes(card: Card, taken: list[int], given: list[int]) -> None:
+def _check_shapes(card: Card, taken: list[list[int]], given: list[int]) -> None:
     """Hold the shapes the item gives against the bands and classes it lists."""
-    if list(taken[1:]) != [len(card.bands), card.tile, card.tile]:
-        raise ModelError(
-            f"it lists {len(card.bands)} bands, but its input has shape {taken}"
-        )
+    image, sides = (0, len(card.bands)), [card.tile, card.tile]
+    listed = [(len(e.dates), len(e.bands)) for e in card.inputs] or [image]
+    for (dates, bands), shape in zip(listed, taken, strict=True):
+        if list(shape[1:]) != [*([dates] if dates else []), bands, *sides]:
+            of_dates = f" on {dates} dates" if dates else ""
+            raise ModelError(
+                f"it lists {bands} bands{of_dates}, but its input has shape {shape}"
+            )
     if list(given[2:]) != [card.tile, card.tile] or given[1] not in card.outputs:
         raise ModelError(
             f"it lists {len(card.legend)} classes with the activation "

@@ -28,11 +28,13 @@ from pystac.extensions.raster import DataType
 
 from geoseg.geo.stac import ALWAYS
 from geoseg.models.package.card import PADDING, SCENE_STATISTICS, check_card
+from geoseg.models.package.inputs import input_properties
 from geoseg.models.package.naming import check_name, plain_name
 from geoseg.models.package.reliability import CALIBRATION, post_processing
 
 if TYPE_CHECKING:
     from geoseg.models.package.card import Artifact, Card, InputBand, Training
+    from geoseg.models.package.inputs import NamedInput
 
 _EXTENSIONS = [
     "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
@@ -50,6 +52,8 @@ _KINDS = {
     ".onnx": ("ONNX", "application/octet-stream; application=onnx", "onnx"),
 }
 """For each suffix of weights the framework, the media type and the artifact's type."""
+_IMAGES = 4
+"""Dimensions of a batch of images, without time."""
 _SHA256 = "1220"
 """What begins a multihash of SHA-256: its code, and its length of 32 bytes."""
 _NORMALISED = {
@@ -91,7 +95,7 @@ def write_card(
         total_parameters=card.parameters or None,
         pretrained=bool(card.pretrained_source),
         pretrained_source=card.pretrained_source or None,
-        input=[_input(card)],
+        input=_inputs(card),
         output=[_output(card)],
     )
     item.add_asset("model", _asset(card, artifact))
@@ -136,14 +140,34 @@ def _provenance(card: Card) -> dict[str, str]:
     return {name: text for name, text in properties.items() if text}
 
 
-def _input(card: Card) -> ModelInput:
+def _inputs(card: Card) -> list[ModelInput]:
+    """Write the one image that a model takes, or each of its inputs."""
+    if not card.inputs:
+        shape = [-1, len(card.bands), card.tile, card.tile]
+        return [_input("scene", card, [band.name for band in card.bands], shape)]
+    found = []
+    for each in card.inputs:
+        names = [f"{each.name}:{band.name}" for band in each.bands]
+        dates = [len(each.dates)] if each.dates else []
+        shape = [-1, *dates, len(names), card.tile, card.tile]
+        taken = _input(each.name, card.of_input(each), names, shape)
+        taken.properties |= input_properties(each)
+        found.append(taken)
+    return found
+
+
+def _input(name: str, card: Card, bands: list[str], shape: list[int]) -> ModelInput:
     taken = ModelInput.create(
-        name="scene",
+        name=name,
         description=_NORMALISED[card.normalise],
-        bands=[band.name for band in card.bands],
+        bands=bands,
         input=InputStructure.create(
-            shape=[-1, len(card.bands), card.tile, card.tile],
-            dim_order=["batch", "bands", "height", "width"],
+            shape=shape,
+            dim_order=[
+                "batch",
+                *(["time"] if len(shape) > _IMAGES else []),
+                *("bands", "height", "width"),
+            ],
             data_type=DataType.FLOAT32,
         ),
     )
@@ -218,31 +242,42 @@ def _asset(card: Card, artifact: Artifact) -> pystac.Asset:
         extra_fields={
             "mlm:artifact_type": artifact_type,
             **sums,
-            "bands": [_band(band, card.dtype) for band in card.bands],
+            "bands": [_band(*each) for each in _bands(card)],
             # The same in the words of STAC 1.0: the extension's schema looks for bands
             # here, or in the item's properties, where STAC 1.1 has none.
             "raster:bands": [
                 {
-                    "name": band.name,
-                    "data_type": card.dtype,
-                    "scale": card.scale,
-                    "offset": card.offset,
+                    "name": name,
+                    "data_type": of.dtype,
+                    "scale": of.scale,
+                    "offset": of.offset,
                 }
-                for band in card.bands
+                for name, _, of in _bands(card)
             ],
         },
     )
 
 
-def _band(band: InputBand, dtype: str) -> dict[str, Any]:
+def _bands(card: Card) -> list[tuple[str, InputBand, Card | NamedInput]]:
+    """List each band once, whatever its dates: its name there, and whose it is."""
+    if not card.inputs:
+        return [(band.name, band, card) for band in card.bands]
+    return [
+        (f"{each.name}:{band.name}", band, each)
+        for each in card.inputs
+        for band in each.bands
+    ]
+
+
+def _band(name: str, band: InputBand, of: Card | NamedInput) -> dict[str, Any]:
     seen = {"minimum": band.minimum, "maximum": band.maximum}
     statistics = {name: value for name, value in seen.items() if value is not None}
     return {
-        "name": band.name,
+        "name": name,
         **({"eo:common_name": band.common_name} if band.common_name else {}),
         **({"geoseg:index": band.index} if band.index is not None else {}),
         **({"geoseg:clip": _ends(band.clip)} if band.clip is not None else {}),
-        "data_type": dtype,
+        "data_type": of.dtype,
         **({"statistics": statistics} if statistics else {}),
     }
 

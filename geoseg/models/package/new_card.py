@@ -51,7 +51,7 @@ def describe(new: NewPackage, architecture: str, parameters: int, stride: int) -
         architecture=architecture,
         parameters=parameters,
         pretrained_source="",
-        bands=_bands(new),
+        bands=bands_said(new),
         scale=new.scale,
         offset=new.offset,
         normalise=new.normalise,
@@ -83,7 +83,13 @@ def _overlap(new: NewPackage, stride: int) -> int:
     return overlap_below(new.tile, stride, max(new.tile // 4, overlap_step(stride)))
 
 
-def _bands(new: NewPackage) -> tuple[InputBand, ...]:
+def bands_said(new: NewPackage) -> tuple[InputBand, ...]:
+    """Read the bands that somebody names, with their figures.
+
+    Raises:
+        ModelError: They cannot be understood.
+
+    """
     means = _for_each(new.mean, "mean", 0.0, len(new.bands))
     deviations = _for_each(new.std, "standard deviation", 1.0, len(new.bands))
     least, greatest = new.value_range or (None, None)

@@ -39,7 +39,10 @@ def scalings(card: Card, measured: Measured = ()) -> tuple[BandScaling, ...]:
 
     """
     if card.normalise == "training":
-        return tuple(_trained(card, band) for band in card.bands)
+        return tuple(
+            _trained(unit, band)
+            for band, unit in zip(card.bands, card.units, strict=True)
+        )
     pairs = measured or ((0.0, 1.0),) * len(card.bands)
     if card.percentiles is None:
         return tuple(BandScaling(1 / std, mean / std) for mean, std in pairs)
@@ -49,9 +52,16 @@ def scalings(card: Card, measured: Measured = ()) -> tuple[BandScaling, ...]:
     )
 
 
-def _trained(card: Card, band: InputBand) -> BandScaling:
-    """By the band's mean and deviation, of raw pixels that may be cut before."""
-    gain, offset = card.scale / band.std, (band.mean - card.offset) / band.std
+def _trained(unit: tuple[float, float], band: InputBand) -> BandScaling:
+    """By the band's mean and deviation, of raw pixels that may be cut before.
+
+    Args:
+        unit: Scale and offset of raw pixels, by which mean and deviation are scaled.
+        band: The band.
+
+    """
+    scale, added = unit
+    gain, offset = scale / band.std, (band.mean - added) / band.std
     if band.clip is None:
         return BandScaling(gain, offset)
     least, most = (value * gain - offset for value in band.clip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,9 +18,11 @@ from geoseg.storage.remote import as_url, without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Inputs: TypeAlias = "Path | str | Sequence[Path | str]"
+OneInput: TypeAlias = "Path | str | Sequence[Path | str]"
 """Raster files, folders of them, patterns such as ``members/*.tif``, text files with a
 path a line, URLs; one or several, which are then one scene."""
+Inputs: TypeAlias = "OneInput | Mapping[str, OneInput]"
+"""What makes one scene; or several inputs by the names that a model gives them."""
 
 SUFFIXES = frozenset(
     (
@@ -70,7 +72,9 @@ class Named:
 
 
 def several(inputs: Inputs) -> list[Path | str]:
-    """Give what a user named as a list, also where it is one thing."""
+    """Give what a user named as a list, also where it is one thing, or has names."""
+    if isinstance(inputs, Mapping):
+        return [each for one in inputs.values() for each in several(one)]
     if isinstance(inputs, str | Path) or not isinstance(inputs, Iterable):
         return [inputs]
     return list(inputs)

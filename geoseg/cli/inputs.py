@@ -1,0 +1,53 @@
+"""Several inputs of a model by name, in place of one scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from geoseg.errors import InputError
+from geoseg.options import option
+
+if TYPE_CHECKING:
+    Named = str | tuple[str, ...] | dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class InputFlags:
+    """What several inputs are read from."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    inputs: tuple[tuple[str, str], ...] = option(
+        (),
+        "An input of a model that takes several, instead of SCENE: dem=dem.tif; what "
+        "is given one name several times is one mosaic.",
+        flag="input",
+        repeats=True,
+        metavar="NAME=FILE",
+    )
+
+
+def take_scene(scene: str | tuple[str, ...] | None, flags: dict[str, Any]) -> Named:
+    """Take what is to be read out of a command's arguments and flags.
+
+    Args:
+        scene: What was named as one scene; nothing where inputs have names.
+        flags: The command's, without `InputFlags` afterwards.
+
+    Raises:
+        InputError: Both are given.
+
+    """
+    named: tuple[tuple[str, str], ...] = flags.pop("inputs")
+    if scene and named:
+        raise InputError(
+            "a scene is named, and inputs by `input`; give one of both: a model of "
+            "several inputs takes all of them by name"
+        )
+    if not named:
+        return () if scene is None else scene
+    found: dict[str, list[str]] = {}
+    for name, place in named:
+        found.setdefault(name, []).append(place)
+    return found
