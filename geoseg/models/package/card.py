@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.models.package.reliability import Reliability
 
+__all__ = ["Artifact", "Card", "InputBand", "Training", "check_card", "check_count"]
+
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
 Precision = Literal["any", "float32"]
