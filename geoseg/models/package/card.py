@@ -225,12 +225,16 @@ def check_count(what: str, count: int, most: int) -> None:
         raise ModelError(f"it has {count:,} {what}; geoseg takes {most:,} at most")
 
 
-def _check_scaling(card: Card) -> None:
-    for scale, offset in {(card.scale, card.offset), *card.units}:
+def _check_units(units: set[tuple[float, float]]) -> None:
+    for scale, offset in units:
         if not 0 < scale < math.inf:
             raise ModelError(f"its scale is {scale}, not above 0")
         if not math.isfinite(offset):
             raise ModelError(f"its offset is {offset}, which is no number")
+
+
+def _check_scaling(card: Card) -> None:
+    _check_units({(card.scale, card.offset), *card.units})
     for band in card.bands:
         fault = fault_of_name(band.name)
         if fault:
