@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     from geoseg.progress import Step
     from geoseg.raster.relabelling import known_legends
     from geoseg.report.report import Report
-    from geoseg.report.view import view
     from geoseg.run.areas import ZoneAreas, areas
     from geoseg.run.assess import evaluate
     from geoseg.run.change import Change, change
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
     from geoseg.run.suggest.suggest import Suggested, suggest
+    from geoseg.run.view import view
     from geoseg.scene import Scene, open_scene
     from geoseg.search.results import FoundDay
     from geoseg.search.search import Found, search
@@ -194,7 +194,7 @@ _HOMES = {
     "validate_model": "geoseg.models.package.validate",
     "vectorize": "geoseg.vectorize.polygonize",
     "verify": "geoseg.diagnose.verify",
-    "view": "geoseg.report.view",
+    "view": "geoseg.run.view",
 }
 """The module that each public name comes from."""
 

@@ -33,10 +33,10 @@ def command(
 
     \b
     For example:
-      geoseg view out/
+      geoseg view out/ --image scene.tif
 
     Open the address that it prints. It is for this machine alone, serves that folder's
-    page and map and no other file, and ends with Ctrl-C.
+    page and map, the image that was named and no other file, and ends with Ctrl-C.
     """
 
     def show(step: Step) -> None:

@@ -57,6 +57,13 @@ class ViewKeywords:
 
     HEADING: ClassVar[str] = "Where"
 
+    image: str | None = option(
+        None,
+        "The scene that was mapped, to show it at full resolution, too.",
+        metavar="SCENE",
+        otherwise="what the page holds of it",
+        holds="path_or_url",
+    )
     port: int = option(
         8642,
         "Where it is served, on this machine alone; another one where it is taken.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from geoseg.geo.windows import Window
 from geoseg.report.components import SHOWN, Components
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.report.report import Json
 
 _STRETCH = 2, 98
 """The percentiles of a band that become black and white."""
@@ -24,6 +25,8 @@ _STRETCH = 2, 98
 _MOST_VALUES = 16_000_000
 """Values that are held of many bands."""
 
+_COARSE = 512
+"""Rows or columns of a picture that is looked at to choose how a scene is shown."""
 _AT_ONCE = 6_000_000
 """Values that are read at a time of a picture that is finer than the screen."""
 
@@ -115,6 +118,30 @@ class Shown:
         picture = _enlarged(picture, shape)
         stretch = Stretch.of(picture, unmapped)
         return cls(scene, bands, stretch, components), stretch.bytes_of(picture)
+
+    def to_json(self) -> dict[str, Json]:
+        """Give what `from_json` needs, beside the scene."""
+        return {
+            "bands": list(self.bands),
+            "limits": [list(each) for each in self.stretch.limits],
+        }
+
+    @classmethod
+    def from_json(cls, scene: Image, found: Mapping[str, Any]) -> Shown:
+        """Show a scene as it was; of many bands, whose components are not kept, anew.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is not what `to_json` gave.
+
+        """
+        bands = tuple(int(each) for each in found["bands"])
+        if len(bands) > SHOWN:
+            plane = scene.geobox
+            by = max(plane.height, plane.width) / _COARSE
+            coarse = [max(1, round(n / by)) for n in (plane.height, plane.width)]
+            return cls.fitted(scene, bands, plane, np.zeros(coarse, np.bool_))[0]
+        limits = tuple((float(low), float(high)) for low, high in found["limits"])
+        return cls(scene, bands, Stretch(limits))
 
     def rows_at_once(self, width: int) -> int:
         """Say how many rows of a picture of a width memory holds."""

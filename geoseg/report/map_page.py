@@ -133,6 +133,7 @@ def _render(page: MapPage, places: Sequence[Place], pyramid: Pyramid) -> str:
             "plane": plane,
             "legend": legend_json(page.legend),
             "places": marks,
+            "shown": None if page.image is None else page.image.to_json(),
             **pyramid.as_json(),
         },
         title=page.title,

@@ -297,9 +297,7 @@ def map_tile(planes: Planes, level: Level, window: Window) -> bytes | None:
     return zlib.compress(found.tobytes(), _DEFLATE)
 
 
-def image_tile(
-    image: Shown, plane: GeoBox, level: Level, window: Window
-) -> bytes | None:
+def image_tile(image: Shown, plane: GeoBox, level: Level, window: Window) -> bytes:
     """Show a tile of the image as a JPEG of its whole side."""
     ground = level.ground(window, plane.height, plane.width)
     return _jpeg(image.read(plane, ground, (window.height, window.width)))

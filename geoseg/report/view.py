@@ -1,10 +1,11 @@
-"""A page beside its map at full resolution: view(), a server for this machine alone.
+"""A page beside its map at full resolution: a server for this machine alone.
 
 It listens on the loopback interface, and answers who knows the secret part of its
 address, which no other user of the machine does. It serves the page, and tiles of the
-map beside it, cut from the raster's overviews as they are asked for: nothing else in
-the folder, and nothing outside. As a page shows a map on its own pixels, a tile is one
-window of one overview, and no tile server with a grid of its own is needed.
+map beside it, and of its image where that was named, cut from the rasters' overviews as
+they are asked for: nothing else in the folder, and nothing outside. As a page shows a
+map on its own pixels, a tile is one window of one overview, and no tile server with a
+grid of its own is needed.
 """
 
 from __future__ import annotations
@@ -19,58 +20,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from geoseg.errors import InputError
-from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
-from geoseg.report.pyramid import ClassPlanes, levels_of, map_tile
+from geoseg.report.pyramid import ClassPlanes, image_tile, levels_of, map_tile
 from geoseg.storage.authorship import PAGE, Origin, origin_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from geoseg.report.imagery import Shown
+
 _HERE = "127.0.0.1"
 _MAP, _CONFIDENCE = "landcover.tif", "confidence.tif"
-_TILE = re.compile(r"tiles/map/(\d{1,2})/(\d{1,7})/(\d{1,7})")
-_PLAIN, _SERVED = '<html lang="en">', '<html lang="en" data-tiles="tiles" {}>'
+_TILE = re.compile(r"tiles/(map|image)/(\d{1,2})/(\d{1,7})/(\d{1,7})")
+_PLAIN, _SERVED = (
+    '<html lang="en">',
+    '<html lang="en" data-tiles="tiles" data-served="{}">',
+)
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
-
-
-def view(
-    folder: Path | str, *, port: int = 8642, on_step: OnStep = ignore_step
-) -> None:
-    """Show a folder's page in a browser, its map at full resolution, until Ctrl-C.
-
-    Args:
-        folder: What `geoseg.segment` or `geoseg.change` left.
-        port: Where it is served, on 127.0.0.1 alone; another one where it is taken.
-        on_step: Called with the address, and whether the port was taken.
-
-    Raises:
-        InputError: The folder has no page.
-
-    """
-    with PageServer(folder, port) as server:
-        if server.port != port:
-            warning = f"port {port} is taken, so another one is used"
-            on_step(Step("view", warnings=(warning,)))
-        on_step(Step("view", note=f"{server.url} shows {folder}; Ctrl-C ends it"))
-        try:
-            server.serve()
-        except KeyboardInterrupt:
-            return
 
 
 class PageServer:
     """A folder's page and tiles, served on this machine."""
 
-    def __init__(self, folder: Path | str, port: int) -> None:
+    def __init__(
+        self, folder: Path | str, port: int, image: Shown | None = None
+    ) -> None:
         """Look at the folder, and take the port, or another one where it is taken.
+
+        Args:
+            folder: Where the page is.
+            port: Where it is served; 0 for any that is free.
+            image: What the map beside the page was made of; None to show no more of
+                it than the page holds.
 
         Raises:
             InputError: The folder has no page, or the port is none.
 
         """
         secret = secrets.token_urlsafe(18)
-        site = _Site.of(Path(folder), f"/{secret}/")
+        site = _Site.of(Path(folder), f"/{secret}/", image)
         handler = type("Handler", (_Handler,), {"site": site})
         self._server = _listen(port, handler)
         self.port: int = self._server.server_address[1]
@@ -121,28 +109,22 @@ class _Site:
     """The page, which knows that there is a server."""
     planes: ClassPlanes | None
     """The map of which tiles are cut; None where there is none beside the page."""
+    image: Shown | None
+    """The image of which tiles are cut; None where there is none."""
 
     @classmethod
-    def of(cls, folder: Path, root: str) -> _Site:
+    def of(cls, folder: Path, root: str, image: Shown | None) -> _Site:
         """Look at a folder.
 
         Raises:
             InputError: It has no page, or somebody changed that.
 
         """
-        page = folder / PAGE
-        origin = origin_of(page)
-        if origin is not Origin.OURS:
-            why = "is not as geoseg wrote it" if page.exists() else "is not there"
-            raise InputError(
-                f"{page} {why}: name a folder that geoseg segment or geoseg change "
-                f"left, and give `report_size` other than 0 where it was left out"
-            )
-        planes = _planes(folder)
-        served = "data-served=map" if planes else ""
-        text = page.read_text(encoding="utf-8")
+        text, planes = page_in(folder), planes_in(folder)
+        layers = {"map": planes, "image": image}
+        served = " ".join(name for name, each in layers.items() if each is not None)
         text = text.replace(_PLAIN, _SERVED.format(served), 1)
-        return cls(root, text.encode(), planes)
+        return cls(root, text.encode(), planes, image)
 
     def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         """Give status, media type and content of what a path asks for."""
@@ -154,21 +136,45 @@ class _Site:
         asked = _TILE.fullmatch(wanted)
         if asked is None or self.planes is None:
             return HTTPStatus.NOT_FOUND, "", b""
-        return self._tile(*(int(each) for each in asked.groups()))
+        layer, *place = asked.groups()
+        return self._tile(layer, *map(int, place))
 
-    def _tile(self, z: int, row: int, col: int) -> tuple[HTTPStatus, str, bytes]:
-        if self.planes is None:
+    def _tile(
+        self, layer: str, z: int, row: int, col: int
+    ) -> tuple[HTTPStatus, str, bytes]:
+        if self.planes is None or (layer == "image" and self.image is None):
             return HTTPStatus.NOT_FOUND, "", b""
         levels = levels_of(self.planes.geobox.height, self.planes.geobox.width)
         if z >= len(levels) or not levels[z].has(row, col):
             return HTTPStatus.NOT_FOUND, "", b""
-        tile = map_tile(self.planes, levels[z], levels[z].window(row, col))
+        window = levels[z].window(row, col)
+        if layer == "image" and self.image is not None:
+            picture = image_tile(self.image, self.planes.geobox, levels[z], window)
+            return HTTPStatus.OK, "image/jpeg", picture
+        tile = map_tile(self.planes, levels[z], window)
         if tile is None:
             return HTTPStatus.NO_CONTENT, "", b""
         return HTTPStatus.OK, "application/octet-stream", tile
 
 
-def _planes(folder: Path) -> ClassPlanes | None:
+def page_in(folder: Path) -> str:
+    """Read the page of a folder.
+
+    Raises:
+        InputError: It has none, or somebody changed that.
+
+    """
+    page = folder / PAGE
+    if origin_of(page) is not Origin.OURS:
+        why = "is not as geoseg wrote it" if page.exists() else "is not there"
+        raise InputError(
+            f"{page} {why}: name a folder that geoseg segment or geoseg change "
+            f"left, and give `report_size` other than 0 where it was left out"
+        )
+    return page.read_text(encoding="utf-8")
+
+
+def planes_in(folder: Path) -> ClassPlanes | None:
     """Open the map of a folder, and what it is sure of; None without a map."""
     if not (folder / _MAP).is_file():
         return None

@@ -12,7 +12,9 @@ import pytest
 from pages import ATTACK, LEGEND, write_page_of_noise
 from PIL import Image
 
+from geoseg.report.imagery import Shown, Stretch
 from geoseg.report.view import PageServer
+from geoseg.scene import open_scene
 
 webdriver = pytest.importorskip("selenium.webdriver")
 actions = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
@@ -204,7 +206,9 @@ def test_it_prints_to_one_page_with_both_pictures(page):
 def test_a_served_page_knows_every_pixel(browser, tmp_path):
     made = write_page_of_noise(tmp_path, (900, 1300), megabytes=0.01)
     resize(browser, *SIZE)
-    with PageServer(tmp_path, 0) as server:
+    scene = open_scene([tmp_path / "image.tif"])
+    image = Shown(scene, (0, 1, 2), Stretch(((0, 255),) * 3))
+    with PageServer(tmp_path, 0, image) as server:
         thread = threading.Thread(target=server.serve)
         thread.start()
         try:
@@ -214,6 +218,15 @@ def test_a_served_page_knows_every_pixel(browser, tmp_path):
             shown = class_at(made, 777, 1001)
             expected = f"{shown.name} · {made[2][777, 1001]} %"
             wait(browser, lambda: element(browser, "label").text == expected)
+            # The finest tiles of the image are asked for, and come.
+            script = "return performance.getEntriesByType('resource').map(e => e.name)"
+            finest = f"{server.url}tiles/image/2/"
+            wait(
+                browser,
+                lambda: any(
+                    url.startswith(finest) for url in browser.execute_script(script)
+                ),
+            )
             assert browser.get_log("browser") == []
         finally:
             server.close()

@@ -1,6 +1,7 @@
 """A page is served to this machine alone, with tiles of the map and no other file."""
 
 import http.client
+import io
 import socket
 import threading
 import zlib
@@ -10,8 +11,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import psutil
 import pytest
+import rasterio
+from affine import Affine
 from class_maps import call
-from pages import write_page_of_noise
+from pages import CORNER, write_page_of_noise
+from PIL import Image
+from rasterio.windows import Window
 
 import geoseg
 from geoseg.report.pyramid import SIDE, levels_of
@@ -75,7 +80,7 @@ def test_the_page_knows_that_there_is_a_server(server, made):
     status, content = get(server)
     assert status == 200
     plain = (made[0] / "report.html").read_bytes()
-    root = b'<html lang="en" data-tiles="tiles" data-served=map>'
+    root = b'<html lang="en" data-tiles="tiles" data-served="map">'
     assert content == plain.replace(b'<html lang="en">', root, 1)
     assert root not in plain
 
@@ -95,6 +100,55 @@ def test_the_page_knows_that_there_is_a_server(server, made):
 )
 def test_nothing_else_is_served(server, path):
     assert get(server, path) == (404, b"")
+
+
+def asked_of_view(monkeypatch, folder, path, **keywords):
+    """Show a folder, and ask for something as long as it is shown."""
+    serve, found = PageServer.serve, []
+
+    def ask(server):
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        found.extend((get(server), get(server, path)))
+        server.close()
+        thread.join()
+
+    monkeypatch.setattr(PageServer, "serve", ask)
+    geoseg.view(folder, port=0, **keywords)
+    return found
+
+
+def test_the_image_that_is_named_is_shown_at_full_resolution(made, monkeypatch):
+    folder, z = made[0], len(levels_of(*SHAPE)) - 1
+    page, tile = asked_of_view(
+        monkeypatch, folder, f"tiles/image/{z}/1/2", image=folder / "image.tif"
+    )
+    assert b' data-served="map image">' in page[1]
+    picture = np.asarray(Image.open(io.BytesIO(tile[1])).convert("L"), np.float64)
+    with rasterio.open(folder / "image.tif") as dataset:
+        there = Window(2 * SIDE, SIDE, SIDE, SIDE)
+        whole = dataset.read(window=there).astype(np.float64)
+    grey = np.tensordot([0.299, 0.587, 0.114], whole, 1)
+    # A JPEG keeps that much of noise; of averages, or one pixel beside, hardly any.
+    assert np.corrcoef(picture.ravel(), grey.ravel())[0, 1] > 0.75
+    assert np.corrcoef(picture[1:].ravel(), grey[:-1].ravel())[0, 1] < 0.2
+
+
+def test_an_image_that_the_map_is_not_of_is_refused(made, tmp_path):
+    path = tmp_path / "other.tif"
+    settings = {"driver": "GTiff", "dtype": "uint8", "count": 3, "crs": "EPSG:32633"}
+    moved = CORNER @ Affine.translation(0.5, 0)
+    with rasterio.open(
+        path, "w", height=700, width=1100, transform=moved, **settings
+    ) as dataset:
+        dataset.write(np.zeros((3, 700, 1100), np.uint8))
+    done = call("view", made[0], "--image", path)
+    assert done.exit_code == 2
+    assert f"{path} is not on the pixels of" in done.stderr
+    assert "name as --image the scene" in done.stderr
+    (tmp_path / "empty").mkdir()
+    done = call("view", tmp_path / "empty", "--image", path)
+    assert (done.exit_code, "report.html is not there" in done.stderr) == (2, True)
 
 
 def test_who_comes_by_another_name_gets_nothing(server):
