@@ -14,7 +14,7 @@
 """
 
 from geoseg.raster.measured import ClassMeans, Extent, Extents
-from geoseg.raster.read import ClassMap, class_extents
+from geoseg.raster.read import ClassMap
 from geoseg.raster.write import (
     ClassLayer,
     ImageLayer,
@@ -32,7 +32,6 @@ __all__ = [
     "Extents",
     "ImageLayer",
     "MeasureLayer",
-    "class_extents",
     "write_class_map",
     "write_layers",
     "write_measures",

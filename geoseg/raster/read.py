@@ -267,11 +267,6 @@ def _own_legend(name: str, text: str) -> Legend:
         ) from error
 
 
-def class_extents(path: Path) -> dict[int, Extent]:
-    """Measure how much ground each value of a map covers: see `ClassMap.extents`."""
-    return ClassMap.open(path).extents()
-
-
 def split_band(path: Path | str) -> tuple[str, int | None]:
     """Split a file from the number of its band.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from geoseg.storage.vectors.replacing import replaced
 from geoseg.storage.vectors.write import FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
     from geoseg.options import ExecutionOptions, ProductOptions, SegmentOptions
@@ -54,6 +56,8 @@ class RunConfig:
     """What the mask does to the map; None without a mask."""
     mask_run: RunConfig | None = None
     """The run that makes the mask."""
+    mask_pixels: Mapping[int, int] = field(default_factory=dict)
+    """How many pixels the mask has of each class, once it is made."""
     relabelling: Relabelling | None = None
     """What classes become in the legend that was asked for; None in their own."""
     feature: str | None = None

@@ -24,7 +24,6 @@ from geoseg.raster import (
     ClassMeans,
     Extents,
     MeasureLayer,
-    class_extents,
     write_layers,
 )
 from geoseg.report.preview import write_preview
@@ -155,14 +154,21 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     return written
 
 
-def write_mask(config: RunConfig, journal: Journal) -> None:
-    """Write what a finished run that makes a mask found: classes and confidence."""
+def write_mask(config: RunConfig, journal: Journal) -> dict[int, int]:
+    """Write what a finished run that makes a mask found: classes and confidence.
+
+    Returns:
+        How many pixels there are of each class.
+
+    """
     classes, confidence = config.mask_files
+    extents = Extents(config.scene.geobox.crop(config.aoi.window))
     layers: dict[str, ClassLayer | MeasureLayer] = {
-        "landcover": ClassLayer(classes, config.legend),
+        "landcover": ClassLayer(classes, config.legend, extents.add),
         "confidence": MeasureLayer(confidence, ["confidence"], "percent"),
     }
     _write(config, journal, layers)
+    return {value: extent.pixels for value, extent in extents.found().items()}
 
 
 def _tags(config: RunConfig) -> dict[str, str]:
@@ -428,10 +434,7 @@ def _map_record(
 def _mask_record(config: RunConfig) -> dict[str, Any] | None:
     if config.masking is None or config.mask_run is None:
         return None
-    package, found = (
-        config.mask_run.package,
-        class_extents(config.mask_run.mask_files[0]),
-    )
+    package = config.mask_run.package
     wanted = [(package.legend.by_id(seen), seen) for seen, _ in config.masking.values]
     return {
         "name": package.name,
@@ -439,7 +442,7 @@ def _mask_record(config: RunConfig) -> dict[str, Any] | None:
         "fingerprint": package.fingerprint,
         "kept_as_classes": config.masking.keep,
         "pixels": {
-            land_class.name: found[seen].pixels if seen in found else 0
+            land_class.name: config.mask_pixels.get(seen, 0)
             for land_class, seen in wanted
         },
     }

@@ -177,14 +177,15 @@ def _segment_features(
         target.claimed(),
         client_of([config], on_step) as client,
         journal_of(config) as journal,
-        _masked(config, client, clock, on_step),
+        _masked(config, client, clock, on_step) as masked,
     ):
         counts = infer_all(config, journal, client, clock, on_step)
         deliver_mask(config, target.folder)
         for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
+            made = replace(part, mask_pixels=masked)
             reports[name] = deliver(
-                part, journal, client, counts, clock.copy(), ignore_step
+                made, journal, client, counts, clock.copy(), ignore_step
             )
         _close(config, journal)
     return reports
@@ -343,8 +344,12 @@ def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
 
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
     """Run what is left of a config, and write its products."""
-    with journal_of(config) as journal, _masked(config, client, clock, on_step):
+    with (
+        journal_of(config) as journal,
+        _masked(config, client, clock, on_step) as masked,
+    ):
         counts = infer_all(config, journal, client, clock, on_step)
+        config = replace(config, mask_pixels=masked)
         report = deliver(config, journal, client, counts, clock, on_step)
         _close(config, journal)
     return report
@@ -353,11 +358,16 @@ def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) ->
 @contextmanager
 def _masked(
     config: RunConfig, client: Client, clock: Clock, on_step: OnStep
-) -> Iterator[None]:
-    """Make the mask first, where there is one; its parts go when the map is there."""
+) -> Iterator[Mapping[int, int]]:
+    """Make the mask first, where there is one; its parts go when the map is there.
+
+    Yields:
+        How many pixels the mask has of each class.
+
+    """
     mask = config.mask_run
     if mask is None:
-        yield
+        yield {}
         return
 
     def report_step(step: Step) -> None:
@@ -366,8 +376,8 @@ def _masked(
     with journal_of(mask) as journal:
         with clock("mask"):
             infer_all(mask, journal, client, clock.copy(), report_step)
-            write_mask(mask, journal)
-        yield
+            pixels = write_mask(mask, journal)
+        yield pixels
         shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
         _close(mask, journal)
 

@@ -12,7 +12,7 @@ from pyproj import CRS
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.raster import class_extents, write_class_map
+from geoseg.raster import ClassMap, write_class_map
 from geoseg.report.preview import write_preview
 from geoseg.report.report import class_areas
 from geoseg.report.slide import Page
@@ -54,7 +54,7 @@ def draw(tmp_path, scene, map_path, legend, title="A title"):
         rgb=(2, 1, 0),
         map_path=map_path,
         legend=legend,
-        areas=class_areas(class_extents(map_path), legend),
+        areas=class_areas(ClassMap.open(map_path).extents(), legend),
         title=title,
         attribution="© somebody",
     )

@@ -8,7 +8,7 @@ from pyproj import CRS
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.raster import ClassLayer, MeasureLayer, class_extents, write_layers
+from geoseg.raster import ClassLayer, ClassMap, MeasureLayer, write_layers
 from geoseg.report.imagery import Shown, Stretch
 from geoseg.report.map_page import MapPage, write_map_page
 from geoseg.report.pyramid import ClassPlanes
@@ -45,7 +45,7 @@ def write_page_of_noise(folder, shape=(300, 531), megabytes=10, **more):
         subtitle="a & b",
         planes=ClassPlanes(geobox, *paths),
         legend=LEGEND,
-        areas=class_areas(class_extents(paths[0]), LEGEND),
+        areas=class_areas(ClassMap.open(paths[0]).extents(), LEGEND),
         image=Shown(_image(folder, noise, shape), (0, 1, 2), Stretch(((0, 255),) * 3)),
         **more,
     )
