@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         SuggestOptions,
         VerifyOptions,
     )
+    from geoseg.overlay.labels.rasterize import rasterize
     from geoseg.progress import Step
     from geoseg.raster.relabelling import known_legends
     from geoseg.report.report import Report
@@ -178,6 +179,7 @@ _HOMES = {
     "plan": "geoseg.diagnose.forecast",
     "plan_each": "geoseg.diagnose.forecast",
     "polygons": "geoseg.vectorize.geodataframe",
+    "rasterize": "geoseg.overlay.labels.rasterize",
     "relabel": "geoseg.run.relabel",
     "push_model": "geoseg.models.exchange.push",
     "sample": "geoseg.storage.sample_area",
@@ -287,6 +289,7 @@ __all__ = [
     "plan_each",
     "polygons",
     "push_model",
+    "rasterize",
     "relabel",
     "sample",
     "sample_points",

@@ -46,7 +46,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "predict": ("errors progress options geo scene models", "numpy torch"),
     "overlay": (
         "errors geo storage raster",
-        "geopandas numpy pyogrio pyproj rasterio shapely",
+        "geopandas numpy pyogrio pyproj rasterio shapely xarray",
     ),
     "report": (
         "errors progress geo storage raster",
@@ -107,8 +107,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         # geo: the values that arrays come with. storage: what columns a file has.
         # raster: which legends ship.
         (
-            "errors progress options geo storage scene models raster report vectorize "
-            "evaluate search run train watch diagnose"
+            "errors progress options geo storage scene models raster overlay report "
+            "vectorize evaluate search run train watch diagnose"
         ),
         "",
     ),
@@ -348,7 +348,6 @@ INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
     "benchmarks/grids.py": "times what throughput.py times, inference alone",
-    "benchmarks/polygon_rule.py": "times one step beside GDAL's, without a job around",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",

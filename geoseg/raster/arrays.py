@@ -53,15 +53,25 @@ def class_array(
     """
     geobox, legend = source.geobox, source.legend()
     lazy = WindowedArray((geobox.height, geobox.width), np.dtype(np.uint8), source.read)
+    array = id_array(indexing.LazilyIndexedArray(lazy), geobox, legend)
+    return array if chunks is None else array.chunk(chunks)
+
+
+def id_array(
+    ids: NDArray[np.uint8] | indexing.LazilyIndexedArray,
+    geobox: GeoBox,
+    legend: Legend,
+) -> xr.DataArray:
+    """Make a DataArray of class ids, shape ``(y, x)``, as `class_array` does."""
     array = xr.DataArray(
-        indexing.LazilyIndexedArray(lazy),
+        ids,
         dims=("y", "x"),
         coords=coordinates(geobox),
         name="class",
         attrs=flags(legend),
     )
     array.encoding = {"grid_mapping": GRID_MAPPING, "_FillValue": NODATA}
-    return array if chunks is None else array.chunk(chunks)
+    return array
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shapely import (
     box,
 )
 
+import geoseg
 from geoseg.errors import LabelsError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
@@ -301,3 +302,27 @@ def test_however_a_plane_is_cut_a_raster_labels_the_same_pixels(make_raster):
     assert (whole != 255).mean() > 0.5
     for sides in ((1, 83), (7, 11), (32, 32)):
         np.testing.assert_array_equal(cut(labels.on_grid(ODD, values), sides), whole)
+
+
+def test_labels_of_people_are_an_array_of_class_ids_that_others_read(tmp_path):
+    shapes = [square(1, 1, 2, 2), square(2, 2, 2, 2), None]
+    frame = geopandas.GeoDataFrame(
+        {"class": ["sea", "land", "sea"], "code": ["a", "b", "c"]},
+        geometry=shapes, crs=UTM,
+    )  # fmt: skip
+    frame.to_file(tmp_path / "labels.gpkg")
+    wanted = rasterize_labels(
+        Labels(tuple(shapes[:2]), ("sea", "land"), UTM), PLANE, LEGEND
+    )
+    for given in (frame, tmp_path / "labels.gpkg"):
+        found = geoseg.rasterize(given, PLANE, legend=LEGEND)
+        assert np.array_equal(found, wanted)
+        assert found.attrs["flag_names"] == [each.name for each in LEGEND]
+        drawn = geoseg.polygons(found)
+        assert set(drawn["class_name"]) == {"sea", "land"}
+    numbered = geoseg.rasterize(frame, PLANE, class_field="code")
+    assert numbered.attrs["flag_names"] == ["a", "b"]
+    with pytest.raises(LabelsError, match="no CRS"):
+        geoseg.rasterize(frame.set_crs(None, allow_override=True), PLANE)
+    with pytest.raises(LabelsError, match="'kind'"):
+        geoseg.rasterize(frame, PLANE, class_field="kind")

@@ -31,7 +31,6 @@ from geoseg import Split, Window, open_scene
 from geoseg.models.networks.architectures import ARCHITECTURES
 from geoseg.models.networks.network import build_network, save_package, tile_stride
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
@@ -83,7 +82,7 @@ def of_architecture(name: str, *, steps: int) -> dict[str, float]:
     window = Window(0, 0, scene.geobox.height, scene.geobox.width)
     pixels, _ = scene.read(window, tuple(range(len(scene.bands))))
     scaled = (pixels * SCALE).astype(np.float32)
-    labels = rasterize_labels(read_labels(LABELS), scene.geobox, legend)
+    labels = geoseg.rasterize(LABELS, scene.geobox, legend=legend).to_numpy()
     split = Split(*labels.shape, FOLD)
     seen = scaled[:, split.training_area(CHIP)]
     means, stds = seen.mean(axis=1), seen.std(axis=1)

@@ -2,7 +2,7 @@
 
 * `shapes` rasterizes shapes, `label_raster` finds classes in a raster: both are laid on
   a plane once, and then read window by window
-* `read` is the door
+* `read` is the door, `rasterize` goes through it for people who want an array
 """
 
 from geoseg.overlay.labels.label_raster import LabelRaster

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.overlay.labels.label_raster import LabelRaster
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +206,12 @@ def _applied(
 
 
 def rasterize_labels(
-    labels: Labels, geobox: GeoBox, legend: Legend
+    labels: Labels | LabelRaster, geobox: GeoBox, legend: Legend
 ) -> NDArray[np.uint8]:
     """Give each pixel the class id of the shape that its centre lies in.
 
     Args:
-        labels: The shapes, in any CRS.
+        labels: The shapes, or a raster, in any CRS.
         geobox: The pixel plane wanted.
         legend: Where class names get their ids.
 
