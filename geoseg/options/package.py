@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from geoseg.options.declare import option
 
-Activation = Literal["softmax", "sigmoid", "none"]
+Activation = Literal["softmax", "sigmoid", "none", "labels"]
 Normalise = Literal["training", "scene"]
 GSD_TOLERANCE = 0.25
 """How far a scene's ground sample distance may be from a model's, as a share."""

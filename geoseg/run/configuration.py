@@ -83,6 +83,11 @@ class RunConfig:
         return self.packages[0]
 
     @property
+    def knows_confidence(self) -> bool:
+        """Whether all models give scores, and with them how sure they are."""
+        return all(package.gives_scores for package in self.packages)
+
+    @property
     def legend(self) -> Legend:
         """The classes of the map."""
         return self.own_legend if self.relabelling is None else self.relabelling.legend
@@ -130,7 +135,11 @@ class RunConfig:
         # Features of an area share the mask: it lies above their folders.
         above = folder if self.feature is None else folder.parent
         return {
-            **{name: folder / f"{name}.tif" for name in self.layers.bands},
+            **{
+                name: folder / f"{name}.tif"
+                for name in self.layers.bands
+                if name != "confidence" or self.knows_confidence
+            },
             **(
                 {"applicability": folder / "applicability.tif"}
                 if self.options.applicability

@@ -196,15 +196,17 @@ def _write_rasters(config: RunConfig, journal: Journal) -> _Measured:
     classes = [one.name for one in config.package.legend.classes]
     layers: dict[str, ClassLayer | MeasureLayer] = {
         "landcover": ClassLayer(products["landcover"], config.legend, extents.add),
-        "confidence": MeasureLayer(products["confidence"], ["confidence"], "percent"),
     }
+    if config.knows_confidence:
+        percent = MeasureLayer(products["confidence"], ["confidence"], "percent")
+        layers["confidence"] = percent
     for name, bands in (("entropy", ["entropy"]), ("probabilities", classes)):
         if name in config.layers.bands:
             layers[name] = MeasureLayer(products[name], bands, one=SHARE_ONE)
-    percent = _write(config, journal, layers)
+    means = _write(config, journal, layers)
     write_style(products["landcover"], config.legend)
     found = extents.found()
-    confidences = {value: mean / 100 for value, mean in percent.items()}
+    confidences = {value: mean / 100 for value, mean in means.items()}
     return _Measured(found, class_areas(found, config.legend, confidences))
 
 
@@ -218,7 +220,8 @@ def _write(
 
     def found() -> Iterator[tuple[Window, list[NDArray[np.uint8]]]]:
         for window, values in _found(config, journal, layers):
-            means.add(values["landcover"], values["confidence"])
+            if "confidence" in values:
+                means.add(values["landcover"], values["confidence"])
             yield window, [values[name] for name in layers]
 
     geobox = config.scene.geobox.crop(config.aoi.window)
@@ -278,7 +281,11 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
     frame = polygons(
         class_map,
         legend=legend,
-        confidence=ClassMap.measures(config.products["confidence"]),
+        confidence=(
+            ClassMap.measures(config.products["confidence"])
+            if config.knows_confidence
+            else None
+        ),
         drawing=Drawing.of(config.options.polygons, legend),
         map_blocks=map_on(client, patience),
         warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),

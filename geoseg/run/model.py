@@ -85,7 +85,8 @@ class Model:
 
         Returns:
             ``class``: ids, uint8 of shape ``(y, x)``, 255 where there is none, with
-            CF's flags; ``confidence``: percent, float32, NaN where there is none; and
+            CF's flags; ``confidence``: percent, float32, NaN where there is none,
+            and left out where the model gives no scores; and
             ``probabilities``: 0 to 1, shape ``(band, y, x)``. All of it is in memory.
 
         Raises:
@@ -99,10 +100,10 @@ class Model:
         )
         with tempfile.TemporaryDirectory(prefix="geoseg-predict-") as folder:
             report = segment(image, Path(folder, "map"), options=wanted)
-            found = {
-                "class": report.open().load(),
-                "confidence": report.open("confidence").isel(band=0, drop=True).load(),
-            }
+            found = {"class": report.open().load()}
+            if "confidence" in report.products:
+                percent = report.open("confidence").isel(band=0, drop=True)
+                found["confidence"] = percent.load()
             if probabilities:
                 found["probabilities"] = report.open("probabilities").load()
         return xr.Dataset(found)

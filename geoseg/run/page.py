@@ -42,7 +42,7 @@ def write_page(
     page = MapPage(
         title=f"Land cover of {made.scene.name}",
         subtitle=_subtitle(made, areas),
-        planes=ClassPlanes(plane, products["landcover"], products["confidence"]),
+        planes=ClassPlanes(plane, products["landcover"], products.get("confidence")),
         legend=made.legend,
         areas=areas,
         image=image,

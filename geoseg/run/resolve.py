@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from geoseg.scene import Inputs, Scene
 
 
+_OF_SCORES = ("min_confidence", "entropy", "probabilities", "crf")
+"""Options that need to know how sure a model is."""
+
+
 def prepare(  # what segment takes, and how much may be read
     inputs: Inputs,
     output: Output,
@@ -177,6 +181,7 @@ def _open(
 ) -> tuple[Scene, Models]:
     """Open scene and models, these with their temperatures or without."""
     scene, models = open_for(options.models, inputs, options.scene, on_step)
+    _check_scores([package for package, _ in models], options)
     if options.no_calibration:
         models = [(replace(each, temperature=1.0), match) for each, match in models]
     return scene, models
@@ -195,11 +200,38 @@ def prepare_mask(
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
     chosen = apart or options.below("mask")
     run = prepare(inputs, output, aoi_given, chosen, on_step, measured_by=measured_by)
+    _check_mask(run.package)
     if not options.force:
         for model in run.predictor.models:
             bands = [run.predictor.bands[index] for index in model.indices]
             check_values(model.package, bands, run.scene)
     return run
+
+
+def _check_scores(packages: Sequence[ModelPackage], options: SegmentOptions) -> None:
+    """Refuse what needs to know how sure a model is of one that does not say.
+
+    Raises:
+        InputError: It is asked for.
+
+    """
+    silent = [package.name for package in packages if not package.gives_scores]
+    wanted = [name for name in _OF_SCORES if getattr(options, name)]
+    if silent and wanted:
+        raise InputError(
+            f"the model {silent[0]} gives classes and no scores, and what says how "
+            f"unsure a model is needs these ({', '.join(f'`{n}`' for n in wanted)}); "
+            f"leave that out, or export the model without ArgMax"
+        )
+
+
+def _check_mask(package: ModelPackage) -> None:
+    """Refuse a mask whose confidence, which is a product, is not known."""
+    if not package.gives_scores:
+        raise InputError(
+            f"the model {package.name} gives classes and no scores, and a mask's "
+            f"confidence is kept with it; export it without ArgMax for `mask_model`"
+        )
 
 
 def _check_same_pixels(scene: Scene, mask: Scene) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geoseg.errors import InputError, LabelsError
+from geoseg.errors import InputError, LabelsError, ModelError
 from geoseg.evaluate.masks import split_of
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
@@ -97,6 +97,11 @@ def calibrate_model(  # a model, ground, and how, each named by its caller
     check_scale(models, opened)
     opened = in_models_unit(models, opened)
     package = models[0][0]
+    if not package.gives_scores:
+        raise ModelError(
+            f"the model {package.name} gives classes and no scores, whose certainty "
+            f"could be fitted; export it without ArgMax"
+        )
     marks = open_labels(labels, column=options.class_field)
     values, left_out = _channels(package, marks)
     on_step(Step("prepare", warnings=left_out))

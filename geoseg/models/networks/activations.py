@@ -56,7 +56,7 @@ def to_logits(output: Tensor, card: Card) -> Tensor:
         RunError: The activation is "none", and the output no probabilities.
 
     """
-    if card.activation == "none":
+    if card.activation in {"none", "labels"}:
         output = _log(output.float())
     elif card.activation == "sigmoid":
         output = torch.cat((torch.zeros_like(output), output), dim=1)

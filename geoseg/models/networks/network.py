@@ -225,6 +225,12 @@ def check_activation(card: Card, config: dict[str, Any], path: Path) -> None:
         ModelError: They would; the message names the path.
 
     """
+    if not card.gives_scores:
+        raise ModelError(
+            f"{path}: the activation {card.activation!r} is of ONNX files that give "
+            f"the class of each pixel, and a {find_architecture(config).name} gives "
+            f"scores; declare softmax, sigmoid or none"
+        )
     own = config.get("activation")
     if own is not None and card.activation != "none":
         raise ModelError(

@@ -15,6 +15,9 @@ from geoseg.models.networks.onnx_file import check_alone
 from geoseg.models.networks.onnx_inputs import tile_inputs
 from geoseg.models.networks.onnx_output import (
     LAST,
+    Labels,
+    are_labels,
+    label_output,
     misfit,
     names,
     possible_outputs,
@@ -67,7 +70,11 @@ class OnnxNetwork(nn.Module):
         session = self._session(torch.device("cpu"))
         self._inputs = tile_inputs(session, card, name)
         self._bands_last = self._inputs[0].bands_last
-        self._output = self._choose_output(session)
+        self._output: Output | Labels = (
+            self._choose_output(session)
+            if card.gives_scores
+            else label_output(session.get_outputs(), card.output_name, name)
+        )
 
     @property
     def output(self) -> str:
@@ -84,6 +91,8 @@ class OnnxNetwork(nn.Module):
         """
         given = self._run(self._session(tiles.device), tiles, [self.output])[0]
         sides = (tiles.shape[2], tiles.shape[3])
+        if isinstance(self._output, Labels):
+            return self._one_hot(self._output, given, sides).to(tiles.device)
         axis = self._output.axis(given.shape, sides, self._card)
         if axis is None:
             reason = misfit(given.shape, sides, self._card, bands_last=self._bands_last)
@@ -95,6 +104,20 @@ class OnnxNetwork(nn.Module):
             return scores
         # Scores of squares stand in the middle of them, and between are in proportion.
         return interpolate(scores, size=sides, mode="bilinear", align_corners=False)
+
+    def _one_hot(
+        self, output: Labels, given: NDArray[np.float32], sides: tuple[int, int]
+    ) -> Tensor:
+        classes = len(self._card.legend)
+        scores = output.one_hot(given, sides, classes)
+        if scores is None:
+            raise ModelError(
+                f"{self._name} must give each pixel's class as a number from 0 to "
+                f"{classes - 1}, the place of one of {classes} declared, and gives "
+                f"{given.min():g} to {given.max():g} of shape {given.shape} for tiles "
+                f"of {sides[0]} x {sides[1]}; declare all classes in its order"
+            )
+        return torch.from_numpy(scores)
 
     def _choose_output(self, session: InferenceSession) -> Output:
         """Find the scores among the outputs; where shapes leave it open, by a tile."""
@@ -154,6 +177,18 @@ class OnnxNetwork(nn.Module):
             if device.type not in self._sessions:
                 self._sessions[device.type] = _open(self._content, self._name, device)
             return self._sessions[device.type]
+
+
+def gives_labels(content: bytes, name: str, output_name: str = "") -> bool:
+    """Whether an ONNX file gives classes of pixels alone, and no scores.
+
+    Raises:
+        ModelError: ONNX Runtime cannot read it.
+
+    """
+    check_alone(content, name)
+    session = _open(content, name, torch.device("cpu"))
+    return are_labels(session.get_outputs(), output_name)
 
 
 def runtime_version() -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geoseg.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from onnxruntime import NodeArg
 
     from geoseg.models.package.card import Card
@@ -22,6 +25,85 @@ SECOND, LAST = 1, 3
 """Where an image's bands stand in PyTorch, and where in TensorFlow."""
 _SCORES = frozenset(("tensor(float)", "tensor(float16)", "tensor(double)"))
 """The types that scores may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """An output that is the channel of each pixel's class."""
+
+    name: str
+    """Its name in the graph."""
+
+    def one_hot(
+        self, given: NDArray[np.float32], sides: tuple[int, int], classes: int
+    ) -> NDArray[np.float32] | None:
+        """Write labels as scores, 1 for a pixel's class and 0 for others.
+
+        Labels of squares of pixels, as of a smaller output, are each pixel's of theirs.
+
+        Args:
+            given: Shape ``(tile, y, x)``, or with a side of 1 second or last.
+            sides: Of a tile.
+            classes: How many there are.
+
+        Returns:
+            Shape ``(tile, class, y, x)``; None where it has another shape, or labels
+            that are none of the classes'.
+
+        """
+        if given.ndim == IMAGES:
+            given = given[:, 0] if given.shape[SECOND] == 1 else given[..., 0]
+        times = enlargement(given.shape[1:], sides) if given.ndim == IMAGES - 1 else 0
+        if not times or not np.isin(given, np.arange(classes)).all():
+            return None
+        whole = given.repeat(times, axis=1).repeat(times, axis=2)
+        channels = np.arange(classes)[:, None, None]
+        scores: NDArray[np.float32] = (whole[:, None] == channels).astype(np.float32)
+        return scores
+
+
+def label_output(listed: Sequence[NodeArg], output_name: str, name: str) -> Labels:
+    """Find the output that is labels.
+
+    Args:
+        listed: The outputs of the file.
+        output_name: The one that is meant; empty where the file says.
+        name: What people call the file.
+
+    Raises:
+        ModelError: None may be, or several.
+
+    """
+    found = [
+        each.name
+        for each in listed
+        if _may_be_labels(each.shape) and output_name in {"", each.name}
+    ]
+    if len(found) != 1:
+        raise ModelError(
+            f"{name} must give the class of each pixel in one output of three "
+            f"dimensions, or of one channel; {len(found)} of its outputs, "
+            f"{names(listed)}, may be that: say which with `output_name`"
+        )
+    return Labels(found[0])
+
+
+def are_labels(listed: Sequence[NodeArg], output_name: str = "") -> bool:
+    """Whether a file gives classes of pixels alone, as far as its outputs say."""
+    meant = [each for each in listed if output_name in {"", each.name}]
+    return bool(meant) and all(
+        _may_be_labels(each.shape)
+        and (each.type not in _SCORES or len(each.shape) == IMAGES - 1)
+        for each in meant
+    )
+
+
+def _may_be_labels(shape: Shape) -> bool:
+    if len(shape) == IMAGES:
+        return any(shape[place] in {1, None} for place in (SECOND, LAST)) or all(
+            not isinstance(shape[place], int) for place in (SECOND, LAST)
+        )
+    return len(shape) == IMAGES - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +240,9 @@ def _why_not(output: NodeArg, card: Card, *, bands_last: bool) -> str:
 def class_ids(found: str) -> str:
     """Say that classes come out where scores are needed."""
     return (
-        f"gives {found}: class ids, not scores; geoseg blends tiles by the score of "
-        f"each class: export it without ArgMax"
+        f"gives {found}: class ids, not scores; export it without ArgMax, so that "
+        f"geoseg blends tiles by the score of each class, or say "
+        f"`activation='labels'`: tiles vote then, and confidence is not known"
     )
 
 

@@ -88,7 +88,8 @@ class Card:
     activation: Activation = "softmax"
     """What makes probabilities of the network's output: ``softmax`` over a channel a
     class, ``sigmoid`` of one channel that stands for the second of two classes,
-    ``none`` where the output is probabilities already, of either kind."""
+    ``none`` where the output is probabilities already, of either kind, ``labels``
+    where it is the channel of each pixel's class: how sure it is is not known then."""
     output_name: str = ""
     """Which output of an ONNX file is the scores; empty where the file says."""
     channels: tuple[int, ...] = ()
@@ -143,10 +144,15 @@ class Card:
         )
 
     @property
+    def gives_scores(self) -> bool:
+        """Whether how sure it is of a class is known."""
+        return self.activation != "labels"
+
+    @property
     def outputs(self) -> tuple[int, ...]:
         """How many channels the network may have."""
         classes = len(self.legend)
-        if self.activation == "softmax":
+        if self.activation in {"softmax", "labels"}:
             return (classes,)
         if self.activation == "sigmoid":
             return (1,)

@@ -18,7 +18,7 @@ from geoseg.models.networks.network import (
     tile_stride,
     write_json,
 )
-from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.networks.onnx import OnnxNetwork, gives_labels
 from geoseg.models.networks.onnx_file import read_whole
 from geoseg.models.package.archive import unpack_archive
 from geoseg.models.package.card import Artifact, check_card
@@ -66,6 +66,10 @@ _DECIDED = {
     ),
 }
 """What is said where the output decided."""
+_LABELS = (
+    "the network gives the class of each pixel and no scores: confidence is not known; "
+    "export it without ArgMax for maps that have it"
+)
 _ONNX_STRIDE = 32
 """What sides of an ONNX model's tiles are multiples of where nobody says."""
 
@@ -191,6 +195,9 @@ def _write_onnx(
     """Write a package of an ONNX file, whole; give what was noticed on the way."""
     content = read_whole(weights)
     new, found = complete_from_onnx(new, content, weights)
+    if new.activation is None and gives_labels(content, str(weights), new.output_name):
+        new = replace(new, activation="labels")
+        found += (_LABELS,)
     stride = new.stride or _ONNX_STRIDE
     card = completed(describe(new, new.architecture or "ONNX", 0, stride))
     network = OnnxNetwork(content, _open(card, new), str(weights))

@@ -64,6 +64,7 @@ _ACTIVATED = {
     "softmax": "Scores of the classes, before the softmax.",
     "sigmoid": "The score of the second class, before the sigmoid.",
     "none": "Probabilities.",
+    "labels": "The channel of each pixel's class, as 1 in that and 0 in others.",
 }
 
 

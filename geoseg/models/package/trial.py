@@ -59,7 +59,8 @@ def try_network(network: nn.Module, card: Card, name: str) -> Tensor:
             f"tile, and gives shape {tuple(given.shape[1:])}, of which "
             f"{float(given.isfinite().float().mean()):.0%} are numbers"
         )
-    if _varies(given) and bool((given == given.round()).all()):
+    is_whole = _varies(given) and bool((given == given.round()).all())
+    if card.gives_scores and is_whole:
         raise ModelError(f"{name} {class_ids('nothing but whole numbers')}")
     return given
 
@@ -73,6 +74,12 @@ def output_doubts(package: ModelPackage) -> tuple[str, ...]:
     """
     if not package.is_onnx:
         return ()
+    if not package.gives_scores:
+        doubt = (
+            f"the model {package.name} gives classes and no scores: tiles vote where "
+            f"they overlap, confidence is not known, and there is no confidence.tif"
+        )
+        return (doubt,)
     with torch.inference_mode():
         given = load_bare(package)(_noise(package))
     if not given.isfinite().all():  # real pixels may be another matter
@@ -104,7 +111,7 @@ def check_probabilities(given: Tensor, card: Card) -> None:
 
 def questions(given: Tensor, card: Card) -> Iterator[str]:
     """Say what of a network's output hardly goes with its activation."""
-    if card.activation == "none" or not _varies(given):
+    if card.activation in {"none", "labels"} or not _varies(given):
         return
     if are_probabilities(given):
         what = (
