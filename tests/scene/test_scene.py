@@ -85,7 +85,7 @@ def test_a_raster_without_crs_is_refused(make_raster):
 def test_a_raster_without_geotransform_is_refused(make_raster):
     with pytest.warns(NotGeoreferencedWarning):
         path = make_raster(transform=Affine.identity())
-    with pytest.raises(SceneError, match="no geotransform, so its pixels have no"):
+    with pytest.raises(SceneError, match="no geotransform, so its pixels are nowhere"):
         open_scene(path)
 
 
