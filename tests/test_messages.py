@@ -12,7 +12,7 @@ from web import served
 
 import geoseg
 from geoseg.cli import main
-from geoseg.cli.paper import Paper, say, show_json
+from geoseg.cli.printing import Paper, say, show_json
 from geoseg.cli.screen import Screen
 from geoseg.errors import DiskError, InputError, LabelsError, OutputError, SceneError
 from geoseg.geo.legend import LandClass

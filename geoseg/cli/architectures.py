@@ -11,7 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import flags_of, reporting
-from geoseg.cli.paper import show, show_json
+from geoseg.cli.printing import show, show_json
 from geoseg.options import ArchitecturesKeywords
 
 if TYPE_CHECKING:

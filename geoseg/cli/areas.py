@@ -12,7 +12,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import flags_of, opening, reporting
-from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import path_text
 from geoseg.options import AreasKeywords

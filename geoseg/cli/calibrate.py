@@ -12,7 +12,7 @@ from geoseg.cli.completion import models, path_or_url
 from geoseg.cli.figures import show_reliability
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show_json
+from geoseg.cli.printing import say, show_json
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:

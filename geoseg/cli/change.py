@@ -16,7 +16,7 @@ from geoseg.cli.options import (
     reporting,
     writing,
 )
-from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import path_text
 from geoseg.options import ChangeKeywords

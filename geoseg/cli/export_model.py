@@ -9,7 +9,7 @@ import rich_click as click
 import geoseg
 from geoseg.cli.completion import models
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show_json
+from geoseg.cli.printing import say, show_json
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from geoseg.cli.paper import say, show, show_json, show_line, swatch
+from geoseg.cli.printing import say, show, show_json, show_line, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

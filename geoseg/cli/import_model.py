@@ -12,7 +12,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.cards import card_of
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show, show_json
+from geoseg.cli.printing import say, show, show_json
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import geoseg
 from geoseg.cli.completion import path_or_url
 from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.options import flags_of, opening, options_of, reporting
-from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.options import InfoKeywords
 

@@ -10,7 +10,7 @@ import geoseg
 from geoseg.cli.completion import path_or_url
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show_json
+from geoseg.cli.printing import say, show_json
 from geoseg.options import LiveKeywords
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from geoseg.cli.import_model import available_models, import_model
 from geoseg.cli.inspect import inspect_model
 from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
-from geoseg.cli.paper import say, show, show_json, show_line, swatch
+from geoseg.cli.printing import say, show, show_json, show_line, swatch
 from geoseg.cli.push import push_model
 
 if TYPE_CHECKING:

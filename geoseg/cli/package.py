@@ -11,7 +11,7 @@ import rich_click as click
 import geoseg
 from geoseg.cli.cards import card_of
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show_json
+from geoseg.cli.printing import say, show_json
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import a_path
 from geoseg.options import option

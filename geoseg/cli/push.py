@@ -7,7 +7,7 @@ import rich_click as click
 import geoseg
 from geoseg.cli.completion import models
 from geoseg.cli.options import flags_of, reporting
-from geoseg.cli.paper import say, show_json
+from geoseg.cli.printing import say, show_json
 from geoseg.cli.screen import Screen
 from geoseg.options import PushKeywords
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
-from geoseg.cli.paper import show, show_json, show_line, swatch
+from geoseg.cli.printing import show, show_json, show_line, swatch
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import path_text
 from geoseg.options import RelabelKeywords

@@ -8,7 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.options import reporting
-from geoseg.cli.paper import show_json
+from geoseg.cli.printing import show_json
 from geoseg.cli.values import a_path
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import rich_click as click
 import geoseg
 from geoseg.cli.figures import show_strata
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
-from geoseg.cli.paper import show_json
+from geoseg.cli.printing import show_json
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import path_text
 from geoseg.options import SampleKeywords

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from geoseg.cli.context import DEFAULTS, VERBOSE, flag
 from geoseg.cli.log import show_log
-from geoseg.cli.paper import Paper, say, show, show_json, show_line, swatch
+from geoseg.cli.printing import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import Events, progress_on
 from geoseg.cli.spelling import spelled_here
 from geoseg.cli.waiting import waiting_shown

@@ -11,7 +11,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, options_of, reporting, writing
-from geoseg.cli.paper import say, show, show_json, show_line
+from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.options import SearchKeywords
 

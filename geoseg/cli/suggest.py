@@ -13,7 +13,7 @@ import geoseg
 from geoseg.cli.completion import path_or_url
 from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
-from geoseg.cli.paper import show, show_json, show_line
+from geoseg.cli.printing import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.table import Table
 import geoseg
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import flags_of, opening, options_of, reporting
-from geoseg.cli.paper import show, show_json, show_line
+from geoseg.cli.printing import show, show_json, show_line
 from geoseg.cli.screen import Screen
 
 if TYPE_CHECKING:

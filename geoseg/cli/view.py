@@ -8,7 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.options import flags_of, reporting
-from geoseg.cli.paper import say
+from geoseg.cli.printing import say
 from geoseg.cli.values import a_path
 from geoseg.options import ViewKeywords
 

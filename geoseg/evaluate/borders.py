@@ -17,7 +17,7 @@ import numpy as np
 from geoseg.evaluate.transitions import UNCHANGED
 from geoseg.geo.legend import NODATA, UNKNOWN, LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.raster.measured import squares
+from geoseg.raster.extents import squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

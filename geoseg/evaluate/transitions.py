@@ -11,7 +11,7 @@ from geoseg.errors import InputError, LabelsError, SceneError
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.overlay.reference import may_overlap
-from geoseg.raster.measured import pixel_areas, squares
+from geoseg.raster.extents import pixel_areas, squares
 from geoseg.raster.resampled import ResampledMap
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from exactextract.raster import NumPyRasterSource
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi import only_polygons
-from geoseg.raster.measured import pixel_areas, squares
+from geoseg.raster.extents import pixel_areas, squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

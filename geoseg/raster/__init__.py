@@ -1,11 +1,11 @@
 """The door for class rasters: parts to Cloud Optimized GeoTIFFs, and back.
 
 * `read` is the one reader of class rasters, of geoseg and of other tools: `values` says
-  which values one holds and gives them ids, `names` finds their names and colours
+  which values one holds and gives them ids, `foreign_names` finds names and colours
 * `resampled` asks a class raster at the pixels of another plane
 * `write` gathers the parts in one pass and writes the products of all layers;
   `class_names` is how a GeoTIFF keeps the names and colours of its classes
-* `measured` says how much of each class there is, while pixels are in memory
+* `extents` says how much of each class there is, while pixels are in memory
 * `legend_file` reads files of classes, `relabelling` gives a map another legend, and
   `legends` are those that ship
 * `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
@@ -13,7 +13,7 @@
 * `rasterio_windows` says our windows in rasterio's words
 """
 
-from geoseg.raster.measured import ClassMeans, Extent, Extents
+from geoseg.raster.extents import ClassMeans, Extent, Extents
 from geoseg.raster.read import ClassMap
 from geoseg.raster.write import (
     ClassLayer,

@@ -15,8 +15,8 @@ from geoseg.geo.geobox import reproject_bounds
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_from_json
-from geoseg.raster.measured import Extent, Extents, squares
-from geoseg.raster.names import Naming, naming_of
+from geoseg.raster.extents import Extent, Extents, squares
+from geoseg.raster.foreign_names import Naming, naming_of
 from geoseg.raster.rasterio_windows import check_inside
 from geoseg.raster.relabelling import Relabelling, named_by, open_legend
 from geoseg.raster.values import Values, list_values

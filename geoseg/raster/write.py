@@ -30,7 +30,7 @@ from geoseg.errors import ShapeError
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_to_json, with_classes_named
-from geoseg.raster.measured import squares
+from geoseg.raster.extents import squares
 from geoseg.raster.rasterio_windows import check_inside, to_rasterio
 from geoseg.storage.authorship import files_mark
 from geoseg.storage.staging import atomic_file

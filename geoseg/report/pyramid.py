@@ -23,7 +23,7 @@ from rasterio.enums import Resampling
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.raster.measured import squares
+from geoseg.raster.extents import squares
 from geoseg.raster.rasterio_windows import to_rasterio
 
 if TYPE_CHECKING:

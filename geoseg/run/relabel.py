@@ -15,8 +15,8 @@ from geoseg.geo.windows import Window
 from geoseg.options import RelabelOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
+from geoseg.raster.extents import squares
 from geoseg.raster.given import map_file, named
-from geoseg.raster.measured import squares
 from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from geoseg.models.compatibility import Models
     from geoseg.models.package.package import ModelPackage
     from geoseg.scene import Scene
-    from geoseg.train.ground import LabelSource
+    from geoseg.train.labelled_scenes import LabelSource
     from geoseg.train.temperature import FittedTemperature
 
 _MOST = 1_000_000

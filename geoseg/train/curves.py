@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from geoseg.geo.splits import Split
     from geoseg.models.package.card import InputBand
     from geoseg.train.checkpoint import Epoch
-    from geoseg.train.ground import Ground
+    from geoseg.train.labelled_scenes import Ground
 
 _SHOWN = 3
 """Held-out blocks that are shown."""

@@ -15,7 +15,7 @@ from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
-from geoseg.train.ground import (
+from geoseg.train.labelled_scenes import (
     Ground,
     LabelSource,
     find_bands,

@@ -37,9 +37,9 @@ from geoseg.train.dataset import (
     open_given,
     prepare_dataset,
 )
-from geoseg.train.ground import with_features
 from geoseg.train.held_out import measure, predict_labelled
 from geoseg.train.initial import begin
+from geoseg.train.labelled_scenes import with_features
 from geoseg.train.options import TrainOptions
 from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
 from geoseg.train.pixelwise.heads import WINDOWS

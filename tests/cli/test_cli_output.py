@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from geoseg.cli import main
-from geoseg.cli.paper import show, swatch
+from geoseg.cli.printing import show, swatch
 from geoseg.cli.progress import Bars, Lines, progress_on
 from geoseg.progress import Step
 

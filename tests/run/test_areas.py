@@ -23,7 +23,7 @@ from geoseg.geo.legend import plain_legend
 from geoseg.geo.windows import Window
 from geoseg.overlay.aoi import Zones
 from geoseg.raster.arrays import ArrayMap
-from geoseg.raster.measured import pixel_areas
+from geoseg.raster.extents import pixel_areas
 
 ROWS, COLS = 90, 120
 LEGEND = plain_legend(range(3))

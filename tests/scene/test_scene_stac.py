@@ -37,7 +37,7 @@ from geoseg.models.compatibility import bands_needed
 from geoseg.models.package.card import InputBand
 from geoseg.models.package.package import load_package
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.train.ground import open_scenes
+from geoseg.train.labelled_scenes import open_scenes
 from geoseg.train.options import GroundOptions
 
 RGBN = ("B02", "B03", "B04", "B08")

@@ -9,7 +9,7 @@ from pyproj import CRS
 
 from geoseg.geo.geobox import GeoBox
 from geoseg.train.folds import chip_corners, cut_scenes, sized
-from geoseg.train.ground import Ground
+from geoseg.train.labelled_scenes import Ground
 from geoseg.train.options import TrainOptions
 
 

@@ -6,7 +6,7 @@ import rasterio
 
 from geoseg.scene import open_scene
 from geoseg.train.chips.files import Look, image_file
-from geoseg.train.ground import choose_bands, read_ground, statistics
+from geoseg.train.labelled_scenes import choose_bands, read_ground, statistics
 
 
 class Everywhere:

@@ -14,7 +14,7 @@ from geoseg.errors import VectorError
 from geoseg.geo.legend import NODATA
 from geoseg.storage.vectors.densify import Reach
 from geoseg.storage.vectors.lonlat import ToLonlat
-from geoseg.storage.vectors.way import Way
+from geoseg.storage.vectors.to_lonlat import Way
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.polygons import Drawing, polygons
 

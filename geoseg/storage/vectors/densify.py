@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from geoseg.storage.vectors.way import turn
+from geoseg.storage.vectors.to_lonlat import turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geoseg.storage.vectors.way import Way
+    from geoseg.storage.vectors.to_lonlat import Way
 
 _MOST_ERROR = 0.02
 """How far, in pixels, a line in degrees may run from the side that it is for. Not a

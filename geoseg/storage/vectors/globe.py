@@ -22,7 +22,7 @@ import numpy as np
 import shapely
 
 from geoseg.storage.vectors.polygons import only_polygons
-from geoseg.storage.vectors.way import POLE, TURN, turn
+from geoseg.storage.vectors.to_lonlat import POLE, TURN, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.storage.vectors.densify import Rings
-    from geoseg.storage.vectors.way import Way
+    from geoseg.storage.vectors.to_lonlat import Way
 
 DECIMALS = 7
 """Decimals of a degree: about a centimetre."""

@@ -13,7 +13,7 @@ from geoseg.errors import VectorError
 from geoseg.storage.vectors.densify import Reach, Rings, bend
 from geoseg.storage.vectors.globe import DECIMALS, on_globe
 from geoseg.storage.vectors.polygons import only_polygons
-from geoseg.storage.vectors.way import WGS84, Way
+from geoseg.storage.vectors.to_lonlat import WGS84, Way
 
 if TYPE_CHECKING:
     import geopandas as gpd

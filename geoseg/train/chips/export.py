@@ -26,7 +26,7 @@ from geoseg.train.chips.source import Source, look_of, unique_names
 from geoseg.train.chips.table import Chip, write_table
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import cut_scenes, sized
-from geoseg.train.ground import find_bands, open_scenes
+from geoseg.train.labelled_scenes import find_bands, open_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

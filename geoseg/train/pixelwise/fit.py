@@ -21,7 +21,7 @@ from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
 from geoseg.train.applicability import training_vectors
-from geoseg.train.ground import with_features
+from geoseg.train.labelled_scenes import with_features
 from geoseg.train.pixelwise.choose import (
     CrossValidated,
     band_importance,
