@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from geoseg.run.view import view
     from geoseg.scene import Scene, open_scene
     from geoseg.search.results import FoundDay
-    from geoseg.search.search import Found, search
+    from geoseg.search.search import Found, Search, search
     from geoseg.storage.drivers import allow_drivers
     from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
@@ -134,6 +134,7 @@ _HOMES = {
     "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
     "SceneOptions": "geoseg.options",
+    "Search": "geoseg.search.search",
     "SearchOptions": "geoseg.options",
     "SegmentOptions": "geoseg.options",
     "Split": "geoseg.geo.splits",
@@ -242,6 +243,7 @@ __all__ = [
     "Scene",
     "SceneDescription",
     "SceneOptions",
+    "Search",
     "SearchOptions",
     "SegmentOptions",
     "Split",

@@ -73,8 +73,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "run": (
         (
+            # search: what is mapped may be what a search finds
             "errors progress options geo storage scene models raster predict overlay "
-            "report vectorize evaluate"
+            "report vectorize evaluate search"
         ),
         (
             # scipy: distances between pixels, of suggestions

@@ -15,6 +15,7 @@ from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.printing import show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.cli.searching import searching, take_search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 )
 @flags_of(AreaOptions)
 @flags_of(geoseg.CompositeOptions, mosaic="median")
+@searching
 @opening
 @reporting
 def command(
@@ -46,6 +48,9 @@ def command(
     \b
     For example:
       geoseg composite items.json --mask scl:cloud,shadow,cirrus -o summer.tif
+      geoseg composite --search earth-search --collection sentinel-2-l2a
+        --datetime 2024-06/2024-08 --aoi area.geojson --allow-external-references
+        --mask scl:cloud,shadow,cirrus --resolution 10 -o summer.tif
 
     SCENE is what geoseg segment takes: files, folders, STAC items, URLs. Beside the
     image stand how many dates are clear at each pixel (_count.tif), which date each
@@ -53,10 +58,11 @@ def command(
     One that was stopped carries on when the same command is given again.
     """
     aoi = take_area(flags)
+    image = take_search(scene, flags)
     options = options_of(geoseg.CompositeOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         made = geoseg.composite(
-            scene, output, aoi=aoi, options=options, on_step=screen.show_step
+            image, output, aoi=aoi, options=options, on_step=screen.show_step
         )
     if as_json:
         show_json({"composites": [json.loads(each.to_json()) for each in made]})

@@ -52,6 +52,7 @@ _NEVER = frozenset(
             "input",
         ),
         *("help", "json", "json-progress", "quiet", "verbose", "from", "source"),
+        "search",
     )
 )
 """Flags that name paths, give leave, or are about one call."""

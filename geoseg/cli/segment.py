@@ -13,11 +13,13 @@ from geoseg.cli.inputs import take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
+from geoseg.cli.searching import searching, take_search
 from geoseg.errors import InputError
 
 
 @click.command("segment")
 @mapping(output_required=True)
+@searching
 @opening
 @reporting
 def command(  # one parameter a flag
@@ -35,6 +37,9 @@ def command(  # one parameter a flag
     \b
     For example:
       geoseg segment scene.tif --aoi area.geojson -o out/ --format gpkg
+      geoseg segment --search earth-search --collection sentinel-2-l2a
+        --datetime 2024-05/2024-09 --aoi area.geojson --allow-external-references
+        --mask scl:cloud,shadow,cirrus --mosaic median --resolution 10 -o out/
 
     SCENE is a raster of any format, a STAC item, a Sentinel-2 product or a URL.
     Several, a folder, a pattern or a list of files are one mosaic; with --each
@@ -44,11 +49,16 @@ def command(  # one parameter a flag
     --input dem=dem.tif.
     A run that was stopped carries on when the same command is given again.
     """
-    aoi, inputs = take_area(flags), take_scene(scene, flags)
+    aoi, inputs = take_area(flags), take_search(take_scene(scene, flags), flags)
     file, _ = flag(DEFAULTS) or (None, {})
     options = replace(options_of(geoseg.SegmentOptions, flags), defaults_file=file)
     if each and field is not None:
         raise InputError("--each and --per-feature cannot go together; give one")
+    if each and isinstance(inputs, geoseg.Search):
+        raise InputError(
+            "--each maps scenes by themselves, and --search finds one of many dates; "
+            "leave out --each, or keep the items with geoseg search"
+        )
     if field is not None and aoi is None:
         raise InputError("--per-feature needs the features of an --aoi")
     with Screen(quiet=quiet, as_json=as_json) as screen:

@@ -28,6 +28,7 @@ from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
 from geoseg.run.tasks import Job
 from geoseg.scene import absolute, several
+from geoseg.search.kept import ITEMS, kept_items
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ if TYPE_CHECKING:
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
+    from geoseg.search.search import Search
 
 _LOG = logging.getLogger(__name__)
 
 
 def segment(
-    scene: Inputs | Scene | DataArray,
+    scene: Inputs | Scene | DataArray | Search,
     output: Path | str,
     *,
     aoi: Area | None = None,
@@ -64,7 +66,8 @@ def segment(
     Args:
         scene: Rasters with the bands that the model needs: files, folders, patterns,
             lists, URLs; several become one mosaic. Or a `geoseg.Scene`, or an
-            `xarray.DataArray` of shape ``(band, y, x)`` with a CRS and band names.
+            `xarray.DataArray` of shape ``(band, y, x)`` with a CRS and band names. Or
+            a `geoseg.Search`, whose items are kept in the output as ``items.json``.
         output: The directory for the products, made where it does not exist; or a
             URL of an object store, ``s3://bucket/folder``, where all of them appear
             when they are whole.
@@ -90,8 +93,32 @@ def segment(
         ... )  # doctest: +SKIP
 
     """
-    with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
+    asked = options or SegmentOptions()
+    with (
+        _found(scene, output, aoi, asked, on_step) as image,
+        as_inputs(image, asked) as (inputs, chosen),
+    ):
         return _segment(inputs, output, aoi, chosen, on_step)
+
+
+def _found(
+    scene: Inputs | Scene | DataArray | Search,
+    output: Path | str,
+    aoi: Area | None,
+    options: SegmentOptions,
+    on_step: OnStep,
+) -> AbstractContextManager[Inputs | Scene | DataArray]:
+    """Give a scene as it is, or the items that a search finds, in the output."""
+    folder = Output.of(output)
+    folder.check()
+    return kept_items(
+        scene,
+        f"{folder.url or folder.folder}/{ITEMS}",
+        aoi,
+        on_step,
+        restart=options.restart,
+        overwrite=options.overwrite,
+    )
 
 
 def _segment(
@@ -115,7 +142,7 @@ def _segment(
 
 
 def segment_features(  # what segment takes, and the field
-    scene: Inputs | Scene | DataArray,
+    scene: Inputs | Scene | DataArray | Search,
     output: Path | str,
     *,
     aoi: Area,
@@ -145,7 +172,11 @@ def segment_features(  # what segment takes, and the field
         RunError: Something failed on the way; the same call resumes.
 
     """
-    with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
+    asked = options or SegmentOptions()
+    with (
+        _found(scene, output, aoi, asked, on_step) as image,
+        as_inputs(image, asked) as (inputs, chosen),
+    ):
         return _segment_features(inputs, output, (aoi, field), chosen, on_step)
 
 

@@ -4,4 +4,5 @@
 * `results` are what it found: dates, clouds, shares of the area
 * `picture` draws them over the area
 * `search` is the job: ask, and write what a run can be repeated with
+* `kept` is that file beside what is made of it, so that a rerun asks nobody
 """

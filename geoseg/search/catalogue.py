@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from geoseg.errors import SceneError
 from geoseg.scene.composite.dates import Interval, parse_interval
@@ -166,11 +167,20 @@ class Catalogue:
                     return
                 if conditions.holds(item.get("properties") or {}):
                     taken += 1
-                    yield item
+                    yield _named_whole(item, found.url or self.address)
 
     def count(self, conditions: Conditions, most: int) -> int:
         """Count items, up to so many."""
         return sum(1 for _ in self.items(replace(conditions, limit=most)))
+
+
+def address_of(named: str) -> str:
+    """Give a catalogue's address, without what may be secret."""
+    return without_secrets(_address(named))
+
+
+def _address(named: str) -> str:
+    return CATALOGUES.get(named.lower(), named)
 
 
 def open_catalogue(named: str) -> Catalogue:
@@ -184,7 +194,7 @@ def open_catalogue(named: str) -> Catalogue:
     from pystac_client.stac_api_io import StacApiIO  # noqa: PLC0415
     from urllib3 import Retry  # noqa: PLC0415
 
-    url = CATALOGUES.get(named.lower(), named)
+    url = _address(named)
     if not url.startswith(("http://", "https://")):
         raise SceneError(
             f"{named!r} is no catalogue: give the address of a STAC API, or one of "
@@ -235,6 +245,17 @@ def _in_our_words(address: str) -> Iterator[None]:
 def _short(error: Exception) -> str:
     """Give the first words of an error, on one line and without secrets."""
     return without_secrets(" ".join(str(error).split()))[:160] or type(error).__name__
+
+
+def _named_whole(item: dict[str, Any], asked: str) -> dict[str, Any]:
+    """Write what an item refers to as addresses that hold wherever it is kept."""
+    links = item.get("links") or ()
+    own = next((each["href"] for each in links if each.get("rel") == "self"), asked)
+    assets = {
+        name: {**asset, "href": urljoin(own, str(asset.get("href", "")))}
+        for name, asset in (item.get("assets") or {}).items()
+    }
+    return {**item, "assets": assets}
 
 
 def _property(text: str) -> tuple[str, str, str | float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,12 @@ from geoseg.errors import SceneError
 from geoseg.options import SearchOptions
 from geoseg.overlay.aoi import read_lonlat
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.search.catalogue import Catalogue, Conditions, open_catalogue
+from geoseg.search.catalogue import (
+    Catalogue,
+    Conditions,
+    address_of,
+    open_catalogue,
+)
 from geoseg.search.picture import draw_found
 from geoseg.search.results import FoundDay, by_day
 from geoseg.storage.authorship import check_replaceable
@@ -23,10 +29,73 @@ from geoseg.storage.staging import atomic_file
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shapely import Geometry
+
     from geoseg.overlay.aoi import Area
 
 _COUNTED = 500
 """Up to here items are counted that a condition excluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Imagery that a catalogue has of a place and a time, looked for when it is used.
+
+    `segment` and `composite` take one as their scene: they ask once and keep the items
+    beside what they make, so that the same call carries on with the same items.
+
+    Example:
+        >>> import geoseg
+        >>> june = geoseg.SearchOptions(collection=("landsat",), datetime="2024-06")
+        >>> season = geoseg.Search("earth-search", june)
+        >>> geoseg.segment(season, "map", aoi="parks.gpkg")  # doctest: +SKIP
+
+    """
+
+    catalogue: str
+    """``earth-search``, ``planetary-computer``, ``cdse``, or a STAC API's address."""
+    options: SearchOptions = field(default_factory=SearchOptions)
+    """Which collection, when, how cloudy."""
+
+    def find(self, area: Geometry | None) -> list[dict[str, Any]]:
+        """Ask for items, the newest first.
+
+        Args:
+            area: What they meet, in WGS 84; None for anywhere.
+
+        Raises:
+            SceneError: It cannot be asked for, or there is nothing: says which
+                condition excluded how many.
+
+        """
+        shape = None if area is None else json.loads(shapely.to_geojson(area))
+        conditions = Conditions.of(self.options, shape)
+        api = open_catalogue(self.catalogue)
+        api.check_collections(conditions.collections)
+        items = sorted(api.items(conditions), key=_when, reverse=True)
+        if not items:
+            raise SceneError(_nothing(api, conditions))
+        return items
+
+    def settings(self, area: Geometry | None) -> dict[str, Any]:
+        """Say what is asked for, as JSON has it: the same for the same search."""
+        content = {
+            "catalogue": address_of(self.catalogue),
+            "area": None if area is None else _summary(area),
+            **asdict(self.options),
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(content))
+        return plain
+
+    def document(self, items: Sequence[dict[str, Any]], area: Geometry | None) -> bytes:
+        """Write items as a collection that says what was asked for."""
+        content = {
+            "type": "FeatureCollection",
+            "geoseg": version("geoseg"),
+            "search": self.settings(area),
+            "features": list(items),
+        }
+        return (json.dumps(content, indent=1) + "\n").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +161,20 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
         if each is not None:
             check_replaceable(each, overwrite=overwrite)
     area = None if aoi is None else read_lonlat(aoi)
-    shape = None if area is None else json.loads(shapely.to_geojson(area))
-    conditions = Conditions.of(options, shape)
     on_step(Step("search"))
-    api = open_catalogue(catalogue)
-    api.check_collections(conditions.collections)
-    items = sorted(api.items(conditions), key=_when, reverse=True)
-    if not items:
-        raise SceneError(_nothing(api, conditions))
+    asked = Search(catalogue, options)
+    items = asked.find(area)
     found = Found(
-        catalogue=api.address,
+        catalogue=address_of(catalogue),
         items=len(items),
         days=by_day(items, area),
         output=str(path),
         settings=asdict(options),
     )
-    _write(path, items, found)
+    with atomic_file(path) as whole:
+        whole.write_bytes(asked.document(items, area))
     if picture is not None:
-        title = f"{len(items)} items of {', '.join(conditions.collections)}"
+        title = f"{len(items)} items of {', '.join(options.collection)}"
         draw_found(picture, items, area, title)
     return found
 
@@ -121,16 +186,10 @@ def _when(item: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def _write(path: Path, items: Sequence[dict[str, Any]], found: Found) -> None:
-    """Write items as a collection that says what was asked for."""
-    content = {
-        "type": "FeatureCollection",
-        "geoseg": version("geoseg"),
-        "search": {"catalogue": found.catalogue, **found.settings},
-        "features": list(items),
-    }
-    with atomic_file(path) as whole:
-        whole.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def _summary(area: Geometry) -> dict[str, Any]:
+    """Tell an area from others, however many corners it has."""
+    digest = hashlib.sha256(shapely.to_wkb(area)).hexdigest()
+    return {"bbox": [round(each, 6) for each in area.bounds], "sha256": digest}
 
 
 def _nothing(api: Catalogue, conditions: Conditions) -> str:

@@ -9,7 +9,7 @@ from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
 from geoseg.run.composite.job import CompositeJob
-from geoseg.run.composite.prepare import prepare_composites
+from geoseg.run.composite.prepare import prepare_composites, target
 from geoseg.run.composite.products import (
     CompositeReport,
     finished_composite,
@@ -19,10 +19,12 @@ from geoseg.run.engine import run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
 from geoseg.scene import absolute, several
+from geoseg.search.kept import ITEMS, kept_items
 from geoseg.storage.lock import locked_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from distributed import Client
@@ -32,10 +34,11 @@ if TYPE_CHECKING:
     from geoseg.run.engine import Progress
     from geoseg.run.journal.journal import Journal
     from geoseg.scene import Inputs
+    from geoseg.search.search import Search
 
 
 def composite(
-    scene: Inputs,
+    scene: Inputs | Search,
     output: Path | str,
     *,
     aoi: Area | None = None,
@@ -52,7 +55,8 @@ def composite(
 
     Args:
         scene: Imagery of several dates: files, folders, patterns, STAC items,
-            Sentinel-2 products, URLs, as `open_scene` takes them.
+            Sentinel-2 products, URLs, as `open_scene` takes them. Or a
+            `geoseg.Search`, whose items are kept as ``composite_items.json``.
         output: The GeoTIFF. With `period` it is one for each, named after it:
             ``composite-2024-05.tif``.
         aoi: No more than this is made, as `segment` takes it.
@@ -73,12 +77,31 @@ def composite(
         ... )  # doctest: +SKIP
 
     """
-    options, clock = options or CompositeOptions(), Clock()
-    inputs: Inputs = scene
+    options, path = options or CompositeOptions(), target(output)
+    found: AbstractContextManager[Inputs] = kept_items(
+        scene,
+        str(path.with_name(f"{path.stem}_{ITEMS}")),
+        aoi,
+        on_step,
+        restart=options.restart,
+        overwrite=options.overwrite,
+    )
+    with found as inputs:
+        return _composite(inputs, output, aoi, options, on_step)
+
+
+def _composite(
+    scene: Inputs,
+    output: Path | str,
+    aoi: Area | None,
+    options: CompositeOptions,
+    on_step: OnStep,
+) -> tuple[CompositeReport, ...]:
+    clock = Clock()
     if options.scheduler is not None:
-        inputs, output = [absolute(each) for each in several(scene)], absolute(output)
+        scene, output = [absolute(each) for each in several(scene)], absolute(output)
     with clock("prepare"):
-        configs = prepare_composites(inputs, output, aoi, options, on_step)
+        configs = prepare_composites(scene, output, aoi, options, on_step)
     on_step(Step("prepare", warnings=configs[0].scene.warnings))
     with ExitStack() as stack:
         for config in configs:

@@ -52,7 +52,7 @@ def prepare_composites(
         InputError: Something given cannot be used.
 
     """
-    path = _target(output)
+    path = target(output)
     wanted = options.only
 
     def needs(names: tuple[str, ...], commons: tuple[str, ...]) -> Sequence[int]:
@@ -90,8 +90,13 @@ def in_one_unit(scene: Scene, bands: Sequence[int]) -> Scene:
     return scene.in_unit(scene.members[0].band(bands[0]).scale)
 
 
-def _target(output: Path | str) -> Path:
-    """Take the output as it was given."""
+def target(output: Path | str) -> Path:
+    """Take the output as it was given.
+
+    Raises:
+        OutputError: It is no name of a GeoTIFF on a disk.
+
+    """
     if as_url(output) is not None:
         raise OutputError(
             f"a composite is written to a disk, and not to "
