@@ -27,7 +27,11 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "geo": ("errors", "affine numba numpy odc pyproj"),
     "storage": (
         "errors geo",
-        "filelock fsspec geopandas h5py numpy pyarrow pyogrio pyproj rasterio shapely",
+        (
+            # requests: what planetary_computer raises
+            "filelock fsspec geopandas h5py numpy planetary_computer pyarrow pyogrio "
+            "pyproj rasterio requests shapely"
+        ),
     ),
     "scene": (
         "errors progress options geo storage",

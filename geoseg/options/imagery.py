@@ -11,6 +11,7 @@ Radiometry = Literal["auto", "raw"]
 Valid = Literal["all", "any"]
 Resampling = Literal["bilinear", "nearest", "cubic"]
 Numbers = tuple[int, ...] | Literal["alphaearth", "tessera"]
+Signer = Literal["planetary-computer"]
 Rule = Literal[
     "first",
     "last",
@@ -145,6 +146,11 @@ class SceneOptions(GridOptions):
     )
     skip_unreadable: bool = option(
         False, "Leave out files that do not open, with a warning, where others do."
+    )
+    sign: Signer | None = option(
+        None,
+        "Have addresses signed as they are read: those of the Planetary Computer's "
+        "files. A search there does so by itself.",
     )
     allow_external_references: bool = option(
         False, "Open VRTs and the like that read files outside the folders named."

@@ -28,7 +28,7 @@ from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
 from geoseg.run.tasks import Job
 from geoseg.scene import absolute, several
-from geoseg.search.kept import ITEMS, kept_items
+from geoseg.search.kept import ITEMS, kept_items, signing
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def segment(
         ... )  # doctest: +SKIP
 
     """
-    asked = options or SegmentOptions()
+    plain = options or SegmentOptions()
+    asked = replace(plain, scene=signing(scene, plain.scene))
     with (
         _found(scene, output, aoi, asked, on_step) as image,
         as_inputs(image, asked) as (inputs, chosen),
@@ -172,7 +173,8 @@ def segment_features(  # what segment takes, and the field
         RunError: Something failed on the way; the same call resumes.
 
     """
-    asked = options or SegmentOptions()
+    plain = options or SegmentOptions()
+    asked = replace(plain, scene=signing(scene, plain.scene))
     with (
         _found(scene, output, aoi, asked, on_step) as image,
         as_inputs(image, asked) as (inputs, chosen),

@@ -17,6 +17,7 @@ from geoseg.scene.quality import is_quality
 from geoseg.scene.stacked_bands import stack_bands
 from geoseg.scene.warp.chosen_grid import is_chosen
 from geoseg.scene.warp.common_grid import pixel_size
+from geoseg.storage.signing import to_be_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,9 +170,10 @@ class _Reader:
     def _path(self, item: Item, href: str) -> str | SceneError:
         try:
             document = item.document
-            return self._reach.follow(href, document) if document else href
+            path = self._reach.follow(href, document) if document else href
         except SceneError as error:
             return error
+        return path if self._options.sign is None else to_be_signed(path)
 
 
 def _warnings(opened: Sequence[Opened]) -> Iterator[str]:

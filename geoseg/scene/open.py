@@ -22,6 +22,7 @@ from geoseg.scene.layout import Laid, find_items, lay_items
 from geoseg.scene.members import Member, lay
 from geoseg.scene.mosaic import in_order, match_names
 from geoseg.scene.stacked_bands import open_named_bands
+from geoseg.storage.signing import check_signer, to_be_signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,7 +68,7 @@ def open_scene(
         return open_named_bands(options)
     if not given:
         raise SceneError("no scene is given; name a raster, a folder, or several")
-    named = list_paths(given)
+    named = _named(given, options)
     found = find_items(named)
     if all(isinstance(each, str) for each in found):
         laid = _lay_rasters(named, options, on_step)
@@ -126,6 +127,15 @@ def _given(inputs: Inputs, options: SceneOptions) -> list[Path | str]:
             "band of a file by number"
         )
     return given
+
+
+def _named(given: Sequence[Path | str], options: SceneOptions) -> Named:
+    """List what was named, with who signs its addresses."""
+    named = list_paths(given)
+    if options.sign is None:
+        return named
+    check_signer()
+    return replace(named, paths=tuple(map(to_be_signed, named.paths)))
 
 
 def _check_composite(scene: Scene) -> None:

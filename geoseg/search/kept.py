@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,7 @@ from geoseg.storage.staging import atomic_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from geoseg.options import SceneOptions
     from geoseg.overlay.aoi import Area
 
 Image = TypeVar("Image")
@@ -99,6 +101,13 @@ def _is_same(file: _File, before: bytes | None, asked: dict[str, Any]) -> bool:
             f"output, or search again with `restart`"
         )
     return True
+
+
+def signing(image: object, options: SceneOptions) -> SceneOptions:
+    """Have the files signed that a search finds where addresses have to be."""
+    if isinstance(image, Search) and image.signer is not None:
+        return replace(options, sign=image.signer)
+    return options
 
 
 class _File:

@@ -16,6 +16,7 @@ from geoseg.options import SearchOptions
 from geoseg.overlay.aoi import read_lonlat
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.search.catalogue import (
+    CATALOGUES,
     Catalogue,
     Conditions,
     address_of,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from shapely import Geometry
 
+    from geoseg.options.imagery import Signer
     from geoseg.overlay.aoi import Area
 
 _COUNTED = 500
@@ -56,6 +58,13 @@ class Search:
     """``earth-search``, ``planetary-computer``, ``cdse``, or a STAC API's address."""
     options: SearchOptions = field(default_factory=SearchOptions)
     """Which collection, when, how cloudy."""
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who signs the addresses of what is found; None where nobody has to."""
+        if address_of(self.catalogue) == CATALOGUES["planetary-computer"]:
+            return "planetary-computer"
+        return None
 
     def find(self, area: Geometry | None) -> list[dict[str, Any]]:
         """Ask for items, the newest first.

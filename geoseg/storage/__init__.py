@@ -1,7 +1,8 @@
 """Where bytes are: disks, servers and buckets; files that appear whole or not at all.
 
 * `remote` knows URLs, object stores and the settings that reach them; `bucket` is a
-  folder of objects, `lease` says who owns one; `waiting` says what is waited for
+  folder of objects, `lease` says who owns one; `waiting` says what is waited for,
+  `signing` signs addresses as they are read
 * `fingerprint` knows an input again, or sees that it changed
 * `staging` makes files that appear whole or not at all, `lock` keeps a second writer
   out, `authorship` knows what geoseg wrote from what people made, `full_disk` says

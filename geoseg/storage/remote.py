@@ -24,6 +24,7 @@ from urllib.request import (
 )
 
 from geoseg.errors import GeosegError, InputError, SceneError
+from geoseg.storage.signing import signed
 from geoseg.storage.waiting import notify, notify_if_long
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def ask(request: Request, seconds: float | None = None) -> HTTPResponse:
 def _open(request: Request, seconds: float | None) -> HTTPResponse:
     name, seconds = without_secrets(request.full_url), seconds or ANSWER_S
     with notify_if_long(name, f"it is given up after {seconds:g} s"):
-        answer: HTTPResponse = _opener().open(_with_login(request), timeout=seconds)
+        answer: HTTPResponse = _opener().open(_as_sent(request), timeout=seconds)
     return answer
 
 
@@ -190,6 +191,15 @@ def read_within(answer: HTTPResponse, size: int, seconds: float | None = None) -
             if time.monotonic() > end:
                 raise TimeoutError(f"it sent too little in {seconds:g} s")
     return b"".join(parts)
+
+
+def _as_sent(request: Request) -> Request:
+    """Sign a request whose address says who does, and give it its login."""
+    url = signed(request.full_url)
+    if url != request.full_url:
+        headers, method = dict(request.header_items()), request.get_method()
+        request = Request(url, headers=headers, method=method)  # noqa: S310  # as it was
+    return _with_login(request)
 
 
 def _with_login(request: Request) -> Request:

@@ -37,8 +37,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, server, number, *, body):
         path = server.folder / self.path.lstrip("/").partition("?")[0]
-        if server.status:
-            return self._send(server.status, b"")
+        known = server.wants in self.path.partition("?")[2]
+        if server.status or not known:
+            return self._send(server.status or 403, b"")
         if server.fail_every and number > 6 and number % server.fail_every == 0:
             return self._send(503, b"")
         if not path.is_file():
@@ -93,6 +94,7 @@ def served(
     server.daemon_threads = True
     server.folder, server.ranges, server.status = Path(folder), ranges, status
     server.delay, server.fail_every = delay, fail_every
+    server.wants = ""  # what has to be in the query of each request
     # It sends headers, and then nothing.
     server.silent_for_gdal, server.silent = silent_for_gdal, False
     server.hushed, server.ends = threading.Event(), threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.options import CompositeOptions
@@ -19,7 +20,7 @@ from geoseg.run.engine import run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
 from geoseg.scene import absolute, several
-from geoseg.search.kept import ITEMS, kept_items
+from geoseg.search.kept import ITEMS, kept_items, signing
 from geoseg.storage.lock import locked_file
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def composite(
         restart=options.restart,
         overwrite=options.overwrite,
     )
+    options = replace(options, scene=signing(scene, options.scene))
     with found as inputs:
         return _composite(inputs, output, aoi, options, on_step)
 

@@ -25,6 +25,7 @@ from geoseg.scene.files.pool import DatasetPool
 from geoseg.scene.files.redirects import in_words, stay_with
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets
+from geoseg.storage.signing import signed
 from geoseg.storage.waiting import notify_if_long
 
 if TYPE_CHECKING:
@@ -130,11 +131,13 @@ def opened(
         RasterioIOError: It cannot be opened.
 
     """
-    key = path, driver, fingerprint, *_state(path)
+    # With its signature, where it has one: what that opened goes when it expires.
+    source = signed(path)
+    key = source, driver, fingerprint, *_state(path)
     with settled(), _within_reach(path, [driver]):
         dataset = _pool.take(key)
         if dataset is None:
-            dataset = _open(path, [driver], **_LEAN.get(driver, {}))
+            dataset = _open(source, [driver], **_LEAN.get(driver, {}))
         try:
             yield dataset
         except BaseException:
@@ -160,7 +163,7 @@ def opened_once(
     with (
         settled(),
         _within_reach(path, drivers),
-        _open(path, drivers) as dataset,
+        _open(signed(path), drivers) as dataset,
     ):
         yield dataset
 

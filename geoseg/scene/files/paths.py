@@ -55,6 +55,7 @@ _SYSTEMS = {
     "abfs": "/vsiadls/",
     "oss": "/vsioss/",
 }
+_WEB = ("http://", "https://", "/vsicurl")
 _ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/")
 """How GDAL names what is in archives."""
 _PART_OF = re.compile(r'([A-Za-z0-9_]+):(?:"(?P<quoted>[^"]+)"|(?P<plain>/?[^":]+))')
@@ -151,6 +152,10 @@ def gdal_path(text: str) -> str:
     """
     if fault := fault_of_path(text):
         raise SceneError(f"{text} cannot be read: {fault}")
+    if text.startswith(_WEB):
+        # What is behind # is sent to no server; who signs an address is an option's to
+        # say: see `geoseg.storage.signing`.
+        text = text.partition("#")[0]
     if text.startswith("/vsi"):
         return text
     url = as_url(text)

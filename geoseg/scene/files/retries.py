@@ -14,6 +14,7 @@ import rasterio
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, waited_for
+from geoseg.storage.signing import signed
 from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def again(path: str, driver: str, read: Callable[[], Read]) -> Read:
 def _forget(path: str, driver: str) -> None:
     """Let GDAL forget what it has of a file: it keeps what broke off, too."""
     with (
-        rasterio.Env(CPL_VSIL_CURL_NON_CACHED=path),
+        rasterio.Env(CPL_VSIL_CURL_NON_CACHED=signed(path)),
         suppress(*GDAL_ERRORS, SceneError),  # reading it says so
         opened_once(path, [driver]),
     ):
