@@ -352,7 +352,6 @@ RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py")
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
-    "benchmarks/grids.py": "times what throughput.py times, inference alone",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",

@@ -166,11 +166,6 @@ class Piece:
     col: int
     """The segment along the columns."""
 
-    @property
-    def is_seam(self) -> bool:
-        """Whether more than one block may have a share in it."""
-        return self.row % 2 == 1 or self.col % 2 == 1
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:

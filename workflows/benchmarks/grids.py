@@ -5,7 +5,8 @@
 The near-free model's scene of throughput.py is read on other grids block by block in
 three threads, as in a run; then it is mapped by that model on its own grid and another.
 Two halves of it, one in each of two UTM zones, are read as one mosaic. Figures are
-megapixels of the grid, a second of the clock and of CPU. Nothing here is a test;
+megapixels of the grid, a second of the clock and of CPU; a map's seconds are those of
+inference and rasters, its CPU seconds of all, the preview too. Nothing here is a test;
 compare figures of one table only.
 """
 
@@ -21,11 +22,9 @@ from typing import Any
 import rasterio
 import rasterio.windows
 from scenes import read_all
-from throughput import BANDS, cpu_seconds, make_package, make_scene, map_scene
+from throughput import BANDS, cpu_seconds, make_package, make_scene
 
-from geoseg import Scene, SceneOptions, SegmentOptions, Window, open_scene
-from geoseg.run.resolve import prepare
-from geoseg.storage.output import Output
+from geoseg import Scene, SceneOptions, SegmentOptions, Window, open_scene, segment
 
 MOVED: dict[str, Any] = {"crs": "EPSG:32632", "resolution": 10}
 GRIDS: dict[str, dict[str, Any]] = {
@@ -49,13 +48,17 @@ def measure_reading(name: str, scene: Scene) -> None:
 
 def measure_mapping(folder: Path, name: str, chosen: dict[str, Any]) -> None:
     """Map the scene with the near-free model and print a row."""
-    options = SegmentOptions(model=folder / "model", scene=SceneOptions(**chosen))
-    config = prepare(folder / "scene.tif", Output(folder / name), None, options)
-    config.output.folder.mkdir()
-    started, cpu = time.perf_counter(), cpu_seconds()
-    map_scene(config, folder / "run", workers=0)
-    seconds, cpu = time.perf_counter() - started, cpu_seconds() - cpu
-    row(f"map, {name}", config.scene.window.pixels, seconds, cpu)
+    options = SegmentOptions(
+        model=folder / "model",
+        scene=SceneOptions(**chosen),
+        formats="none",
+        report_size=0,
+    )
+    cpu = cpu_seconds()
+    report = segment(folder / "scene.tif", folder / name, options=options)
+    cpu = cpu_seconds() - cpu
+    seconds = report.timings_s["infer"] + report.timings_s["raster"]
+    row(f"map, {name}", report.open().size, seconds, cpu)
 
 
 def row(name: str, pixels: int, seconds: float, cpu: float) -> None:

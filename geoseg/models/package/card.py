@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Artifact", "Card", "InputBand", "Training", "check_card", "check_count"]
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
-NORMALISES: tuple[Normalise, ...] = get_args(Normalise)
 Precision = Literal["any", "float32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 SCENE_STATISTICS = "geoseg:scene-statistics"

@@ -4,6 +4,6 @@
 * `write` writes polygons, `read_back` proves that they are whole, `replacing` is what
   may be replaced, `qgis_style` draws them; `own_layer` writes a table of ours
 * `lonlat` brings polygons to degrees as RFC 7946 wants them: `globe` cuts them at its
-  edges, `densify` gives long sides vertices, on the `to_lonlat` that they take
+  edges, `densify` gives long sides vertices, and `to_lonlat` is the way there
 * `polygons` keeps polygons of whatever geometries
 """

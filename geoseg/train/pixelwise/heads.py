@@ -39,7 +39,6 @@ _UNASKED = ("context", "pixel")
 """The kinds that are tried where none is named; those with most features first."""
 _HIDDEN = 32
 _TREES = 100
-_BINARY = 2
 
 
 @dataclass(frozen=True, slots=True)
