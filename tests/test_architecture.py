@@ -358,6 +358,7 @@ INSIDE = {
     "benchmarks/training.py": "gives other classifiers the very data set of train",
     "benchmarks/training_speed.py": "times the steps of a training one by one",
     "benchmarks/vectorize.py": "times the steps of drawing polygons one by one",
+    "site/commands.py": "writes the flags of the command line on the site's page",
     "qgis/build_plugin.py": "makes parameters of the very flags of the command line",
 }
 """Recipes that look inside geoseg, and why a public name would not do."""

@@ -11,6 +11,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+from jsonschema import Draft202012Validator
 from PIL import Image
 from rasterio.features import geometry_mask
 from rio_cogeo.cogeo import cog_validate
@@ -226,3 +227,13 @@ def test_every_vector_format_holds_the_same_polygons(tmp_path, polygons):
             frame = geopandas.read_file(path, layer="landcover")
         assert frame[columns].sort_values(columns).to_numpy().tolist() == expected
         assert frame.is_valid.all()
+
+
+def test_the_record_is_as_its_schema_says(out):
+    schema = SAMPLE.parent / "docs" / "reference" / "run.schema.json"
+    validator = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    validator.validate(record)
+    assert set(record) <= set(validator.schema["properties"])
+    record["class_areas"][0]["share"] = 1.5
+    assert not validator.is_valid(record)
