@@ -39,10 +39,11 @@ from geoseg.geo.splits import FOLDS
 from geoseg.models.networks.network import save_package
 from geoseg.models.package.card import Card, InputBand, Training
 from geoseg.overlay.labels import rasterize_labels, read_labels
+from geoseg.train.bands import choose_bands
 from geoseg.train.encoder_weights import find_encoder, load_encoder
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import new_network
-from geoseg.train.labelled_scenes import Ground, choose_bands, statistics
+from geoseg.train.labelled_scenes import Ground, statistics
 from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train

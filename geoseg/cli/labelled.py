@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import rich_click as click
 
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.inputs import InputFlags
 from geoseg.cli.options import flags_of, writing
 from geoseg.options import option
 
@@ -30,23 +31,25 @@ class LabelsOptions:
     )
 
 
-def labelled(*, required: bool) -> Callable[[Command], Command]:
+def labelled(*, required: bool, inputs: bool = False) -> Callable[[Command], Command]:
     """Add scenes, an output, and what `geoseg train` and `geoseg tile` have in common.
 
     Args:
         required: Whether there must be labels.
+        inputs: Whether inputs by name may stand for scenes.
 
     """
 
     def add_all(command: Command) -> Command:
         for add in (
+            *([flags_of(InputFlags)] if inputs else []),
             flags_of(LabelsOptions, required=("labels",) if required else ()),
             writing("Folder to make."),
             click.argument(
                 "scenes",
                 metavar="SCENE...",
                 nargs=-1,
-                required=True,
+                required=not inputs,
                 type=path_or_url,
             ),
         ):

@@ -11,6 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.cards import calibration_of
+from geoseg.cli.inputs import take_scene
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.printing import show, show_json, show_line
@@ -26,7 +27,7 @@ _HELD_OUT = "On held-out ground"
 
 
 @click.command("train")
-@labelled(required=True)
+@labelled(required=True, inputs=True)
 @flags_of(geoseg.TrainOptions)
 @opening
 @reporting
@@ -45,16 +46,19 @@ def command(
     For example:
       geoseg train scene.tif --labels labels.gpkg --class-field class -o my_model/
       geoseg train a.tif b.tif --labels labels.gpkg --from my_model/ -o refined/
+      geoseg train --input before=2001.tif --input after=2013.tif \\
+        --labels changes.gpkg -o changes/
 
     A fifth of the ground is held out in square blocks to measure on. A training that
     was stopped carries on when the same command is given again. Points, and polygons
     over fewer than 5,000 pixels, get a classifier of pixels instead, in seconds: the
     one that does best where ground is held out in turn.
     """
+    inputs = take_scene(scenes, flags)
     options = options_of(geoseg.TrainOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         trained = geoseg.train(
-            scenes, labels, output, options=options, on_step=screen.show_step
+            inputs, labels, output, options=options, on_step=screen.show_step
         )
     if as_json:
         show_json(_as_json(trained))

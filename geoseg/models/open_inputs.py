@@ -120,7 +120,7 @@ def _open(
         taken = first.inputs[at]
         own = _own_options(options, taken, grid, timed=bool(taken.dates) or not dated)
         cards = [package.of_input(package.inputs[at]) for package in packages]
-        with _told_of(taken.name):
+        with naming_input(taken.name):
             scene = open_scene(inputs[taken.name], own, on_step, bands_needed(cards))
             opened[at] = in_models_unit(match_models(cards, scene), scene)
         grid = grid or scene.geobox
@@ -138,7 +138,7 @@ def _slots(taken: NamedInput, scene: Scene) -> Iterator[tuple[str, Scene]]:
     if not taken.dates:
         yield taken.name, scene
     for slot, (name, window) in zip(taken.slots, taken.dates, strict=False):
-        with _told_of(taken.name):
+        with naming_input(taken.name):
             members = taken_in(scene.members, name, window)
         yield slot, replace(scene, members=members)
 
@@ -192,7 +192,7 @@ def _own_options(
 
 
 @contextmanager
-def _told_of(name: str) -> Iterator[None]:
+def naming_input(name: str) -> Iterator[None]:
     """Name the input in what is said to be wrong with it."""
     try:
         yield

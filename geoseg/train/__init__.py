@@ -2,7 +2,8 @@
 
 * `options` is what a user may ask
 * `class_mapping` says which labels mean which class; `labelled_scenes` are images with
-  labels, `folds` cut them by area, `dataset` is all that made ready
+  labels, `bands` which of theirs are learned from, `inputs` several scenes as one;
+  `folds` cut them by area, `dataset` is all that made ready
 * `samples` are chips cut from it, `sampler` draws them, `augmentation` varies them
 * `initial` is the network that a training begins with, `encoder_weights` what others
   taught its encoder, `losses` what is made small

@@ -13,12 +13,12 @@ from geoseg.geo.legend import NODATA, Legend
 from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
+from geoseg.train.bands import find_bands
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.labelled_scenes import (
     Ground,
     LabelSource,
-    find_bands,
     open_scenes,
     read_ground,
     statistics,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from geoseg.overlay.labels import LabelRaster, Labels
     from geoseg.raster.legend_file import ClassMapping
     from geoseg.scene import Scene
+    from geoseg.train.labelled_scenes import Scenes
     from geoseg.train.options import TrainOptions
 
 
@@ -143,9 +144,7 @@ class Given:
     """What was left out."""
 
 
-def open_given(
-    scenes: Sequence[Path | str], labels: Path | str, options: TrainOptions
-) -> Given:
+def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Given:
     """Open scenes and labels.
 
     Raises:
@@ -165,7 +164,7 @@ def open_given(
 
 
 def prepare_dataset(
-    scenes: Sequence[Path | str],
+    scenes: Scenes,
     labels: Path | str,
     options: TrainOptions,
     given: Given | None = None,

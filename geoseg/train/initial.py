@@ -57,7 +57,9 @@ def begin(
         return network, "", (warning,)
     if source == "none":
         return network, "", ()
-    notes = load_encoder(network, find_encoder(source), bands)
+    # A network of several dates has one encoder for the bands of each.
+    seen = bands[: len(bands) // int(getattr(network, "dates", 1))]
+    notes = load_encoder(network, find_encoder(source), seen)
     return network, "ImageNet" if source in _ENCODERS.values() else source, notes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,13 +11,13 @@ import numpy as np
 from geoseg.errors import LabelsError, SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.models.compatibility import bands_needed
-from geoseg.models.compatibility import find_bands as find_in
-from geoseg.models.package.new_card import describe
-from geoseg.options import NewPackage
 from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene.stacked_inputs import StackedScene
+from geoseg.train.bands import card_with, choose_bands, find_bands
+from geoseg.train.inputs import open_inputs, with_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from geoseg.geo.windowed import ClassWindows
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Scene
+    from geoseg.scene.files.paths import OneInput
     from geoseg.train.options import GroundOptions
+
+    Scenes = Sequence[Path | str] | Mapping[str, OneInput]
 
 
 class LabelSource(Protocol):
@@ -87,37 +91,12 @@ class Ground:
         return image
 
 
-def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
-    """Describe the bands to learn from, statistics to come.
-
-    Args:
-        scene: The first scene.
-        names: As `NewPackage.bands` takes them; all of the scene's where empty.
-
-    Raises:
-        ModelError: A name is no band.
-
-    """
-    if not names:
-        named = all(scene.bands) and len(set(scene.bands)) == len(scene.bands)
-        names = tuple(
-            name.replace("=", " ") if named else f"#{index}={common}".rstrip("=")
-            for index, (name, common) in enumerate(
-                zip(scene.bands, scene.common_names, strict=True), start=1
-            )
-        )
-    return _card_with(names).bands
-
-
-def _card_with(names: tuple[str, ...]) -> Card:
-    new = NewPackage(name="new", bands=names, classes=("a", "b"), gsd_m=1)
-    return describe(new, "", 0, 32)
-
-
 def open_scenes(
-    scenes: Sequence[Path | str], options: GroundOptions
+    scenes: Scenes, options: GroundOptions
 ) -> tuple[list[Scene], tuple[InputBand, ...]]:
     """Open scenes, and choose bands to learn from among the first's.
+
+    Inputs by name are one scene, whose bands are those of all.
 
     A number is the band's in its file, even where one is marked as alpha.
 
@@ -126,21 +105,31 @@ def open_scenes(
         ModelError: A name is no band.
 
     """
+    if not scenes:
+        raise SceneError("no scene is given; name one, or several")
+    if isinstance(scenes, Mapping):
+        stack, found = open_inputs(scenes, options)
+        return [stack], found
     names = options.band_names()
-    named = _card_with(names).bands if names else ()
+    named = card_with(names).bands if names else ()
     most = max((band.index or 0 for band in named), default=0)
     how = SceneOptions(
         numbers=options.features() or tuple(range(1, most + 1)),
         **options.grid(),
     )
-    needs = bands_needed([_card_with(names)]) if names else None
+    needs = bands_needed([card_with(names)]) if names else None
     opened = [open_scene(scene, how, needs=needs) for scene in scenes]
     _check_features(opened)
     return opened, choose_bands(opened[0], names)
 
 
-def with_features(card: Card, scenes: Sequence[Scene]) -> Card:
-    """Say on a card whose learned features scenes hold, and whom to name."""
+def with_imagery(card: Card, scenes: Sequence[Scene]) -> Card:
+    """Say on a card what scenes are beside bands.
+
+    Which inputs they are made of; or whose learned features, and whom to name.
+    """
+    if isinstance(scenes[0], StackedScene):
+        return with_inputs(card, scenes[0])
     made = scenes[0].embedding
     if made is None:
         return card
@@ -158,17 +147,6 @@ def _check_features(scenes: Sequence[Scene]) -> None:
                 f"and {scene.path} {made.title if made else 'plain numbers'}, which "
                 f"cannot be compared; give scenes of one kind and version"
             )
-
-
-def find_bands(scene: Scene, bands: tuple[InputBand, ...]) -> tuple[int, ...]:
-    """Find bands in a scene, counted from 0.
-
-    Raises:
-        ModelError: It lacks one.
-
-    """
-    wanted = replace(_card_with(("#1",)), bands=bands)
-    return find_in(wanted, scene).indices
 
 
 def read_ground(

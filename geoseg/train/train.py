@@ -39,7 +39,8 @@ from geoseg.train.dataset import (
 )
 from geoseg.train.held_out import measure, predict_labelled
 from geoseg.train.initial import begin
-from geoseg.train.labelled_scenes import with_features
+from geoseg.train.inputs import settle_architecture
+from geoseg.train.labelled_scenes import with_imagery
 from geoseg.train.options import TrainOptions
 from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
 from geoseg.train.pixelwise.heads import WINDOWS
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from geoseg.evaluate import Accuracy
     from geoseg.geo.splits import Split
     from geoseg.models.package.card import Card
+    from geoseg.train.labelled_scenes import Scenes
     from geoseg.train.pixelwise.choose import CrossValidated
     from geoseg.train.temperature import FittedTemperature
 
@@ -98,7 +100,7 @@ class Trained:
 
 
 def train(
-    scenes: Sequence[Path | str],
+    scenes: Scenes,
     labels: Path | str,
     output: Path,
     *,
@@ -112,7 +114,8 @@ def train(
     when the same call is made again, and ends with the same weights.
 
     Args:
-        scenes: Rasters, each a scene of its own; held in memory.
+        scenes: Rasters, each a scene of its own; held in memory. Or inputs by name,
+            which are one scene of all their bands: two dates, say, or a DEM beside.
         labels: Polygons, lines, points or a raster of classes, in any CRS.
         output: The package's folder, which must not exist or be empty.
         options: How to train.
@@ -137,7 +140,7 @@ def train(
 
 
 def _train(
-    scenes: Sequence[Path | str],
+    scenes: Scenes,
     labels: Path | str,
     output: Path,
     options: TrainOptions,
@@ -160,6 +163,7 @@ def _train(
             f"a {options.architecture or 'network'} has no `head` to choose; those of "
             f"`architecture` context, pixel and probe have"
         )
+    options = settle_architecture(options, given.scenes, given.bands)
     dataset = prepare_dataset(scenes, labels, options, given)
     options = dataset.options
     network, origin, warnings = begin(dataset.bands, dataset.legend, options)
@@ -170,7 +174,7 @@ def _train(
     stride = tile_stride(network)
     _check_samples(options, stride)
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
-    card = with_features(card, given.scenes)
+    card = with_imagery(card, given.scenes)
     settings = settle(dataset)
     identity = {**dataset.identity, **_values_of(options), **_values_of(settings)}
     with Checkpoint.open(output, identity, options) as checkpoint:

@@ -13,7 +13,7 @@ from geoseg.models.band_match import match_bands
 from geoseg.models.package.card import InputBand
 from geoseg.models.package.package import load_package
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.train.labelled_scenes import choose_bands, find_bands
+from geoseg.train.bands import choose_bands, find_bands
 
 RED, GREEN, BLUE = ColorInterp.red, ColorInterp.green, ColorInterp.blue
 GRAY, ALPHA, UNSAID = ColorInterp.gray, ColorInterp.alpha, ColorInterp.undefined

@@ -5,8 +5,9 @@ import pytest
 import rasterio
 
 from geoseg.scene import open_scene
+from geoseg.train.bands import choose_bands
 from geoseg.train.chips.files import Look, image_file
-from geoseg.train.labelled_scenes import choose_bands, read_ground, statistics
+from geoseg.train.labelled_scenes import read_ground, statistics
 
 
 class Everywhere:

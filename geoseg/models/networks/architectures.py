@@ -95,6 +95,19 @@ ARCHITECTURES = {
 }
 """All of them, by name: oldest ideas first."""
 
+PAIRED = {
+    each.name: each
+    for each in (
+        Architecture(
+            "FCSiamDiff",
+            "Daudt, Le Saux and Boulch 2018",
+            encoders=_NO_GAPS,
+            radius=311,
+        ),
+    )
+}
+"""Networks of two dates, each of the same bands: what changed between them."""
+
 PUBLISHED = {
     each.name: each
     for each in (
@@ -131,7 +144,7 @@ def find_architecture(config: dict[str, Any]) -> Architecture:
 
     """
     name = config.get("_model_class")
-    known = {**ARCHITECTURES, **PUBLISHED, PIXELWISE.name: PIXELWISE}
+    known = {**ARCHITECTURES, **PAIRED, **PUBLISHED, PIXELWISE.name: PIXELWISE}
     if not isinstance(name, str) or name not in known:
         raise ModelError(f"the network is a {name!r}; geoseg loads {', '.join(known)}")
     return known[name]

@@ -23,6 +23,7 @@ from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.networks.penultimate import Penultimate
 from geoseg.models.networks.pixelwise import Pixelwise
+from geoseg.models.networks.siamese import FCSiamDiff
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.package import CARD, CONFIG, WEIGHTS, read_json, sha256
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 NETWORKS: dict[str, type[torch.nn.Module]] = {
     "DynamicWorld": DynamicWorld,
+    "FCSiamDiff": FCSiamDiff,
     PIXELWISE.name: Pixelwise,
     **{name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES},
 }

@@ -17,6 +17,7 @@ from geoseg.overlay.labels import open_labels
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import check_folder
+from geoseg.train.bands import find_bands
 from geoseg.train.chips.band_figures import Moments, band_figures
 from geoseg.train.chips.catalog import write_catalog
 from geoseg.train.chips.lattice import TEST, TRAIN, VALIDATE, check_sides
@@ -26,7 +27,7 @@ from geoseg.train.chips.source import Source, look_of, unique_names
 from geoseg.train.chips.table import Chip, write_table
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import cut_scenes, sized
-from geoseg.train.labelled_scenes import find_bands, open_scenes
+from geoseg.train.labelled_scenes import open_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
 from geoseg.train.applicability import training_vectors
-from geoseg.train.labelled_scenes import with_features
+from geoseg.train.labelled_scenes import with_imagery
 from geoseg.train.pixelwise.choose import (
     CrossValidated,
     band_importance,
@@ -262,7 +262,7 @@ def _card(
     card = describe(new, f"Pixelwise, {found.chosen}", parameters, stride)
     source = probe.source if probe else ""
     card = replace(card, bands=pixels.bands, legend=legend, pretrained_source=source)
-    return with_features(card, given.scenes)
+    return with_imagery(card, given.scenes)
 
 
 def _rounded(found: CrossValidated) -> dict[str, float]:

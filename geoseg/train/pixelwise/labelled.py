@@ -13,7 +13,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.overlay.labels import Labels
 from geoseg.scene.files.datasets import at_once
-from geoseg.train.labelled_scenes import find_bands
+from geoseg.train.bands import find_bands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

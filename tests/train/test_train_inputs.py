@@ -1,0 +1,136 @@
+"""Learning from several inputs: what changed between two dates, and bands beside."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from affine import Affine
+from click.testing import CliRunner
+
+import geoseg
+from geoseg.cli import main
+from geoseg.models.networks.network import build_network
+from geoseg.models.package.package import load_package
+
+CORNER = Affine(10, 0, 399_960, 0, -10, 5_800_020)
+
+
+def write(path, pixels, *, size=10, names=("red", "nir"), **profile):
+    pixels = np.atleast_3d(pixels.T).T
+    settings = {"nodata": 0, "dtype": pixels.dtype, "crs": "EPSG:32633", **profile}
+    count, height, width = pixels.shape
+    shape = {"count": count, "height": height, "width": width}
+    place = CORNER @ Affine.scale(size / 10)
+    with rasterio.open(
+        path, "w", driver="GTiff", transform=place, **shape, **settings
+    ) as dataset:
+        dataset.write(pixels)
+        dataset.descriptions = names[:count]
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Write two dates of fields of any brightness, of which a third has changed."""
+    folder = tmp_path_factory.mktemp("pair")
+    rng = np.random.default_rng(3)
+    fields = rng.integers(1000, 5000, (2, 2, 8, 8))
+    changed = rng.random((8, 8)) < 1 / 3
+    fields[1] = np.where(changed, 6000 - fields[0], fields[0])
+    near = np.abs(fields[1] - fields[0]).max(axis=0) < 1500
+    fields[1][:, changed & near] += 2500
+    fine = fields.repeat(16, axis=2).repeat(16, axis=3)
+    fine = (fine + rng.normal(0, 60, fine.shape)).astype(np.uint16)
+    truth = changed.repeat(16, axis=0).repeat(16, axis=1).astype(np.uint8)
+    return {
+        "before": write(folder / "before.tif", fine[0]),
+        "after": write(folder / "after.tif", fine[1]),
+        "labels": write(
+            folder / "labels.tif", truth[None], nodata=255, names=("change",)
+        ),
+        "truth": truth,
+    }
+
+
+def call(*arguments):
+    result = CliRunner().invoke(main, [str(word) for word in arguments])
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def test_two_dates_teach_what_changed_and_their_map_says_so(tmp_path, pair):
+    given = [f"--input={name}={pair[name]}" for name in ("before", "after")]
+    model = tmp_path / "changes"
+    call(
+        *("train", *given, "--labels", pair["labels"], "-o", model, "--quiet"),
+        *("--encoder", "resnet18", "--encoder-weights", "none", "--chip", "32"),
+        *("--block", "32", "--gap", "0", "--epochs", "1", "--steps", "50"),
+        *("--batch", "4", "--tile", "64", "--device", "cpu", "--precision", "float32"),
+    )
+    package = load_package(model)
+    assert package.architecture.startswith("FCSiamDiff")
+    assert [each.name for each in package.inputs] == ["before", "after"]
+    assert [each.name for each in package.bands] == [
+        "before:red", "before:nir", "after:red", "after:nir"
+    ]  # fmt: skip
+    accuracy = json.loads((model / "accuracy.json").read_text())["overall accuracy"]
+    assert accuracy > 0.8
+    call(
+        "segment", *given, "--model", model, "-o", tmp_path / "map", "--format=none",
+        "--quiet",
+    )  # fmt: skip
+    with rasterio.open(tmp_path / "map" / "landcover.tif") as dataset:
+        found = dataset.read(1)
+    assert (found == pair["truth"]).mean() > 0.8
+
+
+def test_a_siamese_network_is_shown_the_second_date_and_what_differs():
+    torch.manual_seed(0)
+    network = build_network(
+        {"_model_class": "FCSiamDiff", "encoder_name": "resnet18", "in_channels": 4}
+    ).eval()
+    before, after = torch.randn(2, 1, 2, 64, 64)
+    with torch.inference_mode():
+        given = network(torch.cat([before, after], dim=1))
+        one, other = network.encoder(before), network.encoder(after)
+        seen = [abs(a - b) for a, b in zip(one, other, strict=True)]
+        seen[-1] = other[-1]
+        wanted = network.segmentation_head(network.decoder(seen))
+    assert torch.allclose(given, wanted, atol=1e-5)
+    with pytest.raises(geoseg.InputError, match="even number of bands"):
+        build_network(
+            {"_model_class": "FCSiamDiff", "encoder_name": "resnet18", "in_channels": 3}
+        )
+
+
+def test_a_dem_beside_an_image_is_learned_from_in_metres(tmp_path, pair):
+    """Class is height alone, in a file of coarser pixels that declares a scale."""
+    high = np.arange(1, 32 * 32 + 1, dtype=np.int16).reshape(32, 32)
+    dem = write(tmp_path / "dem.tif", high, size=40, names=("elevation",), nodata=-1)
+    with rasterio.open(dem, "r+") as dataset:
+        dataset.scales = (0.5,)
+    fine = (high > 512).repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    sparse = np.where(rng.random(fine.shape) < 0.05, fine, 255).astype(np.uint8)
+    labels = write(tmp_path / "labels.tif", sparse, nodata=255, names=("class",))
+    trained = geoseg.train(
+        {"s2": pair["before"], "dem": dem},
+        labels,
+        tmp_path / "model",
+        options=geoseg.TrainOptions(bands=("s2:red", "dem:elevation")),
+    )
+    package = trained.package
+    assert [each.name for each in package.bands] == ["s2:red", "dem:elevation"]
+    assert package.inputs[1].gsd_m == 40
+    assert package.inputs[1].bands[0].mean == pytest.approx(0.5 * 512, rel=0.05)
+    assert trained.accuracy.overall > 0.95
+
+
+def test_what_cannot_be_learned_together_is_refused(tmp_path, pair):
+    options = geoseg.TrainOptions(architecture="FCSiamDiff")
+    with pytest.raises(geoseg.InputError, match="compares two dates of the same bands"):
+        geoseg.train([pair["before"]], pair["labels"], tmp_path / "m", options=options)
+    with pytest.raises(geoseg.InputError, match="no scene is given"):
+        geoseg.train([], pair["labels"], tmp_path / "m")
