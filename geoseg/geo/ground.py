@@ -19,6 +19,8 @@ import numpy as np
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
+from geoseg.errors import GridError
+
 if TYPE_CHECKING:
     from affine import Affine
     from numpy.typing import NDArray
@@ -87,9 +89,20 @@ def ground_at(crs: CRS, transform: Affine, *, col: float, row: float) -> Ground:
         col: The column; a fraction is a position inside a pixel.
         row: Its row.
 
+    Raises:
+        GridError: The position is nowhere on Earth.
+
     """
-    right, down = _steps(crs, transform, np.array([col]), np.array([row]))
+    with np.errstate(invalid="ignore"):  # refused below
+        right, down = _steps(crs, transform, np.array([col]), np.array([row]))
     column_m, row_m = float(_length(right)[0]), float(_length(down)[0])
+    if not math.isfinite(column_m * row_m):
+        x, y = transform @ (col, row)
+        raise GridError(
+            f"the image's middle, x {x:g} and y {y:g}, is nowhere on Earth in {crs.name}: the "
+            f"coordinates or the coordinate reference system are wrong; assign the "
+            f"right one"
+        )
     area = float(_length(np.cross(right, down))[0])
     north = None
     if is_on_earth(crs):

@@ -53,11 +53,7 @@ class LandClass:
                 f"class {self.id} cannot be named {brief(self.name)}: {fault}; name it "
                 f"otherwise"
             )
-        if not _COLOUR.fullmatch(self.colour):
-            raise InputError(
-                f"class {brief(self.name)} has colour {brief(self.colour)}; write it "
-                f"as #rrggbb"
-            )
+        _check_colour(self.name, self.colour)
 
     @property
     def number(self) -> int:
@@ -69,6 +65,13 @@ class LandClass:
         """Red, green and blue, 0 to 255."""
         red, green, blue = bytes.fromhex(self.colour[1:])
         return red, green, blue
+
+
+def _check_colour(name: str, colour: str) -> None:
+    if not _COLOUR.fullmatch(colour):
+        raise InputError(
+            f"class {brief(name)} has colour {brief(colour)}; write it as #rrggbb"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +200,14 @@ def named_legend(
 
     """
     known = colours or [None] * len(names)
-    bare = [name for name, colour in zip(names, known, strict=True) if colour is None]
-    fills = iter(colours_for(bare, [colour for colour in known if colour is not None]))
+    bare, given = [], []
+    for name, colour in zip(names, known, strict=True):
+        if colour is None:
+            bare.append(name)
+        else:
+            _check_colour(name, colour)
+            given.append(colour)
+    fills = iter(colours_for(bare, given))
     classes = zip(ids, names, known, strict=True)
     return Legend(
         tuple(

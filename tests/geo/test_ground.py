@@ -18,7 +18,7 @@ from paths import ROOT
 from pyproj import CRS, Geod, Transformer
 
 import geoseg
-from geoseg.errors import VectorError
+from geoseg.errors import GridError, VectorError
 from geoseg.evaluate.boundary import widened
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA
@@ -307,3 +307,9 @@ def test_an_area_of_interest_is_as_large_in_every_crs(tmp_path):
 def test_a_size_is_in_pixels_or_on_the_ground():
     with pytest.raises(VectorError, match="not both"):
         Drawing(min_pixels=3, min_area_m2=5)
+
+
+def test_an_image_whose_middle_is_nowhere_on_earth_is_refused():
+    plane = GeoBox(4, 4, Affine(10, 0, 1e300, 0, -10, 0), CRS.from_epsg(32633))
+    with pytest.raises(GridError, match=r"nowhere on Earth in WGS 84 / UTM zone 33N"):
+        plane.gsd_m()

@@ -3,7 +3,7 @@
 import pytest
 
 from geoseg.errors import InputError
-from geoseg.geo.legend import NODATA, LandClass, Legend
+from geoseg.geo.legend import NODATA, LandClass, Legend, named_legend
 
 
 def test_classes_are_found_by_id_and_by_name(legend):
@@ -58,3 +58,8 @@ def test_a_class_that_a_raster_cannot_hold_is_refused(fields, message):
 def test_a_legend_that_is_not_clear_is_refused(classes, message):
     with pytest.raises(InputError, match=message):
         Legend(tuple(LandClass(i, name, "#000000") for i, name in classes))
+
+
+def test_a_colour_that_is_none_is_refused_before_others_are_chosen():
+    with pytest.raises(InputError, match="colour 'c0ffee'; write it as #rrggbb"):
+        named_legend([1, 2], ["lake", "forest"], [None, "c0ffee"])

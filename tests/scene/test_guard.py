@@ -20,7 +20,7 @@ from members import sample, write_raster
 from web import served
 
 from geoseg.cli import main
-from geoseg.errors import LabelsError, SceneError
+from geoseg.errors import InputError, LabelsError, SceneError
 from geoseg.raster.read import ClassMap
 from geoseg.scene import open_scene
 from geoseg.scene.files.header import read_header
@@ -497,3 +497,16 @@ def test_the_command_line_takes_a_driver_and_refuses_one_that_is_none(named):
         assert result.exit_code == 2
         assert sentence in result.stderr
     assert not allowed_drivers()
+
+
+@pytest.mark.parametrize("door", [open_scene, ClassMap.open], ids=["scene", "map"])
+def test_names_that_are_no_text_are_refused(tmp_path, door):
+    path = write_raster(
+        tmp_path / "a.tif",
+        np.ones((1, 8, 8), np.uint8),
+        rasterio.Affine.scale(10),
+        names=["NAME"],
+    )
+    path.write_bytes(path.read_bytes().replace(b"NAME", b"\xff\x98ME"))
+    with pytest.raises(InputError, match=r"a\.tif holds names or tags .*not in UTF-8"):
+        door(path)

@@ -51,18 +51,32 @@ def opened_guarded(
         RasterioIOError: It cannot be opened.
 
     """
-    if roots is None:
-        with opened_once(path) as dataset:
+    with _in_utf8(path):
+        if roots is None:
+            with opened_once(path) as dataset:
+                yield dataset
+            return
+        admitted = admit(path, file_of(path), roots, advice)
+        for source in admitted.sources:
+            _check_source(path, source, roots, advice)
+        if not is_remote(path):
+            _check_beside(path, advice)
+        with opened_once(path, admitted.drivers) as dataset:
+            _check_files(dataset, path, roots, advice)
             yield dataset
-        return
-    admitted = admit(path, file_of(path), roots, advice)
-    for source in admitted.sources:
-        _check_source(path, source, roots, advice)
-    if not is_remote(path):
-        _check_beside(path, advice)
-    with opened_once(path, admitted.drivers) as dataset:
-        _check_files(dataset, path, roots, advice)
-        yield dataset
+
+
+@contextmanager
+def _in_utf8(path: str) -> Iterator[None]:
+    """Refuse a file whose names of bands or tags are no text."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise SceneError(
+            f"{without_secrets(path)} holds names or tags that are not in UTF-8, so it "
+            f"is damaged or was written by an old program; write it again, for "
+            f"instance with gdal_translate -nomd"
+        ) from error
 
 
 def stands_alone(path: str, driver: str) -> bool:
