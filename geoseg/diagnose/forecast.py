@@ -16,7 +16,6 @@ from geoseg.diagnose.resources import (
     block_bytes,
     polygon_bytes,
     product_bytes,
-    run_directory_bytes,
 )
 from geoseg.diagnose.trial_tiles import seconds_per_tile, vertices_per_pixel
 from geoseg.errors import InputError, json_text
@@ -26,6 +25,7 @@ from geoseg.predict.normalise import bytes_to_measure, estimated
 from geoseg.run.arrays import as_inputs, each_as_inputs
 from geoseg.run.cluster.memory import most_held, still_free
 from geoseg.run.resolve import prepare
+from geoseg.run.room import run_directory_bytes
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.run.job import THREADS, tasks_at_once
+from geoseg.run.room import strip_share
 
 if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
@@ -39,7 +40,7 @@ def block_bytes(config: RunConfig) -> int:
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands, size = len(predictor.bands), np.dtype(config.scene.dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
-    files = config.layers.count + _strip_share(config) * (4 * predictor.planes + 1)
+    files = config.layers.count + strip_share(config) * (4 * predictor.planes + 1)
     return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))
 
 
@@ -52,26 +53,3 @@ def product_bytes(config: RunConfig) -> int:
 def polygon_bytes(config: RunConfig, vertices_per_pixel: float) -> int:
     """What polygons take, which are drawn at once for the whole map."""
     return int(config.plan.area.pixels * vertices_per_pixel * _FOR_VERTEX)
-
-
-def _strip_share(config: RunConfig) -> float:
-    """The part of a block's pixels that it shares with its neighbours."""
-    axis = config.plan.lattice.rows
-    if len(config.plan.blocks) == 1:
-        return 0.0
-    side = axis.block * axis.step
-    return 1 - ((side - axis.overlap) / (side + axis.overlap)) ** 2
-
-
-def run_directory_bytes(config: RunConfig) -> int:
-    """Parts, the uncompressed raster that the product is made from, and partials.
-
-    Strips wait for the next row of blocks: about one row of them is there.
-    """
-    plan, axis = config.plan, config.plan.lattice.rows
-    rows = min(axis.block * axis.step, plan.area.height)
-    waiting = rows * plan.area.width * _strip_share(config)
-    layers = config.layers
-    largest = max(band.stop - band.start for band in layers.bands.values())
-    held = (layers.count + largest) * plan.area.pixels
-    return int(held + waiting * (4 * config.predictor.planes + 1))

@@ -99,9 +99,9 @@ def ground_at(crs: CRS, transform: Affine, *, col: float, row: float) -> Ground:
     if not math.isfinite(column_m * row_m):
         x, y = transform @ (col, row)
         raise GridError(
-            f"the image's middle, x {x:g} and y {y:g}, is nowhere on Earth in {crs.name}: the "
-            f"coordinates or the coordinate reference system are wrong; assign the "
-            f"right one"
+            f"the image's middle, x {x:g} and y {y:g}, is nowhere on Earth in "
+            f"{crs.name}: the coordinates or the coordinate reference system are "
+            f"wrong; assign the right one"
         )
     area = float(_length(np.cross(right, down))[0])
     north = None

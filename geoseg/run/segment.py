@@ -26,6 +26,7 @@ from geoseg.run.engine import Progress, run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
+from geoseg.run.room import need_reported
 from geoseg.run.tasks import Job
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
@@ -378,6 +379,7 @@ def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
     """Run what is left of a config, and write its products."""
     with (
+        need_reported(config),
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = ("no space left", "disk is full", "disk full", "quota exceeded")
 """How libraries write it."""
-_NEARLY = 256 * 1024
-"""Bytes left below which a disk is what kept a library from writing."""
+_SCARCE = 1_000_000_000
+"""Bytes left below which a disk is what kept a library from writing that does not say
+why. Many have cleared by then what they wrote."""
+IS_FULL = "is full"
+"""What every sentence of a full disk says."""
 _AGAIN = "run the same command again"
 
 
@@ -47,9 +50,9 @@ def disk_error(
     folder = _existing(target)
     full, mount = is_full(folder, error), _mount(folder)
     made = _held(workshop) if full and workshop else 0
-    free = _size(shutil.disk_usage(folder).free + made)
+    free = size_text(shutil.disk_usage(folder).free + made)
     if full:
-        what = f": the disk {mount} is full, more is needed than the {free} that are"
+        what = f": the disk {mount} {IS_FULL}, more is needed than the {free} that are"
         return DiskError(
             f"cannot write {target}{what} free there; make room and {_AGAIN}{then}"
         )
@@ -111,7 +114,7 @@ def is_full(path: Path, error: BaseException) -> bool:
     words = str(error).lower()
     if any(each in words for each in _WORDS):
         return True
-    return shutil.disk_usage(_existing(path)).free < _NEARLY
+    return shutil.disk_usage(_existing(path)).free < _SCARCE
 
 
 def _existing(path: Path) -> Path:
@@ -128,6 +131,6 @@ def _held(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
     """Write a number of bytes."""
     return f"{count / 1e9:,.1f} GB" if count >= 10**9 else f"{count / 1e6:,.1f} MB"

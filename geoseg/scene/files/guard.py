@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import SceneError
+from geoseg.scene.files.blocks import check_blocks
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
 from geoseg.scene.files.paths import file_of
 from geoseg.storage.raster_references import ALLOW, admit
@@ -47,13 +48,15 @@ def opened_guarded(
         advice: What to do about a file that refers to others.
 
     Raises:
-        SceneError: It refers to files that were not named.
+        SceneError: It refers to files that were not named, or is compressed in blocks
+            that nobody can decode, or a file that it refers to is.
         RasterioIOError: It cannot be opened.
 
     """
     with _in_utf8(path):
         if roots is None:
             with opened_once(path) as dataset:
+                check_blocks(path, dataset)
                 yield dataset
             return
         admitted = admit(path, file_of(path), roots, advice)
@@ -63,6 +66,7 @@ def opened_guarded(
             _check_beside(path, advice)
         with opened_once(path, admitted.drivers) as dataset:
             _check_files(dataset, path, roots, advice)
+            check_blocks(path, dataset)
             yield dataset
 
 

@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from geoseg.errors import SceneError
@@ -50,9 +49,6 @@ _DECLARING = frozenset(("GTiff", "VRT"))
 """Drivers that call three bands red, green and blue where somebody said so; but for
 bytes. Others have no other way to keep three bands."""
 _BYTES = frozenset(("uint8",))
-MOST_BLOCK_BYTES = 2_000_000_000
-"""What a compressed block may hold once it is decoded: it is decoded as a whole."""
-_LARGEST_ITEM = 16
 _PICTURE = 4
 """Bands of bytes that GDAL calls red, green, blue and alpha by itself, at most."""
 
@@ -124,39 +120,6 @@ def shown(path: str | Path) -> str:
     return str(path) if url is None else without_secrets(url)
 
 
-def block_bytes(dataset: rasterio.DatasetReader) -> int:
-    """Count the bytes that are decoded to see one pixel of all bands."""
-    shapes = zip(dataset.block_shapes, dataset.dtypes, strict=True)
-    return sum(rows * cols * _itemsize(dtype) for (rows, cols), dtype in shapes)
-
-
-def _itemsize(dtype: str) -> int:
-    try:
-        return np.dtype(dtype).itemsize
-    except TypeError:  # one that numpy lacks, of complex integers
-        return _LARGEST_ITEM
-
-
-def _check_blocks(path: str, dataset: rasterio.DatasetReader) -> None:
-    """Refuse blocks that nobody can decode without gigabytes of memory.
-
-    Raises:
-        SceneError: One is too large.
-
-    """
-    size, structure = block_bytes(dataset), dataset.tags(ns="IMAGE_STRUCTURE")
-    if structure.get("INTERLEAVE") != "PIXEL":  # a VRT may say anything
-        size //= dataset.count
-    if structure.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
-        rows, cols = dataset.block_shapes[0]
-        raise SceneError(
-            f"{shown(path)} is compressed in blocks of {rows:,} x {cols:,} pixels, "
-            f"{size / 1e9:,.1f} GB each once they are decoded, and "
-            f"{MOST_BLOCK_BYTES / 1e9:,.1f} GB are the most; write it in small tiles: "
-            f"gdal_translate -of COG in.tif out.tif"
-        )
-
-
 def read_header(
     path: str, roots: Sequence[Path] | None = None, advice: str = ALLOW
 ) -> Header:
@@ -179,7 +142,6 @@ def read_header(
         with waited_for(path), opened_guarded(path, roots, advice) as dataset:
             if not dataset.count:
                 raise SceneError(choose_part(shown(path), dataset.subdatasets))
-            _check_blocks(path, dataset)
             return _header(path, fingerprint, dataset)
     except GDAL_ERRORS as error:
         check_answers(path)

@@ -19,10 +19,11 @@ from rasterio.windows import Window as RasterioWindow
 from geoseg.errors import SceneError
 from geoseg.geo.embeddings import Embedding, recognise, to_length_one
 from geoseg.geo.geobox import GeoBox
+from geoseg.scene.files.blocks import block_bytes
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
-from geoseg.scene.files.header import BandHeader, Header, block_bytes, shown
+from geoseg.scene.files.header import BandHeader, Header, shown
 from geoseg.scene.files.parts import cut_for_cache
 from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.quantised import MASKED, block_means, decode
@@ -222,6 +223,17 @@ class Raster:
             )
             raise failure(self.path, self.driver, error, where) from error
 
+    @contextmanager
+    def _opened_for_look(self) -> Iterator[rasterio.DatasetReader]:
+        """Open the file for a look at it by its overviews; refuse one that lost them.
+
+        Where GDAL cannot read them now, it reads all pixels in silence.
+        """
+        with self._opened() as dataset:
+            if tuple(dataset.overviews(1)) != self.overviews:
+                raise RasterioIOError("the overviews that it has cannot be read")
+            yield dataset
+
     def coarse_valid(self, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """Read from an overview where each band has data, shape (band, y, x).
 
@@ -231,7 +243,7 @@ class Raster:
         size = self._coarsest()
         if size is None:
             return None
-        with self._opened() as dataset:
+        with self._opened_for_look() as dataset:
             return self._read(dataset, bands, None, size)[1]
 
     def picture(
@@ -244,7 +256,7 @@ class Raster:
         """
         down, across = window.height / shape[0], window.width / shape[1]
         picture: np.ma.MaskedArray = np.ma.masked_all((len(bands), *shape), np.float32)  # type: ignore[no-untyped-call]  # numpy's own
-        with self._opened() as dataset:
+        with self._opened_for_look() as dataset:
             for (top, bottom), (left, right) in self._parts(dataset, window, shape):
                 part = RasterioWindow(
                     window.col + left * across,
@@ -325,7 +337,7 @@ class Raster:
         """Estimate, from some pixels, the share that has data in all bands."""
         height, width = self.geobox.height, self.geobox.width
         size = min(height, _COARSE), min(width, _COARSE)
-        with self._opened() as dataset:
+        with self._opened_for_look() as dataset:
             _, data = self._read(dataset, range(len(self.bands)), None, size)
         return float(data.all(axis=0).mean())
 

@@ -1,0 +1,58 @@
+"""How much of a disk a run takes at most: what a forecast and a full disk say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from geoseg.errors import DiskError
+from geoseg.storage.full_disk import IS_FULL, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geoseg.run.configuration import RunConfig
+
+
+def strip_share(config: RunConfig) -> float:
+    """The part of a block's pixels that it shares with its neighbours."""
+    axis = config.plan.lattice.rows
+    if len(config.plan.blocks) == 1:
+        return 0.0
+    side = axis.block * axis.step
+    return 1 - ((side - axis.overlap) / (side + axis.overlap)) ** 2
+
+
+def run_directory_bytes(config: RunConfig) -> int:
+    """Parts, the uncompressed raster that the product is made from, and partials.
+
+    Strips wait for the next row of blocks: about one row of them is there.
+    """
+    plan, axis = config.plan, config.plan.lattice.rows
+    rows = min(axis.block * axis.step, plan.area.height)
+    waiting = rows * plan.area.width * strip_share(config)
+    layers = config.layers
+    largest = max(band.stop - band.start for band in layers.bands.values())
+    held = (layers.count + largest) * plan.area.pixels
+    return int(held + waiting * (4 * config.predictor.planes + 1))
+
+
+@contextmanager
+def need_reported(config: RunConfig) -> Iterator[None]:
+    """Say how much a run takes in all where a disk is full inside this block.
+
+    Raises:
+        DiskError: It is.
+
+    """
+    try:
+        yield
+    except DiskError as error:
+        if IS_FULL not in str(error):
+            raise
+        rasters = config.layers.count * config.plan.area.pixels
+        raise DiskError(
+            f"{error}; the whole run takes {size_text(run_directory_bytes(config))} "
+            f"for its run directory and {size_text(rasters)} for its rasters at most, "
+            f"beside polygons"
+        ) from error
