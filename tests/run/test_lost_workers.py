@@ -1,6 +1,7 @@
 """Workers that are lost, stopped or too large, and schedulers that die: a sentence."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from killed_run import SlowPredictor, killed_job
 import geoseg
 from geoseg.errors import ClusterError, ModelError, RunError
 from geoseg.run.cluster import Patience, map_on, open_client
+from geoseg.run.cluster.worker_setup import _hear, _Homewards
 from geoseg.run.engine import run
 from geoseg.run.journal.journal import open_journal
 
@@ -301,3 +304,18 @@ def test_a_run_without_workers_speaks_of_none(tmp_path):
     with open_client() as client, pytest.raises(ClusterError) as caught:
         do(job, client)
     assert str(caught.value) == "model/mlm.json is damaged: it is not JSON"
+
+
+def test_what_a_worker_waits_for_is_said_to_its_client(caplog, monkeypatch):
+    sent = []
+    worker = SimpleNamespace(log_event=lambda topic, event: sent.append((topic, event)))
+    lines = _Homewards(worker, "run")
+    lines.emit(logging.makeLogRecord({"msg": "%s is silent", "args": ("host",)}))
+    ((topic, event),) = sent
+    assert topic == "run"
+    caplog.set_level("INFO", logger="geoseg")
+    _hear((0.0, event))  # of this process, where it stands already
+    assert caplog.messages == []
+    monkeypatch.setattr("geoseg.run.cluster.worker_setup.gethostname", lambda: "there")
+    _hear((0.0, event))
+    assert caplog.messages == ["host is silent"]

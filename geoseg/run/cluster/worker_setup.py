@@ -10,6 +10,7 @@ is inferred.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -35,6 +36,7 @@ from geoseg.run.cluster.presence import (
     within,
 )
 from geoseg.storage.remote import settings
+from geoseg.storage.waiting import LOG, notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,16 +58,23 @@ Result = TypeVar("Result")
 class _Workers(WorkerPlugin):
     """What a worker keeps of a run: the job, and what it lacks for it."""
 
-    def __init__(self, job: Job, versions: Mapping[str, str]) -> None:
-        """Carry a job to the workers, and the settings that reach its files."""
-        self.job = job
+    def __init__(self, job: Job, versions: Mapping[str, str], topic: str) -> None:
+        """Carry a job to the workers, and the settings that reach its files.
+
+        What they say of servers that they wait for comes home under a topic of dask's.
+        """
+        self.job, self._topic = job, topic
         self._lack: str | None = None
         self._versions = versions
         self._settings = settings()
         self._before: dict[str, str | None] = {}
 
-    def setup(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
+    def setup(self, worker: Worker) -> None:
         """Take over the settings, on the worker."""
+        self._lines = _Homewards(worker, self._topic)
+        if not worker.address.startswith(_HERE):  # one of this process says it here
+            LOG.addHandler(self._lines)
+            LOG.setLevel(logging.INFO)
         self._proving = Lock()  # none travels
         hold_freed_memory(hold=True)
         for name, value in self._settings.items():
@@ -98,12 +107,37 @@ class _Workers(WorkerPlugin):
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Leave the worker's settings as they were."""
+        LOG.removeHandler(self._lines)
         hold_freed_memory(hold=False)
         for name, value in self._before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+class _Homewards(logging.Handler):
+    """Sends what a worker says of servers that it waits for to its client."""
+
+    def __init__(self, worker: Worker, topic: str) -> None:
+        """Take a worker, and the topic to which its client listens."""
+        super().__init__(logging.INFO)
+        self._worker, self._topic = worker, topic
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a sentence, and who sends it."""
+        sent = {"text": record.getMessage(), "process": _process()}
+        self._worker.log_event(self._topic, sent)
+
+
+def _hear(event: tuple[float, Mapping[str, str]]) -> None:
+    """Say here what a worker said elsewhere. dask brings when it came, too."""
+    if event[1]["process"] != _process():
+        notify(event[1]["text"])
+
+
+def _process() -> str:
+    return f"{gethostname()} {os.getpid()}"
 
 
 class Workforce:
@@ -213,14 +247,16 @@ def set_up_workers(
     )
     if job.on_gpu and len(asked) > 1:
         _refuse_sharing(ask(client, gpu_id, asked))
+    client.subscribe_topic(name, _hear)
     try:
-        _hand_over(client, name, _Workers(job, versions))
+        _hand_over(client, name, _Workers(job, versions, name))
         _refuse({w: str(lack) for w, lack in ask(client, _lack, asked, name).items()})
         yield workers
     finally:
         if client.status == "running":
             # Whatever this raises would hide the error that ends the run.
             with suppress(Exception):
+                client.unsubscribe_topic(name)
                 within(client, lambda: client.unregister_worker_plugin(name))
 
 

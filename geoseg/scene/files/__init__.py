@@ -3,7 +3,7 @@
 * `paths` lists the files that paths, folders, patterns, lists and URLs stand for,
   `object_stores` those on an object store
 * `guard` is the door: what else a file would make GDAL read is found before it is
-  opened
+  opened; `blocks` is what is decoded to see one pixel of it
 * `servers` is what a web server must do, `retries` asks again, `redirects` keeps GDAL
   with the servers that were named
 * `pool` keeps open files that no thread uses just now
