@@ -1,6 +1,9 @@
 """Composites as files: the same bytes whoever makes them, and true to their looks."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +13,7 @@ from affine import Affine
 from click.testing import CliRunner
 from items import make_item
 from members import write_raster
+from paths import ROOT
 
 import geoseg
 from geoseg import CompositeOptions, InputError, RunError, SceneOptions, Window
@@ -279,6 +283,16 @@ def test_segment_refuses_to_look_for_clouds_on_many_dates(looks, tmp_path):
     result = CliRunner().invoke(main, [*arguments, "--mask-model", "anything"])
     assert result.exit_code == 2
     assert "make the composite first" in result.output
+
+
+def test_a_composite_needs_no_network_and_none_of_the_memory_of_one(looks, tmp_path):
+    code = (
+        "import sys, geoseg; geoseg.composite(sys.argv[1], sys.argv[2]); "
+        "assert 'torch' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, looks[0], tmp_path / "c.tif"]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (tmp_path / "c.tif").is_file()
 
 
 def test_the_command_shows_a_row_a_composite(looks, tmp_path):

@@ -127,7 +127,7 @@ def test_however_windows_and_strips_are_cut_a_composite_is_the_same(looks, rule,
     assert pixels.tobytes() == whole[(list(bands), *window.slices())].tobytes()
 
 
-@pytest.mark.parametrize("dates", [1, 2, 3, 20, 49, 50, 77])
+@pytest.mark.parametrize("dates", [1, 2, 3, 4, 5, 7, 8, 13, 20, 33, 77])
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])
 def test_the_median_of_any_count_and_dtype_is_that_of_numpy(dates, dtype):
     rng = np.random.default_rng(dates)
@@ -141,6 +141,25 @@ def test_the_median_of_any_count_and_dtype_is_that_of_numpy(dates, dtype):
     wanted = np.rint(wanted) if stack.dtype.kind in "ui" else wanted
     assert np.array_equal(found.pixels, wanted.astype(dtype))
     assert np.array_equal(found.counts, valid.sum(axis=0))
+
+
+def test_the_largest_number_of_a_dtype_counts_as_any_other():
+    stack = np.array([65535, 7, 65535, 1, 65535], np.uint16).reshape(5, 1, 1, 1)
+    valid = np.array([1, 1, 1, 0, 0], bool).reshape(5, 1, 1)
+    found = combine(stack, valid, Recipe("median"), (0,))
+    assert found.pixels.item() == 65535
+
+
+def test_a_row_longer_than_what_is_sorted_at_once_is_the_median_of_numpy():
+    rng = np.random.default_rng(5)
+    stack = rng.integers(0, 5, (6, 1, 2, 700)).astype(np.uint8)
+    valid = rng.random((6, 2, 700)) < 0.6
+    found = combine(stack, valid, Recipe("median"), (0,))
+    numbers = np.where(valid, stack[:, 0].astype(float), np.nan)
+    clear = valid.any(axis=0)
+    wanted = np.rint(np.nanmedian(numbers[:, clear], axis=0))
+    assert np.array_equal(found.pixels[0, clear], wanted)
+    assert not found.pixels[0, ~clear].any()
 
 
 @pytest.mark.parametrize("size", [1, 900, 70_000])

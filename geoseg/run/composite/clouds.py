@@ -65,9 +65,6 @@ def masked(
     The maps stay until the block is left without an error, so that what was stopped
     finds them again.
     """
-    if config.options.mask_model is None:
-        yield config
-        return
     folder = config.path.with_name(f".{config.path.name}.geoseg-masks")
     looks, members = config.scene.observations, []
     with ExitStack() as stack:

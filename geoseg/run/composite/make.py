@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -146,12 +146,10 @@ def _make(
 ) -> CompositeReport:
     """Make what is left of a composite, and write its files."""
     directory, options = config.run_directory, config.options
-    from geoseg.run.composite.clouds import masked  # noqa: PLC0415  # torch, 300 MB
-
     with open_journal(
         directory, config.plan.identity, restart=options.restart
     ) as journal:
-        with clock("composite"), masked(config, client, on_step) as chosen:
+        with clock("composite"), _masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, on_step)
         with clock("raster"):
             on_step(Step("raster"))
@@ -159,6 +157,17 @@ def _make(
         if not options.keep_parts:
             journal.discard()
     return report
+
+
+def _masked(
+    config: CompositeConfig, client: Client, on_step: OnStep
+) -> AbstractContextManager[CompositeConfig]:
+    """Have a model mask each date, where one is to."""
+    if config.options.mask_model is None:
+        return nullcontext(config)
+    from geoseg.run.composite.clouds import masked  # noqa: PLC0415  # torch, 800 MB
+
+    return masked(config, client, on_step)
 
 
 def _run(

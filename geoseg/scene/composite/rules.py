@@ -89,8 +89,11 @@ def combine(
         kernels.take(stack, chosen, pixels)
     else:
         whole = bool(np.issubdtype(stack.dtype, np.integer))
-        reduce = kernels.median if recipe.rule == "median" else kernels.mean
-        reduce(stack, valid, whole, pixels)
+        if recipe.rule == "median":
+            most = np.iinfo(stack.dtype.name).max if whole else np.inf
+            kernels.median(stack, valid, whole, stack.dtype.type(most), pixels)
+        else:
+            kernels.mean(stack, valid, whole, pixels)
     return Composite(pixels, clear, chosen)
 
 
