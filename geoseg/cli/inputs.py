@@ -48,6 +48,6 @@ def take_scene(scene: str | tuple[str, ...] | None, flags: dict[str, Any]) -> Na
     if not named:
         return () if scene is None else scene
     found: dict[str, list[str]] = {}
-    for name, place in named:
-        found.setdefault(name, []).append(place)
+    for name, path in named:
+        found.setdefault(name, []).append(path)
     return found

@@ -157,7 +157,7 @@ def _facts(package: ModelPackage) -> list[tuple[str, str]]:
 
 
 def _inputs(package: ModelPackage, pixels: str) -> list[tuple[str, str]]:
-    """Tell of the pixels of the one image, or of each input."""
+    """Say of the pixels of the one image, or of each input."""
     if not package.inputs:
         return [("pixels", pixels)]
     return [

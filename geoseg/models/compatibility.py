@@ -128,7 +128,7 @@ def _find_in_parts(card: Card, scene: Scene) -> BandMatch:
     """Find the bands of each input in the part of the scene that it is."""
     if not isinstance(scene, StackedScene):
         raise ModelError(
-            f"the model {card.name} takes several inputs, {inputs_told(card)}; give "
+            f"the model {card.name} takes several inputs, {inputs_listed(card)}; give "
             f"each by its name: `input=NAME=FILE`"
         )
     indices: list[int] = []
@@ -142,14 +142,14 @@ def _find_in_parts(card: Card, scene: Scene) -> BandMatch:
     return BandMatch(tuple(indices), by_order=any(each.by_order for each in matches))
 
 
-def inputs_told(card: Card) -> str:
+def inputs_listed(card: Card) -> str:
     """List a model's inputs in a sentence: their bands, and their dates."""
-    told = []
+    texts = []
     for each in card.inputs:
         dates = [f"{name} {window}" for name, window in each.dates]
         when = f"; of {', '.join(dates)}" if dates else ""
-        told.append(f"{each.name} ({listed([b.name for b in each.bands])}{when})")
-    return ", ".join(told)
+        texts.append(f"{each.name} ({listed([b.name for b in each.bands])}{when})")
+    return ", ".join(texts)
 
 
 def _of_slots(card: Card) -> list[NamedInput]:

@@ -18,7 +18,7 @@ from geoseg.models.compatibility import (
     Models,
     bands_needed,
     in_models_unit,
-    inputs_told,
+    inputs_listed,
     match_models,
     open_fitting,
 )
@@ -86,7 +86,7 @@ def _check_named(package: ModelPackage, inputs: Mapping[str, OneInput]) -> None:
         faults = [f"missing: {', '.join(missing)}"] if missing else []
         faults += [f"unknown: {', '.join(unknown)}"] if unknown else []
         raise ModelError(
-            f"the model {package.name} takes the inputs {inputs_told(package)}; "
+            f"the model {package.name} takes the inputs {inputs_listed(package)}; "
             f"{'; '.join(faults)}; give each by its name: `input=NAME=FILE`"
         )
 
@@ -107,16 +107,16 @@ def _open(
         if [*map(_layout, other.inputs)] != [*map(_layout, first.inputs)]:
             raise ModelError(
                 f"models whose probabilities are averaged need the same inputs: "
-                f"{first.name} takes {inputs_told(first)}; {other.name} takes "
-                f"{inputs_told(other)}, or reads them otherwise"
+                f"{first.name} takes {inputs_listed(first)}; {other.name} takes "
+                f"{inputs_listed(other)}, or reads them otherwise"
             )
     _check_options(options, inputs)
-    places = range(len(first.inputs))
-    lead = min(places, key=lambda at: abs(first.inputs[at].gsd_m - first.gsd_m))
+    indices = range(len(first.inputs))
+    lead = min(indices, key=lambda at: abs(first.inputs[at].gsd_m - first.gsd_m))
     dated = any(each.dates for each in first.inputs)
     opened: dict[int, Scene] = {}
     grid: GeoBox | None = None
-    for at in sorted(places, key=lambda at: (at != lead, at)):
+    for at in sorted(indices, key=lambda at: (at != lead, at)):
         taken = first.inputs[at]
         own = _own_options(options, taken, grid, timed=bool(taken.dates) or not dated)
         cards = [package.of_input(package.inputs[at]) for package in packages]
@@ -126,7 +126,7 @@ def _open(
         grid = grid or scene.geobox
     parts = {
         slot: part
-        for at in places
+        for at in indices
         for slot, part in _slots(first.inputs[at], opened[at])
     }
     given = {name: several(each) for name, each in inputs.items()}

@@ -136,8 +136,8 @@ class _Site:
         asked = _TILE.fullmatch(wanted)
         if asked is None or self.planes is None:
             return HTTPStatus.NOT_FOUND, "", b""
-        layer, *place = asked.groups()
-        return self._tile(layer, *map(int, place))
+        layer, *position = asked.groups()
+        return self._tile(layer, *map(int, position))
 
     def _tile(
         self, layer: str, z: int, row: int, col: int

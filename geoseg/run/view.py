@@ -50,7 +50,7 @@ def view(
             return
 
 
-def _shown(folder: Path, place: Path | str) -> Shown:
+def _shown(folder: Path, path: Path | str) -> Shown:
     """Open the scene of a map, to be shown as the page shows it."""
     page, planes = _DATA.search(page_in(folder)), planes_in(folder)
     how = json.loads(page[1]).get("shown") if page else None
@@ -59,19 +59,19 @@ def _shown(folder: Path, place: Path | str) -> Shown:
             f"{folder} has no map beside an image, so no `image` can be shown there; "
             f"leave it out, or name a folder that geoseg segment left"
         )
-    scene = open_scene([place])
+    scene = open_scene([path])
     col, row = (~scene.geobox.transform @ planes.geobox.transform) @ (0, 0)
     size = planes.geobox.height, planes.geobox.width
     if not scene.geobox.crop(Window(round(row), round(col), *size)).same_plane_as(
         planes.geobox
     ):
         raise InputError(
-            f"{place} is not on the pixels of {planes.classes}; name as `image` the "
+            f"{path} is not on the pixels of {planes.classes}; name as `image` the "
             f"scene that it was made of"
         )
     if max(how["bands"]) >= len(scene.bands):
         raise InputError(
-            f"{place} has {len(scene.bands)} bands, and the page shows band "
+            f"{path} has {len(scene.bands)} bands, and the page shows band "
             f"{max(how['bands']) + 1} of the scene that was mapped; name that one"
         )
     return Shown.from_json(scene, how)

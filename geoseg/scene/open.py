@@ -109,7 +109,7 @@ def _given(inputs: Inputs, options: SceneOptions) -> list[Path | str]:
     if isinstance(inputs, Mapping):
         raise SceneError(
             f"several inputs ({', '.join(inputs)}) are of a model that declares them, "
-            f"and nothing else tells how they become one image; give one"
+            f"and nothing else says how they become one image; give one"
         )
     given = several(inputs)
     if options.bands and given:

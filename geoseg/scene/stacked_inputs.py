@@ -1,6 +1,6 @@
 """Several inputs as one scene: their bands, on one grid, behind each other.
 
-A model may want Sentinel-2 beside a DEM, or one place in spring and in summer. Each of
+A model may want Sentinel-2 beside a DEM, or one area in spring and in summer. Each of
 these is a scene by itself, with its own files, composite, masks, resampling and unit;
 read on one grid they differ from the bands of one image in nothing but their names.
 So they become one `Scene` whose bands are called ``input:band``, and what reads
@@ -61,7 +61,7 @@ class StackedScene(Scene):
         return False
 
     def identity(self) -> dict[str, str]:
-        """Tell one scene from another: each input by itself, in order."""
+        """Distinguish one scene from another: each input by itself, in order."""
         return {
             "inputs": " ".join(name for name, _ in self.parts),
             "scene options": super().identity()["scene options"],
@@ -85,11 +85,11 @@ class StackedScene(Scene):
         shape = window.height, window.width
         pixels = np.empty((len(wanted), *shape), self.dtype)
         seen = []
-        for part, places, own in self._by_part(wanted):
+        for part, positions, own in self._by_part(wanted):
             values, valid = part.read(window, own)
-            pixels[places] = values
+            pixels[positions] = values
             if self.options.valid == "any":
-                pixels[places] *= valid  # what is not there is 0
+                pixels[positions] *= valid  # what is not there is 0
             seen.append(valid)
         together = np.any if self.options.valid == "any" else np.all
         return pixels, together(seen, axis=0)
@@ -99,14 +99,14 @@ class StackedScene(Scene):
     ) -> np.ma.MaskedArray:
         """Look at a window at the resolution of a picture: see `Scene.picture`."""
         whole = blank_picture(len(bands), shape)
-        for part, places, own in self._by_part(bands):
-            whole[places] = part.picture(window, own, shape)
+        for part, positions, own in self._by_part(bands):
+            whole[positions] = part.picture(window, own, shape)
         return whole
 
     def _by_part(
         self, bands: Sequence[int]
     ) -> Iterator[tuple[Scene, list[int], list[int]]]:
-        """Give each part that has some bands, their places among them, and their own.
+        """Give each part that has some bands, their positions there, and their own.
 
         Raises:
             IndexError: There is no such band.
@@ -115,9 +115,9 @@ class StackedScene(Scene):
         first = 0
         for _, part in self.parts:
             last = first + len(part.bands)
-            places = [at for at, band in enumerate(bands) if first <= band < last]
-            if places:
-                yield part, places, [bands[at] - first for at in places]
+            positions = [at for at, band in enumerate(bands) if first <= band < last]
+            if positions:
+                yield part, positions, [bands[at] - first for at in positions]
             first = last
 
 
@@ -153,10 +153,12 @@ def stack_inputs(
         dtype=str(np.result_type(*(part.dtype for part in parts.values()))),
         members=members,
         options=options,
-        inputs=tuple(place for places in given.values() for place in places),
+        inputs=tuple(path for paths in given.values() for path in paths),
         area=None if bounds is None else bounds_window(first.geobox, bounds),
         warnings=tuple(
-            f"{name}: {told}" for name, part in parts.items() for told in part.warnings
+            f"{name}: {warning}"
+            for name, part in parts.items()
+            for warning in part.warnings
         ),
         parts=tuple(parts.items()),
     )

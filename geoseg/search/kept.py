@@ -80,7 +80,7 @@ def kept_items(  # what is asked where, and what may be replaced
 
 
 def _is_same(file: _File, before: bytes | None, asked: dict[str, Any]) -> bool:
-    """Tell whether a file holds what a search found.
+    """Return whether a file holds what a search found.
 
     Raises:
         OutputError: It is of another search.

@@ -196,7 +196,7 @@ def _when(item: dict[str, Any]) -> tuple[str, str]:
 
 
 def _summary(area: Geometry) -> dict[str, Any]:
-    """Tell an area from others, however many corners it has."""
+    """Distinguish an area from others, however many corners it has."""
     digest = hashlib.sha256(shapely.to_wkb(area)).hexdigest()
     return {"bbox": [round(each, 6) for each in area.bounds], "sha256": digest}
 

@@ -117,7 +117,7 @@ def test_a_signal_ends_a_job_that_waits_in_a_library_for_ever(where):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
-def test_a_job_that_waits_for_ever_tells_its_end_to_programs_too():
+def test_a_job_that_waits_for_ever_reports_its_end_to_programs_too():
     done = stuck("locked(lock)", name="SIGTERM", flags=["--json-progress"])
     assert done.returncode == 143
     assert json.loads(done.stderr.splitlines()[-1]) == {
@@ -164,9 +164,9 @@ def test_ctrl_c_ends_what_waits_in_gdal_for_a_server_that_fell_silent(
         while not server.hushed.wait(0.2):
             assert job.poll() is None, job.communicate()
         job.send_signal(signal.SIGINT)
-        _, told = job.communicate()
-    assert job.returncode == 130, told
-    assert told.endswith("geoseg: stopped; the same command carries on from here\n")
+        _, message = job.communicate()
+    assert job.returncode == 130, message
+    assert message.endswith("geoseg: stopped; the same command carries on from here\n")
     assert not [*tmp_path.glob("[!.]*")]
 
 

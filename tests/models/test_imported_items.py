@@ -286,10 +286,10 @@ def test_what_an_item_says_need_not_be_said(tmp_path):
 def test_what_cannot_be_done_right_is_one_sentence(changes, sentence, tmp_path):
     path = written(tmp_path, **changes)
     out = tmp_path / "p"
-    told = CliRunner().invoke(main, ["models", "import", str(path), "-o", str(out)])
-    assert told.exit_code == 2, told.output
-    assert sentence in told.output
-    assert told.output.count("\n") == 1
+    result = CliRunner().invoke(main, ["models", "import", str(path), "-o", str(out)])
+    assert result.exit_code == 2, result.output
+    assert sentence in result.output
+    assert result.output.count("\n") == 1
     assert {each.name for each in tmp_path.iterdir()} == {
         "item.json",
         "thresholds.onnx",
@@ -298,11 +298,11 @@ def test_what_cannot_be_done_right_is_one_sentence(changes, sentence, tmp_path):
 
 def test_its_user_knows_better_than_code_that_is_not_run(tmp_path):
     path = written(tmp_path, taken={"resize_type": "crop"})
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         ["models", "import", str(path), "-o", str(tmp_path / "p"), "--scale", "0.001"],
     )
-    assert told.exit_code == 0, told.output
+    assert result.exit_code == 0, result.output
     assert load_package(tmp_path / "p").scale == 0.001
 
 
@@ -344,9 +344,9 @@ def test_a_package_of_geoseg_s_own_is_taken_whole_from_an_address(tmp_path):
     with serving(served) as (url, _):
         taken = load_package(f"{url}/mlm.json")
     assert taken.fingerprint == shipped.fingerprint
-    told = CliRunner().invoke(main, ["models", "import", str(served / "mlm.json")])
-    assert told.exit_code == 2
-    assert "is of a model package already: give its folder to --model" in told.output
+    result = CliRunner().invoke(main, ["models", "import", str(served / "mlm.json")])
+    assert result.exit_code == 2
+    assert "is of a model package already: give its folder to --model" in result.output
 
 
 def test_exports_say_how_pixels_are_cut(tmp_path):

@@ -57,12 +57,12 @@ def test_each_input_is_read_in_its_own_unit_and_put_together_by_its_own_dates(
     tmp_path, model, files
 ):
     flags, bands, valid = files
-    found, told = mapped(tmp_path / "map", model, *flags)
+    found, message = mapped(tmp_path / "map", model, *flags)
     wanted, sure = expected(bands, valid)
     assert (found == wanted)[sure].all()
     assert sure.mean() > 0.99
     assert set(np.unique(found)) == {1, 3, 4, 255}
-    assert told.count("geoseg: warning: ") == 1  # of scores that are all alike
+    assert message.count("geoseg: warning: ") == 1  # of scores that are all alike
 
 
 def test_a_file_that_takes_dates_as_bands_gives_the_same_map(tmp_path, model, files):
@@ -205,7 +205,7 @@ def test_a_card_comes_back_with_its_inputs_and_shows_them(model):
     assert "spring 03-01/05-15" in shown.stdout
 
 
-def test_bad_inputs_are_told_in_a_sentence(tmp_path, model, files):
+def test_bad_inputs_are_refused_in_a_sentence(tmp_path, model, files):
     flags, _, _ = files
     s2, dem = flags[:-1], flags[-1]
     assert "missing: dem" in refused(model, *s2)

@@ -32,7 +32,7 @@ from processing.core.Processing import Processing  # noqa: E402  # the same
 
 
 class Listener(QgsProcessingFeedback):
-    """Keeps what it is told."""
+    """Keeps what is said to it."""
 
     def __init__(self):
         """Begin with nothing."""
@@ -84,18 +84,18 @@ parameters = {
     "FORMAT": ["gpkg"],
     "BLOCK": 1,
 }
-told = {"stopped": stopped(parameters)}
-told["left"] = [each.name for each in (FOLDER / "map").iterdir()]
+found = {"stopped": stopped(parameters)}
+found["left"] = [each.name for each in (FOLDER / "map").iterdir()]
 feedback = Listener()
 ran = processing.runAndLoadResults("geoseg:segment", parameters, feedback=feedback)
-told["said"] = feedback.said
+found["said"] = feedback.said
 tidy = {"CLASS_MAP": ran["LANDCOVER"], "MIN_AREA": "20px", "OUTPUT": "TEMPORARY_OUTPUT"}
 tidied = processing.runAndLoadResults("geoseg:vectorize", tidy)
-told["results"] = sorted(ran)
-told["layers"] = {
+found["results"] = sorted(ran)
+found["layers"] = {
     Path(each.source().partition("|")[0]).name: look(each)
     for each in QgsProject.instance().mapLayers().values()
     if each.name() != "area"
 }
-told["foreign"] = sorted({"geoseg", "torch"} & set(sys.modules))
-print(json.dumps(told))  # noqa: T201  # to the test
+found["foreign"] = sorted({"geoseg", "torch"} & set(sys.modules))
+print(json.dumps(found))  # noqa: T201  # to the test

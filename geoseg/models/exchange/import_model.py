@@ -22,8 +22,8 @@ from geoseg.models.exchange.mlm_item import (
     describe_item,
     is_item,
     is_own,
-    keep_place,
-    kept_places,
+    kept_packages,
+    package_folder,
     parse_item,
     read_item,
 )
@@ -127,20 +127,20 @@ def _of_item(
             bring_package(raw, source, folder)
             load_package(folder)
         return load_package(output)
-    told = describe_item(item, about, source)
+    described = describe_item(item, about, source)
     with tempfile.TemporaryDirectory() as fetched:
         weights = bring_weights(item, source, Path(fetched))
         origin = f"{without_secrets(source)}, {weights.name}, SHA-256 {sha256(weights)}"
         package = make_package(
             weights,
-            output or models_folder() / told.about.name,
-            replace(told.about, source=about.source or origin),
+            output or models_folder() / described.about.name,
+            replace(described.about, source=about.source or origin),
             pickled=weights.suffix.lower() in PICKLES,
-            clips=told.clips,
+            clips=described.clips,
             on_step=on_step,
         )
-    if told.notes:
-        on_step(Step("prepare", warnings=told.notes))
+    if described.notes:
+        on_step(Step("prepare", warnings=described.notes))
     return package
 
 
@@ -159,10 +159,10 @@ def open_item(source: str) -> Path:
     try:
         raw = read_item(source)
     except ModelError:
-        for folder in kept_places(source, within):
+        for folder in kept_packages(source, within):
             return folder  # no network: what was fetched before
         raise
-    folder = within / keep_place(raw, source)
+    folder = within / package_folder(raw, source)
     if not (folder / CARD).is_file():
         try:
             _of_item(raw, source, folder, NewPackage(), ignore_step)

@@ -169,15 +169,15 @@ def _band_names(taken: dict[str, Any]) -> list[str]:
 def _known_bands(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Collect what an item and its assets say of bands, by name."""
     known: dict[str, dict[str, Any]] = {}
-    for place in (content["properties"], *content["assets"].values()):
-        for each in (band for key in _BANDS for band in place.get(key, [])):
+    for where in (content["properties"], *content["assets"].values()):
+        for each in (band for key in _BANDS for band in where.get(key, [])):
             if "name" in each:
                 known.setdefault(str(each["name"]), {}).update(each)
     return known
 
 
-def _with_common(name: str, told: dict[str, Any]) -> str:
-    common = told.get("eo:common_name") or told.get("common_name")
+def _with_common(name: str, entry: dict[str, Any]) -> str:
+    common = entry.get("eo:common_name") or entry.get("common_name")
     return f"{name}={common}" if common else name
 
 
@@ -187,15 +187,15 @@ def _dtype(bands: Any) -> str:  # noqa: ANN401  # what an item's values are
     return found.pop() if len(found) == 1 else ""
 
 
-def _class(told: dict[str, Any]) -> str:
-    name = str(told.get("name") or told.get("title") or f"class {told['value']}")
-    colour = f":#{told['color_hint']}" if told.get("color_hint") else ""
-    return f"{name.replace(':', ' ')}:{told['value']}{colour}"
+def _class(entry: dict[str, Any]) -> str:
+    name = str(entry.get("name") or entry.get("title") or f"class {entry['value']}")
+    colour = f":#{entry['color_hint']}" if entry.get("color_hint") else ""
+    return f"{name.replace(':', ' ')}:{entry['value']}{colour}"
 
 
-def _tile(told: dict[str, Any]) -> int:
+def _tile(entry: dict[str, Any]) -> int:
     """Give the side of tiles; 0 where any will do."""
-    sides = dict(zip(told["dim_order"], told["shape"], strict=True))
+    sides = dict(zip(entry["dim_order"], entry["shape"], strict=True))
     others = [name for name in sides if name not in _PLANES | _TURNS]
     if others:
         raise ValueError(
@@ -214,9 +214,9 @@ def _tile(told: dict[str, Any]) -> int:
 def _refuse_code(taken: dict[str, Any]) -> None:
     """Refuse what is done to pixels by code, or to their number."""
     for what in ("pre_processing_function", "resize_type", "norm_type"):
-        told = taken.get(what)
-        if told:
-            named = told.get("expression", told) if isinstance(told, dict) else told
+        entry = taken.get(what)
+        if entry:
+            named = entry.get("expression", entry) if isinstance(entry, dict) else entry
             raise ValueError(
                 f"its input has {what} {named!r}, which geoseg does not execute; say "
                 f"how pixels are normalised by `mean`, `std` and `scale`"
@@ -224,10 +224,10 @@ def _refuse_code(taken: dict[str, Any]) -> None:
 
 
 def _after(given: dict[str, Any]) -> tuple[str, ...]:
-    told = given.get("post_processing_function")
-    if not told:
+    entry = given.get("post_processing_function")
+    if not entry:
         return ()
-    named = told.get("expression", told) if isinstance(told, dict) else told
+    named = entry.get("expression", entry) if isinstance(entry, dict) else entry
     note = (
         f"its post_processing_function {named!r} was not executed: geoseg makes "
         f"classes of scores by itself"
@@ -377,12 +377,12 @@ def parse_item(raw: bytes, source: str | Path) -> dict[str, Any]:
     return content
 
 
-def keep_place(raw: bytes, source: str) -> str:
+def package_folder(raw: bytes, source: str) -> str:
     """Name the folder in which the package of an item at an address is kept."""
     return f"{_digest(source.encode())}-{_digest(raw)}"
 
 
-def kept_places(source: str, within: Path) -> Iterator[Path]:
+def kept_packages(source: str, within: Path) -> Iterator[Path]:
     """Give packages kept of an address, the newest first."""
     found = within.glob(f"{_digest(source.encode())}-*")
     yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -113,7 +113,7 @@ class OnnxNetwork(nn.Module):
         if scores is None:
             raise ModelError(
                 f"{self._name} must give each pixel's class as a number from 0 to "
-                f"{classes - 1}, the place of one of {classes} declared, and gives "
+                f"{classes - 1}, the index of one of {classes} declared, and gives "
                 f"{given.min():g} to {given.max():g} of shape {given.shape} for tiles "
                 f"of {sides[0]} x {sides[1]}; declare all classes in its order"
             )

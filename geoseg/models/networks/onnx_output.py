@@ -100,8 +100,8 @@ def are_labels(listed: Sequence[NodeArg], output_name: str = "") -> bool:
 
 def _may_be_labels(shape: Shape) -> bool:
     if len(shape) == IMAGES:
-        return any(shape[place] in {1, None} for place in (SECOND, LAST)) or all(
-            not isinstance(shape[place], int) for place in (SECOND, LAST)
+        return any(shape[axis] in {1, None} for axis in (SECOND, LAST)) or all(
+            not isinstance(shape[axis], int) for axis in (SECOND, LAST)
         )
     return len(shape) == IMAGES - 1
 

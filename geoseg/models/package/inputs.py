@@ -104,7 +104,7 @@ def flat_bands(inputs: tuple[NamedInput, ...]) -> tuple[InputBand, ...]:
 
 
 def check_inputs(inputs: tuple[NamedInput, ...], bands: tuple[InputBand, ...]) -> None:
-    """Refuse inputs that cannot be told apart, or have other bands than a card.
+    """Refuse inputs that cannot be distinguished, or have other bands than a card.
 
     Args:
         inputs: A card's; none where its model takes one image.

@@ -55,12 +55,12 @@ def read_new_inputs(path: Path) -> tuple[NamedInput, ...]:
     if not isinstance(content, list) or not content:
         raise ModelError(f"{path} is no file of inputs: not a list of objects")
     found = []
-    for place, each in enumerate(content, start=1):
+    for index, each in enumerate(content, start=1):
         try:
             found.append(_input(each))
         except (ModelError, TypeError, ValueError, AttributeError, KeyError) as error:
-            told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-            raise ModelError(f"{path}, input {place}: {told}") from error
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise ModelError(f"{path}, input {index}: {reason}") from error
     return tuple(found)
 
 

@@ -45,7 +45,7 @@ class Folded:
         ends = self.least, self.most
         return ends if any(map(math.isfinite, ends)) else None
 
-    def then(self, kind: str, told: dict[str, float]) -> Folded:
+    def then(self, kind: str, figures: dict[str, float]) -> Folded:
         """Give this with one more operation after it.
 
         Raises:
@@ -53,14 +53,14 @@ class Folded:
 
         """
         if kind.startswith("clip"):
-            return self._cut(told)
-        taken, by = told.get("value", 0.0), 1.0
+            return self._cut(figures)
+        taken, by = figures.get("value", 0.0), 1.0
         if kind == "min-max":
-            taken, by = told["minimum"], told["maximum"] - told["minimum"]
+            taken, by = figures["minimum"], figures["maximum"] - figures["minimum"]
         elif kind == "z-score":
-            taken, by = told["mean"], told["stddev"]
+            taken, by = figures["mean"], figures["stddev"]
         elif kind == "scale":
-            taken, by = 0.0, told["value"]
+            taken, by = 0.0, figures["value"]
         if not by > 0:
             raise ValueError(
                 f"a value_scaling of type {kind} divides by {by:g}, which must be "
@@ -70,9 +70,9 @@ class Folded:
             self, centre=self.centre + self.spread * taken, spread=self.spread * by
         )
 
-    def _cut(self, told: dict[str, float]) -> Folded:
-        low = self._raw(told.get("minimum", -math.inf))
-        high = self._raw(told.get("maximum", math.inf))
+    def _cut(self, figures: dict[str, float]) -> Folded:
+        low = self._raw(figures.get("minimum", -math.inf))
+        high = self._raw(figures.get("maximum", math.inf))
         cut = replace(self, least=max(self.least, low), most=min(self.most, high))
         if not cut.least < cut.most:
             raise ValueError(

@@ -80,7 +80,7 @@ def taken_in(members: Sequence[Member], name: str, text: str) -> tuple[Member, .
     silent = [member.name for member, at in taken if at is None]
     if silent:
         raise SceneError(
-            f"{silent[0]} does not tell when it was taken (a tag such as "
+            f"{silent[0]} does not say when it was taken (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), and the model takes dates of "
             f"{name} ({text}); give items or files that do"
         )

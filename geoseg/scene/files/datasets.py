@@ -190,7 +190,7 @@ def is_remote(path: str) -> bool:
 def waited_for(path: str) -> AbstractContextManager[None]:
     """Say that GDAL waits long for a server, which it asks again by itself.
 
-    Of a place on this disk nothing is said.
+    Of a path on this disk nothing is said.
     """
     if not is_remote(path):
         return nullcontext()
