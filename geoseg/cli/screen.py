@@ -6,7 +6,7 @@ import json
 import logging
 from contextlib import ExitStack
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +20,7 @@ from geoseg.cli.waiting import waiting_shown
 from geoseg.errors import without_signatures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from geopandas import GeoDataFrame
@@ -179,12 +179,15 @@ def _areas_of_all(reports: dict[str, Report]) -> Table:
 
 def _areas(report: Report) -> Table:
     table = Table("class", "", title="Land cover", title_justify="left")
-    for heading in ("area (ha)", "share", "confidence"):
+    known: Any = (report.assessment or {}).get("classes") or {}
+    more = ["a sample says (ha)"] if known else []
+    for heading in ("area (ha)", "share", "confidence", *more):
         table.add_column(heading, justify="right")
     for area in report.class_areas:
         share, sure = f"{100 * area.share:.1f} %", _sureness(area.confidence)
-        patch = swatch(area.colour)
-        table.add_row(escape(area.name), patch, f"{area.area_ha:,.1f}", share, sure)
+        cells = [f"{area.area_ha:,.1f}", share, sure]
+        cells += [_interval(known[area.name])] if area.name in known else []
+        table.add_row(escape(area.name), swatch(area.colour), *cells)
     if report.confidence is not None:
         table.add_section()
         table.add_row("all", "", "", "", _sureness(report.confidence))
@@ -192,6 +195,10 @@ def _areas(report: Report) -> Table:
         share = f"{100 * report.outside:.1f} %"
         table.add_row("unlike the training", "", "", share, "")
     return table
+
+
+def _interval(known: Mapping[str, float]) -> str:
+    return f"{known['estimate']:,.1f} ({known['low']:,.1f} to {known['high']:,.1f})"
 
 
 def _sureness(confidence: float | None) -> str:

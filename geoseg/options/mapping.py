@@ -212,6 +212,13 @@ class ProductOptions:
     applicability: bool = option(
         False, "Write how unlike the model's training pixels each is, too."
     )
+    assessment: str | Path | None = option(
+        None,
+        "What geoseg evaluate found of this very map by `stratified`, accuracy.json: "
+        "the report, the STAC item and run.json give areas with their intervals.",
+        metavar="FILE",
+        holds="path",
+    )
     report_size: int = option(
         10,
         "Megabytes that report.html may have: with more it shows finer pixels of large "

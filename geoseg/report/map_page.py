@@ -18,23 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.geo.legend import Legend
+    from geoseg.report.assessed_areas import Interval
     from geoseg.report.imagery import Shown
     from geoseg.report.pyramid import ClassPlanes, Planes
     from geoseg.report.report import ClassArea, Json
 
 _MEGABYTE = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """What an accuracy assessment says of a class's area, in hectares."""
-
-    estimate: float
-    """What there is, by the sample."""
-    low: float
-    """Where the interval of 95 % begins."""
-    high: float
-    """Where it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,8 @@ class Report:
     outside: float | None = None
     """The share of the map that is unlike all that the model learned from, 0 to 1; None
     where that was not asked for."""
+    assessment: Mapping[str, Json] | None = None
+    """What a sample says there is of each class, with intervals; None without one."""
     defaults_file: str | None = None
     """The file beside the data that flags were taken from; None without one."""
     warnings: Sequence[str] = ()

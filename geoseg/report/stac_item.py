@@ -109,6 +109,8 @@ class MapItem:
     """What it was made with."""
     inputs: Sequence[tuple[str, bool]]
     """What it was made from, and whether that is a document with items."""
+    areas: Mapping[str, Any] | None = None
+    """What a sample of the ground says of the areas of its classes."""
     acquired: Sequence[str]
     """When each member of the scene was taken, as it says; empty where it does not."""
 
@@ -146,6 +148,7 @@ def item_of(path: Path, item: MapItem) -> dict[str, Any]:
             "processing:level": "L4",
             "processing:lineage": _lineage(item.models),
             "processing:software": {"geoseg": version("geoseg")},
+            **({} if item.areas is None else {"geoseg:areas": item.areas}),
         },
         "links": list(_links(item)),
         "assets": {

@@ -9,8 +9,9 @@
 * `journal` remembers what is done, on a disk or an object store
 * `cluster` opens dask clients and proves their workers
 * `deliver` writes what people take away, `page` what is shown in a browser and
-  `catalogue` the STAC item; `masking` leaves
-  out what another model sees, `applicability` says where the model has no business
+  `catalogue` the STAC item, both of which `restate` writes anew when more is known of a
+  map's areas; `masking` leaves out what another model sees, `applicability` says where
+  the model has no business
 * `segment` composes all that into jobs; `model` does so in memory; `composite` makes
   one image of many dates, `suggest` says where labels are missing
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps, which

@@ -15,19 +15,21 @@ from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import checksums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from geoseg.report.report import ClassArea
     from geoseg.run.configuration import RunConfig
 
 _DOCUMENTS = (".json", ".geojson")
 """What documents with STAC items end in."""
 
 
-def write_map_item(config: RunConfig) -> None:
+def write_map_item(config: RunConfig, areas: Sequence[ClassArea]) -> None:
     """Write the STAC item of a map whose other products are made.
 
     Args:
         config: The run, with its products where they are being made.
+        areas: How much of each class there is.
 
     Raises:
         DiskError: The file cannot be written.
@@ -48,6 +50,7 @@ def write_map_item(config: RunConfig) -> None:
             for each in config.packages
         ],
         inputs=list(_inputs(config)),
+        areas=None if config.assessed is None else config.assessed.to_json(areas),
         acquired=[member.layers[0].raster.acquired for member in scene.members],
     )
     write_item(config.products["stac"], item)

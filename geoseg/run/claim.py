@@ -49,8 +49,8 @@ def _read(
         yield from (Path(file), Path(file.rpartition(":")[0]))
     if isinstance(aoi_given, str | Path):
         yield split_layer(aoi_given)[0]
-    if options.legend is not None:
-        yield Path(options.legend)
+    named = (options.legend, options.assessment)
+    yield from (Path(each) for each in named if each is not None)
     for model in (*options.models, options.mask_model):
         if model is not None and as_url(model) is None and Path(model).is_dir():
             yield from Path(model).iterdir()

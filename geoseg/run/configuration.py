@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geoseg.overlay.aoi import Aoi, Area
     from geoseg.predict import TilePredictor
     from geoseg.raster.relabelling import Relabelling
+    from geoseg.report.assessed_areas import AssessedAreas
     from geoseg.run.masking import Masking
     from geoseg.run.plan import Plan
     from geoseg.scene import Scene
@@ -60,6 +61,8 @@ class RunConfig:
     """How many pixels the mask has of each class, once it is made."""
     relabelling: Relabelling | None = None
     """What classes become in the legend that was asked for; None in their own."""
+    assessed: AssessedAreas | None = None
+    """What a sample says of its areas; None where none was given."""
     feature: str | None = None
     """The feature of the run's area that this is; None for all of it."""
 

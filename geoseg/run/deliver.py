@@ -105,14 +105,14 @@ def deliver(  # all that a report says
             _write_vectors(made, client, on_step)
         with clock("preview"):
             on_step(Step("preview"))
-            image = _write_preview(made, found.areas)
+            image = draw_preview(made, found.areas)
         if made.options.report_size:
             with clock("page"):
                 on_step(Step("page"))
                 summary = _map_record(config, counts, found, outside)
                 write_page(made, image, found.areas, summary)
         config.scene.check_unchanged(config.aoi.window)
-        write_map_item(made)
+        write_map_item(made, found.areas)
         report = _report(config, made, found, counts, clock.seconds, outside)
         write_report(made.products["report"], report)
     config.output.publish()
@@ -150,6 +150,7 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     settings = {**asdict(config.options), **own}
     del settings["overwrite"]  # what was lost before does not change the map
     del settings["defaults_file"]  # wherever they were said
+    del settings["assessment"]  # what it says stands by itself
     written: dict[str, Any] = json.loads(json_text(settings))
     return written
 
@@ -296,7 +297,8 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         write_polygons(frame, config.products[name], legend=config.legend)
 
 
-def _write_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
+def draw_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
+    """Draw the slide of a run whose maps are made; give how its scene is shown."""
     return write_preview(
         config.products["preview"],
         scene=config.scene,
@@ -412,6 +414,7 @@ def _report(
         checksums=checksums(made.output.folder),
         confidence=mean_confidence(areas),
         outside=outside,
+        assessment=assessment_of(config, areas),
         defaults_file=config.options.defaults_file,
         warnings=[
             *_map_record(config, counts, found, outside),
@@ -434,6 +437,7 @@ def _map_record(
         *counts.failures,
         *_emptiness(found.extents),
         *doubts(found.areas),
+        *assessment_doubts(config, found.areas),
         *foreign(outside),
     ]
 
@@ -453,6 +457,18 @@ def _mask_record(config: RunConfig) -> dict[str, Any] | None:
             for land_class, seen in wanted
         },
     }
+
+
+def assessment_of(
+    config: RunConfig, areas: Sequence[ClassArea]
+) -> dict[str, Any] | None:
+    """Give what a sample says of a map's areas, where it is of this map."""
+    return None if config.assessed is None else config.assessed.to_json(areas)
+
+
+def assessment_doubts(config: RunConfig, areas: Sequence[ClassArea]) -> Iterable[str]:
+    """Say so where an assessment is of another map."""
+    return () if config.assessed is None else config.assessed.doubts(areas)
 
 
 def _area(config: RunConfig) -> dict[str, str] | None:

@@ -46,6 +46,7 @@ def write_page(
         legend=made.legend,
         areas=areas,
         image=image,
+        intervals={} if made.assessed is None else made.assessed.of(areas),
         facts=tuple(_facts(made)),
         warnings=warnings,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, listed
@@ -30,6 +31,7 @@ from geoseg.predict import (
 from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster.relabelling import Relabelling, open_legend
+from geoseg.report.assessed_areas import AssessedAreas, read_assessed_areas
 from geoseg.run.claim import check_products
 from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
 from geoseg.run.identity import (
@@ -52,7 +54,6 @@ from geoseg.vectorize.drawing import Drawing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
@@ -117,6 +118,7 @@ def prepare(  # what segment takes, and how much may be read
         legend = masking.legend
         _check_same_pixels(scene, mask_run.scene)
     relabelling = _relabelling(options, legend)
+    assessed = _assessed(options, legend if relabelling is None else relabelling.legend)
     predictor = _predictor(options, models, tile)
     lattice = lay_tiles(
         scene.geobox, aoi.window, tile=tile, overlap=overlap, block=options.block
@@ -171,6 +173,7 @@ def prepare(  # what segment takes, and how much may be read
             )
         ),
         relabelling=relabelling,
+        assessed=assessed,
         masking=masking,
         mask_run=mask_run,
     )
@@ -242,6 +245,15 @@ def _check_same_pixels(scene: Scene, mask: Scene) -> None:
             f"those of {scene.geobox.gsd_m():.3g} m; choose pixels for both with "
             f"`resolution` or `like`"
         )
+
+
+def _assessed(options: SegmentOptions, legend: Legend) -> AssessedAreas | None:
+    """Read what is known of the map's areas, in its own classes."""
+    if options.assessment is None:
+        return None
+    found = read_assessed_areas(Path(options.assessment))
+    found.check_classes(each.name for each in legend)
+    return found
 
 
 def _relabelling(options: SegmentOptions, own: Legend) -> Relabelling | None:

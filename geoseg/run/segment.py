@@ -21,11 +21,19 @@ from geoseg.run.cluster import (
     default_workers,
     open_client,
 )
-from geoseg.run.deliver import deliver, deliver_mask, finished_report, write_mask
+from geoseg.run.deliver import (
+    assessment_doubts,
+    assessment_of,
+    deliver,
+    deliver_mask,
+    finished_report,
+    write_mask,
+)
 from geoseg.run.engine import Progress, run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
+from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
 from geoseg.run.tasks import Job
 from geoseg.scene import absolute, several
@@ -364,6 +372,8 @@ def journal_of(config: RunConfig) -> AbstractContextManager[Journal]:
 def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
     """Read the report of the very same run where it is finished, and say so."""
     report = finished_report(config)
+    if report is not None and _is_news(config, report):
+        return restate(config, report, on_step)
     if report is not None:
         folder = config.output.destination(config.output.folder)
         on_step(
@@ -374,6 +384,19 @@ def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
             )
         )
     return report
+
+
+def _is_news(config: RunConfig, report: Report) -> bool:
+    """Return whether more, or less, is known of a map's areas than its report says.
+
+    Raises:
+        InputError: What is known is of another map.
+
+    """
+    for doubt in assessment_doubts(config, report.class_areas):
+        raise InputError(doubt)
+    known = assessment_of(config, report.class_areas)
+    return config.output.url is None and known != report.assessment
 
 
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:

@@ -15,7 +15,7 @@ from pages import ATTACK, LEGEND, write_page_of_noise
 from pyproj import CRS, Transformer
 
 from geoseg.geo.geobox import GeoBox
-from geoseg.report.map_page import Interval
+from geoseg.report.assessed_areas import Interval
 from geoseg.report.places import doubtful_places
 from geoseg.report.plane_summary import describe_plane
 from geoseg.report.pyramid import SIDE, levels_of

@@ -62,6 +62,7 @@ def test_a_report_reads_back_in_the_order_of_its_fields(tmp_path):
         "mask",
         "confidence",
         "outside",
+        "assessment",
         "defaults_file",
         "warnings",
     ]
