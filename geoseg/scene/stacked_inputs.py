@@ -87,9 +87,9 @@ class StackedScene(Scene):
         seen = []
         for part, positions, own in self._by_part(wanted):
             values, valid = part.read(window, own)
-            pixels[positions] = values
-            if self.options.valid == "any":
-                pixels[positions] *= valid  # what is not there is 0
+            # What is not there is 0 where it is shown, and may be NaN before.
+            gap = self.options.valid == "any" and not valid.all()
+            pixels[positions] = np.where(valid, values, 0) if gap else values
             seen.append(valid)
         together = np.any if self.options.valid == "any" else np.all
         return pixels, together(seen, axis=0)

@@ -58,6 +58,8 @@ _DAMAGE = (
 )
 Word = TypeVar("Word", bound=str)
 _MODEL_ROLE = "mlm:model"
+_OF_DATES = ["batch", "time", "bands", "height", "width"]
+"""The dimensions of an input of several dates."""
 _SHA256 = "1220"
 """What begins a multihash of SHA-256: its code, and its length of 32 bytes."""
 
@@ -214,6 +216,12 @@ def _inputs(
         scale = float(own.get("geoseg:scale", 1))
         offset = float(own.get("geoseg:offset", 0))
         bands, dtype = _bands(asset, each, scale, offset)
+        order = each.input.dim_order
+        if "time" in order and order != _OF_DATES:
+            raise ValueError(
+                f"input {each.name} has the dimensions {', '.join(order)}; geoseg "
+                f"gives {', '.join(_OF_DATES)}"
+            )
         prefix = f"{each.name}:"
         named = [replace(b, name=b.name.removeprefix(prefix)) for b in bands]
         found.append(
