@@ -49,7 +49,7 @@ from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -153,7 +153,7 @@ def one_fold(fold: int) -> Fold:
     ground = sample.ground
     split = Split(*ground.labels.shape, fold)
     bands = described(ground, split.training_area(CHIP))
-    image = ground.normalised(bands)
+    image = ground.normalised(bands)[:]
     chips = Chips.of(image, ground.labels, split.training_corners(CHIP))
     network = imagenet_unet(SETTINGS.seed)
     network = train(network, Sampler.of([chips]), SETTINGS, reporter(f"fold {fold}"))
@@ -162,15 +162,17 @@ def one_fold(fold: int) -> Fold:
         save_package(target, network, card_of(network, bands), trained_on(ground))
         stored = load_network(load_package(target))
     maps = {
-        "network": predict_blocks(stored, image, split, STRIDE),
+        "network": put_together(predict_blocks(stored, image, split, STRIDE), image),
         "forest": map_by_pixel(ground, split, image, forest()),
         "quadratic": map_by_pixel(ground, split, image, quadratic()),
     }
     reference = np.where(split.test_area(), ground.labels, NODATA).astype(np.uint8)
     by_people = np.where(sample.drawn, reference, NODATA).astype(np.uint8)
     result = Fold(
-        everything={n: measure([reference], [maps[n]], LEGEND) for n in MODELS},
-        drawn={n: measure([by_people], [maps[n]], LEGEND) for n in MODELS},
+        everything={
+            n: measure([reference], [[(WHOLE, maps[n])]], LEGEND) for n in MODELS
+        },
+        drawn={n: measure([by_people], [[(WHOLE, maps[n])]], LEGEND) for n in MODELS},
     )
     for name, accuracy in result.everything.items():
         print(
@@ -201,6 +203,21 @@ def imagenet_unet(seed: int) -> torch.nn.Module:
     names = choose_bands(open_scene(SAMPLE / "scene.tif"), BANDS)
     load_encoder(network, find_encoder(IMAGENET), names, FILTER_OF_BAND)
     return network
+
+
+WHOLE = (slice(None), slice(None))
+"""A scene as one block."""
+
+
+def put_together(
+    blocks: Iterable[tuple[tuple[slice, slice], NDArray[np.uint8]]],
+    image: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Make a map of what was predicted of an image's blocks; 255 elsewhere."""
+    predicted = np.full(image.shape[1:], NODATA, np.uint8)
+    for part, found in blocks:
+        predicted[part] = found
+    return predicted
 
 
 def reporter(name: str) -> Callable[[int, float], None]:

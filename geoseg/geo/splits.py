@@ -15,7 +15,7 @@ One fold is held out; no training chip comes closer to its blocks than a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 
 FOLDS = 5
+
+
+class Corners(Protocol):
+    """Where chips may begin, in memory or in a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns."""
+
+    def __getitem__(self, key: slice, /) -> NDArray[np.bool_]:
+        """Give some rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,20 @@ class Split:
     def training_area(self, chip: int) -> NDArray[np.bool_]:
         """Mark the pixels that training chips can show, shape ``(height, width)``."""
         return covered(self.training_corners(chip), chip)
+
+
+def covered_rows(corners: Corners, chip: int, rows: slice) -> NDArray[np.bool_]:
+    """Mark as `covered` does some rows of a scene, shape ``(row, width)``.
+
+    Args:
+        corners: Where chips begin; what an index gives of them is in memory.
+        chip: Side of a chip in pixels.
+        rows: Which rows, from a start to a stop within the scene.
+
+    """
+    first = max(rows.start - chip + 1, 0)
+    near = covered(corners[first : min(rows.stop, corners.shape[0])], chip)
+    return near[rows.start - first : rows.stop - first]
 
 
 def covered(corners: NDArray[np.bool_], chip: int) -> NDArray[np.bool_]:

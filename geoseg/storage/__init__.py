@@ -12,6 +12,7 @@
 * `raster_references` finds what a raster would make GDAL read, before it is opened, and
   `hdf5_references` ways out of an HDF5 file; `drivers` are those of GDAL that somebody
   allowed; `gdal_paths` names files so that GDAL takes any of them
+* `spool` keeps arrays that are too large to be held in a file without a name
 * `vectors` reads and writes vector files
 * `sample_area` writes the sample that comes with geoseg
 """

@@ -4,6 +4,7 @@
 * `class_mapping` says which labels mean which class; `labelled_scenes` are images with
   labels, `bands` which of theirs are learned from, `inputs` several scenes as one;
   `folds` cut them by area, `dataset` is all that made ready
+* `strips` goes through planes that are not held, row by row
 * `samples` are chips cut from it, `sampler` draws them, `augmentation` varies them
 * `initial` is the network that a training begins with, `encoder_weights` what others
   taught its encoder, `losses` what is made small

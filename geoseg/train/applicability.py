@@ -22,6 +22,13 @@ _WHISKER = 1.5
 """Of the interquartile range: what lies farther above is an outlier (Tukey 1977)."""
 
 
+def kept_pixels(count: int, seed: int) -> NDArray[np.int64]:
+    """Choose which of so many training pixels are kept, rising."""
+    if count <= MOST:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, MOST, replace=False))
+
+
 def training_vectors(
     pixels: NDArray[np.float32],
     folds: NDArray[np.int64],
@@ -40,9 +47,8 @@ def training_vectors(
         They; None where all are alike, or in one fold: nothing follows from that.
 
     """
-    if len(pixels) > MOST:
-        some = np.random.default_rng(seed).choice(len(pixels), MOST, replace=False)
-        pixels, folds = pixels[np.sort(some)], folds[np.sort(some)]
+    some = kept_pixels(len(pixels), seed)
+    pixels, folds = pixels[some], folds[some]
     known = pixels.astype(np.float64)
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     weights = np.ones(known.shape[1]) if weights is None else weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,13 +29,24 @@ _SHOWN = 3
 """Held-out blocks that are shown."""
 
 
-def draw_training(  # noqa: PLR0913  # what is shown, each by keyword
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A held-out block that is shown."""
+
+    scene: int
+    """Which scene it is of, counted from 0."""
+    part: tuple[slice, slice]
+    """Its rows and columns."""
+    found: NDArray[np.uint8]
+    """The channels that were predicted there, shape ``(y, x)``."""
+
+
+def draw_training(  # what is shown, each by keyword
     path: Path,
     *,
     epochs: Sequence[Epoch],
     grounds: Sequence[Ground],
-    splits: Sequence[Split],
-    found: Sequence[NDArray[np.uint8]],
+    pictures: Sequence[Picture],
     legend: Legend,
     bands: tuple[InputBand, ...],
 ) -> None:
@@ -44,16 +56,16 @@ def draw_training(  # noqa: PLR0913  # what is shown, each by keyword
         path: The PNG to write.
         epochs: What each epoch showed.
         grounds: The scenes.
-        splits: The held-out blocks of each.
-        found: The channels predicted there, shape ``(y, x)`` each.
+        pictures: The held-out blocks that are shown.
         legend: The classes.
         bands: The bands of the scenes.
 
     """
-    blocks = _best_labelled(grounds, splits)
-    figure = Figure(figsize=(9, 3.4 + 2.9 * len(blocks)), dpi=110, layout="constrained")
+    figure = Figure(
+        figsize=(9, 3.4 + 2.9 * len(pictures)), dpi=110, layout="constrained"
+    )
     FigureCanvasAgg(figure)
-    heights = [3.0, *[2.7] * len(blocks)]
+    heights = [3.0, *[2.7] * len(pictures)]
     rows = figure.add_gridspec(len(heights), 6, height_ratios=heights)
     _curves(figure.add_subplot(rows[0, :3]), epochs, {"loss": "loss"})
     measures = {
@@ -62,17 +74,17 @@ def draw_training(  # noqa: PLR0913  # what is shown, each by keyword
         "mean_iou": "mean IoU",
     }
     _curves(figure.add_subplot(rows[0, 3:]), epochs, measures)
-    for row, (scene, part) in enumerate(blocks, start=1):
-        ground = grounds[scene]
-        seen = np.where(ground.valid[part], found[scene][part], NODATA)
-        pictures = {
+    for row, picture in enumerate(pictures, start=1):
+        ground, part = grounds[picture.scene], picture.part
+        seen = np.where(ground.valid[part], picture.found, NODATA)
+        shown = {
             "image": _picture(ground, part, bands),
             "labels": _coloured(ground.labels[part], legend),
             "prediction": _coloured(seen, legend),
         }
-        for column, (title, picture) in enumerate(pictures.items()):
+        for column, (title, image) in enumerate(shown.items()):
             axes = figure.add_subplot(rows[row, 2 * column : 2 * column + 2])
-            axes.imshow(picture, interpolation="nearest")
+            axes.imshow(image, interpolation="nearest")
             axes.set_axis_off()
             if row == 1:
                 axes.set_title(f"held-out {title}", fontsize=10)
@@ -94,7 +106,7 @@ def _curves(axes: Axes, epochs: Sequence[Epoch], names: dict[str, str]) -> None:
         axes.set_ylim(0, 1)
 
 
-def _best_labelled(
+def best_labelled(
     grounds: Sequence[Ground], splits: Sequence[Split]
 ) -> list[tuple[int, tuple[slice, slice]]]:
     """Choose held-out blocks that have most labels: (scene, rows and columns)."""
@@ -115,7 +127,7 @@ def _picture(
     chosen = [names.index(c) for c in ("red", "green", "blue") if c in names]
     if len(chosen) < 3:  # noqa: PLR2004  the colours of a picture
         chosen = [min(index, len(names) - 1) for index in range(3)]
-    image = ground.pixels[chosen][:, *part].astype(np.float64)
+    image = ground.pixels[(chosen, *part)].astype(np.float64)
     valid = ground.valid[part]
     for band in image:
         low, high = np.percentile(band[valid], (2, 98)) if valid.any() else (0, 1)

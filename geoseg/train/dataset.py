@@ -13,18 +13,20 @@ from geoseg.geo.legend import NODATA, Legend
 from geoseg.geo.splits import FOLDS, Split
 from geoseg.models.compatibility import check_scaled
 from geoseg.overlay.labels import open_labels
+from geoseg.storage.spool import Spool
+from geoseg.train.applicability import kept_pixels
 from geoseg.train.bands import find_bands
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.labelled_scenes import (
     Ground,
-    LabelSource,
     open_scenes,
     read_ground,
     statistics,
 )
 from geoseg.train.sampler import Sampler
-from geoseg.train.samples import Chips
+from geoseg.train.samples import Chips, find_labelled, labelled_rows
+from geoseg.train.strips import strips
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
     from geoseg.overlay.labels import LabelRaster, Labels
     from geoseg.raster.legend_file import ClassMapping
     from geoseg.scene import Scene
-    from geoseg.train.labelled_scenes import Scenes
+    from geoseg.train.labelled_scenes import Normalised, Scenes
     from geoseg.train.options import TrainOptions
+    from geoseg.train.strips import Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ class TrainingData:
     """What of each scene is measured on, and never learned from."""
     validated: tuple[Split, ...]
     """What epochs are compared on: another fold where a training may stop early."""
-    areas: tuple[NDArray[np.bool_], ...]
-    """What of each scene chips can show, shape ``(y, x)``, True = shown."""
+    shown: tuple[Plane, ...]
+    """The labels of each scene that chips can show, shape ``(y, x)``; 255 elsewhere."""
     sampler: Sampler
     """Training samples."""
     identity: dict[str, str]
@@ -84,47 +87,42 @@ class TrainingData:
     @property
     def pixels(self) -> int:
         """Labelled pixels of the training area."""
-        return sum(
-            int((area & (ground.labels != NODATA)).sum())
-            for ground, area in zip(self.grounds, self.areas, strict=True)
-        )
+        return int(_count(self.shown).sum())
 
     @property
     def labelled(self) -> tuple[ClassLabels, ...]:
         """How many labelled pixels each class has."""
-        learned = _count(self.grounds, self.areas)
-        held_out = _count(self.grounds, [each.test_area() for each in self.held_out])
+        learned = _count(self.shown)
+        held_out = np.zeros(NODATA, np.int64)
+        for ground, split in zip(self.grounds, self.held_out, strict=True):
+            for part in split.test_blocks():
+                held_out += _count_labels(ground.labels[part])
         return tuple(
             ClassLabels(each.name, int(learned[index]), int(held_out[index]))
             for index, each in enumerate(self.legend)
         )
 
-    def truth(self, splits: Sequence[Split]) -> list[NDArray[np.uint8]]:
-        """Give each scene's labels in its held-out blocks, 255 elsewhere."""
-        return [
-            np.where(split.test_area(), ground.labels, NODATA).astype(np.uint8)
-            for split, ground in zip(splits, self.grounds, strict=True)
-        ]
-
     def training_pixels(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Give raw bands of labelled training pixels, ``(pixel, band)``, and blocks.
 
-        The numbers of blocks, ``(pixel,)``, are of the lattice of the first scene's.
+        They are those that `training_vectors` keeps. The numbers of blocks,
+        ``(pixel,)``, are of the lattice of the first scene's.
         """
-        block = self.options.block
-        found = []
-        for index, (ground, area) in enumerate(
-            zip(self.grounds, self.areas, strict=True)
-        ):
-            rows, cols = np.nonzero(area & (ground.labels != NODATA))
-            cells = np.stack([np.full(len(rows), index), rows // block, cols // block])
-            found.append((ground.pixels[:, rows, cols].T.astype(np.float32), cells))
-        cells = np.concatenate([each for _, each in found], axis=1)
-        blocks = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
-        return np.concatenate([each for each, _ in found]), blocks
+        block, found, cells = self.options.block, [], []
+        ends = [labelled_rows(seen) for seen in self.shown]
+        starts = np.cumsum([0, *(int(each[-1]) for each in ends)])
+        for number in kept_pixels(int(starts[-1]), self.options.seed):
+            index = int(np.searchsorted(starts, number, side="right")) - 1
+            row, col = find_labelled(
+                ends[index], int(number - starts[index]), self.shown[index]
+            )
+            found.append(self.grounds[index].pixels[:, row, col].astype(np.float32))
+            cells.append((index, row // block, col // block))
+        blocks = np.unique(np.array(cells), axis=0, return_inverse=True)[1]
+        return np.stack(found), blocks.reshape(-1)
 
-    def images(self) -> list[NDArray[np.float32]]:
-        """Normalise each scene, shape ``(band, y, x)``."""
+    def images(self) -> list[Normalised]:
+        """Give each scene as a network sees it, shape ``(band, y, x)``."""
         return [ground.normalised(self.bands) for ground in self.grounds]
 
 
@@ -168,6 +166,7 @@ def prepare_dataset(
     labels: Path | str,
     options: TrainOptions,
     given: Given | None = None,
+    spool: Spool | None = None,
 ) -> TrainingData:
     """Read scenes and labels, split them, and see whether they can be learned from.
 
@@ -176,6 +175,7 @@ def prepare_dataset(
         labels: What is known of them.
         options: How to train.
         given: Both, where they were opened before.
+        spool: Keeps what is read; in a file of its own where None.
 
     Raises:
         InputError: They cannot.
@@ -184,7 +184,8 @@ def prepare_dataset(
     given = given or open_given(scenes, labels, options)
     opened, bands, class_mapping = given.scenes, given.bands, given.class_mapping
     options = sized(options, [scene.geobox for scene in opened])
-    grounds, indices, left_out = _grounds(opened, bands, given.marks, class_mapping)
+    spool = spool or Spool()
+    grounds, indices, left_out = _grounds(opened, given, spool)
     fold = options.held_out_fold()
     cut, on_two_grids = cut_scenes(opened, options, fold)
     held_out = [cut[index] for index in indices]
@@ -195,19 +196,16 @@ def prepare_dataset(
         cut, _ = cut_scenes(opened, options, fold)
         validated = [cut[index] for index in indices]
         _check_held_out(grounds, validated, replace(options, fold=f"{fold}/{FOLDS}"))
-    corners = chip_corners(held_out, validated, options.chip)
-    areas = [
-        shown_area(corner, ground.labels.shape, options.chip)
-        for corner, ground in zip(corners, grounds, strict=True)
-    ]
+    corners = chip_corners(held_out, validated, options.chip, spool)
+    areas, shown = _shown(grounds, corners, options.chip, spool)
     bands = statistics(grounds, areas, bands)
-    _check_training(grounds, areas, class_mapping.legend)
+    _check_training(shown, class_mapping.legend)
     chips = [
-        Chips.of(ground.normalised(bands), ground.labels, corner)
-        for ground, corner, area in zip(grounds, corners, areas, strict=True)
-        if corner is not None and (area & (ground.labels != NODATA)).any()
+        Chips.of(ground.normalised(bands), ground.labels, each, seen)
+        for ground, each, seen in zip(grounds, corners, shown, strict=True)
+        if each is not None and _count([seen]).any()
     ]
-    seen = {
+    known = {
         f"{key} {index}": value
         for index, scene in enumerate(opened)
         for key, value in scene.identity().items()
@@ -218,9 +216,9 @@ def prepare_dataset(
         class_mapping.legend,
         tuple(held_out),
         tuple(validated),
-        tuple(areas),
+        tuple(shown),
         Sampler.of(chips),
-        {**seen, "labels": _digest(grounds), "legend": repr(class_mapping)},
+        {**known, "labels": _digest(grounds), "legend": repr(class_mapping)},
         options,
         (*given.warnings, *left_out, *on_two_grids),
     )
@@ -237,16 +235,14 @@ def _as_declared(
 
 
 def _grounds(
-    scenes: Sequence[Scene],
-    bands: tuple[InputBand, ...],
-    marks: LabelSource,
-    class_mapping: ClassMapping,
+    scenes: Sequence[Scene], given: Given, spool: Spool
 ) -> tuple[list[Ground], list[int], list[str]]:
     """Read each scene that has labels, and give its index; refuse where none has."""
     grounds, indices, misses = [], [], []
     for index, scene in enumerate(scenes):
         try:
-            ground = read_ground(scene, bands, marks, dict(class_mapping.channels))
+            channels = dict(given.class_mapping.channels)
+            ground = read_ground(scene, given.bands, given.marks, channels, spool)
         except LabelsError as error:
             misses.append(error)
         else:
@@ -257,12 +253,33 @@ def _grounds(
     return grounds, indices, [f"a scene is left out: {error}" for error in misses]
 
 
+def _shown(
+    grounds: Sequence[Ground],
+    corners: Sequence[Plane | None],
+    chip: int,
+    spool: Spool,
+) -> tuple[list[Plane], list[Plane]]:
+    """Mark what chips can show of each scene, and its labels there, 255 elsewhere."""
+    areas: list[Plane] = []
+    shown: list[Plane] = []
+    for ground, each in zip(grounds, corners, strict=True):
+        shape = ground.labels.shape
+        area, seen = spool.array(shape, bool), spool.array(shape, np.uint8)
+        for rows in strips(shape[0]):
+            there = shown_area(each, (rows.stop - rows.start, shape[1]), chip, rows)
+            area.put(rows.start, there)
+            seen.put(rows.start, np.where(there, ground.labels[rows], NODATA))
+        areas.append(area)
+        shown.append(seen)
+    return areas, shown
+
+
 def _check_held_out(
     grounds: Sequence[Ground], splits: Sequence[Split], options: TrainOptions
 ) -> None:
     """Refuse a fold on which nothing could be measured."""
     for ground, split in zip(grounds, splits, strict=True):
-        if (split.test_area() & (ground.labels != NODATA)).any():
+        if any((ground.labels[b] != NODATA).any() for b in split.test_blocks()):
             return
     raise LabelsError(
         f"no labelled pixel lies in the blocks of fold {options.fold}, where it would "
@@ -270,11 +287,9 @@ def _check_held_out(
     )
 
 
-def _check_training(
-    grounds: Sequence[Ground], areas: Sequence[NDArray[np.bool_]], legend: Legend
-) -> None:
+def _check_training(shown: Sequence[Plane], legend: Legend) -> None:
     """Refuse classes that the split left without a pixel to learn from."""
-    counts = _count(grounds, areas)
+    counts = _count(shown)
     missing = [each.name for index, each in enumerate(legend) if not counts[index]]
     if missing:
         raise LabelsError(
@@ -284,19 +299,24 @@ def _check_training(
         )
 
 
-def _count(
-    grounds: Sequence[Ground], areas: Sequence[NDArray[np.bool_]]
-) -> NDArray[np.int64]:
-    """Count the labelled pixels of some areas, a class each, shape ``(256,)``."""
-    counts = np.zeros(NODATA + 1, np.int64)
-    for ground, area in zip(grounds, areas, strict=True):
-        counts += np.bincount(ground.labels[area], minlength=NODATA + 1)
+def _count(shown: Sequence[Plane]) -> NDArray[np.int64]:
+    """Count the labelled pixels of planes, a class each, shape ``(255,)``."""
+    counts = np.zeros(NODATA, np.int64)
+    for seen in shown:
+        for rows in strips(seen.shape[0]):
+            counts += _count_labels(seen[rows])
     return counts
 
 
+def _count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    counts: NDArray[np.int64] = np.bincount(labels.ravel(), minlength=NODATA + 1)
+    return counts[:NODATA]
+
+
 def _digest(grounds: Sequence[Ground]) -> str:
-    """Distinguish labels as they lie on the scenes."""
+    """Tell labels apart as they lie on the scenes."""
     digest = sha256()
     for ground in grounds:
-        digest.update(ground.labels.tobytes())
+        for rows in strips(ground.labels.shape[0]):
+            digest.update(ground.labels[rows].tobytes())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ import numpy as np
 
 from geoseg.errors import PlanError
 from geoseg.geo.geobox import lonlat_boxes
-from geoseg.geo.splits import Split, covered
+from geoseg.geo.splits import Split, covered_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.storage.spool import Spool
     from geoseg.train.options import GroundOptions
+    from geoseg.train.strips import Plane
 
     Options = TypeVar("Options", bound=GroundOptions)
 
@@ -114,19 +116,32 @@ def _meet(one: GeoBox, other: GeoBox) -> bool:
 
 
 def chip_corners(
-    held_out: Sequence[Split], validated: Sequence[Split], chip: int
-) -> list[NDArray[np.bool_] | None]:
+    held_out: Sequence[Split],
+    validated: Sequence[Split],
+    chip: int,
+    spool: Spool,
+) -> list[Plane | None]:
     """Mark where chips of each scene may begin; None where none may.
+
+    Args:
+        held_out: What of each scene is measured on.
+        validated: What epochs are compared on.
+        chip: Side of a chip in pixels.
+        spool: Keeps them.
 
     Raises:
         PlanError: No scene has room for a chip.
 
     """
-    found: list[NDArray[np.bool_] | None] = []
+    found: list[Plane | None] = []
     misses = []
     for one, other in zip(held_out, validated, strict=True):
         try:
-            found.append(one.training_corners(chip) & other.training_corners(chip))
+            corners = one.training_corners(chip)
+            corners &= other.training_corners(chip)
+            array = spool.array(corners.shape, bool)
+            array.put(0, corners)
+            found.append(array)
         except PlanError as error:
             found.append(None)
             misses.append(error)
@@ -136,7 +151,9 @@ def chip_corners(
 
 
 def shown_area(
-    corners: NDArray[np.bool_] | None, shape: tuple[int, ...], chip: int
+    corners: Plane | None, shape: tuple[int, int], chip: int, rows: slice
 ) -> NDArray[np.bool_]:
-    """Mark what chips can show of a scene of a shape, True = shown."""
-    return np.zeros(shape, bool) if corners is None else covered(corners, chip)
+    """Mark what chips can show of rows of a scene, of a shape, True = shown."""
+    if corners is None:
+        return np.zeros(shape, bool)
+    return covered_rows(corners, chip, rows)

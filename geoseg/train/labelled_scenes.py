@@ -1,23 +1,27 @@
-"""Scenes with their labels, in memory: what is learned from, and measured on."""
+"""Scenes with their labels: what is learned from, and measured on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from geoseg.errors import LabelsError, SceneError
 from geoseg.geo.legend import NODATA
+from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.stacked_inputs import StackedScene
+from geoseg.storage.spool import Spool
 from geoseg.train.bands import card_with, choose_bands, find_bands
 from geoseg.train.inputs import open_inputs, with_inputs
+from geoseg.train.strips import mean_and_deviation, strips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from geoseg.scene import Scene
     from geoseg.scene.files.paths import OneInput
     from geoseg.train.options import GroundOptions
+    from geoseg.train.strips import Plane
 
     Scenes = Sequence[Path | str] | Mapping[str, OneInput]
 
@@ -67,27 +72,57 @@ class LabelSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A scene's pixels and labels."""
+    """A scene's pixels and labels, in memory or in a file."""
 
     name: str
     """What people call the scene."""
     geobox: GeoBox
     """The pixel plane."""
-    pixels: NDArray[np.generic]
+    pixels: Plane
     """Raw pixels, shape ``(band, y, x)``."""
-    valid: NDArray[np.bool_]
+    valid: Plane
     """Where all bands have data, shape ``(y, x)``."""
-    labels: NDArray[np.uint8]
+    labels: Plane
     """The channel of each pixel's class, shape ``(y, x)``; 255 = unlabelled, or
     without data."""
 
-    def normalised(self, bands: tuple[InputBand, ...]) -> NDArray[np.float32]:
-        """Take off each band's mean, divide by its deviation; 0 without data."""
-        image = self.pixels.astype(np.float32)
-        for index, band in enumerate(bands):
+    def normalised(self, bands: tuple[InputBand, ...]) -> Normalised:
+        """Give the image that a network sees, normalised where it is looked at."""
+        return Normalised(self, bands)
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """An image whose parts are normalised as they are taken, shape ``(band, y, x)``."""
+
+    ground: Ground
+    """Raw pixels."""
+    bands: tuple[InputBand, ...]
+    """Mean and deviation of each."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self.ground.pixels.shape
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """The type."""
+        return np.dtype(np.float32)
+
+    def __getitem__(self, key: Any) -> NDArray[np.float32]:  # noqa: ANN401  # as numpy takes
+        """Take off each band's mean, divide by its deviation; 0 without data.
+
+        Args:
+            key: Slices of all bands, rows and columns, or of all bands alone.
+
+        """
+        every, *part = key if isinstance(key, tuple) else (key,)
+        image = self.ground.pixels[(every, *part)].astype(np.float32)
+        for index, band in enumerate(self.bands):
             image[index] -= np.float32(band.mean)
             image[index] /= np.float32(band.std)
-        image[:, ~self.valid] = 0
+        image[:, ~self.ground.valid[tuple(part) or every]] = 0
         return image
 
 
@@ -154,6 +189,7 @@ def read_ground(
     bands: tuple[InputBand, ...],
     labels: LabelSource,
     values: Mapping[str, int],
+    spool: Spool | None = None,
 ) -> Ground:
     """Read a scene and bring labels onto it.
 
@@ -162,6 +198,7 @@ def read_ground(
         bands: Which bands.
         labels: What is known of the ground.
         values: The channel of each label.
+        spool: Keeps them; in a file of its own where None.
 
     Raises:
         ModelError: The scene lacks a band.
@@ -169,18 +206,28 @@ def read_ground(
         LabelsError: No label lies in it.
 
     """
-    indices = find_bands(scene, bands)
+    indices, spool = find_bands(scene, bands), spool or Spool()
     rasterized = labels.rasterize(scene.geobox, values)
-    pixels, valid = scene.read(scene.window, indices)
-    rasterized = np.where(valid, rasterized, NODATA).astype(np.uint8)
-    if (rasterized == NODATA).all():
+    shape = rasterized.shape
+    valid, marked = spool.array(shape, bool), spool.array(shape, np.uint8)
+    pixels, any_labelled = None, False
+    for rows in strips(shape[0]):
+        window = Window(rows.start, 0, rows.stop - rows.start, shape[1])
+        seen, there = scene.read(window, indices)
+        if pixels is None:
+            pixels = spool.array((len(bands), *shape), seen.dtype)
+        found = np.where(there, rasterized[rows], NODATA).astype(np.uint8)
+        any_labelled |= bool((found != NODATA).any())
+        for array, part in ((pixels, seen), (valid, there), (marked, found)):
+            array.put(rows.start, part)
+    if pixels is None or not any_labelled:
         raise LabelsError(f"{scene.name} has no data where its labels are")
-    return Ground(scene.name, scene.geobox, pixels, valid, rasterized)
+    return Ground(scene.name, scene.geobox, pixels, valid, marked)
 
 
 def statistics(
     grounds: Sequence[Ground],
-    areas: Sequence[NDArray[np.bool_]],
+    areas: Sequence[Plane],
     bands: tuple[InputBand, ...],
 ) -> tuple[InputBand, ...]:
     """Measure each band over the training area, labelled or not.
@@ -194,26 +241,29 @@ def statistics(
         LabelsError: The training area has no valid pixel.
 
     """
-    masks = [ground.valid & area for ground, area in zip(grounds, areas, strict=True)]
-    if not any(mask.any() for mask in masks):
+
+    def parts(index: int) -> Iterator[NDArray[np.float64]]:
+        for ground, area in zip(grounds, areas, strict=True):
+            for rows in strips(area.shape[0]):
+                seen = ground.valid[rows] & area[rows]
+                yield ground.pixels[index, rows][seen].astype(np.float64)
+
+    if not any(len(part) for part in parts(0)):
         raise LabelsError(
             "no valid pixel is left to train on beside the held-out blocks; choose a "
             "smaller `chip`, or another `block` or `fold`"
         )
     measured = []
     for index, band in enumerate(bands):
-        seen = np.concatenate(
-            [g.pixels[index][m] for g, m in zip(grounds, masks, strict=True)]
-        ).astype(np.float64)
-        std = float(seen.std())
-        least, greatest = float(seen.min()), float(seen.max())
+        mean, std = mean_and_deviation(partial(parts, index))
+        ends = [(part.min(), part.max()) for part in parts(index) if len(part)]
         measured.append(
             replace(
                 band,
-                mean=float(seen.mean()),
+                mean=mean,
                 std=std if std > 0 else 1.0,  # a constant band says nothing
-                minimum=least,
-                maximum=greatest,
+                minimum=float(min(least for least, _ in ends)),
+                maximum=float(max(greatest for _, greatest in ends)),
             )
         )
     return tuple(measured)

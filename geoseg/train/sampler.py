@@ -28,7 +28,7 @@ class Sampler:
     @classmethod
     def of(cls, chips: Sequence[Chips]) -> Sampler:
         """Set up the sampler from the chips of each scene."""
-        held = [{each.channel: each.pixels.size for each in c.anchors} for c in chips]
+        held = [{each.channel: each.count for each in c.anchors} for c in chips]
         shares = []
         for channel in sorted({channel for counts in held for channel in counts}):
             pixels = np.array([counts.get(channel, 0) for counts in held], float)

@@ -17,6 +17,7 @@ from geoseg.errors import (
     OutputError,
     PlanError,
 )
+from geoseg.evaluate import total
 from geoseg.models.networks.network import load_network, save_package, tile_stride
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.new_card import describe
@@ -26,10 +27,11 @@ from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
 from geoseg.storage.lock import locked_file
+from geoseg.storage.spool import Spool
 from geoseg.storage.staging import check_folder
 from geoseg.train.applicability import training_vectors
 from geoseg.train.checkpoint import Checkpoint, Epoch
-from geoseg.train.curves import draw_training
+from geoseg.train.curves import Picture, best_labelled, draw_training
 from geoseg.train.dataset import (
     ClassLabels,
     Given,
@@ -37,7 +39,7 @@ from geoseg.train.dataset import (
     open_given,
     prepare_dataset,
 )
-from geoseg.train.held_out import measure, predict_labelled
+from geoseg.train.held_out import compare_block, most_of_a_block, predict_labelled
 from geoseg.train.initial import begin
 from geoseg.train.inputs import settle_architecture
 from geoseg.train.labelled_scenes import with_imagery
@@ -58,8 +60,6 @@ from geoseg.train.validation import Validation
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from geoseg.evaluate import Accuracy
     from geoseg.geo.splits import Split
@@ -114,8 +114,9 @@ def train(
     when the same call is made again, and ends with the same weights.
 
     Args:
-        scenes: Rasters, each a scene of its own; held in memory. Or inputs by name,
-            which are one scene of all their bands: two dates, say, or a DEM beside.
+        scenes: Rasters, each a scene of its own; a copy of their bands lies beside
+            the output meanwhile, in a file without a name. Or inputs by name, which
+            are one scene of all their bands: two dates, say, or a DEM beside.
         labels: Polygons, lines, points or a raster of classes, in any CRS.
         output: The package's folder, which must not exist or be empty.
         options: How to train.
@@ -164,7 +165,8 @@ def _train(
             f"`architecture` context, pixel and probe have"
         )
     options = settle_architecture(options, given.scenes, given.bands)
-    dataset = prepare_dataset(scenes, labels, options, given)
+    spool = Spool(output.absolute().parent)
+    dataset = prepare_dataset(scenes, labels, options, given, spool)
     options = dataset.options
     network, origin, warnings = begin(dataset.bands, dataset.legend, options)
     dataset = replace(dataset, warnings=(*dataset.warnings, *warnings))
@@ -325,8 +327,7 @@ def _finish(
     if vectors is not None:
         vectors.save(folder)
     stored = load_network(load_package(folder))
-    found, seen = _predict(stored, dataset, dataset.held_out, stride)
-    accuracy = measure(dataset.truth(dataset.held_out), found, dataset.legend)
+    accuracy, pictures, seen = _predict(stored, dataset, dataset.held_out, stride)
     done = Trained(
         load_package(folder),
         accuracy,
@@ -363,8 +364,7 @@ def _finish(
         folder / "training.png",
         epochs=checkpoint.epochs,
         grounds=dataset.grounds,
-        splits=dataset.held_out,
-        found=found,
+        pictures=pictures,
         legend=dataset.legend,
         bands=dataset.bands,
     )
@@ -408,18 +408,25 @@ def _predict(
     dataset: TrainingData,
     splits: Sequence[Split],
     stride: int,
-) -> tuple[list[NDArray[np.uint8]], SeenPixels]:
-    """Predict blocks of each scene: all pixels' channels, labelled ones' logits."""
-    found, seen = [], list[SeenPixels]()
-    for ground, image, split in zip(
-        dataset.grounds, dataset.images(), splits, strict=True
+) -> tuple[Accuracy, list[Picture], SeenPixels]:
+    """Predict blocks of each scene: how well, pictures, and labelled pixels' logits."""
+    wanted = best_labelled(dataset.grounds, splits)
+    most = most_of_a_block(splits)
+    compared: list[Accuracy] = []
+    pictures: list[Picture] = []
+    seen: list[SeenPixels] = []
+    for index, (ground, image, split) in enumerate(
+        zip(dataset.grounds, dataset.images(), splits, strict=True)
     ):
-        predicted, blocks = predict_labelled(
-            network, image, ground.labels, split, stride
-        )
-        found.append(predicted)
-        seen += blocks
-    return found, SeenPixels.of_blocks(seen)
+        for part, found, pixels in predict_labelled(
+            network, image, ground.labels, split, stride=stride, most=most
+        ):
+            compared.append(compare_block(ground.labels[part], found, dataset.legend))
+            seen.append(pixels)
+            if (index, part) in wanted:
+                pictures.append(Picture(index, part, found))
+    pictures.sort(key=lambda each: wanted.index((each.scene, each.part)))
+    return total(compared), pictures, SeenPixels.of_blocks(seen)
 
 
 def _fit_temperature(
@@ -437,5 +444,5 @@ def _fit_temperature(
     ground = f"held-out blocks, fold {dataset.options.fold}"
     if not dataset.options.patience:
         return fit_in_turn(seen, dataset.legend, ground)
-    _, known = _predict(network, dataset, dataset.validated, stride)
+    *_, known = _predict(network, dataset, dataset.validated, stride)
     return fit_on_other_ground(known, seen, dataset.legend, ground)

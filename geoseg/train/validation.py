@@ -47,7 +47,8 @@ class Validation:
         self.dataset, self.stride, self.checkpoint = dataset, stride, checkpoint
         self.on_step, self.epochs = on_step, epochs
         self.clock, self.seconds = clock, list[float]()
-        self.images, self.truth = dataset.images(), dataset.truth(dataset.validated)
+        self.images = dataset.images()
+        self.labels = [ground.labels for ground in dataset.grounds]
 
     def progress(self, trainer: Trainer) -> None:
         """Return how far the training is."""
@@ -66,7 +67,7 @@ class Validation:
             predict_blocks(trainer.averaged, image, split, self.stride, plan.device)
             for image, split in zip(self.images, dataset.validated, strict=True)
         ]
-        accuracy = measure(self.truth, found, dataset.legend)
+        accuracy = measure(self.labels, found, dataset.legend)
         number = -(-trainer.step // plan.epoch)
         epoch = Epoch(
             number,

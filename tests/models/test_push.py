@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -90,6 +91,85 @@ def test_a_pushed_package_is_the_package_with_a_card(hub, brightest, tmp_path):
     assert {called for _, called in hub.calls} == {f"Bearer {TOKEN}"}
     assert TOKEN not in result.output
     assert TOKEN.encode() not in b"".join(hub.files.values())
+
+
+class _LargeFiles(_Hub):
+    """The same for a hub that wants weights by Git LFS: the batch protocol."""
+
+    def do_POST(self):  # the library's name
+        server = self.server
+        if "/preupload/" in self.path:
+            asked = json.loads(self.body())["files"]
+            modes = {True: "lfs", False: "regular"}
+            answer = [
+                {"path": path, "uploadMode": modes[path.endswith(".onnx")]}
+                | {"shouldIgnore": False}
+                for path in (each["path"] for each in asked)
+            ]
+            return self.answer({"files": answer})
+        if self.path == "/me/tiny.git/info/lfs/objects/batch":
+            (known,) = json.loads(self.body())["objects"]
+            return self.answer({"transfer": server.way, "objects": [self.order(known)]})
+        if self.path in {"/verify", "/complete"}:
+            server.ended.append((self.path, json.loads(self.body())))
+            return self.answer({})
+        if "/commit/" in self.path:
+            lines = self.body().splitlines()
+            server.commit = [json.loads(line) for line in lines]
+            answer = {"commitUrl": f"{server.url}/me/tiny/commit/1", "commitOid": "1"}
+            return self.answer({"success": True, **answer})
+        return super().do_POST()
+
+    def order(self, known):
+        url, parts = self.server.url, -(-known["size"] // CHUNK)
+        upload = {"href": f"{url}/storage/1"}
+        if self.server.way == "multipart":
+            numbered = {f"{n}": f"{url}/storage/{n}" for n in range(1, parts + 1)}
+            header = {"chunk_size": f"{CHUNK}", **numbered}
+            upload = {"href": f"{url}/complete", "header": header}
+        return known | {
+            "actions": {"upload": upload, "verify": {"href": f"{url}/verify"}}
+        }
+
+    def do_PUT(self):  # the same
+        number = int(self.path.rpartition("/")[2])
+        self.server.parts[number] = self.body()
+        self.server.strangers.append(self.headers.get("Authorization"))
+        self.send_response(200)
+        self.send_header("ETag", f"part{number}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+CHUNK = 50
+"""Bytes of a part of a large file."""
+
+
+@pytest.mark.parametrize("way", ["basic", "multipart"])
+def test_large_files_go_by_lfs_and_storage_gets_no_token(way, brightest, monkeypatch):
+    from huggingface_hub import _commit_api, constants  # noqa: PLC0415  # slow to import
+
+    # Xet is another protocol of the library's, of its own in Rust: without it LFS is.
+    monkeypatch.setattr(_commit_api, "is_xet_available", lambda: False)
+    state = {"files": {}, "parts": {}, "ended": [], "strangers": [], "calls": []}
+    with serving(_LargeFiles, way=way, **state) as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        result = push(brightest, "hf://me/tiny")
+        assert result.exit_code == 0, result.output
+        held = (brightest / "model.onnx").read_bytes()
+        stored = b"".join(server.parts[number] for number in sorted(server.parts))
+        assert stored == held
+        assert (len(server.parts) > 1) == (way == "multipart")
+        large = [each["value"] for each in server.commit if each["key"] == "lfsFile"]
+        known = hashlib.sha256(held).hexdigest()
+        assert [(e["path"], e["oid"], e["size"]) for e in large] == [
+            ("model.onnx", known, len(held))
+        ]
+        assert server.ended[-1] == ("/verify", {"oid": known, "size": len(held)})
+        # Storage is another server, whose addresses are signed: no token goes there.
+        assert set(server.strangers) == {None}
+    assert TOKEN not in result.output
 
 
 def test_a_refusal_is_a_sentence_without_the_token(hub, brightest, monkeypatch):

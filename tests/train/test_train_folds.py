@@ -8,6 +8,7 @@ from affine import Affine
 from pyproj import CRS
 
 from geoseg.geo.geobox import GeoBox
+from geoseg.storage.spool import Spool
 from geoseg.train.folds import chip_corners, cut_scenes, sized
 from geoseg.train.labelled_scenes import Ground
 from geoseg.train.options import TrainOptions
@@ -54,7 +55,7 @@ def test_scenes_of_one_block_each_are_held_out_in_turn():
     grounds = [ground(plane(0, 1000 * i, 16, 16, side=9 + i)) for i in range(5)]
     splits, _ = cut_scenes(grounds, TrainOptions(block=16, chip=8), 3)
     assert sum(split.test_area().all() for split in splits) == 1
-    found = chip_corners(splits, splits, 8)
+    found = chip_corners(splits, splits, 8, Spool())
     assert [corners is None for corners in found].count(True) == 1
 
 

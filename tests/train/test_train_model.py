@@ -421,7 +421,7 @@ def test_a_training_says_how_long_it_takes_after_a_few_steps():
     """The first step prepares much and is not counted: 9 s, then 2 s each."""
     notes, trainer = [], SimpleNamespace(step=0, settings=SimpleNamespace(steps=306))
     ticks = iter([9, 11, 13, 15, 17, 19])
-    dataset = SimpleNamespace(images=list, truth=lambda _: [], validated=())
+    dataset = SimpleNamespace(images=list, grounds=(), validated=())
     validation = Validation(
         dataset, 32, None, lambda step: notes.append(step.note), [], lambda: next(ticks)
     )

@@ -194,15 +194,20 @@ def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
     return found
 
 
+WHOLE = (slice(None), slice(None))
+"""A scene as one block."""
+
+
 def by_pixel(dataset: TrainingData, classifier: object) -> Accuracy:
     """Train a classifier on single pixels and measure it where the network is."""
-    ground, (image,) = dataset.grounds[0], dataset.images()
-    (truth,) = dataset.truth(dataset.held_out)
-    seen, asked = dataset.areas[0] & (ground.labels != NODATA), truth != NODATA
-    classifier.fit(image[:, seen].T, ground.labels[seen])
+    labels, image = dataset.grounds[0].labels[:], dataset.images()[0][:]
+    held_out = dataset.held_out[0].test_area()
+    truth = np.where(held_out, labels, NODATA).astype(np.uint8)
+    seen, asked = dataset.shown[0][:] != NODATA, truth != NODATA
+    classifier.fit(image[:, seen].T, labels[seen])
     predicted = np.full(truth.shape, NODATA, np.uint8)
     predicted[asked] = classifier.predict(image[:, asked].T)
-    return measure([truth], [predicted], dataset.legend)
+    return measure([truth], [[(WHOLE, predicted)]], dataset.legend)
 
 
 def tables(data: str, folds: list[dict[str, Accuracy]]) -> str:
