@@ -32,6 +32,7 @@ from geoseg.raster import ClassMap
 from geoseg.raster.given import map_file, named
 from geoseg.run.assess import beside_map
 from geoseg.run.cluster import block_map
+from geoseg.run.map_folder import map_and_strata
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.vectors.read import split_layer
@@ -87,9 +88,9 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
     that zones which share edges sum to their union. Zones may overlap.
 
     Args:
-        class_map: A raster of classes, as `geoseg.vectorize` takes it; it is read
-            once, square by square, whatever its size. Or a DataArray of class ids, as
-            `geoseg.polygons` takes it.
+        class_map: A raster of classes, as `geoseg.vectorize` takes it, or the folder
+            that a run left; it is read once, square by square, whatever its size. Or a
+            DataArray of class ids, as `geoseg.polygons` takes it.
         zones: A vector file of polygons in any CRS (``file.gpkg|layer=name`` for one
             layer of several), or a GeoDataFrame; the whole map where none are given.
         by: The field with the zones' names; features of one name are one zone.
@@ -119,6 +120,7 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
 
     """
     target = None if output is None else Path(output)
+    class_map, _ = map_and_strata(class_map, None)
     with ExitStack() as stack:
         if target is not None:
             check_table_suffix(target)
@@ -183,7 +185,7 @@ def _zones(zones: Area | None, by: str | None, source: ClassMap) -> Zones:
         return Zones((WHOLE,), np.array([shape], object), ())
     if by is None:
         raise AoiError(
-            f"zones need names: say which field of {described(zones)} has them"
+            f"zones need names: give `by`, the field of {described(zones)} with them"
         )
     return read_zones(zones, by, source.geobox)
 

@@ -239,7 +239,7 @@ def test_a_table_that_somebody_made_or_changed_is_kept(tmp_path, values):
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--zones", "zones.gpkg"], "which field"),
+        (["--zones", "zones.gpkg"], "give --by, the field of zones.gpkg"),
         (["--by", "name"], "there are no zones"),
         (["--zones", "zones.gpkg", "--by", "nome"], "no field 'nome'"),
         (["--zones", "empty.gpkg", "--by", "name"], "no 'name'"),
@@ -313,3 +313,12 @@ def test_the_whole_map_has_the_areas_of_a_run(tmp_path, values):
     shares = counts[:3] / counts[:3].sum()
     for value, name in NAMES.items():
         assert rows[name]["share"] == pytest.approx(shares[value], rel=1e-4)
+
+
+def test_a_folder_stands_for_its_map(tmp_path, values):
+    write(tmp_path / "landcover.tif", values)
+    of_folder, of_map = geoseg.areas(tmp_path), geoseg.areas(tmp_path / "landcover.tif")
+    assert of_folder.rows == of_map.rows
+    (tmp_path / "empty").mkdir()
+    sentence = refuse(tmp_path, "areas", tmp_path / "empty")
+    assert "is a folder without a map" in sentence
