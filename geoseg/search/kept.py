@@ -71,7 +71,7 @@ def kept_items(  # what is asked where, and what may be replaced
     on_step(Step("search"))
     items = image.find(area)
     file.write(image.document(items, area))
-    on_step(Step("search", note=f"{len(items):,} items are kept in {file}"))
+    on_step(Step("search", note=f"{len(items):,} items were found"))
     try:
         yield path
     except InputError:
