@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import warnings
+from copy import deepcopy
 
 import geopandas
 import numpy as np
+import onnxruntime
 import pytest
 import rasterio
 import segmentation_models_pytorch as smp
@@ -21,9 +23,12 @@ from tiny_models import build, save
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError, ModelError
-from geoseg.models.networks.network import load_network
+from geoseg.models.exchange.export_onnx import to_onnx
+from geoseg.models.networks.network import load_network, load_weights
 from geoseg.models.networks.pixelwise import ContextFeatures
 from geoseg.models.package.training_vectors import VECTORS, load_vectors
+from geoseg.predict.compute import resolve_compute
+from geoseg.predict.loaded_model import LoadedModel
 from geoseg.scene import Scene
 from geoseg.train.applicability import training_vectors
 from geoseg.train.pixelwise import labelled
@@ -132,7 +137,7 @@ def test_context_is_the_mean_and_deviation_of_valid_pixels_in_windows():
     tile = rng.normal(0, 1, (3, 40, 50)).astype(np.float32)
     valid = rng.random((40, 50)) > 0.3
     given = torch.from_numpy(np.where(valid, tile, 0)[None].astype(np.float32))
-    found = ContextFeatures(WINDOWS["context"])(given)[0].numpy()
+    found = ContextFeatures(3, WINDOWS["context"])(given)[0].numpy()
     np.testing.assert_allclose(found, reference_features(tile, valid), atol=2e-3)
 
 
@@ -141,7 +146,7 @@ def test_context_is_the_mean_and_deviation_of_valid_pixels_in_windows():
 @pytest.mark.parametrize("architecture", WINDOWS)
 def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
     rng = np.random.default_rng(2)
-    layers = ContextFeatures(WINDOWS[architecture])
+    layers = ContextFeatures(3, WINDOWS[architecture])
     tile = torch.from_numpy(rng.normal(0, 1, (1, 3, 24, 24)).astype(np.float32))
     features = layers(tile)[0].flatten(1).T.numpy()
     channels = rng.integers(0, classes, 60).astype(np.uint8)
@@ -169,9 +174,44 @@ def test_a_package_of_any_head_is_loaded_as_it_was_saved(scene, points, tmp_path
     field = geoseg.inspect_model(tmp_path / "model", receptive_field=True)
     assert field.receptive_field.radius == 7
     assert field.receptive_field.overlap == 14
-    network = load_network(package)
+    side = package.tile
+    raw = (
+        np.random.default_rng(0).integers(1, 600, (1, 2, side, side)).astype(np.float32)
+    )
+    model = LoadedModel(package, (0, 1))
     with torch.inference_mode():
-        assert network(torch.zeros(1, 2, 16, 16)).shape == (1, 3, 16, 16)
+        normal = model.normalise(torch.from_numpy(raw), None)
+        found = model.predict(normal, "none", resolve_compute("cpu", "float32"))
+    session = onnxruntime.InferenceSession(to_onnx(package))
+    (alone,) = session.run(None, {session.get_inputs()[0].name: normal.numpy()})
+    assert found.shape == alone.shape == (1, 3, side, side)
+    np.testing.assert_allclose(alone, found, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def forest():
+    """A forest of 100 trees, and features that it has not seen, (1, feature, y, x)."""
+    rng = np.random.default_rng(5)
+    seen, labels = rng.normal(size=(140, 12)), rng.integers(0, 4, 140)
+    recipe = Recipe("pixel", "forest", 1)
+    fitted = fit_classifier(recipe, seen.astype(np.float32), labels, 0)
+    features = torch.from_numpy(rng.normal(size=(1, 12, 30, 41)).astype(np.float32))
+    return to_network(recipe, fitted, 12, 4).segmentation_head.classifier, features
+
+
+def test_compiled_trees_give_the_bits_of_torchs_own_operations(forest):
+    trees, features = forest
+    pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
+    assert torch.equal(trees.walk_compiled(pixels), trees.walk(pixels))
+
+
+@pytest.mark.parametrize(("name", "value"), [("below", 10_000), ("feature", -1)])
+def test_a_tree_that_points_beyond_itself_is_refused(forest, tmp_path, name, value):
+    tensors = {key: each.clone() for key, each in forest[0].state_dict().items()}
+    tensors[name][3, 0] = value
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=f"damaged.*{name} points beyond"):
+        load_weights(deepcopy(forest[0]), tmp_path / "model.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ def to_onnx(package: ModelPackage) -> bytes:
                 output_names=[OUTPUT],
                 dynamic_axes=_FREE,
                 opset_version=_OPSET,
+                autograd_inlining=False,  # a forest says what it is in ONNX
             )
         except Exception as error:  # the exporter's errors have no one parent
             reason = str(error).strip().splitlines()[0]

@@ -194,7 +194,11 @@ def load_weights(network: torch.nn.Module, path: Path) -> None:
             f"{len(misfits)} tensors are missing, unexpected or of another shape, the "
             f"first is {misfits[0]}{_shapes(misfits[0], wanted, tensors)}"
         )
-    network.load_state_dict(tensors)  # casts float16 to the network's float32
+    try:
+        network.load_state_dict(tensors)  # casts float16 to the network's float32
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ModelError(f"{path} is damaged: {reason}") from error
 
 
 def _shapes(name: str, wanted: dict[str, Any], found: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from geoseg.models.networks.forest import Forest
 from geoseg.models.networks.penultimate import EncoderStages, Penultimate
 
 if TYPE_CHECKING:
@@ -25,8 +26,27 @@ if TYPE_CHECKING:
 
 HEADS = ("linear", "mlp", "forest")
 """What may follow the features."""
-_LEAST = 1e-4
-"""A class that no tree of a forest votes for has this share of the probability."""
+
+
+class _WindowSums(nn.Module):
+    """Sums of squares of so many pixels a side, zeros beyond the edge.
+
+    A convolution of each plane by itself, along columns and then along rows: several
+    times as fast as a pooling, where the planes of a pixel lie beside each other
+    (`torch.channels_last`).
+    """
+
+    ones: Tensor
+
+    def __init__(self, planes: int, side: int) -> None:
+        super().__init__()
+        self.planes, self.reach = planes, side // 2
+        self.register_buffer("ones", torch.ones(planes, 1, side, 1), persistent=False)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        down = conv2d(planes, self.ones, padding=(self.reach, 0), groups=self.planes)
+        across = self.ones.transpose(2, 3)
+        return conv2d(down, across, padding=(0, self.reach), groups=self.planes)
 
 
 class ContextFeatures(nn.Module):
@@ -36,39 +56,33 @@ class ContextFeatures(nn.Module):
     is no data: such pixels, and those beyond the tile, do not count.
     """
 
-    def __init__(self, windows: Sequence[int]) -> None:
-        """Say the sides of the windows, odd numbers of pixels; none for bands alone."""
+    def __init__(self, bands: int, windows: Sequence[int]) -> None:
+        """Make layers.
+
+        Args:
+            bands: How many there are.
+            windows: The sides of the windows, odd numbers of pixels; none for bands
+                alone.
+
+        """
         super().__init__()
-        self.windows = tuple(windows)
+        self.sums = nn.ModuleList(_WindowSums(2 * bands + 1, side) for side in windows)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Give ``(tile, feature, y, x)``: `feature_count` of them."""
-        if not self.windows:
+        if not self.sums:
             return tiles
         bands = tiles.shape[1]
         valid = (tiles != 0).any(1, keepdim=True).to(tiles.dtype)
         summed = torch.cat([tiles, tiles * tiles, valid], 1)
         summed = summed.contiguous(memory_format=torch.channels_last)
         found = [tiles]
-        for side in self.windows:
-            sums = window_sums(summed, side)
+        for window in self.sums:
+            sums = window(summed)
             means = sums[:, :-1] / sums[:, -1:].clamp(min=1)
             mean, square = means[:, :bands], means[:, bands:]
             found += [mean, (square - mean * mean).clamp(min=0).sqrt()]
         return torch.cat(found, 1)
-
-
-def window_sums(planes: Tensor, side: int) -> Tensor:
-    """Sum squares of so many pixels a side around each pixel, zeros beyond the edge.
-
-    Along columns, then along rows. A convolution of each plane by itself is several
-    times as fast as a pooling, where the planes of a pixel lie beside each other
-    (`torch.channels_last`).
-    """
-    count, half = planes.shape[1], side // 2
-    ones = planes.new_ones(count, 1, side, 1)
-    down = conv2d(planes, ones, padding=(half, 0), groups=count)
-    return conv2d(down, ones.transpose(2, 3), padding=(0, half), groups=count)
 
 
 def feature_count(bands: int, windows: Sequence[int]) -> int:
@@ -101,48 +115,6 @@ def frozen_part(network: nn.Module, part: str) -> nn.Module:
     if part == "penultimate":
         return Penultimate(network)
     raise ValueError(f"a part is encoder or penultimate, not {part!r}")
-
-
-class Forest(nn.Module):
-    """Decision trees that all vote: Breiman (2001), Random forests, ML 45.
-
-    Trees are tensors of shape ``(tree, node)``. A leaf's children are itself, so that
-    ``depth`` steps end in a leaf of each tree, wherever it is.
-    """
-
-    feature: Tensor
-    threshold: Tensor
-    below: Tensor
-    above: Tensor
-    weight: Tensor
-
-    def __init__(self, classes: int, trees: int, nodes: int, depth: int) -> None:
-        """Make room for trees."""
-        super().__init__()
-        self.depth = depth
-        for name in ("feature", "below", "above"):
-            self.register_buffer(name, torch.zeros(trees, nodes, dtype=torch.int64))
-        self.register_buffer("threshold", torch.zeros(trees, nodes))
-        # A leaf's shares of the classes.
-        self.register_buffer("weight", torch.zeros(classes, trees, nodes))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Give the logarithm of the mean of the trees' shares of each class."""
-        count, _, height, width = features.shape
-        pixels = features.permute(0, 2, 3, 1).flatten(0, 2)
-        total = pixels.new_zeros(len(pixels), self.weight.shape[0])
-        for tree in range(self.feature.shape[0]):
-            node = torch.zeros(len(pixels), dtype=torch.int64, device=pixels.device)
-            for _ in range(self.depth):
-                value = pixels.gather(1, self.feature[tree][node][:, None])[:, 0]
-                is_below = value <= self.threshold[tree][node]
-                node = torch.where(
-                    is_below, self.below[tree][node], self.above[tree][node]
-                )
-            total += self.weight[:, tree].T.contiguous()[node]
-        scores: Tensor = (total / self.feature.shape[0]).clamp(min=_LEAST).log()
-        scores += 0 * pixels.sum(1, keepdim=True)  # NaN falls on no side of a threshold
-        return scores.reshape(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 class _Head(nn.Module):
@@ -218,7 +190,7 @@ class Pixelwise(nn.Module):
             "depth": depth,
         }
         features = feature_count(in_channels, windows) + more
-        self.features: nn.Module = ContextFeatures(windows)
+        self.features: nn.Module = ContextFeatures(in_channels, windows)
         if network is not None:
             self.config |= {"frozen": frozen, "part": part, "more": more}
             self.features = ProbeFeatures(self.features, frozen_part(network, part))
@@ -232,7 +204,7 @@ class Pixelwise(nn.Module):
             first = nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU())
             features = hidden
         classifier = (
-            Forest(classes, trees, nodes, depth)
+            Forest(features, classes, trees=trees, nodes=nodes, depth=depth)
             if head == "forest"
             else nn.Conv2d(features, classes, 1)
         )

@@ -217,7 +217,7 @@ def _features(
     pixels: LabelledPixels, architecture: str, probe: Probe | None
 ) -> NDArray[np.float32]:
     """Make a kind of features of labelled pixels, shape ``(pixel, feature)``."""
-    context = ContextFeatures(WINDOWS[architecture])
+    context = ContextFeatures(len(pixels.bands), WINDOWS[architecture])
     if architecture != "probe" or probe is None:
         return pixels.features(context)
     return pixels.features(ProbeFeatures(context, probe.module()), probe.stride)
