@@ -1,7 +1,7 @@
 """Networks: architectures, what they give, how far they look, and a CRF behind them.
 
 * `architectures` is the table of them, `survey` sizes all; `fcn`, `siamese`,
-  `pixelwise` and `dynamic_world` hold those that smp lacks
+  `pixelwise` and `dynamic_world` hold those that smp lacks, `forest` a head of trees
 * `network` builds, loads and saves them
 * `onnx` runs those of other frameworks: `onnx_file` makes one piece of a file,
   `onnx_inputs` cuts what it takes out of tiles, `onnx_output` finds the scores among
