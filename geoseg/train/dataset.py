@@ -314,7 +314,7 @@ def _count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _digest(grounds: Sequence[Ground]) -> str:
-    """Tell labels apart as they lie on the scenes."""
+    """Distinguish labels as they lie on the scenes."""
     digest = sha256()
     for ground in grounds:
         for rows in strips(ground.labels.shape[0]):
