@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from geoseg.train.options import CalibrateOptions, TrainOptions
     from geoseg.train.train import Trained, train
     from geoseg.vectorize.geodataframe import polygons
-    from geoseg.vectorize.polygonize import vectorize
+    from geoseg.vectorize.polygonize import ClassPolygons, Vectorized, vectorize
     from geoseg.watch.live import LiveMap, live
     from geoseg.watch.options import LiveOptions
 
@@ -99,6 +99,7 @@ _HOMES = {
     "CalibratedModel": "geoseg.train.calibrate",
     "Change": "geoseg.run.change",
     "ChangeOptions": "geoseg.options",
+    "ClassPolygons": "geoseg.vectorize.polygonize",
     "ChipDataset": "geoseg.train.chips.dataset",
     "CompositeOptions": "geoseg.options",
     "CompositeReport": "geoseg.run.composite.products",
@@ -151,6 +152,7 @@ _HOMES = {
     "Verification": "geoseg.diagnose.verify",
     "VerifyOptions": "geoseg.options",
     "Window": "geoseg.geo.windows",
+    "Vectorized": "geoseg.vectorize.polygonize",
     "ZoneAreas": "geoseg.run.areas",
     "ZoneClass": "geoseg.evaluate.zone_table",
     "allow_drivers": "geoseg.storage.drivers",
@@ -209,6 +211,7 @@ __all__ = [
     "Change",
     "ChangeOptions",
     "ChipDataset",
+    "ClassPolygons",
     "CompositeOptions",
     "CompositeReport",
     "CrfOptions",
@@ -257,6 +260,7 @@ __all__ = [
     "TrainOptions",
     "Trained",
     "Validation",
+    "Vectorized",
     "Verification",
     "VerifyOptions",
     "Window",

@@ -105,8 +105,12 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "shapely",
     ),
     "diagnose": (
-        "errors progress options geo storage scene models predict overlay report run",
-        "numpy torch",
+        # vectorize: how many polygons a few tiles have
+        (
+            "errors progress options geo storage scene models predict overlay report "
+            "vectorize run"
+        ),
+        "numpy shapely torch",
     ),
     "__init__": (
         # geo: the values that arrays come with. storage: what columns a file has.
@@ -359,6 +363,7 @@ INSIDE = {
     "benchmarks/training_speed.py": "times the steps of a training one by one",
     "benchmarks/vectorize.py": "times the steps of drawing polygons one by one",
     "site/commands.py": "writes the flags of the command line on the site's page",
+    "benchmarks/polygon_memory.py": "draws a map that is no file",
     "qgis/build_plugin.py": "makes parameters of the very flags of the command line",
 }
 """Recipes that look inside geoseg, and why a public name would not do."""

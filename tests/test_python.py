@@ -166,7 +166,8 @@ def test_a_class_may_be_a_single_string(mapped, tmp_path):
     drawn = geoseg.vectorize(
         mapped / "landcover.tif", tmp_path / "water.gpkg", options=options
     )
-    assert set(drawn.class_name) <= {"water"}
+    assert {each.name for each in drawn.classes} <= {"water"}
+    assert len(drawn) == len(drawn.read())
 
 
 def test_one_style_has_the_classes_alone_for_raster_and_polygons(mapped):

@@ -21,11 +21,8 @@ from geoseg.errors import without_signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
-    from geopandas import GeoDataFrame
-
-    from geoseg import Forecast, Report, Step
+    from geoseg import Forecast, Report, Step, Vectorized
 
 _WORDS = {
     "index": "reading headers",
@@ -205,29 +202,28 @@ def _sureness(confidence: float | None) -> str:
     return "" if confidence is None else f"{100 * confidence:.0f} %"
 
 
-def show_polygons(frame: GeoDataFrame, output: Path, *, as_json: bool) -> None:
+def show_polygons(drawn: Vectorized, *, as_json: bool) -> None:
     """Show how many polygons each class has, and where they are."""
-    if frame.empty:
+    if not len(drawn):
         say("geoseg: warning: the map has no class anywhere", err=True)
-    groups = frame.groupby("class_name", sort=False)["area_m2"]
     rows = [
-        {"name": name, "polygons": len(areas), "area_ha": float(areas.sum()) / 10_000}
-        for name, areas in groups
+        {"name": c.name, "polygons": c.polygons, "area_ha": c.area_m2 / 10_000}
+        for c in drawn.classes
     ]
-    merged = frame.attrs["merged_pixels"]
+    merged = drawn.merged_pixels
     if as_json:
-        result = {"output": str(output), "classes": rows, "merged_pixels": merged}
+        result = {"output": str(drawn.path), "classes": rows, "merged_pixels": merged}
         show_json(result)
         return
     table = Table("class", title="Polygons", title_justify="left")
     for heading in ("polygons", "area (ha)", "pixels merged away"):
         table.add_column(heading, justify="right")
-    for row in rows:
-        lost = merged.get(row["name"], 0)
-        counts = (f"{row['polygons']:,}", f"{row['area_ha']:,.1f}", f"{lost:,}")
-        table.add_row(escape(str(row["name"])), *counts)
+    for each in drawn.classes:
+        lost, area = merged.get(each.name, 0), each.area_m2 / 10_000
+        counts = (f"{each.polygons:,}", f"{area:,.1f}", f"{lost:,}")
+        table.add_row(escape(each.name), *counts)
     show(table)
-    show_line(escape(str(output)))
+    show_line(escape(str(drawn.path)))
 
 
 def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
@@ -235,6 +231,8 @@ def show_forecast(forecast: Forecast, *, as_json: bool) -> None:
     if as_json:
         show_json(forecast.to_json())
         return
+    for warning in forecast.warnings:
+        say(f"geoseg: warning: {spelled_here(warning)}", err=True)
     grid = Table.grid(padding=(0, 2))
     for name, value in _forecast_lines(forecast):
         grid.add_row(name, value)
@@ -269,9 +267,14 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("peak memory", _memory(forecast)),
         ("run directory", f"{_size(forecast.run_directory_bytes)} at most"),
         ("all rasters", f"{_size(forecast.rasters_bytes)} at most"),
+        ("all vectors", f"{_size(forecast.vectors_bytes)} or so"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
         *_statistics(forecast),
         ("time", f"{_duration(forecast.seconds)} with one process"),
+        *(
+            (f"  {name}", _duration(seconds))
+            for name, seconds in forecast.seconds_by_stage.items()
+        ),
     ]
 
 

@@ -48,8 +48,8 @@ def command(
     """
     options = options_of(geoseg.PolygonOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        frame = geoseg.vectorize(
+        drawn = geoseg.vectorize(
             class_map, output, options=options, on_step=screen.show_step, **flags
         )
     if not quiet:
-        show_polygons(frame, output, as_json=as_json)
+        show_polygons(drawn, as_json=as_json)

@@ -2,7 +2,8 @@
 
 Counts come from the plan, by arithmetic. Memory is what this process has held once the
 model has predicted, plus what blocks in flight, products and polygons add. Time is
-extrapolated from tiles that are sent through this model on this device for two seconds.
+extrapolated from tiles that are sent through this model on this device for two seconds,
+and for what comes after from the polygons of a few tiles: see `later`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,8 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
-from geoseg.diagnose.resources import (
-    block_bytes,
-    polygon_bytes,
-    product_bytes,
-)
-from geoseg.diagnose.trial_tiles import seconds_per_tile, vertices_per_pixel
+from geoseg.diagnose.later import seconds_after, vector_bytes
+from geoseg.diagnose.trial_tiles import Busy, busyness, seconds_per_tile
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
@@ -25,6 +22,12 @@ from geoseg.predict.normalise import bytes_to_measure, estimated
 from geoseg.run.arrays import as_inputs, each_as_inputs
 from geoseg.run.cluster.memory import most_held, still_free
 from geoseg.run.resolve import prepare
+from geoseg.run.resources import (
+    block_bytes,
+    polygon_bytes,
+    product_bytes,
+    shortages,
+)
 from geoseg.run.room import run_directory_bytes
 from geoseg.storage.output import Output
 
@@ -35,10 +38,6 @@ if TYPE_CHECKING:
     from geoseg.overlay.aoi import Area
     from geoseg.run.arrays import Image
     from geoseg.scene import Inputs
-
-
-_WRITTEN_PX_S = 20e6
-"""Pixels a second that are stitched and written, as measured on two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +75,25 @@ class Forecast:
     """What the run directory holds at most, until the products are complete."""
     rasters_bytes: int
     """Size of all rasters at most; compression makes them smaller."""
+    vectors_bytes: int
+    """Size of all vector files, if the map is like a few of its tiles."""
     seconds_per_tile: float
     """Measured, on this device."""
     statistics_bytes: int
     """What is read first, where a model is normalised by the scene's own statistics
     and these are not known yet; 0 else. The time for it is not counted."""
     seconds: float
-    """Time until the rasters are written, by one process."""
+    """Time until all products are written, by one process."""
+    seconds_by_stage: dict[str, float]
+    """The parts of it, named as in a report's ``timings_s``."""
     device: str
     """What computes."""
     precision: str
     """What it computes in."""
     reason: str
     """Why the precision is what it is."""
+    warnings: tuple[str, ...]
+    """Where memory or disk may not do, and the option that helps: a sentence each."""
 
     def to_json(self) -> str:
         """Write the forecast as one JSON object."""
@@ -140,7 +145,10 @@ def _forecast(
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     for_each = seconds_per_tile(config)
     drawn = bool(config.options.vector_formats)
-    polygons = polygon_bytes(config, vertices_per_pixel(config)) if drawn else 0
+    busy = busyness(config) if drawn else Busy()
+    area = config.plan.area.pixels
+    polygons = polygon_bytes(config, busy.traced * area)
+    vectors = vector_bytes(config, busy)
     inferring = most_held() + block_bytes(config)
     elsewhere = bool(config.options.workers or config.options.scheduler)
     here = most_held() if elsewhere else inferring
@@ -151,6 +159,7 @@ def _forecast(
         mapped = sum(feature.window.pixels for feature in features.values())
     inferred = laid.tiles - (empty or 0)
     compute = config.predictor.compute
+    stages = {"infer": inferred * for_each, **seconds_after(config, busy, mapped)}
     return Forecast(
         scene_pixels=laid.geobox.height * laid.geobox.width,
         map_pixels=mapped,
@@ -167,12 +176,15 @@ def _forecast(
         free_memory_bytes=still_free(),
         run_directory_bytes=run_directory_bytes(config),
         rasters_bytes=config.layers.count * mapped,
+        vectors_bytes=vectors,
         seconds_per_tile=for_each,
         statistics_bytes=bytes_to_measure(config.predictor, config.scene),
-        seconds=inferred * for_each + mapped / _WRITTEN_PX_S,
+        seconds=sum(stages.values()),
+        seconds_by_stage=stages,
         device=compute.device,
         precision=compute.precision,
         reason=compute.reason,
+        warnings=tuple(shortages(config, polygons, vectors)),
     )
 
 

@@ -7,19 +7,24 @@ tiles spread over the area are read and inferred, and their corners counted.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.predict import try_streams
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.polygons import polygons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from geoseg.geo.geobox import GeoBox
     from geoseg.run.configuration import RunConfig
 
 MEASURED_S = 2.0
@@ -40,14 +45,26 @@ def seconds_per_tile(config: RunConfig) -> float:
     return seconds / (predictor.batch * predictor.streams)
 
 
-def vertices_per_pixel(config: RunConfig) -> float:
-    """Vertices that polygons of the map would have for each of its pixels.
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """How busy a map will be: what its polygons have for each of its pixels."""
 
-    Estimated from a few tiles; 0 where none of them holds data in the area.
+    traced: float = 0.0
+    """Vertices along the sides of pixels, before anything is merged."""
+    vertices: float = 0.0
+    """Vertices of the polygons as they are asked for."""
+    polygons: float = 0.0
+    """Polygons; one that reaches the edge of a sampled tile counts half."""
+
+
+def busyness(config: RunConfig) -> Busy:
+    """Estimate how busy the map will be, from a few tiles that are mapped and drawn.
+
+    Nothing where none of them holds data in the area.
     """
-    found = [_vertices(config, view) for view in _views(config)]
-    pixels = sum(size for _, size in found)
-    return sum(count for count, _ in found) / pixels if pixels else 0.0
+    found = np.array([_drawn(config, view) for view in _views(config)]).reshape(-1, 4)
+    *sums, pixels = found.sum(axis=0).tolist()
+    return Busy(*(each / pixels for each in sums)) if pixels else Busy()
 
 
 def _views(config: RunConfig) -> Iterator[Window]:
@@ -62,8 +79,38 @@ def _views(config: RunConfig) -> Iterator[Window]:
             yield view
 
 
-def _vertices(config: RunConfig, view: Window) -> tuple[int, int]:
-    """Count the vertices of a tile's map, and its pixels."""
+@dataclass(frozen=True, slots=True)
+class _TileMap:
+    """The map of a tile."""
+
+    pixels: NDArray[np.uint8]
+    """Class ids, shape ``(y, x)``."""
+    geobox: GeoBox
+    """Their plane."""
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window."""
+        return self.pixels[window.slices()]
+
+
+def _drawn(config: RunConfig, view: Window) -> tuple[float, float, float, int]:
+    """Draw a tile's map: vertices before and after, polygons, and pixels with data."""
+    classes = _classes(config, view)
+    tile = _TileMap(classes, config.scene.geobox.crop(view))
+    legend = config.package.legend
+    options = replace(config.options.polygons, classes=())
+    frame = polygons(tile, legend=legend, drawing=Drawing.of(options, legend))
+    counts = frame.geometry.count_coordinates() - 1
+    reach = shapely.bounds(frame.geometry.to_numpy())
+    around = tile.geobox.bounds
+    edges = np.array([around.left, around.bottom, around.right, around.top])
+    cut = (reach == edges).any(axis=1)
+    whole = len(frame) - cut.sum() / 2
+    return count_vertices(classes), counts.sum(), whole, int((classes != NODATA).sum())
+
+
+def _classes(config: RunConfig, view: Window) -> NDArray[np.uint8]:
+    """Map a tile: class ids, nodata outside the area."""
     predictor, side = config.predictor, config.plan.lattice.rows.tile
     pixels, valid = config.scene.read(view, predictor.bands)
     edge = [(0, side - view.height), (0, side - view.width)]
@@ -74,8 +121,8 @@ def _vertices(config: RunConfig, view: Window) -> tuple[int, int]:
     deciding = scores[: len(predictor.legend)]
     classes = deciding.argmax(dim=0).to("cpu").numpy().astype(np.uint8)
     inside = valid & config.aoi.mask(view)
-    classes = np.where(inside, classes[: view.height, : view.width], NODATA)
-    return count_vertices(classes), int(inside.sum())
+    seen = classes[: view.height, : view.width]
+    return np.where(inside, seen, np.uint8(NODATA))
 
 
 def count_vertices(classes: NDArray[np.uint8]) -> int:

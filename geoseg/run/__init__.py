@@ -3,7 +3,7 @@
 * `resolve` makes a `configuration` of what is asked and refuses what cannot be: inputs
   (`arrays` of Python's among them, `scene_names` where there are several), model,
   `plan`, `identity`, and what it would replace, which is its `claim`;
-  `room` is what it takes of a disk
+  `room` is what it takes of a disk, `resources` what of memory
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
   it; `engine` walks the plan of any `job` with dask
 * `journal` remembers what is done, on a disk or an object store

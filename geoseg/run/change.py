@@ -30,7 +30,6 @@ from geoseg.storage.staging import check_folder, checksums, scratch_folder, stag
 from geoseg.storage.vectors.write import (
     FORMATS,
     check_locatable,
-    write_polygons,
     write_style,
 )
 from geoseg.vectorize.polygonize import vectorize
@@ -291,7 +290,5 @@ def _draw(
         return set()
     how = replace(options.polygons, classes=options.polygons.classes or changed)
     first, *more = (workshop / f"{_POLYGONS}{FORMATS[e]}" for e in options.formats)
-    frame = vectorize(workshop / _RASTER, first, options=how, on_step=on_step)
-    for target in more:
-        write_polygons(frame, target, legend=legend)
+    vectorize(workshop / _RASTER, first, options=how, on_step=on_step, also=more)
     return {f"polygons {each}" for each in options.formats}

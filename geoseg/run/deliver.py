@@ -50,10 +50,10 @@ from geoseg.storage.staging import (
     scratch_folder,
     staged,
 )
-from geoseg.storage.vectors.write import write_polygons, write_style
-from geoseg.vectorize.clip import clip
+from geoseg.storage.vectors.write import write_style
 from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.polygons import polygons, will_compile
+from geoseg.vectorize.polygonize import write_drawn
+from geoseg.vectorize.polygons import draw_polygons, will_compile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -279,7 +279,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         return
     class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
     patience = Patience.of(config.options.wait_for_workers, "vectorize", on_step)
-    frame = polygons(
+    drawn = draw_polygons(
         class_map,
         legend=legend,
         confidence=(
@@ -289,12 +289,16 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         ),
         drawing=Drawing.of(config.options.polygons, legend),
         map_blocks=map_on(client, patience),
-        warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
+        warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
     )
-    if config.options.clip:
-        frame = clip(frame, config.aoi.geometry)
-    for name in config.options.vector_formats:
-        write_polygons(frame, config.products[name], legend=config.legend)
+    with scratch_folder(config.output.folder) as scratch:
+        write_drawn(
+            drawn,
+            [config.products[name] for name in config.options.vector_formats],
+            legend=legend,
+            scratch=scratch,
+            area=config.aoi.geometry if config.options.clip else None,
+        )
 
 
 def draw_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:

@@ -25,7 +25,6 @@ from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.write import (
     FORMATS,
     check_locatable,
-    write_polygons,
     write_style,
 )
 from geoseg.vectorize.drawing import Drawing
@@ -124,7 +123,7 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
         on_step(Step("relabel", warnings=(*source_map.warnings, *found.losses())))
         own = class_areas(source_map.extents(), source_map.legend())
         _write(changed, output, found.legend)
-        _draw(output, vectors, found.legend, options, on_step)
+        _draw(output, vectors, options, on_step)
     after = ClassMap.open(output).extents()
     gone = {each.id for each in found.lost}
     lost = tuple(each for each in own if each.id in gone and each.pixels)
@@ -183,7 +182,6 @@ def _write(changed: ClassMap, target: Path, legend: Legend) -> None:
 def _draw(
     raster: Path,
     vectors: Sequence[Path],
-    legend: Legend,
     options: RelabelOptions,
     on_step: OnStep,
 ) -> None:
@@ -191,8 +189,11 @@ def _draw(
     if not vectors:
         return
     first, *more = vectors
-    frame = vectorize(
-        raster, first, overwrite=True, options=options.polygons, on_step=on_step
+    vectorize(
+        raster,
+        first,
+        overwrite=True,
+        options=options.polygons,
+        on_step=on_step,
+        also=more,
     )
-    for target in more:
-        write_polygons(frame, target, legend=legend)

@@ -33,6 +33,7 @@ from geoseg.run.engine import Progress, run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.resolve import prepare
+from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
 from geoseg.run.tasks import Job
@@ -341,7 +342,7 @@ def _prepare(  # what segment takes
         plan.tiles,
         len(plan.blocks),
     )
-    on_step(Step("prepare", warnings=config.warnings))
+    on_step(Step("prepare", warnings=(*config.warnings, *shortages(config))))
     return config
 
 

@@ -102,18 +102,19 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_folder(directory: Path) -> Iterator[Path]:
+def scratch_folder(directory: Path, name: str = ".geoseg-scratch") -> Iterator[Path]:
     """Give a hidden folder of a fixed name for what products are made from.
 
     Args:
         directory: Where it is made, with the folders above it; it is removed at the
             end, and what a killed process left of it at the beginning.
+        name: Its name, where a directory may hold several at a time.
 
     Raises:
         DiskError: It cannot be made.
 
     """
-    scratch = directory / ".geoseg-scratch"
+    scratch = directory / name
     with written(directory):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)

@@ -92,7 +92,7 @@ def chain(
         chain_faces[2 * arc] = faces[firsts[arc]]
         chain_faces[2 * arc + 1] = faces[firsts[arc] ^ 1]
     return Chains(
-        chained[: ends[-1]].copy(),
+        chained[: ends[-1]],
         ends,
         chain_faces,
         _follow(onward, firsts, lasts, begun),

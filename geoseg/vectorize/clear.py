@@ -34,34 +34,28 @@ QUARTERS = 4
 
 @kernel
 def index_vertices(
-    vertices: NDArray[np.int32], height: int, width: int
+    vertices: NDArray[np.int32], height: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Sort vertices by row and then column, to find those of a rectangle.
 
     Args:
-        vertices: Rows, 0 to ``height``, and columns, 0 to ``width``, shape
-            ``(vertex, 2)``.
+        vertices: Rows, 0 to ``height``, and columns, shape ``(vertex, 2)``.
         height: The highest row.
-        width: The highest column.
 
     Returns:
         The columns, sorted within each row; and where each row's begin, shape
         ``(height + 2,)``.
 
     """
-    column_starts = _count_up(vertices[:, 1], width)
-    by_column = np.empty(len(vertices), np.int64)
-    for k in range(len(vertices)):
-        col = vertices[k, 1]
-        by_column[column_starts[col]] = k
-        column_starts[col] += 1
     starts = _count_up(vertices[:, 0], height)
-    free = starts.copy()
+    places = starts.copy()
     columns = np.empty(len(vertices), np.int32)
-    for vertex in by_column:
-        row = vertices[vertex, 0]
-        columns[free[row]] = vertices[vertex, 1]
-        free[row] += 1
+    for k in range(len(vertices)):
+        row = vertices[k, 0]
+        columns[places[row]] = vertices[k, 1]
+        places[row] += 1
+    for row in range(height + 1):
+        columns[starts[row] : starts[row + 1]].sort()
     return columns, starts
 
 
@@ -170,7 +164,7 @@ def straighten(
 
     """
     keep = np.zeros(len(vertices), np.bool_)
-    waiting = np.empty(len(vertices), np.int64)
+    waiting = np.empty(_longest(offsets[:-1], offsets[1:]), np.int64)
     for arc in range(len(offsets) - 1):
         first, last = offsets[arc], offsets[arc + 1] - 1
         keep[first] = keep[last] = True
@@ -183,6 +177,15 @@ def straighten(
         else:
             _straighten_one(vertices, (first, last), index, measure, keep, waiting)
     return keep
+
+
+@kernel
+def _longest(firsts: NDArray[np.int64], stops: NDArray[np.int64]) -> int:
+    """Count the vertices of the longest arc."""
+    longest = 0
+    for arc in range(len(firsts)):
+        longest = max(longest, stops[arc] - firsts[arc])
+    return longest
 
 
 @kernel
@@ -224,7 +227,7 @@ def divide(
         keep: True for the vertices that are kept; changed.
 
     """
-    waiting = np.empty(len(vertices), np.int64)
+    waiting = np.empty(_longest(stretches[0], stretches[1]), np.int64)
     for arc in range(stretches.shape[1]):
         first, last = stretches[0, arc], stretches[1, arc] - 1
         measure = measures[arc, 0], measures[arc, 1], measures[arc, 2]

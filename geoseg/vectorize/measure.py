@@ -30,13 +30,15 @@ what changes along it up to the third power is summed exactly."""
 
 
 def measure(
-    polygons: NDArray[np.object_], crs: CRS
+    polygons: NDArray[np.object_], crs: CRS, bounds: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measure polygons.
 
     Args:
         polygons: Polygons or multipolygons in (x, y) of the CRS.
         crs: Their CRS; in a local one, which is nowhere on Earth, the ground is flat.
+        bounds: Left, bottom, right and top of the map that they are some polygons of,
+            between whose nodes sizes are interpolated; their own where None.
 
     Returns:
         Areas in square metres and perimeters in metres (holes add to them).
@@ -45,7 +47,7 @@ def measure(
     areas, perimeters = np.zeros((2, len(polygons)))
     if shapely.is_empty(polygons).all():
         return areas, perimeters
-    bounds = shapely.total_bounds(polygons)
+    bounds = shapely.total_bounds(polygons) if bounds is None else bounds
     field = GroundField(crs, Affine.identity(), Frame(*bounds.tolist()))
     parts, owners = polygons, np.arange(len(polygons))
     if (shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON).any():

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from geoseg.vectorize.blocks import Traced
 
-_FOR_VERTEX = 240
-"""Bytes that polygons take for a vertex, from tracing to writing; see
-`geoseg.diagnose.resources`."""
-_FOR_TRACED = 110
+_FOR_VERTEX = 70
+"""Bytes that polygons take for a vertex until they are written; see
+`geoseg.run.resources`."""
+_FOR_TRACED = 60
 """Bytes of them until small patches are merged, where they are."""
 
 

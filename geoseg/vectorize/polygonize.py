@@ -6,6 +6,7 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,21 +18,30 @@ from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.given import map_file
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
+from geoseg.storage.staging import scratch_folder
 from geoseg.storage.vectors.replacing import check_writable, replaced
-from geoseg.storage.vectors.write import check_locatable, suffix_of, write_polygons
+from geoseg.storage.vectors.rows import Rows, together
+from geoseg.storage.vectors.write import (
+    check_locatable,
+    read_polygons,
+    suffix_of,
+    write_polygons,
+)
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
-from geoseg.vectorize.polygons import polygons, will_compile
+from geoseg.vectorize.polygons import draw_polygons, will_compile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    import shapely
     from geopandas import GeoDataFrame
 
     from geoseg.geo.legend import Legend
     from geoseg.raster.given import GivenMap
     from geoseg.raster.relabelling import GivenLegend
+    from geoseg.vectorize.polygons import Polygons
 
 
 _MOST_THREADS = 4
@@ -52,7 +62,8 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     overwrite: bool = False,
     options: PolygonOptions | None = None,
     on_step: OnStep = ignore_step,
-) -> GeoDataFrame:
+    also: Sequence[Path | str] = (),
+) -> Vectorized:
     """Turn a class map into polygons that fit together without gaps.
 
     Args:
@@ -76,9 +87,11 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             write, or that somebody has changed since.
         options: What is merged, straightened and left out.
         on_step: Called when the work begins, from the calling thread.
+        also: More vector files for the same polygons.
 
     Returns:
-        The polygons that were written, in the map's CRS.
+        What was written, and what there is of each class; its ``read`` gives the
+        polygons.
 
     Raises:
         InputError: Something given cannot be used, or somebody's file would be lost;
@@ -86,11 +99,12 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         DiskError: The file cannot be written.
 
     """
-    output, merged = Path(output), None if raster is None else Path(raster)
+    outputs = [Path(output), *map(Path, also)]
+    merged = None if raster is None else Path(raster)
     with (
         map_file(class_map) as file,
         _claimed(
-            output,
+            outputs,
             merged,
             (file, confidence, clip_to),
             layer=layer,
@@ -101,7 +115,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         if legend is not None:
             source = source.relabelled(legend)
             losses = list(source.relabelling.losses() if source.relabelling else ())
-        check_locatable([suffix_of(output)], source.geobox)
+        check_locatable([suffix_of(each) for each in outputs], source.geobox)
         classes = source.legend()
         drawing = Drawing.of(options or PolygonOptions(), classes)
         area = clip_to and read_aoi(str(clip_to), source.geobox).geometry
@@ -113,7 +127,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             )
         )
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-            frame = polygons(
+            drawn = draw_polygons(
                 source,
                 legend=classes,
                 confidence=None
@@ -123,18 +137,106 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                 map_blocks=pool.map,
                 warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
             )
-        if area:
-            frame = clip(frame, area)
         if merged is not None:
             _write_merged(source, merged, drawing, classes)
-        frame = _numbered(frame, classes)
-        write_polygons(frame, output, legend=classes, layer=layer)
-    return frame
+        numbered = replace(
+            drawn, batches=lambda: (_numbered(f, classes) for f in drawn.batches())
+        )
+        with scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder:
+            return write_drawn(
+                numbered,
+                outputs,
+                legend=classes,
+                scratch=folder,
+                area=area,
+                layer=layer,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPolygons:
+    """What there is of a class."""
+
+    name: str
+    """The class."""
+    polygons: int
+    """How many polygons it has."""
+    area_m2: float
+    """Their area on the ground, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vectorized:
+    """The polygons of a map, in a file."""
+
+    path: Path
+    """The file."""
+    layer: str | None
+    """The layer of a GeoPackage that was asked for."""
+    classes: tuple[ClassPolygons, ...]
+    """The classes that occur, in the order of their first polygons."""
+    merged_pixels: dict[str, int]
+    """The pixels, by class name, of patches that went to another class."""
+
+    def __len__(self) -> int:
+        """Count the polygons."""
+        return sum(each.polygons for each in self.classes)
+
+    def read(self) -> GeoDataFrame:
+        """Read the polygons back, in any format but ``.pmtiles``: all at once.
+
+        Raises:
+            VectorError: The file is gone, or cannot be read.
+
+        """
+        return read_polygons(self.path, self.layer)
+
+
+def write_drawn(  # what is written, where, and how, each named
+    drawn: Polygons,
+    outputs: Sequence[Path],
+    *,
+    legend: Legend,
+    scratch: Path,
+    area: shapely.Geometry | None = None,
+    layer: str | None = None,
+) -> Vectorized:
+    """Draw polygons, and write them to files.
+
+    Args:
+        drawn: The polygons; in memory all at once only where they are cut to an area.
+        outputs: The files, each in the format of its suffix.
+        legend: The classes.
+        scratch: A folder for rows that wait to be written.
+        area: What they are cut to.
+        layer: The layer of a GeoPackage to write.
+
+    Raises:
+        DiskError: A file cannot be written.
+
+    """
+    batches: Iterable[GeoDataFrame] = drawn.batches()
+    if area is not None:
+        batches = [clip(together(list(batches)), area)]
+    found: dict[str, tuple[int, float]] = {}
+
+    def count(frame: GeoDataFrame) -> None:
+        for name, areas in frame.groupby("class_name", sort=False)["area_m2"]:
+            polygons, total = found.get(str(name), (0, 0.0))
+            found[str(name)] = polygons + len(areas), total + float(areas.sum())
+
+    attrs = {"merged_pixels": drawn.merged_pixels}
+    kept = scratch / "polygons.arrow"
+    rows = Rows.kept(batches, kept, attrs=attrs, watch=count)
+    for path in outputs:
+        write_polygons(rows, path, legend=legend, layer=layer)
+    classes = tuple(ClassPolygons(name, *figures) for name, figures in found.items())
+    return Vectorized(outputs[0], layer, classes, drawn.merged_pixels)
 
 
 @contextmanager
 def _claimed(
-    output: Path,
+    outputs: Sequence[Path],
     merged: Path | None,
     inputs: Sequence[Path | str | None],
     *,
@@ -142,14 +244,16 @@ def _claimed(
     overwrite: bool,
 ) -> Iterator[None]:
     """Keep others from writing the files of a call, and from losing what is there."""
-    outputs = [output] if merged is None else [output, merged]
+    rasters = [] if merged is None else [merged]
+    made = [each for output in outputs for each in replaced(output)]
     read = [Path(str(p).partition("|")[0]) for p in inputs if p]
-    check_not_inputs([*replaced(output), *outputs[1:]], read)
-    check_writable(output, layer=layer, overwrite=overwrite)
+    check_not_inputs([*made, *rasters], read)
+    for output in outputs:
+        check_writable(output, layer=layer, overwrite=overwrite)
     if merged is not None:
         check_replaceable(merged, overwrite=overwrite)
     with ExitStack() as locks:
-        for path in outputs:
+        for path in (*outputs, *rasters):
             locks.enter_context(locked_file(path))
         yield
 

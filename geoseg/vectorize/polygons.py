@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,24 +11,27 @@ import numpy as np
 from geoseg.errors import VectorError
 from geoseg.geo.kernel import is_kept
 from geoseg.geo.windowed import BlockMap, ClassRaster
+from geoseg.storage.vectors.rows import together
 from geoseg.vectorize.chain import chain
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.memory import watched
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.network import Network, trace_map
-from geoseg.vectorize.rings import assemble, draw
+from geoseg.vectorize.network import trace_map
+from geoseg.vectorize.rings import assemble
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.smooth import smooth
-from geoseg.vectorize.table import tabulate
+from geoseg.vectorize.table import Table, assign_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import geopandas as gpd
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.vectorize.chain import Chains
+    from geoseg.vectorize.rings import Corners, Rings
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
 
@@ -75,6 +79,41 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
             into memory.
 
     """
+    drawn = draw_polygons(
+        class_map,
+        legend=legend,
+        confidence=confidence,
+        drawing=drawing,
+        block=block,
+        map_blocks=map_blocks,
+        warn=warn,
+    )
+    frame = together(list(drawn.batches()))
+    frame.attrs["merged_pixels"] = drawn.merged_pixels
+    return frame
+
+
+@dataclass(frozen=True, slots=True)
+class Polygons:
+    """The polygons of a map, drawn some at a time."""
+
+    batches: Callable[[], Iterator[gpd.GeoDataFrame]]
+    """Gives their rows in order, in one batch at least; draws them anew each time."""
+    merged_pixels: dict[str, int]
+    """The pixels, by class name, of patches that went to another class."""
+
+
+def draw_polygons(  # noqa: PLR0913  # a map and how, each named by its caller
+    class_map: ClassRaster,
+    *,
+    legend: Legend,
+    confidence: ClassRaster | None,
+    drawing: Drawing,
+    block: int = 2048,
+    map_blocks: BlockMap = map,
+    warn: Callable[[str], None] | None = None,
+) -> Polygons:
+    """Prepare for drawing every region of a class map, as `polygons` does."""
     if confidence is not None:
         _check_same_plane(class_map, confidence)
     merges = bool(drawing.min_pixels or drawing.min_area_m2)
@@ -82,14 +121,20 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
     network = trace_map(class_map, confidence, block, map_blocks, watch)
     _check_classes(network.regions.classes, legend)
     network, merged = merge_small(network, class_map.geobox, drawing)
-    parts = _draw(network, class_map.geobox, drawing)
-    frame = tabulate(network, parts, class_map.geobox, legend, drawing)
-    if confidence is None:
-        frame = frame.drop(columns="mean_confidence")
-    frame.attrs["merged_pixels"] = {
-        legend.by_id(value).name: count for value, count in merged.items()
-    }
-    return frame
+    rows, regions = assign_rows(network, drawing), network.regions
+    arcs = chain(*network.pieces)
+    del network  # what its lines are made of is as large as they are
+    rings, lines = _lay_out(arcs, class_map.geobox, drawing)
+    table = Table(regions, rings, lines, rows, class_map.geobox, legend, drawing)
+
+    def batches() -> Iterator[gpd.GeoDataFrame]:
+        for frame in table.batches():
+            unsure = ["mean_confidence"] if confidence is None else []
+            yield frame.drop(columns=unsure)
+
+    return Polygons(
+        batches, {legend.by_id(value).name: count for value, count in merged.items()}
+    )
 
 
 def _ignore(_: str) -> None:
@@ -101,14 +146,14 @@ def will_compile() -> bool:
     return not is_kept(chain)
 
 
-def _draw(network: Network, geobox: GeoBox, drawing: Drawing) -> NDArray[np.object_]:
-    """Draw every region, simplified and smoothed as asked."""
-    arcs = chain(*network.pieces)
+def _lay_out(
+    arcs: Chains, geobox: GeoBox, drawing: Drawing
+) -> tuple[Rings, tuple[Corners, NDArray[np.int64]]]:
+    """Find the rings of every region, and lines simplified and smoothed as asked."""
     rings = assemble(arcs)
     if drawing.tolerance or drawing.tolerance_m:
         arcs = simplify(arcs, geobox, drawing)
-    vertices, offsets = smooth(arcs, geobox, drawing.smoothing)
-    return draw(rings, vertices, offsets, geobox.transform)
+    return rings, smooth(arcs, geobox, drawing.smoothing)
 
 
 def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:

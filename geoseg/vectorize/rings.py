@@ -35,6 +35,12 @@ class Rings(NamedTuple):
     polygons: NDArray[np.int64]
     """Where each region's rings begin, and the end: shape ``(region + 1,)``."""
 
+    def of(self, regions: NDArray[np.int64]) -> Rings:
+        """Take the rings of some regions, in the order in which these are given."""
+        rings, polygons = _take(self.polygons, regions)
+        halves, offsets = _take(self.offsets, rings)
+        return Rings(self.halves[halves], offsets, polygons)
+
 
 def assemble(arcs: Chains) -> Rings:
     """Chain half-edges into rings, and sort the rings by region."""
@@ -79,6 +85,21 @@ def draw(
         shapely.GeometryType.POLYGON, coordinates, (ends, rings.polygons)
     )
     return polygons
+
+
+def _take(
+    offsets: NDArray[np.int64], owners: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the places of what some owners have, and where each one's begin now."""
+    firsts = offsets[owners]
+    counts = offsets[owners + 1] - firsts
+    ends = _sum_up(counts)
+    return np.arange(ends[-1]) + np.repeat(firsts - ends[:-1], counts), ends
+
+
+def bounds_of(vertices: Corners, transform: Affine) -> NDArray[np.float64]:
+    """Give left, bottom, right and top of vertices, placed as `draw` does it."""
+    return _bounds(vertices, tuple(transform)[:6])
 
 
 def _sum_up(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -268,3 +289,18 @@ def _transformed(
         located[position, 0] = col * a + row * b + c
         located[position, 1] = col * d + row * e + f
     return located
+
+
+@kernel
+def _bounds(
+    vertices: Corners, transform: tuple[float, float, float, float, float, float]
+) -> NDArray[np.float64]:
+    """Find the least and the greatest x and y of vertices."""
+    a, b, c, d, e, f = transform
+    found = np.array([np.inf, np.inf, -np.inf, -np.inf])
+    for k in range(len(vertices)):
+        row, col = vertices[k, 0], vertices[k, 1]
+        x, y = col * a + row * b + c, col * d + row * e + f
+        found[0], found[1] = min(found[0], x), min(found[1], y)
+        found[2], found[3] = max(found[2], x), max(found[3], y)
+    return found

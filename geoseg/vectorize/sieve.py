@@ -66,10 +66,20 @@ def _lengths(pieces: Pieces, geobox: GeoBox) -> NDArray[np.int64]:
     t = geobox.transform
     sides = np.hypot([t.b, t.a], [t.e, t.d])  # of a step down, of a step right
     scale = np.rint(_THOUSANDTHS * sides / sides.min()).astype(np.int64)
-    steps = np.abs(np.diff(pieces.vertices, axis=0)) @ scale
-    sums = np.concatenate([[0], np.cumsum(steps)])
-    starts, ends = pieces.offsets[:-1], pieces.offsets[1:] - 1
-    lengths: NDArray[np.int64] = sums[ends] - sums[starts]
+    return _measure(pieces.vertices, pieces.offsets, scale)
+
+
+@kernel
+def _measure(
+    vertices: NDArray[np.int32], offsets: NDArray[np.int64], scale: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Add up the steps of each piece: so much for one down, and for one right."""
+    lengths = np.zeros(len(offsets) - 1, np.int64)
+    for piece in range(len(lengths)):
+        for k in range(offsets[piece] + 1, offsets[piece + 1]):
+            down = abs(vertices[k, 0] - vertices[k - 1, 0])
+            right = abs(vertices[k, 1] - vertices[k - 1, 1])
+            lengths[piece] += down * scale[0] + right * scale[1]
     return lengths
 
 

@@ -39,7 +39,7 @@ def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> Chains:
 
     """
     measures = _measures(arcs, geobox, drawing)
-    columns, starts = index_vertices(arcs.vertices, geobox.height, geobox.width)
+    columns, starts = index_vertices(arcs.vertices, geobox.height)
     keep = straighten(
         arcs.vertices,
         arcs.offsets,
@@ -54,8 +54,12 @@ def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> Chains:
         measures[twins],
         keep,
     )
-    kept = np.concatenate([[0], np.cumsum(keep)])
-    return arcs._replace(vertices=arcs.vertices[keep], offsets=kept[arcs.offsets])
+    del columns, starts, measures
+    offsets = np.zeros_like(arcs.offsets)
+    if len(keep):
+        kept = np.add.reduceat(keep, arcs.offsets[:-1], dtype=np.int64)
+        np.cumsum(kept, out=offsets[1:])
+    return arcs._replace(vertices=arcs.vertices[keep], offsets=offsets)
 
 
 def _measures(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> NDArray[np.float64]:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.vectorize.chain import Chains
+    from geoseg.vectorize.rings import Corners
 
 
 def smooth(
     arcs: Chains, geobox: GeoBox, times: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[Corners, NDArray[np.int64]]:
     """Cut the corners of arcs.
 
     Args:
@@ -38,9 +39,11 @@ def smooth(
 
     """
     vertices, offsets = arcs.vertices, arcs.offsets
+    if not times:
+        return vertices, offsets
     for turn in range(1, times + 1):
         fine = vertices * np.int32(QUARTERS)
         scale = QUARTERS**turn
-        index = index_vertices(fine, geobox.height * scale, geobox.width * scale)
+        index = index_vertices(fine, geobox.height * scale)
         vertices, offsets = cut_corners(fine, offsets, arcs.following, index)
     return vertices / float(QUARTERS**times), offsets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -10,96 +11,139 @@ import shapely
 
 from geoseg.vectorize.measure import measure
 from geoseg.vectorize.recolour import group_by_corners
+from geoseg.vectorize.rings import bounds_of, draw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.vectorize.blocks import Regions
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
+    from geoseg.vectorize.rings import Corners, Rings
+
+_MOST_ROWS = 32_768
+"""Rows that are drawn at once."""
 
 
-def tabulate(
-    network: Network,
-    parts: NDArray[np.object_],
-    geobox: GeoBox,
-    legend: Legend,
-    drawing: Drawing,
-) -> gpd.GeoDataFrame:
-    """Put polygons and what is known of them in a table.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of all polygons, drawn and measured when somebody asks for them."""
 
-    Args:
-        network: The regions.
-        parts: A polygon for each region.
-        geobox: The map's plane.
-        legend: The names of the classes.
-        drawing: Which regions make a row, and which rows are asked for.
+    regions: Regions
+    """What is known of every region."""
+    rings: Rings
+    """The rings of the regions."""
+    lines: tuple[Corners, NDArray[np.int64]]
+    """The vertices of arcs, and where each arc's begin."""
+    rows: NDArray[np.int32] | None
+    """The row of each region; None where each region is one."""
+    geobox: GeoBox
+    """The map's plane."""
+    legend: Legend
+    """The names of the classes."""
+    drawing: Drawing
+    """Which rows are asked for."""
 
-    Returns:
-        A row for each region, or for those that belong together; always with
-        ``mean_confidence``, which is NaN where no pixel has one.
+    def batches(self) -> Iterator[gpd.GeoDataFrame]:
+        """Draw and measure rows, some at a time, in the order of first pixels.
 
-    """
-    regions = network.regions
-    rows = _assign_rows(network, drawing)
-    count = int(rows.max(initial=-1)) + 1
-    geometry = _gather(parts, rows, count, always_multi=drawing.dissolve)
-    pixels, confidence, sure = np.zeros((3, count), np.int64)
-    for total, part in (
-        (pixels, regions.pixels),
-        (confidence, regions.confidence),
-        (sure, regions.sure),
-    ):
-        np.add.at(total, rows, part)
-    classes = np.zeros(count, np.uint8)
-    classes[rows] = regions.classes
-    area, perimeter = measure(geometry, geobox.crs)
-    columns: dict[str, NDArray[Any]] = {  # each column has its own type
-        "class_id": classes.astype(np.int32),
-        "class_name": _names(legend)[classes],
-        "area_m2": area,
-        "perimeter_m": perimeter,
-        "pixel_count": pixels,
-        "mean_confidence": np.divide(
-            confidence, sure, out=np.full(count, np.nan), where=sure > 0
-        ),
-    }
-    frame = gpd.GeoDataFrame(columns, geometry=geometry, crs=geobox.crs)
-    frame = frame.astype({"class_name": "str"})  # without rows too
-    if drawing.classes is not None:
-        asked = frame["class_id"].isin(drawing.classes)
-        frame = frame[asked].reset_index(drop=True)
-    return frame
+        Yields:
+            A row for each region, or for those that belong together; always with
+            ``mean_confidence``, which is NaN where no pixel has one. There is one
+            batch at least, which may be empty.
+
+        """
+        vertices, _ = self.lines
+        bounds = bounds_of(vertices, self.geobox.transform)
+        members, ends = self._members()
+        for first, stop in _parts(len(ends) - 1):
+            span = slice(ends[first], ends[stop])
+            chosen = np.arange(*span.indices(len(self.regions.classes)))
+            chosen = chosen if members is None else members[span]
+            counts = np.diff(ends[first : stop + 1])
+            yield self._tabulate(chosen, counts, bounds)
+
+    def _members(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+        """Give the regions of each row, row after row, and where each one's begin."""
+        if self.rows is None:
+            return None, np.arange(len(self.regions.classes) + 1)
+        counts = np.bincount(self.rows)
+        members = np.argsort(self.rows, kind="stable")
+        return members, np.concatenate([[0], np.cumsum(counts)])
+
+    def _tabulate(
+        self,
+        members: NDArray[np.int64],
+        counts: NDArray[np.int64],
+        bounds: NDArray[np.float64],
+    ) -> gpd.GeoDataFrame:
+        """Draw some rows, each of so many regions."""
+        regions, transform = self.regions, self.geobox.transform
+        parts = draw(self.rings.of(members), *self.lines, transform)
+        rows = np.repeat(np.arange(len(counts)), counts)
+        shapes = parts
+        if self.rows is not None:
+            shapes = _gather(parts, rows, counts, always_multi=self.drawing.dissolve)
+        pixels, confidence, sure = np.zeros((3, len(counts)), np.int64)
+        for total, part in (
+            (pixels, regions.pixels),
+            (confidence, regions.confidence),
+            (sure, regions.sure),
+        ):
+            np.add.at(total, rows, part[members])
+        classes = np.zeros(len(counts), np.uint8)
+        classes[rows] = regions.classes[members]
+        area, perimeter = measure(shapes, self.geobox.crs, bounds)
+        columns: dict[str, NDArray[Any]] = {  # each column has its own type
+            "class_id": classes.astype(np.int32),
+            "class_name": _names(self.legend)[classes],
+            "area_m2": area,
+            "perimeter_m": perimeter,
+            "pixel_count": pixels,
+            "mean_confidence": np.divide(
+                confidence, sure, out=np.full(len(counts), np.nan), where=sure > 0
+            ),
+        }
+        frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=self.geobox.crs)
+        frame = frame.astype({"class_name": "str"})  # without rows too
+        if self.drawing.classes is not None:
+            asked = frame["class_id"].isin(self.drawing.classes)
+            frame = frame[asked].reset_index(drop=True)
+        return frame
 
 
-def _assign_rows(network: Network, drawing: Drawing) -> NDArray[np.int64]:
-    """Assign each region to a row: its own, or one that it shares."""
-    classes = network.regions.classes
+def assign_rows(network: Network, drawing: Drawing) -> NDArray[np.int32] | None:
+    """Assign each region to a row that it shares; None where each is its own."""
     if drawing.dissolve:
-        return np.unique(classes, return_inverse=True)[1]
+        found = np.unique(network.regions.classes, return_inverse=True)[1]
+        return np.asarray(found, np.int32)
     if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
-        return group_by_corners(network)[1:].astype(np.int64) - 1
-    return np.arange(len(classes))
+        return group_by_corners(network)[1:] - np.int32(1)
+    return None
+
+
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    """Cut so many rows into parts, of which there is one at least."""
+    for first in range(0, max(count, 1), _MOST_ROWS):
+        yield first, min(first + _MOST_ROWS, count)
 
 
 def _gather(
     parts: NDArray[np.object_],
     rows: NDArray[np.int64],
-    count: int,
+    counts: NDArray[np.int64],
     *,
     always_multi: bool,
 ) -> NDArray[np.object_]:
     """Make a polygon, or a multipolygon of several, for each row."""
-    if count == len(parts) and not always_multi:
-        return parts
-    order = np.argsort(rows, kind="stable")
-    gathered: NDArray[np.object_] = shapely.multipolygons(
-        parts[order], indices=rows[order]
-    )
+    gathered: NDArray[np.object_] = shapely.multipolygons(parts, indices=rows)
     if not always_multi:
-        single = np.bincount(rows, minlength=count)[rows] == 1
-        gathered[rows[single]] = parts[single]
+        single = counts == 1
+        gathered[single] = parts[single[rows]]
     return gathered
 
 

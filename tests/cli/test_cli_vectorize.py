@@ -154,7 +154,7 @@ def test_threads_trace_the_blocks_of_a_map_to_what_one_thread_draws(
 
     monkeypatch.setattr(ClassMap, "read", noted)
     monkeypatch.setattr("os.cpu_count", lambda: 3)
-    drawn = geoseg.vectorize(raster, tmp_path / "polygons.gpkg")
+    drawn = geoseg.vectorize(raster, tmp_path / "polygons.gpkg").read()
     assert threads - {threading.main_thread()}
     class_map = ClassMap.open(raster)
     legend = plain_legend(class_map.counts())

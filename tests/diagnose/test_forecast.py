@@ -1,6 +1,8 @@
 """A forecast says what the run then does."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import geopandas
 import numpy as np
@@ -100,3 +102,39 @@ def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_
     assert both.exit_code == 2
     alone = CliRunner().invoke(main, ["plan", str(half_scene), "--per-feature", "name"])
     assert "--per-feature needs the features of an --aoi" in alone.stderr
+
+
+def test_vector_files_and_all_stages_are_forecast(half_scene, tmp_path):
+    options = geoseg.SegmentOptions(formats=("gpkg", "geojson"))
+    expected = geoseg.plan(half_scene, tmp_path / "out", options=options)
+    report = geoseg.segment(half_scene, tmp_path / "out", options=options)
+    written = sum(
+        (tmp_path / "out" / f"landcover.{e}").stat().st_size
+        for e in ("gpkg", "geojson")
+    )
+    assert written / 3 < expected.vectors_bytes < 3 * written  # a small, noisy scene
+    assert set(expected.seconds_by_stage) == set(report.timings_s) - {"prepare"}
+    assert expected.seconds == sum(expected.seconds_by_stage.values())
+    none = geoseg.plan(half_scene, options=geoseg.SegmentOptions(formats="none"))
+    assert none.vectors_bytes == none.polygons_memory_bytes == 0
+    assert "vectorize" not in none.seconds_by_stage
+
+
+@pytest.mark.parametrize(
+    ("what", "answer", "words"),
+    [
+        ("still_free", 1000, "of memory more than now, and 0.0 GB are free; .*--block"),
+        ("shutil.disk_usage", SimpleNamespace(free=1000), "of disk at .*--run-dir"),
+    ],
+)
+def test_what_may_not_do_is_said_before_the_run_begins(
+    half_scene, tmp_path, monkeypatch, what, answer, words
+):
+    arguments = [str(half_scene), "-o", str(tmp_path / "out")]
+    calm = CliRunner().invoke(main, ["plan", *arguments])
+    assert "warning" not in calm.stderr
+    monkeypatch.setattr(f"geoseg.run.resources.{what}", lambda *_: answer)
+    for command in ("plan", "segment"):
+        said = CliRunner().invoke(main, [command, *arguments])
+        assert said.exit_code == 0, said.output
+        assert re.search(words, said.stderr), said.stderr

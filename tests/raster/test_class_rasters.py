@@ -212,7 +212,7 @@ def test_names_and_colours_of_a_table_are_those_of_the_polygons(tmp_path):
 def test_polygons_have_the_numbers_of_the_raster(tmp_path):
     values = classes(CORINE, "float32")
     path = save(tmp_path / "clc.tif", values)
-    frame = geoseg.vectorize(path, tmp_path / "clc.geojson")
+    frame = geoseg.vectorize(path, tmp_path / "clc.fgb").read()
     for number in CORINE:
         area = frame[frame["class_id"] == number].area.sum()
         assert area == 100 * (values == number).sum()

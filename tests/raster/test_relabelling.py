@@ -252,7 +252,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(
 def test_polygons_are_drawn_in_the_legend_that_is_asked_for(
     class_map, office, tmp_path
 ):
-    frame = geoseg.vectorize(class_map, tmp_path / "new.gpkg", legend=office)
+    frame = geoseg.vectorize(class_map, tmp_path / "new.gpkg", legend=office).read()
     assert dict(zip(frame["class_name"], frame["class_id"], strict=True)) == {
         "green": 30,
         "Lake": 7,

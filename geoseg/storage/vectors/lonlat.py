@@ -18,6 +18,7 @@ from geoseg.storage.vectors.to_lonlat import WGS84, Way
 if TYPE_CHECKING:
     import geopandas as gpd
     from numpy.typing import NDArray
+    from pyproj import CRS
 
 _NOWHERE = (
     "some polygons lie where their CRS cannot be brought to longitude and latitude; "
@@ -41,18 +42,20 @@ class ToLonlat:
     """Which of the map's sides are short enough to stay as they are."""
 
     @classmethod
-    def of(cls, frame: gpd.GeoDataFrame) -> ToLonlat:
+    def of(cls, crs: CRS, bounds: NDArray[np.float64], pixel: float) -> ToLonlat:
         """Prepare for the polygons of a map, some rows of which are brought at a time.
+
+        Args:
+            crs: Their CRS.
+            bounds: Left, bottom, right and top of all of them.
+            pixel: The side of a pixel in units of the CRS.
 
         Raises:
             VectorError: There is no way from their CRS to degrees.
 
         """
-        polygons = frame.geometry.to_numpy()
-        bounds = shapely.total_bounds(polygons)
-        pixel = np.sqrt(np.median(shapely.area(polygons) / frame["pixel_count"]))
         try:
-            way = Way.of(frame.crs, float(pixel), bounds)
+            way = Way.of(crs, pixel, bounds)
         except ProjError as error:
             raise VectorError(f"{_NOWHERE} ({error})") from error
         return cls(way, Reach.over(bounds, way))

@@ -31,6 +31,7 @@ from geoseg.storage.vectors.globe import DECIMALS
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
+from geoseg.storage.vectors.rows import Rows, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -104,15 +105,21 @@ _CHUNK = 1 << 22
 """Bytes of a file in memory at once."""
 _BATCH = 32_768
 """Polygons that are on their way to GDAL at once."""
-_WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
 _ROW_GROUP = 65_536
 """Polygons in a row group of GeoParquet: what a reader can skip at once."""
 
 
 def write_polygons(
-    frame: gpd.GeoDataFrame, path: Path, *, legend: Legend, layer: str | None = None
+    polygons: gpd.GeoDataFrame | Rows,
+    path: Path,
+    *,
+    legend: Legend,
+    layer: str | None = None,
 ) -> None:
     """Write polygons to a file; its suffix chooses the format.
+
+    One batch of them is in memory at a time, but for GeoParquet, whose rows are sorted
+    there. (FlatGeobuf's index is there as well: some hundred bytes a polygon.)
 
     In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
     valid after rounding too:
@@ -143,7 +150,7 @@ def write_polygons(
     checksums, by which `geoseg.storage.authorship` knows the file.
 
     Args:
-        frame: What `geoseg.vectorize.polygons.polygons` gives; it may be empty.
+        polygons: What `geoseg.vectorize.polygons` gives; there may be none.
         path: The file, replaced if it exists: see `replacing`.
         legend: The classes of the map.
         layer: The layer of a GeoPackage to write or replace; others stay. The whole
@@ -156,24 +163,25 @@ def write_polygons(
 
     """
     suffix, layer_named = suffix_of(path), layer or layer_name(path.stem)
+    rows = polygons if isinstance(polygons, Rows) else Rows.of(polygons, _BATCH)
     with atomic_file(path) as partial:
         if suffix == ".gpkg" and layer is not None and path.exists():
             shutil.copyfile(path, partial)
         with writing(), writable(partial, suffix) as plain:
             if suffix == ".parquet":
-                _write_parquet(frame, plain)
+                _write_parquet(rows.whole(), plain)
             elif suffix == ".geojson":
-                _write_collection(frame, plain, path.stem)
+                _write_collection(rows, plain, path.stem)
             else:
-                _write_with_gdal(frame, plain, layer_named)
+                _write_with_gdal(rows, plain, layer_named)
             if suffix == ".gpkg":
                 _add_style(plain, layer_named, make_qml(legend))
-                check_layer(plain, layer_named, len(frame))
+                check_layer(plain, layer_named, rows.count)
         if suffix != ".gpkg":
             _write_style(path, partial, make_qml(legend))
 
 
-def read_polygons(path: Path) -> gpd.GeoDataFrame:
+def read_polygons(path: Path, layer: str | None = None) -> gpd.GeoDataFrame:
     """Read back what `write_polygons` wrote, in any format but ``.pmtiles``.
 
     Raises:
@@ -183,7 +191,8 @@ def read_polygons(path: Path) -> gpd.GeoDataFrame:
     try:
         if path.suffix == ".parquet":
             return gpd.read_parquet(path)
-        layer = layer_name(path.stem) if path.suffix == ".gpkg" else None
+        if path.suffix == ".gpkg" and layer is None:
+            layer = layer_name(path.stem)
         return pyogrio.read_dataframe(path, layer=layer)
     except (OSError, ValueError, pyogrio.errors.DataSourceError) as error:
         raise VectorError(f"{path} cannot be read ({error}); map again") from error
@@ -284,10 +293,10 @@ def _check_mercator(south: float, north: float) -> None:
         )
 
 
-def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
+def _write_collection(rows: Rows, path: Path, name: str) -> None:
     """Write one GeoJSON collection: lines of features with brackets around."""
     lines = path.with_suffix(".geojsonl")
-    _write_with_gdal(frame, lines, name)
+    _write_with_gdal(rows, lines, name)
     name = json.dumps(name, ensure_ascii=False)
     head = f'{{"type": "FeatureCollection", "name": {name}, "features": [\n'
     with lines.open("rb") as source, path.open("wb") as target:
@@ -301,23 +310,18 @@ def _write_collection(frame: gpd.GeoDataFrame, path: Path, name: str) -> None:
     lines.unlink()
 
 
-def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
+def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
     """Write a layer with the GDAL driver of the file's suffix."""
     driver = _DRIVERS[path.suffix]
     options = dict(driver.options)
     if path.suffix == ".pmtiles":
-        options |= _zooms(frame, path)
-    types = shapely.get_type_id(frame.geometry.array)
-    many = bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
-    frame = frame.rename(columns=driver.short_names)
-    if driver.in_lonlat:
-        frame = frame.assign(feature_id=np.arange(len(frame)))
-    schema = _to_table(frame.iloc[:0]).schema
-    prepare: _Prepare = _all_multi if many else _as_it_is
-    if driver.in_lonlat and len(frame):
-        prepare = ToLonlat.of(frame)
+        options |= _zooms(rows, path)
+    prepare: _Prepare = _all_multi if rows.many else _as_it_is
+    if driver.in_lonlat and rows.count:
+        prepare = ToLonlat.of(rows.crs, rows.bounds, rows.pixel)
     refusals: list[Exception] = []
-    batches = _batches(frame, schema, prepare, refusals)
+    batches = _batches(rows, driver, prepare, refusals)
+    schema = next(batches).schema
     try:
         with fixed_time():
             pyogrio.write_arrow(
@@ -325,9 +329,9 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
                 path,
                 layer=layer,
                 driver=driver.name,
-                geometry_name=frame.geometry.name,
-                geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=many),
-                crs="EPSG:4326" if driver.in_lonlat else frame.crs.to_wkt(),
+                geometry_name="geometry",
+                geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=rows.many),
+                crs="EPSG:4326" if driver.in_lonlat else rows.crs.to_wkt(),
                 encoding="UTF-8",
                 **options,
             )
@@ -336,9 +340,9 @@ def _write_with_gdal(frame: gpd.GeoDataFrame, path: Path, layer: str) -> None:
             raise refusals[0] from error
         raise
     if path.suffix == ".pmtiles":
-        _count_tiled(path, len(frame))
+        _count_tiled(path, rows.count)
     elif path.suffix != ".gpkg":
-        check_file(path, len(frame))
+        check_file(path, rows.count)
 
 
 def _count_tiled(path: Path, count: int) -> None:
@@ -361,39 +365,39 @@ def _layer_type(*, in_lonlat: bool, many: bool) -> str:
 
 
 def _batches(
-    frame: gpd.GeoDataFrame,
-    schema: pa.Schema,
-    prepare: _Prepare,
-    refusals: list[Exception],
+    rows: Rows, driver: _Driver, prepare: _Prepare, refusals: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
-    """Give a frame as Arrow batches, of which one at a time is in memory.
+    """Give rows as Arrow batches, of which one at a time is in memory.
 
     Args:
-        frame: The polygons.
-        schema: The schema of every batch.
+        rows: The polygons.
+        driver: How they are written.
         prepare: What is done with some of the rows before they are written.
         refusals: Filled with the error if that fails: GDAL, which asks for the
             batches, would not pass it on.
 
+    Yields:
+        A batch without rows, for its schema; then the rows.
+
     """
-    for first in range(0, len(frame), _BATCH):
+    written, schema = 0, None
+    for batch in rows.batches():
+        frame = batch.rename(columns=driver.short_names)
+        if driver.in_lonlat:
+            frame = frame.assign(feature_id=np.arange(written, written + len(frame)))
+        if schema is None:
+            empty = to_table(frame.iloc[:0])
+            schema = empty.schema
+            yield pa.RecordBatch.from_pylist([], schema)
+        written += len(frame)
+        if not len(frame):
+            continue
         try:
-            part = prepare(frame.iloc[first : first + _BATCH])
+            part = prepare(frame)
         except Exception as error:
             refusals.append(error)
             raise
-        yield from _to_table(part).cast(schema).to_batches()
-
-
-def _to_table(frame: gpd.GeoDataFrame) -> pa.Table:
-    """Turn a frame into an Arrow table, geometries as well-known binary."""
-    table = pa.Table.from_pandas(
-        frame.drop(columns=frame.geometry.name), preserve_index=False
-    )
-    binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
-    return table.append_column(
-        pa.field(frame.geometry.name, pa.binary(), metadata=_WELL_KNOWN_BINARY), binary
-    )
+        yield from to_table(part).cast(schema).to_batches()
 
 
 def _as_it_is(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -406,24 +410,23 @@ def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     return frame.set_geometry(shapely.multipolygons(parts, indices=owners))
 
 
-def _zooms(frame: gpd.GeoDataFrame, path: Path) -> dict[str, str]:
+def _zooms(rows: Rows, path: Path) -> dict[str, str]:
     """Choose the zoom levels of tiles that show the map's pixels."""
-    if not len(frame):
+    if not rows.count:
         raise VectorError(
             f"{path.name} cannot be tiles of nothing, and there are no polygons; "
             f"every other format can be empty"
         )
-    metres = float(np.sqrt((frame["area_m2"] / frame["pixel_count"]).median()))
-    side = metres / _mercator_unit(frame)
+    side = rows.pixel_m / _mercator_unit(rows)
     finest = int(np.clip(np.rint(np.log2(_WORLD_PIXEL / side)) - 2, 0, _FINEST_ZOOM))
     return {"MINZOOM": str(max(0, finest - _ZOOMS)), "MAXZOOM": str(finest)}
 
 
-def _mercator_unit(frame: gpd.GeoDataFrame) -> float:
-    """Metres of a unit of Web Mercator on the ground, in the middle of a frame."""
-    left, bottom, right, top = frame.total_bounds
+def _mercator_unit(rows: Rows) -> float:
+    """Metres of a unit of Web Mercator on the ground, in the middle of polygons."""
+    left, bottom, right, top = rows.bounds
     web = CRS.from_epsg(3857)
-    way = Transformer.from_crs(frame.crs, web, always_xy=True)
+    way = Transformer.from_crs(rows.crs, web, always_xy=True)
     x, y = way.transform([(left + right) / 2], [(bottom + top) / 2])
     unit = float(np.sqrt(unit_areas(web, np.array(x), np.array(y)))[0])
     return unit if np.isfinite(unit) else 1.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import geopandas
+import numpy as np
 import shapely
 from pyproj import CRS
 
@@ -77,12 +78,10 @@ def write_table(path: Path, chips: Sequence[Chip], legend: Legend | None) -> Non
 
 def _in_degrees(geobox: GeoBox) -> shapely.Geometry:
     """Draw a plane's outline in degrees, cut at the antimeridian."""
-    frame = geopandas.GeoDataFrame(
-        {"pixel_count": [geobox.height * geobox.width]},
-        geometry=[shapely.Polygon(geobox.corners)],
-        crs=geobox.crs,
-    )
-    return ToLonlat.of(frame)(frame).geometry.iloc[0]
+    outline = np.array([shapely.Polygon(geobox.corners)])
+    pixel = float(np.sqrt(shapely.area(outline)[0] / (geobox.height * geobox.width)))
+    way = ToLonlat.of(geobox.crs, shapely.total_bounds(outline), pixel)
+    return way.polygons(outline)[0]
 
 
 def _row(chip: Chip, legend: Legend | None) -> dict[str, Any]:

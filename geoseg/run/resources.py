@@ -1,0 +1,111 @@
+"""What a run holds at most, in memory and on disk.
+
+Bounds, not averages: what stages leave behind is not given back to the machine at once,
+so that their shares are added up. A run on a map of the sampled kind takes between two
+thirds of the forecast and all of it; `tests/run/test_memory.py` holds runs against it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geoseg.run.cluster.memory import still_free
+from geoseg.run.job import THREADS, tasks_at_once
+from geoseg.run.room import run_directory_bytes, strip_share
+from geoseg.storage.remote import as_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geoseg.run.configuration import RunConfig
+
+_LATER = 340_000_000
+"""Bytes of what comes after inference: the vectorizer's kernels, which the first run on
+a machine compiles, GDAL's cache, the writers' buffers and the preview's canvas."""
+_TRACED = 2049**2
+"""Pixels of a block of the vectorizer."""
+_FOR_TRACED = 16
+"""Bytes that it holds for each of them: class, confidence, labels, corners."""
+_FOR_VERTEX = 70
+"""Bytes that polygons take for a vertex until they are written, some at a time: 35 to
+50 were measured on maps of 1 to 67 Mpx, and the rest is for what a sample misses."""
+_FOR_WRITTEN = {"parquet": 110, "fgb": 12}
+"""Bytes more for a vertex, of formats that hold all polygons, or an index of them."""
+
+
+def block_bytes(config: RunConfig) -> int:
+    """What blocks in flight hold: all their pixels, and the scores of two.
+
+    Pixels are held twice while they are read, once by GDAL. Where they come through a
+    network, blocks are read ahead.
+    """
+    at_once = tasks_at_once(remote=config.scene.is_remote)
+    plan, predictor = config.plan, config.predictor
+    pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
+    bands, size = len(predictor.bands), np.dtype(config.scene.dtype).itemsize
+    read = bands * (2 * size + 1) + 2  # and their masks
+    files = config.layers.count + strip_share(config) * (4 * predictor.planes + 1)
+    return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))
+
+
+def product_bytes(config: RunConfig) -> int:
+    """What the process that writes the products takes beside polygons."""
+    traced = min(config.plan.area.pixels, THREADS * _TRACED)
+    return _LATER + traced * _FOR_TRACED
+
+
+def polygon_bytes(config: RunConfig, vertices: float, largest: float = 0) -> int:
+    """What polygons take, whose lines are held for the whole map.
+
+    Args:
+        config: The run.
+        vertices: Those of all polygons.
+        largest: Those of the largest, which is drawn and written in one piece.
+
+    """
+    formats = config.options.vector_formats
+    if not formats:
+        return 0
+    written = max(_FOR_WRITTEN.get(each, 0) for each in formats)
+    clipped = _FOR_WRITTEN["parquet"] if config.options.clip else 0
+    piece = largest * _FOR_WRITTEN["parquet"]
+    return int(vertices * (_FOR_VERTEX + max(written, clipped)) + piece)
+
+
+def shortages(config: RunConfig, polygons: int = 0, vectors: int = 0) -> Iterator[str]:
+    """Say, in a sentence each, of what a run may need more than there is.
+
+    Args:
+        config: The run.
+        polygons: Bytes of memory that polygons take, where that is known.
+        vectors: Bytes of the vector files, where that is known.
+
+    """
+    elsewhere = config.options.workers or config.options.scheduler
+    blocks = 0 if elsewhere else block_bytes(config)
+    needed, free = blocks + product_bytes(config) + polygons, still_free()
+    if needed > free:
+        lesser = "`min_area`, such as 10px, merges small patches, and "
+        yield (
+            f"the run may take {needed / 1e9:,.1f} GB of memory more than now, and "
+            f"{free / 1e9:,.1f} GB are free; {lesser if polygons > blocks else ''}"
+            f"a smaller `block` or `batch` takes less"
+        )
+    place = config.run_directory
+    if as_url(place) is not None:
+        return
+    folder = Path(place)
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    held = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    needed = run_directory_bytes(config) + 2 * vectors - held
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        yield (
+            f"the run may take {needed / 1e9:,.1f} GB of disk at {there}, and "
+            f"{free / 1e9:,.1f} GB are free there; make room, or name another "
+            f"`run_dir` and output"
+        )

@@ -1,0 +1,183 @@
+"""Polygons on their way to a file: a batch at a time, as often as somebody asks.
+
+A map has more polygons than memory holds, and a format wants to know of all of them
+before it takes the first: so they wait in a file, as well-known binary in Arrow's own
+format, and what is to be known is gathered on the way there.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import numpy as np
+import pyarrow as pa
+import shapely
+
+from geoseg.storage.full_disk import written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pyproj import CRS
+
+_WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Polygons of a map, each with what is known of it."""
+
+    crs: CRS
+    """Their CRS."""
+    count: int
+    """How many there are."""
+    many: bool
+    """Whether there are multipolygons among them."""
+    bounds: NDArray[np.float64]
+    """Left, bottom, right and top of all; NaN where there are none."""
+    pixel: float
+    """The side of a pixel in units of the CRS, as most polygons have it."""
+    pixel_m: float
+    """The same in metres on the ground."""
+    batches: Callable[[], Iterator[gpd.GeoDataFrame]]
+    """Gives all rows in order, some at a time; at least once, if there are none."""
+    attrs: Mapping[str, Any]
+    """What is known of all of them: a frame's, which GeoParquet keeps."""
+
+    @classmethod
+    def of(cls, frame: gpd.GeoDataFrame, batch: int) -> Rows:
+        """Take the rows of a frame, so many at a time."""
+        known = _Gathered()
+        known.add(frame)
+        return known.rows(frame.crs, partial(_cut, frame, batch), frame.attrs)
+
+    @classmethod
+    def kept(
+        cls,
+        batches: Iterable[gpd.GeoDataFrame],
+        path: Path,
+        *,
+        attrs: Mapping[str, Any],
+        watch: Callable[[gpd.GeoDataFrame], None],
+    ) -> Rows:
+        """Keep rows in a file until they are written.
+
+        Args:
+            batches: The rows, at least one batch, which may be empty.
+            path: The file, which must stay as long as the rows are asked for.
+            attrs: What is known of all of them.
+            watch: Called with each batch.
+
+        Raises:
+            DiskError: The file cannot be written.
+
+        """
+        known, batches = _Gathered(), iter(batches)
+        first = next(batches)
+        schema = to_table(first.iloc[:0]).schema
+        frame, crs = first, first.crs
+        with written(path), pa.ipc.new_file(path, schema) as file:
+            while frame is not None:
+                known.add(frame)
+                watch(frame)
+                file.write_table(to_table(frame).cast(schema))
+                frame = next(batches, None)
+        return known.rows(crs, partial(_read, path, crs), attrs)
+
+    def whole(self) -> gpd.GeoDataFrame:
+        """Read all of them at once."""
+        frame = together(list(self.batches()))
+        frame.attrs.update(self.attrs)
+        return frame
+
+
+class _Gathered:
+    """What is to be known of all rows before the first is written."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.many = False
+        self.bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
+        self.sizes: list[NDArray[np.float64]] = []
+
+    def add(self, frame: gpd.GeoDataFrame) -> None:
+        """Take rows into account."""
+        if not len(frame):
+            return
+        polygons = frame.geometry.to_numpy()
+        types = shapely.get_type_id(polygons)
+        self.count += len(frame)
+        self.many |= bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
+        found = shapely.total_bounds(polygons)
+        self.bounds[:2] = np.minimum(self.bounds[:2], found[:2])
+        self.bounds[2:] = np.maximum(self.bounds[2:], found[2:])
+        pixels = frame["pixel_count"].to_numpy()
+        drawn, ground = shapely.area(polygons), frame["area_m2"].to_numpy()
+        self.sizes.append(np.stack([drawn / pixels, ground / pixels]))
+
+    def rows(
+        self,
+        crs: CRS,
+        batches: Callable[[], Iterator[gpd.GeoDataFrame]],
+        attrs: Mapping[str, Any],
+    ) -> Rows:
+        """Say what is known."""
+        pixel, pixel_m = np.nan, np.nan
+        if self.count:
+            pixel, pixel_m = np.sqrt([self._median(0), self._median(1)]).tolist()
+        bounds = self.bounds if self.count else np.full(4, np.nan)
+        return Rows(crs, self.count, self.many, bounds, pixel, pixel_m, batches, attrs)
+
+    def _median(self, which: int) -> float:
+        sizes = np.concatenate([each[which] for each in self.sizes])
+        return float(np.median(sizes, overwrite_input=True))
+
+
+def together(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
+    """Make one frame of several; one that is empty only where all are."""
+    full = [frame for frame in frames if len(frame)] or frames[:1]
+    if len(full) == 1:
+        return full[0].reset_index(drop=True)
+    columns = {
+        name: np.concatenate([frame[name].to_numpy() for frame in full])
+        for name in full[0].columns.drop("geometry")
+    }
+    shapes = np.concatenate([frame.geometry.to_numpy() for frame in full])
+    table = gpd.GeoDataFrame(columns, geometry=shapes, crs=full[0].crs)
+    return table.astype({"class_name": full[0]["class_name"].dtype})
+
+
+def to_table(frame: gpd.GeoDataFrame) -> pa.Table:
+    """Turn a frame into an Arrow table, geometries as well-known binary."""
+    table = pa.Table.from_pandas(
+        frame.drop(columns=frame.geometry.name), preserve_index=False
+    )
+    binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
+    return table.append_column(
+        pa.field(frame.geometry.name, pa.binary(), metadata=_WELL_KNOWN_BINARY), binary
+    )
+
+
+def _cut(frame: gpd.GeoDataFrame, batch: int) -> Iterator[gpd.GeoDataFrame]:
+    for first in range(0, max(len(frame), 1), batch):
+        yield frame.iloc[first : first + batch]
+
+
+def _read(path: Path, crs: CRS) -> Iterator[gpd.GeoDataFrame]:
+    with closing(pa.OSFile(str(path))) as source, pa.ipc.open_file(source) as file:
+        for number in range(file.num_record_batches):
+            yield _to_frame(pa.Table.from_batches([file.get_batch(number)]), crs)
+        if not file.num_record_batches:  # Arrow writes none without rows
+            yield _to_frame(file.schema.empty_table(), crs)
+
+
+def _to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:
+    shapes = shapely.from_wkb(table["geometry"].to_numpy())
+    frame = table.drop_columns("geometry").to_pandas()
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs)

@@ -1,0 +1,117 @@
+"""Polygons drawn and written some at a time: nobody can see how many."""
+
+import numpy as np
+import pytest
+import shapely
+from geopandas.testing import assert_geodataframe_equal
+from maps import LEGEND, ArrayMap, terrain
+
+from geoseg.errors import DiskError
+from geoseg.storage.vectors.rows import Rows
+from geoseg.storage.vectors.write import write_polygons
+from geoseg.vectorize import polygonize, table
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.polygonize import write_drawn
+from geoseg.vectorize.polygons import draw_polygons, polygons
+
+PIXELS = terrain(3, (61, 67), 2)
+DRAWINGS = {
+    "exact": Drawing(),
+    "tidy": Drawing(min_pixels=5, tolerance=1.5, smoothing=1),
+    "by corners": Drawing(connectivity=8),
+    "dissolved": Drawing(dissolve=True),
+    "some classes": Drawing(classes=frozenset({1})),
+    "no class there": Drawing(classes=frozenset({5})),
+}
+
+
+@pytest.fixture
+def _few_at_a_time(monkeypatch):
+    monkeypatch.setattr(table, "_MOST_ROWS", 7)
+
+
+def draw(drawing):
+    raster = ArrayMap(PIXELS)
+    percent = ArrayMap((PIXELS * 30 % 101).astype(np.uint8))
+    return draw_polygons(raster, legend=LEGEND, confidence=percent, drawing=drawing)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_batch_has_few_rows_and_together_they_are_all(name, monkeypatch):
+    drawing = DRAWINGS[name]
+    (whole,) = draw(drawing).batches()
+    monkeypatch.setattr(table, "_MOST_ROWS", 7)
+    batches = list(draw(drawing).batches())
+    for batch in batches:
+        assert len(batch) <= 7
+    together = polygons(
+        ArrayMap(PIXELS),
+        legend=LEGEND,
+        confidence=ArrayMap((PIXELS * 30 % 101).astype(np.uint8)),
+        drawing=drawing,
+    )
+    assert_geodataframe_equal(together, whole)
+    assert len(batches) > 1 or name == "dissolved"
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".parquet", ".fgb"])
+def test_files_do_not_show_in_how_many_parts_they_were_drawn(
+    suffix, tmp_path, monkeypatch
+):
+    outcomes = []
+    for folder in ("whole", "parts"):
+        path = tmp_path / folder / f"map{suffix}"
+        path.parent.mkdir()
+        drawn = draw(DRAWINGS["by corners"])
+        scratch = tmp_path / f"scratch {folder}"
+        scratch.mkdir()
+        told = write_drawn(drawn, [path], legend=LEGEND, scratch=scratch)
+        outcomes.append((path.read_bytes(), [c.polygons for c in told.classes]))
+        frame = polygons(ArrayMap(PIXELS), legend=LEGEND, drawing=Drawing())
+        assert sum(c.area_m2 for c in told.classes) == pytest.approx(
+            frame["area_m2"].sum()
+        )
+        monkeypatch.setattr(table, "_MOST_ROWS", 7)
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.usefixtures("_few_at_a_time")
+def test_rows_that_wait_in_a_file_come_back_to_the_last_bit(tmp_path):
+    drawn, seen = draw(DRAWINGS["tidy"]), []
+    rows = Rows.kept(drawn.batches(), tmp_path / "rows", attrs={}, watch=seen.append)
+    whole = polygons(
+        ArrayMap(PIXELS),
+        legend=LEGEND,
+        confidence=ArrayMap((PIXELS * 30 % 101).astype(np.uint8)),
+        drawing=DRAWINGS["tidy"],
+    )
+    assert_geodataframe_equal(rows.whole(), whole)
+    assert rows.count == len(whole) == sum(map(len, seen))
+    shapes = whole.geometry.to_numpy()
+    np.testing.assert_array_equal(rows.bounds, shapely.total_bounds(shapes))
+    sizes = shapely.area(shapes) / whole["pixel_count"]
+    assert rows.pixel == np.sqrt(np.median(sizes))
+
+
+def test_rows_that_find_no_room_are_a_sentence_and_leave_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.ipc.new_file", full)
+    with (
+        polygonize.scratch_folder(tmp_path) as folder,
+        pytest.raises(DiskError, match="the disk"),
+    ):
+        write_drawn(
+            draw(Drawing()), [tmp_path / "map.gpkg"], legend=LEGEND, scratch=folder
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_is_written_as_its_rows_are(tmp_path):
+    frame = polygons(ArrayMap(PIXELS), legend=LEGEND)
+    for number, given in enumerate((frame, Rows.of(frame, 5))):
+        (tmp_path / str(number)).mkdir()
+        write_polygons(given, tmp_path / str(number) / "map.fgb", legend=LEGEND)
+    first, second = ((tmp_path / n / "map.fgb").read_bytes() for n in "01")
+    assert first == second

@@ -1,0 +1,121 @@
+"""How much memory do polygons take, over the size of the map?
+
+    python workflows/benchmarks/polygon_memory.py --sizes 4096 8192 --json figures.json
+
+The map of `vectorize.py`, repeated while it is read, so that the raster takes none.
+Simplified polygons are drawn and written to a GeoPackage. Each size is a process of its
+own; the smallest, of 256 px, is what libraries and compiled kernels take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from pyproj import CRS
+from vectorize import fetch_map, legend_of
+
+from geoseg import GeoBox, Window
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.polygonize import write_drawn
+from geoseg.vectorize.polygons import draw_polygons
+
+LEAST = 256
+TOLERANCE_PX = 1.5
+
+
+@dataclass
+class RepeatedMap:
+    """A map and its mirror images, repeated without end."""
+
+    seed: np.ndarray
+    side: int
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Place the map somewhere in UTM."""
+        plane = Affine(10, 0, 300_000, 0, -10, 5_800_000)
+        return GeoBox(self.side, self.side, plane, CRS.from_epsg(32633))
+
+    def read(self, window: Window) -> np.ndarray:
+        """Read a window."""
+        picked = []
+        for span, length in zip(window.slices(), self.seed.shape, strict=True):
+            places = np.arange(span.start, span.stop) % (2 * length)
+            picked.append(np.minimum(places, 2 * length - 1 - places))
+        return self.seed[np.ix_(*picked)]
+
+
+def main() -> None:
+    """Measure every size, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4096, 8192])
+    parser.add_argument("--min-area", type=float, default=0, help="in pixels")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(measure(options.worker, options.sizes[0], options.min_area)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        seed = Path(folder, "map.npy")
+        np.save(seed, fetch_map(Path(folder)))
+        figures = [
+            run_worker(seed, size, options.min_area) for size in (LEAST, *options.sizes)
+        ]
+    print(f"{'side':>7} {'polygons':>12} {'GB':>7} {'bytes/px':>9} {'CPU s':>8}")
+    for each in figures:
+        beyond = (each["peak"] - figures[0]["peak"]) / each["side"] ** 2
+        print(
+            f"{each['side']:7} {each['polygons']:12,} {each['peak'] / 1e9:7.2f} "
+            f"{beyond:9.2f} {each['cpu']:8.1f}"
+        )
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def run_worker(seed: Path, size: int, least: float) -> dict:
+    """Measure a size in a process of its own."""
+    words = [__file__, "--worker", seed, "--sizes", size, "--min-area", least]
+    answer = subprocess.run(  # noqa: S603 - this very script
+        [sys.executable, *map(str, words)], check=True, capture_output=True, text=True
+    )
+    return json.loads(answer.stdout)
+
+
+def measure(seed: Path, size: int, least: float) -> dict:
+    """Draw and write the polygons of a square."""
+    pixels = np.load(seed)
+    with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
+        drawn = draw_polygons(
+            RepeatedMap(pixels, size),
+            legend=legend_of(pixels),
+            confidence=None,
+            drawing=Drawing(tolerance=TOLERANCE_PX, min_pixels=least),
+        )
+        told = write_drawn(
+            drawn,
+            [Path(folder, "polygons.gpkg")],
+            legend=legend_of(pixels),
+            scratch=Path(folder),
+        )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "side": size,
+        "polygons": len(told),
+        "peak": peak * (1 if sys.platform == "darwin" else 1024),
+        "cpu": round(time.process_time(), 1),
+    }
+
+
+if __name__ == "__main__":
+    main()
