@@ -2,7 +2,8 @@
 
 * `read` reads files that people hand in, guarded; `views` bounds computed layers
 * `rows` keeps polygons until `write` writes them, `read_back` proves that they are
-  whole, `replacing` is what may be replaced, `qgis_style` draws them; `own_layer` writes a table of ours
+  whole; `replacing` is what may be replaced, `qgis_style` draws them; `own_layer`
+  writes a table of ours
 * `lonlat` brings polygons to degrees as RFC 7946 wants them: `globe` cuts them at its
   edges, `densify` gives long sides vertices, and `to_lonlat` is the way there
 * `polygons` keeps polygons of whatever geometries
