@@ -253,7 +253,7 @@ def _claimed(
     if merged is not None:
         check_replaceable(merged, overwrite=overwrite)
     with ExitStack() as locks:
-        for path in (*outputs, *rasters):
+        for path in (outputs[0], *rasters):  # who asks for more holds theirs
             locks.enter_context(locked_file(path))
         yield
 
