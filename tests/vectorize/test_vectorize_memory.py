@@ -57,7 +57,7 @@ def test_merging_takes_less(monkeypatch):
     raster = ArrayMap(NOISE)
     (block,) = cut(raster.geobox, 2048)
     vertices = memory.vertices_of(trace_block(raster, None, block))
-    monkeypatch.setattr(memory, "free_memory", lambda: 200 * vertices)
+    monkeypatch.setattr(memory, "free_memory", lambda: 65 * vertices)
     with pytest.raises(VectorError, match="`min_area`"):
         polygons(raster, legend=LEGEND)
     assert len(polygons(raster, legend=LEGEND, drawing=Drawing(min_pixels=20)))
