@@ -18,6 +18,9 @@ from geoseg.geo.legend import LandClass, Legend
 settings.register_profile("steady", deadline=None)  # a busy machine fails no test
 settings.load_profile("steady")
 
+collect_ignore = ["support/qgis_session.py"]
+"""What runs in QGIS's own Python."""
+
 NORTH_UP = Affine(10, 0, 399_960, 0, -20, 5_800_020)
 """Off the origin, with pixels that are not square."""
 

@@ -10,6 +10,7 @@ import rioxarray  # the accessor that says what others read
 import xarray as xr
 from corner import write_corner
 from shapely import box
+from tiny_models import SHALLOW, build, save
 
 import geoseg
 from geoseg.errors import GridError, InputError
@@ -286,12 +287,15 @@ def test_each_feature_of_an_array_and_a_scene_is_mapped_as_of_the_file(
                 assert np.array_equal(found, wanted)
 
 
-def test_overlap_is_verified_of_an_array_as_of_its_file(scene):
+def test_overlap_is_verified_of_an_array_as_of_its_file(scene, tmp_path):
+    bands = [band.name for band in geoseg.info(scene).bands][:2]
+    network = build("Unet", "resnet18", SHALLOW, bands=2)
+    model = save(tmp_path / "model", network, bands=bands, gsd_m=10.0).path
     options = geoseg.VerifyOptions(
         window=(8, 16, 96, 96), tile=64, overlap=32, device="cpu"
     )
-    wanted = geoseg.verify("sentinel2-landcover", scene, options=options)
+    wanted = geoseg.verify(model, scene, options=options)
     with rioxarray.open_rasterio(scene) as stored:
         for image in (geoseg.open_scene(scene), stored):
-            found = geoseg.verify("sentinel2-landcover", image, options=options)
+            found = geoseg.verify(model, image, options=options)
             assert found.agreements == wanted.agreements

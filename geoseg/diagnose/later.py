@@ -1,8 +1,7 @@
 """What comes after the model: how long products take, how large vector files are.
 
-Rates were measured, seconds of one core of an Intel Xeon at about 2.5 GHz, by
-`workflows/benchmarks/vectorize.py` and by the reports of runs of 4096 x 4096 px; what
-they are applied to is sampled from the scene.
+Rates are rough: those of polygons are from two drawings on a busy machine, those of
+rasters and pictures are estimates. What they are applied to is sampled from the scene.
 """
 
 from __future__ import annotations

@@ -119,10 +119,10 @@ def _classes(config: RunConfig, view: Window) -> NDArray[np.uint8]:
     batch = (predictor.batch, 1, 1)
     scores = predictor(np.tile(tile, (*batch, 1)), np.tile(shown, batch))[0]
     deciding = scores[: len(predictor.legend)]
-    classes = deciding.argmax(dim=0).to("cpu").numpy().astype(np.uint8)
+    channels = deciding.argmax(dim=0).to("cpu").numpy()[: view.height, : view.width]
+    ids = np.array([each.id for each in predictor.legend], np.uint8)
     inside = valid & config.aoi.mask(view)
-    seen = classes[: view.height, : view.width]
-    return np.where(inside, seen, np.uint8(NODATA))
+    return np.where(inside, ids[channels], np.uint8(NODATA))
 
 
 def count_vertices(classes: NDArray[np.uint8]) -> int:

@@ -204,7 +204,7 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
         ({"normalise": "scene", "percentiles": (2, 101)}, "from 0 to 100"),
         ({"tile": 70}, "do not fit"),
         ({"stride": 16, "tile": 96, "overlap": 16}, "multiples of 32"),
-        ({"activation": "sigmoid"}, "two classes apart, not 3"),
+        ({"activation": "sigmoid"}, "of two classes, not 3"),
         ({"architecture": "UNet"}, "geoseg loads .*Unet"),
         ({"encoder": None}, "give `architecture` and `encoder`"),
         ({"name": " "}, "the model has no name"),

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from distributed import KilledWorker, as_completed
 from distributed.comm.core import CommClosedError
@@ -44,6 +45,8 @@ _MUTTERERS = ("asyncio", "distributed", "distributed.client", "tornado.applicati
 """Loggers of what dask runs on; those below them take their levels."""
 
 Answer = TypeVar("Answer")
+_limits_seen: WeakKeyDictionary[Client, dict[str, int]] = WeakKeyDictionary()
+"""The bytes that each worker of a client may hold that was ever there."""
 
 
 def _hush(_: str) -> None:
@@ -217,9 +220,12 @@ def _gigabytes(size: int) -> str:
 
 
 def limits(client: Client) -> dict[str, int]:
-    """Return how many bytes each worker may hold; 0 where nobody counts."""
-    workers = workers_info(client)
-    return {address: each["memory_limit"] or 0 for address, each in workers.items()}
+    """Return how many bytes each worker may hold, also those that are gone meanwhile.
+
+    0 where nobody counts.
+    """
+    workers_info(client)
+    return dict(_limits_seen[client])
 
 
 def workers_info(client: Client) -> Mapping[str, Mapping[str, Any]]:
@@ -272,6 +278,8 @@ async def _workers_info(client: Client) -> Mapping[str, Mapping[str, Any]]:
         raise CommClosedError
     identity: Mapping[str, Any] = await client.scheduler.identity(n_workers=-1)
     workers: Mapping[str, Mapping[str, Any]] = identity["workers"]
+    allowed = {address: each["memory_limit"] or 0 for address, each in workers.items()}
+    _limits_seen.setdefault(client, {}).update(allowed)
     return workers
 
 
@@ -350,7 +358,6 @@ async def _ask(
     workers: Sequence[str],
     args: tuple[object, ...],
 ) -> dict[str, Any]:
-    scheduler: Any = client.scheduler
     questions = {
         worker: asyncio.ensure_future(
             client.run(function, *args, workers=[worker], on_error="return")
@@ -362,7 +369,7 @@ async def _ask(
     while waiting := {w: q for w, q in questions.items() if w not in answers}:
         await asyncio.wait(waiting.values(), timeout=_LOOK_S)
         before, silent = silent, set()
-        there = (await scheduler.identity(n_workers=-1))["workers"]
+        there = await _workers_info(client)
         for worker, question in waiting.items():
             if question.done():
                 answers[worker] = question.result()[worker]

@@ -39,7 +39,7 @@ def check_blocks(path: str, dataset: rasterio.DatasetReader) -> None:
     """
     size, structure = block_bytes(dataset), dataset.tags(ns="IMAGE_STRUCTURE")
     if structure.get("INTERLEAVE") != "PIXEL":  # a VRT may say anything
-        size //= dataset.count
+        size //= max(dataset.count, 1)  # a container of others has no band
     if structure.get("COMPRESSION") and size > MOST_BLOCK_BYTES:
         rows, cols = dataset.block_shapes[0]
         raise SceneError(
