@@ -58,13 +58,12 @@ def product_bytes(config: RunConfig) -> int:
     return _LATER + traced * _FOR_TRACED
 
 
-def polygon_bytes(config: RunConfig, vertices: float, largest: float = 0) -> int:
+def polygon_bytes(config: RunConfig, vertices: float) -> int:
     """What polygons take, whose lines are held for the whole map.
 
     Args:
         config: The run.
         vertices: Those of all polygons.
-        largest: Those of the largest, which is drawn and written in one piece.
 
     """
     formats = config.options.vector_formats
@@ -72,8 +71,7 @@ def polygon_bytes(config: RunConfig, vertices: float, largest: float = 0) -> int
         return 0
     written = max(_FOR_WRITTEN.get(each, 0) for each in formats)
     clipped = _FOR_WRITTEN["parquet"] if config.options.clip else 0
-    piece = largest * _FOR_WRITTEN["parquet"]
-    return int(vertices * (_FOR_VERTEX + max(written, clipped)) + piece)
+    return int(vertices * (_FOR_VERTEX + max(written, clipped)))
 
 
 def shortages(config: RunConfig, polygons: int = 0, vectors: int = 0) -> Iterator[str]:

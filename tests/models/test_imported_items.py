@@ -325,6 +325,30 @@ def test_an_item_at_an_address_is_a_model(tmp_path):
     assert "thresholds" in shown.output
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"asset": {"href": "./weights.tflite?sig=s3cret"}},
+        {"asset": {"file:checksum": "1220" + "0" * 64}},
+        {"taken": {"resize_type": "crop"}},
+        {"taken": {"bands": None}},
+        None,
+    ],
+    ids=["no weights", "other weights", "code", "no bands", "no item"],
+)
+def test_no_refusal_of_a_signed_address_shows_the_signature(changes, tmp_path):
+    served = tmp_path / "served"
+    served.mkdir()
+    if changes is None:
+        (served / "item.json").write_text("no JSON")
+    else:
+        written(served, **changes)
+    with serving(served) as (url, _), pytest.raises(ModelError) as refused:
+        import_model(f"{url}/item.json?sig=s3cret", tmp_path / "p")
+    assert "item.json" in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
 def test_weights_on_another_server_are_not_fetched(tmp_path):
     served = tmp_path / "served"
     served.mkdir()

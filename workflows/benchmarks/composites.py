@@ -102,6 +102,12 @@ def by_geoseg(items: Path, output: Path) -> None:
     geoseg.composite(items, output, options=chosen)
 
 
+def new_composite(output: Path, side: int) -> rasterio.io.DatasetWriter:
+    """Begin a file of the composite."""
+    shape = {"width": side, "height": side, "count": len(BANDS)}
+    return rasterio.open(output, "w", transform=PLACE, **shape, **PROFILE)
+
+
 def by_odc(items: Path, output: Path) -> None:
     """Make it with odc-stac and dask's median."""
     import odc.stac  # noqa: PLC0415  # the same
@@ -116,15 +122,7 @@ def by_odc(items: Path, output: Path) -> None:
         chunks={"x": BLOCK, "y": BLOCK},
     ).chunk(time=-1)  # fmt: skip
     composite = loaded.where(loaded != 0).median("time").compute()
-    with rasterio.open(
-        output,
-        "w",
-        width=side,
-        height=side,
-        count=len(BANDS),
-        transform=PLACE,
-        **PROFILE,
-    ) as dataset:
+    with new_composite(output, side) as dataset:
         for number, name in enumerate(BANDS, start=1):
             numbers = np.nan_to_num(np.rint(composite[name].to_numpy()))
             dataset.write(numbers.astype("uint16"), number)
@@ -140,15 +138,7 @@ def by_numpy(items: Path, output: Path) -> None:
         for name in BANDS
     }
     side = files[BANDS[0]][0].width
-    with rasterio.open(
-        output,
-        "w",
-        width=side,
-        height=side,
-        count=len(BANDS),
-        transform=PLACE,
-        **PROFILE,
-    ) as dataset:
+    with new_composite(output, side) as dataset:
         for row in range(0, side, BLOCK):
             for col in range(0, side, BLOCK):
                 size = min(BLOCK, side - row), min(BLOCK, side - col)

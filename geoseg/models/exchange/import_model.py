@@ -7,15 +7,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError
-from urllib.request import Request
 
-from geoseg.errors import GeosegError, ModelError
+from geoseg.errors import ModelError
 from geoseg.models.exchange.dynamic_world import (
     cut_tensors,
     dynamic_world_card,
     dynamic_world_network,
 )
+from geoseg.models.exchange.fetching import answer_of
 from geoseg.models.exchange.mlm_item import (
     bring_package,
     bring_weights,
@@ -40,7 +39,7 @@ from geoseg.models.package.package import ModelPackage, load_package, sha256
 from geoseg.models.package.trial import try_network
 from geoseg.options import NewPackage
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.storage.remote import ask, without_secrets
+from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,18 +265,12 @@ def _fetch(recipe: Recipe) -> bytes:
         ModelError: It cannot be had, or is another one.
 
     """
-    try:
-        with ask(Request(recipe.url)) as answer:  # noqa: S310  # a URL of the table
-            content: bytes = answer.read(recipe.size + 1)
-    except (OSError, GeosegError) as error:
-        reason = getattr(error, "reason", None) or error
-        if isinstance(error, HTTPError):
-            reason = f"the server answers {error.code}"
-        raise ModelError(
-            f"{recipe.url} cannot be fetched ({reason}); fetch that file of "
-            f"{recipe.size:,} bytes on a machine with a network, and give it: geoseg "
-            f"models import {recipe.url.rpartition('/')[2]}"
-        ) from error
+    advice = (
+        f"fetch that file of {recipe.size:,} bytes on a machine with a network, and "
+        f"give it: geoseg models import {recipe.url.rpartition('/')[2]}"
+    )
+    with answer_of(recipe.url, advice) as answer:
+        content: bytes = answer.read(recipe.size + 1)
     if _sha256(content) != recipe.sha256:
         raise ModelError(
             f"{recipe.url} is no longer the file that geoseg knows: its SHA-256 is not "

@@ -13,15 +13,14 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
 from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import Request
 
-from geoseg.errors import GeosegError, ModelError
+from geoseg.errors import ModelError
+from geoseg.models.exchange.fetching import answer_of
 from geoseg.models.package.locate import CARD, CONFIG, PICKLES, inside
 from geoseg.models.package.package import sha256
 from geoseg.models.package.value_scaling import Folded, fold, per_band
-from geoseg.storage.remote import ask, without_secrets
+from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +74,8 @@ def read_item(source: str | Path) -> bytes:
 
     """
     if not _is_address(str(source)):
-        return Path(source).read_bytes()[: _LARGEST + 1]
+        with Path(source).open("rb") as file:
+            return file.read(_LARGEST + 1)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "item.json")
         _fetch(str(source), path, _LARGEST + 1)
@@ -208,7 +208,7 @@ def _tile(entry: dict[str, Any]) -> int:
             f"its tiles have sides of {' and '.join(map(str, sorted(planes)))} pixels; "
             f"geoseg gives square ones"
         )
-    return max(*planes, 0)
+    return max(0, *planes, 0)
 
 
 def _refuse_code(taken: dict[str, Any]) -> None:
@@ -258,7 +258,9 @@ def _asset(content: dict[str, Any], name: str) -> _Asset:
         if role in (each.get("roles") or ()) and _suffix(each["href"]) in _WEIGHTS
     ]
     if not found:
-        there = ", ".join(str(each.get("href")) for each in assets) or "none"
+        # Without signatures, which messages leave out of whole addresses alone.
+        hrefs = [str(each.get("href")).partition("?")[0] for each in assets]
+        there = ", ".join(hrefs) or "none"
         raise ModelError(
             f"{name} has no asset with the role {_ROLES[0]} that is a safetensors or "
             f"an ONNX file (its assets: {there})"
@@ -341,21 +343,15 @@ def _fetch(url: str, path: Path, most: int | None = None) -> None:
         ModelError: It cannot be had.
 
     """
-    try:
-        with ask(Request(url)) as answer, path.open("wb") as file:  # noqa: S310  # http
-            if most is None:
-                shutil.copyfileobj(answer, file)
-            else:
-                file.write(answer.read(most))
-    except (OSError, GeosegError) as error:
-        reason = getattr(error, "reason", None) or error
-        if isinstance(error, HTTPError):
-            reason = f"the server answers {error.code}"
-        raise ModelError(
-            f"{without_secrets(url)} cannot be fetched ({reason}); fetch it on a "
-            f"machine with a network, put item and weights into one folder, and give "
-            f"the item's file"
-        ) from error
+    advice = (
+        "fetch it on a machine with a network, put item and weights into one folder, "
+        "and give the item's file"
+    )
+    with answer_of(url, advice) as answer, path.open("wb") as file:
+        if most is None:
+            shutil.copyfileobj(answer, file)
+        else:
+            file.write(answer.read(most))
 
 
 def parse_item(raw: bytes, source: str | Path) -> dict[str, Any]:
