@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     from geoseg.scene import Scene, open_scene
     from geoseg.search.results import FoundDay
     from geoseg.search.search import Found, Search, search
-    from geoseg.storage.drivers import allow_drivers
+    from geoseg.storage.allowed_drivers import allow_drivers
     from geoseg.storage.sample_area import sample
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.calibrate import CalibratedModel, calibrate_model
@@ -155,7 +155,7 @@ _HOMES = {
     "Vectorized": "geoseg.vectorize.polygonize",
     "ZoneAreas": "geoseg.run.areas",
     "ZoneClass": "geoseg.evaluate.zone_table",
-    "allow_drivers": "geoseg.storage.drivers",
+    "allow_drivers": "geoseg.storage.allowed_drivers",
     "areas": "geoseg.run.areas",
     "available_models": "geoseg.models.exchange.recipes",
     "cached_models": "geoseg.models.package.hub",

@@ -30,6 +30,7 @@ from geoseg.geo.stac import (
     plane_fields,
 )
 from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.formats import BY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,13 +54,7 @@ _TIME = re.compile(r"\s*(\d{4})\D?(\d{2})\D?(\d{2})(?:\D*(\d{2})\D?(\d{2})\D?(\d
 """A date, or a date and a time, as tags of files and documents write them."""
 _KINDS = {  # suffix: (media type, roles)
     ".tif": (_COG, ("data",)),
-    ".geojson": ("application/geo+json", ("data",)),
-    ".geojsonl": ("application/geo+json-seq", ("data",)),
-    ".gpkg": ("application/geopackage+sqlite3", ("data",)),
-    ".fgb": ("application/vnd.flatgeobuf", ("data",)),
-    ".parquet": ("application/vnd.apache.parquet", ("data",)),
-    ".shp": ("application/vnd.shp", ("data",)),
-    ".pmtiles": ("application/vnd.pmtiles", ("data",)),
+    **{each.suffix: (each.media_type, ("data",)) for each in BY_SUFFIX.values()},
     ".qml": ("application/xml", ("style",)),
     ".png": ("image/png", ("overview",)),
     ".html": ("text/html", ("overview",)),

@@ -27,11 +27,8 @@ from geoseg.run.assess import beside_map
 from geoseg.storage.authorship import PAGE, REPORT, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
-from geoseg.storage.vectors.write import (
-    FORMATS,
-    check_locatable,
-    write_style,
-)
+from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.write import check_locatable, write_style
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from geoseg.errors import InputError
 from geoseg.predict.layers import Layers
 from geoseg.storage.authorship import PAGE, REPORT
 from geoseg.storage.output import MASKS, Output
+from geoseg.storage.vectors.formats import FORMATS
 from geoseg.storage.vectors.replacing import replaced
-from geoseg.storage.vectors.write import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,12 +21,9 @@ from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.remote import without_secrets
+from geoseg.storage.vectors.formats import FORMATS
 from geoseg.storage.vectors.replacing import check_writable, replaced
-from geoseg.storage.vectors.write import (
-    FORMATS,
-    check_locatable,
-    write_style,
-)
+from geoseg.storage.vectors.write import check_locatable, write_style
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import vectorize
 

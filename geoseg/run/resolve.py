@@ -49,7 +49,8 @@ from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure
 from geoseg.storage.output import RUN_DIRECTORY, Output
 from geoseg.storage.remote import without_secrets
-from geoseg.storage.vectors.write import FORMATS, check_locatable
+from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.write import check_locatable
 from geoseg.vectorize.drawing import Drawing
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 import rasterio
 
 from geoseg.errors import SceneError
-from geoseg.storage.drivers import allowed_drivers
+from geoseg.storage.allowed_drivers import allowed_drivers
 from geoseg.storage.hdf5_references import check_hdf5, is_hdf5
 from geoseg.storage.remote import without_secrets
 

@@ -19,14 +19,10 @@ from geoseg.raster.given import map_file
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import scratch_folder
+from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.rows import Rows, together
-from geoseg.storage.vectors.write import (
-    check_locatable,
-    read_polygons,
-    suffix_of,
-    write_polygons,
-)
+from geoseg.storage.vectors.write import check_locatable, read_polygons, write_polygons
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks

@@ -25,7 +25,7 @@ from geoseg.raster.read import ClassMap
 from geoseg.scene import open_scene
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.redirects import stay_with
-from geoseg.storage.drivers import allow_drivers, allowed_drivers
+from geoseg.storage.allowed_drivers import allow_drivers, allowed_drivers
 from geoseg.storage.fingerprint import take_fingerprint
 from geoseg.storage.vectors.read import Role, read_layer
 

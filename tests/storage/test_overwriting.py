@@ -27,7 +27,8 @@ from geoseg.overlay.reference import read_reference
 from geoseg.raster import ClassMap
 from geoseg.storage.authorship import Origin, origin_of
 from geoseg.storage.lock import locked_file
-from geoseg.storage.vectors.write import FORMATS, write_polygons
+from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.polygons import polygons
 
 VALUES = np.array([[[1, 1, 1, 2], [1, 3, 1, 2], [1, 1, 1, 2]]], np.uint8)

@@ -20,13 +20,9 @@ from geoseg.errors import DiskError, VectorError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.storage.vectors import write as writers
+from geoseg.storage.vectors.formats import FORMATS
 from geoseg.storage.vectors.qgis_style import make_qml
-from geoseg.storage.vectors.write import (
-    _DRIVERS,
-    FORMATS,
-    check_locatable,
-    write_polygons,
-)
+from geoseg.storage.vectors.write import _DRIVERS, check_locatable, write_polygons
 from geoseg.vectorize.polygons import Drawing, polygons
 
 LEGEND = Legend(

@@ -19,7 +19,7 @@ import shapely
 from pyproj import CRS
 
 from geoseg.errors import AoiError, InputError, LabelsError
-from geoseg.storage.drivers import allowed_drivers
+from geoseg.storage.allowed_drivers import allowed_drivers
 from geoseg.storage.gdal_paths import readable
 from geoseg.storage.vectors.views import check_view
 

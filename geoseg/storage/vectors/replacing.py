@@ -13,7 +13,7 @@ from geoseg.storage.authorship import (
     origin_of,
 )
 from geoseg.storage.gdal_paths import layer_name
-from geoseg.storage.vectors.write import suffix_of
+from geoseg.storage.vectors.formats import suffix_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,6 @@ import math
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import geopandas as gpd
@@ -27,7 +26,7 @@ from geoseg.geo.ground import unit_areas
 from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
 from geoseg.storage.staging import atomic_file
-from geoseg.storage.vectors.globe import DECIMALS
+from geoseg.storage.vectors.formats import BY_SUFFIX, suffix_of
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
@@ -40,59 +39,10 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.storage.vectors.formats import VectorFormat
 
     _Prepare: TypeAlias = Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]
 
-FORMATS = {
-    "geojson": ".geojson",
-    "geojsonl": ".geojsonl",
-    "gpkg": ".gpkg",
-    "fgb": ".fgb",
-    "parquet": ".parquet",
-    "shp": ".shp",
-    "pmtiles": ".pmtiles",
-}
-"""The formats that can be written, and the suffix by which each is chosen."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Driver:
-    """How GDAL writes a format."""
-
-    name: str
-    """GDAL's name for it."""
-    options: dict[str, str] = field(default_factory=dict)
-    """What differs from the driver's defaults."""
-    in_lonlat: bool = False
-    """Whether the format has no other coordinates than degrees of WGS 84."""
-    short_names: dict[str, str] = field(default_factory=dict)
-    """New names for columns whose names are too long for it."""
-
-
-_LINES = _Driver(
-    "GeoJSONSeq",
-    {"COORDINATE_PRECISION": str(DECIMALS), "ID_FIELD": "feature_id"},
-    in_lonlat=True,
-)
-_DRIVERS = {
-    ".geojson": _LINES,  # put in brackets: twice as fast as GDAL's GeoJSON
-    ".geojsonl": _LINES,
-    # QGIS before 3.28 warns of later versions.
-    ".gpkg": _Driver("GPKG", {"VERSION": "1.3"}),
-    ".fgb": _Driver("FlatGeobuf"),
-    ".shp": _Driver(
-        "ESRI Shapefile",
-        {"DBF_DATE_LAST_UPDATE": "2000-01-01"},
-        short_names={
-            "perimeter_m": "perim_m",
-            "pixel_count": "pixels",
-            "mean_confidence": "mean_conf",
-        },
-    ),
-    ".pmtiles": _Driver("PMTiles", in_lonlat=True),  # which GDAL brings to Mercator
-}
-_ON_EARTH = {".geojson", ".geojsonl", ".pmtiles"}
-"""The suffixes of formats that know no other coordinates than those on Earth."""
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
 _WORLD_PIXEL = 156_543.0
 """Units of Web Mercator a pixel where a tile of 256 pixels is the world."""
@@ -224,32 +174,6 @@ def _write_style(path: Path, partial: Path, qml: str) -> None:
     partial.with_suffix(".qml").write_text(text, encoding="utf-8")
 
 
-def suffix_of(path: Path) -> str:
-    """Give the suffix of a format, whatever the case; ``.json`` is ``.geojson``.
-
-    Raises:
-        VectorError: It is of no known format; the message lists those known.
-
-    """
-    check_suffix(path)
-    suffix = path.suffix.lower()
-    return ".geojson" if suffix == ".json" else suffix
-
-
-def check_suffix(path: Path) -> None:
-    """Refuse a file whose suffix is of no known format.
-
-    Raises:
-        VectorError: The suffix is unknown; the message lists those known.
-
-    """
-    if path.suffix.lower() not in {*FORMATS.values(), ".json"}:
-        raise VectorError(
-            f"{path} has no suffix of a vector format; "
-            f"the suffixes are {', '.join(FORMATS.values())}"
-        )
-
-
 def check_locatable(suffixes: Collection[str], geobox: GeoBox) -> None:
     """Refuse formats that cannot say where a map is.
 
@@ -258,7 +182,7 @@ def check_locatable(suffixes: Collection[str], geobox: GeoBox) -> None:
             and the CRS has none; or Web Mercator, and the map goes on beyond its ends.
 
     """
-    needy = [suffix for suffix in suffixes if suffix in _ON_EARTH]
+    needy = [suffix for suffix in suffixes if BY_SUFFIX[suffix].in_lonlat]
     if needy and not geobox.is_on_earth:
         raise VectorError(
             f"{', '.join(needy)} needs longitude and latitude, and the CRS "
@@ -312,15 +236,15 @@ def _write_collection(rows: Rows, path: Path, name: str) -> None:
 
 def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
     """Write a layer with the GDAL driver of the file's suffix."""
-    driver = _DRIVERS[path.suffix]
-    options = dict(driver.options)
+    form = BY_SUFFIX[path.suffix]
+    options = dict(form.options)
     if path.suffix == ".pmtiles":
         options |= _zooms(rows, path)
     prepare: _Prepare = _all_multi if rows.many else _as_it_is
-    if driver.in_lonlat and rows.count:
+    if form.in_lonlat and rows.count:
         prepare = ToLonlat.of(rows.crs, rows.bounds, rows.pixel)
     refusals: list[Exception] = []
-    batches = _batches(rows, driver, prepare, refusals)
+    batches = _batches(rows, form, prepare, refusals)
     schema = next(batches).schema
     try:
         with fixed_time():
@@ -328,10 +252,10 @@ def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
                 pa.RecordBatchReader.from_batches(schema, batches),
                 path,
                 layer=layer,
-                driver=driver.name,
+                driver=form.driver,
                 geometry_name="geometry",
-                geometry_type=_layer_type(in_lonlat=driver.in_lonlat, many=rows.many),
-                crs="EPSG:4326" if driver.in_lonlat else rows.crs.to_wkt(),
+                geometry_type=_layer_type(in_lonlat=form.in_lonlat, many=rows.many),
+                crs="EPSG:4326" if form.in_lonlat else rows.crs.to_wkt(),
                 encoding="UTF-8",
                 **options,
             )
@@ -365,13 +289,13 @@ def _layer_type(*, in_lonlat: bool, many: bool) -> str:
 
 
 def _batches(
-    rows: Rows, driver: _Driver, prepare: _Prepare, refusals: list[Exception]
+    rows: Rows, form: VectorFormat, prepare: _Prepare, refusals: list[Exception]
 ) -> Iterator[pa.RecordBatch]:
     """Give rows as Arrow batches, of which one at a time is in memory.
 
     Args:
         rows: The polygons.
-        driver: How they are written.
+        form: How they are written.
         prepare: What is done with some of the rows before they are written.
         refusals: Filled with the error if that fails: GDAL, which asks for the
             batches, would not pass it on.
@@ -382,8 +306,8 @@ def _batches(
     """
     written, schema = 0, None
     for batch in rows.batches():
-        frame = batch.rename(columns=driver.short_names)
-        if driver.in_lonlat:
+        frame = batch.rename(columns=form.short_names)
+        if form.in_lonlat:
             frame = frame.assign(feature_id=np.arange(written, written + len(frame)))
         if schema is None:
             empty = to_table(frame.iloc[:0])
