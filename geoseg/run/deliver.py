@@ -129,7 +129,7 @@ def deliver_mask(config: RunConfig, folder: Path) -> None:
 
 def finished_report(config: RunConfig) -> Report | None:
     """Read the report of a run that is done; None unless it is the very same run."""
-    config.output.fetch_report()
+    config.output.fetch_record()
     report = read_report(config.products["report"])
     same = (
         report is not None

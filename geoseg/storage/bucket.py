@@ -57,6 +57,15 @@ class Bucket:
             data: bytes = system.cat_file(f"{root}/{name}")
         return data
 
+    def has(self, name: str) -> bool:
+        """Return whether there is an object."""
+        try:
+            with self._reached() as (system, root):
+                system.info(f"{root}/{name}")
+        except FileNotFoundError:
+            return False
+        return True
+
     def get_all(self, names: Iterable[str]) -> Iterator[bytes]:
         """Read objects, in this order, several at a time."""
         for some in _in_batches(names):

@@ -1,8 +1,9 @@
-"""Where a run's products go: a folder on this disk, or an object store.
+"""Where products go: a folder on this disk, or an object store.
 
 Products for a store are made in a temporary folder and brought there when all of them
-are whole. The report, `run.json`, goes last and is taken away first: where it is, all
-that it names is there and belongs to it.
+are whole. The record, `run.json`, goes last and is taken away first: where it is, all
+that it names is there and belongs to it. A file that has others beside it, such as a
+composite, has a record and a lock of its own, so that there may be several in a folder.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import secrets
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from geoseg.errors import DiskError, OutputError
 from geoseg.storage.authorship import REPORT, check_replaceable, checksum
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.lease import Lease
-from geoseg.storage.lock import locked_folder
+from geoseg.storage.lock import locked_file, locked_folder
 from geoseg.storage.remote import as_url, without_secrets
 from geoseg.storage.staging import check_folder
 
@@ -36,12 +37,15 @@ _WEB = frozenset(("http", "https"))
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a run's products go."""
+    """Where products go."""
 
     folder: Path
     """Where they are made: where they stay, or from where they go to a store."""
     url: str | None = None
     """The URL in an object store; None on a disk."""
+    file: str = ""
+    """The name of the one file that is made there, with what stands beside it; empty
+    where a run has all of the folder."""
 
     @classmethod
     def of(cls, given: Path | str) -> Output:
@@ -69,13 +73,44 @@ class Output:
         made_in = Path(tempfile.gettempdir(), f"geoseg-{secrets.token_hex(8)}")
         return cls(made_in, url.rstrip("/"))
 
+    @classmethod
+    def of_file(cls, given: Path | str) -> Output:
+        """Take the address of a file as it was given; what folder that is in is its.
+
+        Raises:
+            OutputError: It is on a web server.
+
+        """
+        url = as_url(given)
+        if url is None:
+            path = Path(str(given).removeprefix("file://"))
+            return cls(path.parent, file=path.name)
+        folder, _, name = url.rpartition("/")
+        return replace(cls.of(folder), file=name)
+
     def below(self, name: str) -> Output:
         """Give a folder in it, for one of several maps."""
         url = None if self.url is None else f"{self.url}/{name}"
         return Output(self.folder / name, url)
 
-    def run_directory(self, name: str = RUN_DIRECTORY) -> str | Path:
+    def beside(self, name: str) -> Output:
+        """Give another file of the folder, made by itself."""
+        folder = self.folder if self.url is None else self.folder / name
+        return Output(folder, self.url, name)
+
+    @property
+    def record(self) -> str:
+        """The name of the file that says what is there: it comes last."""
+        return f"{self.file}.json" if self.file else REPORT
+
+    @property
+    def path(self) -> Path:
+        """The file, where it is made."""
+        return self.folder / self.file
+
+    def run_directory(self, name: str | None = None) -> str | Path:
         """Say where unfinished work is kept unless it is said otherwise."""
+        name = name or (f".{self.file}.geoseg" if self.file else RUN_DIRECTORY)
         return self.folder / name if self.url is None else f"{self.url}/{name}"
 
     def destination(self, path: Path) -> str:
@@ -115,10 +150,12 @@ class Output:
 
         """
         if self.url is None:
-            with locked_folder(self.folder):
+            lock = locked_file(self.path) if self.file else locked_folder(self.folder)
+            with lock:
                 yield
             return
-        bucket, probe = Bucket(self.url), f"{RUN_DIRECTORY}-check"
+        own = f".{self.file}" if self.file else RUN_DIRECTORY
+        bucket, probe = Bucket(self.url), f"{own}-check"
         try:
             bucket.put(probe, b"")
             bucket.remove([probe])
@@ -128,7 +165,7 @@ class Output:
             ) from error
         except DiskError as error:  # nothing has been done yet
             raise OutputError(str(error)) from error
-        lease = Lease(Bucket(f"{self.url}/{RUN_DIRECTORY}-lock"))
+        lease = Lease(Bucket(f"{self.url}/{own}-lock"))
         try:
             yield
         finally:
@@ -140,7 +177,7 @@ class Output:
                     above.rmdir()
 
     def publish(self) -> None:
-        """Bring all products to the store, the report last; nothing to do on a disk.
+        """Bring all products to the store, the record last; nothing to do on a disk.
 
         Raises:
             DiskError: The store cannot be written; what came there is removed.
@@ -151,8 +188,8 @@ class Output:
         bucket = Bucket(self.url)
         made = [path.relative_to(self.folder) for path in self.folder.rglob("*")]
         names = [str(path) for path in made if (self.folder / path).is_file()]
-        names.sort(key=lambda name: (name == REPORT, name))
-        bucket.remove([REPORT])
+        names.sort(key=lambda name: (name == self.record, name))
+        bucket.remove([self.record])
         try:
             for name in names:
                 bucket.upload(self.folder / name, name)
@@ -161,14 +198,14 @@ class Output:
                 bucket.remove(names)
             raise
 
-    def fetch_report(self) -> None:
-        """Bring the report of a run that is done from the store, where there is one."""
+    def fetch_record(self) -> None:
+        """Bring the record of what is done from the store, where there is one."""
         if self.url is None:
             return
         with suppress(FileNotFoundError):
-            content = Bucket(self.url).get(REPORT)
+            content = Bucket(self.url).get(self.record)
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / REPORT).write_bytes(content)
+            (self.folder / self.record).write_bytes(content)
 
     def holds(self, checksums: Mapping[str, str]) -> bool:
         """Return whether products are there, and on a disk whether they are the same.
@@ -182,4 +219,5 @@ class Output:
             return all(
                 p.is_file() and checksum(p) == digest for p, digest in paths.items()
             )
-        return checksums.keys() <= {name for name, _ in Bucket(self.url).list()}
+        bucket = Bucket(self.url)
+        return all(bucket.has(name) for name in checksums)

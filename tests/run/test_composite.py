@@ -251,7 +251,7 @@ def test_a_mask_model_hides_what_it_sees_on_each_date_by_itself(brightest, tmp_p
     ("arguments", "words"),
     [
         (("-o", "c.png"), "write c.tif"),
-        (("-o", "s3://bucket/c.tif"), "written to a disk"),
+        (("-o", "http://host/c.tif"), "and not to http://host"),
         (("-o", "c.tif", "--only", "B09,B02"), "there is no band 'b9'"),
         (("-o", "c.tif", "--mosaic", "nearest-clear"), "give --near"),
         (("-o", "c.tif", "--mask-model", "no-such-model"), "no-such-model"),

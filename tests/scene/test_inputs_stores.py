@@ -11,11 +11,15 @@ import pytest
 import rasterio
 import rasterio.shutil
 from brightest import expected, mapped, refused, segment
+from click.testing import CliRunner
+from members import write_raster
 from object_store import keys_refused, make_bucket, object_store
 from shapely import box
 
 import geoseg
+from geoseg.cli import main
 from geoseg.errors import DiskError
+from geoseg.run.composite.job import CompositeJob
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.output import Output
 
@@ -242,10 +246,6 @@ def test_a_store_that_cannot_be_written_is_said_before_inference(
 def test_addresses_that_are_no_output_are_said(scene, tmp_path, brightest):
     words = segment(brightest, "https://host/map", scene).stderr
     assert "s3://bucket/folder, and not to https://host/map" in words
-    from click.testing import CliRunner  # noqa: PLC0415  # beside its use
-
-    from geoseg.cli import main  # noqa: PLC0415  # the same
-
     command = ["vectorize", str(scene), "-o", "s3://maps/a.gpkg"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
@@ -254,3 +254,101 @@ def test_addresses_that_are_no_output_are_said(scene, tmp_path, brightest):
     assert output == Output(tmp_path)
     assert output.destination(tmp_path / "a.tif") == str(tmp_path / "a.tif")
     assert not (tmp_path / "s3:").exists()
+
+
+@pytest.fixture
+def dates(tmp_path, client):
+    """Give a folder of a store with three dates, and the same ones on a disk."""
+    folder = tmp_path / "dates"
+    folder.mkdir()
+    for month in range(3):
+        pixels = np.roll(VALUES, 7 * month, axis=2)
+        path = write_raster(folder / f"{month}.tif", pixels, PIXELS["transform"])
+        with rasterio.open(path, "r+") as dataset:
+            dataset.update_tags(TIFFTAG_DATETIME=f"2024:{month + 5:02}:15 10:20:30")
+        key = f"dates/{path.name}"
+        client.put_object(Bucket="imagery", Key=key, Body=path.read_bytes())
+    return "s3://imagery/dates/", folder
+
+
+def composite(output, *arguments):
+    """Make a composite through the command line; give click's result."""
+    command = ["composite", "-o", output, "--block", "32", *arguments]
+    return CliRunner().invoke(main, list(map(str, command)), env={"COLUMNS": "200"})
+
+
+def test_composites_in_a_store_are_those_on_a_disk(dates, tmp_path, temporary):
+    (there, here), url = dates, "s3://maps/composites"
+    flags = ("--mosaic", "medoid", "--period", "quarter")
+    result = composite(f"{url}/c.tif", there, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert f"{url}/c-2024-Q2.tif" in result.stdout
+    assert not list(temporary.glob("geoseg-*"))
+    made = composite(tmp_path / "out" / "c.tif", here, *flags)
+    assert made.exit_code == 0, made.stderr
+    found = fetched(url)
+    wanted = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert found.keys() == wanted.keys(), "and no run directory"
+    assert len(found) == 2 * 4
+    assert all(found[n] == wanted[n] for n in wanted if n.endswith(".tif"))
+    again = composite(f"{url}/c.tif", there, *flags)
+    assert "2 composites are there already" in again.stderr
+
+
+def test_a_composite_that_stops_half_way_to_a_store_goes_on(dates, monkeypatch):
+    (there, _), url, upload = dates, "s3://maps/stopped", Bucket.upload
+    do, done = CompositeJob.do_block, []
+
+    def stop(job, block):
+        if block.row:
+            raise DiskError("the lights went out")
+        done.append(block)
+        return do(job, block)
+
+    def fail(self, path, name):
+        upload(self, path, name)
+        raise DiskError(f"{self} cannot be used (it went away)")
+
+    monkeypatch.setattr(CompositeJob, "do_block", stop)
+    assert composite(f"{url}/c.tif", there).exit_code == 1
+    monkeypatch.setattr(CompositeJob, "do_block", do)
+    monkeypatch.setattr(Bucket, "upload", fail)
+    failed = composite(f"{url}/c.tif", there)
+    assert failed.exit_code == 1
+    assert f"resuming: {len(done)} of" in failed.stderr
+    assert {name.split("/")[0] for name in fetched(url)} == {".c.tif.geoseg"}
+    monkeypatch.setattr(Bucket, "upload", upload)
+    assert composite(f"{url}/c.tif", there).exit_code == 0
+    assert fetched(url).keys() == {"c.tif", "c_count.tif", "c.tif.json"}
+    Bucket(url).remove(["c_count.tif"])
+    assert composite(f"{url}/c.tif", there).exit_code == 0
+    assert Bucket(url).has("c_count.tif"), "what lacks a file is made again"
+
+
+def test_a_map_of_many_dates_keeps_its_work_in_a_store(dates, tmp_path, brightest):
+    (there, here), work = dates, "s3://maps/work"
+    flags = ("--mosaic", "mean", "--run-dir", work, "--keep-parts")
+    found, *_ = mapped(brightest, tmp_path / "out", there, *flags)
+    stack = np.array([rasterio.open(path).read() for path in here.iterdir()])
+    clear = (stack > 0).all(axis=1, keepdims=True)
+    mean = np.rint((stack * clear).sum(axis=0) / np.maximum(clear.sum(axis=0), 1))
+    assert np.array_equal(found, expected(mean, clear.any(axis=(0, 1))))
+    assert any(name.startswith("journal") for name in fetched(work))
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("output", "more", "words"),
+    [
+        ("s3://imagery/dates/0.tif", (), "0.tif is an input, and would be replaced"),
+        ("s3://nowhere/c.tif", (), "s3://nowhere cannot be written"),
+        ("s3://maps/c.png", (), "s3://maps/c.png is no name of one; write c.tif"),
+        ("s3://maps/c.tif", ("--mask-model", "any"), "leave out --mask-model"),
+        ("https://host/c.tif", (), "and not to https://host"),
+    ],
+)
+def test_a_composite_that_cannot_go_to_a_store_is_said(dates, output, more, words):
+    result = composite(output, dates[0], *more)
+    assert result.exit_code == 2, result.stderr
+    (sentence,) = result.stderr.splitlines()
+    assert words in sentence

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from geoseg.overlay.aoi import Aoi, Area
     from geoseg.run.plan import Plan
     from geoseg.scene import Scene
+    from geoseg.storage.output import Output
 
 
 @dataclass(frozen=True, slots=True)
 class CompositeConfig:
     """Everything of a composite that is settled before it is made."""
 
-    path: Path
-    """The GeoTIFF."""
+    output: Output
+    """Where the GeoTIFF goes, with what stands beside it."""
     scene: Scene
     """What it is made of, in one unit."""
     bands: tuple[int, ...]
@@ -35,6 +36,11 @@ class CompositeConfig:
     """What was asked for."""
     aoi_given: Area | None = None
     """What was given as the AOI; None for the whole scene."""
+
+    @property
+    def path(self) -> Path:
+        """The GeoTIFF, where it is made."""
+        return self.output.path
 
     @property
     def counts(self) -> Path:
@@ -51,7 +57,7 @@ class CompositeConfig:
     @property
     def record(self) -> Path:
         """The file that says what it was made of."""
-        return self.path.with_name(f"{self.path.name}.json")
+        return self.path.with_name(self.output.record)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -63,7 +69,7 @@ class CompositeConfig:
     @property
     def run_directory(self) -> str | Path:
         """Where unfinished work is kept: a directory, or an object store's URL."""
-        return run_directory_of(self.path, self.options)
+        return run_directory_of(self.output, self.options)
 
     @property
     def geobox(self) -> GeoBox:
@@ -113,8 +119,8 @@ class CompositeConfig:
         return {name: asked[name] for name in kept}
 
 
-def run_directory_of(path: Path, options: CompositeOptions) -> str | Path:
+def run_directory_of(output: Output, options: CompositeOptions) -> str | Path:
     """Say where unfinished work is kept of a composite."""
     if options.run_dir is None:
-        return path.with_name(f".{path.name}.geoseg")
-    return f"{str(options.run_dir).rstrip('/')}/{path.stem}"
+        return output.run_directory()
+    return f"{str(options.run_dir).rstrip('/')}/{output.path.stem}"

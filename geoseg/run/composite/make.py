@@ -21,7 +21,6 @@ from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
-from geoseg.storage.lock import locked_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from geoseg.run.journal.journal import Journal
     from geoseg.scene import Inputs
     from geoseg.search.search import Search
+    from geoseg.storage.output import Output
 
 
 def composite(
@@ -58,8 +58,8 @@ def composite(
         scene: Imagery of several dates: files, folders, patterns, STAC items,
             Sentinel-2 products, URLs, as `open_scene` takes them. Or a
             `geoseg.Search`, whose items are kept as ``composite_items.json``.
-        output: The GeoTIFF. With `period` it is one for each, named after it:
-            ``composite-2024-05.tif``.
+        output: The GeoTIFF, on a disk or an object store: ``s3://bucket/may.tif``.
+            With `period` it is one for each, named after it: ``may-2024-05.tif``.
         aoi: No more than this is made, as `segment` takes it.
         options: By which rule, masked by what, of which dates.
         on_step: Called as the job gets on, from the calling thread.
@@ -78,10 +78,13 @@ def composite(
         ... )  # doctest: +SKIP
 
     """
-    options, path = options or CompositeOptions(), target(output)
+    options = options or CompositeOptions()
+    if options.scheduler is not None:
+        output = absolute(output)
+    file = target(output, options)
     found: AbstractContextManager[Inputs] = kept_items(
         scene,
-        str(path.with_name(f"{path.stem}_{ITEMS}")),
+        f"{file.url or file.folder}/{file.path.stem}_{ITEMS}",
         aoi,
         on_step,
         restart=options.restart,
@@ -89,25 +92,25 @@ def composite(
     )
     options = replace(options, scene=signing(scene, options.scene))
     with found as inputs:
-        return _composite(inputs, output, aoi, options, on_step)
+        return _composite(inputs, file, aoi, options, on_step)
 
 
 def _composite(
     scene: Inputs,
-    output: Path | str,
+    output: Output,
     aoi: Area | None,
     options: CompositeOptions,
     on_step: OnStep,
 ) -> tuple[CompositeReport, ...]:
     clock = Clock()
     if options.scheduler is not None:
-        scene, output = [absolute(each) for each in several(scene)], absolute(output)
+        scene = [absolute(each) for each in several(scene)]
     with clock("prepare"):
         configs = prepare_composites(scene, output, aoi, options, on_step)
     on_step(Step("prepare", warnings=configs[0].scene.warnings))
     with ExitStack() as stack:
         for config in configs:
-            stack.enter_context(locked_file(config.path))
+            stack.enter_context(config.output.claimed())
         made = {config.path: finished_composite(config) for config in configs}
         left = [config for config in configs if made[config.path] is None]
         if len(left) < len(configs):
@@ -154,6 +157,7 @@ def _make(
         with clock("raster"):
             on_step(Step("raster"))
             report = write_composite(config, journal, progress, clock.seconds)
+            config.output.publish()
         if not options.keep_parts:
             journal.discard()
     return report

@@ -20,8 +20,9 @@ from geoseg.scene import files_named, open_scene
 from geoseg.scene.composite.dates import periods
 from geoseg.scene.composite.observations import when
 from geoseg.scene.quality import is_quality
-from geoseg.storage.authorship import check_not_inputs, check_replaceable
-from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.authorship import check_not_inputs
+from geoseg.storage.output import Output
+from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +39,19 @@ _SUFFIXES = frozenset((".tif", ".tiff"))
 
 def prepare_composites(
     inputs: Inputs,
-    output: Path | str,
+    output: Output,
     aoi_given: Area | None,
     options: CompositeOptions,
     on_step: OnStep,
 ) -> list[CompositeConfig]:
     """Check everything and plan; write nothing.
+
+    Args:
+        inputs: What they are made of.
+        output: Where the GeoTIFF goes, or those of periods, named after it.
+        aoi_given: What was given as the AOI; None for the whole scene.
+        options: What was asked for.
+        on_step: Called as headers are read, where there are many.
 
     Returns:
         A composite for each period; one where none is asked for.
@@ -52,7 +60,6 @@ def prepare_composites(
         InputError: Something given cannot be used.
 
     """
-    path = target(output)
     wanted = options.only
 
     def needs(names: tuple[str, ...], commons: tuple[str, ...]) -> Sequence[int]:
@@ -64,7 +71,7 @@ def prepare_composites(
     area = _area(scene, aoi_given)
     configs = [
         replace(
-            _config(_named(path, name), part, bands, area, options),
+            _config(_named(output, name), part, bands, area, options),
             aoi_given=aoi_given,
         )
         for name, part in _parts(scene, options).items()
@@ -90,31 +97,32 @@ def in_one_unit(scene: Scene, bands: Sequence[int]) -> Scene:
     return scene.in_unit(scene.members[0].band(bands[0]).scale)
 
 
-def target(output: Path | str) -> Path:
+def target(output: Path | str, options: CompositeOptions) -> Output:
     """Take the output as it was given.
 
     Raises:
-        OutputError: It is no name of a GeoTIFF on a disk.
+        OutputError: It is no name of a GeoTIFF, in a folder or an object store.
 
     """
-    if as_url(output) is not None:
+    found = Output.of_file(output)
+    if found.path.suffix.lower() not in _SUFFIXES:
+        name = without_secrets(str(output)) or "nothing"
         raise OutputError(
-            f"a composite is written to a disk, and not to "
-            f"{without_secrets(str(output))}; copy it there afterwards"
+            f"a composite is one GeoTIFF, and {name} is no name of one; "
+            f"write {found.path.stem or 'composite'}.tif"
         )
-    path = Path(output)
-    if path.suffix.lower() not in _SUFFIXES:
+    if found.url is not None and options.mask_model is not None:
         raise OutputError(
-            f"a composite is one GeoTIFF, and {output or 'nothing'} is no name of one; "
-            f"write {path.stem or 'composite'}.tif"
+            "a composite that a model masks goes to a disk only, and not to an object "
+            "store; give a file, or leave out `mask_model`"
         )
-    return path
+    found.check()
+    return found
 
 
-def _named(path: Path, period: str) -> Path:
-    if not period:
-        return path
-    return path.with_name(f"{path.stem}-{period}{path.suffix}")
+def _named(output: Output, period: str) -> Output:
+    path = output.path
+    return output.beside(f"{path.stem}-{period}{path.suffix}" if period else path.name)
 
 
 def _bands_of(
@@ -176,13 +184,13 @@ def _parts(scene: Scene, options: CompositeOptions) -> dict[str, Scene]:
 
 
 def _config(
-    path: Path,
+    output: Output,
     scene: Scene,
     bands: tuple[int, ...],
     area: Aoi,
     options: CompositeOptions,
 ) -> CompositeConfig:
-    geobox, side = scene.geobox, _block(path, options)
+    geobox, side = scene.geobox, _block(output, options)
     lattice = make_lattice((geobox.height, geobox.width), tile=side, overlap=0, block=1)
     plan = make_plan(
         geobox,
@@ -198,13 +206,13 @@ def _config(
             "block": str(side),
         },
     )
-    return CompositeConfig(path, scene, bands, area, plan, options)
+    return CompositeConfig(output, scene, bands, area, plan, options)
 
 
-def _block(path: Path, options: CompositeOptions) -> int:
+def _block(output: Output, options: CompositeOptions) -> int:
     """Choose the side of blocks: that of an unfinished one, whose parts are of it."""
     wanted = _BLOCK if options.block is None else options.block
-    directory = run_directory_of(path, options)
+    directory = run_directory_of(output, options)
     begun = {} if options.restart else identity_of(directory)
     return int(begun.get("block", wanted))
 
@@ -216,9 +224,16 @@ def _check_files(
     read = [*files_named(inputs)]
     if isinstance(aoi, str | Path):
         read.append(split_layer(aoi)[0])
-    for path in (*config.files, config.record):
-        check_not_inputs([path], read)
-        check_replaceable(path, overwrite=overwrite)
+    products = (*config.files, config.record)
+    written = {config.output.destination(path) for path in products}
+    for raster in config.scene.rasters:
+        if config.output.url is not None and without_secrets(raster.path) in written:
+            raise OutputError(
+                f"{without_secrets(raster.path)} is an input, and would be replaced; "
+                f"choose another output"
+            )
+    check_not_inputs(products, read)
+    config.output.check_products(products, overwrite=overwrite)
 
 
 def _identify_clouds(options: CompositeOptions) -> dict[str, str]:

@@ -61,6 +61,8 @@ class CompositeReport:
     """How many pixels are clear on no date, on one, on two, and so on."""
     sha256: str
     """The checksum of the GeoTIFF."""
+    checksums: Mapping[str, str]
+    """The SHA-256 of each of the files, by its name."""
     settings: Mapping[str, Any]
     """What was asked for."""
     identity: Mapping[str, str]
@@ -77,6 +79,8 @@ class CompositeReport:
 
 def finished_composite(config: CompositeConfig) -> CompositeReport | None:
     """Read the record of a composite that is made; None unless it is the very same."""
+    output = config.output
+    output.fetch_record()
     try:
         record = json.loads(config.record.read_text(encoding="utf-8"))
         for name in ("bands", "looks", "clear_counts", "warnings"):
@@ -87,8 +91,7 @@ def finished_composite(config: CompositeConfig) -> CompositeReport | None:
     same = (
         not config.options.restart
         and _of_pixels(found.identity) == _of_pixels(config.plan.identity)
-        and all(path.is_file() for path in config.files)
-        and found.sha256 == checksum(config.path)
+        and output.holds(found.checksums)
     )
     return found if same else None
 
@@ -193,18 +196,20 @@ def _report(
     pixels, clear = int(tally.sum()), int(tally[1:].sum())
     most = int(np.flatnonzero(tally)[-1]) if pixels else 0
     settings: Mapping[str, Any] = json.loads(json_text(config.settings))
+    sums, place = {p.name: checksum(p) for p in config.files}, config.output.destination
     return CompositeReport(
         geoseg=version("geoseg"),
-        composite=str(config.path),
-        counts=str(config.counts),
-        dates=None if config.dates is None else str(config.dates),
+        composite=place(config.path),
+        counts=place(config.counts),
+        dates=None if config.dates is None else place(config.dates),
         rule=config.scene.options.mosaic,
         bands=config.names,
         looks=tuple(_look_record(look) for look in config.scene.observations),
         pixels=pixels,
         clear_share=clear / pixels if pixels else 0.0,
         clear_counts=tuple(tally[: most + 1].tolist()),
-        sha256=checksum(config.path),
+        sha256=sums[config.path.name],
+        checksums=sums,
         settings=settings,
         identity=dict(config.plan.identity),
         seconds=dict(seconds),
