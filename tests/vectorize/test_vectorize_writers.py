@@ -20,9 +20,9 @@ from geoseg.errors import DiskError, VectorError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.storage.vectors import write as writers
-from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.formats import BY_SUFFIX, FORMATS
 from geoseg.storage.vectors.qgis_style import make_qml
-from geoseg.storage.vectors.write import _DRIVERS, check_locatable, write_polygons
+from geoseg.storage.vectors.write import check_locatable, write_polygons
 from geoseg.vectorize.polygons import Drawing, polygons
 
 LEGEND = Legend(
@@ -264,7 +264,7 @@ def test_tiles_across_the_antimeridian_show_what_is_there_and_no_band(tmp_path):
 
 def test_no_polygon_is_lost_in_tiles_without_a_word(tmp_path, monkeypatch):
     path = tmp_path / "landcover.pmtiles"
-    monkeypatch.setitem(_DRIVERS[TILES].options, "MAX_FEATURES", "10")
+    monkeypatch.setitem(BY_SUFFIX[TILES].options, "MAX_FEATURES", "10")
     with pytest.raises(VectorError, match=r"show \d+ of [\d,]+ polygons.*room"):
         write_polygons(make_frame(), path, legend=LEGEND)
     assert list(tmp_path.iterdir()) == []
