@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_each, segment_features
+    from geoseg.run.status import RunStatus, status
     from geoseg.run.suggest.suggest import Suggested, suggest
     from geoseg.run.view import view
     from geoseg.scene import Scene, open_scene
@@ -131,6 +132,7 @@ _HOMES = {
     "Relabelled": "geoseg.run.relabel",
     "Report": "geoseg.report.report",
     "RunError": "geoseg.errors",
+    "RunStatus": "geoseg.run.status",
     "SampleOptions": "geoseg.options",
     "Scene": "geoseg.scene",
     "SceneDescription": "geoseg.diagnose.info",
@@ -191,6 +193,7 @@ _HOMES = {
     "segment": "geoseg.run.segment",
     "segment_each": "geoseg.run.segment",
     "segment_features": "geoseg.run.segment",
+    "status": "geoseg.run.status",
     "stratified_estimates": "geoseg.evaluate.stratified",
     "suggest": "geoseg.run.suggest.suggest",
     "tile": "geoseg.train.chips.export",
@@ -242,6 +245,7 @@ __all__ = [
     "Relabelled",
     "Report",
     "RunError",
+    "RunStatus",
     "SampleOptions",
     "Scene",
     "SceneDescription",
@@ -303,6 +307,7 @@ __all__ = [
     "segment",
     "segment_each",
     "segment_features",
+    "status",
     "stratified_estimates",
     "suggest",
     "tile",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
     "plan": "Forecast what a run would take, without running it.",
+    "status": "Say how far a run is that goes on elsewhere, or has stopped.",
     "view": "Show a map's page in a browser, at full resolution.",
     "vectorize": "Turn a class map into seam-free polygons.",
     "search": "Find imagery by place and time.",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from geoseg import Forecast, Report, Step, Vectorized
 
-_WORDS = {
+IN_WORDS = {
     "index": "reading headers",
     "prepare": "preparing",
     "statistics": "measuring the scene",
@@ -49,6 +49,7 @@ _WORDS = {
     "sample": "drawing points",
     "suggest": "choosing places",
 }
+"""What people read for the name of a step."""
 
 
 _LOG = logging.getLogger(__name__)
@@ -109,12 +110,12 @@ class Screen:
 
     def _begin(self, step: Step) -> None:
         self._step = step.name
-        _LOG.info("%s%s", self._scene, _WORDS[step.name])
+        _LOG.info("%s%s", self._scene, IN_WORDS[step.name])
         if step.resumed_blocks:
             done = f"{step.resumed_blocks:,} of {step.blocks:,} blocks done"
             self._say("note", f"resuming: {done}")
         compiling = " (compiling first, once)" if step.compiles else ""
-        self._progress.begin(self._scene + _WORDS[step.name] + compiling, step)
+        self._progress.begin(self._scene + IN_WORDS[step.name] + compiling, step)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         """Say each warning once, as soon as it is known: a run may take hours."""
@@ -249,7 +250,7 @@ def show_forecasts(forecasts: dict[str, Forecast], *, as_json: bool) -> None:
         show_line(f"[bold]{escape(name)}[/]")
         show_forecast(each, as_json=False)
     seconds = sum(each.seconds for each in forecasts.values())
-    show_line(f"all {len(forecasts)} maps take {_duration(seconds)} with one process")
+    show_line(f"all {len(forecasts)} maps take {duration(seconds)} with one process")
 
 
 def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
@@ -270,9 +271,9 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("all vectors", f"{_size(forecast.vectors_bytes)} or so"),
         ("computes", f"{forecast.device}, {forecast.precision}: {forecast.reason}"),
         *_statistics(forecast),
-        ("time", f"{_duration(forecast.seconds)} with one process"),
+        ("time", f"{duration(forecast.seconds)} with one process"),
         *(
-            (f"  {name}", _duration(seconds))
+            (f"  {name}", duration(seconds))
             for name, seconds in forecast.seconds_by_stage.items()
         ),
     ]
@@ -305,7 +306,8 @@ def _mpx(forecast: Forecast) -> str:
     return f"{forecast.scene_pixels / 1e6:,.1f}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Write how long something takes, as people say it."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if not hours and not minutes:

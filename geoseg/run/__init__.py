@@ -6,7 +6,8 @@
   `room` is what it takes of a disk, `resources` what of memory
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
   it; `engine` walks the plan of any `job` with dask
-* `journal` remembers what is done, on a disk or an object store
+* `journal` remembers what is done, on a disk or an object store, and `status` says how
+  far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers
 * `deliver` writes what people take away, `page` what is shown in a browser and
   `catalogue` the STAC item, both of which `restate` writes anew when more is known of a

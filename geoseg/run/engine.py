@@ -135,6 +135,9 @@ def run(
     done = _what_lasts(job.plan, journal)
     walk = _Walk(job.plan, journal, done, on_progress)
     with set_up_workers(client, job, patience) as workers:
+        journal.tell(
+            blocks=len(job.plan.blocks), tiles=job.plan.tiles, workers=workers.count
+        )
         failures = walk.finish(workers, job.at_once + _WAITING)
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
@@ -236,6 +239,7 @@ class _Walk:
         while work:
             ended = _next_results(results, workers)
             self.progress = replace(self.progress, lost=census.lost())
+            self._journal.tell(lost=self.progress.lost, workers=census.count)
             self._settle([(work.pop(future), future) for future in ended], workers)
             hand_out()
         return self._failures
@@ -271,6 +275,7 @@ class _Walk:
                     raise workers.no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause
                     self._failures.append(self._failure(work, in_our_words(error)))
+                    self._journal.tell(failures=tuple(map(str, self._failures)))
                 else:
                     finished.append(
                         (work, (done,) if isinstance(work, Block) else done)
@@ -336,6 +341,11 @@ class _Census:
     def __init__(self, workers: Workforce) -> None:
         self._workers, self._there = workers, set(workers.members)
         self._looked, self._warned = monotonic(), list[str]()
+
+    @property
+    def count(self) -> int:
+        """How many there were when it was last looked."""
+        return len(self._there)
 
     def lost(self) -> tuple[str, ...]:
         """Say which workers went away since the beginning, a sentence each."""

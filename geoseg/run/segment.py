@@ -222,10 +222,11 @@ def _segment_features(
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):
-        counts = infer_all(config, journal, client, clock, on_step)
+        told = _telling(journal, on_step)
+        counts = infer_all(config, journal, client, clock, told)
         deliver_mask(config, target.folder)
         for name, part in parts.items():
-            on_step(Step("features", done=len(reports), total=len(features)))
+            told(Step("features", done=len(reports), total=len(features)))
             made = replace(part, mask_pixels=masked)
             reports[name] = deliver(
                 made, journal, client, counts, clock.copy(), ignore_step
@@ -367,7 +368,22 @@ def client_of(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]
 def journal_of(config: RunConfig) -> AbstractContextManager[Journal]:
     """Open the journal of a run: take up what is unfinished, or begin."""
     directory, identity = config.run_directory, config.plan.identity
-    return open_journal(directory, identity, restart=config.options.restart)
+    return open_journal(
+        directory,
+        identity,
+        restart=config.options.restart,
+        output=config.output.destination(config.output.folder),
+    )
+
+
+def _telling(journal: Journal, on_step: OnStep) -> OnStep:
+    """Say each step also to whoever looks at the run directory."""
+
+    def tell(step: Step) -> None:
+        journal.tell(step=step.name)
+        on_step(step)
+
+    return tell
 
 
 def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
@@ -407,9 +423,10 @@ def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) ->
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):
-        counts = infer_all(config, journal, client, clock, on_step)
+        told = _telling(journal, on_step)
+        counts = infer_all(config, journal, client, clock, told)
         config = replace(config, mask_pixels=masked)
-        report = deliver(config, journal, client, counts, clock, on_step)
+        report = deliver(config, journal, client, counts, clock, told)
         _close(config, journal)
     return report
 

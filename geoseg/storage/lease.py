@@ -76,23 +76,30 @@ class Lease:
 
 
 def _wait_for_silence(bucket: Bucket) -> None:
-    """Return once nobody owns a run directory.
+    """Return once nobody owns a run directory."""
+    if owner := living_owner(bucket):
+        raise ResumeError(
+            f"{bucket} is in use by process {owner['process']} on "
+            f"{owner['host']}; wait for it or choose another run directory"
+        )
+
+
+def living_owner(bucket: Bucket) -> dict[str, str | int]:
+    """Say who owns a run directory; empty where nobody has for a while.
 
     No clocks are compared: an owner is alive where its object changes.
     """
     with suppress(FileNotFoundError):
         first = bucket.get(OWNER)
-        owner = json.loads(first)
+        owner: dict[str, str | int] = json.loads(first)
         if _is_gone(owner):
-            return
+            return {}
         end = time.monotonic() + _LEASE_S
         while time.monotonic() < end:
             time.sleep(min(_BEAT_S / 4, 1))
             if bucket.get(OWNER) != first:
-                raise ResumeError(
-                    f"{bucket} is in use by process {owner['process']} on "
-                    f"{owner['host']}; wait for it or choose another run directory"
-                )
+                return owner
+    return {}
 
 
 def _is_gone(owner: dict[str, str | int]) -> bool:

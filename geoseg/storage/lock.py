@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 IN_FOLDER = ".geoseg.lock"
 """The lock of a folder, inside of it."""
 _NOTE = ".holder"
+LOOKED_AT_S = 0.2
+"""Seconds that a lock is waited for: who asks whether it is held has it so briefly."""
 
 
 @contextmanager
@@ -80,6 +82,28 @@ def _locked(file: Path, what: Path) -> Iterator[None]:
         with suppress(OSError):  # a folder that is not empty holds what was written
             for folder in made:
                 folder.rmdir()
+
+
+def is_held(lock: Path) -> bool | None:
+    """Return whether a process has a lock; None where that cannot be seen.
+
+    Whoever may read the file may ask. It is taken for a moment, together with others
+    who ask.
+    """
+    try:
+        import fcntl  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return None
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+    return False
 
 
 def _self() -> str:

@@ -11,7 +11,8 @@ from object_store import keys_refused, make_bucket, object_store
 
 from geoseg.errors import InputError, OutputError, ResumeError, RunError
 from geoseg.run.journal import objects
-from geoseg.run.journal.journal import Entry, identity_of, open_journal
+from geoseg.run.journal.journal import Entry, identity_of, look_at, open_journal
+from geoseg.run.status import status
 from geoseg.storage import lease
 from geoseg.storage.bucket import Bucket
 
@@ -39,6 +40,37 @@ def url(monkeypatch):
 
 def names(url):
     return [name for name, _ in Bucket(url).list()]
+
+
+def test_whoever_looks_sees_a_run_that_another_owns(url):
+    with open_journal(url, IDENTITY) as journal:
+        journal.tell(blocks=100, tiles=400)
+        assert status(url).state == "running"
+        journal.record(Entry("block 0 0", notes={"inferred": 3, "empty": 1}))
+    found = status(url)
+    assert (found.state, found.blocks_done, found.blocks) == ("stopped", 1, 100)
+    assert (found.tiles_done, found.tiles, found.identity) == (4, 400, IDENTITY)
+
+
+def test_a_journal_that_is_put_together_meanwhile_is_read_once(url, monkeypatch):
+    monkeypatch.setattr(objects, "_TOGETHER", 3)
+    with open_journal(url, IDENTITY) as journal:
+        for row in range(5):
+            journal.record(Entry(f"block {row} 0", notes={"inferred": 1}))
+        look, seen = look_at(url), []
+        for entry in look.entries:
+            seen.append(entry.task)
+            if len(seen) == 4:  # in the midst of single objects
+                journal.record(Entry("block 5 0", notes={"inferred": 1}))
+    assert seen == [f"block {row} 0" for row in range(5)]
+    listed = objects._objects(Bucket(url), look_series(url))  # noqa: SLF001  # as it is read
+    gone = iter([[*listed[:1], ("journal/x/000000000003-000000000003", 3)], listed])
+    monkeypatch.setattr(objects, "_objects", lambda *_: next(gone))
+    assert [e.task for e in look_at(url).entries] == [f"block {r} 0" for r in range(6)]
+
+
+def look_series(url):
+    return json.loads(Bucket(url).get("identity.json"))["journal"]
 
 
 def tasks(journal):
@@ -173,7 +205,7 @@ def test_another_run_is_refused_and_restart_throws_it_away(url):
         open_journal(url, {**IDENTITY, "tile": "512"})
     with open_journal(url, {"model": "b"}, restart=True) as journal:
         assert tasks(journal) == []
-    assert names(url) == ["identity.json"]
+    assert names(url) == ["identity.json", "state.json"]
 
 
 def test_a_discarded_run_leaves_nothing(url):

@@ -150,10 +150,15 @@ def _make(
     """Make what is left of a composite, and write its files."""
     directory, options = config.run_directory, config.options
     with open_journal(
-        directory, config.plan.identity, restart=options.restart
+        directory,
+        config.plan.identity,
+        restart=options.restart,
+        output=str(config.path),
     ) as journal:
+        journal.tell(step="composite")
         with clock("composite"), _masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, on_step)
+        journal.tell(step="raster")
         with clock("raster"):
             on_step(Step("raster"))
             report = write_composite(config, journal, progress, clock.seconds)

@@ -20,8 +20,16 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from geoseg.errors import DiskError, OutputError, ResumeError, RunError
-from geoseg.run.journal.store import IDENTITY, Receipt, check_content, receipt_for
+from geoseg.run.journal.store import (
+    IDENTITY,
+    STATE,
+    Receipt,
+    Seen,
+    check_content,
+    receipt_for,
+)
 from geoseg.storage.full_disk import cannot_read, disk_error
+from geoseg.storage.lock import LOOKED_AT_S, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,7 +127,7 @@ class DiskLog:
             self._made = [p for p in directory.parents if not p.exists()]
             directory.mkdir(parents=True, exist_ok=True)
             _refuse_others(directory)
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=LOOKED_AT_S)
             for leftover in directory.glob(f"*{_UNFINISHED}"):  # of one that died
                 _take_away(leftover)
             self._cut_off_rest()
@@ -186,6 +194,10 @@ class DiskLog:
         except OSError as error:
             raise _trouble(self._path, error) from error
 
+    def tell(self, state: bytes) -> None:
+        """Say how the run is, to whoever looks at its directory."""
+        self.store.write(STATE, state)
+
     def release(self) -> None:
         """Let others have the run directory."""
         self._close()
@@ -251,6 +263,42 @@ def read_identity(directory: Path) -> bytes | None:
         return path.read_bytes() if path.exists() else None
     except OSError as error:
         raise OutputError(_refused(directory, error)) from error
+
+
+def look(directory: Path) -> Seen | None:
+    """See how the run in a directory is, without taking it; None where none is.
+
+    Raises:
+        OutputError: Its owner keeps it from being read.
+        ResumeError: A folder or something else is where its files belong.
+
+    """
+    identity = read_identity(directory)
+    if identity is None:
+        return None
+    return Seen(
+        identity,
+        state=_content(directory, directory / STATE),
+        lines=_followed(directory / _JOURNAL),
+        is_owned=is_held(directory / _LOCK),
+    )
+
+
+def _content(directory: Path, path: Path) -> bytes:
+    """Read a file that others may write; nothing where there is none."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise OutputError(_refused(directory, error)) from error
+
+
+def _followed(path: Path) -> Iterator[bytes]:
+    """Give the whole lines of a journal that its owner goes on writing."""
+    if path.is_file():
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
 
 
 def _take_away(path: Path) -> None:

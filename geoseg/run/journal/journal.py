@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from array import array
-from dataclasses import astuple, dataclass, field
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from geoseg.errors import InputError
-from geoseg.run.journal import disk
+from geoseg.errors import DiskError, InputError, sentence
+from geoseg.run.journal import disk, objects
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
+from geoseg.run.journal.state import State, read_state
 from geoseg.run.journal.store import Receipt
 from geoseg.storage import resume
 from geoseg.storage.remote import as_url
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _TASK = re.compile(r"[a-z]+ \d{1,9} \d{1,9}")
+_END_OF_TIME = 2.0**53
 _FILE = re.compile(r"[\w-][\w.-]*")
 
 
@@ -46,6 +50,22 @@ class Entry:
     """The files that it left."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """What was counted on the way."""
+    at: float = field(default=0, compare=False)
+    """When it was recorded, in seconds since 1970; 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a run is, as whoever looks at its directory sees it."""
+
+    identity: Mapping[str, str]
+    """Every input and setting that changes pixels, by name."""
+    state: State
+    """What its owner said last."""
+    entries: Iterator[Entry]
+    """The finished tasks, each once, oldest first; they are read as they are taken."""
+    is_owned: bool | None
+    """Whether a process has it now; None where that cannot be seen."""
 
 
 class Journal:
@@ -58,7 +78,8 @@ class Journal:
         self.warnings: tuple[str, ...] = ()
         """What was found to be wrong with what an earlier process left."""
         self._log = log
-        self._used = False
+        self._used = self._discarded = False
+        self._state = State.begun()
 
     def __enter__(self) -> Self:
         """Keep the run directory locked."""
@@ -73,8 +94,11 @@ class Journal:
         """Unlock the run directory; remove it where the run was refused."""
         if isinstance(error, InputError) and not self._used:
             self.discard()
-        else:
-            self._log.release()
+            return
+        if not self._discarded:
+            why = "" if error is None else sentence(str(error)) or "it was stopped"
+            self.tell(ended=time.time(), error=why)
+        self._log.release()
 
     def entries(self) -> Iterator[Entry]:
         """Read the finished tasks from the journal, each once, oldest first."""
@@ -117,7 +141,8 @@ class Journal:
             DiskError: The disk is full or cannot be written.
 
         """
-        self._log.append(map(_line, entries))
+        now = round(time.time(), 2)
+        self._log.append(_line(replace(each, at=now)) for each in entries)
         self._used = True
         for each in entries:
             _LOG.debug("finished %s, with %d files", each.task, len(each.receipts))
@@ -129,11 +154,24 @@ class Journal:
 
     def discard(self) -> None:
         """Remove the run directory: its products are complete."""
+        self._discarded = True
         self._log.discard()
+
+    def tell(self, **changes: Any) -> None:  # noqa: ANN401  # fields of State
+        """Say how the run is, to whoever looks at its directory, where that changes."""
+        state = replace(self._state, **changes)
+        if state != self._state:
+            self._state = state
+            with suppress(DiskError):  # what depends on the disk says so itself
+                self._log.tell(state.written())
 
 
 def open_journal(
-    directory: Path | str, identity: Mapping[str, str], *, restart: bool = False
+    directory: Path | str,
+    identity: Mapping[str, str],
+    *,
+    restart: bool = False,
+    output: str = "",
 ) -> Journal:
     """Begin a run in a directory, or take up the one that was begun there.
 
@@ -142,6 +180,7 @@ def open_journal(
             where it does not exist.
         identity: Every input and setting that changes pixels, by name.
         restart: Throw away what an earlier run left.
+        output: Where the products are going to be, for whoever looks.
 
     Raises:
         OutputError: The directory cannot be written.
@@ -162,6 +201,7 @@ def open_journal(
             known = resume.read(before, log.directory, "run")
             resume.check_same(known, identity, log.directory, "run")
             journal.mend()
+        journal.tell(output=output, began=time.time())
     except BaseException:
         log.release()
         raise
@@ -183,13 +223,38 @@ def identity_of(directory: Path | str) -> dict[str, str]:
     return resume.read(found, directory, "run") if found else {}
 
 
+def look_at(directory: Path | str) -> Look | None:
+    """See how the run in a directory is, without taking it; None where none is.
+
+    Raises:
+        OutputError: It cannot be reached or read.
+        ResumeError: What it says is damaged.
+
+    """
+    url = as_url(directory)
+    seen = disk.look(_folder(directory)) if url is None else objects.look(url)
+    if seen is None:
+        return None
+    return Look(
+        resume.read(seen.identity, directory, "run"),
+        read_state(seen.state),
+        (entry for line in seen.lines if (entry := _parse(line)) is not None),
+        seen.is_owned,
+    )
+
+
 def _folder(directory: Path | str) -> Path:
     return Path(str(directory).removeprefix("file://"))
 
 
 def _line(entry: Entry) -> str:
     files = [astuple(receipt) for receipt in entry.receipts]
-    line = {"task": entry.task, "files": files, "notes": dict(entry.notes)}
+    line: dict[str, Any] = {
+        "task": entry.task,
+        "files": files,
+        "notes": dict(entry.notes),
+    }
+    line |= {"at": entry.at} if entry.at else {}
     return json.dumps(line, separators=(",", ":"))
 
 
@@ -198,7 +263,8 @@ def _parse(line: bytes) -> Entry | None:
     try:
         record = json.loads(line)
         receipts = tuple(Receipt(*file) for file in record["files"])
-        entry = Entry(record["task"], receipts, record["notes"])
+        at = record.get("at", 0)
+        entry = Entry(record["task"], receipts, record["notes"], at)
         return entry if _is_sound(entry) else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -211,6 +277,8 @@ def _is_sound(entry: Entry) -> bool:
         and all(_FILE.fullmatch(each.name + each.version) for each in entry.receipts)
         and all(_is_count(n) for r in entry.receipts for n in (r.size, r.checksum))
         and all(_is_count(n) for n in entry.notes.values())
+        and type(entry.at) in {int, float}
+        and 0 <= entry.at < _END_OF_TIME
     )
 
 

@@ -22,13 +22,15 @@ from typing import TYPE_CHECKING
 from geoseg.errors import DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.store import (
     IDENTITY,
+    STATE,
     Receipt,
+    Seen,
     check_content,
     fits,
     receipt_for,
 )
 from geoseg.storage.bucket import Bucket, get_whole
-from geoseg.storage.lease import OWNER, Lease
+from geoseg.storage.lease import OWNER, Lease, living_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,6 +39,8 @@ _TOGETHER = 64
 """Journal objects that are put together into one."""
 _LINES = 4096
 """Lines of an object when the whole journal is written anew."""
+_LOOKS = 5
+"""How often a journal is listed that its owner puts together meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class ObjectLog:
         if recorded is None:
             return None
         self._series = recorded["journal"]
-        names = self._objects()
+        names = _objects(self._bucket, self._series)
         self._next = names[-1][1] + 1 if names else 0
         return recorded["identity"].encode()
 
@@ -169,7 +173,7 @@ class ObjectLog:
 
     def lines(self) -> Iterator[bytes]:
         """Give the journal's lines, oldest first."""
-        names = [name for name, _ in self._objects()]
+        names = [name for name, _ in _objects(self._bucket, self._series)]
         for name, data in zip(names, self._bucket.get_all(names), strict=True):
             if not _is_sealed(data):
                 data = get_whole(partial(self._bucket.get, name), _is_sealed)  # noqa: PLW2901  # the same, read anew
@@ -195,6 +199,10 @@ class ObjectLog:
             some = list(islice(rest, _LINES))
         self._record(recorded["identity"].encode() if recorded else b"")
         self._bucket.remove(name for name, _ in self._bucket.list(f"journal/{old}"))
+
+    def tell(self, state: bytes) -> None:
+        """Say how the run is, to whoever looks at its directory."""
+        self._bucket.put(STATE, state)
 
     def release(self) -> None:
         """Let others have the run directory."""
@@ -236,20 +244,71 @@ class ObjectLog:
         self._bucket.remove(_name(self._series, n, n) for n in range(first, self._next))
         self._recent = []
 
-    def _objects(self) -> list[tuple[str, int]]:
-        """Name the journal's objects in order, and the last number of each.
 
-        One whose numbers another has, too, is left out.
-        """
-        found = []
-        for name, _ in self._bucket.list(f"journal/{self._series}"):
-            first, last = map(int, name.rpartition("/")[2].split("-"))
-            found.append((first, -last, name))
-        chosen: list[tuple[str, int]] = []
-        for first, minus_last, name in sorted(found):
-            if not chosen or first > chosen[-1][1]:
-                chosen.append((name, -minus_last))
-        return chosen
+def look(url: str) -> Seen | None:
+    """See how the run at a URL is, without taking it; None where none is.
+
+    Raises:
+        OutputError: It cannot be reached.
+
+    """
+    bucket = Bucket(url.rstrip("/"))
+    try:
+        recorded = _recorded(bucket)
+        if recorded is None:
+            return None
+        return Seen(
+            recorded["identity"].encode(),
+            state=_state(bucket),
+            lines=_followed(bucket, recorded["journal"]),
+            is_owned=bool(living_owner(bucket)),
+        )
+    except DiskError as error:  # nothing is done
+        raise OutputError(str(error)) from error
+
+
+def _state(bucket: Bucket) -> bytes:
+    try:
+        return bucket.get(STATE)
+    except FileNotFoundError:
+        return b""
+
+
+def _objects(bucket: Bucket, series: str) -> list[tuple[str, int]]:
+    """Name a journal's objects in order, and the last number of each.
+
+    One whose numbers another has, too, is left out.
+    """
+    found = []
+    for name, _ in bucket.list(f"journal/{series}"):
+        first, last = map(int, name.rpartition("/")[2].split("-"))
+        found.append((first, -last, name))
+    chosen: list[tuple[str, int]] = []
+    for first, minus_last, name in sorted(found):
+        if not chosen or first > chosen[-1][1]:
+            chosen.append((name, -minus_last))
+    return chosen
+
+
+def _followed(bucket: Bucket, series: str) -> Iterator[bytes]:
+    """Give the lines of a journal that its owner goes on writing, each once.
+
+    An object that is gone is in a larger one by now, whose other lines are new.
+    """
+    reached, given = -1, set[bytes]()
+    for _ in range(_LOOKS):
+        left = [each for each in _objects(bucket, series) if each[1] > reached]
+        try:
+            names = [name for name, _ in left]
+            for (name, last), data in zip(left, bucket.get_all(names), strict=True):
+                lines = _unsealed(data).splitlines()
+                yield from (line for line in lines if line not in given)
+                is_single = name.endswith(f"/{last:012}-{last:012}")
+                given = given.union(lines) if is_single else set()
+                reached = last
+        except FileNotFoundError:
+            continue
+        return
 
 
 def read_identity(url: str) -> bytes | None:
@@ -309,7 +368,7 @@ def _unsealed(data: bytes) -> bytes:
 def _refuse_others(bucket: Bucket) -> None:
     """Refuse to take what is no run's, and in the end empty it."""
     names = [name for name, _ in islice(bucket.list(), 1000)]
-    ours = ("files/", "journal/", "doubted/", IDENTITY, OWNER)
+    ours = ("files/", "journal/", "doubted/", IDENTITY, STATE, OWNER)
     if others := [name for name in names if not name.startswith(ours)]:
         raise OutputError(
             f"{bucket} holds objects that are no run's, such as {others[0]}; a run "

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity.json"
 """The file that says whose run it is; where it is missing, nothing else counts."""
+STATE = "state.json"
+"""The file in which its owner says how a run is; nothing depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,20 @@ def check_content(address: str, data: bytes, receipt: Receipt) -> None:
 def fits(data: bytes, receipt: Receipt) -> bool:
     """Return whether content is what was written."""
     return (len(data), zlib.crc32(data)) == (receipt.size, receipt.checksum)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run directory as whoever looks at it finds it, without taking it."""
+
+    identity: bytes
+    """What says whose run it is."""
+    state: bytes
+    """What its owner said last of how it is; empty where it said nothing."""
+    lines: Iterable[bytes]
+    """The journal's whole lines, oldest first."""
+    is_owned: bool | None
+    """Whether a process has it now; None where that cannot be seen."""
 
 
 class Store(Protocol):
@@ -122,6 +138,14 @@ class Log(Protocol):
 
     def rewrite(self, lines: Iterable[str]) -> None:
         """Replace all lines, at once."""
+
+    def tell(self, state: bytes) -> None:
+        """Say how the run is, to whoever looks at its directory.
+
+        Raises:
+            DiskError: The disk is full or cannot be written.
+
+        """
 
     def release(self) -> None:
         """Let others have the run directory."""

@@ -1,0 +1,235 @@
+"""How far a run is that goes on elsewhere, or has stopped.
+
+It is read from what every run keeps in its directory: the journal of what is done, what
+its owner says of itself, and whether its lock is held. Nothing is taken or written, so
+whoever may read the directory may ask.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+
+from geoseg.errors import OutputError, json_text
+from geoseg.run.journal.journal import look_at
+from geoseg.storage.authorship import REPORT
+from geoseg.storage.bucket import Bucket
+from geoseg.storage.output import RUN_DIRECTORY
+from geoseg.storage.remote import as_url, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from geoseg.run.journal.journal import Entry, Look
+    from geoseg.run.journal.state import State
+
+Stage = Literal["running", "stopped", "done", "unknown"]
+_RECENT_S = 300.0
+"""Seconds before the last finished block over which its speed is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How a run is. Times are in UTC, as ISO 8601 writes them."""
+
+    directory: str
+    """The run directory; of a run that is done, the folder of its products."""
+    state: Stage
+    """``running``; ``stopped``, and the same command carries on; ``done``; ``unknown``
+    where it cannot be seen whether its owner is alive."""
+    step: str | None = None
+    """At what it is or was: ``infer``, ``vectorize`` and so on."""
+    blocks_done: int = 0
+    """Finished blocks."""
+    blocks: int | None = None
+    """Blocks of the plan; None where its owner did not say."""
+    tiles_done: int = 0
+    """Tiles of finished blocks."""
+    tiles: int | None = None
+    """Tiles of the plan."""
+    tiles_per_second: float | None = None
+    """How fast its last blocks were finished, five minutes of them at most."""
+    seconds_left: float | None = None
+    """What is left of inference at that speed, while it is running."""
+    last_block: str | None = None
+    """When the last block was finished, by its owner's clock."""
+    began: str | None = None
+    """When its owner took it, by that one's clock."""
+    process: int | None = None
+    """The owner's number on its machine."""
+    host: str | None = None
+    """The owner's machine."""
+    user: str | None = None
+    """Whose process it is."""
+    workers: int | None = None
+    """How many workers there were when that was last looked at."""
+    output: str | None = None
+    """Where its products are going to be."""
+    lost: tuple[str, ...] = ()
+    """Which workers went away, a sentence each."""
+    failures: tuple[str, ...] = ()
+    """Which blocks failed, a sentence each."""
+    error: str | None = None
+    """Why it stopped, where it could say so: one that was killed could not."""
+    identity: Mapping[str, str] = field(default_factory=dict)
+    """Every input and setting that changes pixels, as a resume compares them."""
+
+    def to_json(self) -> str:
+        """Write it as JSON, indented, keys in the order of the fields."""
+        return json_text(asdict(self))
+
+
+def status(run_dir: Path | str) -> RunStatus:
+    """Say how far a run is, how fast it goes, what failed, and who owns it.
+
+    The run may go on in another process, on another machine, or have stopped. Nothing
+    is taken or written: whoever may read its directory may ask.
+
+    Args:
+        run_dir: A run directory, or the folder of the map that it makes, whose run is
+            in ``.geoseg`` there unless it was said otherwise: a path or the URL of an
+            object store. There it takes some seconds to see whether a run's owner is
+            alive.
+
+    Raises:
+        InputError: There is no run, nor the report of a finished one.
+
+    Example:
+        >>> import geoseg
+        >>> geoseg.status("out").state  # doctest: +SKIP
+        'running'
+
+    """
+    given = str(run_dir).rstrip("/") or "/"
+    for directory in (given, f"{given}/{RUN_DIRECTORY}"):
+        look = look_at(directory)
+        if look is not None:
+            return _status(without_secrets(directory), look)
+    report = _report(given)
+    if report is not None:
+        return _finished(without_secrets(given), report)
+    raise OutputError(
+        f"{without_secrets(given)} holds no run, nor a map that one has made; name the "
+        f"run directory (`run_dir`), or the output of a run that keeps it there"
+    )
+
+
+def _status(directory: str, look: Look) -> RunStatus:
+    told, counts = look.state, _counted(look.entries, look.state.began)
+    stage = _stage(is_owned=look.is_owned, told=told)
+    left = None
+    if stage == "running" and counts.speed and told.tiles:
+        left = round(max(told.tiles - counts.tiles, 0) / counts.speed, 1)
+    return RunStatus(
+        directory=directory,
+        state=stage,
+        step=told.step or None,
+        blocks_done=counts.blocks,
+        blocks=told.blocks or None,
+        tiles_done=counts.tiles,
+        tiles=told.tiles or None,
+        tiles_per_second=counts.speed,
+        seconds_left=left,
+        last_block=_clock(counts.last),
+        began=_clock(told.began),
+        process=told.process or None,
+        host=told.host or None,
+        user=told.user or None,
+        workers=told.workers or None,
+        output=told.output or None,
+        lost=told.lost,
+        failures=told.failures,
+        error=told.error or None,
+        identity=look.identity,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What a journal says: sums, and when the last block was finished."""
+
+    blocks: int
+    tiles: int
+    last: float
+    speed: float | None
+
+
+def _counted(entries: Iterable[Entry], began: float) -> _Counts:
+    """Count finished blocks, and measure the speed of the last ones of an owner."""
+    blocks = tiles = 0
+    recent: deque[tuple[float, int]] = deque()
+    last = 0.0
+    for entry in entries:
+        if not entry.task.startswith("block"):
+            continue
+        blocks, size = blocks + 1, sum(entry.notes.values())
+        tiles, last = tiles + size, max(last, entry.at)
+        if entry.at >= began > 0:
+            recent.append((entry.at, size))
+        while recent and recent[0][0] < last - _RECENT_S:
+            recent.popleft()
+    return _Counts(blocks, tiles, last, _speed(recent, began))
+
+
+def _speed(recent: Iterable[tuple[float, int]], began: float) -> float | None:
+    """Give tiles a second: from the owner's beginning, or from the first of many."""
+    times = [at for at, _ in recent]
+    if not times:
+        return None
+    since = max(began, times[-1] - _RECENT_S)
+    passed = times[-1] - since
+    return round(sum(size for _, size in recent) / passed, 3) if passed > 0 else None
+
+
+def _stage(*, is_owned: bool | None, told: State) -> Stage:
+    if is_owned is None and told.host == socket.gethostname():
+        is_owned = not told.ended and psutil.pid_exists(told.process)
+    if is_owned is None:
+        return "stopped" if told.ended else "unknown"
+    return "running" if is_owned else "stopped"
+
+
+def _clock(seconds: float) -> str | None:
+    """Write a time; None of what is none."""
+    if not seconds:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):  # what is damaged is no time
+        return None
+
+
+def _report(folder: str) -> Mapping[str, Mapping[str, float]] | None:
+    """Read what the report of a finished run says, as far as it is said here."""
+    try:
+        if as_url(folder) is None:
+            path = Path(folder.removeprefix("file://"), REPORT)
+            data = path.read_bytes() if path.is_file() else b""
+        else:
+            data = Bucket(folder).get(REPORT)
+        found = json.loads(data)
+        known = {name: dict(found[name]) for name in ("tiles", "timings_s", "identity")}
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return known
+
+
+def _finished(folder: str, report: Mapping[str, Mapping[str, float]]) -> RunStatus:
+    tiles = int(report["tiles"].get("inferred", 0))
+    seconds = report["timings_s"].get("infer", 0)
+    return RunStatus(
+        directory=folder,
+        state="done",
+        tiles_done=tiles,
+        tiles=tiles,
+        tiles_per_second=round(tiles / seconds, 3) if seconds else None,
+        output=folder,
+        identity={name: str(value) for name, value in report["identity"].items()},
+    )
