@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from geoseg.errors import GeosegError, InputError, fault_of_path, visible
 from geoseg.errors import sentence as shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 COMMANDS = {
     "segment": "Turn a scene into a land-cover map: raster and polygons.",
@@ -51,6 +52,7 @@ COMMANDS = {
     "completion": "Make a shell complete commands, flags, values and files.",
 }
 """Each command's module in this package, and its one line of help."""
+_MISUSED = 2
 _STOPPED = "stopped; the same command carries on from here"
 
 
@@ -94,24 +96,25 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse what no command takes, whichever argument it is."""
-        for text in args:
-            if fault := fault_of_path(text):
-                raise click.UsageError(f"{visible(text)} cannot be used: {fault}")
-        rest = super().parse_args(ctx, args)
-        asked, as_json = ctx.params.pop("version"), ctx.params.pop("as_json")
-        if asked:
-            show_version(as_json=as_json)
-            ctx.exit()
-        if as_json:
-            raise click.UsageError("--json stands behind a command, or --version")
-        return rest
+        with _misuse_said():
+            for text in args:
+                if fault := fault_of_path(text):
+                    raise click.UsageError(f"{visible(text)} cannot be used: {fault}")
+            rest = super().parse_args(ctx, args)
+            asked, as_json = ctx.params.pop("version"), ctx.params.pop("as_json")
+            if asked:
+                show_version(as_json=as_json)
+                ctx.exit()
+            if as_json:
+                raise click.UsageError("--json stands behind a command, or --version")
+            return rest
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's signature
         """Run a command; turn what goes wrong into a sentence and a status."""
         if isinstance(ctx.obj, _LastWords):
             ctx.obj.meta = ctx.meta
         try:
-            with warnings.catch_warnings(), signals_raised():
+            with warnings.catch_warnings(), signals_raised(), _misuse_said():
                 # What libraries mutter to programmers; ours are sentences of their own.
                 warnings.simplefilter("ignore")
                 return super().invoke(ctx)
@@ -149,6 +152,21 @@ def _explained(error: Exception) -> tuple[str, int]:
         f"again with --debug and report what it shows"
     )
     return sentence, 1
+
+
+@contextmanager
+def _misuse_said() -> Iterator[None]:
+    """Say in a sentence what is wrong with flags and arguments, and where help is."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:  # which shows the help
+        raise
+    except click.UsageError as error:
+        text = " ".join(error.format_message().split()).removesuffix(".")
+        asked = error.ctx or click.get_current_context()
+        if text[1:2].islower():
+            text = text[0].lower() + text[1:]
+        _stop(f"{text} ({asked.command_path} --help shows what it takes)", _MISUSED)
 
 
 def _stop(sentence: str, status: int) -> None:

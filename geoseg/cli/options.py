@@ -236,6 +236,7 @@ def reporting(command: Command) -> Command:
         click.option(
             "--json-progress",
             is_flag=True,
+            is_eager=True,  # what is wrong with another flag is said in JSON, too
             expose_value=False,
             callback=_remember(JSON_PROGRESS),
             help="Print one JSON object a line on standard error as the job gets on.",

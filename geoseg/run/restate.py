@@ -22,20 +22,22 @@ def restate(config: RunConfig, report: Report, on_step: OnStep) -> Report:
     """Write page, STAC item and report of a finished map anew; the map stays.
 
     Args:
-        config: The run, which is finished on a disk.
+        config: The run, which is finished.
         report: What it left.
         on_step: Called as that begins.
 
     Raises:
-        DiskError: The disk is full or cannot be written.
+        OutputError: A product in a store is not what the run left.
+        DiskError: The disk is full, or it or the store cannot be written.
 
     """
     on_step(Step("page"))
-    areas = report.class_areas
-    with staged(config.output.folder) as folder:
+    areas, output = report.class_areas, config.output
+    output.fetch(report.checksums)
+    with staged(output.folder) as folder:
         made = config.made_in(folder)
         for name in report.checksums:
-            shutil.copyfile(config.output.folder / name, folder / name)
+            shutil.copyfile(output.folder / name, folder / name)
         image = draw_preview(made, areas)
         if made.options.report_size:
             write_page(made, image, areas, report.warnings)
@@ -46,4 +48,7 @@ def restate(config: RunConfig, report: Report, on_step: OnStep) -> Report:
             checksums=checksums(folder),
         )
         write_report(made.products["report"], stated)
+    output.publish(
+        [name for name, _ in report.checksums.items() & stated.checksums.items()]
+    )
     return stated

@@ -412,8 +412,7 @@ def _is_news(config: RunConfig, report: Report) -> bool:
     """
     for doubt in assessment_doubts(config, report.class_areas):
         raise InputError(doubt)
-    known = assessment_of(config, report.class_areas)
-    return config.output.url is None and known != report.assessment
+    return assessment_of(config, report.class_areas) != report.assessment
 
 
 def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:

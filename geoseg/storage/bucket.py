@@ -46,6 +46,11 @@ class Bucket:
         with self._reached() as (system, root):
             system.put_file(str(path), f"{root}/{name}")
 
+    def download(self, name: str, path: Path) -> None:
+        """Write an object to a file, some of it at a time."""
+        with self._reached() as (system, root):
+            system.get_file(f"{root}/{name}", str(path))
+
     def create(self, name: str, data: bytes) -> None:
         """Write an object where there is none: of several who try, one succeeds."""
         with self._reached() as (system, root):

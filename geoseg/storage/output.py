@@ -26,7 +26,7 @@ from geoseg.storage.remote import as_url, without_secrets
 from geoseg.storage.staging import check_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 RUN_DIRECTORY = ".geoseg"
 MASKS = ".geoseg-masks-made"
@@ -176,8 +176,11 @@ class Output:
                 with suppress(OSError):
                     above.rmdir()
 
-    def publish(self) -> None:
+    def publish(self, there: Collection[str] = ()) -> None:
         """Bring all products to the store, the record last; nothing to do on a disk.
+
+        Args:
+            there: Names of those that are in the store as they are here.
 
         Raises:
             DiskError: The store cannot be written; what came there is removed.
@@ -187,7 +190,8 @@ class Output:
             return
         bucket = Bucket(self.url)
         made = [path.relative_to(self.folder) for path in self.folder.rglob("*")]
-        names = [str(path) for path in made if (self.folder / path).is_file()]
+        files = [str(path) for path in made if (self.folder / path).is_file()]
+        names = [name for name in files if name not in there]
         names.sort(key=lambda name: (name == self.record, name))
         bucket.remove([self.record])
         try:
@@ -206,6 +210,29 @@ class Output:
             content = Bucket(self.url).get(self.record)
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / self.record).write_bytes(content)
+
+    def fetch(self, checksums: Mapping[str, str]) -> None:
+        """Bring products of a run that is done from the store; on a disk they are here.
+
+        Args:
+            checksums: The SHA-256 of each file, by its name.
+
+        Raises:
+            OutputError: One is not what the run left.
+            DiskError: The store cannot be read.
+
+        """
+        if self.url is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, digest in checksums.items():
+            path = self.folder / name
+            Bucket(self.url).download(name, path)
+            if checksum(path) != digest:
+                raise OutputError(
+                    f"{self.destination(path)} is not what {self.record} beside it says; "
+                    f"set `restart` to make the map again"
+                )
 
     def holds(self, checksums: Mapping[str, str]) -> bool:
         """Return whether products are there, and on a disk whether they are the same.

@@ -47,6 +47,37 @@ def test_what_was_meant_is_named(words, meant):
     assert f"'{meant}'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["change", "a.tif", "b.tif", "-o", "c", "--min-confidence", "101"],
+            "geoseg: invalid value for '--min-confidence': 101 is not in the range "
+            "0<=x<=100 (geoseg change --help shows what it takes)\n",
+        ),
+        (
+            ["models", "package", "a.onnx"],
+            "geoseg: missing option '--output' / '-o' "
+            "(geoseg models package --help shows what it takes)\n",
+        ),
+        (
+            ["--bare"],
+            "geoseg: no such option '--bare' (geoseg --help shows what it takes)\n",
+        ),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(words, said):
+    done = CliRunner().invoke(main, words, prog_name="geoseg")
+    assert (done.exit_code, done.stderr, done.stdout) == (2, said, "")
+
+
+def test_a_wrong_flag_is_an_event_whichever_stands_first():
+    words = ["segment", "a.tif", "--blend", "qq", "--json-progress"]
+    (event,) = events(call(*words))
+    assert (event["event"], event["status"]) == ("error", 2)
+    assert "'qq' is not one of" in event["text"]
+
+
 def test_what_is_far_from_any_word_is_not_guessed():
     assert "Did you mean" not in call("xyzzy").stderr
     assert "Did you mean" not in call("plan", "a.tif", "--blend", "qq").stderr
@@ -213,7 +244,8 @@ def test_another_users_file_is_not_read(class_map, tmp_path, monkeypatch):
 def test_what_has_to_be_given_is_asked_for(words, flag):
     done = call(*words)
     assert done.exit_code == 2
-    assert f"Missing option '{flag}'" in done.stderr
+    assert f"missing option '{flag}'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_commands_in_the_documents_have_the_flags_that_are_written():

@@ -196,6 +196,49 @@ def test_what_is_done_in_a_store_is_not_done_again(scene, brightest, monkeypatch
     geoseg.segment_each([scene], "s3://maps/done", options=options)
 
 
+def test_a_map_in_a_store_is_restated_with_what_assesses_it(
+    scene, tmp_path, client, brightest, monkeypatch
+):
+    url = "s3://maps/assessed"
+    assert segment(brightest, url, scene).exit_code == 0
+    before = fetched(url)
+    areas = json.loads(before["run.json"])["class_areas"]
+    rows = [
+        {
+            "name": each["name"],
+            "mapped_pixels": each["pixels"],
+            "area_ha": 1.5 * each["area_ha"],
+            "area_ha_interval": [each["area_ha"], 2 * each["area_ha"]],
+        }
+        for each in areas
+    ]
+    found = tmp_path / "accuracy.json"
+    found.write_text(json.dumps({"stratified": {"classes": rows}}))
+    sent, upload = [], Bucket.upload
+
+    def note(self, path, name):
+        sent.append(name)
+        upload(self, path, name)
+
+    monkeypatch.setattr(Bucket, "upload", note)
+    done = segment(brightest, url, scene, "--assessment", found)
+    assert done.exit_code == 0, done.stderr
+    assert sent == ["landcover.stac.json", "report.html", "run.json"], "and no map"
+    after = fetched(url)
+    assert {n for n in before if before[n] != after[n]} == set(sent)
+    assert json.loads(after["run.json"])["assessment"]["classes"].keys() == {
+        each["name"] for each in areas
+    }
+    client.put_object(Bucket="maps", Key="assessed/landcover.tif", Body=b"another's")
+    refused = segment(brightest, url, scene)
+    assert refused.exit_code == 2
+    assert refused.stderr.count("\n") == 1
+    assert "landcover.tif is not what run.json beside it says; set --res" in (
+        refused.stderr
+    )
+    assert fetched(url)["report.html"] == after["report.html"]
+
+
 @pytest.mark.usefixtures("temporary")
 def test_a_store_that_fails_half_way_has_nothing_and_the_run_goes_on(
     scene, client, brightest, monkeypatch
