@@ -55,6 +55,22 @@ _LONGEST_VALUE = 80
 _LONGEST_NAME = 250
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Write a number with what there is of it.
+
+    Args:
+        number: How many.
+        one: Of one of them.
+        many: Of none and of several; `one` and an s where None.
+
+    Example:
+        >>> counted(1, "zone has", "zones have"), counted(2000, "point")
+        ('1 zone has', '2,000 points')
+
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def listed(value: object, parameter: str) -> tuple[str, ...]:
     """Take one text or several; a text alone is not a list of its letters.
 

@@ -75,10 +75,10 @@ def test_shapes_are_an_area_as_a_file_with_them_is(area):
 @pytest.mark.parametrize(
     ("area", "words"),
     [
-        ([SQUARE], "aoi is a list of 1 shapes; give a path"),
+        ([SQUARE], "aoi is a list of 1 shape; give a path"),
         ((1, 2, 3, 4), "aoi is a tuple of 4 shapes; give a path"),
         (7, "aoi is a int; give a path"),
-        (geopandas.GeoSeries([SQUARE]), "aoi is a GeoSeries of 1 shapes without a CRS"),
+        (geopandas.GeoSeries([SQUARE]), "aoi is a GeoSeries of 1 shape without a CRS"),
         (geopandas.GeoDataFrame({"a": [1]}), "without geometries"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_map_of_a_frame_is_that_of_its_file_and_names_it(small, tmp_path):
     geoseg.segment(small, tmp_path / "two", aoi=tmp_path / "area.gpkg", options=QUICK)
     first, second = (tmp_path / name / "landcover.tif" for name in ("one", "two"))
     assert first.read_bytes() == second.read_bytes()
-    assert one.aoi == {"given": "a GeoDataFrame of 1 shapes"}
+    assert one.aoi == {"given": "a GeoDataFrame of 1 shape"}
     each = geoseg.segment_features(
         small, tmp_path / "each", aoi=frame, field="name", options=QUICK
     )

@@ -15,6 +15,7 @@ from geoseg.cli.options import flags_of, opening, reporting
 from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.cli.values import path_text
+from geoseg.errors import counted
 from geoseg.options import AreasKeywords
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _show(found: ZoneAreas) -> None:
     else:
         show(_largest(zones[:_SHOWN]))
     if len(zones) > _SHOWN:
-        more = f"and {len(zones) - _SHOWN:,} more zones"
+        more = f"and {counted(len(zones) - _SHOWN, 'more zone')}"
         where = "" if found.output else "; write them all with -o areas.csv"
         show_line(f"{more}{where}")
     if found.output:

@@ -21,6 +21,7 @@ from geoseg.cli.options import reporting
 from geoseg.cli.package import package_model, unpack_model
 from geoseg.cli.printing import say, show, show_json, show_line, swatch
 from geoseg.cli.push import push_model
+from geoseg.errors import counted
 
 if TYPE_CHECKING:
     from geoseg import ModelPackage
@@ -165,7 +166,7 @@ def _inputs(package: ModelPackage, pixels: str) -> list[tuple[str, str]]:
             f"input {each.name}",
             ", ".join(
                 (
-                    f"{len(each.bands)} bands of {each.gsd_m:g} m",
+                    f"{counted(len(each.bands), 'band')} of {each.gsd_m:g} m",
                     f"{each.dtype} x {each.scale:g}{_added(each.offset)}",
                     each.resampling,
                     *(f"{name} {window}" for name, window in each.dates),

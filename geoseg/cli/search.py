@@ -13,6 +13,7 @@ from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.printing import say, show, show_json, show_line
 from geoseg.cli.screen import Screen
+from geoseg.errors import counted
 from geoseg.options import SearchKeywords
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def command(
         show_json(found.to_json())
     elif not quiet:
         show(_table(found))
-        say(f"geoseg: {found.items:,} items of {len(found.days):,} days", err=True)
+        items, days = counted(found.items, "item"), counted(len(found.days), "day")
+        say(f"geoseg: {items} of {days}", err=True)
         show_line(escape(found.output))
 
 

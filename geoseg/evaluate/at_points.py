@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, counted
 from geoseg.evaluate.blocks import Evaluation, Inside
 from geoseg.evaluate.calibration import count_confidences
 from geoseg.evaluate.confusion import compare
@@ -76,11 +76,11 @@ class Comparison:
         )
         off_map = int(((predicted == NODATA) & (ids != NODATA)).sum())
         warnings = tuple(
-            f"{count:,} points {why} and are left out"
-            for count, why in (
-                (points.outside, "lie outside the map"),
-                (points.unlabelled, "have no class"),
-                (off_map, "lie where the map has no class"),
+            f"left out {counted(count, 'point')} {where}"
+            for count, where in (
+                (points.outside, "outside the map"),
+                (points.unlabelled, "without a class"),
+                (off_map, "where the map has no class"),
             )
             if count
         )
@@ -154,8 +154,8 @@ def _refuse_few(
     for name, size, number in zip(names, sizes, points, strict=True):
         if number < min(FEWEST, size):  # of one pixel, one point says all
             raise LabelsError(
-                f"{noun} {name!r} covers {size:,} pixels of the map but has {number} "
-                f"points; each {noun} needs at least {FEWEST}"
+                f"{noun} {name!r} covers {counted(size, 'pixel')} of the map but "
+                f"has {counted(number, 'point')}; each {noun} needs at least {FEWEST}"
             )
 
 
@@ -163,20 +163,21 @@ def _refuse_others(
     path: Path, points: Points, stratum: NDArray[np.uint8], strata: Population
 ) -> None:
     """Refuse a sample of which points are missing, or that others are among."""
-    for count, why in (
-        (points.outside, "lie outside the map"),
-        (int((stratum == NODATA).sum()), f"lie where the map has no {strata.noun}"),
+    for count, where in (
+        (points.outside, "outside the map"),
+        (int((stratum == NODATA).sum()), f"where the map has no {strata.noun}"),
     ):
         if count:
             raise LabelsError(
-                f"{count:,} points of {path} {why}, so that they are no sample of "
-                f"it; give the map that they were drawn on, or take them away"
+                f"{path} has {counted(count, 'point')} {where}, so that it is no "
+                f"sample of the map; give the map that it was drawn on, or take away "
+                f"what was added"
             )
     if points.unlabelled:
         which = [points.names[i] for i in np.flatnonzero(~points.labelled)]
         raise LabelsError(
-            f"{len(which):,} of {len(points.ids):,} points of {path} have no class "
-            f"yet (id {', '.join(which[:_NAMED])}"
+            f"{counted(len(which), 'point')} of {len(points.ids):,} in {path} without "
+            f"a class yet (id {', '.join(which[:_NAMED])}"
             f"{' ...' if len(which) > _NAMED else ''}); label them, or take them "
             f"away where nobody can say"
         )

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _NAME, _COLOUR = "no change beside change", "#a8a8a8"
 WIDTH = 2
 """Pixels, along rows, columns and diagonals, that are beside change."""
+_WRONG, _BESIDE, _ELSEWHERE = 0.3, 0.1, 0.01
+"""What share is expected to be otherwise than mapped: of what is shown as changed,
+of unchanged ground beside it, and of other unchanged ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,29 @@ class Borders:
         changed = (found != UNCHANGED.id) & (found != NODATA)
         near = _spread(changed)[inside] & (own == UNCHANGED.id)
         return np.where(near, np.uint8(self.id), own)
+
+
+def shows_change(legend: Legend) -> bool:
+    """Return whether a map's classes, or strata, are those of a map of change."""
+    return legend.classes[0] == UNCHANGED
+
+
+def change_shares(pixels: NDArray[np.int64], legend: Legend) -> NDArray[np.float64]:
+    """Say how a sample is shared for the most exact areas of change.
+
+    As Neyman's allocation has it, by pixels and the deviation of being right; how often
+    that is so is taken to be the same for all maps of change, whose interval is about
+    as narrow where it is half or twice as often.
+
+    Args:
+        pixels: How many there are of each value, shape ``(256,)``.
+        legend: Transitions, with or without ground beside change.
+
+    """
+    wrong = np.full(pixels.shape, _WRONG)
+    wrong[UNCHANGED.id] = _ELSEWHERE
+    wrong[[each.id for each in legend if each.name == _NAME]] = _BESIDE
+    return pixels * np.sqrt(wrong * (1 - wrong))
 
 
 def _widened(span: tuple[int, int], size: int) -> tuple[int, int]:

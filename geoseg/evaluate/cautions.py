@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoseg.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -36,8 +38,9 @@ def of_strata(unsampled: int) -> Iterator[str]:
     """Say of how many pixels no sample speaks."""
     if unsampled:
         yield (
-            f"{unsampled:,} pixels of the map lie in no stratum: no point could be "
-            f"drawn there, and all estimates are of the others"
+            f"{counted(unsampled, 'pixel of the map lies', 'pixels of the map lie')} "
+            f"in no stratum: no point could be drawn there, and all estimates are of "
+            f"the others"
         )
 
 
@@ -63,9 +66,10 @@ def of_sample(
         )
     vague = np.nan_to_num(users.high - users.low) > _WIDE
     for index in np.flatnonzero(vague):
-        points = estimates.sample[index].sum()
+        points = int(estimates.sample[index].sum())
+        estimate = counted(points, "point estimates", "points estimate")
         yield (
             f"the sample is too small for the user's accuracy of "
-            f"{legend.classes[index].name}: {points} points estimate it to within "
+            f"{legend.classes[index].name}: {estimate} it to within "
             f"{100 * users.low[index]:.0f} and {100 * users.high[index]:.0f} %"
         )

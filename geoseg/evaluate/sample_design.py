@@ -10,7 +10,7 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from geoseg.errors import LabelsError, json_text
+from geoseg.errors import LabelsError, counted, json_text
 from geoseg.storage.authorship import checksum
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def check_design(
     if moved:
         kind = "stratum than there is" if strata else "class than this map has there"
         raise LabelsError(
-            f"{len(moved):,} of {len(names):,} points of {points} were drawn in "
+            f"{counted(len(moved), 'point')} of {len(names):,} in {points} drawn in "
             f"another {kind} (id {', '.join(moved[:_NAMED])}"
             f"{' ...' if len(moved) > _NAMED else ''}); give the "
             f"{'strata' if strata else 'map'} that they were drawn on"

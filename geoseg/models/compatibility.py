@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import InputError, ModelError, SceneError
+from geoseg.errors import InputError, ModelError, SceneError, counted
 from geoseg.geo.embeddings import Embedding, listed
 from geoseg.geo.ground import unit_steps
 from geoseg.geo.windows import Window
@@ -185,7 +185,7 @@ def _check_features(card: Card, scene: Scene) -> None:
         return
     if made is not None and wanted.is_as(made):
         return
-    some = f"{len(scene.bands)} bands of plain {scene.dtype} numbers"
+    some = f"{counted(len(scene.bands), 'band')} of plain {scene.dtype} numbers"
     advice = f"say `numbers={wanted.kind}` and no `radiometry='raw'` if they are such"
     if made is not None:
         some = f"{made.title}, {len(made.names)} bands"

@@ -10,7 +10,7 @@ from geoseg.options.declare import as_in, option
 from geoseg.options.mapping import ExecutionOptions, ProductOptions
 from geoseg.options.polygons import PolygonOptions
 
-Allocation = Literal["proportional", "neyman", "equal"]
+Allocation = Literal["proportional", "neyman", "equal", "change"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +66,12 @@ class SampleOptions(BlockwiseOptions):
     HEADING: ClassVar[str] = "Sample"
 
     points: int = option(500, "How many in all.", least=1, short="n")
-    allocation: Allocation = option(
-        "proportional",
-        "How they are shared among classes: by pixels; by pixels and the deviation "
-        "expected of being right, for the most exact overall accuracy; or equally.",
+    allocation: Allocation | None = option(
+        None,
+        "How they are shared among classes: by pixels, unless it is said otherwise; by "
+        "pixels and the deviation expected of being right, for the most exact overall "
+        "accuracy; equally; or for the most exact areas of change, as for a map of "
+        "geoseg change unless it is said otherwise.",
     )
     minimum: int = option(
         50, "Points that each class gets at least, or all its pixels.", least=0

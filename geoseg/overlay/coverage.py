@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _PIXELS = 1 << 20
 """How many pixels are painted together."""
+NO_POLYGONS = "shape that is no polygon", "shapes that are no polygons"
+"""What is left out of areas and references: one, and several."""
 NOBODY = -1
 """What is said of a pixel that no polygon covers."""
 

@@ -111,7 +111,7 @@ class Shown:
         """
         shape, components = unmapped.shape, None
         whole, small = Window(0, 0, plane.height, plane.width), _held(bands, shape)
-        picture = _read(scene, bands, plane, whole, small)
+        picture = shown_of(scene, bands, plane, whole, small)
         if len(bands) > SHOWN:
             components = Components.of(picture)
             picture = components.project(picture)
@@ -151,7 +151,7 @@ class Shown:
         self, plane: GeoBox, window: Window, shape: tuple[int, int]
     ) -> NDArray[np.uint8]:
         """Show a window of a plane on the scene's pixels, shape (y, x, rgb)."""
-        picture = _read(self.scene, self.bands, plane, window, shape)
+        picture = shown_of(self.scene, self.bands, plane, window, shape)
         if self.components is not None:
             picture = self.components.project(picture)
         return self.stretch.bytes_of(picture)
@@ -177,14 +177,26 @@ def _enlarged(picture: np.ma.MaskedArray, shape: tuple[int, ...]) -> np.ma.Maske
     return enlarged
 
 
-def _read(
+def shown_of(
     scene: Image,
     bands: tuple[int, ...],
     plane: GeoBox,
     window: Window,
     shape: tuple[int, int],
 ) -> np.ma.MaskedArray:
-    """Read a window of a plane on a scene's pixels, (band, *shape), invalid masked."""
+    """Show a window of a plane on a scene's pixels, ``(band, *shape)``.
+
+    Args:
+        scene: The image.
+        bands: Which of its bands, counted from 0.
+        plane: A part of its plane.
+        window: What of that part, in its pixels.
+        shape: Rows and columns of the picture.
+
+    Returns:
+        Averages of pixels; invalid ones are masked.
+
+    """
     col, row = (~scene.geobox.transform @ plane.transform) @ (0, 0)
     there = Window(
         round(row) + window.row, round(col) + window.col, window.height, window.width

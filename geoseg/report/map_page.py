@@ -9,7 +9,7 @@ from geoseg.geo.windows import Window
 from geoseg.report.html import asset, render
 from geoseg.report.places import Place, doubtful_places
 from geoseg.report.plane_summary import describe_plane
-from geoseg.report.pyramid import Pyramid, build_pyramid, levels_of
+from geoseg.report.pyramid import MEGABYTE, Pyramid, build_pyramid, levels_of
 from geoseg.report.report import area_text
 from geoseg.storage.staging import atomic_file
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from geoseg.report.imagery import Shown
     from geoseg.report.pyramid import ClassPlanes, Planes
     from geoseg.report.report import ClassArea, Json
-
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +88,7 @@ def write_within(
     geobox = shown[0].geobox
     levels = levels_of(geobox.height, geobox.width)
     empty = fill(Pyramid(levels, {"map": (), "image": ()}))
-    room = round(megabytes * _MEGABYTE) - len(empty.encode())
+    room = round(megabytes * MEGABYTE) - len(empty.encode())
     pyramid = build_pyramid(*shown, max(0, room))
     with atomic_file(path) as whole:
         whole.write_text(fill(pyramid), encoding="utf-8")

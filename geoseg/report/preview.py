@@ -14,7 +14,10 @@ from rasterio.enums import Resampling
 
 from geoseg.geo.legend import NODATA
 from geoseg.raster import ClassMap
+from geoseg.report.components import SHOWN
 from geoseg.report.imagery import Shown
+from geoseg.report.overview import Overview
+from geoseg.report.pyramid import finest_image, levels_of
 from geoseg.report.report import area_text
 from geoseg.report.slide import LegendRow, Page, Slide
 from geoseg.storage.staging import atomic_file
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.report.imagery import Image
+    from geoseg.report.pyramid import Level
     from geoseg.report.report import ClassArea
 
 _PALE = 0.65
@@ -46,6 +51,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     areas: Sequence[ClassArea],
     title: str,
     attribution: str = "",
+    megabytes: float = 0,
 ) -> Shown:
     """Draw the image and the map in its class colours, and save them as PNG.
 
@@ -61,9 +67,11 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         areas: How much of each class there is.
         title: The heading.
         attribution: Whose data this is, in small print.
+        megabytes: How large a page may be that shows the image as well: as much of it
+            is read as both need, once.
 
     Returns:
-        How the image is shown.
+        How the image is shown, at the resolution of such a page.
 
     Raises:
         DiskError: The file cannot be written.
@@ -79,6 +87,9 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     sheet.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
+    if len(rgb) <= SHOWN:
+        level = _level(plane, unmapped.shape, megabytes)
+        scene = Overview.of(scene, rgb, plane, level, path.parent)
     shown, image = Shown.fitted(scene, rgb, plane, unmapped)
     sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
     sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
@@ -97,6 +108,13 @@ def _paled(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uin
     faded = image.copy()
     faded[where] = np.round(image[where] * (1 - _PALE) + 255 * _PALE)
     return faded
+
+
+def _level(plane: GeoBox, shape: tuple[int, ...], megabytes: float) -> Level:
+    """Give the level that has the pixels of a picture, and those of a page."""
+    levels = levels_of(plane.height, plane.width)
+    enough = (e for e in levels if e.height >= shape[0] and e.width >= shape[1])
+    return min(next(enough), finest_image(plane, megabytes), key=lambda e: e.factor)
 
 
 def _read_map(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -40,6 +40,7 @@ SIDE = 256
 """Rows and columns of a tile."""
 _COARSEST = 512
 """What is no longer than this on either side is level 0."""
+MEGABYTE = 1_000_000
 _DEFLATE = 6
 _QUALITY = 82
 """Of a JPEG, 1 to 95."""
@@ -107,6 +108,12 @@ def levels_of(height: int, width: int) -> tuple[Level, ...]:
         levels.append(Level(factor, -(-height // factor), -(-width // factor)))
         factor //= 2
     return tuple(levels)
+
+
+def finest_image(plane: GeoBox, megabytes: float) -> Level:
+    """Give the finest level at which a page of so many megabytes may show an image."""
+    levels = levels_of(plane.height, plane.width)
+    return levels[_fitting(levels, megabytes * MEGABYTE * _BASE64) - 1]
 
 
 class Planes(Protocol):
@@ -350,8 +357,7 @@ def _image_tiles(
     A scene without overviews is read as a whole for a picture of any size: so the
     coarser levels are averages of the finest.
     """
-    fit = sum(level.pixels * _IMAGE_PIXEL < room for level in levels)
-    wanted = levels[: max(1, fit)]
+    wanted = levels[: _fitting(levels, room)]
     picture = _whole_picture(image, plane, wanted[-1])
     made: list[dict[str, bytes]] = []
     for level in reversed(wanted):
@@ -362,6 +368,11 @@ def _image_tiles(
     while len(made) > 1 and sum(map(_size, made)) > room:
         made.pop()
     return made
+
+
+def _fitting(levels: Sequence[Level], room: float) -> int:
+    """Count the levels at which an image has room, at least the first."""
+    return max(1, sum(level.pixels * _IMAGE_PIXEL < room for level in levels))
 
 
 def _whole_picture(image: Shown, plane: GeoBox, level: Level) -> NDArray[np.uint8]:

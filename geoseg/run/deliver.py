@@ -317,6 +317,7 @@ def draw_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
                 *_attributions(config),
             )
         ),
+        megabytes=config.options.report_size,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from geoseg.errors import counted
 from geoseg.report.map_page import MapPage, write_map_page
 from geoseg.report.pyramid import ClassPlanes
 
@@ -57,7 +58,8 @@ def _subtitle(made: RunConfig, areas: Sequence[ClassArea]) -> str:
     plane = made.scene.geobox.crop(made.aoi.window)
     hectares = sum(each.area_ha for each in areas)
     return (
-        f"{hectares / 100:,.1f} km² in {len(made.legend)} classes · {plane.width:,} x "
+        f"{hectares / 100:,.1f} km² in "
+        f"{counted(len(made.legend), 'class', 'classes')} · {plane.width:,} x "
         f"{plane.height:,} pixels of {plane.gsd_m():.3g} m · "
         f"{', '.join(package.name for package in made.packages)}"
     )

@@ -11,6 +11,7 @@ import geopandas
 import numpy as np
 
 from geoseg.errors import InputError, PlanError
+from geoseg.evaluate.borders import change_shares, shows_change
 from geoseg.evaluate.carried_labels import LABELS, NAMES, Column, carry_over
 from geoseg.evaluate.sample_design import design_path, design_text
 from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.options import Allocation
     from geoseg.raster.given import GivenMap
 
 
@@ -118,7 +120,7 @@ def sample_points(
                 {
                     "map": named(class_map),
                     "strata": None if strata is None else str(strata),
-                    "allocation": options.allocation,
+                    "allocation": _rule(legend, options),
                     "minimum": options.minimum,
                     "seed": options.seed,
                 },
@@ -183,17 +185,36 @@ def _allocation(
             f"there are pixels of class {', '.join(map(str, nameless))}, which the "
             f"legend does not name; it names {', '.join(map(str, legend.ids))}"
         )
-    if options.expected and options.allocation != "neyman":
+    rule = _rule(legend, options)
+    if options.expected and rule != "neyman":
         raise PlanError(
-            f"expected accuracies are for the allocation 'neyman', not for "
-            f"{options.allocation!r}"
+            f"expected accuracies are for the allocation 'neyman', not for {rule!r}"
         )
     shares = pixels.astype(np.float64)
-    if options.allocation == "equal":
+    if rule == "equal":
         shares = np.ones(pixels.shape)
-    elif options.allocation == "neyman":
+    elif rule == "neyman":
         shares = pixels * _deviations(pixels, legend, options.expected)
+    elif rule == "change":
+        shares = change_shares(pixels, legend)
     return allocate(options.points, shares, pixels=pixels, minimum=options.minimum)
+
+
+def _rule(legend: Legend, options: SampleOptions) -> Allocation:
+    """Choose how points are shared, where that is not said.
+
+    Raises:
+        PlanError: It is a rule for maps of change, and this is none.
+
+    """
+    of_change = shows_change(legend)
+    if options.allocation == "change" and not of_change:
+        raise PlanError(
+            f"the allocation 'change' is for what geoseg change leaves, whose first "
+            f"class is 'no change', and not for a map of {legend.classes[0].name!r}; "
+            f"choose another `allocation`"
+        )
+    return options.allocation or ("change" if of_change else "proportional")
 
 
 def _deviations(

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from geoseg.errors import InputError
+from geoseg.errors import InputError, counted
 from geoseg.geo.windows import Window
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.report.imagery import Shown
@@ -71,7 +71,7 @@ def _shown(folder: Path, path: Path | str) -> Shown:
         )
     if max(how["bands"]) >= len(scene.bands):
         raise InputError(
-            f"{path} has {len(scene.bands)} bands, and the page shows band "
+            f"{path} has {counted(len(scene.bands), 'band')}, and the page shows band "
             f"{max(how['bands']) + 1} of the scene that was mapped; name that one"
         )
     return Shown.from_json(scene, how)

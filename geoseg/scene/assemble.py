@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 from geoseg.options import SceneOptions
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.files.header import Header, read_header
@@ -88,7 +88,7 @@ def readable(
         else:
             good.append(each)
     if bad and not (options.skip_unreadable and good):
-        more = f"; nor can {len(bad) - 1} others" if len(bad) > 1 else ""
+        more = f"; nor can {counted(len(bad) - 1, 'other')}" if len(bad) > 1 else ""
         advice = "; `skip_unreadable` leaves such files out" if good else ""
         raise SceneError(f"{bad[0]}{more}{advice}") from bad[0]
     return good, [f"left out: {error}" for error in bad]

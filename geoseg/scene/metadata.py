@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 from geoseg.scene.files.header import Header, shown
 from geoseg.scene.files.raster import Raster, use
 from geoseg.scene.items.item import AssetBand, Item
@@ -128,8 +128,8 @@ def _described(
     count = asset_bands[0].of
     if count is not None and count != len(measured):
         raise SceneError(
-            f"{shown(header.path)} has {len(measured)} bands, but {item.name} "
-            f"describes {count} there; correct one of them"
+            f"{shown(header.path)} has {counted(len(measured), 'band')}, but "
+            f"{item.name} describes {count} there; correct one of them"
         )
     bands, assumed = list(header.bands), False
     for asset_band in asset_bands:

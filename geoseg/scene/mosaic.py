@@ -6,7 +6,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 from geoseg.scene.composite.observations import DATED, STACKED, in_order_of_looks
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def _matched(first: Raster, other: Raster) -> tuple[int, ...]:
         return tuple(range(len(wanted)))
     if len(wanted) != len(there):
         raise SceneError(
-            f"{other.name} has {len(there)} bands, but {first.name} has {len(wanted)}; "
-            f"a mosaic needs the same bands in every file"
+            f"{other.name} has {counted(len(there), 'band')}, but {first.name} has "
+            f"{len(wanted)}; a mosaic needs the same bands in every file"
         )
     names, found = ([b.name or b.colour for b in bands] for bands in (wanted, there))
     order = tuple(range(len(wanted)))

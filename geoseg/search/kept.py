@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geoseg.errors import InputError, OutputError
+from geoseg.errors import InputError, OutputError, counted
 from geoseg.overlay.aoi import read_lonlat
 from geoseg.progress import OnStep, Step
 from geoseg.search.search import Search
@@ -71,7 +71,8 @@ def kept_items(  # what is asked where, and what may be replaced
     on_step(Step("search"))
     items = image.find(area)
     file.write(image.document(items, area))
-    on_step(Step("search", note=f"{len(items):,} items were found"))
+    note = counted(len(items), "item was found", "items were found")
+    on_step(Step("search", note=note))
     try:
         yield path
     except InputError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import shapely
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 from geoseg.options import SearchOptions
 from geoseg.overlay.aoi import read_lonlat
 from geoseg.progress import OnStep, Step, ignore_step
@@ -183,7 +183,7 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
     with atomic_file(path) as whole:
         whole.write_bytes(asked.document(items, area))
     if picture is not None:
-        title = f"{len(items)} items of {', '.join(options.collection)}"
+        title = f"{counted(len(items), 'item')} of {', '.join(options.collection)}"
         draw_found(picture, items, area, title)
     return found
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, counted
 from geoseg.geo.band_names import SENTINEL2, plain
 from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.layouts import Tensors, named_alike, plain_tensors
@@ -261,4 +261,4 @@ def _left_out(held: Tensors, used: Tensors, path: Path) -> tuple[str, ...]:
         return ()
     kind = "of a classifier" if all(map(_HEADS.search, listed)) else "not the encoder's"
     named = ", ".join(listed[:_NAMED]) + ", ..." * (len(listed) > _NAMED)
-    return (f"{path}: {len(listed)} tensors {kind} were left out: {named}",)
+    return (f"{path}: left out {counted(len(listed), 'tensor')} {kind}: {named}",)

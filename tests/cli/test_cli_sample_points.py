@@ -307,8 +307,8 @@ def test_a_sample_that_is_none_is_refused(tmp_path, class_map):
     with rasterio.open(class_map) as dataset:
         truth = dataset.read(1)
     fill_in(output, truth, reference=(3, None))
-    assert "3 of 60 points of" in refused()
-    assert "have no class yet (id 1, 2, 3); label them" in refused()
+    assert "3 points of 60 in" in refused()
+    assert "without a class yet (id 1, 2, 3); label them" in refused()
     fill_in(output, truth)
     assert "drawn in another class than this map" in refused(
         on=write(tmp_path / "other.tif", truth[::-1].copy())
@@ -319,8 +319,8 @@ def test_a_sample_that_is_none_is_refused(tmp_path, class_map):
     (tmp_path / "points.gpkg.design.json").write_text("[1]")
     assert "does not say how" in refused()
     for positions, words in (
-        ([(30, 20), (300, 3)], "1 points of"),
-        ([(30, 20), (30, 3)], "lie where the map has no class"),
+        ([(30, 20), (300, 3)], "few.gpkg has 1 point outside the map"),
+        ([(30, 20), (30, 3)], "1 point where the map has no class"),
         ([(30, 20), (30, 21)], "class 'wood' covers 7,120 pixels"),
     ):
         by = points(tmp_path / "few.gpkg", positions, ["field", "field"])

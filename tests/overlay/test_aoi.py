@@ -198,7 +198,7 @@ def test_points_among_polygons_are_left_out_with_a_warning(tmp_path):
     point = TRIANGLE.centroid
     aoi = read_aoi(save(tmp_path / "aoi.geojson", TRIANGLE, point), SCENE)
     assert aoi.warnings == (
-        f"{tmp_path / 'aoi.geojson'}: left out 1 shapes that are no polygons",
+        f"{tmp_path / 'aoi.geojson'}: left out 1 shape that is no polygon",
     )
 
 
@@ -460,7 +460,7 @@ def test_features_that_cannot_be_named_are_refused(tmp_path):
     with pytest.raises(AoiError, match="a bounding box and WKT are one area"):
         read_features(NUMBERS, "name", SCENE)
     nameless = features(tmp_path / "nameless.gpkg", **{"": TRIANGLE, "b": SQUARE})
-    with pytest.raises(AoiError, match="1 of 2 features have no 'name'"):
+    with pytest.raises(AoiError, match="1 feature of 2 without 'name'"):
         read_features(nameless, "name", SCENE)
     far = features(tmp_path / "far.gpkg", far=FAR)
     with pytest.raises(AoiError, match="does not overlap the scene"):

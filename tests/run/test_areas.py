@@ -176,12 +176,14 @@ def test_features_of_one_name_are_one_district_and_it_says_so(tmp_path, values):
     zones = saved(tmp_path / "z.gpkg", shapes[:3], name=["north", "south", "north"])
     found = geoseg.areas(path, zones=zones, by="name")
     assert list(found.to_frame()["zone"].unique()) == ["north", "south"]
-    assert any("several features" in each for each in found.warnings)
+    assert found.warnings == (
+        "1 zone has several features, taken as one (name: north)",
+    )
     away = shapely.transform(shapes[1:2], lambda p: p + 1_000_000)
     zones = saved(tmp_path / "f.gpkg", [shapes[0], away[0]], name=["here", "far"])
     found = geoseg.areas(path, zones=zones, by="name")
     assert found.to_frame().groupby("zone")["area_ha"].sum()["far"] == 0
-    assert any("not on the map" in each for each in found.warnings)
+    assert found.warnings == ("1 zone is not on the map and has no area (name: far)",)
     geoseg.areas(path, zones=zones, by="name", output=tmp_path / "areas.gpkg")
     table_of_zones = geopandas.read_file(tmp_path / "areas.gpkg")
     assert table_of_zones.geometry.isna().tolist() == [False, True]
@@ -242,7 +244,7 @@ def test_a_table_that_somebody_made_or_changed_is_kept(tmp_path, values):
         (["--zones", "zones.gpkg"], "give --by, the field of zones.gpkg"),
         (["--by", "name"], "there are no zones"),
         (["--zones", "zones.gpkg", "--by", "nome"], "no field 'nome'"),
-        (["--zones", "empty.gpkg", "--by", "name"], "no 'name'"),
+        (["--zones", "empty.gpkg", "--by", "name"], "without 'name'"),
         (["--zones", "far.gpkg", "--by", "name"], "does not overlap"),
         (["--zones", "points.gpkg", "--by", "name"], "no polygon"),
         (["--zones", "none.gpkg", "--by", "name"], "none.gpkg"),

@@ -15,6 +15,7 @@ from maps import ArrayMap
 from scipy import ndimage
 
 import geoseg
+from geoseg.errors import PlanError
 from geoseg.evaluate.borders import Borders
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
@@ -200,6 +201,31 @@ def test_unchanged_ground_beside_change_is_a_stratum_of_its_own(maps, tmp_path):
     assert legend[-1]["name"] == "no change beside change"
     assert np.array_equal(strata, np.where(near, legend[-1]["id"], shown))
     assert 0 < near.sum() < (shown == 0).sum()
+
+
+def test_points_of_a_sample_of_change_are_shared_by_the_stated_rule(maps, tmp_path):
+    before, after, *_ = maps
+    geoseg.change(before, after, tmp_path / "change")
+
+    def shared(folder, **options):
+        how = geoseg.SampleOptions(points=300, minimum=0, **options)
+        strata = geoseg.sample_points(folder, tmp_path / "a.gpkg", options=how)
+        return {each.name: (each.points, each.pixels) for each in strata}
+
+    found = shared(tmp_path / "change")
+    (tmp_path / "a.gpkg").unlink()
+    assert found == shared(tmp_path / "change", allocation="change")
+    wrong = {"no change": 0.01, "no change beside change": 0.1}
+    worth = {
+        name: pixels * (wrong.get(name, 0.3) * (1 - wrong.get(name, 0.3))) ** 0.5
+        for name, (_, pixels) in found.items()
+    }
+    for name, (points, _) in found.items():
+        assert abs(points - 300 * worth[name] / sum(worth.values())) < 1, name
+    design = json.loads((tmp_path / "a.gpkg.design.json").read_text())
+    assert design["allocation"] == "change"
+    with pytest.raises(PlanError, match="is for what geoseg change leaves"):
+        shared(before, allocation="change")
 
 
 def test_borders_are_the_same_however_they_are_read():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, counted
 from geoseg.models.package.pickled import NESTED
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str
     ]
     hint = f" ({'; '.join(notes)}: give `mean` and `std` if pixels were)" * bool(notes)
     note = (
-        f"{path}: {len(foreign)} tensors that are not the network's were left out: "
+        f"{path}: left out {counted(len(foreign), 'tensor')}, not the network's: "
         f"{listed}{hint}"
     )
     return (note,)

@@ -12,7 +12,7 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geoseg.errors import AoiError
+from geoseg.errors import AoiError, counted
 from geoseg.storage.vectors.read import AREA, Layer, read_layer, split_layer
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def described(area: Area) -> str:
     """Say what was given, in a few words where it is no text."""
     if isinstance(area, str | Path):
         return str(area)
-    count = f" of {len(area):,} shapes" if hasattr(area, "__len__") else ""
+    count = f" of {counted(len(area), 'shape')}" if hasattr(area, "__len__") else ""
     return f"a {type(area).__name__}{count}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyproj import CRS
 
-from geoseg.errors import AoiError
+from geoseg.errors import AoiError, counted
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
 from geoseg.overlay.aoi.given import Area, Given, read_given
 from geoseg.overlay.aoi.reproject import on_plane, reprojected, united
@@ -129,8 +129,8 @@ def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:
     nameless = sum(label is None for label in given.labels)
     if nameless:
         raise AoiError(
-            f"{given.name}: {nameless} of {len(given.labels)} features have no "
-            f"{field!r}; each needs one to name its map"
+            f"{given.name}: {counted(nameless, 'feature')} of {len(given.labels)} "
+            f"without {field!r}; each needs one to name its map"
         )
     labels = np.array(given.labels, object)
     folders: dict[str, str] = {}

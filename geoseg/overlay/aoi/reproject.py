@@ -9,9 +9,10 @@ import shapely
 from pyproj import CRS, Transformer
 from shapely.affinity import translate
 
-from geoseg.errors import AoiError
+from geoseg.errors import AoiError, counted
 from geoseg.geo.geobox import Bounds, GeoBox, reproject_bounds
 from geoseg.overlay.aoi.area import footprint
+from geoseg.overlay.coverage import NO_POLYGONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,9 +55,8 @@ def united(name: str, shapes: NDArray[np.object_]) -> tuple[Geometry, list[str]]
 
     warnings = []
     if len(parts) > len(polygons):
-        warnings.append(
-            f"{name}: left out {len(parts) - len(polygons)} shapes that are no polygons"
-        )
+        out = len(parts) - len(polygons)
+        warnings.append(f"{name}: left out {counted(out, *NO_POLYGONS)}")
     invalid = ~shapely.is_valid(polygons)
     if invalid.any():
         reason = shapely.is_valid_reason(polygons[invalid][0])

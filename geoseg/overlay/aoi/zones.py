@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import AoiError
+from geoseg.errors import AoiError, counted
 from geoseg.overlay.aoi.given import Area, described, read_given
 from geoseg.overlay.aoi.reproject import on_plane, united
 
@@ -55,8 +55,8 @@ def read_zones(area: Area, field: str, geobox: GeoBox) -> Zones:
     nameless = sum(not label for label in given.labels)
     if nameless:
         raise AoiError(
-            f"{described(area)}: {nameless:,} of {len(labels):,} features have no "
-            f"{field!r}; each zone needs a name"
+            f"{described(area)}: {counted(nameless, 'feature')} of {len(labels):,} "
+            f"without {field!r}; each zone needs a name"
         )
     names = tuple(str(label) for label in dict.fromkeys(given.labels))
     shapes = np.full(len(names), None, object)
@@ -73,15 +73,25 @@ def read_zones(area: Area, field: str, geobox: GeoBox) -> Zones:
     if missed and len(missed) == len(names):
         raise missed[0]
     several = [str(n) for n, count in Counter(given.labels).items() if count > 1]
-    warnings += _summed_up(field, several, "have several features each, taken as one")
+    warnings += _summed_up(
+        field,
+        several,
+        "zone has several features, taken as one",
+        "zones have several features each, taken as one",
+    )
     off = [name for name, shape in zip(names, shapes, strict=True) if shape is None]
-    warnings += _summed_up(field, off, "are not on the map and have no area")
+    warnings += _summed_up(
+        field,
+        off,
+        "zone is not on the map and has no area",
+        "zones are not on the map and have no area",
+    )
     return Zones(names, shapes, tuple(warnings))
 
 
-def _summed_up(field: str, names: list[str], what: str) -> list[str]:
+def _summed_up(field: str, names: list[str], one: str, many: str) -> list[str]:
     if not names:
         return []
     more = " ..." if len(names) > _NAMED else ""
     listed = ", ".join(names[:_NAMED])
-    return [f"{len(names):,} zones {what} ({field}: {listed}{more})"]
+    return [f"{counted(len(names), one, many)} ({field}: {listed}{more})"]

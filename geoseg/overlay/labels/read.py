@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, counted
 from geoseg.overlay.labels.label_raster import LabelRaster, open_label_raster
 from geoseg.overlay.labels.shapes import Labels
 from geoseg.raster.read import must_be_raster
@@ -67,7 +67,8 @@ def read_labels(
     named = [(s, n) for s, n in zip(layer.shapes, names, strict=True) if n]
     if not named:
         raise LabelsError(f"{path} holds no shape that has a {chosen!r}; fill it in")
-    nameless = f"{path}: left out {given} features that have no {chosen!r}"
+    left = counted(given, "feature that has", "features that have")
+    nameless = f"{path}: left out {left} no {chosen!r}"
     return Labels(
         shapes=tuple(shape for shape, _ in named),
         names=tuple(name for _, name in named),

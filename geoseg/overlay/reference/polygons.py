@@ -10,10 +10,10 @@ import numpy as np
 import shapely
 from pyproj import Transformer
 
-from geoseg.errors import LabelsError
+from geoseg.errors import LabelsError, counted
 from geoseg.geo.geobox import GeoBox, reproject_bounds
 from geoseg.geo.legend import NODATA
-from geoseg.overlay.coverage import uppermost
+from geoseg.overlay.coverage import NO_POLYGONS, uppermost
 from geoseg.overlay.reference.ground_points import may_overlap, no_overlap
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TINY = 1e-9
 """The least length of an edge's pieces, in units of its CRS."""
+_NAMELESS = "polygon without a class", "polygons without a class"
 _PIECES = 100
 """An edge as long as its polygon is cut into this many before it is reprojected."""
 
@@ -82,10 +83,10 @@ def polygons_of(marks: Marks, geobox: GeoBox) -> Polygons:
     named = np.array([bool(name) for name in marks.names])
     areal = np.isin(shapely.get_type_id(marks.layer.shapes), list(AREAL))
     warnings = [
-        f"{marks.path}: left out {count} shapes {why}"
-        for count, why in (
-            ((~areal).sum(), "that are no polygons"),
-            ((areal & ~named).sum(), "that have no class"),
+        f"{marks.path}: left out {counted(count, *those)}"
+        for count, those in (
+            ((~areal).sum(), NO_POLYGONS),
+            ((areal & ~named).sum(), _NAMELESS),
         )
         if count
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import geopandas
 import numpy as np
 
-from geoseg.errors import InputError, LabelsError
+from geoseg.errors import InputError, LabelsError, counted
 from geoseg.options import SuggestOptions
 from geoseg.overlay.aoi import split_layer
 from geoseg.overlay.reference import coordinates, write_points
@@ -208,4 +208,5 @@ def _reasons(
 def _fewer_warning(count: int, wanted: int) -> tuple[str, ...]:
     if count >= wanted:
         return ()
-    return (f"{count} places are uncertain, fewer than the {wanted} asked for",)
+    uncertain = counted(count, "place is uncertain", "places are uncertain")
+    return (f"{uncertain}, fewer than the {wanted} asked for",)

@@ -16,7 +16,7 @@ from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 from geoseg.geo.embeddings import Embedding, recognise, to_length_one
 from geoseg.geo.geobox import GeoBox
 from geoseg.scene.files.blocks import block_bytes
@@ -455,7 +455,8 @@ def _chosen(
     numbers = () if isinstance(named, str) else named
     if numbers and not all(1 <= number <= len(bands) for number in numbers):
         raise SceneError(
-            f"{name} has {len(bands)} bands, counted from 1; `numbers` asks for "
+            f"{name} has {counted(len(bands), 'band')}, counted from 1; `numbers` asks "
+            f"for "
             f"{', '.join(map(str, numbers))}"
         )
     if len(set(numbers)) < len(numbers):

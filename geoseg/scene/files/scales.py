@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ def _scaled(raster: Raster, scales: Raster | None) -> Raster:
         len(raster.bands),
     }:
         raise SceneError(
-            f"{scales.name} holds {len(scales.bands)} bands of scales on "
+            f"{scales.name} holds {counted(len(scales.bands), 'band')} of scales on "
             f"{scales.geobox.height} x {scales.geobox.width} pixels; those of "
             f"{raster.name} are one band, or one for each of its bands, on the same "
             f"{raster.geobox.height} x {raster.geobox.width} pixels"
