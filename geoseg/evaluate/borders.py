@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _NAME, _COLOUR = "no change beside change", "#a8a8a8"
 WIDTH = 2
 """Pixels, along rows, columns and diagonals, that are beside change."""
-_WRONG, _BESIDE, _ELSEWHERE = 0.3, 0.1, 0.01
+_WRONG, _BESIDE, _ELSEWHERE = 0.3, 0.05, 0.01
 """What share is expected to be otherwise than mapped: of what is shown as changed,
 of unchanged ground beside it, and of other unchanged ground."""
 

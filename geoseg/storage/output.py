@@ -230,8 +230,8 @@ class Output:
             Bucket(self.url).download(name, path)
             if checksum(path) != digest:
                 raise OutputError(
-                    f"{self.destination(path)} is not what {self.record} beside it says; "
-                    f"set `restart` to make the map again"
+                    f"{self.destination(path)} is not what {self.record} beside it "
+                    f"says; set `restart` to make the map again"
                 )
 
     def holds(self, checksums: Mapping[str, str]) -> bool:

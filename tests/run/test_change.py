@@ -215,7 +215,7 @@ def test_points_of_a_sample_of_change_are_shared_by_the_stated_rule(maps, tmp_pa
     found = shared(tmp_path / "change")
     (tmp_path / "a.gpkg").unlink()
     assert found == shared(tmp_path / "change", allocation="change")
-    wrong = {"no change": 0.01, "no change beside change": 0.1}
+    wrong = {"no change": 0.01, "no change beside change": 0.05}
     worth = {
         name: pixels * (wrong.get(name, 0.3) * (1 - wrong.get(name, 0.3))) ** 0.5
         for name, (_, pixels) in found.items()

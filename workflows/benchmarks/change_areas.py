@@ -1,12 +1,14 @@
 """Areas of change: counted on two maps, or estimated from a sample within transitions.
 
-Two maps of one ground are simulated with the errors that maps have: borders that wander
-by a pixel, and patches of a wrong class. What truly changed is known, so that each of
+Two maps of one ground are simulated with the errors that maps have: either borders that
+wander by a pixel all over both, and patches of a wrong class, or change that is shown two
+pixels too small, and fewer patches. What truly changed is known, so that each of
 many samples can be held against it: how often does its 95 % interval hold the true
 area, how wide is it, and how far off is counting pixels? Each sample is drawn twice,
 with the stratum along the borders of change and without.
 
     python workflows/benchmarks/change_areas.py --draws 400
+    python workflows/benchmarks/change_areas.py --draws 400 --errors "beside change"
 """
 
 from __future__ import annotations
@@ -55,6 +57,17 @@ def mapped(rng: np.random.Generator, truth: np.ndarray) -> np.ndarray:
     return np.where(wrong, (found + 1) % 2, found).astype(np.uint8)
 
 
+def maps(
+    errors: str, rng: np.random.Generator, was: np.ndarray, now: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Map the ground of both dates."""
+    if errors == "all over":
+        return mapped(rng, was), mapped(rng, now)
+    shown = np.where(ndimage.binary_erosion(was != now, iterations=2), now, was)
+    wrong = patches(rng, 0.003, 3)
+    return was, np.where(wrong, (shown + 1) % 2, shown).astype(np.uint8)
+
+
 def save(path: Path, values: np.ndarray) -> Path:
     """Write a class map with its legend."""
     path.parent.mkdir()
@@ -95,6 +108,9 @@ def main() -> None:
     """Simulate, and print a line for each transition."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument(
+        "--errors", choices=("all over", "beside change"), default="all over"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
@@ -105,8 +121,9 @@ def main() -> None:
     now[patches(rng, 0.03, 9) & (was == 0)] = 1
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        before = save(folder / "before" / "map.tif", mapped(rng, was))
-        after = save(folder / "after" / "map.tif", mapped(rng, now))
+        shown_was, shown_now = maps(arguments.errors, rng, was, now)
+        before = save(folder / "before" / "map.tif", shown_was)
+        after = save(folder / "after" / "map.tif", shown_now)
         made = geoseg.change(before, after, folder / "change")
         with rasterio.open(made.products["transitions"]) as dataset:
             legend = json.loads(dataset.tags()["GEOSEG_LEGEND"])
