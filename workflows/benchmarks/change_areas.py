@@ -1,8 +1,8 @@
 """Areas of change: counted on two maps, or estimated from a sample within transitions.
 
 Two maps of one ground are simulated with the errors that maps have: either borders that
-wander by a pixel all over both, and patches of a wrong class, or change that is shown two
-pixels too small, and fewer patches. What truly changed is known, so that each of
+wander by a pixel all over both, and patches of a wrong class, or change that is shown
+two pixels too small, and fewer patches. What truly changed is known, so that each of
 many samples can be held against it: how often does its 95 % interval hold the true
 area, how wide is it, and how far off is counting pixels? Each sample is drawn twice,
 with the stratum along the borders of change and without.
