@@ -102,7 +102,8 @@ def change_shares(pixels: NDArray[np.int64], legend: Legend) -> NDArray[np.float
     wrong = np.full(pixels.shape, _WRONG)
     wrong[UNCHANGED.id] = _ELSEWHERE
     wrong[[each.id for each in legend if each.name == _NAME]] = _BESIDE
-    return pixels * np.sqrt(wrong * (1 - wrong))
+    shares: NDArray[np.float64] = pixels * np.sqrt(wrong * (1 - wrong))
+    return shares
 
 
 def _widened(span: tuple[int, int], size: int) -> tuple[int, int]:
