@@ -356,6 +356,7 @@ RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py")
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
+    "benchmarks/dynamic_world.py": "times the network as a run computes it, alone",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",

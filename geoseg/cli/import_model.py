@@ -48,8 +48,9 @@ def import_model(
 
     SOURCE is a name that geoseg models available lists, for which the network is
     asked, or a copy of what is published; a checkpoint (.ckpt, .pt, .pth), read as
-    tensors alone; a .safetensors or .onnx file; a folder or hf://owner/name as
-    segmentation-models-pytorch saves them; or a STAC item with the MLM extension,
+    tensors alone; a .safetensors or .onnx file; a folder as
+    segmentation-models-pytorch saves them; hf://owner/name or hf://owner/name/FILE
+    with any of these; or a STAC item with the MLM extension,
     item.json or https://.../item.json. What a file says of its network, bands and
     classes, or shows by its tensors, need not be said.
     """

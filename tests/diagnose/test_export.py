@@ -17,6 +17,7 @@ import geoseg
 from geoseg.cli import main
 from geoseg.diagnose import export
 from geoseg.errors import ModelError, OutputError
+from geoseg.models.exchange import export_onnx
 from geoseg.models.exchange.export_onnx import for_deepness, to_onnx
 from geoseg.models.package.onnx_metadata import complete_from_onnx
 from geoseg.models.package.scaling import scalings
@@ -80,6 +81,42 @@ def test_the_file_gives_the_models_probabilities_and_says_how_pixels_come_to_it(
     assert read.classes == ("dark", "light")
     assert (read.gsd_m, read.tile, read.overlap) == (14, 64, 0)  # 25 % of 64, by 32
     assert about["class_ids"] == [2, 5]
+
+
+class Smaller(torch.nn.Module):
+    """Nothing but an image of other sides, without aliasing."""
+
+    def __init__(self, sides):
+        """Say which sides."""
+        super().__init__()
+        self.sides = sides
+
+    def forward(self, tiles):
+        return torch.nn.functional.interpolate(
+            tiles, self.sides, mode="bilinear", antialias=True
+        )
+
+
+def test_half_an_image_without_aliasing_is_the_same_in_onnx(
+    package, tmp_path, monkeypatch
+):
+    small = replace(package, tile=16)
+    monkeypatch.setattr(export_onnx, "load_network", lambda _: Smaller((8, 8)))
+    (tmp_path / "half.onnx").write_bytes(to_onnx(small))
+    tiles = torch.randn(2, 3, 16, 16)
+    given = run(tmp_path / "half.onnx", tiles.numpy())
+    expected = Smaller((8, 8))(tiles).softmax(1)
+    np.testing.assert_allclose(given, expected.numpy(), atol=1e-6)
+
+
+def test_what_onnx_lacks_is_one_sentence_and_no_graph(package, monkeypatch, capfd):
+    small = replace(package, tile=16)
+    monkeypatch.setattr(export_onnx, "load_network", lambda _: Smaller((5, 4)))
+    with pytest.raises(
+        ModelError, match=r"16 x 16 to 5 x 4 without aliasing.*map with"
+    ):
+        to_onnx(small)
+    assert capfd.readouterr().out == ""
 
 
 def test_int8_says_how_much_faster_it_was_and_is_smaller(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from affine import Affine
@@ -19,6 +20,7 @@ from geoseg import errors
 from geoseg.cli import main
 from geoseg.models.exchange import import_model as importer
 from geoseg.models.exchange.dynamic_world import give_tensors
+from geoseg.models.exchange.export_onnx import to_onnx
 from geoseg.models.exchange.import_model import import_model
 from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle
@@ -159,6 +161,18 @@ def test_the_middle_of_a_tile_is_that_of_the_image_beyond_22_pixels(
     tile = pixels[:, 40 - margin : 60 + margin, 30 - margin : 64 + margin]
     part = logits(package, tile)[:, margin:-margin, margin:-margin]
     assert (np.abs(whole - part).max() < 1e-6) == exact
+
+
+def test_it_leaves_as_an_onnx_file(package, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(to_onnx(replace(package, tile=64)))
+    tiles = torch.from_numpy(np.random.default_rng(1).normal(0, 0.5, (2, 9, 64, 64)))
+    tiles = tiles.float()
+    with torch.inference_mode():
+        expected = load_network(package)(tiles).softmax(1).numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (given,) = session.run(None, {"tiles": tiles.numpy()})
+    np.testing.assert_allclose(given, expected, atol=1e-5)
 
 
 def test_without_a_logarithm_a_pixel_is_as_dark_as_can_be(package):

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx_models import WEIGHTS, write_onnx
+from several_inputs import save_model
 from web import served as serving
 
 from geoseg.cli import main
@@ -266,7 +267,7 @@ def test_what_an_item_says_need_not_be_said(tmp_path):
             },
             "its input has the dimension time",
         ),
-        ({"own": {"mlm:input": []}}, "it has 0 of mlm:input"),
+        ({"own": {"mlm:input": []}}, "it has no mlm:input"),
         ({"own": {"gsd": 0}}, "how many metres a pixel has (--gsd)"),
         (
             {"asset": {"file:checksum": "1220" + "0" * 64}},
@@ -294,6 +295,96 @@ def test_what_cannot_be_done_right_is_one_sentence(changes, sentence, tmp_path):
         "item.json",
         "thresholds.onnx",
     }
+
+
+def of_two_inputs(folder, **changes):
+    """Write an item of a model of colours and heights, by the extension alone."""
+    save_model(folder, timed=False, inputs=PLAIN)  # for its ONNX file
+    shape = {"dim_order": ["batch", "channel", "height", "width"]}
+    s2 = {
+        "name": "s2",
+        "bands": ["B04", "B08"],
+        "input": {"shape": [-1, 2, 64, 64], "data_type": "float32", **shape},
+        "value_scaling": [{"type": "scale", "value": 10_000}],
+    }
+    dem = {
+        "name": "dem",
+        "bands": ["elevation"],
+        "input": {"shape": [-1, 1, 64, 64], "data_type": "float32", **shape},
+        "value_scaling": [
+            [
+                {"type": "clip", "minimum": 0, "maximum": 900},
+                {"type": "z-score", "mean": 100, "stddev": 1000},
+            ]
+        ],
+    } | changes
+    bands = [
+        {"name": "B04", "eo:common_name": "red", "data_type": "uint16"},
+        {"name": "B08", "eo:common_name": "nir", "data_type": "uint16"},
+        {"name": "elevation", "data_type": "float32", "gsd": 30},
+    ]
+    classes = [{"value": v, "name": n} for v, n in ((1, "a"), (3, "b"), (4, "high"))]
+    path = folder / "item.json"
+    said = item(
+        folder / "seasons.onnx",
+        own={"mlm:input": [s2, dem], "bands": bands},
+        output={"classification:classes": classes},
+    )
+    path.write_text(json.dumps(said))
+    return path
+
+
+PLAIN = (
+    {"name": "s2", "bands": ["B04=red", "B08=nir"], "gsd": 10, "scale": 0.0001},
+    {"name": "dem", "bands": ["elevation"], "gsd": 30, "dtype": "float32"},
+)
+
+
+@pytest.mark.parametrize("by", ["file", "address"])
+def test_several_inputs_are_taken_as_each_is_said_to_be(by, tmp_path):
+    path = of_two_inputs(tmp_path)
+    with serving(tmp_path) as (url, _):
+        source = path if by == "file" else f"{url}/item.json"
+        package = import_model(source, tmp_path / "p")
+    s2, dem = package.inputs
+    assert (s2.name, s2.gsd_m, s2.dtype) == ("s2", 10, "uint16")
+    assert (dem.name, dem.gsd_m, dem.dtype) == ("dem", 30, "float32")
+    assert [band.common_name for band in s2.bands] == ["red", "nir"]
+    raw = torch.tensor([2000.0, 4000, 5000])[None, :, None, None].expand(1, 3, 64, 64)
+    model = LoadedModel(load_package(tmp_path / "p"), (0, 1, 2))
+    scores = load_network(package)(model.normalise(raw, None))[0, :, 0, 0]
+    np.testing.assert_allclose(scores.numpy(), [0.2, 0.4, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "sentence"),
+    [
+        ({"name": "heights"}, (), "declare an input of each of these names"),
+        ({}, ("--bands", "1,2,3"), "it has 2 inputs, s2, dem; say of each"),
+        ({"resize_type": "crop"}, (), "resize_type 'crop'"),
+        (
+            {
+                "input": {
+                    "shape": [-1, 1, 32, 32],
+                    "dim_order": ["batch", "channel", "height", "width"],
+                }
+            },
+            (),
+            "tiles of 32 and 64 pixels",
+        ),
+    ],
+)
+def test_several_inputs_that_do_not_fit_are_one_sentence(
+    changes, flags, sentence, tmp_path
+):
+    path = of_two_inputs(tmp_path, **changes)
+    out = tmp_path / "p"
+    words = ["models", "import", str(path), "-o", str(out), *flags]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2, result.output
+    assert sentence in result.output
+    assert result.output.count("\n") == 1
+    assert not out.exists()
 
 
 def test_its_user_knows_better_than_code_that_is_not_run(tmp_path):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ import torch
 from torch import nn
 
 from geoseg.errors import ModelError
+from geoseg.models.exchange.onnx_halving import OPERATOR, halved
 from geoseg.models.networks.network import load_network
 from geoseg.models.package.scaling import scalings
 
@@ -62,7 +66,13 @@ def to_onnx(package: ModelPackage) -> bytes:
         )
     network = _Probabilities(load_network(package)).eval()
     tiles = torch.zeros(1, len(package.bands), package.tile, package.tile)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    known = torch.onnx.register_custom_op_symbolic  # type: ignore[attr-defined]  # it is
+    known(OPERATOR, halved, _OPSET)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warnings.catch_warnings(),
+        _without_output(),
+    ):
         written = Path(folder, "model.onnx")
         # The exporter that needs no further package is the older one, and says so.
         warnings.simplefilter("ignore")
@@ -85,6 +95,26 @@ def to_onnx(package: ModelPackage) -> bytes:
                 f"package itself"
             ) from error
         return written.read_bytes()
+
+
+@contextmanager
+def _without_output() -> Iterator[None]:
+    """Let torch's exporter print no graph of a network that it cannot write.
+
+    It prints it past Python, however quiet it is asked to be.
+    """
+    if sys.stdout is None:  # a program without a terminal, as on Windows
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def with_metadata(content: bytes, said: dict[str, Any]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES, Recipe
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle, read_small
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.network import load_bare, save_package
-from geoseg.models.package.hub import SCHEME, fetch
+from geoseg.models.package.hub import SCHEME, Repository, fetch_weights
 from geoseg.models.package.installed import models_folder
 from geoseg.models.package.locate import CARD, CONFIG, PICKLES, WEIGHTS, inside
 from geoseg.models.package.make import make_package
@@ -72,8 +73,9 @@ def import_model(
     Args:
         source: A name of `available_models`, for which the network is asked; a copy
             of what is published, its repository's folder or file of weights; or a
-            checkpoint, a safetensors or ONNX file, or a folder or ``hf://owner/name``
-            as smp's ``save_pretrained`` makes them; or a STAC item with the MLM
+            checkpoint, a safetensors or ONNX file, or a folder
+            as smp's ``save_pretrained`` makes them; or ``hf://owner/name`` or
+            ``hf://owner/name/file`` with any of these; or a STAC item with the MLM
             extension, its file or address.
         output: The package's folder, which must not exist or be empty; where None, one
             of the model's or the file's name where geoseg finds models by name.
@@ -92,9 +94,13 @@ def import_model(
     if is_item(source):
         raw = read_item(source)
         return _of_item(raw, str(source), output, about or NewPackage(), on_step)
+    about = about or NewPackage()
+    if str(source).startswith(SCHEME):
+        found = fetch_weights(str(source))
+        return _of_repository(str(source), found, output, about, on_step)
     weights = _bare_weights(source)
     if weights is not None:
-        return _make(weights, output, about or NewPackage(), on_step)
+        return _make(weights, output, about, on_step)
     tensors, checksum = _take(source)
     recipe = DYNAMIC_WORLD
     network = dynamic_world_network(tensors)
@@ -135,7 +141,7 @@ def _of_item(
             output or models_folder() / described.about.name,
             replace(described.about, source=about.source or origin),
             pickled=weights.suffix.lower() in PICKLES,
-            clips=described.clips,
+            pixels=described.pixels,
             on_step=on_step,
         )
     if described.notes:
@@ -180,12 +186,38 @@ def _bare_weights(source: str | Path) -> Path | None:
         ModelError: It is a package already.
 
     """
-    path = fetch(str(source)) if str(source).startswith(SCHEME) else Path(source)
+    path = Path(source)
     if path.is_dir() and (path / CARD).is_file():
         raise ModelError(f"{source} is a model package already: give it to `model`")
     if path.is_dir() and (path / CONFIG).is_file():
         return inside(path, WEIGHTS)
     return path if path.is_file() and path.suffix.lower() in _WEIGHTS else None
+
+
+def _of_repository(
+    address: str,
+    found: Repository,
+    output: Path | None,
+    about: NewPackage,
+    on_step: OnStep,
+) -> ModelPackage:
+    """Make a package of a file of weights in a repository of the Hub."""
+    if found.weights.is_dir():
+        raise ModelError(f"{address} is a model package already: give it to `model`")
+    usual, file = NewPackage(), found.weights.name
+    stated = about.license != usual.license or not found.license
+    origin = f"{address} ({found.commit[:8]}), {file}, SHA-256 {sha256(found.weights)}"
+    said = replace(
+        about,
+        name=about.name or found.name,
+        source=about.source or origin,
+        license=about.license if stated else found.license,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        # The cache has links, which are followed in no data file of an ONNX graph.
+        for path in (found.weights, *found.beside):
+            shutil.copyfile(path, Path(folder, path.name))
+        return _make(Path(folder, file), output, said, on_step)
 
 
 def _make(

@@ -17,13 +17,22 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from geoseg.errors import ModelError
 from geoseg.models.exchange.fetching import answer_of
+from geoseg.models.exchange.mlm_inputs import (
+    band_names,
+    dtype_of,
+    known_bands,
+    named_input,
+    scalings_of,
+    side_of_tiles,
+    with_common,
+)
 from geoseg.models.package.locate import CARD, CONFIG, PICKLES, inside
+from geoseg.models.package.make import Pixels
 from geoseg.models.package.package import sha256
-from geoseg.models.package.value_scaling import Folded, fold, per_band
 from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from geoseg.options import NewPackage
 
@@ -33,10 +42,6 @@ _ROLES = ("mlm:model", "mlm:weights")
 _WEIGHTS = (".safetensors", ".onnx", *PICKLES)
 _SHA256 = "1220"
 """What begins a multihash of SHA-256."""
-_BANDS = ("bands", "raster:bands", "eo:bands")
-"""Where an item describes its bands, by version of STAC."""
-_PLANES = frozenset(("height", "width", "y", "x"))
-_TURNS = frozenset(("batch", "b", "bands", "band", "channel", "channels", "c"))
 _LARGEST = 4_000_000
 """Bytes of an item that are read."""
 _UNSAID: dict[str, Any] = {"scale": 1.0, "offset": 0.0, "mean": (), "std": ()}
@@ -49,8 +54,8 @@ class Described:
 
     about: NewPackage
     """What a package needs to know."""
-    clips: tuple[tuple[float, float] | None, ...]
-    """The range to which raw pixels of each band are cut; empty for no cut."""
+    pixels: Pixels
+    """What no field of that says: how raw pixels are cut, or several images."""
     notes: tuple[str, ...]
     """What it says beside that, and what was made of it, a sentence each."""
 
@@ -108,119 +113,70 @@ def describe_item(content: dict[str, Any], about: NewPackage, name: str) -> Desc
 
 def _described(content: dict[str, Any], about: NewPackage) -> Described:
     own = content["properties"]
-    (taken,) = _all(own, "mlm:input", 1)
-    (given,) = _all(own, "mlm:output", 1)
-    names, known = _band_names(taken), _known_bands(content)
-    bands = about.bands or tuple(_with_common(n, known.get(n, {})) for n in names)
+    listed: list[dict[str, Any]] = own["mlm:input"]
+    given = _only(own["mlm:output"])
+    if not listed:
+        raise ValueError("it has no mlm:input")
+    known = known_bands(content)
     classes = about.classes or tuple(
         map(_class, given.get("classification:classes", []))
     )
     filled = replace(
         about,
         name=about.name or str(own.get("mlm:name") or content["id"]),
-        bands=bands,
         classes=classes,
         gsd_m=about.gsd_m or float(own.get("gsd", 0)),
-        tile=_tile(taken["input"]) or about.tile,
-        dtype=_dtype(known.values()) or about.dtype,
+        tile=side_of_tiles(listed) or about.tile,
         version=str(own.get("version", about.version)),
         description=str(own.get("description", about.description)),
         license=str(own.get("license", "")) or about.license,
     )
     notes = _after(given)
-    if any(getattr(about, each) != usual for each, usual in _UNSAID.items()):
-        return Described(filled, (), notes)  # its user knows how pixels are normalised
-    _refuse_code(taken)
-    scalings = per_band(taken.get("value_scaling"), len(bands))
-    folded = [fold(each, name) for each, name in zip(scalings, bands, strict=True)]
+    if about.inputs:  # its user knows what the model takes
+        return Described(filled, Pixels(), notes)
+    if len(listed) > 1:
+        if about.bands or _says_scaling(about):
+            said = ", ".join(str(each["name"]) for each in listed)
+            raise ValueError(
+                f"it has {len(listed)} inputs, {said}; say of each which bands it has "
+                f"and how they are normalised by `inputs`, a file"
+            )
+        inputs = tuple(named_input(e, known, filled.gsd_m) for e in listed)
+        return Described(filled, Pixels(inputs=inputs), notes)
+    names = band_names(listed[0])
+    filled = replace(
+        filled,
+        bands=about.bands or with_common(names, known),
+        dtype=dtype_of(known.values()) or about.dtype,
+    )
+    if _says_scaling(about):  # its user knows how pixels are normalised
+        return Described(filled, Pixels(), notes)
+    folded = scalings_of(listed[0], filled.bands)
     clips = tuple(each.clip for each in folded)
-    return Described(_scaled(filled, folded), clips if any(clips) else (), notes)
-
-
-def _scaled(filled: NewPackage, folded: Sequence[Folded]) -> NewPackage:
-    return replace(
+    scaled = replace(
         filled,
         mean=tuple(each.centre for each in folded),
         std=tuple(each.spread for each in folded),
     )
+    return Described(scaled, Pixels(clips if any(clips) else ()), notes)
 
 
-def _all(own: dict[str, Any], what: str, count: int) -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = own[what]
-    if len(listed) != count:
-        raise ValueError(f"it has {len(listed)} of {what}; geoseg takes models of one")
-    return listed
+def _says_scaling(about: NewPackage) -> bool:
+    return any(getattr(about, each) != usual for each, usual in _UNSAID.items())
 
 
-def _band_names(taken: dict[str, Any]) -> list[str]:
-    """List the bands of an input; those that are computed of others are refused."""
-    names = []
-    for band in taken["bands"]:
-        if isinstance(band, dict) and band.get("expression") is not None:
-            raise ValueError(
-                f"its band {band['name']} is computed by {band['expression']!r} "
-                f"({band.get('format')}), which geoseg does not execute; put it into "
-                f"the network, and take the bands that it is made of"
-            )
-        names.append(str(band["name"] if isinstance(band, dict) else band))
-    return names
-
-
-def _known_bands(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Collect what an item and its assets say of bands, by name."""
-    known: dict[str, dict[str, Any]] = {}
-    for where in (content["properties"], *content["assets"].values()):
-        for each in (band for key in _BANDS for band in where.get(key, [])):
-            if "name" in each:
-                known.setdefault(str(each["name"]), {}).update(each)
-    return known
-
-
-def _with_common(name: str, entry: dict[str, Any]) -> str:
-    common = entry.get("eo:common_name") or entry.get("common_name")
-    return f"{name}={common}" if common else name
-
-
-def _dtype(bands: Any) -> str:  # noqa: ANN401  # what an item's values are
-    """Give the type of raw pixels, where it is said and the same for all bands."""
-    found = {str(band["data_type"]) for band in bands if "data_type" in band}
-    return found.pop() if len(found) == 1 else ""
+def _only(outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(outputs) != 1:
+        raise ValueError(
+            f"it has {len(outputs)} of mlm:output; geoseg takes models of one"
+        )
+    return outputs[0]
 
 
 def _class(entry: dict[str, Any]) -> str:
     name = str(entry.get("name") or entry.get("title") or f"class {entry['value']}")
     colour = f":#{entry['color_hint']}" if entry.get("color_hint") else ""
     return f"{name.replace(':', ' ')}:{entry['value']}{colour}"
-
-
-def _tile(entry: dict[str, Any]) -> int:
-    """Give the side of tiles; 0 where any will do."""
-    sides = dict(zip(entry["dim_order"], entry["shape"], strict=True))
-    others = [name for name in sides if name not in _PLANES | _TURNS]
-    if others:
-        raise ValueError(
-            f"its input has the dimension {others[0]}; geoseg takes models of single "
-            f"images: tiles, bands, height and width"
-        )
-    planes = {int(side) for name, side in sides.items() if name in _PLANES}
-    if len(planes) > 1:
-        raise ValueError(
-            f"its tiles have sides of {' and '.join(map(str, sorted(planes)))} pixels; "
-            f"geoseg gives square ones"
-        )
-    return max(0, *planes, 0)
-
-
-def _refuse_code(taken: dict[str, Any]) -> None:
-    """Refuse what is done to pixels by code, or to their number."""
-    for what in ("pre_processing_function", "resize_type", "norm_type"):
-        entry = taken.get(what)
-        if entry:
-            named = entry.get("expression", entry) if isinstance(entry, dict) else entry
-            raise ValueError(
-                f"its input has {what} {named!r}, which geoseg does not execute; say "
-                f"how pixels are normalised by `mean`, `std` and `scale`"
-            )
 
 
 def _after(given: dict[str, Any]) -> tuple[str, ...]:

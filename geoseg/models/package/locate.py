@@ -54,7 +54,7 @@ def find_package(name_or_path: str | Path) -> Path:
     """
     text = str(name_or_path)
     if text.startswith(SCHEME):
-        return fetch(text)
+        return _fetch_package(text)
     if _is_item(text):
         opened: Path = resolve_name(_OPENER)(text)
         return opened
@@ -78,6 +78,16 @@ def find_package(name_or_path: str | Path) -> Path:
     raise ModelError(
         f"no model is called {text!r}, and there is no such folder; known models: "
         f"{known} (others are found by name in {models_folder()})"
+    )
+
+
+def _fetch_package(address: str) -> Path:
+    folder = fetch(address)
+    if (folder / CARD).is_file():
+        return folder
+    raise ModelError(
+        f"{address} has no {CARD} and is no model package; make one of its weights: "
+        f"geoseg models import {address}"
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
@@ -23,7 +22,7 @@ from geoseg.models.networks.onnx_file import read_whole
 from geoseg.models.package.archive import unpack_archive
 from geoseg.models.package.card import Artifact, check_card
 from geoseg.models.package.hints import Hints, read_hints
-from geoseg.models.package.inputs import flat_bands
+from geoseg.models.package.inputs import NamedInput, flat_bands
 from geoseg.models.package.layouts import Tensors, find_tensors
 from geoseg.models.package.locate import CARD
 from geoseg.models.package.mlm_write import write_card
@@ -45,15 +44,14 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.authorship import check_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
 
     from geoseg.models.package.card import Card
-    from geoseg.models.package.inputs import NamedInput
     from geoseg.options import NewPackage
 
-Clips = Sequence[tuple[float, float] | None]
 _ONNX = "model.onnx"
 _DECIDED = {
     "sigmoid": (
@@ -74,13 +72,25 @@ _ONNX_STRIDE = 32
 """What sides of an ONNX model's tiles are multiples of where nobody says."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a model takes, as far as no field of `NewPackage` says it."""
+
+    clips: tuple[tuple[float, float] | None, ...] = ()
+    """For each band the range to which raw pixels are cut, or None; empty where none
+    is."""
+    inputs: tuple[NamedInput, ...] = ()
+    """The images that it takes, where it takes several: what `NewPackage.inputs`, a
+    file, says as well."""
+
+
 def make_package(
     weights: Path,
     output: Path,
     new: NewPackage,
     *,
     pickled: bool = False,
-    clips: Clips = (),
+    pixels: Pixels | None = None,
     on_step: OnStep = ignore_step,
 ) -> ModelPackage:
     """Make a model package of bare weights, and prove that it can be used.
@@ -92,8 +102,7 @@ def make_package(
         new: What the weights do not say.
         pickled: The weights are a checkpoint (``.pt``, ``.pth``); it is read as
             tensors alone.
-        clips: For each band the range to which raw pixels are cut, or None; empty
-            where none is.
+        pixels: What an item says of the images that it takes.
         on_step: Called when it is made, with warnings of what was chosen, left out,
             or is in doubt.
 
@@ -108,7 +117,8 @@ def make_package(
     new = replace(new, name=new.name or name_of_folder(output.absolute().name))
     check_names(output)
     check_name(new.name)
-    inputs = read_new_inputs(new.inputs) if new.inputs else ()
+    pixels = pixels or Pixels()
+    inputs = read_new_inputs(new.inputs) if new.inputs else pixels.inputs
     if inputs:
         if new.bands:
             raise ModelError("`inputs` say which bands there are; leave out `bands`")
@@ -117,7 +127,7 @@ def make_package(
         raise ModelError(f"{weights} does not exist; check the path of the weights")
 
     def completed(card: Card) -> Card:
-        return _with_inputs(_cut(card, clips), inputs)
+        return _with_inputs(_cut(card, pixels.clips), inputs)
 
     with new_folder(output) as folder:
         if not pickled and weights.suffix == ".onnx":
@@ -181,7 +191,7 @@ def _write_network(
     return (*found.notes, *notes)
 
 
-def _cut(card: Card, clips: Clips) -> Card:
+def _cut(card: Card, clips: Sequence[tuple[float, float] | None]) -> Card:
     """Say of a card's bands to which ranges their raw pixels are cut."""
     if not clips:
         return card
