@@ -59,9 +59,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as named:
         folder = Path(named)
         package = geoseg.import_model(options.source, folder / "package")
-        geoseg.export_model(
-            package.path, folder / ONNX, options=ExportOptions(scene=str(SAMPLE))
-        )
+        write_corner(folder / "scene.tif", package.tile)
+        options_of_export = ExportOptions(scene=str(folder / "scene.tif"))
+        geoseg.export_model(package.path, folder / ONNX, options=options_of_export)
         np.save(folder / "tiles.npy", some_tiles(package, options.tiles))
         found: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
         for _ in range(options.repeats):
@@ -80,6 +80,16 @@ def main() -> None:
     if options.json:
         record = {"processor": processor, "sides": best, "equal": equal}
         options.json.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def write_corner(path: Path, side: int) -> None:
+    """Write a corner of the sample, on which the exported file has to agree."""
+    with rasterio.open(SAMPLE) as sample:
+        profile = sample.profile | {"width": side, "height": side}
+        window = rasterio.windows.Window(0, 0, side, side)
+        with rasterio.open(path, "w", **profile) as corner:
+            corner.write(sample.read(window=window))
+            corner.descriptions = sample.descriptions
 
 
 def some_tiles(package: geoseg.ModelPackage, count: int) -> NDArray[np.float32]:
