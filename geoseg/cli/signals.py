@@ -28,7 +28,7 @@ _NAMES = ("SIGTERM", "SIGHUP")
 """Windows has the first alone."""
 _PAUSE_S = 0.1
 """Seconds until a signal that was swallowed comes again."""
-_GRACE_S = 3.0
+_GRACE_S = 1.8
 """Seconds in which a program takes its leave by itself."""
 _sent_again: list[int] = []
 """The signals that nobody sent but this process, which has lost them once."""

@@ -28,6 +28,7 @@ from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene import open_scene
 from geoseg.scene.mirrored import read_mirrored
+from geoseg.storage.lock import locked_file
 from geoseg.storage.sample_area import sample_file
 from geoseg.storage.staging import atomic_file
 
@@ -107,7 +108,15 @@ def export_model(
 
     """
     options = options or ExportOptions()
-    _check(output)
+    with locked_file(output):
+        _check(output)
+        return _export(model, output, options, on_step)
+
+
+def _export(
+    model: Path | str, output: Path, options: ExportOptions, on_step: OnStep
+) -> ExportedModel:
+    """Write a file that nobody else writes."""
     on_step(Step("prepare"))
     source = options.scene or sample_file("scene.tif")
     scene, models = open_fitting(

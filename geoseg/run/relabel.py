@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.remote import without_secrets
+from geoseg.storage.staging import atomic_file, scratch_folder
 from geoseg.storage.vectors.formats import FORMATS
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.write import check_locatable, write_style
@@ -115,12 +115,14 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
         assert found is not None  # noqa: S101  # it was just made
         check_locatable([path.suffix for path in vectors], changed.geobox)
         Drawing.of(options.polygons, found.legend)
-        for path in (output, *vectors[1:]):
+        for path in (output, *vectors):
             stack.enter_context(locked_file(path))
         on_step(Step("relabel", warnings=(*source_map.warnings, *found.losses())))
         own = class_areas(source_map.extents(), source_map.legend())
-        _write(changed, output, found.legend)
-        _draw(output, vectors, options, on_step)
+        with atomic_file(output) as whole:  # all that is made beside it comes with it
+            _write(changed, whole, found.legend)
+            made = [whole.with_name(path.name) for path in vectors]
+            _draw(whole, made, options, on_step)
     after = ClassMap.open(output).extents()
     gone = {each.id for each in found.lost}
     lost = tuple(each for each in own if each.id in gone and each.pixels)
@@ -163,15 +165,14 @@ def _write(changed: ClassMap, target: Path, legend: Legend) -> None:
         for window in squares(whole):
             yield window, changed.read(window)
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    with scratch_folder(target.parent) as scratch:
         write_class_map(
             target,
             changed.geobox,
             parts(),
             legend=legend,
             tags={"GEOSEG_VERSION": version("geoseg")},
-            scratch=Path(scratch),
+            scratch=scratch,
         )
     write_style(target, legend)
 
@@ -182,14 +183,13 @@ def _draw(
     options: RelabelOptions,
     on_step: OnStep,
 ) -> None:
-    """Draw the polygons of the map that is there now."""
+    """Draw the polygons of a map that was just made."""
     if not vectors:
         return
     first, *more = vectors
     vectorize(
         raster,
         first,
-        overwrite=True,
         options=options.polygons,
         on_step=on_step,
         also=more,

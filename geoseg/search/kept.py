@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,11 +14,13 @@ from geoseg.progress import OnStep, Step
 from geoseg.search.search import Search
 from geoseg.storage.authorship import check_replaceable
 from geoseg.storage.bucket import Bucket
+from geoseg.storage.lock import locked_file
 from geoseg.storage.remote import as_url, without_secrets
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from geoseg.options import SceneOptions
     from geoseg.overlay.aoi import Area
@@ -61,6 +63,23 @@ def kept_items(  # what is asked where, and what may be replaced
         yield image
         return
     file = _File(path)
+    with file.claimed():
+        yield from _found(
+            image, file, aoi, on_step, restart=restart, overwrite=overwrite
+        )
+
+
+def _found(
+    image: Search,
+    file: _File,
+    aoi: Area | None,
+    on_step: OnStep,
+    *,
+    restart: bool,
+    overwrite: bool,
+) -> Iterator[str]:
+    """Give the file of what a search finds, asked anew where it has to be."""
+    path = file.given
     area = None if aoi is None else read_lonlat(aoi)
     before, asked = file.read(), image.settings(area)
     if not restart and _is_same(file, before, asked):
@@ -115,10 +134,15 @@ class _File:
     """A file on a disk or an object store, small enough to be read at once."""
 
     def __init__(self, path: str) -> None:
+        self.given = path
         self._url, self._path = as_url(path), Path(path)
 
     def __str__(self) -> str:
         return str(self._path) if self._url is None else without_secrets(self._url)
+
+    def claimed(self) -> AbstractContextManager[None]:
+        """Keep others from writing it; a store does so for the whole output."""
+        return locked_file(self._path) if self._url is None else nullcontext()
 
     def read(self) -> bytes | None:
         """Give its bytes; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from geoseg.search.catalogue import (
 from geoseg.search.picture import draw_found
 from geoseg.search.results import FoundDay, by_day
 from geoseg.storage.authorship import check_replaceable
+from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -160,32 +162,34 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
     Raises:
         InputError: Something given cannot be used, the catalogue does not answer or
             lacks the collection, or there is nothing: says which condition excluded
-            how many. Nothing was written.
+            how many; or another process writes there. Nothing was written.
         DiskError: A file cannot be written.
 
     """
     options, path = options or SearchOptions(), Path(output)
     picture = None if plot is None else Path(plot)
-    for each in (path, picture):
-        if each is not None:
-            check_replaceable(each, overwrite=overwrite)
+    files = [each for each in (path, picture) if each is not None]
+    for each in files:
+        check_replaceable(each, overwrite=overwrite)
     area = None if aoi is None else read_lonlat(aoi)
-    on_step(Step("search"))
     asked = Search(catalogue, options)
-    items = asked.find(area)
-    found = Found(
+    with ExitStack() as stack:
+        for each in files:
+            stack.enter_context(locked_file(each))
+        on_step(Step("search"))
+        items = asked.find(area)
+        whole = [stack.enter_context(atomic_file(each)) for each in files]
+        whole[0].write_bytes(asked.document(items, area))
+        if picture is not None:
+            title = f"{counted(len(items), 'item')} of {', '.join(options.collection)}"
+            draw_found(whole[1], items, area, title)
+    return Found(
         catalogue=address_of(catalogue),
         items=len(items),
         days=by_day(items, area),
         output=str(path),
         settings=asdict(options),
     )
-    with atomic_file(path) as whole:
-        whole.write_bytes(asked.document(items, area))
-    if picture is not None:
-        title = f"{counted(len(items), 'item')} of {', '.join(options.collection)}"
-        draw_found(picture, items, area, title)
-    return found
 
 
 def _when(item: dict[str, Any]) -> tuple[str, str]:

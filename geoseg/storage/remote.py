@@ -25,6 +25,7 @@ from urllib.request import (
 
 from geoseg.errors import GeosegError, InputError, SceneError
 from geoseg.storage.signing import signed
+from geoseg.storage.silence import forget, patience, remember
 from geoseg.storage.waiting import notify, notify_if_long
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _PACKAGES = {
 }
 """What to install for a kind of URL."""
 
-ANSWER_S = 30.0
+ANSWER_S = 20.0
 """Seconds that a web server has to answer, and again to send what is read of a file's
 beginning."""
 _HICCUPS = frozenset((429, 500, 502, 503, 504))
@@ -145,7 +146,8 @@ def ask(request: Request, seconds: float | None = None) -> HTTPResponse:
 
     Args:
         request: What is asked.
-        seconds: How long it has to answer; half a minute where None.
+        seconds: How long it has to answer; `ANSWER_S` where None. One that was silent
+            a moment ago has less.
 
     Raises:
         HTTPError: It answers with a status of 400 or more, of 500 three times.
@@ -168,10 +170,25 @@ def ask(request: Request, seconds: float | None = None) -> HTTPResponse:
 
 
 def _open(request: Request, seconds: float | None) -> HTTPResponse:
-    name, seconds = without_secrets(request.full_url), seconds or ANSWER_S
-    with notify_if_long(name, f"it is given up after {seconds:g} s"):
+    url = request.full_url
+    seconds = patience(url, seconds or ANSWER_S)
+    with (
+        notify_if_long(without_secrets(url), f"it is given up after {seconds:g} s"),
+        _silence_remembered(url),
+    ):
         answer: HTTPResponse = _opener().open(_as_sent(request), timeout=seconds)
     return answer
+
+
+@contextmanager
+def _silence_remembered(url: str) -> Iterator[None]:
+    """Remember that a server is silent, where something in here waits in vain."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
+            remember(url)
+        raise
 
 
 def read_within(answer: HTTPResponse, size: int, seconds: float | None = None) -> bytes:
@@ -181,15 +198,19 @@ def read_within(answer: HTTPResponse, size: int, seconds: float | None = None) -
         TimeoutError: It sends so slowly that it counts as silent.
 
     """
-    seconds = seconds or ANSWER_S
+    seconds = patience(answer.url, seconds or ANSWER_S)
     end, parts = time.monotonic() + seconds, list[bytes]()
     name = without_secrets(answer.url)
-    with notify_if_long(name, f"it is given up after {seconds:g} s"):
+    with (
+        notify_if_long(name, f"it is given up after {seconds:g} s"),
+        _silence_remembered(answer.url),
+    ):
         while size > 0 and (part := answer.read1(size)):
             parts.append(part)
             size -= len(part)
             if time.monotonic() > end:
                 raise TimeoutError(f"it sent too little in {seconds:g} s")
+    forget(answer.url)
     return b"".join(parts)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from geoseg.errors import InputError, OutputError
 from geoseg.storage.authorship import checksum
+from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import atomic_file, check_folder
 
 _PACKAGE = Path(__file__).parents[1]
@@ -26,14 +27,20 @@ def sample(folder: Path | str) -> list[Path]:
         Where each of the files is now, about 6 MB in all.
 
     Raises:
-        OutputError: A file of one of these names is there and is another one, or the
-            folder cannot be one; nothing was written.
+        OutputError: A file of one of these names is there and is another one, the
+            folder cannot be one, or another process writes there; nothing was written.
         DiskError: The disk is full or cannot be written.
         InputError: This geoseg came without the sample.
 
     """
     folder = Path(folder)
     check_folder(folder)
+    with locked_folder(folder):
+        return _written(folder)
+
+
+def _written(folder: Path) -> list[Path]:
+    """Write what is missing, where nobody else does."""
     home = _home()
     targets = {folder / name: home / name for name in _FILES}
     missing = [path for path in targets if not path.exists()]

@@ -93,12 +93,34 @@ def atomic_file(target: Path) -> Iterator[Path]:
     workshop = target.with_name(f".{target.name}.tmp")
     try:
         with written(target, workshop):
+            bring_back(target)
             shutil.rmtree(workshop, ignore_errors=True)
             workshop.mkdir(parents=True)
             yield workshop / target.name
             _deliver(workshop, target)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
+
+
+def bring_back(target: Path) -> None:
+    """Put files in place again that a kill left set aside while others were to come.
+
+    So what people wrote into a product, such as labels, is there to be read.
+
+    Args:
+        target: The product, as it was given to `atomic_file`.
+
+    Raises:
+        OSError: They cannot be moved.
+
+    """
+    before = target.with_name(f".{target.name}.tmp") / _BEFORE
+    if target.exists() or not (before / target.name).is_file():
+        return
+    for name in _sidecars(target):  # of the product that was to come
+        target.with_name(name).unlink(missing_ok=True)
+    _put_back(before, target)
+    _LOG.info("put %s back, which a kill had left set aside", target)
 
 
 @contextmanager
@@ -248,16 +270,24 @@ def _set_aside(target: Path, made: list[Path], before: Path) -> Iterator[None]:
     """
     before.mkdir()
     try:
-        for name in (target.name, *(p.name for p in made), *_sidecars(target)):
+        names = [target.name, *(path.name for path in made)]
+        for each in tuple(names):
+            names += _sidecars(target.with_name(each))
+        for name in dict.fromkeys(names):
             _set_one_aside(target.with_name(name), before)
         yield
     except BaseException:
         for path in made:
             if not path.exists():  # it is in place
                 target.with_name(path.name).unlink(missing_ok=True)
-        for path in sorted(before.iterdir(), key=lambda path: path.name == target.name):
-            path.replace(target.with_name(path.name))
+        _put_back(before, target)
         raise
+
+
+def _put_back(before: Path, target: Path) -> None:
+    """Put the previous files of a product in place again, the product itself last."""
+    for path in sorted(before.iterdir(), key=lambda path: path.name == target.name):
+        path.replace(target.with_name(path.name))
 
 
 def _set_one_aside(path: Path, before: Path) -> None:

@@ -25,6 +25,7 @@ from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.mirrored import read_mirrored
+from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file
 from geoseg.train.options import CalibrateOptions
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
@@ -229,12 +230,11 @@ def _keep(
     package: ModelPackage, fitted: FittedTemperature, output: Path | None
 ) -> ModelPackage:
     """Write the temperature into the package, or into a copy of it."""
-    content = _with(read_json(package.path / CARD), fitted)
     if output is None:
-        draw_reliability(package.path / DIAGRAM, fitted.reliability, fitted.temperature)
-        with atomic_file(package.path / CARD) as path:
-            path.write_text(content, encoding="utf-8")
+        with locked_file(package.path):
+            _keep_inside(package.path, fitted)
         return load_package(package.path)
+    content = _with(read_json(package.path / CARD), fitted)
     with new_folder(output) as folder:
         for file in package.path.iterdir():
             if file.is_file():
@@ -243,6 +243,20 @@ def _keep(
         (folder / CARD).write_text(content, encoding="utf-8")
         load_package(folder)
     return load_package(output)
+
+
+def _keep_inside(package: Path, fitted: FittedTemperature) -> None:
+    """Write the temperature into a package, which is whole at any time.
+
+    The picture of an earlier one goes first and the new one comes last: beside a card
+    stands its own, or none.
+    """
+    content = _with(read_json(package / CARD), fitted)
+    with atomic_file(package / DIAGRAM) as picture:
+        draw_reliability(picture, fitted.reliability, fitted.temperature)
+        with atomic_file(package / CARD) as card:
+            card.write_text(content, encoding="utf-8")
+            (package / DIAGRAM).unlink(missing_ok=True)
 
 
 def _with(item: dict[str, Any], fitted: FittedTemperature) -> str:

@@ -130,7 +130,7 @@ def fit_in_turn(seen: SeenPixels, legend: Legend, ground: str) -> FittedTemperat
         raise LabelsError(
             "all labelled pixels lie in one block of ground, so that nothing is left "
             "to measure a temperature on; label other ground, too, or take a smaller "
-            "`block`"
+            "`held_out_block`"
         )
     after = None
     for number in numbers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.given import map_file
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
-from geoseg.storage.staging import scratch_folder
+from geoseg.storage.staging import atomic_file, scratch_folder
 from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.rows import Rows, together
@@ -133,12 +132,13 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                 map_blocks=pool.map,
                 warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
             )
-        if merged is not None:
-            _write_merged(source, merged, drawing, classes)
         numbered = replace(
             drawn, batches=lambda: (_numbered(f, classes) for f in drawn.batches())
         )
-        with scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder:
+        with (
+            _merged_raster(merged, source, drawing, classes),
+            scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder,
+        ):
             return write_drawn(
                 numbered,
                 outputs,
@@ -262,17 +262,26 @@ def _numbered(frame: GeoDataFrame, legend: Legend) -> GeoDataFrame:
     return frame.assign(class_id=numbers.astype("int64"))
 
 
-def _write_merged(
-    source: ClassMap, target: Path, drawing: Drawing, legend: Legend
-) -> None:
-    """Write the map as the polygons show it, before lines are straightened."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        write_class_map(
-            target,
-            source.geobox,
-            merged_blocks(source, drawing),
-            legend=legend,
-            tags={"GEOSEG_VERSION": version("geoseg")},
-            scratch=Path(scratch),
-        )
+@contextmanager
+def _merged_raster(
+    target: Path | None, source: ClassMap, drawing: Drawing, legend: Legend
+) -> Iterator[None]:
+    """Write the map as the polygons show it, before lines are straightened.
+
+    It gets its name when the polygons have theirs: a disk that is full for these keeps
+    the earlier raster, too.
+    """
+    if target is None:
+        yield
+        return
+    with atomic_file(target) as whole:
+        with scratch_folder(whole.parent) as scratch:
+            write_class_map(
+                whole,
+                source.geobox,
+                merged_blocks(source, drawing),
+                legend=legend,
+                tags={"GEOSEG_VERSION": version("geoseg")},
+                scratch=scratch,
+            )
+        yield

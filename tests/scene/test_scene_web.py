@@ -1,6 +1,7 @@
 """Scenes on a web server: with ranges, without, slow, and failing now and then."""
 
 import socket
+import time
 from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
@@ -13,12 +14,14 @@ from members import cut_members, sample, write_raster
 from rasterio.errors import RasterioIOError
 from web import served
 
+import geoseg
 from geoseg.cli.screen import Screen
 from geoseg.errors import SceneError, SilentError
 from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.files.datasets import opened, opened_once
 from geoseg.scene.members import waves
+from geoseg.storage import silence
 from geoseg.storage.fingerprint import take_fingerprint
 
 PROFILE = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
@@ -211,6 +214,24 @@ def test_a_server_that_falls_silent_when_a_file_is_opened_or_read_timed_out(
             open_scene(f"{address}/0.tif")  # silent from the beginning
 
 
+def test_a_server_that_was_silent_is_asked_with_little_patience(folder, monkeypatch):
+    """Whatever else waits for it: other members, other blocks, what is tried again."""
+    monkeypatch.setattr(silence, "PROBE_S", 0.1)
+    with served(folder) as (address, server):
+        scene = open_scene([f"{address}/0.tif", f"{address}/1.tif"])
+        silence.remember(address)
+        server.silent = True
+        began = time.monotonic()
+        with pytest.raises(SilentError, match="timed out"):
+            scene.read(scene.window, (0,))
+        with pytest.raises(geoseg.RunError, match="timed out"):
+            scene.check_unchanged()
+        assert time.monotonic() - began < 5  # GDAL waits for ten seconds each time
+        server.silent = False
+        assert scene.read(scene.window, (0,))[1].all()
+        assert not silence.was_silent(address)
+
+
 def test_secrets_of_an_address_are_not_shown(folder):
     with (
         served(folder, status=404) as (address, _),
@@ -246,5 +267,5 @@ def test_a_server_that_is_silent_is_reported_while_it_is(tmp_path, monkeypatch, 
         take_fingerprint(f"{address}/a.tif?sig=secret")
     (message,) = capsys.readouterr().err.splitlines()
     assert message == (
-        f"geoseg: {address}/a.tif has not answered for 0.2 s; it is given up after 30 s"
+        f"geoseg: {address}/a.tif has not answered for 0.2 s; it is given up after 20 s"
     )

@@ -1,6 +1,7 @@
 """Two writers never share an output: the second is refused, and hears who writes."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -138,3 +139,49 @@ def test_figures_of_somebody_are_kept_and_a_second_evaluation_is_refused(
         geoseg.evaluate(first, other, output=out)
     geoseg.evaluate(first, other, output=out, overwrite=True)
     assert {p.name for p in out.iterdir()} == {"accuracy.json", "confusion.png"}
+
+
+def leave(lock, holder):
+    """Leave a lock and its note as a process that was killed does."""
+    lock.write_bytes(b"")
+    lock.with_name(f"{lock.name}.holder").write_text(holder)
+
+
+def ended():
+    """Give the number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_locks_of_processes_that_have_ended_are_taken_away(tmp_path, hold):
+    gone, here = f"process {ended()} of me", socket.gethostname()
+    leave(tmp_path / ".a.tif.lock", f"{gone} on {here}")
+    leave(tmp_path / ".b.tif.lock", f"{gone} on elsewhere")
+    leave(tmp_path / ".c.tif.lock", "a person's own words")
+    holder = hold("locked_file", tmp_path / "d.tif")
+    with locked_file(tmp_path / "e.tif"):
+        left = {path.name for path in tmp_path.glob("*.lock")}
+    assert left == {".b.tif.lock", ".c.tif.lock", ".d.tif.lock", ".e.tif.lock"}
+    with pytest.raises(OutputError, match=f"by process {holder.pid}"):
+        locked_file(tmp_path / "d.tif").__enter__()
+
+
+def test_a_lock_of_another_user_or_machine_is_a_sentence(tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO", logger="geoseg")
+    leave(tmp_path / ".map.tif.lock", "process 7 of ann on elsewhere")
+    with locked_file(tmp_path / "map.tif"):
+        pass
+    (said,) = (m for m in caplog.messages if "elsewhere" in m)
+    assert "left unfinished by process 7 of ann on elsewhere; where that still" in said
+    leave(tmp_path / ".map.tif.lock", "process 7 of ann on elsewhere")
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("geoseg.storage.lock.FileLock.acquire", denied)
+    with (
+        pytest.raises(OutputError, match=r"by process 7 of ann .*let them remove \S+k"),
+        locked_file(tmp_path / "map.tif"),
+    ):
+        pass

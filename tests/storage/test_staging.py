@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import DiskError, SceneError
+from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file, scratch_folder
 
 
@@ -114,3 +115,20 @@ def test_a_scratch_folder_begins_empty_and_goes(tmp_path):
         scratch_folder(tmp_path / "file"),
     ):
         pass
+
+
+def test_what_a_kill_left_set_aside_comes_back(tmp_path):
+    """Labels that people filled in are read before they are written anew."""
+    labels, design = tmp_path / "points.gpkg", tmp_path / "points.gpkg.json"
+    before = tmp_path / ".points.gpkg.tmp" / "before"
+    before.mkdir(parents=True)
+    (before / labels.name).write_text("filled in by hand")
+    (before / design.name).write_text("old")
+    design.write_text("new")
+    with locked_file(labels):
+        assert labels.read_text() == "filled in by hand"
+        assert design.read_text() == "old"
+    with atomic_file(labels) as whole:
+        whole.write_text("filled in and drawn anew")
+    assert labels.read_text() == "filled in and drawn anew"
+    assert sorted(tmp_path.iterdir()) == [labels, design]

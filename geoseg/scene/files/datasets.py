@@ -194,9 +194,7 @@ def waited_for(path: str) -> AbstractContextManager[None]:
     """
     if not is_remote(path):
         return nullcontext()
-    return notify_if_long(
-        without_secrets(path), "it is asked again and given up within a minute or two"
-    )
+    return notify_if_long(without_secrets(path), "it is given up within a minute")
 
 
 def at_once(

@@ -14,7 +14,10 @@ import rasterio
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, waited_for
+from geoseg.scene.files.servers import check_answers
+from geoseg.storage.remote import as_url
 from geoseg.storage.signing import signed
+from geoseg.storage.silence import was_silent
 from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:
@@ -37,9 +40,13 @@ def again(path: str, driver: str, read: Callable[[], Read]) -> Read:
         read: What reads it.
 
     Raises:
-        SceneError: It failed three times, or slowly.
+        SceneError: It failed three times, or slowly; or its server was silent a moment
+            ago, and is still.
 
     """
+    url = as_url(path)
+    if url is not None and was_silent(url):
+        check_answers(path)  # GDAL would be patient with it again
     for pause in _PAUSES_S:
         began = time.monotonic()
         try:
