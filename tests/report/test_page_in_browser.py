@@ -6,13 +6,22 @@ import json
 import re
 import shutil
 import threading
+from itertools import combinations
 
 import numpy as np
 import pytest
-from pages import ATTACK, LEGEND, write_page_of_noise
+from pages import ATTACK, CORNER, LEGEND, write_page_of_noise
 from PIL import Image
+from pyproj import CRS
 
+import geoseg
+from geoseg.geo.geobox import GeoBox
+from geoseg.geo.windows import Window
+from geoseg.raster import ClassMap, write_class_map
 from geoseg.report.imagery import Shown, Stretch
+from geoseg.report.map_page import MapPage, write_map_page
+from geoseg.report.pyramid import ClassPlanes
+from geoseg.report.report import class_areas
 from geoseg.report.view import PageServer
 from geoseg.scene import open_scene
 
@@ -176,6 +185,58 @@ def test_the_legend_hides_a_class_and_the_slider_fades_the_map(page, made):
         return np.abs(seen - (np.array(shown.rgb) + image) / 2).max() < 40
 
     wait(page, is_half)
+
+
+# Machado, Oliveira and Fernandes (2009), A physiologically-based model for simulation
+# of color vision deficiency, IEEE TVCG 15: deuteranopia, of linear red, green and blue.
+DEUTERANOPIA = (
+    (0.367322, 0.860646, -0.227968),
+    (0.280085, 0.672501, 0.047413),
+    (-0.011820, 0.042940, 0.968881),
+)
+
+
+def without_red_and_green(picture):
+    """Show a picture, shape (y, x, rgb), as who takes red for green sees it."""
+    share = np.asarray(picture) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(DEUTERANOPIA).T, 0, 1)
+    return 255 * np.where(
+        seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055
+    )
+
+
+def test_patterns_tell_classes_apart_for_who_does_not_see_red_and_green(
+    browser, tmp_path
+):
+    legend = geoseg.load_package("sentinel2-landcover").legend
+    ids = np.array(legend.ids, np.uint8)
+    path, plane = tmp_path / "map.tif", GeoBox(40, 90, CORNER, CRS.from_epsg(32633))
+    classes = np.broadcast_to(np.repeat(ids, 90 // len(ids) + 1)[:90], (40, 90))
+    parts = [(Window(0, 0, 40, 90), classes)]
+    write_class_map(path, plane, parts, legend=legend, tags={}, scratch=tmp_path)
+    page = MapPage(
+        title="Stripes",
+        subtitle="of all classes",
+        planes=ClassPlanes(plane, path, None),
+        legend=legend,
+        areas=class_areas(ClassMap.open(path).extents(), legend),
+    )
+    write_map_page(tmp_path / "page.html", page, 10)
+    browser.get((tmp_path / "page.html").as_uri())
+    wait(browser, lambda: browser.execute_script(READY))
+    swatches = browser.find_elements("css selector", "canvas[data-swatch]")
+    assert len(swatches) == len(legend)
+
+    def nearest():
+        """Measure how far the two classes differ that look most alike."""
+        pictures = (Image.open(io.BytesIO(each.screenshot_as_png)) for each in swatches)
+        seen = [without_red_and_green(each.convert("RGB")) for each in pictures]
+        return min(np.abs(a - b).mean() for a, b in combinations(seen, 2))
+
+    assert nearest() < 12, "cropland and grassland, of 256 steps"
+    element(browser, "patterns").click()
+    wait(browser, lambda: nearest() > 20)
 
 
 def test_a_doubtful_place_is_one_click_away(page):
