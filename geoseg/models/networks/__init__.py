@@ -2,7 +2,8 @@
 
 * `architectures` is the table of them, `survey` sizes all; `fcn`, `siamese`,
   `pixelwise` and `dynamic_world` hold those that smp lacks, `forest` a head of trees
-* `network` builds, loads and saves them
+* `network` builds, loads and saves them; `lean_import` brings smp, which has most of
+  them, without torch's compiler
 * `onnx` runs those of other frameworks: `onnx_file` makes one piece of a file,
   `onnx_inputs` cuts what it takes out of tiles, `onnx_output` finds the scores among
   its outputs

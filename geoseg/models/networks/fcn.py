@@ -19,13 +19,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from segmentation_models_pytorch.base import ClassificationHead, SegmentationModel
-from segmentation_models_pytorch.base.hub_mixin import supports_config_loading
-from segmentation_models_pytorch.base.modules import Activation
-from segmentation_models_pytorch.encoders import get_encoder
-from segmentation_models_pytorch.encoders.vgg import VGGEncoder
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
+
+from geoseg.models.networks.lean_import import smp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +31,13 @@ _DEPTH = 5
 """Halvings of the side in an encoder: the coarsest features are at 1/32."""
 
 
-class _FCN(SegmentationModel):  # type: ignore[misc]  # smp has no types
+class _FCN(smp.base.SegmentationModel):  # type: ignore[misc]  # smp has no types
     """What the three have in common, with the signature of smp's networks."""
 
     strides: ClassVar[tuple[int, ...]]
     """Of the features that are scored, coarsest first."""
 
-    @supports_config_loading  # type: ignore[untyped-decorator]  # the same
+    @smp.base.hub_mixin.supports_config_loading  # type: ignore[untyped-decorator]  # the same
     def __init__(  # noqa: PLR0913, PLR0917  # the arguments that smp's networks take
         self,
         encoder_name: str = "vgg16",
@@ -80,7 +77,7 @@ class _FCN(SegmentationModel):  # type: ignore[misc]  # smp has no types
                 f"an FCN scores features at 1/32: encoder_depth must be {_DEPTH}, "
                 f"got {encoder_depth}"
             )
-        self.encoder = get_encoder(
+        self.encoder = smp.encoders.get_encoder(
             encoder_name,
             in_channels=in_channels,
             depth=encoder_depth,
@@ -94,7 +91,7 @@ class _FCN(SegmentationModel):  # type: ignore[misc]  # smp has no types
             self.decoder.out_channels, self.strides, classes, activation
         )
         self.classification_head = (
-            ClassificationHead(self.encoder.out_channels[-1], **aux_params)
+            smp.base.ClassificationHead(self.encoder.out_channels[-1], **aux_params)
             if aux_params
             else None
         )
@@ -153,7 +150,7 @@ class _Decoder(nn.Module):
         super().__init__()
         # VGG's features are what comes before the pooling at the end of a stage. The
         # paper's (pool3, pool4) are what comes after it: the stage before, pooled.
-        self._pooled = isinstance(encoder, VGGEncoder) or bool(
+        self._pooled = isinstance(encoder, smp.encoders.vgg.VGGEncoder) or bool(
             getattr(encoder, "_is_vgg_style", False)
         )
         depths = [stride.bit_length() - 1 for stride in strides]
@@ -202,7 +199,7 @@ class _Head(nn.Module):
         self.scores = nn.ModuleList(nn.Conv2d(c, classes, 1) for c in channels)
         factors = [coarse // fine for coarse, fine in pairwise((*strides, 1))]
         self.enlarge = nn.ModuleList(_Enlarge(classes, factor) for factor in factors)
-        self.activation = Activation(activation)
+        self.activation = smp.base.modules.Activation(activation)
 
     def begin(self) -> None:
         """Begin with finer scores of zero, so from what the coarser network says."""

@@ -6,9 +6,9 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-import segmentation_models_pytorch as smp
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from geoseg.errors import ModelError
 from geoseg.models.networks import fcn
@@ -20,6 +20,7 @@ from geoseg.models.networks.architectures import (
     find_architecture,
 )
 from geoseg.models.networks.dynamic_world import DynamicWorld
+from geoseg.models.networks.lean_import import smp
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.networks.penultimate import Penultimate
 from geoseg.models.networks.pixelwise import Pixelwise
@@ -29,6 +30,7 @@ from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.package import CARD, CONFIG, WEIGHTS, read_json, sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import torch
@@ -54,6 +56,8 @@ _FETCHING = (
 """Settings by which timm would take weights from elsewhere."""
 
 
+_AT_RANDOM = ("normal_", "trunc_normal_", "uniform_")
+"""What fills a tensor at random: `torch.nn.init` and tensors call it alike."""
 _REFUSALS = (
     # What smp and timm raise on settings that they do not take has no one parent.
     AssertionError,
@@ -163,10 +167,30 @@ def load_bare(package: ModelPackage) -> torch.nn.Module:
         return OnnxNetwork(content, package, str(package.weights)).eval()
     config = read_json(package.path / CONFIG)
     check_activation(package, config, package.path)
-    network = build_network(config)
+    with _NoRandomWeights():
+        network = build_network(config)
     check_stride(package, network, package.path)
     load_weights(network, package.weights)
     return network.eval()
+
+
+class _NoRandomWeights(TorchFunctionMode):
+    """Build networks without random numbers, where weights are read anyway.
+
+    For encoders that smp builds without memory first, torch would fetch its compiler.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        """Leave a tensor as it is that would be filled at random."""
+        if getattr(func, "__name__", "") in _AT_RANDOM:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def load_weights(network: torch.nn.Module, path: Path) -> None:

@@ -81,7 +81,9 @@ class OnnxNetwork(nn.Module):
         """The name of the output that is the scores."""
         return self._output.name
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # torch's own
+    def compile(self, *_: object, **__: object) -> None:
+        """Leave it as it is: ONNX Runtime computes, not torch."""
+
     def forward(self, tiles: Tensor) -> Tensor:
         """Compute a batch of tiles.
 

@@ -22,10 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from segmentation_models_pytorch.base import SegmentationHead, SegmentationModel
-from segmentation_models_pytorch.base.hub_mixin import supports_config_loading
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
-from segmentation_models_pytorch.encoders import get_encoder
+
+from geoseg.models.networks.lean_import import smp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,13 +34,13 @@ _DEPTH = 5
 """Halvings of the side in an encoder: the coarsest features are at 1/32."""
 
 
-class FCSiamDiff(SegmentationModel):  # type: ignore[misc]  # smp has no types
+class FCSiamDiff(smp.base.SegmentationModel):  # type: ignore[misc]  # smp has no types
     """Two dates through one encoder, and a decoder of what differs."""
 
     dates: ClassVar[int] = 2
     """Into how many parts its bands are cut, each for the encoder."""
 
-    @supports_config_loading  # type: ignore[untyped-decorator]  # the same
+    @smp.base.hub_mixin.supports_config_loading  # type: ignore[untyped-decorator]  # the same
     def __init__(  # noqa: PLR0913, PLR0917  # the arguments that smp's networks take
         self,
         encoder_name: str = "resnet18",
@@ -76,20 +74,20 @@ class FCSiamDiff(SegmentationModel):  # type: ignore[misc]  # smp has no types
                 f"two dates of the same bands are an even number of bands, got "
                 f"{in_channels}"
             )
-        self.encoder = get_encoder(
+        self.encoder = smp.encoders.get_encoder(
             encoder_name,
             in_channels=in_channels // self.dates,
             depth=encoder_depth,
             weights=encoder_weights,
             **kwargs,
         )
-        self.decoder = UnetDecoder(
+        self.decoder = smp.decoders.unet.decoder.UnetDecoder(
             encoder_channels=self.encoder.out_channels,
             decoder_channels=decoder_channels,
             n_blocks=encoder_depth,
             add_center_block=encoder_name.startswith("vgg"),
         )
-        self.segmentation_head = SegmentationHead(
+        self.segmentation_head = smp.base.SegmentationHead(
             in_channels=decoder_channels[-1],
             out_channels=classes,
             activation=activation,
