@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EmbeddingName = Literal["alphaearth", "tessera"]
 _VERSION = re.compile(r"[vV]?(\d[\w.~-]*)")
 _RUN = re.compile(r"(.*?)(\d+)")
+ALPHAEARTH_ONE = 127.5**2
+"""AlphaEarth's number v stands for v |v| over this."""
 MANY = 16
 """From more bands than these on, lists of them are abbreviated."""
 

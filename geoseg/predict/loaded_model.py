@@ -7,18 +7,24 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geoseg.errors import RunError
+from geoseg.models.networks.activations import to_logits
 from geoseg.models.networks.batch_norm import fold_batch_norm
 from geoseg.models.networks.network import load_network
 from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.networks.pixelwise import Pixelwise
 from geoseg.models.package.scaling import Measured, scalings
+from geoseg.predict.linear_head import LinearHead
 from geoseg.predict.stitch import class_probabilities
 from geoseg.predict.views import VIEWS
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from geoseg.models.package.package import ModelPackage
     from geoseg.options import Augmentation
     from geoseg.predict.compute import Compute
@@ -74,14 +80,50 @@ class LoadedModel:
             total += view.undo(class_probabilities(network(view.show(tiles))))
         if others:
             total /= len(VIEWS[views])
-        if not total.sum().isfinite():
+        return self._checked(total, how)
+
+    def predict_pixels(
+        self,
+        pixels: NDArray[np.generic],
+        valid: NDArray[np.bool_],
+        how: Compute,
+        *,
+        stored: bool,
+    ) -> Tensor | None:
+        """Give probabilities straight from raw pixels, of a model linear in bands.
+
+        A CPU takes most of its time to write 64 bands anew: dequantised, normalised,
+        in another order. Views make no difference to single pixels.
+
+        Args:
+            pixels: Of all bands that the predictor reads, ``(tile, band, y, x)``.
+            valid: True where a pixel has data, shape ``(tile, y, x)``.
+            how: The device is a CPU.
+            stored: Whether pixels are AlphaEarth's numbers.
+
+        Returns:
+            As `predict`; None where the model does more.
+
+        Raises:
+            RunError: It gives values that are not numbers.
+
+        """
+        head = _linear_head(self.package, self.measured, how)
+        if head is None or pixels.dtype.kind not in "iuf" or pixels.dtype == "f2":
+            return None
+        scores = head.scores(pixels, valid, self.indices, stored=stored)
+        logits = to_logits(torch.from_numpy(scores), self.package)
+        return self._checked(class_probabilities(logits), how)
+
+    def _checked(self, probabilities: Tensor, how: Compute) -> Tensor:
+        if not probabilities.sum().isfinite():
             exact = how.precision == "float32"
             advice = "its weights are damaged" if exact else "try `precision='float32'`"
             raise RunError(
                 f"model {self.package.name} gave values that are not numbers at "
                 f"precision {how.precision}; {advice}"
             )
-        return total
+        return probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +145,25 @@ def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Sc
     gain, offset, least, most = figures.to(on).T[:, None, :, None, None]
     is_clipped = bool(least.isfinite().any() or most.isfinite().any())
     return _Scaling(gain, offset, (least, most) if is_clipped else None)
+
+
+@cache
+def _linear_head(
+    package: ModelPackage, measured: Measured, how: Compute
+) -> LinearHead | None:
+    """Take a network's weights for raw pixels, where it has no others."""
+    network = load_model(package, how)
+    layer = network.linear if isinstance(network, Pixelwise) else None
+    scaling = _scaling(package, measured, torch.device("cpu"))
+    if layer is None or layer.bias is None or scaling.limits is not None:
+        return None
+    planes = (layer.weight[:, :, 0, 0], layer.bias)
+    weight, bias = (each.numpy(force=True).astype(np.float64) for each in planes)
+    gain, offset = (
+        each[0, :, 0, 0].numpy().astype(np.float64)
+        for each in (scaling.gain, scaling.offset)
+    )
+    return LinearHead(weight * gain, bias - weight @ offset, bias)
 
 
 _loading = threading.Lock()

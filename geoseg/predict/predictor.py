@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import ModelError
+from geoseg.geo.embeddings import ALPHAEARTH_ONE
 from geoseg.models.networks.crf import fully_connected_crf
 from geoseg.models.package.package import load_package
 from geoseg.predict.compute import Compute, explaining_memory
@@ -47,6 +48,10 @@ class TilePredictor:
     as if each were evidence of its own. So the mean is kept with it, of which
     confidences are made.
     """
+
+    takes_stored: bool = False
+    """Whether pixels are AlphaEarth's numbers as files hold them: see
+    `geoseg.scene.Scene.as_stored`."""
 
     @classmethod
     def of(
@@ -144,8 +149,16 @@ class TilePredictor:
             return self._predict(pixels, valid)
 
     def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
+        if self.device.type == "cpu" and self.crf is None and len(self.models) == 1:
+            direct = self.models[0].predict_pixels(
+                pixels, valid, self.compute, stored=self.takes_stored
+            )
+            if direct is not None:
+                return direct
         with torch.inference_mode():
             raw = _upload(pixels, self.device).to(torch.float32)
+            if self.takes_stored:
+                raw = raw * raw.abs() / ALPHAEARTH_ONE
             unseen = None if valid.all() else _upload(~valid, self.device)
             # All are loaded before one is used: while torch follows a network to fold
             # it, those that other threads call fail.

@@ -46,7 +46,7 @@ def block_bytes(config: RunConfig) -> int:
     at_once = tasks_at_once(remote=config.scene.is_remote)
     plan, predictor = config.plan, config.predictor
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
-    bands, size = len(predictor.bands), np.dtype(config.scene.dtype).itemsize
+    bands, size = len(predictor.bands), np.dtype(config.as_read[0].dtype).itemsize
     read = bands * (2 * size + 1) + 2  # and their masks
     files = config.layers.count + strip_share(config) * (4 * predictor.planes + 1)
     return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))

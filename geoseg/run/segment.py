@@ -472,10 +472,11 @@ def infer_all(
         ChangedError: The scene is not what it was when the run began.
 
     """
+    source, predictor = config.as_read
     job = Job(
         plan=config.plan,
-        source=config.scene,
-        predictor=config.predictor,
+        source=source,
+        predictor=predictor,
         area=config.aoi,
         blend=config.options.blend,
         layers=config.layers,

@@ -441,6 +441,27 @@ class Scene:
         """
         return replace(self, unit=unit, zero=zero, dtype="float32")
 
+    def as_stored(self) -> Scene | None:
+        """Give the same scene with AlphaEarth's numbers as files hold them.
+
+        They take a quarter of the memory, and are turned into features where these are
+        used: a feature is v |v| / 127.5^2. None where pixels are something else, or
+        are made of several, which is done with features.
+        """
+        made, options = self.embedding, self.options
+        layers = [layer for member in self.members for layer in member.layers]
+        if (
+            made is None
+            or made.kind != "alphaearth"
+            or any(each.warp or each.raster.stored != "int8" for each in layers)
+            or options.mosaic in STACKED
+            or self.masks
+            or self.unit is not None
+        ):
+            return None
+        members = tuple(member.as_stored() for member in self.members)
+        return replace(self, members=members, dtype="int8")
+
     def _counts(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where a pixel is valid, of where its bands have data."""
         together = np.any if self.options.valid == "any" else np.all

@@ -6,7 +6,7 @@ Most members are one file. A member whose bands come in files of their own has o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -128,6 +128,14 @@ class Member:
         """What the file says of one of the scene's bands."""
         layer, band = self.bands[index]
         return self.layers[layer].raster.bands[band]
+
+    def as_stored(self) -> Member:
+        """Give the same member with numbers that stand for features as they are."""
+        layers = (
+            replace(each, raster=replace(each.raster, gives_stored=True))
+            for each in self.layers
+        )
+        return replace(self, layers=tuple(layers))
 
     def meaning(self) -> tuple[tuple[object, ...], ...]:
         """What is known of each band beside its pixels: all that may change them."""

@@ -103,6 +103,29 @@ def test_a_number_without_data_in_one_band_is_without_data_in_all(tmp_path, numb
     assert valid[50, 61]
 
 
+def test_numbers_are_given_as_files_hold_them_where_nothing_is_made_of_several(
+    tmp_path, numbers
+):
+    holed = numbers.copy()
+    holed[17, 20:25, 30] = -128
+    path = write_alphaearth(tmp_path / "holed.tif", holed, PLANE)
+    scene = geoseg.open_scene(path)
+    stored = scene.as_stored()
+    assert stored.dtype == "int8"
+    stored.check()
+    window = geoseg.Window(10, 7, 40, 50)
+    for bands in (None, (17, 3)):
+        pixels, valid = stored.read(window, bands)
+        values, has = scene.read(window, bands)
+        np.testing.assert_array_equal(valid, has)
+        found = dequantised(pixels).astype(np.float32)
+        np.testing.assert_array_equal(found[:, valid], values[:, valid])
+    raw = geoseg.open_scene(path, geoseg.SceneOptions(radiometry="raw"))
+    warped = geoseg.open_scene(path, geoseg.SceneOptions(resolution=(20, 20)))
+    assert raw.as_stored() is None
+    assert warped.as_stored() is None
+
+
 def test_copies_that_are_stored_south_up_are_the_same_ground(tmp_path, field, numbers):
     vrt = write_south_up(tmp_path / "copy.tiff", numbers, PLANE)
     _, wanted, has = read(field)

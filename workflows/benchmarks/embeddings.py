@@ -1,8 +1,8 @@
 """A linear head on AlphaEarth's layout beside reading and decoding the file alone.
 
-Makes a file of 64 int8 bands with names (zstd, tiles of 256 px) from noise around three
-directions, fits a discriminant to points, and times, each in a process of its own:
-rasterio reading the file window by window; geoseg reading it dequantised; and
+Makes a file of 64 int8 bands with names and overviews (zstd, tiles of 256 px) from
+noise around three directions, fits a discriminant to points, and times, each in a process of
+its own: rasterio reading the file window by window; geoseg reading it dequantised; and
 `geoseg.segment` without polygons.
 """
 
@@ -21,6 +21,7 @@ import geopandas
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio.enums import Resampling
 from rasterio.windows import Window as Part
 from shapely import points
 
@@ -52,6 +53,8 @@ def write_field(path: Path, side: int) -> np.ndarray:
                 numbers.clip(-127, 127).astype(np.int8),
                 window=Part(0, top, side, len(part)),
             )
+    with rasterio.open(path, "r+", COMPRESS_OVERVIEW="zstd") as dataset:
+        dataset.build_overviews([2, 4, 8, 16], Resampling.nearest)
     return truth
 
 

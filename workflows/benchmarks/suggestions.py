@@ -19,10 +19,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import rasterio
-from few_labels import LEFT, Sample, contextual
+from few_labels import LabelledScene, contextual, labelled_scene
 from held_out import table, write_between
-from training import landsat
 
 from geoseg.run.suggest.suggest import UNCERTAIN
 from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
@@ -53,17 +51,17 @@ class Ground:
     """The class of each."""
 
     @classmethod
-    def of(cls, pixels: np.ndarray, labels: np.ndarray) -> Ground:
-        """Draw from a scene ``(band, y, x)`` and its labels, 255 for none."""
+    def of(cls, scene: LabelledScene) -> Ground:
+        """Draw from a scene."""
         random = np.random.default_rng(0)
-        middle = int(labels.shape[1] * LEFT)
+        labels, middle = scene.labels, scene.middle
         cols = np.broadcast_to(np.arange(labels.shape[1]), labels.shape).ravel()
         known = labels.ravel() != 255  # noqa: PLR2004  # unlabelled
         left = np.flatnonzero(known & (cols < middle))
         right = np.flatnonzero(known & (cols >= middle))
         pool = np.sort(random.choice(left, POOL, replace=False))
         rest = np.sort(random.choice(right, MEASURED, replace=False))
-        flat = contextual(pixels).reshape(-1, labels.size)
+        flat = contextual(scene.pixels).reshape(-1, labels.size)
         positions = np.column_stack(np.divmod(pool, labels.shape[1]))
         return cls(
             flat[:, pool].T,
@@ -86,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     curves = {}
     for name in arguments.only:
-        ground = Ground.of(*scene(name, arguments.out, arguments.data))
+        ground = Ground.of(labelled_scene(name, arguments.out, arguments.data))
         curves[name] = {
             way: np.array([simulate(ground, way, n) for n in range(arguments.repeats)])
             for way in WAYS
@@ -100,28 +98,6 @@ def main() -> None:
     if arguments.write:
         write_between(arguments.write, Path(__file__).name, text)
         draw(curves, arguments.write.with_name("suggestions.png"))
-
-
-def scene(name: str, out: Path, data: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Give a scene's pixels and labels."""
-    if name == "sample":
-        sample = Sample()
-        return sample.pixels, sample.labels
-    out.mkdir(parents=True, exist_ok=True)
-    path, labels, _ = landsat(out, data)
-    with rasterio.open(path) as source:
-        pixels, valid = source.read().astype(np.float32), source.dataset_mask() > 0
-    with rasterio.open(labels) as source:
-        known, nodata = source.read(1), source.nodata
-    ids = [each for each in np.unique(known[valid]) if each != nodata]
-    found = np.full(known.shape, 255, np.uint8)
-    for channel, each in enumerate(ids):
-        found[valid & (known == each)] = channel
-    middle = int(found.shape[1] * LEFT)
-    for channel in range(len(ids)):  # what cannot be begun with is no class
-        if (found[:, :middle] == channel).sum() < 500:  # noqa: PLR2004
-            found[found == channel] = 255
-    return np.where(valid, pixels, pixels[:, valid].mean(1)[:, None, None]), found
 
 
 def simulate(ground: Ground, way: str, repeat: int) -> tuple[list[int], list[float]]:

@@ -195,9 +195,8 @@ class Pixelwise(nn.Module):
             self.config |= {"frozen": frozen, "part": part, "more": more}
             self.features = ProbeFeatures(self.features, frozen_part(network, part))
         # A matrix product of whole planes needs no other order of them.
-        is_pixel = not windows and network is None
         self.memory_format = (
-            torch.contiguous_format if is_pixel else torch.channels_last
+            torch.contiguous_format if self.features_are_bands else torch.channels_last
         )
         first: nn.Module = nn.Identity()
         if head == "mlp":
@@ -209,6 +208,19 @@ class Pixelwise(nn.Module):
             else nn.Conv2d(features, classes, 1)
         )
         self.segmentation_head = _Head(first, classifier)
+
+    @property
+    def linear(self) -> nn.Conv2d | None:
+        """The weights that bands are multiplied with, where nothing else is done."""
+        head = self.segmentation_head
+        is_alone = self.features_are_bands and isinstance(head.first, nn.Identity)
+        layer = head.classifier
+        return layer if is_alone and isinstance(layer, nn.Conv2d) else None
+
+    @property
+    def features_are_bands(self) -> bool:
+        """Whether a pixel's features are its own bands."""
+        return isinstance(self.features, ContextFeatures) and not self.features.sums
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Give scores, ``(tile, class, y, x)``, of normalised tiles."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoseg.geo.embeddings import ALPHAEARTH_ONE
 from geoseg.geo.kernel import kernel
 
 if TYPE_CHECKING:
@@ -50,6 +51,25 @@ def decode(
     return values, has
 
 
+def where_stored(
+    stored: NDArray[np.generic], data: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Say where AlphaEarth's numbers are data, ``(1, y, x)``: see `decode`."""
+    has = np.all(data, axis=0, keepdims=True)
+    _mark_missing(stored, has[0])
+    return has
+
+
+@kernel
+def _mark_missing(stored: NDArray[np.generic], has: NDArray[np.bool_]) -> None:
+    """Set `has` to False where a band has no data."""
+    for band in range(stored.shape[0]):
+        for row in range(stored.shape[1]):
+            line, there = stored[band, row], has[row]
+            for col in range(stored.shape[2]):
+                there[col] &= line[col] != MASKED
+
+
 @kernel
 def decode_alphaearth(
     stored: NDArray[np.generic], values: NDArray[np.generic], has: NDArray[np.bool_]
@@ -65,7 +85,7 @@ def decode_alphaearth(
         has: Set to False where a band has no data, shape ``(y, x)``.
 
     """
-    unit = np.float32(127.5 * 127.5)
+    unit = np.float32(ALPHAEARTH_ONE)
     for band in range(stored.shape[0]):
         for row in range(stored.shape[1]):
             line, found, there = stored[band, row], values[band, row], has[row]

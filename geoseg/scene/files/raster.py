@@ -26,7 +26,12 @@ from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
 from geoseg.scene.files.header import BandHeader, Header, shown
 from geoseg.scene.files.parts import cut_for_cache
 from geoseg.scene.files.paths import file_of
-from geoseg.scene.files.quantised import MASKED, block_means, decode
+from geoseg.scene.files.quantised import (
+    MASKED,
+    block_means,
+    decode,
+    where_stored,
+)
 from geoseg.scene.files.retries import again
 from geoseg.storage.fingerprint import check_unchanged
 
@@ -78,11 +83,19 @@ class Raster:
     """How much of the picture is cloudy, in percent; None where that is not known."""
     embedding: Embedding | None = None
     """Which learned features its bands are; None where they are something else."""
-    is_quantised: bool = False
-    """Whether the file holds whole numbers that stand for features."""
+    stored: str = ""
+    """The dtype of the whole numbers in the file that stand for features; empty of all
+    else."""
+    gives_stored: bool = False
+    """Whether `read` gives such numbers as they are; pictures show features."""
     scales: Raster | None = None
     """What TESSERA's such numbers are multiplied with, on the same pixels: a band for
     all, or one for each; None of all else."""
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether the file holds whole numbers that stand for features."""
+        return bool(self.stored)
 
     @property
     def files(self) -> tuple[Raster, ...]:
@@ -146,6 +159,8 @@ class Raster:
 
         def read_once() -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
             with self._opened(window) as dataset:
+                if self.gives_stored:
+                    return self._read_stored(dataset, bands, part)
                 return self._read(dataset, bands, part, out=out)
 
         if is_remote(self.path):
@@ -195,6 +210,17 @@ class Raster:
             return decode(pixels, data, None, out)
         size = pixels.shape[1], pixels.shape[2]
         return decode(pixels, data, self.scales.as_scales(bands, part, size), out)
+
+    def _read_stored(
+        self,
+        dataset: rasterio.DatasetReader,
+        bands: Sequence[int],
+        part: RasterioWindow,
+    ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read numbers as they are, and where there is data as `decode` says it."""
+        pixels = _pixels(dataset, [self.indexes[band] for band in bands], window=part)
+        data = self._has_data(dataset, bands, part, pixels)
+        return pixels, where_stored(pixels, data)
 
     def as_scales(
         self,
@@ -381,7 +407,7 @@ def use(header: Header, options: SceneOptions) -> Raster:
     indexes = _chosen(name, header.bands, options.numbers)
     alphas = [at for at, b in enumerate(header.bands, start=1) if b.role == "alpha"]
     bands = tuple(_overridden(header.bands[at - 1], options) for at in indexes)
-    bands, embedding, is_quantised = _as_features(name, bands, options)
+    bands, embedding, stored = _as_features(name, bands, options)
     return Raster(
         path=header.path,
         driver=header.driver,
@@ -393,7 +419,7 @@ def use(header: Header, options: SceneOptions) -> Raster:
         acquired=header.acquired,
         fingerprint=header.fingerprint,
         embedding=embedding and replace(embedding, version=header.features_version),
-        is_quantised=is_quantised,
+        stored=stored,
     )
 
 
@@ -402,12 +428,12 @@ _Bands = tuple[BandHeader, ...]
 
 def _as_features(
     name: str, bands: _Bands, options: SceneOptions
-) -> tuple[_Bands, Embedding | None, bool]:
+) -> tuple[_Bands, Embedding | None, str]:
     """Recognise whose learned features bands are: as the user says, or by their names.
 
     Returns:
-        The bands as they are read; whose features they are, if any; and whether the
-        file holds numbers that stand for them.
+        The bands as they are read; whose features they are, if any; and the dtype of
+        numbers in the file that stand for them, empty where there are none.
 
     Raises:
         SceneError: They cannot be those that the user says.
@@ -419,7 +445,7 @@ def _as_features(
     is_quantised = all(_stands_for_features(band) for band in bands)
     can_be = is_quantised or dtypes <= _FLOATS
     if kind is None or not (can_be or said):
-        return bands, None, False
+        return bands, None, ""
     made = Embedding(kind)
     if said is not None:
         if len(bands) != len(made.names) or not can_be:
@@ -431,16 +457,16 @@ def _as_features(
         named = zip(bands, made.names, strict=True)
         bands = tuple(replace(band, name=each) for band, each in named)
     if options.radiometry == "raw":
-        return bands, None, False
+        return bands, None, ""
     if not is_quantised:
-        return bands, made, False
+        return bands, made, ""
     values = tuple(
         replace(b, dtype="float32", nodata=None, scale=1.0, offset=0.0)
         if b.nodata == MASKED
         else replace(b, dtype="float32", scale=1.0, offset=0.0)
         for b in bands
     )
-    return values, made, True
+    return values, made, str(np.result_type(*dtypes))
 
 
 def _stands_for_features(band: BandHeader) -> bool:
