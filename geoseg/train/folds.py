@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.geo.geobox import GeoBox
+    from geoseg.geo.geobox import Bounds, GeoBox
     from geoseg.storage.spool import Spool
     from geoseg.train.options import GroundOptions
     from geoseg.train.strips import Plane
@@ -75,7 +75,7 @@ def cut_scenes(
         corner = _on_lattice(first, plane)
         if corner is None:
             corner = (0, index * block)
-            if _meet(first, plane):
+            if meet(first, plane):
                 warnings.append(
                     f"{scene.name} overlaps {scenes[0].name} on another grid: what "
                     f"is held out in one may be learned from in the other, and the "
@@ -104,11 +104,15 @@ def _on_lattice(first: GeoBox, other: GeoBox) -> tuple[int, int] | None:
     return round(row), round(col)
 
 
-def _meet(one: GeoBox, other: GeoBox) -> bool:
+def meet(one: GeoBox, other: GeoBox) -> bool:
     """Return whether two planes share ground."""
-    if not (one.is_on_earth and other.is_on_earth):
+    boxes: list[tuple[Bounds, ...]]
+    if one.crs == other.crs:
+        boxes = [(plane.bounds,) for plane in (one, other)]
+    elif one.is_on_earth and other.is_on_earth:
+        boxes = [lonlat_boxes(plane.lonlat_bounds()) for plane in (one, other)]
+    else:
         return False
-    boxes = (lonlat_boxes(plane.lonlat_bounds()) for plane in (one, other))
     return any(
         a.left < b.right and b.left < a.right and a.bottom < b.top and b.bottom < a.top
         for a, b in product(*boxes)

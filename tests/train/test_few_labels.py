@@ -15,6 +15,7 @@ import segmentation_models_pytorch as smp
 import torch
 from affine import Affine
 from click.testing import CliRunner
+from pyproj import CRS, Transformer
 from safetensors.torch import save_file
 from scipy.ndimage import uniform_filter
 from shapely import Point, box
@@ -23,6 +24,7 @@ from tiny_models import build, save
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError, ModelError
+from geoseg.geo.geobox import GeoBox
 from geoseg.models.exchange.export_onnx import to_onnx
 from geoseg.models.networks.network import load_network, load_weights
 from geoseg.models.networks.pixelwise import ContextFeatures
@@ -33,7 +35,11 @@ from geoseg.scene import Scene
 from geoseg.train.applicability import training_vectors
 from geoseg.train.pixelwise import labelled
 from geoseg.train.pixelwise.choose import _interval
-from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
+from geoseg.train.pixelwise.ground_folds import (
+    draw_folds,
+    ground_cells,
+    on_shared_planes,
+)
 from geoseg.train.pixelwise.heads import (
     STRENGTHS,
     WINDOWS,
@@ -330,6 +336,53 @@ def test_cells_of_ground_are_held_out_whole():
     apart = np.abs(positions[:, None, 1:] - positions[None, :, 1:]).max(axis=2)
     together = cells[:, None] == cells[None, :]
     assert apart[together].max() <= 900 / 4
+
+
+def test_ground_that_several_scenes_show_is_in_one_cell():
+    zone, next_zone = CRS.from_epsg(32633), CRS.from_epsg(32634)
+    left, top = 720_000, 5_800_000  # beside the meridian between both
+    move = Transformer.from_crs(zone, next_zone, always_xy=True)
+    x, y = move.transform(left, top)
+    first = GeoBox(900, 900, Affine(10, 0, left, 0, -10, top), zone)
+    planes = [
+        first,
+        GeoBox(500, 500, Affine(20, 0, left + 3000, 0, -20, top), zone),
+        GeoBox(900, 900, Affine(10, 0, left + 90_000, 0, -10, top), zone),
+        GeoBox(900, 900, Affine(10, 0, x - 500, 0, -10, y + 500), next_zone),
+    ]
+    rng = np.random.default_rng(5)
+    seen = rng.integers(400, 880, (200, 2))  # rows and columns of the first
+    x, y = first.transform @ (seen[:, 1] + 0.5, seen[:, 0] + 0.5)
+    positions = []
+    for number, plane in enumerate(planes):
+        at = move.transform(x, y) if plane.crs == next_zone else (x, y)
+        cols, rows = ~plane.transform @ at
+        here = np.floor(np.column_stack([np.full(200, number), rows, cols]))
+        positions.append(here.astype(int))
+    shared = on_shared_planes(np.concatenate(positions), planes)
+    found = shared.reshape(4, 200, 3)
+    np.testing.assert_array_equal(found[0], positions[0])
+    np.testing.assert_array_equal(found[2], positions[2])  # it meets none of them
+    for number, pixels in ((1, 2), (3, 1)):
+        assert (found[number, :, 0] == 0).all()
+        assert np.abs(found[number, :, 1:] - seen).max() <= pixels
+
+    channels = np.tile(rng.integers(0, 3, 200).astype(np.uint8), 4)
+    there = shared[:, 0] == 0
+    cells = ground_cells(shared[there], channels[there], CLASSES)
+    folds = draw_folds(cells, channels[there], 0).reshape(3, 200)
+    same = (folds == folds[0]).mean(axis=1)
+    assert same.min() > 0.9  # the rest lies within a pixel of a cell's edge
+
+
+def test_scenes_that_are_linked_by_others_are_on_one_plane():
+    crs = CRS.from_epsg(32633)
+    planes = [
+        GeoBox(10, 10, Affine(10, 0, left, 0, -10, 0), crs) for left in (0, 150, 80)
+    ]
+    positions = np.array([[0, 4, 5], [1, 4, 5], [2, 4, 5]])
+    found = on_shared_planes(positions, planes)
+    assert found.tolist() == [[0, 4, 5], [0, 4, 20], [0, 4, 13]]
 
 
 def test_an_interval_is_student_s():

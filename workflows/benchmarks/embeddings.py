@@ -1,9 +1,9 @@
 """A linear head on AlphaEarth's layout beside reading and decoding the file alone.
 
 Makes a file of 64 int8 bands with names and overviews (zstd, tiles of 256 px) from
-noise around three directions, fits a discriminant to points, and times, each in a process of
-its own: rasterio reading the file window by window; geoseg reading it dequantised; and
-`geoseg.segment` without polygons.
+noise around three directions, fits a discriminant to points, and times, each in a
+process of its own: rasterio reading the file window by window; geoseg reading it
+dequantised; and `geoseg.segment` without polygons.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def where_stored(
     stored: NDArray[np.generic], data: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Say where AlphaEarth's numbers are data, ``(1, y, x)``: see `decode`."""
-    has = np.all(data, axis=0, keepdims=True)
+    has: NDArray[np.bool_] = np.all(data, axis=0, keepdims=True)
     _mark_missing(stored, has[0])
     return has
 

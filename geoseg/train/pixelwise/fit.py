@@ -28,7 +28,11 @@ from geoseg.train.pixelwise.choose import (
     cross_validate,
     predict_held_out,
 )
-from geoseg.train.pixelwise.ground_folds import draw_folds, ground_cells
+from geoseg.train.pixelwise.ground_folds import (
+    draw_folds,
+    ground_cells,
+    on_shared_planes,
+)
 from geoseg.train.pixelwise.heads import (
     STRENGTHS,
     WINDOWS,
@@ -123,7 +127,7 @@ def fit_pixels(
     counts = np.bincount(pixels.channels, minlength=len(legend))
     counted = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     on_step(Step("prepare", note=f"labelled pixels: {counted}"))
-    cells = ground_cells(pixels.positions, pixels.channels, names)
+    cells = ground_cells(_on_ground(pixels, given), pixels.channels, names)
     some = _some(pixels.channels, options.seed)
     features = {each: _features(pixels, each, probe)[some] for each in architectures}
     channels = pixels.channels[some]
@@ -205,6 +209,12 @@ def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]
     except LabelsError as error:
         return card, (f"confidences are not calibrated: {error}",)
     return fitted.on(card), ()
+
+
+def _on_ground(pixels: LabelledPixels, given: Given) -> NDArray[np.int64]:
+    """Give pixels positions by which those of one place are in one fold."""
+    planes = [scene.geobox for scene in given.scenes]
+    return on_shared_planes(pixels.positions, planes)
 
 
 def _halo(architectures: Collection[str], probe: Probe | None) -> int:

@@ -15,11 +15,15 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from geoseg.errors import LabelsError
+from geoseg.scene.warp.coordinates import transformer
+from geoseg.train.folds import meet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from geoseg.geo.geobox import GeoBox
 
 FOLDS = 5
 _CELLS = 4
@@ -37,7 +41,8 @@ def ground_cells(
     class lies in two.
 
     Args:
-        positions: Scene, row and column of each pixel, shape ``(pixel, 3)``.
+        positions: Scene, row and column of each pixel, shape ``(pixel, 3)``; of scenes
+            that share ground, see `on_shared_planes`.
         channels: The class of each, as its index among the names.
         names: The classes.
 
@@ -73,6 +78,48 @@ def ground_cells(
             f"pixels: none can be held out to measure on; label it elsewhere, too"
         )
     return cells
+
+
+def on_shared_planes(
+    positions: NDArray[np.int64], planes: Sequence[GeoBox]
+) -> NDArray[np.int64]:
+    """Give pixels of scenes that share ground their positions on one plane.
+
+    So what several scenes show lies in one cell, and is held out in all of them. The
+    plane is that of the first of those scenes that meet, directly or by way of others.
+
+    Args:
+        positions: Scene, row and column of each pixel, shape ``(pixel, 3)``.
+        planes: The pixel plane of each scene.
+
+    Returns:
+        The same of the first scene; rows and columns may lie beyond it.
+
+    """
+    found = positions.copy()
+    for index, first in _firsts_met(planes).items():
+        own = positions[:, 0] == index
+        if index == first or not own.any():
+            continue
+        here, there = planes[index], planes[first]
+        rows, cols = positions[own, 1:].T + 0.5
+        x, y = here.transform @ (cols, rows)
+        if here.crs != there.crs:
+            x, y = transformer(here.crs, there.crs).transform(x, y)
+        cols, rows = ~there.transform @ (x, y)
+        found[own, 0] = first
+        found[own, 1:] = np.floor(np.column_stack([rows, cols])).astype(np.int64)
+    return found
+
+
+def _firsts_met(planes: Sequence[GeoBox]) -> dict[int, int]:
+    """Give each plane the first of those that it meets, or is linked to by others."""
+    firsts: dict[int, int] = {}
+    for index, plane in enumerate(planes):
+        met = {firsts[n] for n in range(index) if meet(planes[n], plane)}
+        firsts[index] = min(met, default=index)
+        firsts = {n: firsts[index] if f in met else f for n, f in firsts.items()}
+    return firsts
 
 
 def draw_folds(
