@@ -147,7 +147,7 @@ def test_the_package_says_whose_features_it_was_fitted_to(model):
 
 
 def test_other_features_than_a_models_are_refused_before_they_are_read(
-    zones, model, tmp_path
+    zones, model, tmp_path, monkeypatch
 ):
     def refused(scene, match, **options):
         chosen = geoseg.SegmentOptions(
@@ -173,6 +173,8 @@ def test_other_features_than_a_models_are_refused_before_they_are_read(
         later / "32N.tiff", numbers, Affine(10, 0, LEFT, 0, -10, TOP)
     )
     refused(newer, "AlphaEarth 1, 64 bands .* AlphaEarth 2, 64 bands")
+    monkeypatch.chdir(tmp_path)
+    refused("v2/annual/32N.tiff", "AlphaEarth 1, 64 bands .* AlphaEarth 2, 64 bands")
     other = write_tessera(
         tmp_path / "tessera.tif",
         vectors(np.zeros((64, 64), int), bands=128),

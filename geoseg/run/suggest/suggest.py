@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +112,8 @@ def suggest(
             on_step(Step("suggest"))
             parts = ((w, v[:3]) for w, v in read_parts(config.plan, journal))
             found = draw_candidates(parts, config.aoi.window, options.seed)
-            table = _choose(config, found, labelled, options)
+            with _leaving_nothing(folder):
+                table = _choose(config, found, labelled, options)
             config.scene.check_unchanged()
             with atomic_file(output) as whole:
                 write_points(whole, table)
@@ -127,6 +129,16 @@ def suggest(
         {name: int(counts[name]) for name in names},
         (*warnings, *few),
     )
+
+
+@contextmanager
+def _leaving_nothing(folder: Path) -> Iterator[None]:
+    """Take the map away that is chosen on, where it says that nothing can be chosen."""
+    try:
+        yield
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _check_output(output: Path, scene: Inputs, options: SuggestOptions) -> None:

@@ -34,7 +34,7 @@ _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME
 """Tags that may say when a picture was taken."""
 _VERSIONS = ("TESSERA_DATASET_VERSION", "DATASET_VERSION")
 """Tags that say of which version learned features are."""
-_PUBLISHED = re.compile(r"/v(\d[\d.]*)/annual/", re.IGNORECASE)
+_PUBLISHED = re.compile(r"(?:^|/)v(\d[\d.]*)/annual/", re.IGNORECASE)
 """How the addresses of AlphaEarth's files say it."""
 _LONG, _EXACT = ("int64", "uint64"), 1 << 53
 """Types whose values a float cannot always hold, and from where on it does not."""
