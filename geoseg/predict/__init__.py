@@ -3,6 +3,7 @@
 * `compute` resolves device, precision and batch
 * `normalise` takes a scene's own statistics for models that ask for them
 * `loaded_model` is one network at work, on the `views` of a tile
+* `linear_head` takes the short way from pixels to the scores of a linear one
 * `predictor` is what a run uses: one model or several; `probe` tries it before
 * `features` are what a model knows of pixels before it names classes
 * `stitch` adds up tile scores in integers, `layers` are what is kept of the sums
