@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 
 from geoseg.errors import SceneError
 from geoseg.geo.geobox import reproject_bounds
@@ -24,6 +23,7 @@ from geoseg.scene.files.datasets import opened_once
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.paths import file_of, gdal_path
 from geoseg.scene.files.raster import Raster, georef_of
+from geoseg.storage.gdal_cache import small_cache
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.raster.relabelling import GivenLegend
-
-_CACHE = 64 << 20
-"""Bytes of GDAL's block cache while a whole map is read; no block is needed twice."""
 
 _BAND = re.compile(r"(?P<file>.*)\|band=(?P<band>[0-9]+)", re.DOTALL)
 _SPARE = 0.1
@@ -223,7 +220,7 @@ class ClassMap:
         """
         extents = Extents(self.geobox)
         whole = Window(0, 0, self.geobox.height, self.geobox.width)
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+        with small_cache():
             for window in squares(whole):
                 extents.add(window, self.read(window))
         return extents.found()

@@ -33,6 +33,7 @@ from geoseg.raster.class_names import LEGEND_TAG, legend_to_json, with_classes_n
 from geoseg.raster.extents import squares
 from geoseg.raster.rasterio_windows import check_inside, to_rasterio
 from geoseg.storage.authorship import files_mark
+from geoseg.storage.gdal_cache import small_cache
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
-
-_CACHE = 64 << 20
-"""Bytes of GDAL's block cache while writing; its default is a share of the machine."""
 
 _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
@@ -253,7 +251,7 @@ def write_layers(
 
             def finish(index: int) -> None:
                 layer, target = layers[index], targets[index]
-                with rasterio.Env(GDAL_CACHEMAX=_CACHE):
+                with small_cache():
                     layer.finish(rasters[index], target, tags)
                     _check(target, totals[index], layer.on_square)
 
@@ -316,7 +314,7 @@ def _gather(
     empty = [_sum_of(np.array(one.nodata, one.dtype)) for one in layers]
     pixels = geobox.height * geobox.width
     totals = [one.count * pixels * e for one, e in zip(layers, empty, strict=True)]
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE), ExitStack() as stack:
+    with small_cache(), ExitStack() as stack:
         datasets = []
         for raster, layer in zip(rasters, layers, strict=True):
             raster.parent.mkdir(parents=True, exist_ok=True)

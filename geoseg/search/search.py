@@ -23,7 +23,6 @@ from geoseg.search.catalogue import (
     address_of,
     open_catalogue,
 )
-from geoseg.search.picture import draw_found
 from geoseg.search.results import FoundDay, by_day
 from geoseg.storage.authorship import check_replaceable
 from geoseg.storage.lock import locked_file
@@ -181,6 +180,8 @@ def search(  # noqa: PLR0913  # what to ask, where, and two files
         whole = [stack.enter_context(atomic_file(each)) for each in files]
         whole[0].write_bytes(asked.document(items, area))
         if picture is not None:
+            from geoseg.search.picture import draw_found  # noqa: PLC0415  # matplotlib
+
             title = f"{counted(len(items), 'item')} of {', '.join(options.collection)}"
             draw_found(whole[1], items, area, title)
     return Found(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import PlanError
+from geoseg.geo.heaps import share_heaps
 from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import part_name
 from geoseg.scene.composite.rules import NONE, Composite
@@ -55,6 +56,7 @@ class CompositeJob:
 
     def do_block(self, block: Block) -> Done:
         """Make a block; what is outside the area is clear on no date."""
+        share_heaps()
         (piece,) = self.plan.shown(block)
         window = self.plan.output(piece)
         found = self.scene.composite(window, self.bands)
@@ -62,7 +64,9 @@ class CompositeJob:
         inside = self.area.mask(window)
         found.counts[~inside] = 0
         found.chosen[~inside] = NONE
-        receipt = self.store.write(part_name(piece), pack(found))
+        data = pack(found)
+        del found
+        receipt = self.store.write(part_name(piece), data)
         tiles = len(self.plan.lattice.tiles(block))
         return Done((receipt,), tiles)
 
@@ -76,7 +80,7 @@ class CompositeJob:
 def pack(found: Composite) -> bytes:
     """Write a window of a composite as a part's bytes: pixels, counts, dates."""
     arrays = (found.pixels, found.counts, found.chosen)
-    return b"".join(np.ascontiguousarray(each).tobytes() for each in arrays)
+    return b"".join(np.ascontiguousarray(each).data.cast("B") for each in arrays)
 
 
 def unpack(values: NDArray[np.uint8], bands: int, dtype: str) -> Composite:

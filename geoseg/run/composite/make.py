@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
+from geoseg.run.cluster.memory import large_arrays_given_back
 from geoseg.run.composite.job import CompositeJob
 from geoseg.run.composite.prepare import prepare_composites, target
 from geoseg.run.composite.products import (
@@ -129,6 +131,12 @@ def _counted(finished: int, configs: list[CompositeConfig]) -> str:
     )
 
 
+def _at_once(*, remote: bool) -> int:
+    """How many blocks of a process are under way: none of them waits for a device."""
+    most = tasks_at_once(remote=remote)
+    return most if remote else min(most, os.cpu_count() or 1)
+
+
 @contextmanager
 def _client(configs: list[CompositeConfig], on_step: OnStep) -> Iterator[Client]:
     """Open the client that makes some composites."""
@@ -137,7 +145,7 @@ def _client(configs: list[CompositeConfig], on_step: OnStep) -> Iterator[Client]
     with open_client(
         options.workers or 0,
         options.scheduler,
-        threads=tasks_at_once(remote=remote),
+        threads=_at_once(remote=remote),
         patience=Patience.of(options.wait_for_workers, "prepare", on_step),
     ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
@@ -153,13 +161,13 @@ def _make(
         directory,
         config.plan.identity,
         restart=options.restart,
-        output=str(config.path),
+        output=config.output.destination(config.path),
     ) as journal:
         journal.tell(step="composite")
         with clock("composite"), _masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, on_step)
         journal.tell(step="raster")
-        with clock("raster"):
+        with clock("raster"), large_arrays_given_back():
             on_step(Step("raster"))
             report = write_composite(config, journal, progress, clock.seconds)
             config.output.publish()
@@ -189,7 +197,7 @@ def _run(
         bands=config.bands,
         area=config.area,
         store=journal.store,
-        at_once=tasks_at_once(remote=config.scene.is_remote),
+        at_once=_at_once(remote=config.scene.is_remote),
     )
 
     def show(progress: Progress) -> None:

@@ -23,6 +23,7 @@ from rasterio.io import DatasetReader
 from geoseg.errors import SceneError
 from geoseg.scene.files.pool import DatasetPool
 from geoseg.scene.files.redirects import in_words, stay_with
+from geoseg.storage.gdal_cache import small_cache
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets
 from geoseg.storage.signing import signed
@@ -49,9 +50,7 @@ _SETTINGS = {
     # What opens one server is not shown to another.
     "CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT": "IF_SAME_HOST",
 }
-_DEFAULTS: dict[str, str | int] = {
-    # Blocks of ours are read once: what neighbours share is all that is worth keeping.
-    "GDAL_CACHEMAX": 64_000_000,
+_DEFAULTS = {
     # A COG's header in one request; whole runs of tiles in one request each, at once.
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
@@ -107,7 +106,7 @@ def settled() -> Iterator[None]:
     if _thread.is_settled:
         yield
         return
-    with rasterio.Env(**_defaults(), **gdal_settings()):
+    with small_cache(), rasterio.Env(**_defaults(), **gdal_settings()):
         _thread.is_settled = True
         try:
             yield
@@ -283,5 +282,5 @@ def _state(path: str) -> tuple[int, int]:
 
 
 @cache
-def _defaults() -> dict[str, str | int]:
+def _defaults() -> dict[str, str]:
     return {k: v for k, v in _DEFAULTS.items() if k not in os.environ} | _SETTINGS

@@ -1,0 +1,46 @@
+"""GDAL's cache stays small while any thread of ours reads, whichever leaves first."""
+
+import threading
+
+import pytest
+from rasterio._env import get_gdal_config, set_gdal_config
+
+from geoseg.scene.files.datasets import settled
+from geoseg.storage.gdal_cache import CACHE, small_cache
+
+
+@pytest.fixture
+def usual(monkeypatch):
+    """Give the size that others left; nothing is said of it in the environment."""
+    monkeypatch.delenv("GDAL_CACHEMAX", raising=False)
+    before = get_gdal_config("GDAL_CACHEMAX")
+    set_gdal_config("GDAL_CACHEMAX", 123_000_000)
+    yield 123_000_000
+    set_gdal_config("GDAL_CACHEMAX", before)
+
+
+@pytest.mark.parametrize("inside", [small_cache, settled])
+def test_the_first_thread_that_leaves_does_not_let_the_cache_of_others_grow(
+    usual, inside
+):
+    entered, leave = threading.Event(), threading.Event()
+
+    def read():
+        with inside():
+            entered.set()
+            leave.wait(9)
+
+    first = threading.Thread(target=read)
+    first.start()
+    entered.wait(9)
+    with inside():
+        leave.set()
+        first.join()
+        assert get_gdal_config("GDAL_CACHEMAX") == CACHE
+    assert get_gdal_config("GDAL_CACHEMAX") == usual
+
+
+def test_what_the_environment_says_of_the_cache_holds(usual, monkeypatch):
+    monkeypatch.setenv("GDAL_CACHEMAX", "77")
+    with settled():
+        assert get_gdal_config("GDAL_CACHEMAX") == usual
