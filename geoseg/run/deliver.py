@@ -279,19 +279,20 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         return
     class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
     patience = Patience.of(config.options.wait_for_workers, "vectorize", on_step)
-    drawn = draw_polygons(
-        class_map,
-        legend=legend,
-        confidence=(
-            ClassMap.measures(config.products["confidence"])
-            if config.knows_confidence
-            else None
-        ),
-        drawing=Drawing.of(config.options.polygons, legend),
-        map_blocks=map_on(client, patience),
-        warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
-    )
     with scratch_folder(config.output.folder) as scratch:
+        drawn = draw_polygons(
+            class_map,
+            legend=legend,
+            confidence=(
+                ClassMap.measures(config.products["confidence"])
+                if config.knows_confidence
+                else None
+            ),
+            drawing=Drawing.of(config.options.polygons, legend),
+            map_blocks=map_on(client, patience),
+            warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
+            scratch=scratch,
+        )
         write_drawn(
             drawn,
             [config.products[name] for name in config.options.vector_formats],

@@ -23,6 +23,8 @@ from geoseg.geo.kernel import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from geoseg.storage.mapped import Arrays
+
 _NONE = -1
 _PASSING = 2
 """A node with this many unused directions is passed, not a junction."""
@@ -63,54 +65,56 @@ class Chains(NamedTuple):
     """The half-edge that follows each one in its ring: ``(2 * arc,)``."""
 
 
-@kernel
-def chain(
-    vertices: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    faces: NDArray[np.int32],
-    nodes: NDArray[np.int32],
-    spokes: NDArray[np.int32],
-) -> Chains:
+def chain(pieces: Pieces, arrays: Arrays) -> Chains:
     """Chain the pieces of arcs that meet where there is no junction.
 
-    The arguments are the fields of `Pieces`.
+    Args:
+        pieces: The pieces of a map.
+        arrays: Makes what grows with the map.
+
     """
-    onward, starts, headings = _link(spokes, faces)
-    done = faces[0::2] == faces[1::2]
-    firsts = np.empty(len(done), np.int32)
-    lasts = np.empty(len(done), np.int32)
+    vertices, offsets, faces, nodes, spokes = pieces
+    halves, count = len(faces), len(offsets) - 1
+    onward, starts = (arrays.zeros(halves, np.int32) for _ in range(2))
+    headings = arrays.zeros(halves, np.int8)
+    link(spokes, faces, onward, starts, headings)
+    done, junction = arrays.zeros(count, np.bool_), arrays.zeros(len(nodes), np.bool_)
+    firsts, lasts = (arrays.zeros(count, np.int32) for _ in range(2))
+    _find_junctions(spokes, junction)
     begun = _find_open(
-        (spokes, nodes), (onward, starts, headings), done, (firsts, lasts)
+        (faces, nodes, junction), (onward, starts, headings), done, (firsts, lasts)
     )
+    del starts, headings, junction
     count = _find_loops(onward, done, begun, (firsts, lasts))
+    del done
     firsts, lasts = firsts[:count], lasts[:count]
 
-    chained, ends = _write((vertices, offsets), onward, firsts, lasts)
-    ends = _start_loops(chained, ends, begun, (firsts, lasts))
-    chain_faces = np.empty(2 * count, np.int32)
-    for arc in range(count):
-        chain_faces[2 * arc] = faces[firsts[arc]]
-        chain_faces[2 * arc + 1] = faces[firsts[arc] ^ 1]
-    return Chains(
-        chained[: ends[-1]],
-        ends,
-        chain_faces,
-        _follow(onward, firsts, lasts, begun),
-    )
+    chained = arrays.zeros(vertices.shape, np.int32)
+    ends = arrays.zeros(count + 1, np.int64)
+    _write((vertices, offsets), onward, (firsts, lasts), (chained, ends))
+    _start_loops(chained, ends, begun, (firsts, lasts))
+    of_chains, following = (arrays.zeros(2 * count, np.int32) for _ in range(2))
+    _take_faces(faces, firsts, of_chains)
+    starting = arrays.zeros(halves, np.int32)
+    _follow(onward, (firsts, lasts), begun, starting, following)
+    return Chains(chained[: ends[-1]], ends, of_chains, following)
 
 
 @kernel
-def _link(
-    spokes: NDArray[np.int32], faces: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]]:
+def link(
+    spokes: NDArray[np.int32],
+    faces: NDArray[np.int32],
+    onward: NDArray[np.int32],
+    starts: NDArray[np.int32],
+    headings: NDArray[np.int8],
+) -> None:
     """Find for each half-edge what follows it, where it starts and its heading.
 
     Of the half-edges that leave a node with the region of the one that arrives
-    on their left, the rightmost follows it.
+    on their left, the rightmost follows it. The last three are filled.
     """
-    onward = np.full(len(faces), _NONE, np.int32)
-    starts = np.full(len(faces), _NONE, np.int32)
-    headings = np.zeros(len(faces), np.int8)
+    onward[:] = _NONE
+    starts[:] = _NONE
     for node in range(len(spokes)):
         for direction in range(4):
             leaving = spokes[node, direction]
@@ -124,12 +128,21 @@ def _link(
                 if candidate >= 0 and faces[candidate] == faces[arriving]:
                     onward[arriving] = candidate
                     break
-    return onward, starts, headings
+
+
+@kernel
+def _find_junctions(spokes: NDArray[np.int32], junction: NDArray[np.bool_]) -> None:
+    """Mark the nodes at which more than two lines meet, or one ends."""
+    for node in range(len(spokes)):
+        unused = 0
+        for half in spokes[node]:
+            unused += half == _NONE
+        junction[node] = unused < _PASSING
 
 
 @kernel
 def _find_open(
-    graph: tuple[NDArray[np.int32], NDArray[np.int32]],
+    graph: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]],
     links: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int8]],
     done: NDArray[np.bool_],
     found: tuple[NDArray[np.int32], NDArray[np.int32]],
@@ -137,24 +150,21 @@ def _find_open(
     """Find the first and last half-edge of each arc between junctions.
 
     Args:
-        graph: The half-edges that leave each node; its row and column.
-        links: What `_link` gives.
-        done: Set for each piece that has its index in an arc.
+        graph: The face of each half-edge; row and column of each node, and whether it
+            is a junction.
+        links: What `link` fills.
+        done: Set for each piece that is in an arc, or no boundary any more.
         found: First and last half-edges, filled from the start.
 
     Returns:
         The number of arcs.
 
     """
-    spokes, nodes = graph
+    faces, nodes, junction = graph
     onward, starts, headings = links
     firsts, lasts = found
-    junction = np.zeros(len(spokes), np.bool_)
-    for node in range(len(spokes)):
-        unused = 0
-        for half in spokes[node]:
-            unused += half == _NONE
-        junction[node] = unused < _PASSING
+    for piece in range(len(done)):
+        done[piece] = faces[2 * piece] == faces[2 * piece + 1]
     count = 0
     for half in range(len(onward)):
         if done[half >> 1] or starts[half] == _NONE or not junction[starts[half]]:
@@ -218,35 +228,52 @@ def _find_loops(
 
 
 @kernel
+def _take_faces(
+    of_pieces: NDArray[np.int32],
+    firsts: NDArray[np.int32],
+    of_chains: NDArray[np.int32],
+) -> None:
+    """Give each arc the faces of its first piece."""
+    for arc in range(len(firsts)):
+        of_chains[2 * arc] = of_pieces[firsts[arc]]
+        of_chains[2 * arc + 1] = of_pieces[firsts[arc] ^ 1]
+
+
+@kernel
 def _follow(
     onward: NDArray[np.int32],
-    firsts: NDArray[np.int32],
-    lasts: NDArray[np.int32],
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
     begun: int,
-) -> NDArray[np.int32]:
-    """Find the half-edge that follows each one; a loop follows itself."""
-    starting = np.empty(len(onward), np.int32)
+    starting: NDArray[np.int32],
+    following: NDArray[np.int32],
+) -> None:
+    """Find the half-edge that follows each one; a loop follows itself.
+
+    The last two are filled: the half-edges of arcs that those of pieces begin, and
+    what is asked for.
+    """
+    firsts, lasts = found
     for arc in range(begun):
         starting[firsts[arc]] = 2 * arc
         starting[lasts[arc] ^ 1] = 2 * arc + 1
-    following = np.arange(2 * len(firsts)).astype(np.int32)
+    for half in range(2 * begun, len(following)):
+        following[half] = half
     for arc in range(begun):
         following[2 * arc] = starting[onward[lasts[arc]]]
         following[2 * arc + 1] = starting[onward[firsts[arc] ^ 1]]
-    return following
 
 
 @kernel
 def _write(
     pieces: tuple[NDArray[np.int32], NDArray[np.int64]],
     onward: NDArray[np.int32],
-    firsts: NDArray[np.int32],
-    lasts: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    found: tuple[NDArray[np.int32], NDArray[np.int32]],
+    chained: tuple[NDArray[np.int32], NDArray[np.int64]],
+) -> None:
     """Write the vertices of every arc, and where each arc's begin."""
     vertices, offsets = pieces
-    out = np.empty_like(vertices)
-    ends = np.zeros(len(firsts) + 1, np.int64)
+    firsts, lasts = found
+    out, ends = chained
     for arc in range(len(firsts)):
         begin = end = ends[arc]
         half = firsts[arc]
@@ -255,7 +282,6 @@ def _write(
             half = onward[half]
             end = _append(out, begin, end, vertices, offsets, half)
         ends[arc + 1] = end
-    return out, ends
 
 
 @kernel
@@ -306,23 +332,21 @@ def _start_loops(
     ends: NDArray[np.int64],
     begun: int,
     found: tuple[NDArray[np.int32], NDArray[np.int32]],
-) -> NDArray[np.int64]:
+) -> None:
     """Let every loop start at its first corner, eastwards.
 
     Args:
         vertices: Those of arcs and loops; changed.
-        ends: Where those of each begin.
+        ends: Where those of each begin; changed.
         begun: The number of arcs; loops come after them.
         found: First and last half-edges; turned round where the loop is.
 
-    Returns:
-        Where the vertices of each begin now.
-
     """
     firsts, lasts = found
-    moved = ends.copy()
+    stop = ends[begun]
     for arc in range(begun, len(firsts)):
-        loop = vertices[ends[arc] : ends[arc + 1] - 1].copy()
+        first, stop = stop, ends[arc + 1]
+        loop = vertices[first : stop - 1].copy()
         if _is_straight(loop, len(loop) - 1, 0, loop, 1):
             loop = loop[1:]
         least = _find_first_corner(loop)
@@ -332,10 +356,9 @@ def _start_loops(
             firsts[arc], lasts[arc] = lasts[arc] ^ 1, firsts[arc] ^ 1
         for k in range(len(loop) + 1):
             corner = (least + step * k) % len(loop)
-            vertices[moved[arc] + k, 0] = loop[corner, 0]
-            vertices[moved[arc] + k, 1] = loop[corner, 1]
-        moved[arc + 1] = moved[arc] + len(loop) + 1
-    return moved
+            vertices[ends[arc] + k, 0] = loop[corner, 0]
+            vertices[ends[arc] + k, 1] = loop[corner, 1]
+        ends[arc + 1] = ends[arc] + len(loop) + 1
 
 
 @kernel

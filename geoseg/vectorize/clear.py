@@ -34,29 +34,28 @@ QUARTERS = 4
 
 @kernel
 def index_vertices(
-    vertices: NDArray[np.int32], height: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    vertices: NDArray[np.int32], height: int, columns: NDArray[np.int32]
+) -> NDArray[np.int64]:
     """Sort vertices by row and then column, to find those of a rectangle.
 
     Args:
         vertices: Rows, 0 to ``height``, and columns, shape ``(vertex, 2)``.
         height: The highest row.
+        columns: Filled with the columns, sorted within each row.
 
     Returns:
-        The columns, sorted within each row; and where each row's begin, shape
-        ``(height + 2,)``.
+        Where the columns of each row begin, shape ``(height + 2,)``.
 
     """
     starts = _count_up(vertices[:, 0], height)
     places = starts.copy()
-    columns = np.empty(len(vertices), np.int32)
     for k in range(len(vertices)):
         row = vertices[k, 0]
         columns[places[row]] = vertices[k, 1]
         places[row] += 1
     for row in range(height + 1):
         columns[starts[row] : starts[row + 1]].sort()
-    return columns, starts
+    return starts
 
 
 @kernel
@@ -80,7 +79,7 @@ def is_clear(
 
     Args:
         line: Rows and columns of the stretch, shape ``(vertex, 2)``.
-        columns: The columns of all vertices, as `index_vertices` gives them.
+        columns: The columns of all vertices, as `index_vertices` sorts them.
         starts: Where those of each row begin.
 
     """
@@ -152,18 +151,19 @@ def straighten(
     offsets: NDArray[np.int64],
     index: tuple[NDArray[np.int32], NDArray[np.int64]],
     measures: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Choose the vertices that each arc keeps.
+    keep: NDArray[np.bool_],
+) -> None:
+    """Choose the vertices that arcs keep.
 
     Args:
         vertices: Rows and columns of vertices.
-        offsets: Where each arc's begin.
-        index: What `index_vertices` gives.
+        offsets: Where each arc's begin, of some arcs that follow each other.
+        index: The columns of all vertices by row, and where each row's begin.
         measures: For each arc the length of a step down and of one to the right, and
             the square of the tolerance, shape ``(arc, 3)``.
+        keep: Set for the vertices that are kept.
 
     """
-    keep = np.zeros(len(vertices), np.bool_)
     waiting = np.empty(_longest(offsets[:-1], offsets[1:]), np.int64)
     for arc in range(len(offsets) - 1):
         first, last = offsets[arc], offsets[arc + 1] - 1
@@ -176,7 +176,6 @@ def straighten(
             _pin_loop(vertices, (first, last), index, measure, keep, waiting)
         else:
             _straighten_one(vertices, (first, last), index, measure, keep, waiting)
-    return keep
 
 
 @kernel
@@ -222,7 +221,7 @@ def divide(
     Args:
         vertices: Rows and columns of vertices.
         stretches: First vertices of the arcs and those after the last ones.
-        index: What `index_vertices` gives.
+        index: As for `straighten`.
         measures: As for `straighten`.
         keep: True for the vertices that are kept; changed.
 
@@ -303,14 +302,15 @@ def cut_corners(
     offsets: NDArray[np.int64],
     following: NDArray[np.int32],
     index: tuple[NDArray[np.int32], NDArray[np.int64]],
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    cut: tuple[NDArray[np.int32], NDArray[np.int64]],
+) -> None:
     """Cut every corner once; coordinates must be multiples of four.
 
-    A loop that meets no other arc has a corner at its start too.
+    A loop that meets no other arc has a corner at its start too. The last argument is
+    filled: vertices, twice as many at most, and where each arc's begin.
     """
     columns, starts = index
-    out = np.empty((2 * len(vertices), 2), np.int32)
-    ends = np.zeros_like(offsets)
+    out, ends = cut
     corner = np.empty((3, 2), np.int32)
     end = 0
     for arc in range(len(offsets) - 1):
@@ -339,7 +339,6 @@ def cut_corners(
             _copy(vertices, last, out, end)
         end += 1
         ends[arc + 1] = end
-    return out[:end].copy(), ends
 
 
 @kernel

@@ -8,26 +8,61 @@ import numpy as np
 import shapely
 
 from geoseg.storage.vectors.polygons import only_polygons
+from geoseg.storage.vectors.rows import Rows, widen
 from geoseg.vectorize.measure import measure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
     import geopandas as gpd
 
 
-def clip(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
+_CUT = "cut"
+"""The column that says, until all are measured, which polygons were cut."""
+
+
+def clip(
+    batches: Iterable[gpd.GeoDataFrame], area: shapely.Geometry, path: Path
+) -> Iterator[gpd.GeoDataFrame]:
     """Cut polygons to an area.
 
     Args:
-        frame: What `geoseg.vectorize.polygons.polygons` gives.
+        batches: What `geoseg.vectorize.polygons.polygons` gives, some at a time.
         area: A valid polygon or multipolygon in the polygons' CRS.
+        path: A file in which they wait until all are cut: they are measured together.
 
-    Returns:
+    Yields:
         The rows of which something is left, in their order, the index counted
         anew. ``area_m2`` and ``perimeter_m`` are of what is left;
         ``pixel_count`` and ``mean_confidence`` are of the whole region still.
 
+    Raises:
+        DiskError: The file cannot be written.
+
     """
     shapely.prepare(area)
+    bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+    def look(frame: gpd.GeoDataFrame) -> None:
+        cut = frame.geometry.to_numpy()[frame[_CUT].to_numpy()]
+        if len(cut):
+            widen(bounds, shapely.bounds(cut))
+
+    waiting = Rows.kept(
+        (_cut(frame, area) for frame in batches), path, attrs={}, watch=look
+    )
+    for frame in waiting.batches():
+        polygons = frame.geometry.to_numpy()
+        cut = np.flatnonzero(frame[_CUT].to_numpy())
+        measured = measure(polygons[cut], frame.crs, bounds)
+        for column, values in zip(("area_m2", "perimeter_m"), measured, strict=True):
+            frame.iloc[cut, frame.columns.get_loc(column)] = values
+        yield frame.drop(columns=_CUT)
+
+
+def _cut(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Cut some polygons, and mark those that were not inside as a whole."""
     polygons = frame.geometry.to_numpy()
     crossing = shapely.intersects(area, polygons)
     kept = shapely.contains_properly(area, polygons)
@@ -37,8 +72,4 @@ def clip(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:
     polygons[crossing] = [only_polygons(piece) for piece in pieces]
     kept |= crossing & ~shapely.is_empty(polygons)
     clipped = frame.set_geometry(polygons, crs=frame.crs)
-    cut = np.flatnonzero(crossing)
-    measured = measure(polygons[cut], frame.crs)
-    for column, values in zip(("area_m2", "perimeter_m"), measured, strict=True):
-        clipped.iloc[cut, clipped.columns.get_loc(column)] = values
-    return clipped[kept].reset_index(drop=True)
+    return clipped.assign(**{_CUT: crossing})[kept].reset_index(drop=True)

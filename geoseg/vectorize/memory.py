@@ -1,12 +1,13 @@
-"""What polygons will take in memory, forecast while the map is traced.
+"""What polygons will take in memory or on disk, forecast while the map is traced.
 
-Memory follows the corners of a map, not its pixels: noise, where each pixel is of
-another class than its neighbours, takes a kilobyte for each. So the first blocks say
-what all will take, and what does not fit is refused before it ends in a kill.
+Both follow the corners of a map, not its pixels: noise, where each pixel is of another
+class than its neighbours, takes a kilobyte for each. So the first blocks say what all
+will take, and what does not fit is refused before it ends in a kill or a full disk.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from geoseg.vectorize.blocks import Traced
 
 _FOR_VERTEX = 70
-"""Bytes that polygons take for a vertex until they are written; see
-`geoseg.run.resources`."""
+"""Bytes of memory that polygons take for a vertex, where all are in memory."""
 _FOR_TRACED = 60
 """Bytes of them until small patches are merged, where they are."""
+ON_DISK = 40
+"""Bytes that polygons take for a vertex on the disk where they wait to be written: 17
+were measured for lines, and 7 to 17 for rows."""
 
 
 def watched(
@@ -31,6 +34,7 @@ def watched(
     areas: Mapping[tuple[int, int], int],
     *,
     merges: bool,
+    folder: Path | None,
     warn: Callable[[str], None],
 ) -> Iterator[Traced]:
     """Pass traced blocks on, as long as their polygons fit into memory.
@@ -39,23 +43,27 @@ def watched(
         blocks: The blocks of a map, as they come.
         areas: The pixels of each block of the map, by its row in the table.
         merges: Whether small patches are merged before polygons are drawn.
+        folder: Where lines and rows are while they are many; None for in memory.
         warn: Called once, as soon as the whole map looks as if it would not fit.
 
     Raises:
         VectorError: What there is already does not fit.
 
     """
-    free, whole = free_memory(), sum(areas.values())
-    vertices, pixels, warned = 0, 0, False
+    if folder is None:
+        free, each, of = free_memory(), _FOR_TRACED if merges else _FOR_VERTEX, "memory"
+    else:
+        free, each, of = shutil.disk_usage(folder).free, ON_DISK, f"disk at {folder}"
+    whole, vertices, pixels, warned = sum(areas.values()), 0, 0, False
     for block in blocks:
         vertices += vertices_of(block)
         pixels += areas[block.index]
-        held = vertices * (_FOR_TRACED if merges else _FOR_VERTEX)
+        held = vertices * each
         needed = held * whole / pixels
         forecast = (
             f"{pixels / 1e6:,.1f} of {whole / 1e6:,.1f} Mpx have "
             f"{vertices / pixels:,.1f} corners a pixel; polygons of a map like that "
-            f"take {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"
+            f"take {needed / 1e9:,.1f} GB of {of}, and {free / 1e9:,.1f} GB are free"
         )
         if held > free:
             raise VectorError(f"{forecast}; {_advice(merges=merges)}")

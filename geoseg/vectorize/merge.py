@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoseg.geo.kernel import kernel
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.vectorize.blocks import Block, cut, label_block
 from geoseg.vectorize.network import trace_map
-from geoseg.vectorize.recolour import group_by_corners, recolour
+from geoseg.vectorize.recolour import group_by_corners, recolour, with_outside
+from geoseg.vectorize.regions import separate
 from geoseg.vectorize.sieve import sieve
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.windowed import BlockMap, ClassRaster
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
 
@@ -28,27 +31,43 @@ _SHARES = 1_000_000
 """Areas are whole millionths of the smallest that is kept: sums without order."""
 _MANY_TIMES = 1_000_000
 """How large a region needs to be to be as large as any."""
+_AT_ONCE = 1 << 18
+"""Regions that are measured at once."""
 
 
 def merge_small(
-    network: Network, geobox: GeoBox, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing, arrays: Arrays
 ) -> tuple[Network, dict[int, int]]:
-    """Merge the patches that are too small; count the pixels each class lost."""
+    """Merge the patches that are too small; count the pixels each class lost.
+
+    The network that is given is used up.
+    """
     before = network.regions
-    classes = _classes_after(network, geobox, drawing)
-    lost = classes != before.classes
-    if not lost.any():
-        return network, {}
+    classes = _classes_after(network, geobox, drawing, arrays)
     pixels = np.zeros(NODATA + 1, np.int64)
-    np.add.at(pixels, before.classes[lost], before.pixels[lost])
+    _count_lost(before.classes, classes, before.pixels, pixels)
     merged = {int(value): int(pixels[value]) for value in np.flatnonzero(pixels)}
-    return recolour(network, classes), merged
+    return (recolour(network, classes, arrays) if merged else network), merged
+
+
+@kernel
+def _count_lost(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    pixels: NDArray[np.int64],
+    lost: NDArray[np.int64],
+) -> None:
+    """Add the pixels of regions that changed class to those that each class lost."""
+    for region in range(len(before)):
+        if before[region] != after[region]:
+            lost[before[region]] += pixels[region]
 
 
 def merged_blocks(
     class_map: ClassRaster,
     drawing: Drawing,
     *,
+    arrays: Arrays,
     block: int = 2048,
     map_blocks: BlockMap = map,
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
@@ -61,6 +80,7 @@ def merged_blocks(
         class_map: Class ids, 255 where there is none.
         drawing: The smallest patch, and which pixels are connected; the rest
             does not matter here.
+        arrays: Makes what grows with the map.
         block: Side, in pixels, of the blocks that are read at once.
         map_blocks: What applies a function to every block, such as `map`.
 
@@ -69,44 +89,51 @@ def merged_blocks(
         ids in each, shape ``(y, x)``.
 
     """
-    network = trace_map(class_map, None, block, map_blocks)
-    classes = _classes_after(network, class_map.geobox, drawing)
-    values = np.concatenate([np.array([NODATA], np.uint8), classes])
-    tables = [values[labels] for labels in network.labels]
-    tasks = zip(cut(class_map.geobox, block), tables, strict=True)
+    network = trace_map(class_map, None, block, map_blocks, arrays)
+    classes = _classes_after(network, class_map.geobox, drawing, arrays)
+    values, labels = with_outside(classes, arrays), network.labels
+    del network
+    tasks = (
+        (each, values[labels.of(each.index)]) for each in cut(class_map.geobox, block)
+    )
     for painted in map_blocks(partial(_repaint, class_map), tasks):
         if painted is not None:
             yield painted
 
 
 def _classes_after(
-    network: Network, geobox: GeoBox, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing, arrays: Arrays
 ) -> NDArray[np.uint8]:
     """Find the class of every region after merging."""
     if drawing.min_pixels <= 1 and not drawing.min_area_m2:
         return network.regions.classes
-    patches = np.arange(len(network.regions.classes) + 1, dtype=np.int32)
     if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
-        patches = group_by_corners(network)
-    sizes, minimum = _sizes(network, geobox, drawing)
-    return sieve(network, geobox, (sizes, minimum), patches)
+        patches = group_by_corners(network, arrays)
+    else:
+        patches = separate(arrays, len(network.regions.classes))
+    measured = _sizes(network, geobox, drawing, arrays)
+    return sieve(network, geobox, measured, patches, arrays)
 
 
 def _sizes(
-    network: Network, geobox: GeoBox, drawing: Drawing
+    network: Network, geobox: GeoBox, drawing: Drawing, arrays: Arrays
 ) -> tuple[NDArray[np.int64], float]:
     """Give the size of every region, and the smallest that is kept, in one unit.
 
     On the ground a region's pixels are as large as its first one: where that matters,
     the region is far larger than any smallest patch.
     """
-    pixels = network.regions.pixels
+    pixels, firsts = network.regions.pixels, network.regions.firsts
     if not drawing.min_area_m2:
         return pixels, drawing.min_pixels
-    rows, cols = np.divmod(network.regions.firsts, geobox.width)
-    areas = pixels * geobox.ground_field().areas(cols + 0.5, rows + 0.5)
-    shares = np.minimum(areas / drawing.min_area_m2, _MANY_TIMES)
-    return np.rint(shares * _SHARES).astype(np.int64), _SHARES
+    sizes, field = arrays.zeros(len(pixels), np.int64), geobox.ground_field()
+    for start in range(0, len(pixels), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        rows, cols = np.divmod(firsts[some], geobox.width)
+        areas = pixels[some] * field.areas(cols + 0.5, rows + 0.5)
+        shares = np.minimum(areas / drawing.min_area_m2, _MANY_TIMES)
+        sizes[some] = np.rint(shares * _SHARES)
+    return sizes, _SHARES
 
 
 def _repaint(

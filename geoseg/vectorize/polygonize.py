@@ -17,10 +17,11 @@ from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.given import map_file
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
+from geoseg.storage.mapped import Arrays
 from geoseg.storage.staging import atomic_file, scratch_folder
 from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
-from geoseg.storage.vectors.rows import Rows, together
+from geoseg.storage.vectors.rows import Rows
 from geoseg.storage.vectors.write import check_locatable, read_polygons, write_polygons
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
@@ -121,32 +122,31 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                 warnings=(*source.warnings, *losses),
             )
         )
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-            drawn = draw_polygons(
-                source,
-                legend=classes,
-                confidence=None
-                if confidence is None
-                else ClassMap.measures(confidence),
-                drawing=drawing,
-                map_blocks=pool.map,
-                warn=lambda warning: on_step(Step("vectorize", warnings=(warning,))),
+        with scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder:
+            with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+                drawn = draw_polygons(
+                    source,
+                    legend=classes,
+                    confidence=None
+                    if confidence is None
+                    else ClassMap.measures(confidence),
+                    drawing=drawing,
+                    map_blocks=pool.map,
+                    warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
+                    scratch=folder,
+                )
+            numbered = replace(
+                drawn, batches=lambda: (_numbered(f, classes) for f in drawn.batches())
             )
-        numbered = replace(
-            drawn, batches=lambda: (_numbered(f, classes) for f in drawn.batches())
-        )
-        with (
-            _merged_raster(merged, source, drawing, classes),
-            scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder,
-        ):
-            return write_drawn(
-                numbered,
-                outputs,
-                legend=classes,
-                scratch=folder,
-                area=area,
-                layer=layer,
-            )
+            with _merged_raster(merged, source, drawing, classes):
+                return write_drawn(
+                    numbered,
+                    outputs,
+                    legend=classes,
+                    scratch=folder,
+                    area=area,
+                    layer=layer,
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def write_drawn(  # what is written, where, and how, each named
     """Draw polygons, and write them to files.
 
     Args:
-        drawn: The polygons; in memory all at once only where they are cut to an area.
+        drawn: The polygons.
         outputs: The files, each in the format of its suffix.
         legend: The classes.
         scratch: A folder for rows that wait to be written.
@@ -213,7 +213,7 @@ def write_drawn(  # what is written, where, and how, each named
     """
     batches: Iterable[GeoDataFrame] = drawn.batches()
     if area is not None:
-        batches = [clip(together(list(batches)), area)]
+        batches = clip(batches, area, scratch / "clipped.arrow")
     found: dict[str, tuple[int, float]] = {}
 
     def count(frame: GeoDataFrame) -> None:
@@ -279,7 +279,7 @@ def _merged_raster(
             write_class_map(
                 whole,
                 source.geobox,
-                merged_blocks(source, drawing),
+                merged_blocks(source, drawing, arrays=Arrays(scratch)),
                 legend=legend,
                 tags={"GEOSEG_VERSION": version("geoseg")},
                 scratch=scratch,

@@ -10,9 +10,11 @@ import numpy as np
 
 from geoseg.errors import VectorError
 from geoseg.geo.kernel import is_kept
+from geoseg.geo.legend import NODATA
 from geoseg.geo.windowed import BlockMap, ClassRaster
+from geoseg.storage.mapped import Arrays
 from geoseg.storage.vectors.rows import together
-from geoseg.vectorize.chain import chain
+from geoseg.vectorize.chain import chain, link
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.memory import watched
 from geoseg.vectorize.merge import merge_small
@@ -24,6 +26,7 @@ from geoseg.vectorize.table import Table, assign_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import geopandas as gpd
     from numpy.typing import NDArray
@@ -31,9 +34,12 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.vectorize.chain import Chains
-    from geoseg.vectorize.rings import Corners, Rings
+    from geoseg.vectorize.rings import Corners
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
+
+_AT_ONCE = 1 << 20
+"""Regions whose classes are looked at at once."""
 
 
 def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
@@ -112,20 +118,43 @@ def draw_polygons(  # noqa: PLR0913  # a map and how, each named by its caller
     block: int = 2048,
     map_blocks: BlockMap = map,
     warn: Callable[[str], None] | None = None,
+    scratch: Path | None = None,
 ) -> Polygons:
-    """Prepare for drawing every region of a class map, as `polygons` does."""
+    """Prepare for drawing every region of a class map, as `polygons` does.
+
+    Args:
+        class_map: As for `polygons`, and so are those that are not named here.
+        legend: The names of the classes.
+        confidence: None where there is none.
+        drawing: What is merged and straightened.
+        block: Side of the blocks that are read and traced at once.
+        map_blocks: What applies a function to every block.
+        warn: Called where the polygons may not fit.
+        scratch: A folder for lines and what is known of regions, where they are many;
+            None to hold all in memory.
+
+    Raises:
+        VectorError: As for `polygons`.
+        DiskError: The folder has no room.
+
+    """
     if confidence is not None:
         _check_same_plane(class_map, confidence)
+    arrays = Arrays(scratch)
     merges = bool(drawing.min_pixels or drawing.min_area_m2)
-    watch = partial(watched, merges=merges, warn=warn or _ignore)
-    network = trace_map(class_map, confidence, block, map_blocks, watch)
-    _check_classes(network.regions.classes, legend)
-    network, merged = merge_small(network, class_map.geobox, drawing)
-    rows, regions = assign_rows(network, drawing), network.regions
-    arcs = chain(*network.pieces)
-    del network  # what its lines are made of is as large as they are
-    rings, lines = _lay_out(arcs, class_map.geobox, drawing)
-    table = Table(regions, rings, lines, rows, class_map.geobox, legend, drawing)
+    watch = partial(watched, merges=merges, folder=scratch, warn=warn or _ignore)
+    with arrays.trimmed():
+        network = trace_map(class_map, confidence, block, map_blocks, arrays, watch)
+        _check_classes(network.regions.classes, legend)
+        network, merged = merge_small(network, class_map.geobox, drawing, arrays)
+        rows, regions = assign_rows(network, drawing, arrays), network.regions
+        arcs = chain(network.pieces, arrays)
+        del network  # what its lines are made of is as large as they are
+        rings = assemble(arcs, len(regions.classes), arrays)
+        lines = _laid_out(arcs, class_map.geobox, drawing, arrays)
+    table = Table(
+        regions, rings, lines, rows, class_map.geobox, legend, drawing, arrays
+    )
 
     def batches() -> Iterator[gpd.GeoDataFrame]:
         for frame in table.batches():
@@ -143,21 +172,23 @@ def _ignore(_: str) -> None:
 
 def will_compile() -> bool:
     """Return whether the next `polygons` begins by compiling, for some ten seconds."""
-    return not is_kept(chain)
+    return not is_kept(link)
 
 
-def _lay_out(
-    arcs: Chains, geobox: GeoBox, drawing: Drawing
-) -> tuple[Rings, tuple[Corners, NDArray[np.int64]]]:
-    """Find the rings of every region, and lines simplified and smoothed as asked."""
-    rings = assemble(arcs)
+def _laid_out(
+    arcs: Chains, geobox: GeoBox, drawing: Drawing, arrays: Arrays
+) -> tuple[Corners, NDArray[np.int64]]:
+    """Give lines simplified and smoothed as asked, and where each one begins."""
     if drawing.tolerance or drawing.tolerance_m:
-        arcs = simplify(arcs, geobox, drawing)
-    return rings, smooth(arcs, geobox, drawing.smoothing)
+        arcs = simplify(arcs, geobox, drawing, arrays)
+    return smooth(arcs, geobox, drawing.smoothing, arrays)
 
 
 def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:
-    unknown = sorted(set(np.unique(found).tolist()) - set(legend.ids))
+    there = np.zeros(NODATA + 1, np.int64)
+    for first in range(0, len(found), _AT_ONCE):
+        there += np.bincount(found[first : first + _AT_ONCE], minlength=len(there))
+    unknown = sorted(set(np.flatnonzero(there).tolist()) - set(legend.ids))
     if unknown:
         raise VectorError(
             f"the map has pixels of class {', '.join(map(str, unknown))}, which its "

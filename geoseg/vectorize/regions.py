@@ -15,6 +15,8 @@ from geoseg.geo.kernel import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from geoseg.storage.mapped import Arrays
+
 OUTSIDE = 0
 """The label of nodata, and of everything beyond the map."""
 
@@ -75,44 +77,103 @@ def label_pixels(
                 label = count
                 parents[label] = label
             labels[i, start:stop] = label
-    return labels, _number_roots(parents[: count + 1])
+    numbers = parents[: count + 1].copy()
+    number_joined(numbers)
+    return labels, numbers
 
 
 @kernel
-def _number_roots(parents: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Number the roots 1, 2, ... in order; every label takes its root's number.
+def number_joined(parents: NDArray[np.int32]) -> int:
+    """Number the regions that labels were joined to: 1, 2, ... by the lowest label.
 
     A root is the smallest label of its set, so it is met before the others.
+
+    Args:
+        parents: A parent of each label, none higher than it; changed to the label's
+            region, `OUTSIDE` for what is joined to that.
+
+    Returns:
+        The number of regions.
+
     """
-    numbers = np.zeros_like(parents)
     count = 0
     for label in range(1, len(parents)):
         if parents[label] == label:
             count += 1
-            numbers[label] = count
+            parents[label] = count
         else:
-            numbers[label] = numbers[parents[label]]
-    return numbers
+            parents[label] = parents[parents[label]]
+    return count
+
+
+def separate(arrays: Arrays, count: int) -> NDArray[np.int32]:
+    """Begin to join labels, 0 to ``count``: each is its own parent."""
+    parents = arrays.zeros(count + 1, np.int32)
+    _begin(parents)
+    return parents
 
 
 @kernel
-def join_labels(
-    count: int, a: NDArray[np.int32], b: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """Join labels pairwise: ``a[i]`` and ``b[i]`` are the same region.
+def _begin(parents: NDArray[np.int32]) -> None:
+    for label in range(len(parents)):
+        parents[label] = label
 
-    Args:
-        count: The highest label.
-        a: Labels, 0 to ``count``.
-        b: As many labels; `OUTSIDE` only where ``a`` is.
 
-    Returns:
-        For each label, 0 to ``count``, the number of its region: `OUTSIDE` for
-        `OUTSIDE`, else 1, 2, ... in the order of each region's lowest label.
+@kernel
+def take(values: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
+    """Give each value the number that it has now."""
+    for k in range(len(values)):
+        values[k] = numbers[values[k]]
 
-    """
-    parents = np.arange(count + 1).astype(np.int32)
+
+@kernel
+def join_pairs(
+    parents: NDArray[np.int32], a: NDArray[np.int32], b: NDArray[np.int32]
+) -> None:
+    """Join labels pairwise: ``a[i]`` and ``b[i]`` are the same region."""
     for i in range(len(a)):
         if a[i] != b[i]:
             unite(parents, a[i], b[i])
-    return _number_roots(parents)
+
+
+@kernel
+def join_neighbours(
+    parents: NDArray[np.int32], faces: NDArray[np.int32], classes: NDArray[np.uint8]
+) -> None:
+    """Join the faces on both sides of each line where they are of one class.
+
+    Args:
+        parents: What `separate` began; face ``k`` is label ``k``.
+        faces: The face on the left of each half-edge.
+        classes: The class of each face, nodata of what is outside.
+
+    """
+    for half in range(0, len(faces), 2):
+        a, b = faces[half], faces[half + 1]
+        if classes[a] == classes[b]:
+            unite(parents, a, b)
+
+
+@kernel
+def join_at_corners(
+    parents: NDArray[np.int32],
+    spokes: NDArray[np.int32],
+    faces: NDArray[np.int32],
+    classes: NDArray[np.uint8],
+) -> None:
+    """Join faces of one class that touch at corners; of two pairs that cross, both.
+
+    Args:
+        parents: What `separate` began; face ``k`` is label ``k``.
+        spokes: The half-edge that leaves each node in four directions, or -1.
+        faces: The face on the left of each half-edge.
+        classes: The class of each face, nodata of what is outside.
+
+    """
+    for node in range(len(spokes)):
+        if spokes[node].min() < 0:
+            continue
+        for side in range(2):  # north-east and south-west, south-east and north-west
+            a, b = faces[spokes[node, side]], faces[spokes[node, side + 2]]
+            if classes[a] == classes[b]:
+                unite(parents, a, b)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from numpy.typing import NDArray
 
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.chain import Chains
 
 
@@ -42,16 +43,29 @@ class Rings(NamedTuple):
         return Rings(self.halves[halves], offsets, polygons)
 
 
-def assemble(arcs: Chains) -> Rings:
-    """Chain half-edges into rings, and sort the rings by region."""
-    halves, offsets, faces, starts, is_hole = _close(*arcs)
-    order = np.lexsort((starts[:, 1], starts[:, 0], is_hole, faces))
-    counts = np.bincount(faces - 1)
-    return Rings(
-        _reorder(halves, offsets, order),
-        _sum_up(np.diff(offsets)[order]),
-        _sum_up(counts),
-    )
+def assemble(arcs: Chains, regions: int, arrays: Arrays) -> Rings:
+    """Chain half-edges into rings, and sort the rings by region.
+
+    Args:
+        arcs: The arcs of a map.
+        regions: The number of its regions: the highest face.
+        arrays: Makes what grows with the map.
+
+    """
+    seen = arrays.zeros(len(arcs.faces), np.bool_)
+    found = arrays.zeros(len(arcs.faces), np.int32)
+    count = _find_rings(*arcs, seen, found)
+    del seen
+    polygons = arrays.zeros(regions + 1, np.int64)
+    firsts = arrays.zeros(count, np.int32)
+    places = arrays.zeros(regions + 1, np.int64)
+    _group(found[:count], arcs.faces, polygons, places, firsts)
+    del places, found
+    _sort(arcs.vertices, arcs.offsets, firsts, polygons)
+    offsets = arrays.zeros(count + 1, np.int64)
+    halves = arrays.zeros(_measure(arcs.following, firsts, offsets), np.int32)
+    _walk(arcs.following, firsts, halves)
+    return Rings(halves, offsets, polygons)
 
 
 def draw(
@@ -110,58 +124,125 @@ def _sum_up(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @kernel
-def _close(
+def _find_rings(
     vertices: NDArray[np.int32],
     offsets: NDArray[np.int64],
     faces: NDArray[np.int32],
     following: NDArray[np.int32],
-) -> tuple[
-    NDArray[np.int32],
-    NDArray[np.int64],
-    NDArray[np.int32],
-    NDArray[np.int32],
-    NDArray[np.bool_],
-]:
+    seen: NDArray[np.bool_],
+    found: NDArray[np.int32],
+) -> int:
     """Walk every ring once.
 
+    Args:
+        vertices: Those of arcs.
+        offsets: Where each arc's begin.
+        faces: The region on the left of each half-edge.
+        following: The half-edge that follows each one.
+        seen: False for each half-edge; changed.
+        found: Filled with the half-edge at which each ring begins, and of a hole with
+            what is below zero as far as that is above.
+
     Returns:
-        The half-edges of each ring, where each ring's begin, its region, two
-        numbers that sort rings by where they start, and whether it is a hole.
+        The number of rings.
 
     """
-    count = len(faces)
-    halves = np.empty(count, np.int32)
-    ends = np.zeros(count + 1, np.int64)
-    regions = np.empty(count, np.int32)
-    starts = np.empty((count, 2), np.int32)
-    is_hole = np.empty(count, np.bool_)
-    seen = np.zeros(count, np.bool_)
-    ring = 0
-    for candidate in range(count):
+    count = 0
+    for candidate in range(len(faces)):
         if seen[candidate] or faces[candidate] == 0:
             continue
         first = _first_half(vertices, offsets, following, candidate)
-        end = ends[ring]
         area = 0
         half = first
         while not seen[half]:
             seen[half] = True
-            halves[end] = half
-            end += 1
             area += _twice_area(vertices, offsets, half)
             half = following[half]
-        regions[ring] = faces[first]
-        starts[ring, 0], starts[ring, 1] = _departure(vertices, offsets, first)
-        is_hole[ring] = area > 0  # rows run down: a shell turns the negative way
-        ring += 1
-        ends[ring] = end
-    return (
-        halves[: ends[ring]].copy(),
-        ends[: ring + 1].copy(),
-        regions[:ring].copy(),
-        starts[:ring].copy(),
-        is_hole[:ring].copy(),
-    )
+        # Rows run down: a shell turns the negative way.
+        found[count] = ~first if area > 0 else first
+        count += 1
+    return count
+
+
+@kernel
+def _half(found: np.int32) -> int:
+    """Give the half-edge at which a ring begins."""
+    return int(~found if found < 0 else found)
+
+
+@kernel
+def _group(
+    found: NDArray[np.int32],
+    faces: NDArray[np.int32],
+    polygons: NDArray[np.int64],
+    places: NDArray[np.int64],
+    grouped: NDArray[np.int32],
+) -> None:
+    """Put the rings of each region together; the last three are filled."""
+    for ring in found:
+        polygons[faces[_half(ring)]] += 1
+    for region in range(1, len(polygons)):
+        polygons[region] += polygons[region - 1]
+        places[region] = polygons[region]
+    for ring in found:
+        region = faces[_half(ring)] - 1
+        grouped[places[region]] = ring
+        places[region] += 1
+
+
+@kernel
+def _sort(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    rings: NDArray[np.int32],
+    polygons: NDArray[np.int64],
+) -> None:
+    """Sort the rings of each region: the shell, then holes by where they begin."""
+    for region in range(len(polygons) - 1):
+        first, stop = polygons[region], polygons[region + 1]
+        if stop - first == 1:
+            continue
+        own = rings[first:stop].copy()
+        keys = np.empty(len(own), np.int64)
+        for k in range(len(own)):
+            row, then = _departure(vertices, offsets, _half(own[k]))
+            keys[k] = (np.int64(own[k] < 0) << 62) | (np.int64(row) << 33) | then
+        order = np.argsort(keys)
+        for k in range(len(own)):
+            rings[first + k] = own[order[k]]
+
+
+@kernel
+def _measure(
+    following: NDArray[np.int32],
+    rings: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+) -> int:
+    """Count the half-edges of each ring, which fills ``offsets``, and of all."""
+    for ring in range(len(rings)):
+        first = half = _half(rings[ring])
+        count = 1
+        while following[half] != first:
+            half = following[half]
+            count += 1
+        offsets[ring + 1] = offsets[ring] + count
+    return int(offsets[len(rings)])
+
+
+@kernel
+def _walk(
+    following: NDArray[np.int32], rings: NDArray[np.int32], halves: NDArray[np.int32]
+) -> None:
+    """Write the half-edges of every ring."""
+    end = 0
+    for ring in rings:
+        first = half = _half(ring)
+        while True:
+            halves[end] = half
+            end += 1
+            half = following[half]
+            if half == first:
+                break
 
 
 @kernel
@@ -216,20 +297,6 @@ def _twice_area(
         row, col = np.int64(vertices[k, 0]), np.int64(vertices[k, 1])
         area += col * vertices[k + 1, 0] - vertices[k + 1, 1] * row
     return int(-area if half & 1 else area)
-
-
-@kernel
-def _reorder(
-    halves: NDArray[np.int32], offsets: NDArray[np.int64], order: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Put the half-edges of each ring where it stands in the order."""
-    sorted_halves = np.empty_like(halves)
-    end = 0
-    for ring in order:
-        for k in range(offsets[ring], offsets[ring + 1]):
-            sorted_halves[end] = halves[k]
-            end += 1
-    return sorted_halves
 
 
 @kernel

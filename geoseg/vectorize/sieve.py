@@ -9,23 +9,26 @@ neither on blocks nor on the order of arcs.
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.geo.kernel import kernel
 from geoseg.geo.legend import NODATA
-from geoseg.vectorize.regions import OUTSIDE
+from geoseg.vectorize.regions import OUTSIDE, separate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.chain import Pieces
     from geoseg.vectorize.network import Network
 
 _NONE = -1
+_LARGE = 1 << 22
+"""The size of patches so large that few are too small."""
 _THOUSANDTHS = 1000
 """Lengths are whole thousandths of a pixel's shorter side: sums without order."""
 
@@ -35,6 +38,7 @@ def sieve(
     geobox: GeoBox,
     measured: tuple[NDArray[np.int64], float],
     groups: NDArray[np.int32],
+    arrays: Arrays,
 ) -> NDArray[np.uint8]:
     """Find the class of every region after merging those that are too small.
 
@@ -45,83 +49,177 @@ def sieve(
             or whole parts of an area.
         groups: The patch to which each face belongs, `OUTSIDE` first: its own,
             or one that several regions of a class make together.
+        arrays: Makes what grows with the map.
 
     Returns:
         The class of each region; nodata if the patch had no other neighbour.
 
     """
     of_regions, minimum = measured
-    sizes = np.zeros(groups.max(initial=0) + 1, np.int64)
-    np.add.at(sizes, groups[1:], of_regions)
-    classes = np.full(len(sizes), NODATA, np.uint8)
-    classes[groups[1:]] = network.regions.classes
-    lengths = _lengths(network.pieces, geobox)
-    parents = _merge(groups[network.pieces.faces], lengths, sizes, classes, minimum)
-    merged: NDArray[np.uint8] = classes[parents[groups[1:]]]
+    count = int(groups.max(initial=0)) + 1
+    sizes, classes = arrays.zeros(count, np.int64), arrays.zeros(count, np.uint8)
+    classes[:] = NODATA
+    _group(groups, of_regions, network.regions.classes, sizes, classes)
+    of_pieces = network.pieces.faces
+    faces = arrays.zeros(len(of_pieces), np.int32)
+    take_from(groups, of_pieces, faces)
+    lengths = _lengths(network.pieces, geobox, arrays)
+    heads, tails = (arrays.zeros(count, np.int32) for _ in range(2))
+    chains = heads, tails, arrays.zeros(len(faces), np.int32)
+    _list_half_edges(faces, *chains)
+    queue = _in_order(sizes, minimum, arrays)
+    parents = separate(arrays, count - 1)
+    found = arrays.zeros(count, np.int64), arrays.zeros(count, np.int32)
+    _merge((faces, lengths), (sizes, classes, parents), chains, queue, found, minimum)
+    merged = arrays.zeros(len(groups) - 1, np.uint8)
+    _classes_of(groups, parents, classes, merged)
     return merged
 
 
-def _lengths(pieces: Pieces, geobox: GeoBox) -> NDArray[np.int64]:
+@kernel
+def _group(
+    groups: NDArray[np.int32],
+    of_regions: NDArray[np.int64],
+    region_classes: NDArray[np.uint8],
+    sizes: NDArray[np.int64],
+    classes: NDArray[np.uint8],
+) -> None:
+    """Sum up the size of each patch, and take its class; both are filled."""
+    for region in range(len(of_regions)):
+        sizes[groups[region + 1]] += of_regions[region]
+        classes[groups[region + 1]] = region_classes[region]
+
+
+@kernel
+def take_from(
+    numbers: NDArray[np.int32], values: NDArray[np.int32], taken: NDArray[np.int32]
+) -> None:
+    """Look up the number of each value."""
+    for k in range(len(values)):
+        taken[k] = numbers[values[k]]
+
+
+@kernel
+def _classes_of(
+    groups: NDArray[np.int32],
+    parents: NDArray[np.int32],
+    classes: NDArray[np.uint8],
+    merged: NDArray[np.uint8],
+) -> None:
+    """Give each region the class of the patch into which its own went."""
+    for region in range(len(merged)):
+        merged[region] = classes[parents[groups[region + 1]]]
+
+
+def _in_order(
+    sizes: NDArray[np.int64], minimum: float, arrays: Arrays
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """List the patches that are too small, the smallest first, and their sizes."""
+    ends = np.zeros(int(min(np.ceil(minimum), _LARGE)) + 2, np.int64)
+    _count_small(sizes, minimum, ends)
+    count = int(ends[-1])
+    queue, of_each = arrays.zeros(count, np.int32), arrays.zeros(count, np.int64)
+    _list_small(sizes, minimum, ends, queue, of_each)
+    return queue, of_each
+
+
+@kernel
+def _count_small(
+    sizes: NDArray[np.int64], minimum: float, ends: NDArray[np.int64]
+) -> None:
+    """Count the patches of each size, and where in the order they begin."""
+    last = len(ends) - 2
+    for patch in range(1, len(sizes)):
+        if sizes[patch] < minimum:
+            ends[min(sizes[patch], last) + 1] += 1
+    for size in range(last + 1):
+        ends[size + 1] += ends[size]
+
+
+@kernel
+def _list_small(
+    sizes: NDArray[np.int64],
+    minimum: float,
+    ends: NDArray[np.int64],
+    queue: NDArray[np.int32],
+    of_each: NDArray[np.int64],
+) -> None:
+    """Write patches by size, and of one size in their order.
+
+    The last are those that are large, which are few: they are sorted.
+    """
+    last = len(ends) - 2
+    places = ends.copy()
+    for patch in range(1, len(sizes)):
+        if sizes[patch] < minimum:
+            size = min(sizes[patch], last)
+            queue[places[size]] = patch
+            places[size] += 1
+    large = queue[ends[last] :].copy()
+    order = np.argsort(sizes[large], kind="mergesort")
+    for k in range(len(large)):
+        queue[ends[last] + k] = large[order[k]]
+    for k in range(len(queue)):
+        of_each[k] = sizes[queue[k]]
+
+
+def _lengths(pieces: Pieces, geobox: GeoBox, arrays: Arrays) -> NDArray[np.int64]:
     """Measure each piece along pixel sides, in `_THOUSANDTHS`."""
     t = geobox.transform
     sides = np.hypot([t.b, t.a], [t.e, t.d])  # of a step down, of a step right
     scale = np.rint(_THOUSANDTHS * sides / sides.min()).astype(np.int64)
-    return _measure(pieces.vertices, pieces.offsets, scale)
+    lengths = arrays.zeros(len(pieces.offsets) - 1, np.int64)
+    _measure(pieces.vertices, pieces.offsets, scale, lengths)
+    return lengths
 
 
 @kernel
 def _measure(
-    vertices: NDArray[np.int32], offsets: NDArray[np.int64], scale: NDArray[np.int64]
-) -> NDArray[np.int64]:
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    scale: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+) -> None:
     """Add up the steps of each piece: so much for one down, and for one right."""
-    lengths = np.zeros(len(offsets) - 1, np.int64)
     for piece in range(len(lengths)):
         for k in range(offsets[piece] + 1, offsets[piece + 1]):
             down = abs(vertices[k, 0] - vertices[k - 1, 0])
             right = abs(vertices[k, 1] - vertices[k - 1, 1])
             lengths[piece] += down * scale[0] + right * scale[1]
-    return lengths
 
 
 @kernel
 def _merge(
-    faces: NDArray[np.int32],
-    lengths: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    classes: NDArray[np.uint8],
+    pieces: tuple[NDArray[np.int32], NDArray[np.int64]],
+    patches: tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int32]],
+    chains: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    queue: tuple[NDArray[np.int32], NDArray[np.int64]],
+    found: tuple[NDArray[np.int64], NDArray[np.int32]],
     minimum: float,
-) -> NDArray[np.int32]:
+) -> None:
     """Merge small regions.
 
     Args:
-        faces: The region left of each half-edge.
-        lengths: The length of each piece.
-        sizes: The size of each region, `OUTSIDE` first; changed.
-        classes: Class of each region, `OUTSIDE` first; changed for those that
-            took in others.
+        pieces: The region left of each half-edge, and the length of each piece.
+        patches: The size of each region, `OUTSIDE` first; its class; and the region
+            into which it goes, itself if it is kept. All change.
+        chains: What `_list_half_edges` fills.
+        queue: What `_in_order` gives.
+        found: Zeros for each region, to work with.
         minimum: The size from which a region is kept.
 
-    Returns:
-        The region into which each one went, itself if it was kept.
-
     """
-    parents = np.arange(len(sizes)).astype(np.int32)
-    chains = _list_half_edges(faces, len(sizes))
-    shared = np.zeros(len(sizes), np.int64)
-    neighbours = np.empty(len(sizes), np.int32)
-    queue = [
-        (sizes[region], region)
-        for region in range(1, len(sizes))
-        if sizes[region] < minimum
-    ]
-    heapify(queue)
-    while queue:
-        size, region = heappop(queue)
-        if parents[region] != region or sizes[region] != size:
-            continue  # merged since it was queued
-        count = _find_neighbours(
-            region, (faces, lengths), chains, parents, (shared, neighbours)
-        )
+    sizes, classes, parents = patches
+    shared, neighbours = found
+    # Of what has grown there is little at a time; all others wait in their order.
+    grown = [(np.int64(0), np.int64(0))]
+    heappop(grown)
+    position = 0
+    while True:
+        region, position = _next(queue, position, grown, sizes, parents)
+        if region == OUTSIDE:
+            break
+        count = _find_neighbours(region, pieces, chains, parents, found)
         receiver = _choose(neighbours[:count], shared)
         if receiver == OUTSIDE:
             parents[region] = OUTSIDE
@@ -133,11 +231,44 @@ def _merge(
                     root = _absorb(parents, sizes, chains, root, other)
             classes[root] = value
             if sizes[root] < minimum:
-                heappush(queue, (sizes[root], root))
+                heappush(grown, (sizes[root], np.int64(root)))
         shared[neighbours[:count]] = 0
     for region in range(len(parents)):
         parents[region] = _find_receiver(parents, region)
-    return parents
+
+
+@kernel
+def _next(
+    queue: tuple[NDArray[np.int32], NDArray[np.int64]],
+    position: int,
+    grown: list[tuple[np.int64, np.int64]],
+    sizes: NDArray[np.int64],
+    parents: NDArray[np.int32],
+) -> tuple[int, int]:
+    """Give the region whose turn it is, and how much of the queue is over.
+
+    The smallest of those that wait and of those that have grown; what was merged, or
+    has grown since, is passed over. `OUTSIDE` at the end.
+    """
+    waiting, sizes_then = queue
+    while position < len(waiting):
+        region = waiting[position]
+        if parents[region] == region and sizes[region] == sizes_then[position]:
+            break
+        position += 1
+    while len(grown) > 0:
+        size, region = grown[0]
+        if parents[region] == region and sizes[region] == size:
+            break
+        heappop(grown)
+    left = position < len(waiting)
+    if len(grown) > 0 and not (
+        left and (sizes_then[position], np.int64(waiting[position])) < grown[0]
+    ):
+        return int(heappop(grown)[1]), position
+    if left:
+        return int(waiting[position]), position + 1
+    return OUTSIDE, position
 
 
 @kernel
@@ -151,18 +282,19 @@ def _find_receiver(parents: NDArray[np.int32], region: int) -> int:
 
 @kernel
 def _list_half_edges(
-    faces: NDArray[np.int32], count: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    faces: NDArray[np.int32],
+    heads: NDArray[np.int32],
+    tails: NDArray[np.int32],
+    nexts: NDArray[np.int32],
+) -> None:
     """List the half-edges of each region as a chain.
 
-    Returns:
-        The first and last half-edge of each region, and the next of each
-        half-edge; -1 for none.
-
+    The last three are filled: the first and last half-edge of each region, and the
+    next of each half-edge; -1 for none.
     """
-    heads = np.full(count, _NONE, np.int32)
-    tails = np.full(count, _NONE, np.int32)
-    nexts = np.full(len(faces), _NONE, np.int32)
+    heads[:] = _NONE
+    tails[:] = _NONE
+    nexts[:] = _NONE
     for half in range(len(faces)):
         face = faces[half]
         if heads[face] == _NONE:
@@ -170,7 +302,6 @@ def _list_half_edges(
         else:
             nexts[tails[face]] = half
         tails[face] = half
-    return heads, tails, nexts
 
 
 @kernel
@@ -186,7 +317,7 @@ def _find_neighbours(
     Args:
         region: The region.
         pieces: Faces of half-edges and lengths of pieces.
-        chains: What `_list_half_edges` gives.
+        chains: What `_list_half_edges` fills.
         parents: The region into which each one went.
         found: Filled: the length shared with each region, and the neighbours.
 

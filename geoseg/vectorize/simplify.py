@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoseg.geo.kernel import kernel
 from geoseg.vectorize.clear import ENDS, divide, index_vertices, straighten
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.drawing import Drawing
 
 
-def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> Chains:
+_ARCS = 1 << 20
+"""Arcs that are measured at once."""
+
+
+def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing, arrays: Arrays) -> Chains:
     """Drop vertices of arcs that are close to the straight line without them.
 
     A closed arc keeps the vertex farthest from its start and, on both ways
@@ -33,44 +39,46 @@ def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> Chains:
         geobox: The map's plane; the sides of its pixels may differ.
         drawing: How far a line may move: in metres on the ground, or in the side of
             a square pixel of the same area.
+        arrays: Makes what grows with the map.
 
     Returns:
         The arcs with some of their vertices.
 
     """
-    measures = _measures(arcs, geobox, drawing)
-    columns, starts = index_vertices(arcs.vertices, geobox.height)
-    keep = straighten(
-        arcs.vertices,
-        arcs.offsets,
-        (columns, starts),
-        measures,
-    )
-    twins = _find_twins(arcs, keep)
+    vertices, offsets = arcs.vertices, arcs.offsets
+    columns = arrays.zeros(len(vertices), np.int32)
+    index = columns, index_vertices(vertices, geobox.height, columns)
+    keep = arrays.zeros(len(vertices), np.bool_)
+    for first in range(0, len(offsets) - 1, _ARCS):
+        some = np.arange(first, min(first + _ARCS, len(offsets) - 1))
+        measures = _measures(arcs, some, geobox, drawing)
+        straighten(vertices, offsets[first : first + _ARCS + 1], index, measures, keep)
+    twins = _find_twins(arcs, keep, geobox, arrays)
     divide(
-        arcs.vertices,
-        arcs.offsets[np.stack([twins, twins + 1])],
-        (columns, starts),
-        measures[twins],
+        vertices,
+        offsets[np.stack([twins, twins + 1])],
+        index,
+        _measures(arcs, twins, geobox, drawing),
         keep,
     )
-    del columns, starts, measures
-    offsets = np.zeros_like(arcs.offsets)
-    if len(keep):
-        kept = np.add.reduceat(keep, arcs.offsets[:-1], dtype=np.int64)
-        np.cumsum(kept, out=offsets[1:])
-    return arcs._replace(vertices=arcs.vertices[keep], offsets=offsets)
+    del columns, index
+    kept = arrays.zeros((int(np.count_nonzero(keep)), 2), np.int32)
+    ends = arrays.zeros(len(offsets), np.int64)
+    _keep(vertices, offsets, keep, kept, ends)
+    return arcs._replace(vertices=kept, offsets=ends)
 
 
-def _measures(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> NDArray[np.float64]:
-    """Give each arc the lengths of a row and of a column, and the squared tolerance.
+def _measures(
+    arcs: Chains, some: NDArray[np.int64], geobox: GeoBox, drawing: Drawing
+) -> NDArray[np.float64]:
+    """Give some arcs the lengths of a row and of a column, and the squared tolerance.
 
     On the ground they are those at the arc's middle vertex, so that a line is moved as
     far in the north of a map as in its south.
     """
-    measures = np.empty((len(arcs.offsets) - 1, 3))
+    measures = np.empty((len(some), 3))
     if drawing.tolerance_m:
-        middles = arcs.vertices[(arcs.offsets[:-1] + arcs.offsets[1:]) // 2]
+        middles = arcs.vertices[(arcs.offsets[some] + arcs.offsets[some + 1]) // 2]
         rows, cols = middles.T.astype(np.float64)
         measures[:, 1], measures[:, 0] = geobox.ground_field().steps(cols, rows)
         measures[:, 2] = drawing.tolerance_m**2
@@ -82,18 +90,94 @@ def _measures(arcs: Chains, geobox: GeoBox, drawing: Drawing) -> NDArray[np.floa
     return measures
 
 
-def _find_twins(arcs: Chains, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _find_twins(
+    arcs: Chains, keep: NDArray[np.bool_], geobox: GeoBox, arrays: Arrays
+) -> NDArray[np.int64]:
     """Find arcs with vertices to spare that became the same straight line."""
-    if not len(keep):
-        return np.empty(0, np.int64)
-    starts, lasts = arcs.offsets[:-1], arcs.offsets[1:] - 1
-    straight = np.flatnonzero(np.add.reduceat(keep, starts, dtype=np.int64) == ENDS)
-    corners = arcs.vertices.view(np.int64)[:, 0]  # row and column as one number
-    first, last = corners[starts[straight]], corners[lasts[straight]]
-    order = np.lexsort((last, first))
-    repeats = (np.diff(first[order]) == 0) & (np.diff(last[order]) == 0)
-    twin = np.zeros(len(order), np.bool_)
-    twin[order[1:]] |= repeats
-    twin[order[:-1]] |= repeats
-    spare = np.diff(arcs.offsets)[straight] > ENDS
-    return straight[twin & spare]
+    count = len(arcs.offsets) - 1
+    starts = np.zeros(geobox.height + 2, np.int64)
+    straight = arrays.zeros(count, np.bool_)
+    _count_straight(arcs.vertices, arcs.offsets, keep, straight, starts)
+    by_row = arrays.zeros(int(starts[-1]), np.int64)
+    twin = arrays.zeros(count, np.bool_)
+    _mark_twins(arcs.vertices, arcs.offsets, straight, starts, by_row, twin)
+    return np.flatnonzero(twin)
+
+
+@kernel
+def _count_straight(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    keep: NDArray[np.bool_],
+    straight: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+) -> None:
+    """Mark the arcs that keep their ends alone; add up where each row's begin."""
+    for arc in range(len(straight)):
+        kept = 0
+        for k in range(offsets[arc], offsets[arc + 1]):
+            kept += keep[k]
+        straight[arc] = kept == ENDS
+        if straight[arc]:
+            starts[vertices[offsets[arc], 0] + 1] += 1
+    for row in range(len(starts) - 1):
+        starts[row + 1] += starts[row]
+
+
+@kernel
+def _mark_twins(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    straight: NDArray[np.bool_],
+    starts: NDArray[np.int64],
+    by_row: NDArray[np.int64],
+    twin: NDArray[np.bool_],
+) -> None:
+    """Mark straight arcs with the same ends, of those with vertices to spare.
+
+    An arc begins at the end that comes first, so that twins begin at the same corner,
+    with two more arcs at most: they are sorted by its row and its column.
+    """
+    places = starts.copy()
+    for arc in range(len(straight)):
+        if straight[arc]:
+            row = vertices[offsets[arc], 0]
+            by_row[places[row]] = arc
+            places[row] += 1
+    for row in range(len(starts) - 1):
+        own = by_row[starts[row] : starts[row + 1]]
+        columns = np.empty(len(own), np.int32)
+        for k in range(len(own)):
+            columns[k] = vertices[offsets[own[k]], 1]
+        order = np.argsort(columns)
+        for k in range(1, len(own)):
+            one, i = own[order[k]], offsets[own[order[k]] + 1] - 1
+            before = k - 1
+            while before >= 0 and columns[order[before]] == columns[order[k]]:
+                other = own[order[before]]
+                j = offsets[other + 1] - 1
+                if (
+                    vertices[i, 0] == vertices[j, 0]
+                    and vertices[i, 1] == vertices[j, 1]
+                ):
+                    twin[one] = offsets[one + 1] - offsets[one] > ENDS
+                    twin[other] = offsets[other + 1] - offsets[other] > ENDS
+                before -= 1
+
+
+@kernel
+def _keep(
+    vertices: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    keep: NDArray[np.bool_],
+    kept: NDArray[np.int32],
+    ends: NDArray[np.int64],
+) -> None:
+    """Write the vertices that are kept, and where each arc's begin."""
+    end = 0
+    for arc in range(len(offsets) - 1):
+        for k in range(offsets[arc], offsets[arc + 1]):
+            if keep[k]:
+                kept[end, 0], kept[end, 1] = vertices[k, 0], vertices[k, 1]
+                end += 1
+        ends[arc + 1] = end

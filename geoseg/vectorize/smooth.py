@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.rings import Corners
 
 
 def smooth(
-    arcs: Chains, geobox: GeoBox, times: int
+    arcs: Chains, geobox: GeoBox, times: int, arrays: Arrays
 ) -> tuple[Corners, NDArray[np.int64]]:
     """Cut the corners of arcs.
 
@@ -32,6 +33,7 @@ def smooth(
         arcs: Arcs whose vertices are pixel corners.
         geobox: The map's plane.
         times: How often; each time doubles the vertices at most.
+        arrays: Makes what grows with the map.
 
     Returns:
         Rows and columns of vertices, shape ``(vertex, 2)``, and where each
@@ -42,8 +44,14 @@ def smooth(
     if not times:
         return vertices, offsets
     for turn in range(1, times + 1):
-        fine = vertices * np.int32(QUARTERS)
-        scale = QUARTERS**turn
-        index = index_vertices(fine, geobox.height * scale)
-        vertices, offsets = cut_corners(fine, offsets, arcs.following, index)
-    return vertices / float(QUARTERS**times), offsets
+        fine = arrays.zeros(vertices.shape, np.int32)
+        np.multiply(vertices, np.int32(QUARTERS), out=fine)
+        columns = arrays.zeros(len(fine), np.int32)
+        starts = index_vertices(fine, geobox.height * QUARTERS**turn, columns)
+        cut = arrays.zeros((2 * len(fine), 2), np.int32)
+        ends = arrays.zeros(len(offsets), np.int64)
+        cut_corners(fine, offsets, arcs.following, (columns, starts), (cut, ends))
+        vertices, offsets = cut[: ends[-1]], ends
+    smoothed = arrays.zeros(vertices.shape, np.float64)
+    np.divide(vertices, float(QUARTERS**times), out=smoothed)
+    return smoothed, offsets

@@ -9,6 +9,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from geoseg.geo.kernel import kernel
 from geoseg.vectorize.measure import measure
 from geoseg.vectorize.recolour import group_by_corners
 from geoseg.vectorize.rings import bounds_of, draw
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.blocks import Regions
     from geoseg.vectorize.drawing import Drawing
     from geoseg.vectorize.network import Network
@@ -47,6 +49,8 @@ class Table:
     """The names of the classes."""
     drawing: Drawing
     """Which rows are asked for."""
+    arrays: Arrays
+    """Makes what grows with the map."""
 
     def batches(self) -> Iterator[gpd.GeoDataFrame]:
         """Draw and measure rows, some at a time, in the order of first pixels.
@@ -60,20 +64,28 @@ class Table:
         vertices, _ = self.lines
         bounds = bounds_of(vertices, self.geobox.transform)
         members, ends = self._members()
-        for first, stop in _parts(len(ends) - 1):
-            span = slice(ends[first], ends[stop])
-            chosen = np.arange(*span.indices(len(self.regions.classes)))
-            chosen = chosen if members is None else members[span]
-            counts = np.diff(ends[first : stop + 1])
+        count = len(self.regions.classes) if ends is None else len(ends) - 1
+        for first, stop in _parts(count):
+            if members is None or ends is None:
+                chosen, counts = np.arange(first, stop), np.ones(stop - first, np.int64)
+            else:
+                chosen = members[ends[first] : ends[stop]]
+                counts = np.diff(ends[first : stop + 1])
             yield self._tabulate(chosen, counts, bounds)
+            self.arrays.trim()
 
-    def _members(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-        """Give the regions of each row, row after row, and where each one's begin."""
+    def _members(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
+        """Give the regions of each row, row after row, and where each one's begin.
+
+        None where each region is a row.
+        """
         if self.rows is None:
-            return None, np.arange(len(self.regions.classes) + 1)
-        counts = np.bincount(self.rows)
-        members = np.argsort(self.rows, kind="stable")
-        return members, np.concatenate([[0], np.cumsum(counts)])
+            return None, None
+        ends = self.arrays.zeros(int(self.rows.max(initial=-1)) + 2, np.int64)
+        places = self.arrays.zeros(len(ends), np.int64)
+        members = self.arrays.zeros(len(self.rows), np.int64)
+        _group(self.rows, ends, places, members)
+        return members, ends
 
     def _tabulate(
         self,
@@ -116,14 +128,53 @@ class Table:
         return frame
 
 
-def assign_rows(network: Network, drawing: Drawing) -> NDArray[np.int32] | None:
+def assign_rows(
+    network: Network, drawing: Drawing, arrays: Arrays
+) -> NDArray[np.int32] | None:
     """Assign each region to a row that it shares; None where each is its own."""
+    classes = network.regions.classes
     if drawing.dissolve:
-        found = np.unique(network.regions.classes, return_inverse=True)[1]
-        return np.asarray(found, np.int32)
+        rows = arrays.zeros(len(classes), np.int32)
+        _rows_of_classes(classes, rows)
+        return rows
     if drawing.connectivity == 8:  # noqa: PLR2004 - a pixel's neighbours
-        return group_by_corners(network)[1:] - np.int32(1)
+        rows = group_by_corners(network, arrays)[1:]
+        rows -= np.int32(1)
+        return rows
     return None
+
+
+@kernel
+def _rows_of_classes(classes: NDArray[np.uint8], rows: NDArray[np.int32]) -> None:
+    """Give the regions of each class a row, by the order of class ids."""
+    places = np.zeros(256, np.int32)
+    for value in classes:
+        places[value] = 1
+    count = 0
+    for value in range(256):
+        there = places[value]
+        places[value] = count
+        count += there
+    for k in range(len(classes)):
+        rows[k] = places[classes[k]]
+
+
+@kernel
+def _group(
+    rows: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    places: NDArray[np.int64],
+    members: NDArray[np.int64],
+) -> None:
+    """List the regions of each row; the last three are filled."""
+    for row in rows:
+        ends[row + 1] += 1
+    for row in range(1, len(ends)):
+        ends[row] += ends[row - 1]
+        places[row] = ends[row]
+    for region in range(len(rows)):
+        members[places[rows[region]]] = region
+        places[rows[region]] += 1
 
 
 def _parts(count: int) -> Iterator[tuple[int, int]]:

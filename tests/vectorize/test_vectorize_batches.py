@@ -1,15 +1,21 @@
 """Polygons drawn and written some at a time: nobody can see how many."""
 
+from functools import partial
+
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from geopandas.testing import assert_geodataframe_equal
 from maps import LEGEND, ArrayMap, terrain
 
 from geoseg.errors import DiskError
-from geoseg.storage.vectors.rows import Rows
+from geoseg.storage.mapped import Arrays
+from geoseg.storage.vectors import geoparquet
+from geoseg.storage.vectors.rows import Rows, together
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize import polygonize, table
+from geoseg.vectorize import polygons as polygons_module
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import write_drawn
 from geoseg.vectorize.polygons import draw_polygons, polygons
@@ -30,10 +36,12 @@ def _few_at_a_time(monkeypatch):
     monkeypatch.setattr(table, "_MOST_ROWS", 7)
 
 
-def draw(drawing):
+def draw(drawing, **how):
     raster = ArrayMap(PIXELS)
     percent = ArrayMap((PIXELS * 30 % 101).astype(np.uint8))
-    return draw_polygons(raster, legend=LEGEND, confidence=percent, drawing=drawing)
+    return draw_polygons(
+        raster, legend=LEGEND, confidence=percent, drawing=drawing, **how
+    )
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
@@ -75,17 +83,50 @@ def test_files_do_not_show_in_how_many_parts_they_were_drawn(
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_lines_in_files_are_those_in_memory(name, tmp_path, monkeypatch):
+    (whole,) = draw(DRAWINGS[name]).batches()
+    monkeypatch.setattr(polygons_module, "Arrays", partial(Arrays, held=0))
+    (again,) = draw(DRAWINGS[name], scratch=tmp_path, block=23).batches()
+    assert_geodataframe_equal(again, whole)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_geoparquet_is_what_geopandas_writes_of_all_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_MOST_ROWS", 7)
+    monkeypatch.setattr(geoparquet, "_ROW_GROUP", 11)
+    drawn = draw(DRAWINGS["by corners"])
+    write_drawn(drawn, [tmp_path / "map.parquet"], legend=LEGEND, scratch=tmp_path)
+    whole = pd.concat(drawn.batches(), ignore_index=True)
+    whole.attrs["merged_pixels"] = {}
+    order = np.argsort(whole.hilbert_distance(), kind="stable")
+    whole.iloc[order].to_parquet(
+        tmp_path / "theirs.parquet",
+        index=False,
+        compression="zstd",
+        schema_version="1.1.0",
+        write_covering_bbox=True,
+        row_group_size=11,
+    )
+    ours, theirs = ((tmp_path / f"{n}.parquet").read_bytes() for n in ("map", "theirs"))
+    assert ours == theirs
+
+
 @pytest.mark.usefixtures("_few_at_a_time")
 def test_rows_that_wait_in_a_file_come_back_to_the_last_bit(tmp_path):
     drawn, seen = draw(DRAWINGS["tidy"]), []
     rows = Rows.kept(drawn.batches(), tmp_path / "rows", attrs={}, watch=seen.append)
+    numbers = np.random.default_rng(1).permutation(rows.count)
     whole = polygons(
         ArrayMap(PIXELS),
         legend=LEGEND,
         confidence=ArrayMap((PIXELS * 30 % 101).astype(np.uint8)),
         drawing=DRAWINGS["tidy"],
     )
-    assert_geodataframe_equal(rows.whole(), whole)
+    assert_geodataframe_equal(together(list(rows.batches())), whole)
+    assert_geodataframe_equal(
+        rows.some(numbers), whole.iloc[numbers].reset_index(drop=True)
+    )
     assert rows.count == len(whole) == sum(map(len, seen))
     shapes = whole.geometry.to_numpy()
     np.testing.assert_array_equal(rows.bounds, shapely.total_bounds(shapes))

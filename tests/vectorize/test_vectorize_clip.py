@@ -7,7 +7,8 @@ from affine import Affine
 from maps import FLAT, LEGEND, ArrayMap
 from pyproj import CRS
 
-from geoseg.vectorize.clip import clip
+from geoseg.storage.vectors.rows import together
+from geoseg.vectorize import clip as clip_module
 from geoseg.vectorize.polygons import Drawing, polygons
 
 ORIGIN = Affine(10, 0, 0, 0, -10, 370)
@@ -20,11 +21,26 @@ def noise(tolerance=0.0):
     return polygons(ArrayMap(pixels, ORIGIN, FLAT), legend=LEGEND, drawing=drawing)
 
 
+@pytest.fixture(name="clip", params=[1000, 7])
+def _clip(request, tmp_path):
+    """Cut a frame that comes at once, or a few rows at a time."""
+
+    def cut(frame, area):
+        parts = [
+            frame.iloc[first : first + request.param].reset_index(drop=True)
+            for first in range(0, len(frame), request.param)
+        ]
+        path = tmp_path / "waiting"
+        return together(list(clip_module.clip(parts, area, path)))
+
+    return cut
+
+
 RING = shapely.Point(260, 180).buffer(170) - shapely.Point(240, 190).buffer(60)
 
 
 @pytest.mark.parametrize("tolerance", [0, 1.5])
-def test_what_is_left_covers_the_area_and_no_more(tolerance):
+def test_what_is_left_covers_the_area_and_no_more(tolerance, clip):
     clipped = clip(noise(tolerance), RING)
     drawn = clipped.geometry.array
     assert shapely.is_valid(drawn).all()
@@ -35,21 +51,21 @@ def test_what_is_left_covers_the_area_and_no_more(tolerance):
     assert shapely.union_all(drawn).symmetric_difference(RING).area < 1e-6
 
 
-def test_what_is_well_inside_is_untouched():
+def test_what_is_well_inside_is_untouched(clip):
     frame = noise()
     inside = frame[frame.within(RING.buffer(-1))].reset_index(drop=True)
     clipped = clip(inside, RING)
     assert clipped.to_wkb().equals(inside.to_wkb())
 
 
-def test_what_only_touches_the_area_is_gone():
+def test_what_only_touches_the_area_is_gone(clip):
     frame = polygons(ArrayMap(np.array([[0, 1, 2]], np.uint8), ORIGIN), legend=LEGEND)
     clipped = clip(frame, shapely.box(10, 360, 20, 370))
     assert clipped.class_id.tolist() == [1]
     assert clipped.index.tolist() == [0]
 
 
-def test_an_area_elsewhere_leaves_nothing():
+def test_an_area_elsewhere_leaves_nothing(clip):
     clipped = clip(noise(), shapely.box(-20, -20, -10, -10))
     assert len(clipped) == 0
     assert clipped.crs == CRS.from_user_input(FLAT)

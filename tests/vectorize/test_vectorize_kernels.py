@@ -51,7 +51,7 @@ def test_a_kernel_calls_kernels_of_its_own_file_only(module):
 
 
 def test_there_are_kernels_to_watch():
-    assert {"label_pixels", "trace", "chain", "straighten"} <= ALL_KERNELS
+    assert {"label_pixels", "trace", "link", "straighten"} <= ALL_KERNELS
 
 
 def test_who_asks_hears_that_the_first_call_compiles(tmp_path):

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from geoseg.errors import VectorError
 from geoseg.geo.legend import NODATA
+from geoseg.storage.mapped import Arrays
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
 from geoseg.vectorize.polygons import polygons
@@ -141,7 +142,9 @@ def test_the_merged_raster_is_that_of_the_polygons(pixels, minimum, block, eight
     drawing = Drawing(min_pixels=minimum, connectivity=8 if eight else 4)
     merged = np.zeros_like(pixels)
     written = np.zeros(pixels.shape, int)
-    for window, values in merged_blocks(ArrayMap(pixels), drawing, block=block):
+    for window, values in merged_blocks(
+        ArrayMap(pixels), drawing, arrays=Arrays(), block=block
+    ):
         merged[window.slices()] = values
         written[window.slices()] += 1
     assert (written == 1).all()

@@ -7,6 +7,7 @@ format, and what is to be known is gathered on the way there.
 
 from __future__ import annotations
 
+import itertools
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ import pyarrow as pa
 import shapely
 
 from geoseg.storage.full_disk import written
+from geoseg.storage.mapped import Arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,23 +41,33 @@ class Rows:
     """How many there are."""
     many: bool
     """Whether there are multipolygons among them."""
+    single: bool
+    """Whether there are polygons that are not."""
     bounds: NDArray[np.float64]
     """Left, bottom, right and top of all; NaN where there are none."""
+    middles: NDArray[np.float64]
+    """The same of the middles of their boxes."""
     pixel: float
     """The side of a pixel in units of the CRS, as most polygons have it."""
     pixel_m: float
     """The same in metres on the ground."""
     batches: Callable[[], Iterator[gpd.GeoDataFrame]]
     """Gives all rows in order, some at a time; at least once, if there are none."""
+    some: Callable[[NDArray[np.int64]], gpd.GeoDataFrame]
+    """Gives rows by their numbers, in the order of these."""
+    arrays: Arrays
+    """Makes what grows with their number."""
     attrs: Mapping[str, Any]
     """What is known of all of them: a frame's, which GeoParquet keeps."""
 
     @classmethod
     def of(cls, frame: gpd.GeoDataFrame, batch: int) -> Rows:
         """Take the rows of a frame, so many at a time."""
-        known = _Gathered()
+        known = _Gathered(Arrays())
         known.add(frame)
-        return known.rows(frame.crs, partial(_cut, frame, batch), frame.attrs)
+        return known.rows(
+            frame.crs, partial(_cut, frame, batch), frame.iloc.__getitem__, frame.attrs
+        )
 
     @classmethod
     def kept(
@@ -78,65 +90,91 @@ class Rows:
             DiskError: The file cannot be written.
 
         """
-        known, batches = _Gathered(), iter(batches)
+        known, batches = _Gathered(Arrays(path.parent)), iter(batches)
         first = next(batches)
         schema = to_table(first.iloc[:0]).schema
-        frame, crs = first, first.crs
+        frame, crs, counts = first, first.crs, [0]
         with written(path), pa.ipc.new_file(path, schema) as file:
             while frame is not None:
                 known.add(frame)
                 watch(frame)
-                file.write_table(to_table(frame).cast(schema))
+                if len(frame):  # Arrow writes no batch without rows
+                    counts.append(len(frame))
+                    file.write_batch(to_table(frame).cast(schema).to_batches()[0])
                 frame = next(batches, None)
-        return known.rows(crs, partial(_read, path, crs), attrs)
-
-    def whole(self) -> gpd.GeoDataFrame:
-        """Read all of them at once."""
-        frame = together(list(self.batches()))
-        frame.attrs.update(self.attrs)
-        return frame
+        return known.rows(
+            crs,
+            partial(_read, path, crs),
+            partial(_pick, path, crs, np.cumsum(counts)),
+            attrs,
+        )
 
 
 class _Gathered:
     """What is to be known of all rows before the first is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, arrays: Arrays) -> None:
+        self.arrays = arrays
         self.count = 0
-        self.many = False
-        self.bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
-        self.sizes: list[NDArray[np.float64]] = []
+        self.many = self.single = False
+        self.bounds, self.middles = _no_box(), _no_box()
+        self.drawn, self.ground = (arrays.growing(np.float64) for _ in range(2))
 
     def add(self, frame: gpd.GeoDataFrame) -> None:
         """Take rows into account."""
         if not len(frame):
             return
         polygons = frame.geometry.to_numpy()
-        types = shapely.get_type_id(polygons)
+        many = shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON
         self.count += len(frame)
-        self.many |= bool(np.any(types == shapely.GeometryType.MULTIPOLYGON))
-        found = shapely.total_bounds(polygons)
-        self.bounds[:2] = np.minimum(self.bounds[:2], found[:2])
-        self.bounds[2:] = np.maximum(self.bounds[2:], found[2:])
+        self.many |= bool(np.any(many))
+        self.single |= not np.all(many)
+        boxes = shapely.bounds(polygons)
+        widen(self.bounds, boxes)
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2.0
+        widen(self.middles, np.concatenate([middles, middles], axis=1))
         pixels = frame["pixel_count"].to_numpy()
-        drawn, ground = shapely.area(polygons), frame["area_m2"].to_numpy()
-        self.sizes.append(np.stack([drawn / pixels, ground / pixels]))
+        self.drawn.append(shapely.area(polygons) / pixels)
+        self.ground.append(frame["area_m2"].to_numpy() / pixels)
 
     def rows(
         self,
         crs: CRS,
         batches: Callable[[], Iterator[gpd.GeoDataFrame]],
+        some: Callable[[NDArray[np.int64]], gpd.GeoDataFrame],
         attrs: Mapping[str, Any],
     ) -> Rows:
         """Say what is known."""
         pixel, pixel_m = np.nan, np.nan
         if self.count:
-            pixel, pixel_m = np.sqrt([self._median(0), self._median(1)]).tolist()
-        bounds = self.bounds if self.count else np.full(4, np.nan)
-        return Rows(crs, self.count, self.many, bounds, pixel, pixel_m, batches, attrs)
+            sizes = self.drawn.whole(), self.ground.whole()
+            found = [float(np.median(each, overwrite_input=True)) for each in sizes]
+            pixel, pixel_m = np.sqrt(found).tolist()
+        none = np.full(4, np.nan)
+        return Rows(
+            crs=crs,
+            count=self.count,
+            many=self.many,
+            single=self.single,
+            bounds=self.bounds if self.count else none,
+            middles=self.middles if self.count else none,
+            pixel=pixel,
+            pixel_m=pixel_m,
+            batches=batches,
+            some=some,
+            arrays=self.arrays,
+            attrs=attrs,
+        )
 
-    def _median(self, which: int) -> float:
-        sizes = np.concatenate([each[which] for each in self.sizes])
-        return float(np.median(sizes, overwrite_input=True))
+
+def _no_box() -> NDArray[np.float64]:
+    return np.array([np.inf, np.inf, -np.inf, -np.inf])
+
+
+def widen(bounds: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:
+    """Widen left, bottom, right and top to those of more boxes, shape ``(box, 4)``."""
+    bounds[:2] = np.fmin(bounds[:2], np.fmin.reduce(boxes[:, :2]))
+    bounds[2:] = np.fmax(bounds[2:], np.fmax.reduce(boxes[:, 2:]))
 
 
 def together(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
@@ -175,6 +213,24 @@ def _read(path: Path, crs: CRS) -> Iterator[gpd.GeoDataFrame]:
             yield _to_frame(pa.Table.from_batches([file.get_batch(number)]), crs)
         if not file.num_record_batches:  # Arrow writes none without rows
             yield _to_frame(file.schema.empty_table(), crs)
+
+
+def _pick(
+    path: Path, crs: CRS, ends: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> gpd.GeoDataFrame:
+    """Read some rows of a file whose batches end so; it is mapped meanwhile."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    firsts = np.searchsorted(ordered, ends)
+    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
+        parts = [
+            file.get_batch(batch).take(pa.array(ordered[first:stop] - ends[batch]))
+            for batch, (first, stop) in enumerate(itertools.pairwise(firsts.tolist()))
+            if stop > first
+        ]
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return _to_frame(pa.Table.from_batches(parts).combine_chunks().take(places), crs)
 
 
 def _to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:

@@ -27,6 +27,7 @@ from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
 from geoseg.storage.staging import atomic_file
 from geoseg.storage.vectors.formats import BY_SUFFIX, suffix_of
+from geoseg.storage.vectors.geoparquet import write_parquet
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
@@ -55,8 +56,6 @@ _CHUNK = 1 << 22
 """Bytes of a file in memory at once."""
 _BATCH = 32_768
 """Polygons that are on their way to GDAL at once."""
-_ROW_GROUP = 65_536
-"""Polygons in a row group of GeoParquet: what a reader can skip at once."""
 
 
 def write_polygons(
@@ -68,8 +67,8 @@ def write_polygons(
 ) -> None:
     """Write polygons to a file; its suffix chooses the format.
 
-    One batch of them is in memory at a time, but for GeoParquet, whose rows are sorted
-    there. (FlatGeobuf's index is there as well: some hundred bytes a polygon.)
+    One batch of them is in memory at a time. (FlatGeobuf's index is there as well: some
+    hundred bytes a polygon.)
 
     In degrees of WGS 84 with seven decimals, shells counterclockwise, polygons
     valid after rounding too:
@@ -119,7 +118,7 @@ def write_polygons(
             shutil.copyfile(path, partial)
         with writing(), writable(partial, suffix) as plain:
             if suffix == ".parquet":
-                _write_parquet(rows.whole(), plain)
+                write_parquet(rows, plain)
             elif suffix == ".geojson":
                 _write_collection(rows, plain, path.stem)
             else:
@@ -354,21 +353,6 @@ def _mercator_unit(rows: Rows) -> float:
     x, y = way.transform([(left + right) / 2], [(bottom + top) / 2])
     unit = float(np.sqrt(unit_areas(web, np.array(x), np.array(y)))[0])
     return unit if np.isfinite(unit) else 1.0
-
-
-def _write_parquet(frame: gpd.GeoDataFrame, path: Path) -> None:
-    """Write GeoParquet, neighbours on the ground in the same row group."""
-    if len(frame):
-        frame = frame.iloc[np.argsort(frame.hilbert_distance(), kind="stable")]
-    frame.to_parquet(
-        path,
-        index=False,
-        compression="zstd",
-        schema_version="1.1.0",
-        write_covering_bbox=True,
-        row_group_size=_ROW_GROUP,
-    )
-    check_file(path, len(frame))
 
 
 @contextmanager
