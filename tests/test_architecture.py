@@ -29,8 +29,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "errors geo",
         (
             # requests: what planetary_computer raises
-            "filelock fsspec geopandas h5py numpy planetary_computer pyarrow pyogrio "
-            "pyproj rasterio requests shapely"
+            # psutil: how much memory files that are mapped take
+            "filelock fsspec geopandas h5py numpy planetary_computer psutil pyarrow "
+            "pyogrio pyproj rasterio requests shapely"
         ),
     ),
     "scene": (
@@ -105,12 +106,12 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         "shapely",
     ),
     "diagnose": (
-        # vectorize: how many polygons a few tiles have
+        # vectorize: how many polygons a few tiles have. raster: how long one takes
         (
-            "errors progress options geo storage scene models predict overlay report "
-            "vectorize run"
+            "errors progress options geo storage scene models raster predict overlay "
+            "report vectorize run"
         ),
-        "numpy shapely torch",
+        "affine numpy pyproj shapely torch",
     ),
     "__init__": (
         # geo: the values that arrays come with. storage: what columns a file has.

@@ -271,6 +271,8 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
         ("blocks", f"{forecast.blocks:,} of {forecast.block_side:,} px a side"),
         ("overlap costs", f"{forecast.overlap_cost:.2f} times the pixels"),
         ("peak memory", _memory(forecast)),
+        ("largest polygon", f"{_size(forecast.largest_polygon_bytes)} of it at most"),
+        ("polygons wait in", f"{_size(forecast.polygons_disk_bytes)} of disk"),
         ("run directory", f"{_size(forecast.run_directory_bytes)} at most"),
         ("all rasters", f"{_size(forecast.rasters_bytes)} at most"),
         ("all vectors", f"{_size(forecast.vectors_bytes)} or so"),

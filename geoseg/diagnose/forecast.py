@@ -2,8 +2,8 @@
 
 Counts come from the plan, by arithmetic. Memory is what this process has held once the
 model has predicted, plus what blocks in flight, products and polygons add. Time is
-extrapolated from tiles that are sent through this model on this device for two seconds,
-and for what comes after from the polygons of a few tiles: see `later`.
+extrapolated from a second of this model on this device and some blocks of the scene,
+and for what comes after from the polygons of a few tiles: see `trial_blocks`, `later`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
 from geoseg.diagnose.later import seconds_after, vector_bytes
-from geoseg.diagnose.trial_tiles import Busy, busyness, seconds_per_tile
+from geoseg.diagnose.trial_blocks import seconds_per_tile
+from geoseg.diagnose.trial_tiles import Busy, busyness
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
@@ -24,9 +25,11 @@ from geoseg.run.cluster.memory import most_held, still_free
 from geoseg.run.resolve import prepare
 from geoseg.run.resources import (
     block_bytes,
+    largest_bytes,
     polygon_bytes,
     product_bytes,
     shortages,
+    waiting_bytes,
 )
 from geoseg.run.room import run_directory_bytes
 from geoseg.storage.output import Output
@@ -67,10 +70,15 @@ class Forecast:
     """What this process holds at most."""
     polygons_memory_bytes: int
     """The part of it that is for polygons, if the map is like a few of its tiles."""
+    largest_polygon_bytes: int
+    """The part of that for one polygon, if it runs through the whole map as the largest
+    runs through a tile."""
     worker_memory_bytes: int | None
     """What each worker process holds at most; None where there are none."""
     free_memory_bytes: int
     """What this process may still take now, beside what it has."""
+    polygons_disk_bytes: int
+    """What polygons take of the output's disk until they are written."""
     run_directory_bytes: int
     """What the run directory holds at most, until the products are complete."""
     rasters_bytes: int
@@ -147,7 +155,9 @@ def _forecast(
     drawn = bool(config.options.vector_formats)
     busy = busyness(config) if drawn else Busy()
     area = config.plan.area.pixels
-    polygons = polygon_bytes(config, busy.traced * area)
+    largest = largest_bytes(config, busy.largest * area)
+    polygons = polygon_bytes(config, busy.traced * area, largest)
+    waiting = waiting_bytes(config, busy.traced * area)
     vectors = vector_bytes(config, busy)
     inferring = most_held() + block_bytes(config)
     elsewhere = bool(config.options.workers or config.options.scheduler)
@@ -172,8 +182,10 @@ def _forecast(
         overlap_cost=(axis.tile / axis.step) ** 2,
         peak_memory_bytes=here + product_bytes(config) + polygons,
         polygons_memory_bytes=polygons,
+        largest_polygon_bytes=largest,
         worker_memory_bytes=inferring if elsewhere else None,
         free_memory_bytes=still_free(),
+        polygons_disk_bytes=waiting,
         run_directory_bytes=run_directory_bytes(config),
         rasters_bytes=config.layers.count * mapped,
         vectors_bytes=vectors,
@@ -184,7 +196,7 @@ def _forecast(
         device=compute.device,
         precision=compute.precision,
         reason=compute.reason,
-        warnings=tuple(shortages(config, polygons, vectors)),
+        warnings=tuple(shortages(config, polygons, waiting, vectors)),
     )
 
 

@@ -1,48 +1,38 @@
 """What comes after the model: how long products take, how large vector files are.
 
-Rates are rough: those of polygons are from two drawings on a busy machine, those of
-rasters and pictures are estimates. What they are applied to is sampled from the scene.
+What is sampled from the scene, at the rates of this machine: see `rates`. How large a
+format's files are was found by least squares, of files of maps of several kinds.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from geoseg.diagnose.rates import POLYGON, rates_of_this_machine
+
 if TYPE_CHECKING:
     from geoseg.diagnose.trial_tiles import Busy
     from geoseg.run.configuration import RunConfig
 
-_RASTER_PX = 5e-8
-"""Seconds a pixel for rasters: read from parts, packed, and again as overviews."""
-_TRACED_PX, _TRACED = 2e-8, 2e-8
-"""Seconds to trace a map, a pixel and a vertex."""
-_DRAWN = 5e-7
-"""Seconds to draw and measure polygons, a vertex."""
-_PREVIEW, _PAGE = 2.0, 2.0
-"""Seconds for the pictures, whose size is fixed."""
+_PREVIEW, _PAGE = 0.6, 1.7
+"""Seconds for the pictures, beside reading the scene, on two cores of a server."""
 
 
 class _Format(NamedTuple):
-    """What a file takes: for each polygon, and for each vertex."""
+    """Bytes that a file takes: for each polygon, and for each vertex."""
 
     polygon: float
-    """Bytes."""
     vertex: float
-    """Bytes."""
-    seconds: float
-    """Seconds a polygon."""
-    vertex_seconds: float
-    """Seconds a vertex."""
 
 
 _FORMATS = {
-    "gpkg": _Format(203, 16, 1.5e-5, 2e-7),
-    "fgb": _Format(149, 16, 5e-6, 2e-7),
-    "shp": _Format(213, 16, 2e-5, 3e-7),
-    "parquet": _Format(40, 2.5, 3e-6, 2e-7),
-    "geojson": _Format(340, 24, 2e-5, 3e-6),
-    "geojsonl": _Format(340, 24, 2e-5, 3e-6),
-    "pmtiles": _Format(40, 3, 1e-4, 6e-6),
+    "gpkg": _Format(203, 16),
+    "fgb": _Format(149, 16),
+    "shp": _Format(213, 16),
+    "parquet": _Format(40, 2.5),
+    "geojson": _Format(340, 24),
+    "geojsonl": _Format(340, 24),
+    "pmtiles": _Format(40, 3),
 }
 
 
@@ -58,20 +48,25 @@ def seconds_after(config: RunConfig, busy: Busy, mapped: int) -> dict[str, float
 
     Args:
         config: The run.
-        busy: How many polygons and vertices there are for a pixel.
+        busy: How many polygons and vertices there are for a pixel, and how long one
+            takes to read.
         mapped: Pixels of the rasters.
 
     """
-    stages = {"raster": mapped * config.layers.count / 2 * _RASTER_PX}
-    formats = [_FORMATS[name] for name in config.options.vector_formats]
+    formats = config.options.vector_formats
+    rates = rates_of_this_machine(formats)
+    stages = {"raster": mapped * config.layers.count * rates.raster}
     if formats:
-        drawn = _TRACED_PX + busy.traced * _TRACED + busy.vertices * _DRAWN
-        written = sum(
-            f.seconds * busy.polygons + f.vertex_seconds * busy.vertices
-            for f in formats
-        )
-        stages["vectorize"] = mapped * (drawn + written)
-    stages["preview"] = _PREVIEW
+
+        def units(kind: str) -> float:
+            return busy.vertices + POLYGON[kind] * busy.polygons
+
+        each = busy.traced * rates.traced + units("rows") * rates.drawn
+        each += sum(units(name) * rates.written[name] for name in formats)
+        stages["vectorize"] = mapped * each
+    seen_coarse = all(raster.overviews for raster in config.scene.rasters)
+    picture = 0.0 if seen_coarse else busy.read * mapped
+    stages["preview"] = _PREVIEW + picture
     if config.options.report_size:
-        stages["page"] = _PAGE
+        stages["page"] = _PAGE + picture
     return stages

@@ -1,4 +1,4 @@
-"""A few tiles of the scene, through the model: how busy the map will be, how fast.
+"""A few tiles of the scene, through the model: how busy the map will be.
 
 Memory for polygons follows the corners of the map, which only the model knows. So
 tiles spread over the area are read and inferred, and their corners counted.
@@ -15,7 +15,6 @@ import shapely
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.predict import try_streams
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons
 
@@ -27,22 +26,8 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.run.configuration import RunConfig
 
-MEASURED_S = 2.0
-"""Seconds that the model is measured for."""
 _TILES = 9
 """Tiles of the scene that are looked at."""
-
-
-def seconds_per_tile(config: RunConfig) -> float:
-    """Seconds that a tile takes in the model, the first round not counted."""
-    predictor, side = config.predictor, config.plan.lattice.rows.tile
-    try_streams(predictor, side, dtype=config.scene.dtype)
-    started, rounds = time.perf_counter(), 0
-    while time.perf_counter() - started < MEASURED_S:
-        try_streams(predictor, side, dtype=config.scene.dtype)
-        rounds += 1
-    seconds = (time.perf_counter() - started) / rounds
-    return seconds / (predictor.batch * predictor.streams)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +40,10 @@ class Busy:
     """Vertices of the polygons as they are asked for."""
     polygons: float = 0.0
     """Polygons; one that reaches the edge of a sampled tile counts half."""
+    largest: float = 0.0
+    """Vertices of the largest polygon of each sampled tile."""
+    read: float = 0.0
+    """Seconds to read one, at the scene's own resolution."""
 
 
 def busyness(config: RunConfig) -> Busy:
@@ -62,7 +51,7 @@ def busyness(config: RunConfig) -> Busy:
 
     Nothing where none of them holds data in the area.
     """
-    found = np.array([_drawn(config, view) for view in _views(config)]).reshape(-1, 4)
+    found = np.array([_drawn(config, view) for view in _views(config)]).reshape(-1, 6)
     *sums, pixels = found.sum(axis=0).tolist()
     return Busy(*(each / pixels for each in sums)) if pixels else Busy()
 
@@ -93,9 +82,12 @@ class _TileMap:
         return self.pixels[window.slices()]
 
 
-def _drawn(config: RunConfig, view: Window) -> tuple[float, float, float, int]:
-    """Draw a tile's map: vertices before and after, polygons, and pixels with data."""
-    classes = _classes(config, view)
+def _drawn(config: RunConfig, view: Window) -> tuple[float, ...]:
+    """Draw a tile's map: the fields of `Busy`, and pixels with data."""
+    begin = time.perf_counter()
+    pixels, valid = config.scene.read(view, config.predictor.bands)
+    read = time.perf_counter() - begin
+    classes = _classes(config, view, pixels, valid)
     tile = _TileMap(classes, config.scene.geobox.crop(view))
     legend = config.package.legend
     options = replace(config.options.polygons, classes=())
@@ -106,13 +98,24 @@ def _drawn(config: RunConfig, view: Window) -> tuple[float, float, float, int]:
     edges = np.array([around.left, around.bottom, around.right, around.top])
     cut = (reach == edges).any(axis=1)
     whole = len(frame) - cut.sum() / 2
-    return count_vertices(classes), counts.sum(), whole, int((classes != NODATA).sum())
+    return (
+        count_vertices(classes),
+        counts.sum(),
+        whole,
+        counts.max() if len(counts) else 0,
+        read,
+        int((classes != NODATA).sum()),
+    )
 
 
-def _classes(config: RunConfig, view: Window) -> NDArray[np.uint8]:
-    """Map a tile: class ids, nodata outside the area."""
+def _classes(
+    config: RunConfig,
+    view: Window,
+    pixels: NDArray[np.generic],
+    valid: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Map a tile that was read: class ids, nodata outside the area."""
     predictor, side = config.predictor, config.plan.lattice.rows.tile
-    pixels, valid = config.scene.read(view, predictor.bands)
     edge = [(0, side - view.height), (0, side - view.width)]
     tile = np.pad(pixels, [(0, 0), *edge], mode="edge")[np.newaxis]
     shown = np.pad(valid, edge)[np.newaxis]

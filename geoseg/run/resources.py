@@ -17,6 +17,7 @@ from geoseg.run.cluster.memory import still_free
 from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.run.room import run_directory_bytes, strip_share
 from geoseg.storage.remote import as_url
+from geoseg.vectorize.memory import ON_DISK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +32,14 @@ _TRACED = 2049**2
 _FOR_TRACED = 16
 """Bytes that it holds for each of them: class, confidence, labels, corners."""
 _FOR_VERTEX = 70
-"""Bytes that polygons take for a vertex until they are written, some at a time: 35 to
-50 were measured on maps of 1 to 67 Mpx, and the rest is for what a sample misses."""
-_FOR_WRITTEN = {"parquet": 110, "fgb": 12}
-"""Bytes more for a vertex, of formats that hold all polygons, or an index of them."""
+"""Bytes that polygons take for a vertex as long as they are few: 35 to 50 were measured
+on maps of 1 to 67 Mpx, and the rest is for what a sample misses."""
+_MOST_LINES = 1_000_000_000
+"""Bytes that they take at most, however many: the rest is in files."""
+_FOR_LARGEST = 100
+"""Bytes for a vertex of the largest, which is drawn, measured and written at once."""
+_FOR_WRITTEN = {"fgb": 12}
+"""Bytes more for a vertex, of a format whose writer holds an index of all polygons."""
 
 
 def block_bytes(config: RunConfig) -> int:
@@ -58,29 +63,42 @@ def product_bytes(config: RunConfig) -> int:
     return _LATER + traced * _FOR_TRACED
 
 
-def polygon_bytes(config: RunConfig, vertices: float) -> int:
-    """What polygons take, whose lines are held for the whole map.
+def polygon_bytes(config: RunConfig, vertices: float, largest: float) -> int:
+    """What polygons take in memory; those that are many wait in files.
 
     Args:
         config: The run.
         vertices: Those of all polygons.
+        largest: What `largest_bytes` gives.
 
     """
     formats = config.options.vector_formats
     if not formats:
         return 0
-    written = max(_FOR_WRITTEN.get(each, 0) for each in formats)
-    clipped = _FOR_WRITTEN["parquet"] if config.options.clip else 0
-    return int(vertices * (_FOR_VERTEX + max(written, clipped)))
+    written = vertices * max(_FOR_WRITTEN.get(each, 0) for each in formats)
+    return int(min(vertices * _FOR_VERTEX, _MOST_LINES) + written + largest)
 
 
-def shortages(config: RunConfig, polygons: int = 0, vectors: int = 0) -> Iterator[str]:
+def largest_bytes(config: RunConfig, vertices: float) -> int:
+    """What the largest polygon takes, of so many vertices."""
+    return int(vertices * _FOR_LARGEST) if config.options.vector_formats else 0
+
+
+def waiting_bytes(config: RunConfig, vertices: float) -> int:
+    """What lines and rows of polygons take of the disk until they are written."""
+    return int(vertices * ON_DISK) if config.options.vector_formats else 0
+
+
+def shortages(
+    config: RunConfig, polygons: int = 0, waiting: int = 0, vectors: int = 0
+) -> Iterator[str]:
     """Say, in a sentence each, of what a run may need more than there is.
 
     Args:
         config: The run.
         polygons: Bytes of memory that polygons take, where that is known.
-        vectors: Bytes of the vector files, where that is known.
+        waiting: Bytes of the disk that they take until they are written.
+        vectors: Bytes of the vector files.
 
     """
     elsewhere = config.options.workers or config.options.scheduler
@@ -99,7 +117,7 @@ def shortages(config: RunConfig, polygons: int = 0, vectors: int = 0) -> Iterato
     folder = Path(place)
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     held = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-    needed = run_directory_bytes(config) + 2 * vectors - held
+    needed = run_directory_bytes(config) + waiting + vectors - held
     free = shutil.disk_usage(there).free
     if needed > free:
         yield (

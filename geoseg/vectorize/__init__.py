@@ -5,7 +5,7 @@ The rooms, in the order a map walks them:
 * `blocks` cuts the map into windows that overlap by one pixel
 * `regions` finds connected pixels of one class in a block
 * `arcs` traces the lines between regions in a block, from junction to junction
-* `memory` says what they will take, before they have taken it
+* `memory` says what they will take of memory or disk, before they have taken it
 * `network` joins the blocks' regions and lines into those of the whole map
 * `merge` merges patches that are too small: `sieve` says where they go, and
   `recolour` makes regions of what is left

@@ -60,7 +60,7 @@ def test_who_asks_hears_that_the_first_call_compiles(tmp_path):
         "from geoseg.geo.kernel import is_kept, kernel\n"
         "from geoseg.vectorize.clear import index_vertices as first\n"
         "before = is_kept(first)\n"
-        "first(np.zeros((1, 2), np.int32), 1)\n"
+        "first(np.zeros((1, 2), np.int32), 1, np.zeros(1, np.int32))\n"
         "print(before, is_kept(first))\n"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}

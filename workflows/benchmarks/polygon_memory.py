@@ -3,8 +3,10 @@
     python workflows/benchmarks/polygon_memory.py --sizes 4096 8192 --json figures.json
 
 The map of `vectorize.py`, repeated while it is read, so that the raster takes none.
-Simplified polygons are drawn and written to a GeoPackage. Each size is a process of its
-own; the smallest, of 256 px, is what libraries and compiled kernels take.
+Simplified polygons are drawn and written to a GeoPackage, or drawn alone in part
+(``--rows``), which shows what a map of any size needs: rows are drawn some at a time,
+and of all there is in memory before the first. Each size is a process of its own; the
+smallest, of 256 px, is what libraries and compiled kernels take.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from vectorize import fetch_map, legend_of
 from geoseg import GeoBox, Window
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import write_drawn
-from geoseg.vectorize.polygons import draw_polygons
+from geoseg.vectorize.polygons import Polygons, draw_polygons
 
 LEAST = 256
 TOLERANCE_PX = 1.5
@@ -60,18 +62,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[4096, 8192])
     parser.add_argument("--min-area", type=float, default=0, help="in pixels")
+    parser.add_argument("--rows", type=int, help="draw so many, and write nothing")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(options.worker, options.sizes[0], options.min_area)))
+        size, least = options.sizes[0], options.min_area
+        print(json.dumps(measure(options.worker, size, least, options.rows)))
         return
     with tempfile.TemporaryDirectory() as folder:
         seed = Path(folder, "map.npy")
         np.save(seed, fetch_map(Path(folder)))
-        figures = [
-            run_worker(seed, size, options.min_area) for size in (LEAST, *options.sizes)
-        ]
+        figures = [run_worker(seed, size, options) for size in (LEAST, *options.sizes)]
     print(f"{'side':>7} {'polygons':>12} {'GB':>7} {'bytes/px':>9} {'CPU s':>8}")
     for each in figures:
         beyond = (each["peak"] - figures[0]["peak"]) / each["side"] ** 2
@@ -83,17 +85,19 @@ def main() -> None:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def run_worker(seed: Path, size: int, least: float) -> dict:
+def run_worker(seed: Path, size: int, options: argparse.Namespace) -> dict:
     """Measure a size in a process of its own."""
-    words = [__file__, "--worker", seed, "--sizes", size, "--min-area", least]
+    words = [__file__, "--worker", seed, "--sizes", size]
+    words += ["--min-area", options.min_area]
+    words += ["--rows", options.rows] if options.rows is not None else []
     answer = subprocess.run(  # noqa: S603 - this very script
         [sys.executable, *map(str, words)], check=True, capture_output=True, text=True
     )
     return json.loads(answer.stdout)
 
 
-def measure(seed: Path, size: int, least: float) -> dict:
-    """Draw and write the polygons of a square."""
+def measure(seed: Path, size: int, least: float, rows: int | None) -> dict:
+    """Draw and write the polygons of a square, or draw some of them."""
     pixels = np.load(seed)
     with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
         drawn = draw_polygons(
@@ -101,20 +105,34 @@ def measure(seed: Path, size: int, least: float) -> dict:
             legend=legend_of(pixels),
             confidence=None,
             drawing=Drawing(tolerance=TOLERANCE_PX, min_pixels=least),
-        )
-        told = write_drawn(
-            drawn,
-            [Path(folder, "polygons.gpkg")],
-            legend=legend_of(pixels),
             scratch=Path(folder),
+        )
+        count = (
+            write(drawn, pixels, Path(folder)) if rows is None else draw(drawn, rows)
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "side": size,
-        "polygons": len(told),
+        "polygons": count,
         "peak": peak * (1 if sys.platform == "darwin" else 1024),
         "cpu": round(time.process_time(), 1),
     }
+
+
+def write(drawn: Polygons, pixels: np.ndarray, folder: Path) -> int:
+    """Write all polygons, and count them."""
+    path, legend = folder / "polygons.gpkg", legend_of(pixels)
+    return len(write_drawn(drawn, [path], legend=legend, scratch=folder))
+
+
+def draw(drawn: Polygons, rows: int) -> int:
+    """Draw so many polygons or a few more, and count them."""
+    count = 0
+    for frame in drawn.batches():
+        count += len(frame)
+        if count >= rows:
+            break
+    return count
 
 
 if __name__ == "__main__":

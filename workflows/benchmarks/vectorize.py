@@ -44,6 +44,7 @@ from rasterio import features
 from rasterio.io import MemoryFile
 
 from geoseg import GeoBox, LandClass, Legend, Window
+from geoseg.storage.mapped import Arrays
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.blocks import cut, trace_block
 from geoseg.vectorize.chain import chain
@@ -236,7 +237,10 @@ def trace(pixels: np.ndarray) -> None:
     blocks = cut(raster.geobox, 2048)
     with ThreadPoolExecutor(THREADS) as pool:
         traced = list(pool.map(partial(trace_block, raster, None), blocks))
-    assemble(chain(*join(traced).pieces))
+    arrays = Arrays()
+    network = join(traced, raster.geobox, arrays)
+    regions = len(network.regions.classes)
+    assemble(chain(network.pieces, arrays), regions, arrays)
 
 
 def draw_usually(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFrame:

@@ -2,8 +2,9 @@
 
 * `read` reads files that people hand in, guarded; `views` bounds computed layers
 * `formats` is the table of what can be written; `rows` keeps polygons until `write`
-  writes them, `read_back` proves that they are whole; `replacing` is what may be
-  replaced, `qgis_style` draws them; `own_layer` writes a table of ours
+  writes them, `geoparquet` along a curve; `read_back` proves that they are whole;
+  `replacing` is what may be replaced, `qgis_style` draws them; `own_layer` writes a
+  table of ours
 * `lonlat` brings polygons to degrees as RFC 7946 wants them: `globe` cuts them at its
   edges, `densify` gives long sides vertices, and `to_lonlat` is the way there
 * `polygons` keeps polygons of whatever geometries

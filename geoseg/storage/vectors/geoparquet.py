@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import shapely
 
 from geoseg.geo.kernel import kernel
+from geoseg.storage.vectors.read_back import check_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ def write_parquet(rows: Rows, path: Path) -> None:
         empty = next(rows.batches())
         empty.attrs.update(rows.attrs)
         empty.to_parquet(path, **_AS)
+        check_file(path, 0)
         return
     order = _along_curve(rows)
     schema = _schema(rows)
@@ -49,6 +51,7 @@ def write_parquet(rows: Rows, path: Path) -> None:
         for first in range(0, rows.count, _ROW_GROUP):
             frame = rows.some(order[first : first + _ROW_GROUP])
             file.write_table(_table(frame, schema), row_group_size=_ROW_GROUP)
+    check_file(path, rows.count)
 
 
 _AS: dict[str, Any] = {  # as GeoPandas takes it

@@ -1,0 +1,219 @@
+"""How fast this machine makes products: measured once in a second or two, and kept.
+
+A made-up map is written as rasters, and drawn and written as polygons, once small and
+once larger: the difference is what pixels, vertices and polygons cost. How fast inputs
+are read and blocks computed is measured with the scene itself: see `trial_tiles`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from affine import Affine
+from pyproj import CRS
+
+from geoseg.errors import OutputError
+from geoseg.geo.geobox import GeoBox
+from geoseg.geo.legend import LandClass, Legend
+from geoseg.geo.windows import Window
+from geoseg.raster import ClassLayer, MeasureLayer, write_layers
+from geoseg.scene.files.index import cache_folder
+from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.rows import Rows
+from geoseg.storage.vectors.write import write_polygons
+from geoseg.vectorize.drawing import Drawing
+from geoseg.vectorize.polygons import draw_polygons
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from numpy.typing import NDArray
+
+    from geoseg.raster.write import Layer
+
+_SMALL, _LARGE = 64, 512
+"""Sides of the maps, in pixels."""
+_PATCH = 5
+"""How far pixels of the map are alike."""
+POLYGON = {
+    "rows": 20,
+    "gpkg": 75,
+    "fgb": 25,
+    "shp": 66,
+    "parquet": 15,
+    "geojson": 7,
+    "geojsonl": 7,
+    "pmtiles": 17,
+}
+"""As many vertices as a polygon takes the time of, whatever it has: of rows that are
+drawn, and of each format. Roughly, from maps of large polygons and of small ones."""
+_LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(4)))
+
+
+@dataclass
+class Rates:
+    """Seconds that products take on this machine."""
+
+    machine: str = ""
+    """The machine, and the geoseg that was measured."""
+    raster: float = 0.0
+    """For a pixel and band of rasters: packed, overviews made, and read back."""
+    traced: float = 0.0
+    """For a vertex until lines are laid out."""
+    drawn: float = 0.0
+    """For a vertex of rows: drawn, measured, and put where they wait."""
+    written: dict[str, float] = field(default_factory=dict)
+    """For a vertex of a vector file, by format. A polygon counts for as many vertices
+    as `POLYGON` says, and so it does of rows."""
+
+
+def rates_of_this_machine(formats: Collection[str]) -> Rates:
+    """Give what was measured on this machine, of some formats too; measure the rest.
+
+    They are kept in the user's cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
+    """
+    rates = _kept()
+    missing = [name for name in formats if name not in rates.written]
+    if rates.raster and not missing:
+        return rates
+    with tempfile.TemporaryDirectory(prefix="geoseg-rates-") as folder:
+        if not rates.raster:
+            rates.raster = _time_rasters(Path(folder))
+        if missing:
+            _time_polygons(rates, missing, Path(folder))
+    _keep(rates)
+    return rates
+
+
+def _machine() -> str:
+    return (
+        f"{version('geoseg')} {platform.node()} {platform.machine()} {os.cpu_count()}"
+    )
+
+
+def _path() -> Path:
+    return cache_folder() / "rates.json"
+
+
+def _kept() -> Rates:
+    try:
+        rates = Rates(**json.loads(_path().read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Rates(_machine())
+    return rates if rates.machine == _machine() else Rates(_machine())
+
+
+def _keep(rates: Rates) -> None:
+    """Keep what was measured; do without where that fails."""
+    try:
+        with atomic_file(_path()) as whole:
+            whole.write_text(json.dumps(asdict(rates)), encoding="utf-8")
+    except (OSError, OutputError):
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeUp:
+    """A map of patches, on a grid of ten metres."""
+
+    pixels: NDArray[np.uint8]
+    """Class ids, shape ``(y, x)``."""
+
+    @classmethod
+    def of(cls, side: int) -> _MadeUp:
+        """Make a square of noise that was smoothed."""
+        noise = np.random.default_rng(0).random((side + _PATCH, side + _PATCH))
+        for axis in (0, 1):
+            sums = np.cumsum(noise, axis)
+            noise = np.take(sums, range(_PATCH, side + _PATCH), axis) - np.take(
+                sums, range(side), axis
+            )
+        marks = np.quantile(noise, [0.25, 0.5, 0.75])
+        return cls(np.digitize(noise, marks).astype(np.uint8))
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Place it somewhere in UTM."""
+        plane = Affine(10, 0, 300_000, 0, -10, 5_800_000)
+        height, width = self.pixels.shape
+        return GeoBox(height, width, plane, CRS.from_epsg(32633))
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Read a window."""
+        return self.pixels[window.slices()]
+
+
+class _Stopwatch:
+    """Seconds of what is done on the large map beyond those on the small one."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str, side: int) -> Iterator[None]:
+        """Time a step on a map of a side."""
+        begin = time.perf_counter()
+        yield
+        sign = 1 if side == _LARGE else -1
+        taken = sign * (time.perf_counter() - begin)
+        self.seconds[name] = self.seconds.get(name, 0.0) + taken
+
+    def a(self, name: str, units: float) -> float:
+        """Seconds of a step for one of so many units, never none."""
+        return max(self.seconds[name], 1e-4) / units
+
+
+def _time_rasters(folder: Path) -> float:
+    watch = _Stopwatch()
+    for side in (_SMALL, _SMALL, _LARGE):  # the first warms up, and is taken back
+        made = _MadeUp.of(side)
+        percent = (np.random.default_rng(1).random((side, side)) * 100).astype(np.uint8)
+        layers: list[Layer] = [
+            ClassLayer(folder / "map.tif", _LEGEND),
+            MeasureLayer(folder / "percent.tif", ["confidence"], "percent"),
+        ]
+        part = Window(0, 0, side, side), [made.pixels, percent]
+        if side == _SMALL:
+            watch.seconds.clear()
+        with watch("raster", side):
+            write_layers(layers, made.geobox, [part], tags={}, scratch=folder)
+    return watch.a("raster", 2 * _LARGE**2)
+
+
+def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None:
+    """Draw and write; formats one after the other."""
+    watch, vertices, polygons = _Stopwatch(), 1.0, 0
+    for side in (_SMALL, _SMALL, _LARGE):
+        made = _MadeUp.of(side)
+        if side == _SMALL:
+            watch.seconds.clear()
+        with watch("traced", side):
+            drawn = draw_polygons(
+                made, legend=_LEGEND, confidence=None, drawing=Drawing(), scratch=folder
+            )
+        with watch("drawn", side):
+            kept = folder / "rows.arrow"
+            rows = Rows.kept(drawn.batches(), kept, attrs={}, watch=lambda _: None)
+        polygons = rows.count
+        vertices = sum(
+            float(frame.geometry.count_coordinates().sum()) for frame in rows.batches()
+        )
+        for name in formats:
+            path = folder / f"polygons{FORMATS[name]}"
+            with watch(name, side):
+                write_polygons(rows, path, legend=_LEGEND)
+    units = {name: vertices + many * polygons for name, many in POLYGON.items()}
+    rates.traced = watch.a("traced", vertices)
+    rates.drawn = watch.a("drawn", units["rows"])
+    rates.written |= {name: watch.a(name, units[name]) for name in formats}
