@@ -1,8 +1,9 @@
 """What can be said before a map is made, and of tiling itself.
 
 * `info` is what geoseg sees in imagery
-* `forecast` is what a run will cost, measured by `trial_blocks`, `trial_tiles` and
-  `empty_tiles`; `later` is what comes after the model, at the `rates` of the machine
+* `forecast` is what a run will cost, of `samples` that `trial_blocks` and `trial_tiles`
+  take, and of `empty_tiles`; `later` is what comes after the model, at the `rates` of
+  the machine
 * `export` proves a model's ONNX file before it is written
 * `verify` measures what tiling changes, with `comparison`
 """

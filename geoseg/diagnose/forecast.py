@@ -3,7 +3,7 @@
 Counts come from the plan, by arithmetic. Memory is what this process has held once the
 model has predicted, plus what blocks in flight, products and polygons add. Time is
 extrapolated from a second of this model on this device and some blocks of the scene,
-and for what comes after from the polygons of a few tiles: see `trial_blocks`, `later`.
+and for what comes after from the polygons of a few tiles: see `samples`, `later`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
 from geoseg.diagnose.later import seconds_after, vector_bytes
-from geoseg.diagnose.trial_blocks import seconds_per_tile
-from geoseg.diagnose.trial_tiles import Busy, busyness
+from geoseg.diagnose.samples import sampled
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
@@ -151,9 +150,8 @@ def _forecast(
     (aoi, field), target = features_of, Output.of(output or gettempdir())
     config = prepare(scene, target, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
-    for_each = seconds_per_tile(config)
-    drawn = bool(config.options.vector_formats)
-    busy = busyness(config) if drawn else Busy()
+    found = sampled(config)
+    for_each, busy = found.seconds_per_tile, found.busy
     area = config.plan.area.pixels
     largest = largest_bytes(config, busy.largest * area)
     polygons = polygon_bytes(config, busy.traced * area, largest)

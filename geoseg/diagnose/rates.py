@@ -96,7 +96,8 @@ def rates_of_this_machine(formats: Collection[str]) -> Rates:
     return rates
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Name this machine, and the geoseg that was measured on it."""
     return (
         f"{version('geoseg')} {platform.node()} {platform.machine()} {os.cpu_count()}"
     )
@@ -110,8 +111,8 @@ def _kept() -> Rates:
     try:
         rates = Rates(**json.loads(_path().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Rates(_machine())
-    return rates if rates.machine == _machine() else Rates(_machine())
+        return Rates(machine())
+    return rates if rates.machine == machine() else Rates(machine())
 
 
 def _keep(rates: Rates) -> None:

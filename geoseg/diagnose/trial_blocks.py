@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
     from geoseg.run.journal.store import Receipt
 
-_MODEL_S = 1.0
+MEASURED_S = 1.0
 """Seconds that the model is measured for."""
 _AROUND_S = 0.7
 """Seconds after which no more blocks are begun."""
@@ -51,7 +51,7 @@ def _in_the_model(config: RunConfig) -> float:
     predictor, side = config.predictor, config.plan.lattice.rows.tile
     try_streams(predictor, side, dtype=config.scene.dtype)
     started, rounds = time.perf_counter(), 0
-    while time.perf_counter() - started < _MODEL_S:
+    while time.perf_counter() - started < MEASURED_S:
         try_streams(predictor, side, dtype=config.scene.dtype)
         rounds += 1
     seconds = (time.perf_counter() - started) / rounds

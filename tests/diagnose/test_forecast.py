@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import geopandas
@@ -29,7 +30,7 @@ def half_scene(make_raster):
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
+    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
 
 
 def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_path):
@@ -104,6 +105,23 @@ def test_a_map_for_each_feature_needs_the_pixels_of_their_boxes(half_scene, tmp_
     assert "--per-feature needs the features of an --aoi" in alone.stderr
 
 
+def test_a_scene_that_was_planned_before_is_not_sampled_again(
+    half_scene, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
+    options = geoseg.SegmentOptions(formats="none")
+    first = geoseg.plan(half_scene, options=options)
+
+    def again(*_):
+        raise AssertionError("it was sampled before")
+
+    monkeypatch.setattr("geoseg.diagnose.samples.seconds_per_tile", again)
+    second = geoseg.plan(half_scene, options=options)
+    assert second.seconds_by_stage == first.seconds_by_stage
+    with pytest.raises(AssertionError, match="before"):
+        geoseg.plan(half_scene, options=replace(options, tile=128))
+
+
 def test_vector_files_and_all_stages_are_forecast(half_scene, tmp_path):
     options = geoseg.SegmentOptions(formats=("gpkg", "geojson"))
     expected = geoseg.plan(half_scene, tmp_path / "out", options=options)
@@ -123,8 +141,16 @@ def test_vector_files_and_all_stages_are_forecast(half_scene, tmp_path):
 @pytest.mark.parametrize(
     ("what", "answer", "words"),
     [
-        ("still_free", 1000, "of memory more than now, and 0.0 GB are free; .*--block"),
-        ("shutil.disk_usage", SimpleNamespace(free=1000), "of disk at .*--run-dir"),
+        (
+            "still_free",
+            lambda: 1000,
+            "of memory more than now, and 0.0 GB are free; .*--block",
+        ),
+        (
+            "shutil",
+            SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=1000)),
+            "of disk at .*--run-dir",
+        ),
     ],
 )
 def test_what_may_not_do_is_said_before_the_run_begins(
@@ -133,7 +159,7 @@ def test_what_may_not_do_is_said_before_the_run_begins(
     arguments = [str(half_scene), "-o", str(tmp_path / "out")]
     calm = CliRunner().invoke(main, ["plan", *arguments])
     assert "warning" not in calm.stderr
-    monkeypatch.setattr(f"geoseg.run.resources.{what}", lambda *_: answer)
+    monkeypatch.setattr(f"geoseg.run.resources.{what}", answer)
     for command in ("plan", "segment"):
         said = CliRunner().invoke(main, [command, *arguments])
         assert said.exit_code == 0, said.output

@@ -311,7 +311,7 @@ def test_a_scene_that_has_no_statistics_is_refused(
 def test_plan_and_info_say_that_the_scene_will_be_read(
     models, small, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
+    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
     model, size = models["own"].path, small.stat().st_size
     words = ["plan", str(small), "-o", str(tmp_path / "out"), "--model", str(model)]
     shown = CliRunner().invoke(main, words)

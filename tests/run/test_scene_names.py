@@ -97,7 +97,7 @@ def test_all_scenes_are_checked_before_the_first_begins(scenes, tmp_path):
 
 
 def test_a_plan_names_each_scene(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.trial_tiles.MEASURED_S", 0.1)
+    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
     command = ["plan", *map(str, scenes), "--each", "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(main, [*command, "--json"])
     assert result.exit_code == 0, result.output
