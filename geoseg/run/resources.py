@@ -34,7 +34,7 @@ _FOR_TRACED = 16
 _FOR_VERTEX = 70
 """Bytes that polygons take for a vertex as long as they are few: 35 to 50 were measured
 on maps of 1 to 67 Mpx, and the rest is for what a sample misses."""
-_MOST_LINES = 1_000_000_000
+_MOST_LINES = 1_400_000_000
 """Bytes that they take at most, however many: the rest is in files."""
 _FOR_LARGEST = 100
 """Bytes for a vertex of the largest, which is drawn, measured and written at once."""

@@ -12,9 +12,9 @@
 * `resume` compares work that is left with the work that is asked for
 * `raster_references` finds what a raster would make GDAL read, before it is opened, and
   `hdf5_references` ways out of an HDF5 file; `allowed_drivers` are those of GDAL that
-* `mapped` makes arrays that grow with a map: in memory while small, in files where not
   somebody allowed; `gdal_paths` names files so that GDAL takes any of them,
   `gdal_cache` keeps its memory small
+* `mapped` makes arrays that grow with a map: in memory while small, in files where not
 * `spool` keeps arrays that are too large to be held in a file without a name
 * `vectors` reads and writes vector files
 * `sample_area` writes the sample that comes with geoseg
