@@ -66,11 +66,14 @@ class Stretch:
 
     def bytes_of(self, picture: np.ma.MaskedArray) -> NDArray[np.uint8]:
         """Spread each band over 0 to 255, shape (y, x, band); invalid is white."""
-        bands = []
-        for band, (low, high) in zip(picture, self.limits, strict=True):
-            grey = (band.astype(np.float64) - low) / max(high - low, 1e-12)
-            bands.append(np.clip(grey, 0, 1).filled(1.0))
-        return (np.stack(bands, axis=-1) * 255).round().astype(np.uint8)
+        hidden = np.ma.getmaskarray(picture)
+        shown = np.empty((*picture.shape[1:], len(picture)), np.uint8)
+        for index, (low, high) in enumerate(self.limits):
+            grey = (picture.data[index] - low).astype(np.float32)
+            grey *= 255 / max(high - low, 1e-12)
+            grey[hidden[index]] = 255
+            shown[..., index] = np.clip(grey, 0, 255, out=grey).round(out=grey)
+        return shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Overview:
             strip = Window(top, 0, rows, level.width)
             ground = level.ground(strip, plane.height, plane.width)
             seen = shown_of(scene, found, plane, ground, (rows, level.width))
-            pixels.put(top, np.ma.filled(seen.astype(np.float32), np.nan))
+            pixels.put(top, np.ma.filled(seen.astype(np.float32, copy=False), np.nan))
         return cls(plane, level, found, pixels)
 
     def picture(
@@ -98,15 +98,15 @@ class Overview:
                 (window.rows, window.cols), shape, strict=True
             )
         )
-        shown = np.empty((len(self.bands), *shape), np.float32)
+        places = [self.bands.index(band) for band in bands]
+        shown = np.empty((len(bands), *shape), np.float32)
         values = len(self.bands) * (rows[-1] - rows[0]) * (cols[-1] - cols[0])
         step = max(1, shape[0] * _AT_ONCE // values)
         for top in range(0, shape[0], step):
             some = rows[top : top + step + 1]
             seen = self.pixels[:, some[0] : some[-1], cols[0] : cols[-1]]
-            shown[:, top : top + step] = _averages(seen, some, cols)
-        chosen = shown[[self.bands.index(band) for band in bands]]
-        return np.ma.masked_invalid(chosen)
+            shown[:, top : top + step] = _averages(seen, some, cols)[places]
+        return np.ma.masked_invalid(shown, copy=False)
 
 
 def _edges(start: int, stop: int, parts: int) -> NDArray[np.int64]:

@@ -164,7 +164,7 @@ _MAP = {"CLASS_MAP": "{0}/python/landcover.tif"}
             "evaluate",
             {**_MAP, "REFERENCE": "{0}/labels.gpkg", "CLASS_FIELD": "class"},
             "accuracy",
-            "confusion.csv",
+            "accuracy.json",
         ),
         ("areas", {**_MAP, "ZONES": "{0}/zones.gpkg", "BY": "name"}, "areas.csv", ""),
         (
