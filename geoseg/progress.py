@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +49,85 @@ def ignore_step(_: Step) -> None:
     """Watch nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """A piece of a task: what was done from when to when."""
+
+    stage: str
+    """``read``, ``wait`` (for the device), ``compute`` or ``write``."""
+    start: float
+    """When it began, in seconds since 1970."""
+    seconds: float
+    """How long it took."""
+    size: int = 0
+    """Bytes that were read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Laps:
+    """The pieces of a task, one after the other, and who did it."""
+
+    host: str
+    """The machine."""
+    process: int
+    """The process's number there."""
+    thread: int
+    """The thread's number in it."""
+    pieces: tuple[Lap, ...]
+    """In their order; each begins where the one before ends."""
+
+    def __str__(self) -> str:
+        """Write them in words: ``read 0.012 s, wait 0.000 s``."""
+        return ", ".join(f"{each.stage} {each.seconds:.3f} s" for each in self.pieces)
+
+
+class Stopwatch:
+    """The stopwatch of a task, which ends a lap each time that it is called."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._laps: list[Lap] = []
+        self._last = time.time()
+
+    def __call__(self, stage: str, size: int = 0) -> None:
+        """End a lap, in which so many bytes were read or written."""
+        now = time.time()
+        self._laps.append(Lap(stage, self._last, max(now - self._last, 0), size))
+        self._last = now
+
+    def laps(self) -> Laps:
+        """Give all laps, as those of this thread."""
+        number = threading.get_native_id()
+        return Laps(socket.gethostname(), os.getpid(), number, tuple(self._laps))
+
+
+class Timeline(Protocol):
+    """Where what is measured goes, for people who look at it later."""
+
+    def stage(self, name: str, start: float, seconds: float) -> None:
+        """Take a stage of the job, which began so many seconds after 1970."""
+
+    def task(self, name: str, laps: Laps) -> None:
+        """Take the laps of a task, wherever it was done."""
+
+
 @dataclass(slots=True)
 class Clock:
     """Wall-clock seconds of each stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    timeline: Timeline | None = None
+    """Where stages and tasks are written down, too, if anywhere."""
 
     def copy(self) -> Clock:
         """Give a stopwatch that goes on from here by itself."""
-        return Clock(dict(self.seconds))
+        return Clock(dict(self.seconds), self.timeline)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Measure a stage."""
-        start = time.perf_counter()
+        began, start = time.time(), time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
+        if self.timeline is not None:
+            self.timeline.stage(stage, began, time.perf_counter() - start)

@@ -84,8 +84,9 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
         (
             # scipy: distances between pixels, of suggestions
-            "dask dask_cuda distributed filelock geopandas numpy pandas psutil "
-            "rasterio scipy shapely torch xarray"
+            # prometheus_client: what workers count
+            "dask dask_cuda distributed filelock geopandas numpy pandas "
+            "prometheus_client psutil rasterio scipy shapely torch xarray"
         ),
     ),
     "train": (

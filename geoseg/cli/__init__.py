@@ -19,6 +19,7 @@ import click
 
 from geoseg.cli.context import ENDED, JSON_PROGRESS, flag
 from geoseg.cli.defaults import take_defaults
+from geoseg.cli.log import LOG
 from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, end_soon, signals_raised
 from geoseg.cli.spelling import spelled
@@ -173,6 +174,7 @@ def _misuse_said() -> Iterator[None]:
 
 
 def _stop(sentence: str, status: int) -> None:
+    LOG.error("%s", sentence)
     click.get_current_context().meta[ENDED] = True
     click.echo(_last_line(sentence, status, as_json=flag(JSON_PROGRESS)), err=True)
     raise click.exceptions.Exit(status)

@@ -52,7 +52,7 @@ _NEVER = frozenset(
             "input",
         ),
         *("help", "json", "json-progress", "quiet", "verbose", "from", "source"),
-        "search",
+        *("search", "log", "trace", "tls-ca", "tls-cert", "tls-key"),
     )
 )
 """Flags that name paths, give leave, or are about one call."""

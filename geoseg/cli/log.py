@@ -1,7 +1,7 @@
-"""A log of what is done, on standard error, where it is asked for.
+"""A log of what is done, on standard error or in a file, where it is asked for.
 
-geoseg logs through Python's own `logging`, each room under its name, as libraries do:
-nothing is shown unless somebody listens.
+geoseg logs through Python's own `logging`, each room under its name (`geoseg.run`,
+`geoseg.storage`), as libraries do: nothing is shown unless somebody listens.
 """
 
 from __future__ import annotations
@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 import logging
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from geoseg.cli.context import JSON_PROGRESS, flag
-from geoseg.errors import visible, without_signatures
+from geoseg.errors import OutputError, visible, without_signatures
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """What is shown without a flag, with it, and with it twice."""
+_OURS = logging.getLogger("geoseg")
+LOG = logging.getLogger("geoseg.cli")
+"""Where the command line logs what it prints anyway: warnings, and why it ends."""
 
 
 class _ToScreen(logging.Handler):
@@ -24,8 +31,9 @@ class _ToScreen(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record in a line: when, who, what."""
-        text = visible(without_signatures(record.getMessage()))
-        room = record.name.removeprefix("geoseg.").split(".")[0]
+        if record.name == LOG.name:
+            return
+        room, text = _room(record), _text(record)
         if flag(JSON_PROGRESS):
             entry = {"event": "log", "room": room, "text": text}
             click.echo(json.dumps(entry), err=True)
@@ -34,12 +42,57 @@ class _ToScreen(logging.Handler):
         click.echo(f"{clock} {room}: {text}", err=True)
 
 
+class _ToFile(logging.FileHandler):
+    """Adds records to a file: when, how grave, who, what."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record in a line, without secrets."""
+        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        return f"{clock} {record.levelname} {_room(record)}: {_text(record)}"
+
+
+def _room(record: logging.LogRecord) -> str:
+    return record.name.removeprefix("geoseg.").split(".")[0]
+
+
+def _text(record: logging.LogRecord) -> str:
+    return visible(without_signatures(record.getMessage()))
+
+
 def show_log(verbose: int) -> None:
     """Show so much of geoseg's log: what an earlier call asked for ends."""
-    logger = logging.getLogger("geoseg")
-    for each in list(logger.handlers):
+    for each in list(_OURS.handlers):
         if isinstance(each, _ToScreen):
-            logger.removeHandler(each)
-    logger.setLevel(_LEVELS[min(verbose, len(_LEVELS) - 1)])
+            _OURS.removeHandler(each)
     if verbose:
-        logger.addHandler(_ToScreen())
+        _OURS.addHandler(_ToScreen())
+    is_kept = any(isinstance(each, _ToFile) for each in _OURS.handlers)
+    _OURS.setLevel(_LEVELS[min(max(verbose, is_kept), len(_LEVELS) - 1)])
+
+
+def keep_log(context: click.Context, path: Path) -> None:
+    """Add geoseg's log to a file until a command ends.
+
+    Raises:
+        OutputError: It cannot be written.
+
+    """
+    try:
+        handler = _ToFile(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"the log {path} cannot be written ({error.strerror}); name another file "
+            f"for `log`"
+        ) from error
+    level = _OURS.level
+
+    def end() -> None:
+        _OURS.removeHandler(handler)
+        _OURS.setLevel(level)
+        handler.close()
+
+    context.find_root().call_on_close(end)  # when it is said why the command ends
+    _OURS.addHandler(handler)
+    _OURS.setLevel(logging.INFO)
+    _, *names = context.command_path.split()
+    LOG.info("geoseg %s begins", " ".join(names))

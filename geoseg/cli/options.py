@@ -22,12 +22,14 @@ from geoseg.cli import values
 from geoseg.cli.completion import fields as columns
 from geoseg.cli.completion import formats, legends, models, path_or_url
 from geoseg.cli.context import DEBUG, JSON_PROGRESS, VERBOSE
+from geoseg.cli.log import keep_log
 from geoseg.cli.spelling import flag_of, spelled
 from geoseg.options import About, Numbers, about, default_of, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from dataclasses import Field
+    from pathlib import Path
 
     Command = TypeVar("Command", bound=Callable[..., None])
     Chosen = TypeVar("Chosen")
@@ -220,6 +222,11 @@ def opening(command: Command) -> Command:
     )(command)
 
 
+def _keep_log(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is not None and not ctx.resilient_parsing:
+        keep_log(ctx, path)
+
+
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     """Make a callback that keeps a flag for whoever looks for it in the context."""
 
@@ -230,7 +237,7 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None
 
 
 def reporting(command: Command) -> Command:
-    """Add --quiet, --verbose, --json, --json-progress and --debug."""
+    """Add --quiet, --verbose, --log, --json, --json-progress and --debug."""
     for add in (
         debuggable,
         click.option(
@@ -254,6 +261,14 @@ def reporting(command: Command) -> Command:
             expose_value=False,
             callback=_remember(VERBOSE),
             help="Print a log of what is done; twice for more of it.",
+        ),
+        click.option(
+            "--log",
+            type=values.a_path,
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep_log,
+            help="Add a log of what is done to this file; of more of it with -vv.",
         ),
         click.option(
             "--quiet",

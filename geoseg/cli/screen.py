@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from geoseg.cli.context import DEFAULTS, VERBOSE, flag
-from geoseg.cli.log import show_log
+from geoseg.cli.log import LOG, show_log
 from geoseg.cli.printing import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import Events, progress_on
 from geoseg.cli.spelling import spelled_here
@@ -128,6 +128,7 @@ class Screen:
             if warning not in self._warned:
                 self._warned.add(warning)
                 text = without_signatures(spelled_here(warning))
+                LOG.warning("%s", text)
                 if isinstance(self._progress, Events):
                     self._progress.write("warning", text=text)
                     continue

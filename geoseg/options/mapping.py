@@ -30,6 +30,33 @@ Part = TypeVar("Part")
 # The parts have no slots: bases of one class cannot have them side by side.
 
 
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """By what a cluster and its client know each other: paths of PEM files."""
+
+    ca: str | Path | None
+    """Of the authority that signed all certificates of the cluster."""
+    cert: str | Path | None
+    """The client's own certificate."""
+    key: str | Path | None
+    """Its private key."""
+
+
+class Certified:
+    """Options with which a cluster is reached that asks for certificates."""
+
+    __slots__ = ()
+    tls_ca: str | Path | None
+    tls_cert: str | Path | None
+    tls_key: str | Path | None
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """Those that were named, whole or not; None where none was."""
+        files = (self.tls_ca, self.tls_cert, self.tls_key)
+        return Certificates(*files) if any(files) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """What classifies pixels."""
@@ -103,7 +130,7 @@ class ComputeOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionOptions:
+class ExecutionOptions(Certified):
     """Who does the work, where it is kept until it is done, and what if it fails."""
 
     HEADING: ClassVar[str] = "Execution"
@@ -118,6 +145,28 @@ class ExecutionOptions:
         None,
         "Work on this dask cluster: the address of its scheduler.",
         metavar="ADDRESS",
+    )
+    tls_ca: str | Path | None = option(
+        None,
+        "Of a cluster at tls://...: the certificate of the authority that signed the "
+        "cluster's.",
+        otherwise="dask's settings",
+        metavar="FILE",
+        holds="path",
+    )
+    tls_cert: str | Path | None = option(
+        None,
+        "Of a cluster at tls://...: your own certificate.",
+        otherwise="dask's settings",
+        metavar="FILE",
+        holds="path",
+    )
+    tls_key: str | Path | None = option(
+        None,
+        "Of a cluster at tls://...: its private key.",
+        otherwise="dask's settings",
+        metavar="FILE",
+        holds="path",
     )
     wait_for_workers: float = option(
         0,
@@ -142,6 +191,13 @@ class ExecutionOptions:
     )
     allow_missing: bool = option(
         False, "Leave nodata where blocks fail; the report lists them."
+    )
+    trace: str | Path | None = option(
+        None,
+        "Write a timeline here of what each worker's threads read, waited for, "
+        "computed and wrote, as ui.perfetto.dev shows it (Chrome's trace format).",
+        metavar="FILE",
+        holds="path",
     )
 
 

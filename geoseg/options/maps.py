@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from geoseg.options.declare import as_in, option
-from geoseg.options.mapping import ExecutionOptions, ProductOptions
+from geoseg.options.mapping import Certified, ExecutionOptions, ProductOptions
 from geoseg.options.polygons import PolygonOptions
 
 Allocation = Literal["proportional", "neyman", "equal", "change"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockwiseOptions:
+class BlockwiseOptions(Certified):
     """Who reads a map block by block."""
 
     HEADING: ClassVar[str] = ExecutionOptions.HEADING
 
     workers: int = as_in(ExecutionOptions, "workers", default=0, otherwise="")
     scheduler: str | None = as_in(ExecutionOptions, "scheduler")
+    tls_ca: str | Path | None = as_in(ExecutionOptions, "tls_ca")
+    tls_cert: str | Path | None = as_in(ExecutionOptions, "tls_cert")
+    tls_key: str | Path | None = as_in(ExecutionOptions, "tls_key")
     wait_for_workers: float = as_in(ExecutionOptions, "wait_for_workers")
 
 

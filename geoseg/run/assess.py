@@ -149,7 +149,9 @@ def _assess(
     estimates: StratifiedEstimates | None = None
     pixel_area_m2 = source.geobox.pixel_area_m2()
     patience = Patience.of(options.wait_for_workers, "evaluate", on_step)
-    with block_map(options.workers, options.scheduler, patience) as map_blocks:
+    with block_map(
+        options.workers, options.scheduler, patience, options.certificates
+    ) as map_blocks:
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
             tolerance, aspect = _tolerance(options.boundary_tolerance, source.geobox)

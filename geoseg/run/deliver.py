@@ -151,6 +151,13 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     del settings["overwrite"]  # what was lost before does not change the map
     del settings["defaults_file"]  # wherever they were said
     del settings["assessment"]  # what it says stands by itself
+    for each in (
+        "trace",
+        "tls_ca",
+        "tls_cert",
+        "tls_key",
+    ):  # how it was watched, reached
+        del settings[each]
     written: dict[str, Any] = json.loads(json_text(settings))
     return written
 

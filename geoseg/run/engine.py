@@ -8,6 +8,7 @@ process alone writes the journal.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -32,6 +33,7 @@ from geoseg.run.cluster import (
     set_up_workers,
 )
 from geoseg.run.journal.journal import Entry
+from geoseg.run.metrics import count_done
 from geoseg.run.parts import piece_of
 
 if TYPE_CHECKING:
@@ -39,12 +41,14 @@ if TYPE_CHECKING:
 
     from distributed import Client, Future
 
+    from geoseg.progress import Timeline
     from geoseg.run.cluster import Patience, Workforce
     from geoseg.run.job import Done, Job
     from geoseg.run.journal.journal import Journal
     from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
 
+_LOG = logging.getLogger(__name__)
 _WAITING = 1
 """Tasks handed to a process beside those under way, so that none waits for us."""
 _SEAMS = 8
@@ -98,7 +102,7 @@ class Progress:
         )
 
 
-def run(
+def run(  # noqa: PLR0913  # what a run is, who does it, and who is told
     job: Job,
     journal: Journal,
     client: Client,
@@ -106,6 +110,7 @@ def run(
     *,
     allow_missing: bool = False,
     patience: Patience = NO_PATIENCE,
+    timeline: Timeline | None = None,
 ) -> Progress:
     """Do what is left of a plan.
 
@@ -119,6 +124,7 @@ def run(
         allow_missing: Leave out what failed, and name it in the result, where at
             least one block is there.
         patience: How long to wait for a worker where none is left.
+        timeline: Where each task's times go, if anywhere.
 
     Returns:
         The counts of the whole run.
@@ -133,9 +139,9 @@ def run(
 
     """
     done = _what_lasts(job.plan, journal)
-    walk = _Walk(job.plan, journal, done, on_progress)
+    walk = _Walk(job.plan, journal, done, on_progress, timeline)
     with set_up_workers(client, job, patience) as workers:
-        journal.tell(
+        journal.report(
             blocks=len(job.plan.blocks), tiles=job.plan.tiles, workers=workers.count
         )
         failures = walk.finish(workers, job.at_once + _WAITING)
@@ -203,9 +209,10 @@ class _Walk:
         journal: Journal,
         done: _Finished,
         on_progress: Callable[[Progress], None],
+        timeline: Timeline | None,
     ) -> None:
         self._plan, self._journal, self._done = plan, journal, done
-        self._on_progress = on_progress
+        self._on_progress, self._timeline = on_progress, timeline
         self._failures: list[BlockError] = []
         self._blocks = (block for block in plan.blocks if block not in done.blocks)
         self._seams = deque(piece for piece in done.strips if self._is_ready(piece))
@@ -239,7 +246,7 @@ class _Walk:
         while work:
             ended = _next_results(results, workers)
             self.progress = replace(self.progress, lost=census.lost())
-            self._journal.tell(lost=self.progress.lost, workers=census.count)
+            self._journal.report(lost=self.progress.lost, workers=census.count)
             self._settle([(work.pop(future), future) for future in ended], workers)
             hand_out()
         return self._failures
@@ -252,11 +259,12 @@ class _Walk:
         return tuple(self._seams.popleft() for _ in range(count)) or None
 
     def _submit(self, workers: Workforce, work: _Work) -> Future[Any]:
+        timed = self._timeline is not None
         if isinstance(work, Block):
-            return workers.submit(_do_block, work, retries=_RETRIES)
+            return workers.submit(_do_block, work, timed, retries=_RETRIES)
         partials = [list(self._done.strips[piece].values()) for piece in work]
         seams = list(zip(work, partials, strict=True))
-        return workers.submit(_merge_seams, seams, retries=_RETRIES)
+        return workers.submit(_merge_seams, seams, timed, retries=_RETRIES)
 
     def _settle(
         self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Workforce
@@ -275,7 +283,7 @@ class _Walk:
                     raise workers.no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause
                     self._failures.append(self._failure(work, in_our_words(error)))
-                    self._journal.tell(failures=tuple(map(str, self._failures)))
+                    self._journal.report(failures=tuple(map(str, self._failures)))
                 else:
                     finished.append(
                         (work, (done,) if isinstance(work, Block) else done)
@@ -285,10 +293,14 @@ class _Walk:
 
     def _note(self, finished: Sequence[tuple[_Work, Sequence[Done]]]) -> None:
         """Record what is finished; only then may the partials of merged seams go."""
-        entries = [
-            (unit, Entry(_task(unit), done.receipts, done.counts))
+        ended = [
+            (unit, done)
             for work, results in finished
             for unit, done in zip(_units(work), results, strict=True)
+        ]
+        entries = [
+            (unit, Entry(_task(unit), done.receipts, done.counts))
+            for unit, done in ended
         ]
         if not entries:
             return
@@ -302,6 +314,9 @@ class _Walk:
             else:
                 merged += self._done.strips.pop(unit).values()
         self._journal.store.remove(merged)
+        for unit, done in ended:
+            if self._timeline is not None and done.laps is not None:
+                self._timeline.task(_task(unit), done.laps)
 
     def _finish_block(self, block: Block, counts: Mapping[str, int]) -> None:
         self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
@@ -364,16 +379,26 @@ class _Census:
         return f" ({fate})" if fate else ""
 
 
-def _do_block(job: Job, block: Block) -> Done:
-    """Do a block, on a worker."""
-    return job.do_block(block)
+def _do_block(job: Job, block: Block, timed: bool) -> Done:  # noqa: FBT001  # dask passes no keywords
+    """Do a block, on a worker; its times go home where they are wanted."""
+    return _counted(block, job.do_block(block), timed=timed)
 
 
 def _merge_seams(
-    job: Job, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
+    job: Job,
+    seams: Sequence[tuple[Piece, Sequence[Receipt]]],
+    timed: bool,  # noqa: FBT001  # the same
 ) -> tuple[Done, ...]:
     """Merge seams, on a worker."""
-    return job.merge_seams(seams)
+    merged = zip(seams, job.merge_seams(seams), strict=True)
+    return tuple(_counted(piece, done, timed=timed) for (piece, _), done in merged)
+
+
+def _counted(unit: Block | Piece, done: Done, *, timed: bool) -> Done:
+    """Count what a worker did for whoever watches it there."""
+    _LOG.debug("%s: %s", _task(unit), done.laps)
+    count_done(done, is_block=isinstance(unit, Block))
+    return done if timed else replace(done, laps=None)
 
 
 def _next_results(

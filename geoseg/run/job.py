@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geoseg.geo.tiling import Block, Piece
+    from geoseg.progress import Laps
     from geoseg.run.journal.store import Receipt, Store
     from geoseg.run.plan import Plan
 
@@ -34,6 +35,8 @@ class Done:
     """Tiles that went through the model, or were made otherwise."""
     empty: int = 0
     """Tiles that touch the AOI but hold no valid pixel of it."""
+    laps: Laps | None = None
+    """How long what took, and who did it."""
 
     @property
     def counts(self) -> dict[str, int]:

@@ -138,7 +138,9 @@ def _draw(
     patience: Patience,
 ) -> tuple[Drawn, Legend, NDArray[np.int64]]:
     """Draw points; give with them the legend and the pixels of each value 0 to 255."""
-    with block_map(options.workers, options.scheduler, patience) as map_blocks:
+    with block_map(
+        options.workers, options.scheduler, patience, options.certificates
+    ) as map_blocks:
         counts = count_classes(population, map_blocks=map_blocks)
         pixels = counts.copy()
         pixels[NODATA] = 0

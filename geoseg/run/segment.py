@@ -37,6 +37,7 @@ from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
 from geoseg.run.tasks import Job
+from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
 from geoseg.storage.output import Output
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
     from geoseg.overlay.aoi import Area
+    from geoseg.progress import Timeline
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
@@ -139,12 +141,18 @@ def _segment(
     options: SegmentOptions,
     on_step: OnStep,
 ) -> Report:
-    clock = Clock()
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
     target = Output.of(output)
-    config = _prepare(scene, target, aoi, options, clock, on_step)
-    with target.claimed():
+    with traced(options.trace) as timeline:
+        clock = Clock(timeline=timeline)
+        config = _prepare(scene, target, aoi, options, clock, on_step)
+        return _run(config, clock, on_step)
+
+
+def _run(config: RunConfig, clock: Clock, on_step: OnStep) -> Report:
+    """Make a map that is settled, unless it is there."""
+    with config.output.claimed():
         done = _done_already(config, on_step)
         if done is not None:
             return done
@@ -199,9 +207,22 @@ def _segment_features(
     options: SegmentOptions,
     on_step: OnStep,
 ) -> dict[str, Report]:
-    clock, (aoi, field) = Clock(), features_of
     if options.scheduler is not None:
         scene, output, options = _for_cluster(scene, output, options)
+    with traced(options.trace) as timeline:
+        clock = Clock(timeline=timeline)
+        return _run_features(scene, output, features_of, options, clock, on_step)
+
+
+def _run_features(  # what segment takes, and the clock
+    scene: Inputs,
+    output: Path | str,
+    features_of: tuple[Area, str],
+    options: SegmentOptions,
+    clock: Clock,
+    on_step: OnStep,
+) -> dict[str, Report]:
+    aoi, field = features_of
     target = Output.of(output)
     if options.mask_model is not None and target.url is not None:
         raise InputError(
@@ -222,11 +243,11 @@ def _segment_features(
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):
-        told = _telling(journal, on_step)
-        counts = infer_all(config, journal, client, clock, told)
+        on_step = _reporting(journal, on_step)
+        counts = infer_all(config, journal, client, clock, on_step)
         deliver_mask(config, target.folder)
         for name, part in parts.items():
-            told(Step("features", done=len(reports), total=len(features)))
+            on_step(Step("features", done=len(reports), total=len(features)))
             made = replace(part, mask_pixels=masked)
             reports[name] = deliver(
                 made, journal, client, counts, clock.copy(), ignore_step
@@ -267,14 +288,19 @@ def segment_each(
             resumes.
 
     """
-    with each_as_inputs(scenes, options or SegmentOptions()) as given:
-        return _segment_each(given, output, aoi, on_step)
+    chosen = options or SegmentOptions()
+    with (
+        each_as_inputs(scenes, chosen) as given,
+        traced(chosen.trace) as timeline,
+    ):
+        return _segment_each(given, output, aoi, timeline, on_step)
 
 
 def _segment_each(
     given: Mapping[str, tuple[Inputs, SegmentOptions]],
     output: Path | str,
     aoi: Area | None,
+    timeline: Timeline | None,
     on_step: OnStep,
 ) -> dict[str, Report]:
     configs, clocks = {}, {}
@@ -283,7 +309,8 @@ def _segment_each(
         if options.scheduler is not None:
             read = _for_cluster(*read)
         inputs, folder, chosen = read
-        clocks[name], target = Clock(), Output.of(folder).below(name)
+        clocks[name] = Clock(timeline=timeline)
+        target = Output.of(folder).below(name)
         configs[name] = _prepare(inputs, target, aoi, chosen, clocks[name], on_step)
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
@@ -360,6 +387,7 @@ def client_of(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]
         device=device,
         threads=threads,
         patience=Patience.of(options.wait_for_workers, "prepare", on_step),
+        certificates=options.certificates,
     ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
@@ -376,14 +404,14 @@ def journal_of(config: RunConfig) -> AbstractContextManager[Journal]:
     )
 
 
-def _telling(journal: Journal, on_step: OnStep) -> OnStep:
+def _reporting(journal: Journal, on_step: OnStep) -> OnStep:
     """Say each step also to whoever looks at the run directory."""
 
-    def tell(step: Step) -> None:
-        journal.tell(step=step.name)
+    def report(step: Step) -> None:
+        journal.report(step=step.name)
         on_step(step)
 
-    return tell
+    return report
 
 
 def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
@@ -422,10 +450,10 @@ def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) ->
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):
-        told = _telling(journal, on_step)
-        counts = infer_all(config, journal, client, clock, told)
+        on_step = _reporting(journal, on_step)
+        counts = infer_all(config, journal, client, clock, on_step)
         config = replace(config, mask_pixels=masked)
-        report = deliver(config, journal, client, counts, clock, told)
+        report = deliver(config, journal, client, counts, clock, on_step)
         _close(config, journal)
     return report
 
@@ -496,6 +524,7 @@ def infer_all(
             show,
             allow_missing=config.options.allow_missing,
             patience=Patience.of(config.options.wait_for_workers, "infer", on_step),
+            timeline=clock.timeline,
         )
     config.scene.check_unchanged()
     return progress

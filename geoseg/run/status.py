@@ -122,31 +122,31 @@ def status(run_dir: Path | str) -> RunStatus:
 
 
 def _status(directory: str, look: Look) -> RunStatus:
-    told, counts = look.state, _counted(look.entries, look.state.began)
-    stage = _stage(is_owned=look.is_owned, told=told)
+    state, counts = look.state, _counted(look.entries, look.state.began)
+    stage = _stage(is_owned=look.is_owned, state=state)
     left = None
-    if stage == "running" and counts.speed and told.tiles:
-        left = round(max(told.tiles - counts.tiles, 0) / counts.speed, 1)
+    if stage == "running" and counts.speed and state.tiles:
+        left = round(max(state.tiles - counts.tiles, 0) / counts.speed, 1)
     return RunStatus(
         directory=directory,
         state=stage,
-        step=told.step or None,
+        step=state.step or None,
         blocks_done=counts.blocks,
-        blocks=told.blocks or None,
+        blocks=state.blocks or None,
         tiles_done=counts.tiles,
-        tiles=told.tiles or None,
+        tiles=state.tiles or None,
         tiles_per_second=counts.speed,
         seconds_left=left,
         last_block=_clock(counts.last),
-        began=_clock(told.began),
-        process=told.process or None,
-        host=told.host or None,
-        user=told.user or None,
-        workers=told.workers or None,
-        output=told.output or None,
-        lost=told.lost,
-        failures=told.failures,
-        error=told.error or None,
+        began=_clock(state.began),
+        process=state.process or None,
+        host=state.host or None,
+        user=state.user or None,
+        workers=state.workers or None,
+        output=state.output or None,
+        lost=state.lost,
+        failures=state.failures,
+        error=state.error or None,
         identity=look.identity,
     )
 
@@ -188,11 +188,11 @@ def _speed(recent: Iterable[tuple[float, int]], began: float) -> float | None:
     return round(sum(size for _, size in recent) / passed, 3) if passed > 0 else None
 
 
-def _stage(*, is_owned: bool | None, told: State) -> Stage:
-    if is_owned is None and told.host == socket.gethostname():
-        is_owned = not told.ended and psutil.pid_exists(told.process)
+def _stage(*, is_owned: bool | None, state: State) -> Stage:
+    if is_owned is None and state.host == socket.gethostname():
+        is_owned = not state.ended and psutil.pid_exists(state.process)
     if is_owned is None:
-        return "stopped" if told.ended else "unknown"
+        return "stopped" if state.ended else "unknown"
     return "running" if is_owned else "stopped"
 
 

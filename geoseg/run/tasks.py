@@ -19,6 +19,7 @@ import torch
 from geoseg.geo.windows import Window, reflect
 from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
+from geoseg.progress import Stopwatch
 from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import (
     add_partials,
@@ -182,26 +183,34 @@ def infer_block(job: Job, block: Block) -> Done:
 
     Memory: the block's pixels, and four bytes a class and pixel for its scores.
     """
-    lattice = job.plan.lattice
+    lap, lattice = Stopwatch(), job.plan.lattice
     touched = [
         t for t in lattice.tiles(block) if job.area.touches(lattice.tile_view(t))
     ]
     pixels = _read(job, [lattice.tile_view(tile) for tile in touched])
+    lap("read", pixels.values.nbytes)
     wanted = _wanted(job, lattice.block_view(block), pixels)
     tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
     with _computing:
+        lap("wait")
         sums = _accumulate(job, block, tiles, pixels)
         files = _finish(job, block, sums, wanted)
-    receipts = [job.store.write(name, data) for name, data in files.items()]
-    return Done(tuple(receipts), len(tiles), len(touched) - len(tiles))
+    lap("compute")
+    receipts = tuple(job.store.write(name, data) for name, data in files.items())
+    lap("write", sum(each.size for each in receipts))
+    return Done(receipts, len(tiles), len(touched) - len(tiles), lap.laps())
 
 
 def _merge_seam(job: Job, piece: Piece, partials: Sequence[Receipt]) -> Done:
-    window = job.plan.output(piece)
+    lap, window = Stopwatch(), job.plan.output(piece)
     files = [job.store.read(receipt) for receipt in partials]
+    lap("read", sum(each.size for each in partials))
     scores, mask = add_partials(files, window)
     part = pack_part(job.layers.decide(torch.from_numpy(scores), mask))
-    return Done((job.store.write(part_name(piece), part),))
+    lap("compute")
+    receipt = job.store.write(part_name(piece), part)
+    lap("write", receipt.size)
+    return Done((receipt,), laps=lap.laps())
 
 
 _computing = Semaphore(2)

@@ -142,6 +142,28 @@ def test_a_log_says_what_is_done_and_ends_with_its_call(class_map, tmp_path):
     assert not logging.getLogger("geoseg").handlers
 
 
+def test_a_log_is_added_to_a_file_with_warnings_and_why_a_command_ended(
+    class_map, tmp_path
+):
+    log = tmp_path / "geoseg.log"
+    log.write_text("before\n")
+    done = call("vectorize", class_map, "-o", tmp_path / "a.gpkg", "--log", log)
+    assert "storage" not in done.stderr
+    call("vectorize", tmp_path / "no.tif", "-o", tmp_path / "b.gpkg", "--log", log)
+    before, begins, *lines, again, error = log.read_text().splitlines()
+    assert before == "before"
+    assert begins.endswith("INFO cli: geoseg vectorize begins")
+    assert any(" INFO storage: wrote " in line for line in lines)
+    assert again.endswith(" begins")
+    assert " ERROR cli: " in error
+    assert "does not exist" in error
+    assert not logging.getLogger("geoseg").handlers
+    done = call("vectorize", class_map, "-o", tmp_path / "c.gpkg", "--log", tmp_path)
+    assert done.exit_code == 2
+    assert "the log" in done.stderr
+    assert "--log" in done.stderr
+
+
 def test_python_gets_the_log_by_logging(class_map, tmp_path, caplog):
     with caplog.at_level("INFO", logger="geoseg"):
         geoseg.vectorize(class_map, tmp_path / "a.gpkg")

@@ -310,7 +310,8 @@ def test_what_a_worker_waits_for_is_said_to_its_client(caplog, monkeypatch):
     sent = []
     worker = SimpleNamespace(log_event=lambda topic, event: sent.append((topic, event)))
     lines = _Homewards(worker, "run")
-    lines.emit(logging.makeLogRecord({"msg": "%s is silent", "args": ("host",)}))
+    said = {"name": "geoseg.waiting", "levelno": logging.INFO, "msg": "%s is silent"}
+    lines.emit(logging.makeLogRecord({**said, "args": ("host",)}))
     ((topic, event),) = sent
     assert topic == "run"
     caplog.set_level("INFO", logger="geoseg")

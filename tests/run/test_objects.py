@@ -44,7 +44,7 @@ def names(url):
 
 def test_whoever_looks_sees_a_run_that_another_owns(url):
     with open_journal(url, IDENTITY) as journal:
-        journal.tell(blocks=100, tiles=400)
+        journal.report(blocks=100, tiles=400)
         assert status(url).state == "running"
         journal.record(Entry("block 0 0", notes={"inferred": 3, "empty": 1}))
     found = status(url)

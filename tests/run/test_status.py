@@ -33,7 +33,7 @@ def at(monkeypatch):
 def test_a_run_that_goes_on_says_how_far_and_how_fast_it_is(tmp_path, at):
     at(1000.0)
     with open_journal(tmp_path / "out/.geoseg", IDENTITY, output="out") as journal:
-        journal.tell(blocks=10, tiles=40, workers=2, step="infer")
+        journal.report(blocks=10, tiles=40, workers=2, step="infer")
         at(1004.0)
         journal.record(block(0), Entry("seam 0 1"))
         at(1008.0)
@@ -64,7 +64,7 @@ def test_speed_is_that_of_the_last_minutes_of_this_owner(tmp_path, at):
 def test_a_run_that_stopped_says_why_and_one_that_was_killed_cannot(tmp_path):
     with suppress(RunError), open_journal(tmp_path / "a", IDENTITY) as journal:
         journal.record(block(0))
-        journal.tell(failures=("block 1 0 failed",), lost=("worker w was lost",))
+        journal.report(failures=("block 1 0 failed",), lost=("worker w was lost",))
         raise RunError("the disk at https://me:word@host/x is full")
     found = status(tmp_path / "a")
     assert (found.state, found.error) == (
@@ -77,7 +77,7 @@ def test_a_run_that_stopped_says_why_and_one_that_was_killed_cannot(tmp_path):
         raise KeyboardInterrupt
     assert status(tmp_path / "b").error == "it was stopped"
     with open_journal(tmp_path / "c", IDENTITY) as journal:
-        journal.tell(step="infer")
+        journal.report(step="infer")
         killed = (tmp_path / "c/state.json").read_bytes()
     (tmp_path / "c/state.json").write_bytes(killed)
     found = status(tmp_path / "c")
@@ -124,9 +124,9 @@ def test_a_directory_without_a_run_is_refused_and_a_finished_map_is_done(tmp_pat
 
 def test_the_command_prints_a_line_for_each_thing_that_is_known(tmp_path, capsys):
     with open_journal(tmp_path / "run", IDENTITY, output="out") as journal:
-        journal.tell(blocks=10, tiles=40, step="infer", began=time.time() - 2)
+        journal.report(blocks=10, tiles=40, step="infer", began=time.time() - 2)
         journal.record(block(0))
-        journal.tell(failures=("block 3 1 failed",))
+        journal.report(failures=("block 3 1 failed",))
         main(["status", str(tmp_path / "run")], standalone_mode=False)
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
     assert lines["state"] == "running: segmenting"

@@ -87,10 +87,17 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(
-    folder, *, ranges=True, status=0, delay=0.0, fail_every=0, silent_for_gdal=False
+    folder,
+    *,
+    host="127.0.0.1",
+    ranges=True,
+    status=0,
+    delay=0.0,
+    fail_every=0,
+    silent_for_gdal=False,
 ):
     """Serve a folder and give its address and the server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer((host, 0), _Handler)
     server.daemon_threads = True
     server.folder, server.ranges, server.status = Path(folder), ranges, status
     server.delay, server.fail_every = delay, fail_every
@@ -104,7 +111,7 @@ def served(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", server
+        yield f"http://{host}:{server.server_port}", server
     finally:
         server.ends.set()
         server.shutdown()

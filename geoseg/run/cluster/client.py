@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dask
 from distributed import Client
 
+from geoseg.errors import ClusterError
 from geoseg.run.cluster.gpus import gpu_cluster
 from geoseg.run.cluster.local import processes_cluster, threads_cluster
 from geoseg.run.cluster.presence import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from distributed import SpecCluster
 
     from geoseg.geo.windowed import BlockMap
+    from geoseg.options import Certificates
 
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
@@ -46,6 +48,7 @@ def open_client(
     device: str = "cpu",
     threads: int = THREADS,
     patience: Patience = NO_PATIENCE,
+    certificates: Certificates | None = None,
 ) -> Iterator[Client]:
     """Open a dask client.
 
@@ -57,6 +60,8 @@ def open_client(
         threads: Tasks of one process at a time; a running scheduler's workers have
             threads of their own.
         patience: How long to wait for a running scheduler's first worker.
+        certificates: By what a running scheduler at ``tls://`` knows this client; by
+            dask's own settings where None.
 
     Raises:
         ClusterError: The scheduler does not answer, or has no worker, or there are
@@ -64,6 +69,11 @@ def open_client(
         RunError: Within it, all workers or the scheduler were lost.
 
     """
+    if scheduler is None and certificates is not None:
+        raise ClusterError(
+            "certificates are for a cluster that runs; give its `scheduler`, such as "
+            "tls://10.0.0.1:8786, or no `tls_ca`, `tls_cert` and `tls_key`"
+        )
     if scheduler is None and not workers:
         with _own_client(0, threads, device) as client:
             yield client
@@ -71,7 +81,7 @@ def open_client(
     with (
         explaining_lost(),
         muttering_hushed(),
-        remote_client(scheduler, patience)
+        remote_client(scheduler, patience, certificates)
         if scheduler is not None
         else _own_client(workers, threads, device) as client,
     ):
@@ -129,6 +139,7 @@ def block_map(
     workers: int = 0,
     scheduler: str | None = None,
     patience: Patience = NO_PATIENCE,
+    certificates: Certificates | None = None,
 ) -> Iterator[BlockMap]:
     """Give what applies a function to all blocks of a map, here or on workers.
 
@@ -136,6 +147,7 @@ def block_map(
         workers: Worker processes to start on this machine; 0 for none.
         scheduler: The address of a running scheduler, instead.
         patience: How long to wait for a worker where none is left.
+        certificates: By what that scheduler knows this client.
 
     Yields:
         `map` where there is neither.
@@ -144,8 +156,10 @@ def block_map(
         ClusterError: The scheduler does not answer, or has no worker.
 
     """
-    if not workers and scheduler is None:
+    if not workers and scheduler is None and certificates is None:
         yield map
         return
-    with open_client(workers, scheduler, patience=patience) as client:
+    with open_client(
+        workers, scheduler, patience=patience, certificates=certificates
+    ) as client:
         yield map_on(client, patience)

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from itertools import count
 from socket import gethostname
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import rasterio
 from distributed import WorkerPlugin, get_worker
@@ -35,8 +35,9 @@ from geoseg.run.cluster.presence import (
     restarted,
     within,
 )
+from geoseg.run.metrics import count_here
 from geoseg.storage.remote import settings
-from geoseg.storage.waiting import LOG, notify
+from geoseg.storage.waiting import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 _SAME = ("geoseg", "numpy", "rasterio", "torch")
 """The libraries that every worker has in the client's version, beside GDAL."""
+_OURS = logging.getLogger("geoseg")
+"""Where all that geoseg logs goes."""
 _HERE = "inproc://"
 """How the address of a worker begins that is a thread of this process."""
 
@@ -61,9 +64,13 @@ class _Workers(WorkerPlugin):
     def __init__(self, job: Job, versions: Mapping[str, str], topic: str) -> None:
         """Carry a job to the workers, and the settings that reach its files.
 
-        What they say of servers that they wait for comes home under a topic of dask's.
+        What they say of servers that they wait for comes home under a topic of dask's,
+        and where a log is wanted at home, all that they log.
         """
         self.job, self._topic = job, topic
+        self._level = _OURS.getEffectiveLevel()
+        self._logger: logging.Logger | None = None
+        self._before_level = logging.NOTSET
         self._lack: str | None = None
         self._versions = versions
         self._settings = settings()
@@ -73,8 +80,12 @@ class _Workers(WorkerPlugin):
         """Take over the settings, on the worker."""
         self._lines = _Homewards(worker, self._topic)
         if not worker.address.startswith(_HERE):  # one of this process says it here
-            LOG.addHandler(self._lines)
-            LOG.setLevel(logging.INFO)
+            count_here()
+            self._logger, self._before_level = LOG, LOG.level
+            if self._level < logging.WARNING:
+                self._logger, self._before_level = _OURS, _OURS.level
+            self._logger.addHandler(self._lines)
+            self._logger.setLevel(min(self._level, logging.INFO))
         self._proving = Lock()  # none travels
         hold_freed_memory(hold=True)
         for name, value in self._settings.items():
@@ -107,7 +118,9 @@ class _Workers(WorkerPlugin):
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
         """Leave the worker's settings as they were."""
-        LOG.removeHandler(self._lines)
+        if self._logger is not None:
+            self._logger.removeHandler(self._lines)
+            self._logger.setLevel(self._before_level)
         hold_freed_memory(hold=False)
         for name, value in self._before.items():
             if value is None:
@@ -117,23 +130,27 @@ class _Workers(WorkerPlugin):
 
 
 class _Homewards(logging.Handler):
-    """Sends what a worker says of servers that it waits for to its client."""
+    """Sends what a worker logs to its client."""
 
     def __init__(self, worker: Worker, topic: str) -> None:
         """Take a worker, and the topic to which its client listens."""
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self._worker, self._topic = worker, topic
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a sentence, and who sends it."""
-        sent = {"text": record.getMessage(), "process": _process()}
+        text, name, level = record.getMessage(), record.name, record.levelno
+        sent = {"text": text, "name": name, "level": level, "process": _process()}
         self._worker.log_event(self._topic, sent)
 
 
-def _hear(event: tuple[float, Mapping[str, str]]) -> None:
-    """Say here what a worker said elsewhere. dask brings when it came, too."""
-    if event[1]["process"] != _process():
-        notify(event[1]["text"])
+def _hear(event: tuple[float, Mapping[str, Any]]) -> None:
+    """Log here what a worker logged elsewhere. dask brings when it came, too."""
+    said = event[1]
+    if said["process"] == _process():
+        return
+    where = "" if said["name"] == LOG.name else f" (on {said['process']})"
+    logging.getLogger(said["name"]).log(said["level"], "%s%s", said["text"], where)
 
 
 def _process() -> str:

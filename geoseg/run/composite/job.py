@@ -9,6 +9,7 @@ import numpy as np
 
 from geoseg.errors import PlanError
 from geoseg.geo.heaps import share_heaps
+from geoseg.progress import Stopwatch
 from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import part_name
 from geoseg.scene.composite.rules import NONE, Composite
@@ -57,18 +58,21 @@ class CompositeJob:
     def do_block(self, block: Block) -> Done:
         """Make a block; what is outside the area is clear on no date."""
         share_heaps()
+        lap = Stopwatch()
         (piece,) = self.plan.shown(block)
         window = self.plan.output(piece)
         found = self.scene.composite(window, self.bands)
         self.scene.check_unchanged(window)
+        lap("compute")  # dates are read on the way
         inside = self.area.mask(window)
         found.counts[~inside] = 0
         found.chosen[~inside] = NONE
         data = pack(found)
         del found
         receipt = self.store.write(part_name(piece), data)
+        lap("write", receipt.size)
         tiles = len(self.plan.lattice.tiles(block))
-        return Done((receipt,), tiles)
+        return Done((receipt,), tiles, laps=lap.laps())
 
     def merge_seams(
         self, seams: Sequence[tuple[Piece, Sequence[Receipt]]]

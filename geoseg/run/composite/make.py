@@ -21,6 +21,7 @@ from geoseg.run.composite.products import (
 from geoseg.run.engine import run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
+from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
 
@@ -104,7 +105,19 @@ def _composite(
     options: CompositeOptions,
     on_step: OnStep,
 ) -> tuple[CompositeReport, ...]:
-    clock = Clock()
+    with traced(options.trace) as timeline:
+        clock = Clock(timeline=timeline)
+        return _make_all(scene, output, aoi, options, clock, on_step)
+
+
+def _make_all(  # what composite takes, and the clock
+    scene: Inputs,
+    output: Output,
+    aoi: Area | None,
+    options: CompositeOptions,
+    clock: Clock,
+    on_step: OnStep,
+) -> tuple[CompositeReport, ...]:
     if options.scheduler is not None:
         scene = [absolute(each) for each in several(scene)]
     with clock("prepare"):
@@ -147,6 +160,7 @@ def _client(configs: list[CompositeConfig], on_step: OnStep) -> Iterator[Client]
         options.scheduler,
         threads=_at_once(remote=remote),
         patience=Patience.of(options.wait_for_workers, "prepare", on_step),
+        certificates=options.certificates,
     ) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
@@ -163,10 +177,10 @@ def _make(
         restart=options.restart,
         output=config.output.destination(config.path),
     ) as journal:
-        journal.tell(step="composite")
+        journal.report(step="composite")
         with clock("composite"), _masked(config, client, on_step) as chosen:
-            progress = _run(chosen, journal, client, on_step)
-        journal.tell(step="raster")
+            progress = _run(chosen, journal, client, clock, on_step)
+        journal.report(step="raster")
         with clock("raster"), large_arrays_given_back():
             on_step(Step("raster"))
             report = write_composite(config, journal, progress, clock.seconds)
@@ -188,7 +202,11 @@ def _masked(
 
 
 def _run(
-    config: CompositeConfig, journal: Journal, client: Client, on_step: OnStep
+    config: CompositeConfig,
+    journal: Journal,
+    client: Client,
+    clock: Clock,
+    on_step: OnStep,
 ) -> Progress:
     """Walk the plan with the engine of all runs."""
     job = CompositeJob(
@@ -211,6 +229,7 @@ def _run(
         show,
         allow_missing=config.options.allow_missing,
         patience=Patience.of(config.options.wait_for_workers, "composite", on_step),
+        timeline=clock.timeline,
     )
     config.scene.check_unchanged()
     return found

@@ -194,7 +194,7 @@ class DiskLog:
         except OSError as error:
             raise _trouble(self._path, error) from error
 
-    def tell(self, state: bytes) -> None:
+    def report(self, state: bytes) -> None:
         """Say how the run is, to whoever looks at its directory."""
         self.store.write(STATE, state)
 

@@ -97,7 +97,7 @@ class Journal:
             return
         if not self._discarded:
             why = "" if error is None else sentence(str(error)) or "it was stopped"
-            self.tell(ended=time.time(), error=why)
+            self.report(ended=time.time(), error=why)
         self._log.release()
 
     def entries(self) -> Iterator[Entry]:
@@ -157,13 +157,13 @@ class Journal:
         self._discarded = True
         self._log.discard()
 
-    def tell(self, **changes: Any) -> None:  # noqa: ANN401  # fields of State
+    def report(self, **changes: Any) -> None:  # noqa: ANN401  # fields of State
         """Say how the run is, to whoever looks at its directory, where that changes."""
         state = replace(self._state, **changes)
         if state != self._state:
             self._state = state
             with suppress(DiskError):  # what depends on the disk says so itself
-                self._log.tell(state.written())
+                self._log.report(state.written())
 
 
 def open_journal(
@@ -201,7 +201,7 @@ def open_journal(
             known = resume.read(before, log.directory, "run")
             resume.check_same(known, identity, log.directory, "run")
             journal.mend()
-        journal.tell(output=output, began=time.time())
+        journal.report(output=output, began=time.time())
     except BaseException:
         log.release()
         raise

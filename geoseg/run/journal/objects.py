@@ -200,7 +200,7 @@ class ObjectLog:
         self._record(recorded["identity"].encode() if recorded else b"")
         self._bucket.remove(name for name, _ in self._bucket.list(f"journal/{old}"))
 
-    def tell(self, state: bytes) -> None:
+    def report(self, state: bytes) -> None:
         """Say how the run is, to whoever looks at its directory."""
         self._bucket.put(STATE, state)
 

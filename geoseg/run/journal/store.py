@@ -139,7 +139,7 @@ class Log(Protocol):
     def rewrite(self, lines: Iterable[str]) -> None:
         """Replace all lines, at once."""
 
-    def tell(self, state: bytes) -> None:
+    def report(self, state: bytes) -> None:
         """Say how the run is, to whoever looks at its directory.
 
         Raises:

@@ -23,6 +23,7 @@ from geoseg.run.segment import client_of, infer_all, journal_of
 from geoseg.run.suggest.candidates import Candidates, draw_candidates
 from geoseg.run.suggest.spaces import compare, labelled_places
 from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
+from geoseg.run.trace import traced
 from geoseg.scene import absolute, files_named
 from geoseg.storage.authorship import check_names, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
@@ -98,8 +99,8 @@ def suggest(
     if options.scheduler is not None:
         output = Path(absolute(output))
     folder = output.with_name(f".{output.name}.suggesting")
-    clock = Clock()
-    with locked_file(output):
+    with locked_file(output), traced(options.trace) as timeline:
+        clock = Clock(timeline=timeline)
         config = prepare(scene, Output(folder), aoi, options.for_map(), on_step)
         labelled, left_out = labelled_places(config.scene, options)
         warnings = (*config.warnings, *left_out)
