@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from geoseg.models.exchange.import_model import import_model
     from geoseg.models.exchange.push import push_model
     from geoseg.models.exchange.recipes import Recipe, available_models
+    from geoseg.models.find import known_models, load_package
+    from geoseg.models.inspection import Inspection, inspect_model
     from geoseg.models.networks.crf import fully_connected_crf
     from geoseg.models.networks.network import load_network
     from geoseg.models.networks.receptive_field import (
-        Inspection,
         ReceptiveField,
-        inspect_model,
     )
     from geoseg.models.networks.survey import Surveyed, list_architectures
     from geoseg.models.package.hub import cached_models
     from geoseg.models.package.installed import installed_models, models_folder
     from geoseg.models.package.make import make_package, unpack_package
-    from geoseg.models.package.package import ModelPackage, known_models, load_package
-    from geoseg.models.package.validate import Validation, validate_model
+    from geoseg.models.package.package import ModelPackage
+    from geoseg.models.validate import Validation, validate_model
     from geoseg.options import (
         ChangeOptions,
         CompositeOptions,
@@ -116,7 +116,7 @@ _HOMES = {
     "GeoBox": "geoseg.geo.geobox",
     "GeosegError": "geoseg.errors",
     "InputError": "geoseg.errors",
-    "Inspection": "geoseg.models.networks.receptive_field",
+    "Inspection": "geoseg.models.inspection",
     "LandClass": "geoseg.geo.legend",
     "Legend": "geoseg.geo.legend",
     "LiveMap": "geoseg.watch.live",
@@ -150,7 +150,7 @@ _HOMES = {
     "TileOptions": "geoseg.train.chips.options",
     "TrainOptions": "geoseg.train.options",
     "Trained": "geoseg.train.train",
-    "Validation": "geoseg.models.package.validate",
+    "Validation": "geoseg.models.validate",
     "Verification": "geoseg.diagnose.verify",
     "VerifyOptions": "geoseg.options",
     "Window": "geoseg.geo.windows",
@@ -169,15 +169,15 @@ _HOMES = {
     "fully_connected_crf": "geoseg.models.networks.crf",
     "import_model": "geoseg.models.exchange.import_model",
     "info": "geoseg.diagnose.info",
-    "inspect_model": "geoseg.models.networks.receptive_field",
+    "inspect_model": "geoseg.models.inspection",
     "installed_models": "geoseg.models.package.installed",
     "known_legends": "geoseg.raster.relabelling",
-    "known_models": "geoseg.models.package.package",
+    "known_models": "geoseg.models.find",
     "list_architectures": "geoseg.models.networks.survey",
     "list_fields": "geoseg.storage.vectors.read",
     "live": "geoseg.watch.live",
     "load_network": "geoseg.models.networks.network",
-    "load_package": "geoseg.models.package.package",
+    "load_package": "geoseg.models.find",
     "make_package": "geoseg.models.package.make",
     "models_folder": "geoseg.models.package.installed",
     "open_scene": "geoseg.scene",
@@ -199,7 +199,7 @@ _HOMES = {
     "tile": "geoseg.train.chips.export",
     "train": "geoseg.train.train",
     "unpack_package": "geoseg.models.package.make",
-    "validate_model": "geoseg.models.package.validate",
+    "validate_model": "geoseg.models.validate",
     "vectorize": "geoseg.vectorize.polygonize",
     "verify": "geoseg.diagnose.verify",
     "view": "geoseg.run.view",

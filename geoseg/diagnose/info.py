@@ -14,8 +14,8 @@ from geoseg.errors import InputError, ModelError, json_text
 from geoseg.geo.embeddings import MANY
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
+from geoseg.models.find import candidates, others
 from geoseg.models.open_inputs import open_for
-from geoseg.models.package.families import candidates, others
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.report.components import principal_components

@@ -17,9 +17,9 @@ from geoseg.errors import InputError, json_text
 from geoseg.geo.tiling import check_tile
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands, in_models_unit
+from geoseg.models.find import load_package
 from geoseg.models.networks.receptive_field import ReceptiveField, package_field
 from geoseg.models.open_inputs import open_for
-from geoseg.models.package.package import ModelPackage, load_package
 from geoseg.options import VerifyOptions
 from geoseg.overlay.aoi import Aoi, Area, read_aoi, whole_scene
 from geoseg.predict import TilePredictor, probe, resolve_compute
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from geoseg.models.package.package import ModelPackage
     from geoseg.options import Blend
     from geoseg.run.arrays import Image
 _SIDE = 1024

@@ -15,7 +15,7 @@ from geoseg.geo.embeddings import Embedding, listed
 from geoseg.geo.ground import unit_steps
 from geoseg.geo.windows import Window
 from geoseg.models.band_match import BandMatch, match_bands
-from geoseg.models.package.families import candidates, others
+from geoseg.models.find import candidates, others
 from geoseg.models.package.package import ModelPackage
 from geoseg.scene.stacked_inputs import StackedScene
 

@@ -22,7 +22,7 @@ from geoseg.models.compatibility import (
     match_models,
     open_fitting,
 )
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene import Inputs, Scene, open_scene, several
 from geoseg.scene.composite.seasons import taken_in

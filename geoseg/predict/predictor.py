@@ -11,7 +11,7 @@ from torch import Tensor
 from geoseg.errors import ModelError
 from geoseg.geo.embeddings import ALPHAEARTH_ONE
 from geoseg.models.networks.crf import fully_connected_crf
-from geoseg.models.package.package import load_package
+from geoseg.models.package.package import read_package
 from geoseg.predict.compute import Compute, explaining_memory
 from geoseg.predict.loaded_model import LoadedModel, load_model
 
@@ -121,7 +121,7 @@ class TilePredictor:
         """
         for model in self.models:
             known = model.package
-            if load_package(known.path).fingerprint != known.fingerprint:
+            if read_package(known.path).fingerprint != known.fingerprint:
                 raise ModelError(
                     f"{known.path} is not the model that the run began with; give all "
                     f"processes the same one"

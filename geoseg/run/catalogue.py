@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from geoseg.models.package.locate import CARD
+from geoseg.models.package.files import CARD
 from geoseg.predict.layers import SHARE_ONE
 from geoseg.report.stac_item import MapItem, Model, RasterBands, write_item
 from geoseg.run.applicability import PERCENT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 from geoseg.options import NO_FORMAT, SegmentOptions
 from geoseg.options.mapping import DEFAULT_MODEL
 from geoseg.run.segment import segment

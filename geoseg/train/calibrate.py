@@ -14,10 +14,11 @@ from geoseg.evaluate.masks import split_of
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import check_scale, in_models_unit, open_fitting
+from geoseg.models.find import known_models
+from geoseg.models.package.files import CARD
 from geoseg.models.package.hub import SCHEME
-from geoseg.models.package.locate import CARD, known_models
 from geoseg.models.package.new_folder import new_folder
-from geoseg.models.package.package import load_package, read_json
+from geoseg.models.package.package import read_json, read_package
 from geoseg.models.package.reliability import put_calibration
 from geoseg.overlay.labels import open_labels
 from geoseg.predict import TilePredictor, resolve_compute
@@ -233,7 +234,7 @@ def _keep(
     if output is None:
         with locked_file(package.path):
             _keep_inside(package.path, fitted)
-        return load_package(package.path)
+        return read_package(package.path)
     content = _with(read_json(package.path / CARD), fitted)
     with new_folder(output) as folder:
         for file in package.path.iterdir():
@@ -241,8 +242,8 @@ def _keep(
                 shutil.copyfile(file, folder / file.name)
         draw_reliability(folder / DIAGRAM, fitted.reliability, fitted.temperature)
         (folder / CARD).write_text(content, encoding="utf-8")
-        load_package(folder)
-    return load_package(output)
+        read_package(folder)
+    return read_package(output)
 
 
 def _keep_inside(package: Path, fitted: FittedTemperature) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from geoseg.errors import ModelError
+from geoseg.models.find import load_package
 from geoseg.models.networks.architectures import PUBLISHED
 from geoseg.models.networks.network import build_network, describe_network, load_weights
-from geoseg.models.package.package import CONFIG, load_package, read_json
+from geoseg.models.package.files import CONFIG
+from geoseg.models.package.package import read_json
 from geoseg.train.encoder_weights import chosen_filters, find_encoder, load_encoder
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from geoseg.evaluate import total
 from geoseg.models.networks.network import load_network, save_package, tile_stride
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.new_card import describe
-from geoseg.models.package.package import ModelPackage, load_package
+from geoseg.models.package.package import ModelPackage, read_package
 from geoseg.options import NewPackage
 from geoseg.predict import resolve_compute
 from geoseg.progress import OnStep, Step, ignore_step
@@ -326,10 +326,10 @@ def _finish(
     vectors = training_vectors(*dataset.training_pixels(), dataset.options.seed)
     if vectors is not None:
         vectors.save(folder)
-    stored = load_network(load_package(folder))
+    stored = load_network(read_package(folder))
     accuracy, pictures, seen = _predict(stored, dataset, dataset.held_out, stride)
     done = Trained(
-        load_package(folder),
+        read_package(folder),
         accuracy,
         checkpoint.epochs,
         dataset.warnings,
@@ -370,7 +370,7 @@ def _finish(
     )
     _write_page(folder, card, done)
     checkpoint.deliver()
-    return replace(done, package=load_package(checkpoint.output))
+    return replace(done, package=read_package(checkpoint.output))
 
 
 def _write_page(folder: Path, card: Card, done: Trained) -> None:

@@ -17,8 +17,8 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import Split
 from geoseg.geo.windows import Window
 from geoseg.models.band_match import match_bands
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.package import load_package
 from geoseg.overlay.labels import rasterize_labels, read_labels
 from geoseg.scene import open_scene
 

@@ -14,8 +14,8 @@ from paths import ROOT
 
 from geoseg.cli import main
 from geoseg.errors import InputError, ShapeError
+from geoseg.models.find import load_package
 from geoseg.models.networks.crf import CrfOptions, fully_connected_crf
-from geoseg.models.package.package import load_package
 from geoseg.predict import TilePredictor, resolve_compute
 
 SAMPLE = ROOT / "sample_aoi" / "scene.tif"

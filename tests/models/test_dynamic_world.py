@@ -24,10 +24,10 @@ from geoseg.models.exchange.export_onnx import to_onnx
 from geoseg.models.exchange.import_model import import_model
 from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle
+from geoseg.models.find import load_package
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.network import load_network
 from geoseg.models.networks.receptive_field import package_field
-from geoseg.models.package.package import load_package
 from geoseg.predict.loaded_model import LoadedModel
 from geoseg.train.initial import refined_network
 

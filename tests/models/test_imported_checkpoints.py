@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from geoseg.cli import main
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.package import load_package
 
 
 @pytest.fixture(autouse=True)

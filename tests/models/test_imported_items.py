@@ -20,8 +20,8 @@ from geoseg.cli import main
 from geoseg.errors import ModelError
 from geoseg.models.exchange.export_onnx import about, for_deepness
 from geoseg.models.exchange.import_model import import_model
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.package import load_package
 from geoseg.models.package.value_scaling import fold
 from geoseg.predict.loaded_model import LoadedModel
 

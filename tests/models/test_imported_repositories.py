@@ -18,8 +18,8 @@ from onnx_models import write_onnx
 from tiny_models import SHALLOW
 
 from geoseg.cli import main
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.package import load_package
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CARD = b"---\nlicense: cc-by-4.0\n---\n# Fields\n"

@@ -14,10 +14,10 @@ from geoseg.cli import main
 from geoseg.diagnose.info import info
 from geoseg.errors import ModelError
 from geoseg.models.compatibility import open_fitting
+from geoseg.models.find import load_package
+from geoseg.models.package.files import inside
 from geoseg.models.package.hub import cached_models
 from geoseg.models.package.installed import installed_models, models_folder
-from geoseg.models.package.locate import inside
-from geoseg.models.package.package import load_package
 from geoseg.scene import open_scene
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

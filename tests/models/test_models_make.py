@@ -20,14 +20,15 @@ from safetensors.torch import save_file
 
 from geoseg.cli import main
 from geoseg.errors import InputError, ModelError, OutputError
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_network
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.make import make_package, unpack_package
 from geoseg.models.package.mlm_read import read_card
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.new_card import describe
-from geoseg.models.package.package import load_package, sha256
-from geoseg.models.package.validate import validate_model
+from geoseg.models.package.package import sha256
+from geoseg.models.validate import validate_model
 from geoseg.options import NewPackage
 
 SAID = {

@@ -16,13 +16,13 @@ from scipy.ndimage import map_coordinates
 
 from geoseg.diagnose.verify import verify
 from geoseg.errors import GeosegError, InputError, ModelError
+from geoseg.models.find import load_package
+from geoseg.models.inspection import inspect_model
 from geoseg.models.networks.network import load_network
 from geoseg.models.networks.onnx import OnnxNetwork
-from geoseg.models.networks.receptive_field import inspect_model
 from geoseg.models.package.make import make_package
-from geoseg.models.package.package import load_package
 from geoseg.models.package.trial import output_doubts
-from geoseg.models.package.validate import validate_model
+from geoseg.models.validate import validate_model
 from geoseg.options import SegmentOptions
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.predictor import TilePredictor

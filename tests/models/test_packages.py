@@ -20,11 +20,11 @@ from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
 from geoseg.errors import ModelError
 from geoseg.models.band_match import match_bands
+from geoseg.models.find import known_models, load_package
 from geoseg.models.networks.network import load_network, save_package
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.mlm_read import read_card
 from geoseg.models.package.mlm_write import write_card
-from geoseg.models.package.package import known_models, load_package
 from geoseg.models.package.safetensors_header import tensor_shapes
 
 ARTIFACT = Artifact("model.safetensors", 64 * "7")
@@ -363,7 +363,7 @@ def test_the_shipped_metadata_is_a_stac_item_with_the_mlm_extension():
 
 def test_reading_a_package_needs_no_torch():
     code = (
-        "import sys; from geoseg.models.package.package import load_package as load; "
+        "import sys; from geoseg.models.find import load_package as load; "
         "load('sentinel2-landcover'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,7 +16,7 @@ from packages import CARD
 
 from geoseg.cli import main
 from geoseg.models.exchange.push import model_card
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 
 TOKEN = "hf_" + "s3cret" * 6
 

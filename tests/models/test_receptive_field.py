@@ -12,11 +12,11 @@ from torch import nn
 
 from geoseg.cli import main
 from geoseg.errors import ModelError
+from geoseg.models.inspection import inspect_model
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.receptive_field import (
     ReceptiveField,
     exact_overlap,
-    inspect_model,
 )
 from geoseg.models.networks.receptive_field import measure_field as measure
 

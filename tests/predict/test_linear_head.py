@@ -9,10 +9,10 @@ import pytest
 import torch
 from embedding_fields import ALPHAEARTH, dequantised
 
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import Pixelwise, put_layer
 from geoseg.models.package.new_card import describe
-from geoseg.models.package.package import load_package
 from geoseg.options import NewPackage
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.linear_head import LinearHead

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from geoseg.errors import DeviceError, InputError, RunError
+from geoseg.models.find import load_package
 from geoseg.models.networks.batch_norm import fold_batch_norm
 from geoseg.models.networks.network import NETWORKS, load_network
-from geoseg.models.package.package import load_package
 from geoseg.predict import Compute, TilePredictor, probe, resolve_compute
 
 BANDS = tuple(range(10))

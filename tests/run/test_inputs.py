@@ -12,8 +12,8 @@ from several_inputs import CORNER, INPUTS, expected, make_files, save_model, wri
 
 import geoseg
 from geoseg.cli import main
+from geoseg.models.find import load_package
 from geoseg.models.open_inputs import open_for
-from geoseg.models.package.package import load_package
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from rasterio.enums import ColorInterp
 from geoseg.cli import main
 from geoseg.errors import ModelError, SceneError
 from geoseg.models.band_match import match_bands
+from geoseg.models.find import load_package
 from geoseg.models.package.card import InputBand
-from geoseg.models.package.package import load_package
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.train.bands import choose_bands, find_bands
 

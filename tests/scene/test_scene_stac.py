@@ -34,8 +34,8 @@ from geoseg import SegmentOptions, segment
 from geoseg.cli import main
 from geoseg.errors import ModelError, SceneError
 from geoseg.models.compatibility import bands_needed
+from geoseg.models.find import load_package
 from geoseg.models.package.card import InputBand
-from geoseg.models.package.package import load_package
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.train.labelled_scenes import open_scenes
 from geoseg.train.options import GroundOptions

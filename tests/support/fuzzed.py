@@ -33,7 +33,7 @@ from pyproj import CRS
 from geoseg.errors import GeosegError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 from geoseg.overlay.aoi import read_aoi
 from geoseg.raster.legend_file import read_class_mapping
 from geoseg.run.journal.journal import Entry, open_journal

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import torch
 
 from geoseg.geo.legend import LandClass, Legend
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import build_network, save_package, tile_stride
 from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.models.package.package import load_package
 
 SMALL = {"decoder_channels": [16, 12, 8, 8, 4]}
 """Decoders are made small where smp lets them be."""

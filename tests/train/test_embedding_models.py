@@ -22,7 +22,7 @@ from shapely import Point
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import LabelsError, ModelError, SceneError
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 
 CLASSES = ("bare", "crop", "water")
 TOP = 5_500_000

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import geoseg
 from geoseg.cli import main
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import build_network
-from geoseg.models.package.package import load_package
 
 CORNER = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 

@@ -31,12 +31,12 @@ from geoseg.models.exchange.recipes import DYNAMIC_WORLD, RECIPES, Recipe
 from geoseg.models.exchange.tensor_bundle import INDEX, SHARD, read_bundle, read_small
 from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.network import load_bare, save_package
+from geoseg.models.package.files import CARD, CONFIG, PICKLES, WEIGHTS, inside
 from geoseg.models.package.hub import SCHEME, Repository, fetch_weights
 from geoseg.models.package.installed import models_folder
-from geoseg.models.package.locate import CARD, CONFIG, PICKLES, WEIGHTS, inside
 from geoseg.models.package.make import make_package
 from geoseg.models.package.new_folder import new_folder
-from geoseg.models.package.package import ModelPackage, load_package, sha256
+from geoseg.models.package.package import ModelPackage, read_package, sha256
 from geoseg.models.package.trial import try_network
 from geoseg.options import NewPackage
 from geoseg.progress import OnStep, Step, ignore_step
@@ -110,11 +110,11 @@ def import_model(
     output = output or models_folder() / recipe.name
     with new_folder(output) as folder:
         save_package(folder, network, card, half=False)
-        package = load_package(folder)
+        package = read_package(folder)
         try_network(load_bare(package), replace(package, tile=_TRIED), str(source))
     warnings = () if known else (_other_weights(source, recipe, checksum),)
     on_step(Step("prepare", warnings=warnings))
-    return load_package(output)
+    return read_package(output)
 
 
 def _of_item(
@@ -130,8 +130,8 @@ def _of_item(
         output = output or models_folder() / str(item.get("id", "model"))
         with new_folder(output) as folder:
             bring_package(raw, source, folder)
-            load_package(folder)
-        return load_package(output)
+            read_package(folder)
+        return read_package(output)
     described = describe_item(item, about, source)
     with tempfile.TemporaryDirectory() as fetched:
         weights = bring_weights(item, source, Path(fetched))

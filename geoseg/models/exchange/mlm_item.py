@@ -26,7 +26,7 @@ from geoseg.models.exchange.mlm_inputs import (
     side_of_tiles,
     with_common,
 )
-from geoseg.models.package.locate import CARD, CONFIG, PICKLES, inside
+from geoseg.models.package.files import CARD, CONFIG, PICKLES, inside
 from geoseg.models.package.make import Pixels
 from geoseg.models.package.package import sha256
 from geoseg.storage.remote import without_secrets

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, OutputError
+from geoseg.models.find import load_package
+from geoseg.models.package.files import CARD, CONFIG
 from geoseg.models.package.hub import repository_of
-from geoseg.models.package.locate import CARD, CONFIG
-from geoseg.models.package.package import load_package
 from geoseg.progress import OnStep, Step, ignore_step
 
 if TYPE_CHECKING:

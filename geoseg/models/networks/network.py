@@ -26,8 +26,9 @@ from geoseg.models.networks.penultimate import Penultimate
 from geoseg.models.networks.pixelwise import Pixelwise
 from geoseg.models.networks.siamese import FCSiamDiff
 from geoseg.models.package.card import Artifact
+from geoseg.models.package.files import CARD, CONFIG, WEIGHTS
 from geoseg.models.package.mlm_write import write_card
-from geoseg.models.package.package import CARD, CONFIG, WEIGHTS, read_json, sha256
+from geoseg.models.package.package import read_json, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,12 +25,8 @@ from torch import Tensor, nn
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.network import load_network
-from geoseg.models.package.package import CONFIG, load_package, read_json
-from geoseg.models.package.safetensors_header import tensor_shapes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geoseg.models.package.package import ModelPackage
 
 LONGEST = 8192
@@ -59,63 +55,6 @@ class ReceptiveField:
     are what the whole image gives; None where no overlap does that."""
     tile: int | None
     """The least legal tile, at least the model's own, that can have such an overlap."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What there is to know of a model's network."""
-
-    name: str
-    """The model's name."""
-    network: str
-    """The architecture and its encoder."""
-    parameters: int
-    """The numbers in its weights."""
-    tile: int
-    """Side of a tile in pixels."""
-    overlap: int
-    """Pixels that neighbouring tiles share by default."""
-    stride: int
-    """Tiles, and tiles less their overlap, are multiples of this."""
-    receptive_field: ReceptiveField | None
-    """What was measured; None where that was not asked for."""
-
-
-def inspect_model(model: Path | str, *, receptive_field: bool = False) -> Inspection:
-    """Return how a model's network is built, and how far it looks.
-
-    Args:
-        model: The name of a model that ships, or the directory of a package.
-        receptive_field: Measure the field, on the CPU in float32: seconds to a
-            minute, by the network's size.
-
-    Raises:
-        ModelError: There is no such model, it is damaged, or its network takes no
-            planes but those of one size.
-
-    """
-    package = load_package(model)
-    network, parameters = _built(package)
-    return Inspection(
-        name=package.name,
-        network=network,
-        parameters=parameters,
-        tile=package.tile,
-        overlap=package.overlap,
-        stride=package.stride,
-        receptive_field=package_field(package) if receptive_field else None,
-    )
-
-
-def _built(package: ModelPackage) -> tuple[str, int]:
-    """Name the network, and count its parameters; 0 where its file does not say."""
-    if package.is_onnx:
-        return f"{package.architecture} in {package.weights.name}", package.parameters
-    config = read_json(package.path / CONFIG)
-    shapes = tensor_shapes(package.weights)
-    parts = config.get("_model_class"), config.get("encoder_name")
-    network = ", ".join(str(part) for part in parts if part)
-    return network, sum(math.prod(shape) for shape in shapes.values())
 
 
 def package_field(package: ModelPackage) -> ReceptiveField:

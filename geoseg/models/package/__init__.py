@@ -1,12 +1,12 @@
 """Model packages: weights with the metadata that makes them usable.
 
-* `locate`, `installed`, `hub` and `archive` find a package by name, folder or address;
-  `families` are several under one name, `naming` says what a name may be
+* `files` are what a package is made of; `installed`, `hub` and `archive` are where
+  packages come from, `naming` says what a name may be
 * `card` is what a package says of its model; `mlm_read` and `mlm_write` keep it as an
   item of STAC's Machine Learning Model extension
 * `inputs` are bands, and what a model of several inputs says of each; `new_inputs` what
   somebody says of them beside bare weights
-* `package` holds a package's files against each other, `validate` tries it on a tile
+* `package` holds a package's files against each other
 * `new_card` is what was said of bare weights, `make` makes a package of them in a
   `new_folder`
 * `pickled`, `layouts` and `safetensors_header` read weights; `hints`, `infer`,

@@ -21,10 +21,10 @@ from geoseg.models.networks.onnx import OnnxNetwork, gives_labels
 from geoseg.models.networks.onnx_file import read_whole
 from geoseg.models.package.archive import unpack_archive
 from geoseg.models.package.card import Artifact, check_card
+from geoseg.models.package.files import CARD
 from geoseg.models.package.hints import Hints, read_hints
 from geoseg.models.package.inputs import NamedInput, flat_bands
 from geoseg.models.package.layouts import Tensors, find_tensors
-from geoseg.models.package.locate import CARD
 from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.naming import check_name, name_of_folder
 from geoseg.models.package.network_config import complete, find_config
@@ -32,7 +32,7 @@ from geoseg.models.package.new_card import describe
 from geoseg.models.package.new_folder import new_folder
 from geoseg.models.package.new_inputs import names_of, read_new_inputs
 from geoseg.models.package.onnx_metadata import complete_from_onnx
-from geoseg.models.package.package import ModelPackage, load_package, sha256
+from geoseg.models.package.package import ModelPackage, read_package, sha256
 from geoseg.models.package.pickled import read_content, tensors_in
 from geoseg.models.package.trial import (
     activation_of,
@@ -135,9 +135,9 @@ def make_package(
         else:
             held, hints = _read(weights, pickled=pickled)
             notes = _write_network(weights, folder, new, completed, (held, hints))
-        load_package(folder)
+        read_package(folder)
     on_step(Step("prepare", warnings=notes))
-    return load_package(output)
+    return read_package(output)
 
 
 def unpack_package(archive: Path, output: Path) -> ModelPackage:
@@ -157,8 +157,8 @@ def unpack_package(archive: Path, output: Path) -> ModelPackage:
         raise ModelError(f"{archive} does not exist; check the archive's path")
     with new_folder(output) as folder:
         unpack_archive(archive, folder)
-        load_package(folder)
-    return load_package(output)
+        read_package(folder)
+    return read_package(output)
 
 
 def _with_inputs(card: Card, inputs: tuple[NamedInput, ...]) -> Card:

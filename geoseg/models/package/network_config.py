@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from geoseg.errors import ModelError
 from geoseg.models.networks.architectures import find_architecture
 from geoseg.models.package.card import TWO
+from geoseg.models.package.files import CONFIG
 from geoseg.models.package.infer import infer_config
-from geoseg.models.package.locate import CONFIG
 from geoseg.models.package.package import read_json
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from geoseg.errors import OutputError
-from geoseg.models.package.locate import CARD
+from geoseg.models.package.files import CARD
 from geoseg.storage.authorship import check_names
 from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file

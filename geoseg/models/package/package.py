@@ -24,30 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
 from geoseg.models.networks.architectures import PIXELWISE, find_architecture
-from geoseg.models.package.card import Card, InputBand
-from geoseg.models.package.locate import (
-    CARD,
-    CONFIG,
-    WEIGHTS,
-    find_package,
-    inside,
-    known_models,
-)
+from geoseg.models.package.card import Card
+from geoseg.models.package.files import CARD, CONFIG, inside
 from geoseg.models.package.mlm_read import read_card
 from geoseg.models.package.safetensors_header import tensor_shapes
 
 if TYPE_CHECKING:
     from geoseg.models.package.card import Artifact
-
-__all__ = [
-    "CARD",
-    "CONFIG",
-    "WEIGHTS",
-    "InputBand",
-    "ModelPackage",
-    "known_models",
-    "load_package",
-]
 
 _LARGEST = 4_000_000
 """Bytes of a file of JSON that are read: a thousand bands are a third of that."""
@@ -75,20 +58,18 @@ class ModelPackage(Card):
         return self.weights.suffix == ".onnx"
 
 
-def load_package(name_or_path: str | Path) -> ModelPackage:
+def read_package(folder: Path) -> ModelPackage:
     """Read and check a model package: the bytes of its weights, but not what they do.
 
     Args:
-        name_or_path: The name of a model that ships, the folder of a package, or
-            ``hf://owner/name`` for one on the Hugging Face Hub or in its cache.
+        folder: The package's folder.
 
     Raises:
-        ModelError: No such model; a file is missing, damaged, or outside the folder;
-            the architecture is unknown; the files disagree about classes or bands;
-            tile, overlap and stride do not fit together.
+        ModelError: A file is missing, damaged, or outside the folder; the architecture
+            is unknown; the files disagree about classes or bands; tile, overlap and
+            stride do not fit together.
 
     """
-    folder = find_package(name_or_path)
     card_file = inside(folder, CARD)
     card, artifact = read_card(read_json(card_file), card_file)
     weights = _find_weights(folder, artifact)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from geoseg.errors import ModelError
-from geoseg.models.package.locate import inside
+from geoseg.models.package.files import inside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from geoseg.errors import InputError, OutputError, SceneError, listed
 from geoseg.geo.band_names import plain, shared_names
 from geoseg.geo.tiling import make_lattice
 from geoseg.models.compatibility import check_scaled
-from geoseg.models.package.package import load_package
+from geoseg.models.find import load_package
 from geoseg.overlay.aoi import read_aoi, split_layer, whole_scene
 from geoseg.run.composite.config import CompositeConfig, run_directory_of
 from geoseg.run.identity import identify_input

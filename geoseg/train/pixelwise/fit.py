@@ -16,7 +16,7 @@ from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import ContextFeatures, ProbeFeatures
 from geoseg.models.package.naming import name_of_folder
 from geoseg.models.package.new_card import describe
-from geoseg.models.package.package import load_package
+from geoseg.models.package.package import read_package
 from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
@@ -163,7 +163,7 @@ def fit_pixels(
         text = json.dumps(figures, indent=2) + "\n"
         (folder / "accuracy.json").write_text(text, encoding="utf-8")
         _write_page(folder, card, found, warnings)
-    return FittedPixels(load_package(output), found, counts, warnings)
+    return FittedPixels(read_package(output), found, counts, warnings)
 
 
 def _features_to_try(given: Given, options: TrainOptions) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import ModelError
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import (
     build_network,
     describe_network,
@@ -13,7 +14,6 @@ from geoseg.models.networks.network import (
 )
 from geoseg.models.networks.pixelwise import frozen_part
 from geoseg.models.networks.receptive_field import exact_overlap, measure_field
-from geoseg.models.package.package import load_package
 from geoseg.train.encoder_weights import find_encoder, load_encoder
 from geoseg.train.initial import encoder_source, refined_network
 

@@ -1,24 +1,22 @@
-"""Where a model is: a name, a folder or an address; and what is not opened at all."""
+"""Which model is meant: by a name, a folder, an address, or a name for several.
+
+This stands above the packages and what makes them of others' models: the item of a
+model is a package as soon as it is opened.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from pkgutil import resolve_name
 
 from geoseg.errors import ModelError
 from geoseg.models.exchange.recipes import RECIPES
+from geoseg.models.package.files import CARD, PICKLES
 from geoseg.models.package.hub import SCHEME, fetch
 from geoseg.models.package.installed import family, installed_models, models_folder
+from geoseg.models.package.package import ModelPackage, read_package
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "mlm.json"
-_SHIPPED = {"sentinel2-landcover": Path(__file__).parents[1] / "shipped"}
-PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
-"""Suffixes of files that run code when they are read."""
+_SHIPPED = {"sentinel2-landcover": Path(__file__).parent / "shipped"}
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
-_OPENER = "geoseg.models.exchange.import_model:open_item"
-"""What makes packages of items: it stands above this room, as all that makes them."""
-_SNAPSHOTS = "snapshots"
-"""Where the Hub's cache keeps folders of links to files that lie beside it."""
 
 
 def known_models() -> tuple[str, ...]:
@@ -36,6 +34,24 @@ def is_package(name_or_path: str | Path) -> bool:
         or _is_item(text)
         or Path(name_or_path, CARD).exists()
     )
+
+
+def load_package(name_or_path: str | Path) -> ModelPackage:
+    """Read and check a model package: the bytes of its weights, but not what they do.
+
+    Args:
+        name_or_path: The name of a model that ships or is in the user's folder of
+            models, the folder of a package, ``hf://owner/name`` for one on the
+            Hugging Face Hub or in its cache, or the file or address of a STAC item
+            with the MLM extension.
+
+    Raises:
+        ModelError: No such model; a file is missing, damaged, or outside the folder;
+            the architecture is unknown; the files disagree about classes or bands;
+            tile, overlap and stride do not fit together.
+
+    """
+    return read_package(find_package(name_or_path))
 
 
 def find_package(name_or_path: str | Path) -> Path:
@@ -56,8 +72,11 @@ def find_package(name_or_path: str | Path) -> Path:
     if text.startswith(SCHEME):
         return _fetch_package(text)
     if _is_item(text):
-        opened: Path = resolve_name(_OPENER)(text)
-        return opened
+        from geoseg.models.exchange.import_model import (  # noqa: PLC0415  # torch
+            open_item,
+        )
+
+        return open_item(text)
     path = _SHIPPED.get(text, Path(name_or_path))
     if text in installed_models():
         path = models_folder() / text
@@ -124,41 +143,29 @@ def _what_to_do(path: Path) -> str:
     )
 
 
-def inside(folder: Path, name: str) -> Path:
-    """Give the path of a package's file, which must lie in its folder.
+def candidates(name_or_path: str | Path) -> list[ModelPackage]:
+    """Load a package, or those of a family, of which the first that fits is meant.
 
-    In the Hub's cache a snapshot's files are links to blobs of the same repository,
-    which count as inside.
+    Those of most bands come first, and of as many bands in the order of their names.
+
+    Args:
+        name_or_path: What `load_package` takes, or the name of a family.
 
     Raises:
-        ModelError: The name is a path, or a link that leaves the folder; or the file
-            is missing.
+        ModelError: There is no such model.
 
     """
-    path = folder / name
-    if not name or Path(name).name != name or "\\" in name:
-        raise ModelError(
-            f"{folder / CARD} names the file {name!r}; a package's files lie in its "
-            f"own folder, and are named without a path"
-        )
-    root = folder.resolve()
-    if root.parent.name == _SNAPSHOTS:
-        root = root.parent.parent
-    if not path.resolve().is_relative_to(root):
-        raise ModelError(
-            f"{path} is a link to {path.resolve()}, outside the package; "
-            f"copy the file itself there"
-        )
-    if not path.is_file():
-        raise ModelError(f"{path} is missing; {_needs(folder)}")
-    return path
+    members = () if is_package(name_or_path) else family(str(name_or_path))
+    packages = [load_package(member) for member in members or (name_or_path,)]
+    return sorted(packages, key=lambda package: -len(package.bands))
 
 
-def _needs(folder: Path) -> str:
-    pickles = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in PICKLES)
-    if pickles:
-        return (
-            f"the folder holds the pickled {pickles[0]}; convert it: geoseg models "
-            f"package `from_checkpoint={folder / pickles[0]}` -o my_model/"
-        )
-    return f"a model package needs {CARD}, {CONFIG} and {WEIGHTS}, or {CARD} and ONNX"
+def others(name_or_path: str | Path, package: ModelPackage) -> tuple[str, ...]:
+    """Say what else a name stands for, a clause worth a warning; nothing mostly."""
+    if is_package(name_or_path):
+        return ()
+    rest = [m for m in family(str(name_or_path)) if m != package.path.name]
+    also = (
+        f"{str(name_or_path)!r} stands for {', '.join(rest)} as well; any can be named"
+    )
+    return (also,) * bool(rest)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from geoseg.models.find import load_package
 from geoseg.models.networks.network import load_bare
-from geoseg.models.package.locate import CARD
+from geoseg.models.package.files import CARD
 from geoseg.models.package.mlm_read import read_card
-from geoseg.models.package.package import ModelPackage, load_package, read_json
+from geoseg.models.package.package import ModelPackage, read_json
 from geoseg.models.package.trial import check_probabilities, questions, try_network
 
 if TYPE_CHECKING:
