@@ -25,6 +25,9 @@ _STRETCH = 2, 98
 _MOST_VALUES = 16_000_000
 """Values that are held of many bands."""
 
+_MOST_ON_PAGE = 80_000_000
+"""Values of many bands that are read for a page's picture of them."""
+
 _COARSE = 512
 """Rows or columns of a picture that is looked at to choose how a scene is shown."""
 _AT_ONCE = 6_000_000
@@ -145,6 +148,12 @@ class Shown:
             return cls.fitted(scene, bands, plane, np.zeros(coarse, np.bool_))[0]
         limits = tuple((float(low), float(high)) for low, high in found["limits"])
         return cls(scene, bands, Stretch(limits))
+
+    @property
+    def most_pixels(self) -> float:
+        """How large a picture is worth its reading: of many bands a smaller one."""
+        is_of_many = self.components is not None
+        return _MOST_ON_PAGE / len(self.bands) if is_of_many else math.inf
 
     def rows_at_once(self, width: int) -> int:
         """Say how many rows of a picture of a width memory holds."""

@@ -357,7 +357,8 @@ def _image_tiles(
     A scene without overviews is read as a whole for a picture of any size: so the
     coarser levels are averages of the finest.
     """
-    wanted = levels[: _fitting(levels, room)]
+    worth = image.most_pixels * _IMAGE_PIXEL
+    wanted = levels[: _fitting(levels, min(room, worth))]
     picture = _whole_picture(image, plane, wanted[-1])
     made: list[dict[str, bytes]] = []
     for level in reversed(wanted):

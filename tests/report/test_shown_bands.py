@@ -4,12 +4,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from affine import Affine
+from pyproj import CRS
 from tiny_models import SHALLOW, build, save
 
+from geoseg.geo.geobox import GeoBox
 from geoseg.models.package.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.loaded_model import LoadedModel, _load
 from geoseg.predict.streams import in_streams
+from geoseg.report import imagery
+from geoseg.report.imagery import Shown
+from geoseg.report.pyramid import build_pyramid
 from geoseg.run.deliver import shown_bands
 from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
@@ -120,3 +126,31 @@ def test_all_models_are_loaded_before_one_is_used(tmp_path, monkeypatch):
     pixels = np.ones((1, 3, 64, 64), np.float32)
     predictor(pixels, np.ones((1, 64, 64), bool))
     assert loaded == [2, 2]
+
+
+def test_a_page_shows_many_bands_no_finer_than_is_worth_their_reading(monkeypatch):
+    plane = GeoBox(1100, 900, Affine(10, 0, 0, 0, -10, 0), CRS.from_epsg(32632))
+
+    class Field:
+        geobox = plane
+
+        def picture(self, window, bands, shape):
+            rng = np.random.default_rng(window.row)
+            return np.ma.MaskedArray(rng.normal(size=(len(bands), *shape)))
+
+    class Map:
+        geobox, finest = plane, 1
+
+        def read(self, _level, window):
+            return np.zeros((2, window.height, window.width), np.uint8)
+
+    unmapped = np.zeros((110, 90), bool)
+    of_three, of_many = (
+        Shown.fitted(Field(), tuple(range(n)), plane, unmapped)[0] for n in (3, 20)
+    )
+    monkeypatch.setattr(imagery, "_MOST_ON_PAGE", 20 * 300_000)
+    found = [
+        len(build_pyramid(Map(), each, 10**8).tiles["image"])
+        for each in (of_three, of_many)
+    ]
+    assert found == [3, 2]  # 550 x 450 pixels are within 300,000

@@ -133,17 +133,21 @@ def _add_blocks(
     A block reaches from one of `rows` and `cols` to the next, a pixel at least.
     """
     hidden = np.empty(means.shape[1:], np.bool_)
+    counts = np.empty(means.shape[2], np.float32)
     for i in range(means.shape[1]):
         bottom = max(rows[i + 1], rows[i] + 1)
         for j in range(means.shape[2]):
             right = max(cols[j + 1], cols[j] + 1)
             count = data[rows[i] : bottom, cols[j] : right].sum()
             hidden[i, j] = count == 0
-            for band in range(means.shape[0]):
+            counts[j] = max(count, 1)
+        for band in range(means.shape[0]):
+            for j in range(means.shape[2]):
+                right = max(cols[j + 1], cols[j] + 1)
                 total = np.float32(0)
                 for y in range(rows[i], bottom):
                     for x in range(cols[j], right):
                         if data[y, x]:
                             total += values[band, y, x]
-                means[band, i, j] = total / np.float32(max(count, 1))
+                means[band, i, j] = total / counts[j]
     return hidden

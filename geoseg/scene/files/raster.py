@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 _COARSE = 256
 """An overview has at least so many pixels a side to be of use."""
 _SAMPLED = 2
-"""Pixels a side that a picture's pixel averages of numbers that stand for features."""
+"""Pixels a side that a picture's pixel averages of numbers that stand for features,
+where no overview has done so at about its resolution."""
 _FLOATS = frozenset(("float32", "float64"))
 """What learned features are held in that are not quantised."""
 
@@ -342,9 +343,12 @@ class Raster:
         A few of them, from an overview where there is one: a picture shows no more, and
         all of 64 bands would take longer than the map.
         """
+        down = min(part.height / shape[0], part.width / shape[1])
+        is_near = any(down / _SAMPLED < factor <= down for factor in self.overviews)
+        by = 1 if is_near else _SAMPLED
         size = (
-            max(min(round(part.height), _SAMPLED * shape[0]), 1),
-            max(min(round(part.width), _SAMPLED * shape[1]), 1),
+            max(min(round(part.height), by * shape[0]), 1),
+            max(min(round(part.width), by * shape[1]), 1),
         )
         values, data = self._read(dataset, bands, part, size)
         return block_means(values, data[0], shape)
