@@ -14,13 +14,8 @@ import torch
 
 from geoseg.errors import InputError
 from geoseg.geo.windows import Window
-from geoseg.predict.stitch import (
-    SCORE_ONE,
-    WEIGHT_ONE,
-    Accumulator,
-    decide,
-    tile_weights,
-)
+from geoseg.predict.fixed_point import SCORE_ONE, WEIGHT_ONE
+from geoseg.predict.stitch import Accumulator, decide, tile_weights
 from geoseg.progress import Step
 from geoseg.run.cluster.memory import most_held, now_held, still_free
 from geoseg.run.plan import lay_tiles

@@ -6,7 +6,8 @@
 * `linear_head` takes the short way from pixels to the scores of a linear one
 * `predictor` is what a run uses: one model or several; `probe` tries it before
 * `features` are what a model knows of pixels before it names classes
-* `stitch` adds up tile scores in integers, `layers` are what is kept of the sums
+* `stitch` adds up tile scores in integers, `layers` are what is kept of the sums;
+  `fixed_point` has the loops of both for a CPU
 * `streams` are threads that send tiles through the model side by side
 """
 

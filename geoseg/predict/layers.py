@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from geoseg.geo.legend import NODATA, UNKNOWN
-from geoseg.predict.stitch import PROBABILITY_ONE, SCORE_ONE, by_strips, decide
+from geoseg.predict.fixed_point import PROBABILITY_ONE, SCORE_ONE, decide_classes
+from geoseg.predict.stitch import by_strips, decide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,20 +74,49 @@ class Layers:
             Shape ``(band, y, x)``; see `bands`.
 
         """
-        calibrated, refined = (
-            scores[-len(self.class_ids) :],
-            scores[: -len(self.class_ids)],
+        on_cpu = scores.device.type == "cpu"
+        made = (self._classes if on_cpu else self._classes_by_torch)(scores, mask)
+        calibrated = scores[-len(self.class_ids) :]
+        more = []
+        if self.entropy:
+            more.append(entropy(calibrated).cpu().numpy()[None])
+        if self.probabilities:
+            more.append(probabilities(calibrated).cpu().numpy())
+        if not more:
+            return made
+        more = [np.where(mask, planes, np.uint8(NODATA)) for planes in more]
+        return np.concatenate([made, *more])
+
+    def _classes(
+        self, scores: torch.Tensor, mask: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        """Make class and confidence."""
+        planes, rows, cols = scores.shape
+        plane, row, _ = scores.stride()
+        size = (planes - 1) * plane + (rows - 1) * row + cols
+        made = np.empty((2, rows, cols), np.uint8)
+        decide_classes(
+            scores.as_strided((size,), (1,)).numpy(),
+            (plane, row),
+            planes - len(self.class_ids),
+            np.array(self.class_ids, np.uint8),
+            self.min_confidence,
+            np.array(mask),  # contiguous, and writable: compiled for one kind
+            made,
         )
+        return made
+
+    def _classes_by_torch(
+        self, scores: torch.Tensor, mask: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        """Make class and confidence by operations of torch's, on a GPU."""
+        count = len(self.class_ids)
+        calibrated, refined = scores[-count:], scores[:-count]
         decided = decide(refined, calibrated) if len(refined) else decide(calibrated)
         channel, percent = (plane.cpu().numpy() for plane in decided)
         classes = np.array(self.class_ids, np.uint8)[channel]
         classes[percent < self.min_confidence] = UNKNOWN
-        planes = [classes[None], percent[None]]
-        if self.entropy:
-            planes.append(entropy(calibrated).cpu().numpy()[None])
-        if self.probabilities:
-            planes.append(probabilities(calibrated).cpu().numpy())
-        return np.where(mask, np.concatenate(planes), np.uint8(NODATA))
+        return np.where(mask, np.stack([classes, percent]), np.uint8(NODATA))
 
 
 def probabilities(scores: torch.Tensor) -> torch.Tensor:

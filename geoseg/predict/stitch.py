@@ -24,6 +24,13 @@ from torch import Tensor
 
 from geoseg.errors import ShapeError
 from geoseg.options import Blend
+from geoseg.predict.fixed_point import (
+    PROBABILITY_ONE,
+    SCORE_BITS,
+    SCORE_ONE,
+    WEIGHT_ONE,
+    add_weighted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +41,6 @@ if TYPE_CHECKING:
     from geoseg.geo.windows import Window
 
 BLENDS: tuple[Blend, ...] = get_args(Blend)
-
-PROBABILITY_ONE = 1 << 14
-"""The fixed-point number of probability 1."""
-WEIGHT_ONE = 1 << 8
-"""What the weights of all tiles that cover a pixel sum to, along one axis."""
-SCORE_ONE = PROBABILITY_ONE * WEIGHT_ONE**2
-"""The score of a class that every tile is certain of."""
-_SCORE_BITS = SCORE_ONE.bit_length() - 1
-"""It is two to the power of this: a shift divides by it, at a tenth of the time."""
 
 _STRIP = 1 << 18
 """Numbers that a CPU handles at a time: a mebibyte, which its cache holds from one
@@ -128,18 +126,35 @@ class Accumulator:
         if seen is None:
             return
         rows, cols = seen.relative_to(view).slices()
-        by_row, by_col = (
-            torch.from_numpy(weight[part]).to(self._sums.device)
-            for weight, part in zip(weights, (rows, cols), strict=True)
-        )
-        added = probabilities[:, rows, cols]
-        sums = self.scores(seen)
-        for strip in by_strips(added):
-            fixed = (added[:, strip] * PROBABILITY_ONE).round_().to(torch.int32)
-            fixed.mul_(by_row[strip, None] * by_col)
+        by_row, by_col = weights[0][rows], weights[1][cols]
+        if self._sums.device.type == "cpu":
+            tile = np.ascontiguousarray(probabilities.numpy())
+            place = seen.relative_to(self._window)
             with self._adding:
-                sums[:, strip] += fixed
-                _wait_for(sums)
+                add_weighted(
+                    tile,
+                    (rows.start, cols.start),
+                    (by_row, by_col),
+                    self._sums.numpy(),
+                    (place.row, place.col),
+                )
+        else:
+            self._add(probabilities[:, rows, cols], (by_row, by_col), seen)
+
+    def _add(
+        self,
+        probabilities: Tensor,
+        weights: tuple[NDArray[np.int32], NDArray[np.int32]],
+        seen: Window,
+    ) -> None:
+        """Do it by operations of torch's, on a GPU."""
+        by_row, by_col = (torch.from_numpy(w).to(self._sums.device) for w in weights)
+        fixed = (probabilities * PROBABILITY_ONE).round_().to(torch.int32)
+        fixed.mul_(by_row[:, None] * by_col)
+        sums = self.scores(seen)
+        with self._adding:
+            sums += fixed
+            _wait_for(sums)
 
     def scores(self, window: Window) -> Tensor:
         """Take the scores of a window inside the accumulator's.
@@ -205,7 +220,7 @@ def decide(scores: Tensor, calibrated: Tensor | None = None) -> tuple[Tensor, Te
             chosen = channel[strip].to(torch.int64)[None]
             best = calibrated[:, strip].gather(0, chosen)[0]
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
-        percent[strip] = hundredfold.bitwise_right_shift_(_SCORE_BITS)
+        percent[strip] = hundredfold.bitwise_right_shift_(SCORE_BITS)
     return channel, percent
 
 

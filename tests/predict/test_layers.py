@@ -7,8 +7,8 @@ from definition import naive
 from fakes import ContextPredictor
 from jobs import IDS, NODATA, do, make_job, make_scene, whole
 
+from geoseg.predict.fixed_point import SCORE_ONE
 from geoseg.predict.layers import SHARE_ONE, Layers, entropy, probabilities
-from geoseg.predict.stitch import SCORE_ONE
 from geoseg.run.cluster import open_client
 
 ALL = Layers(IDS, entropy=True, probabilities=True)

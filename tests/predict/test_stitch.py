@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from geoseg.errors import ShapeError
 from geoseg.geo.tiling import Axis, Tile
 from geoseg.geo.windows import Window
+from geoseg.predict.fixed_point import SCORE_ONE, WEIGHT_ONE
 from geoseg.predict.stitch import (
     BLENDS,
-    SCORE_ONE,
-    WEIGHT_ONE,
     Accumulator,
     axis_weights,
     decide,
