@@ -24,6 +24,7 @@ from geoseg.raster.given import map_file, named
 from geoseg.report.change_page import ChangePage, write_change_page
 from geoseg.report.pyramid import SampledPlanes
 from geoseg.run.assess import beside_map
+from geoseg.run.map_folder import map_and_strata
 from geoseg.storage.authorship import PAGE, REPORT, check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
@@ -96,7 +97,8 @@ def change(
     earlier one's pixels, whatever its grid.
 
     Args:
-        before: The earlier map, a raster or an array, as `geoseg.vectorize` takes it.
+        before: The earlier map, a raster or an array, as `geoseg.vectorize` takes it,
+            or the folder of `geoseg.segment`.
         after: The later map.
         output: A folder for ``change.tif``, a class map of transitions with names and
             colours, its style, ``strata.tif``, the same with the unchanged ground
@@ -119,6 +121,7 @@ def change(
     check_folder(folder)
     names = _names(options)
     made = [folder / name for name in (*names.values(), REPORT)]
+    before, after = (map_and_strata(each, None)[0] for each in (before, after))
     names_of = named(before), named(after)
     check_not_inputs(made, map(Path, names_of))
     for path in made:

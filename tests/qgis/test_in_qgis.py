@@ -81,6 +81,7 @@ def given(folder, map_of_python):
     points = geopandas.points_from_xy(x, y, crs=crs)
     labels = geopandas.GeoDataFrame({"class": said}, geometry=points)
     labels.to_file(folder / "labels.gpkg")
+    in_qgis(folder, PROCESS, "plugins", "enable", "geoseg_processing")
     return folder
 
 
@@ -164,7 +165,7 @@ _MAP = {"CLASS_MAP": "{0}/python/landcover.tif"}
             "evaluate",
             {**_MAP, "REFERENCE": "{0}/labels.gpkg", "CLASS_FIELD": "class"},
             "accuracy",
-            "accuracy.json",
+            "confusion.png",
         ),
         ("areas", {**_MAP, "ZONES": "{0}/zones.gpkg", "BY": "name"}, "areas.csv", ""),
         (

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from class_maps import CORNER, NAMES, call, refuse, write
 from maps import ArrayMap
@@ -95,6 +96,38 @@ def test_polygons_are_changed_ground_without_slivers(maps, tmp_path):
     areas = frame.set_index("class_name").geometry.area / 100
     assert areas["wood to field"] == counts[1, 0]
     assert areas["field to lake"] == counts[0, 2]
+
+
+@pytest.mark.parametrize("simplify", ["0px", "1px"])
+def test_borders_that_wander_leave_no_slivers_and_no_gaps(tmp_path, simplify):
+    """Two maps of one ground whose borders are a pixel off, and one true change."""
+    noise = np.random.default_rng(2)
+    ground = ndimage.gaussian_filter(noise.normal(size=(110, 130)), 7)
+    was = np.digitize(ground, np.quantile(ground, [0.5, 0.8])).astype(np.uint8)
+    wander = ndimage.gaussian_filter(noise.normal(size=(2, *was.shape)), (0, 3, 3))
+    moved = np.indices(was.shape) + 1.2 * wander / wander.std()
+    now = ndimage.map_coordinates(was, moved, order=0, mode="nearest")
+    now[30:50, 40:70] = (was[30:50, 40:70] + 1) % 3
+    for name, values in (("before", was), ("after", now)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "map.tif", values)
+    both = tmp_path / "before" / "map.tif", tmp_path / "after" / "map.tif"
+    polygons = geoseg.PolygonOptions(min_area="40px", simplify=simplify)
+    options = geoseg.ChangeOptions(polygons=polygons, formats=("gpkg",))
+    found = geoseg.change(*both, tmp_path / "change", options=options)
+    frame = geopandas.read_file(tmp_path / "change" / "change.gpkg", layer="change")
+    every, _ = ndimage.label(was != now)
+    assert np.bincount(every.ravel())[1:].min() < 5, "there are slivers to be left out"
+    assert len(frame) < every.max() / 4
+    assert frame.geometry.is_valid.all()
+    whole = shapely.union_all(frame.geometry.array)
+    assert whole.area == pytest.approx(frame.geometry.area.sum(), rel=1e-12)
+    true = shapely.box(*(CORNER @ (40, 50)), *(CORNER @ (70, 30)))
+    assert whole.intersection(true).area > 0.9 * true.area
+    if simplify == "0px":
+        assert frame.geometry.area.min() >= 40 * 100
+    counted = np.array(found.hectares)
+    assert counted.sum() - np.trace(counted) > 1.2 * whole.area / 10_000
 
 
 def test_the_later_map_may_lie_on_another_grid(maps, tmp_path):
@@ -293,8 +326,17 @@ def test_a_folder_without_a_map_is_refused(tmp_path):
     for command in (
         ["sample-points", tmp_path / "empty", "-o", tmp_path / "points.gpkg"],
         ["evaluate", tmp_path / "empty", "--reference", tmp_path / "points.gpkg"],
+        ["change", tmp_path / "empty", tmp_path / "empty", "-o", tmp_path / "change"],
     ):
         assert "is a folder without a map" in refuse(tmp_path, *command)
+
+
+def test_folders_of_runs_stand_for_their_maps(maps, tmp_path):
+    before, after, was, now = maps
+    for path in (before, after):
+        path.rename(path.with_name("landcover.tif"))
+    found = geoseg.change(before.parent, after.parent, tmp_path / "change")
+    assert np.array_equal(found.pixels, matrix(was, now))
 
 
 def test_nothing_changed_is_no_fault(maps, tmp_path):

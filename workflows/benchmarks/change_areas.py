@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -85,11 +86,14 @@ def save(path: Path, values: np.ndarray) -> Path:
 
 
 def interval(
-    map_path: Path, truth: np.ndarray, names: dict[str, int], seed: int, folder: Path
+    map_path: Path,
+    truth: np.ndarray,
+    names: dict[str, int],
+    options: geoseg.SampleOptions,
+    folder: Path,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a sample, label it with the truth: value, low and high of all change."""
     points = folder / "points.geojson"
-    options = geoseg.SampleOptions(points=600, minimum=50, seed=seed)
     points.unlink(missing_ok=True)
     geoseg.sample_points(map_path, points, options=options)
     frame = geopandas.read_file(points).to_crs("EPSG:32633")
@@ -111,6 +115,7 @@ def main() -> None:
     parser.add_argument(
         "--errors", choices=("all over", "beside change"), default="all over"
     )
+    parser.add_argument("--allocation", help="how points are shared, if not by default")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     arguments = parser.parse_args()
@@ -137,10 +142,13 @@ def main() -> None:
         # Of the folder the strata count, of the raster alone its classes.
         alone = Path(made.products["transitions"])
         designs = {"with borders": folder / "change", "without": alone}
+        how = geoseg.SampleOptions(
+            points=600, minimum=50, allocation=arguments.allocation
+        )
         draws = {
             name: np.array(
                 [
-                    interval(path, truth, names, seed, folder)
+                    interval(path, truth, names, replace(how, seed=seed), folder)
                     for seed in range(arguments.draws)
                 ]
             )
