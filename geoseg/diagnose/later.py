@@ -1,21 +1,22 @@
 """What comes after the model: how long products take, how large vector files are.
 
-What is sampled from the scene, at the rates of this machine: see `rates`. How large a
-format's files are was found by least squares, of files of maps of several kinds.
+What is sampled from the scene, at the rates of this machine now: see `rates`. How large
+a format's files are was found by least squares, of files of maps of several kinds.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from geoseg.diagnose.rates import POLYGON, rates_of_this_machine
+from geoseg.diagnose.rates import POLYGON, rates_of_this_machine, slowness
 
 if TYPE_CHECKING:
     from geoseg.diagnose.trial_tiles import Busy
     from geoseg.run.configuration import RunConfig
 
-_PREVIEW, _PAGE = 0.6, 1.7
-"""Seconds for the pictures, beside reading the scene, on two cores of a server."""
+_PREVIEW, _PAGE = 1.5, 2.4
+"""Seconds for the pictures, beside reading the scene, on a core that nobody else uses;
+libraries that they alone need are imported meanwhile."""
 
 
 class _Format(NamedTuple):
@@ -54,8 +55,8 @@ def seconds_after(config: RunConfig, busy: Busy, mapped: int) -> dict[str, float
 
     """
     formats = config.options.vector_formats
-    rates = rates_of_this_machine(formats)
-    stages = {"raster": mapped * config.layers.count * rates.raster}
+    rates, slow = rates_of_this_machine(formats), slowness()
+    stages = {"raster": mapped * config.layers.count * rates.raster * slow}
     if formats:
 
         def units(kind: str) -> float:
@@ -63,10 +64,10 @@ def seconds_after(config: RunConfig, busy: Busy, mapped: int) -> dict[str, float
 
         each = busy.traced * rates.traced + units("rows") * rates.drawn
         each += sum(units(name) * rates.written[name] for name in formats)
-        stages["vectorize"] = mapped * each
+        stages["vectorize"] = mapped * each * slow
     seen_coarse = all(raster.overviews for raster in config.scene.rasters)
     picture = 0.0 if seen_coarse else busy.read * mapped
-    stages["preview"] = _PREVIEW + picture
+    stages["preview"] = _PREVIEW * slow + picture
     if config.options.report_size:
-        stages["page"] = _PAGE + picture
+        stages["page"] = _PAGE * slow + picture
     return stages

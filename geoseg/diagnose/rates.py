@@ -3,6 +3,10 @@
 A made-up map is written as rasters, and drawn and written as polygons, once small and
 once larger: the difference is what pixels, vertices and polygons cost. How fast inputs
 are read and blocks computed is measured with the scene itself: see `trial_tiles`.
+
+A machine that others use as well is slower now and faster then. So what is kept is
+divided by how slow a little work was when it was measured, and multiplied by how slow
+the same work is when it is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import os
 import platform
 import tempfile
 import time
+import zlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -58,6 +63,10 @@ POLYGON = {
 }
 """As many vertices as a polygon takes the time of, whatever it has: of rows that are
 drawn, and of each format. Roughly, from maps of large polygons and of small ones."""
+_WORK = np.random.default_rng(0).integers(0, 16, 1 << 20, np.uint8).tobytes()
+_WORK_S, _ROUNDS = 0.037, 4
+"""Seconds that compressing it takes on a core of a server that nobody else uses; how
+often it is done to find out how slow a machine is."""
 _LEGEND = Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in range(4)))
 
 
@@ -78,10 +87,19 @@ class Rates:
     as `POLYGON` says, and so it does of rows."""
 
 
+def slowness() -> float:
+    """How many times slower a core is now than one that nobody else uses."""
+    begin = time.perf_counter()
+    for _ in range(_ROUNDS):
+        zlib.compress(_WORK)
+    return (time.perf_counter() - begin) / (_ROUNDS * _WORK_S)
+
+
 def rates_of_this_machine(formats: Collection[str]) -> Rates:
     """Give what was measured on this machine, of some formats too; measure the rest.
 
-    They are kept in the user's cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
+    They are kept in the user's cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``, as
+    those of a machine that nobody else uses.
     """
     rates = _kept()
     missing = [name for name in formats if name not in rates.written]
@@ -89,7 +107,7 @@ def rates_of_this_machine(formats: Collection[str]) -> Rates:
         return rates
     with tempfile.TemporaryDirectory(prefix="geoseg-rates-") as folder:
         if not rates.raster:
-            rates.raster = _time_rasters(Path(folder))
+            rates.raster = _time_rasters(Path(folder)) / slowness()
         if missing:
             _time_polygons(rates, missing, Path(folder))
     _keep(rates)
@@ -215,6 +233,7 @@ def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None
             with watch(name, side):
                 write_polygons(rows, path, legend=_LEGEND)
     units = {name: vertices + many * polygons for name, many in POLYGON.items()}
-    rates.traced = watch.a("traced", vertices)
-    rates.drawn = watch.a("drawn", units["rows"])
-    rates.written |= {name: watch.a(name, units[name]) for name in formats}
+    slow = slowness()
+    rates.traced = watch.a("traced", vertices) / slow
+    rates.drawn = watch.a("drawn", units["rows"]) / slow
+    rates.written |= {name: watch.a(name, units[name]) / slow for name in formats}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from geoseg.diagnose.rates import machine
+from geoseg.diagnose.rates import machine, slowness
 from geoseg.diagnose.trial_blocks import seconds_per_tile
 from geoseg.diagnose.trial_tiles import Busy, busyness
 from geoseg.errors import OutputError, json_text
@@ -38,7 +38,9 @@ def sampled(config: RunConfig) -> Sampled:
     path = _path(config)
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        return Sampled(known["seconds_per_tile"], Busy(**known["busy"]))
+        return _at(
+            slowness(), Sampled(known["seconds_per_tile"], Busy(**known["busy"]))
+        )
     except (OSError, ValueError, TypeError, KeyError):
         found = Sampled(
             seconds_per_tile(config),
@@ -46,10 +48,17 @@ def sampled(config: RunConfig) -> Sampled:
         )
     try:
         with atomic_file(path) as whole:
-            whole.write_text(json.dumps(asdict(found)), encoding="utf-8")
+            kept = asdict(_at(1 / slowness(), found))
+            whole.write_text(json.dumps(kept), encoding="utf-8")
     except (OSError, OutputError):
         pass  # it is sampled again
     return found
+
+
+def _at(slow: float, found: Sampled) -> Sampled:
+    """Give what was sampled on a machine that is so many times slower."""
+    busy = replace(found.busy, read=found.busy.read * slow)
+    return Sampled(found.seconds_per_tile * slow, busy)
 
 
 def _path(config: RunConfig) -> Path:

@@ -19,6 +19,7 @@ from affine import Affine
 
 from geoseg.geo.ground import Frame, GroundField
 from geoseg.geo.kernel import kernel
+from geoseg.vectorize.rings import Drawn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,21 +45,53 @@ def measure(
         Areas in square metres and perimeters in metres (holes add to them).
 
     """
-    areas, perimeters = np.zeros((2, len(polygons)))
     if shapely.is_empty(polygons).all():
-        return areas, perimeters
+        return np.zeros(len(polygons)), np.zeros(len(polygons))
     bounds = shapely.total_bounds(polygons) if bounds is None else bounds
-    field = GroundField(crs, Affine.identity(), Frame(*bounds.tolist()))
     parts, owners = polygons, np.arange(len(polygons))
     if (shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON).any():
         parts, owners = shapely.get_parts(polygons, return_index=True)
     rings, part_of = shapely.get_rings(parts, return_index=True)
     points, ring_of = shapely.get_coordinates(rings, return_index=True)
+    ends = np.searchsorted(ring_of, np.arange(len(rings) + 1))
+    drawn = Drawn(points, ends, np.searchsorted(part_of, np.arange(len(parts) + 1)))
+    return measure_drawn(drawn, owners, len(polygons), crs, bounds)
+
+
+def measure_drawn(
+    drawn: Drawn,
+    owners: NDArray[np.int64],
+    count: int,
+    crs: CRS,
+    bounds: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Measure polygons by their vertices.
+
+    Args:
+        drawn: Their rings, the shell of each before its holes.
+        owners: To which of so many areas and perimeters each of them is added.
+        count: How many these are.
+        crs: As for `measure`.
+        bounds: As for `measure`.
+
+    Returns:
+        Areas in square metres and perimeters in metres (holes add to them).
+
+    """
+    areas, perimeters = np.zeros((2, count))
+    if not len(drawn.points):
+        return areas, perimeters
+    field = GroundField(crs, Affine.identity(), Frame(*bounds.tolist()))
     inside, around = _measure_rings(
-        points - field.origin, ring_of, len(rings), field.cell, _with_swept(field)
+        drawn.points,
+        drawn.rings,
+        np.array(field.origin, np.float64),
+        field.cell,
+        _with_swept(field),
     )
-    is_shell = np.diff(part_of, prepend=-1) != 0
-    owner = owners[part_of]
+    is_shell = np.zeros(len(inside), np.bool_)
+    is_shell[drawn.polygons[:-1][np.diff(drawn.polygons) > 0]] = True
+    owner = np.repeat(owners, np.diff(drawn.polygons))
     np.add.at(areas, owner, np.where(is_shell, np.abs(inside), -np.abs(inside)))
     np.add.at(perimeters, owner, around)
     return areas, perimeters
@@ -76,17 +109,17 @@ def _with_swept(field: GroundField) -> NDArray[np.float64]:
 @kernel
 def _measure_rings(
     points: NDArray[np.float64],
-    ring_of: NDArray[np.int64],
-    count: int,
+    rings: NDArray[np.int64],
+    origin: NDArray[np.float64],
     cell: tuple[float, float],
     nodes: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Measure rings.
 
     Args:
-        points: Vertices from the first node on, shape ``(vertex, 2)``.
-        ring_of: The ring of each, in order.
-        count: The number of rings.
+        points: Vertices, shape ``(vertex, 2)``.
+        rings: Where those of each ring begin, and the end.
+        origin: Where the first node is.
         cell: How far apart nodes are.
         nodes: Those of a field, and what lies left of each, shape ``(5, y, x)``.
 
@@ -94,23 +127,22 @@ def _measure_rings(
         The area in each, with the sign of its direction, and its length.
 
     """
+    count = len(rings) - 1
     areas, lengths = np.zeros(count), np.zeros(count)
-    for k in range(1, len(points)):
-        ring = ring_of[k]
-        if ring_of[k - 1] != ring:
-            continue
-        x, y = points[k - 1, 0], points[k - 1, 1]
-        dx, dy = points[k, 0] - x, points[k, 1] - y
-        # A line through several cells is one of several pieces.
-        pieces = 1 + int(max(abs(dx) / cell[0], abs(dy) / cell[1]))
-        dx, dy = dx / pieces, dy / pieces
-        for piece in range(pieces):
-            middle_x, middle_y = x + (piece + 0.5) * dx, y + (piece + 0.5) * dy
-            lengths[ring] += _length(middle_x, middle_y, dx, dy, cell, nodes)
-            if dy != 0:
-                for side in (-_GAUSS, _GAUSS):
-                    at_x, at_y = middle_x + side * dx, middle_y + side * dy
-                    areas[ring] += _left_of(at_x, at_y, cell, nodes) * dy / 2
+    for ring in range(count):
+        for k in range(rings[ring] + 1, rings[ring + 1]):
+            x, y = points[k - 1, 0] - origin[0], points[k - 1, 1] - origin[1]
+            dx, dy = points[k, 0] - origin[0] - x, points[k, 1] - origin[1] - y
+            # A line through several cells is one of several pieces.
+            pieces = 1 + int(max(abs(dx) / cell[0], abs(dy) / cell[1]))
+            dx, dy = dx / pieces, dy / pieces
+            for piece in range(pieces):
+                middle_x, middle_y = x + (piece + 0.5) * dx, y + (piece + 0.5) * dy
+                lengths[ring] += _length(middle_x, middle_y, dx, dy, cell, nodes)
+                if dy != 0:
+                    for side in (-_GAUSS, _GAUSS):
+                        at_x, at_y = middle_x + side * dx, middle_y + side * dy
+                        areas[ring] += _left_of(at_x, at_y, cell, nodes) * dy / 2
     return areas, lengths
 
 

@@ -43,6 +43,24 @@ class Rings(NamedTuple):
         return Rings(self.halves[halves], offsets, polygons)
 
 
+class Drawn(NamedTuple):
+    """Polygons in (x, y)."""
+
+    points: NDArray[np.float64]
+    """Those of all rings, the first of each at its end again: ``(vertex, 2)``."""
+    rings: NDArray[np.int64]
+    """Where each ring's begin, and the end: shape ``(ring + 1,)``."""
+    polygons: NDArray[np.int64]
+    """Where each polygon's rings begin, and the end: shape ``(polygon + 1,)``."""
+
+    def shapes(self) -> NDArray[np.object_]:
+        """Make geometries of them."""
+        polygons: NDArray[np.object_] = shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, self.points, (self.rings, self.polygons)
+        )
+        return polygons
+
+
 def assemble(arcs: Chains, regions: int, arrays: Arrays) -> Rings:
     """Chain half-edges into rings, and sort the rings by region.
 
@@ -73,7 +91,7 @@ def draw(
     vertices: Corners,
     offsets: NDArray[np.int64],
     transform: Affine,
-) -> NDArray[np.object_]:
+) -> Drawn:
     """Draw every region as a polygon.
 
     Args:
@@ -83,8 +101,7 @@ def draw(
         transform: From (column, row) to (x, y).
 
     Returns:
-        Polygons, shape ``(region,)``: shells run counterclockwise in (x, y) and
-        holes clockwise.
+        A polygon a region: shells run counterclockwise in (x, y) and holes clockwise.
 
     """
     ends = _sum_up(_ring_lengths(rings.halves, rings.offsets, offsets))
@@ -95,10 +112,7 @@ def draw(
         tuple(transform)[:6],
         mirrored=transform.determinant > 0,
     )
-    polygons: NDArray[np.object_] = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, coordinates, (ends, rings.polygons)
-    )
-    return polygons
+    return Drawn(coordinates, ends, rings.polygons)
 
 
 def _take(

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from geoseg.geo.kernel import kernel
-from geoseg.vectorize.measure import measure
+from geoseg.vectorize.measure import measure_drawn
 from geoseg.vectorize.recolour import group_by_corners
 from geoseg.vectorize.rings import bounds_of, draw
 
@@ -95,9 +95,12 @@ class Table:
     ) -> gpd.GeoDataFrame:
         """Draw some rows, each of so many regions."""
         regions, transform = self.regions, self.geobox.transform
-        parts = draw(self.rings.of(members), *self.lines, transform)
+        drawn = draw(self.rings.of(members), *self.lines, transform)
         rows = np.repeat(np.arange(len(counts)), counts)
-        shapes = parts
+        crs = self.geobox.crs
+        area, perimeter = measure_drawn(drawn, rows, len(counts), crs, bounds)
+        parts = shapes = drawn.shapes()
+        del drawn  # geometries are as large
         if self.rows is not None:
             shapes = _gather(parts, rows, counts, always_multi=self.drawing.dissolve)
         pixels, confidence, sure = np.zeros((3, len(counts)), np.int64)
@@ -109,7 +112,6 @@ class Table:
             np.add.at(total, rows, part[members])
         classes = np.zeros(len(counts), np.uint8)
         classes[rows] = regions.classes[members]
-        area, perimeter = measure(shapes, self.geobox.crs, bounds)
         columns: dict[str, NDArray[Any]] = {  # each column has its own type
             "class_id": classes.astype(np.int32),
             "class_name": _names(self.legend)[classes],

@@ -109,6 +109,8 @@ def test_a_scene_that_was_planned_before_is_not_sampled_again(
     half_scene, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
+    for module in ("rates", "samples", "later"):
+        monkeypatch.setattr(f"geoseg.diagnose.{module}.slowness", lambda: 2.0)
     options = geoseg.SegmentOptions(formats="none")
     first = geoseg.plan(half_scene, options=options)
 

@@ -51,7 +51,7 @@ class Rows:
     """The side of a pixel in units of the CRS, as most polygons have it."""
     pixel_m: float
     """The same in metres on the ground."""
-    batches: Callable[[], Iterator[gpd.GeoDataFrame]]
+    tables: Callable[[], Iterator[pa.Table]]
     """Gives all rows in order, some at a time; at least once, if there are none."""
     some: Callable[[NDArray[np.int64]], gpd.GeoDataFrame]
     """Gives rows by their numbers, in the order of these."""
@@ -68,6 +68,11 @@ class Rows:
         return known.rows(
             frame.crs, partial(_cut, frame, batch), frame.iloc.__getitem__, frame.attrs
         )
+
+    def batches(self) -> Iterator[gpd.GeoDataFrame]:
+        """Give all rows in order, as frames."""
+        for table in self.tables():
+            yield _to_frame(table, self.crs)
 
     @classmethod
     def kept(
@@ -104,7 +109,7 @@ class Rows:
                 frame = next(batches, None)
         return known.rows(
             crs,
-            partial(_read, path, crs),
+            partial(_read, path),
             partial(_pick, path, crs, np.cumsum(counts)),
             attrs,
         )
@@ -140,7 +145,7 @@ class _Gathered:
     def rows(
         self,
         crs: CRS,
-        batches: Callable[[], Iterator[gpd.GeoDataFrame]],
+        tables: Callable[[], Iterator[pa.Table]],
         some: Callable[[NDArray[np.int64]], gpd.GeoDataFrame],
         attrs: Mapping[str, Any],
     ) -> Rows:
@@ -160,7 +165,7 @@ class _Gathered:
             middles=self.middles if self.count else none,
             pixel=pixel,
             pixel_m=pixel_m,
-            batches=batches,
+            tables=tables,
             some=some,
             arrays=self.arrays,
             attrs=attrs,
@@ -202,17 +207,17 @@ def to_table(frame: gpd.GeoDataFrame) -> pa.Table:
     )
 
 
-def _cut(frame: gpd.GeoDataFrame, batch: int) -> Iterator[gpd.GeoDataFrame]:
+def _cut(frame: gpd.GeoDataFrame, batch: int) -> Iterator[pa.Table]:
     for first in range(0, max(len(frame), 1), batch):
-        yield frame.iloc[first : first + batch]
+        yield to_table(frame.iloc[first : first + batch])
 
 
-def _read(path: Path, crs: CRS) -> Iterator[gpd.GeoDataFrame]:
+def _read(path: Path) -> Iterator[pa.Table]:
     with closing(pa.OSFile(str(path))) as source, pa.ipc.open_file(source) as file:
         for number in range(file.num_record_batches):
-            yield _to_frame(pa.Table.from_batches([file.get_batch(number)]), crs)
+            yield pa.Table.from_batches([file.get_batch(number)])
         if not file.num_record_batches:  # Arrow writes none without rows
-            yield _to_frame(file.schema.empty_table(), crs)
+            yield file.schema.empty_table()
 
 
 def _pick(

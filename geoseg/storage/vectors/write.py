@@ -239,7 +239,7 @@ def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
     options = dict(form.options)
     if path.suffix == ".pmtiles":
         options |= _zooms(rows, path)
-    prepare: _Prepare = _all_multi if rows.many else _as_it_is
+    prepare: _Prepare | None = _all_multi if rows.many else None
     if form.in_lonlat and rows.count:
         prepare = ToLonlat.of(rows.crs, rows.bounds, rows.pixel)
     refusals: list[Exception] = []
@@ -288,7 +288,10 @@ def _layer_type(*, in_lonlat: bool, many: bool) -> str:
 
 
 def _batches(
-    rows: Rows, form: VectorFormat, prepare: _Prepare, refusals: list[Exception]
+    rows: Rows,
+    form: VectorFormat,
+    prepare: _Prepare | None,
+    refusals: list[Exception],
 ) -> Iterator[pa.RecordBatch]:
     """Give rows as Arrow batches, of which one at a time is in memory.
 
@@ -303,28 +306,40 @@ def _batches(
         A batch without rows, for its schema; then the rows.
 
     """
-    written, schema = 0, None
-    for batch in rows.batches():
-        frame = batch.rename(columns=form.short_names)
+    as_they_wait = prepare is None and not form.in_lonlat
+    tables = rows.tables() if as_they_wait else _prepared(rows, form, prepare, refusals)
+    schema = None
+    for table in tables:
+        names = [form.short_names.get(name, name) for name in table.column_names]
+        renamed = table.rename_columns(names)
+        if schema is None:
+            schema = renamed.schema
+            yield pa.RecordBatch.from_pylist([], schema)
+        yield from renamed.cast(schema).to_batches()
+
+
+def _prepared(
+    rows: Rows,
+    form: VectorFormat,
+    prepare: _Prepare | None,
+    refusals: list[Exception],
+) -> Iterator[pa.Table]:
+    """Prepare rows some at a time, after a table without any."""
+    written = 0
+    for number, batch in enumerate(rows.batches()):
+        frame = batch
         if form.in_lonlat:
             frame = frame.assign(feature_id=np.arange(written, written + len(frame)))
-        if schema is None:
-            empty = to_table(frame.iloc[:0])
-            schema = empty.schema
-            yield pa.RecordBatch.from_pylist([], schema)
+        if number == 0:
+            yield to_table(frame.iloc[:0])
         written += len(frame)
         if not len(frame):
             continue
         try:
-            part = prepare(frame)
+            yield to_table(frame if prepare is None else prepare(frame))
         except Exception as error:
             refusals.append(error)
             raise
-        yield from to_table(part).cast(schema).to_batches()
-
-
-def _as_it_is(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    return frame
 
 
 def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
