@@ -211,7 +211,8 @@ def test_an_encoder_that_is_unknown_is_asked_for(tmp_path):
     tensors["segmentation_head.0.weight"] = torch.ones(3, 8, 3, 3)
     save_file(tensors, tmp_path / "mine.safetensors")
     message = refusal(tmp_path / "mine.safetensors", "--encoder", "resnet18")
-    assert "which are not those of resnet18; give --architecture" in message
+    assert "which are not those of resnet18: 100 missing (encoder.conv1" in message
+    assert "give --architecture and --encoder" in message
 
 
 def test_a_network_that_is_none_of_smp_is_named_by_its_tensors(tmp_path):
@@ -248,12 +249,14 @@ def test_an_object_in_a_checkpoint_is_named_and_never_built(tmp_path):
     [
         (
             lambda held: held.pop("encoder.conv1.weight"),
-            "99 tensors, which are not those of resnet18",
+            "not those of resnet18: 1 missing (encoder.conv1.weight)",
         ),
         (lambda held: held.update(classes=torch.ones(1)), None),
         (
-            lambda held: held.update({"decoder.more": torch.ones(1)}),
-            "its decoder fit no architecture",
+            lambda held: held.update(
+                {f"decoder.more{k}": torch.ones(1) for k in range(4)}
+            ),
+            "(nearest: Unet, 4 left over (decoder.more0, decoder.more1, decoder.more2",
         ),
     ],
     ids=["missing", "beside", "left over"],

@@ -70,6 +70,10 @@ def test_what_the_user_says_counts_more(tmp_path):
         ({"class_names": {0: "a", 2: "b"}}, "class_names are numbered 0, 2"),
         ({"class_names": {}}, "does not say what its classes are"),
         ({"resolution": "fine"}, "make no sense"),
+        (
+            {"standardization_mean": MEAN[:2]},
+            "it standardises 2 bands, and 3 are said",
+        ),
         ({"class_names": {0: "a", 1: "b", 2: "c"}}, "3 classes are declared"),
     ],
 )

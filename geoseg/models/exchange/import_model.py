@@ -183,10 +183,12 @@ def _bare_weights(source: str | Path) -> Path | None:
     """Find the file of weights in a source that is no published model; None if it is.
 
     Raises:
-        ModelError: It is a package already.
+        ModelError: It is a package already, or such a file is not there.
 
     """
     path = Path(source)
+    if path.suffix.lower() in _WEIGHTS and not path.exists():
+        raise ModelError(f"{source} does not exist; check the path of the weights")
     if path.is_dir() and (path / CARD).is_file():
         raise ModelError(f"{source} is a model package already: give it to `model`")
     if path.is_dir() and (path / CONFIG).is_file():

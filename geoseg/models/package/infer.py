@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections import defaultdict
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +18,7 @@ from segmentation_models_pytorch.encoders import encoders as smp_encoders
 from geoseg.errors import ModelError
 from geoseg.models.networks.architectures import ARCHITECTURES, find_architecture
 from geoseg.models.networks.network import build_network
-from geoseg.models.package.layouts import without_wrappers
+from geoseg.models.package.layouts import some, without_wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,9 +68,12 @@ def infer_config(
     for encoder in candidates:
         bands = _bands_of(encoder, shapes)
         if bands:
-            found = list(_fitting(encoder, bands, hints.architecture, shapes))
-            return _only(found, encoder, hints, path)
-    known = f"which are not those of {named}" if named else "which none of smp's has"
+            tried = list(_tried(encoder, bands, hints.architecture, shapes))
+            return _only(tried, shapes, hints, str(path), encoder)
+    known = "which none of smp's has"
+    if named:
+        differ = _differences(_encoder_of(named), _part(shapes, "encoder."))
+        known = f"which are not those of {named}: {differ}"
     raise ModelError(
         f"{path} holds an encoder of {_count(shapes, 'encoder.')} tensors, {known}; "
         f"give `architecture` and `encoder` (one of timm's is tu-NAME), or `config` "
@@ -86,21 +88,47 @@ def _candidates(shapes: Shapes) -> list[str]:
 
 
 def _only(
-    found: list[dict[str, Any]], encoder: str, hints: Hints, path: Path
+    tried: list[tuple[dict[str, Any], Shapes]],
+    shapes: Shapes,
+    hints: Hints,
+    path: str,
+    encoder: str,
 ) -> dict[str, Any]:
+    """Give the configuration of the one architecture whose tensors these are."""
+    found: dict[str, dict[str, Any]] = {}
+    for config, built in tried:
+        if built == shapes:
+            found.setdefault(config["_model_class"], config)
     if len(found) == 1:
-        return found[0]
-    if not found:
-        known = hints.architecture or "no architecture that geoseg has"
+        return next(iter(found.values()))
+    if found:
         raise ModelError(
-            f"{path} has the tensors of the encoder {encoder}, but those of its "
-            f"decoder fit {known} with its usual settings; give `config` with the "
-            f"settings"
+            f"{path} fits several networks with the encoder {encoder}: "
+            f"{', '.join(found)}; say which with `architecture` and `encoder`"
         )
-    fitting = ", ".join(each["_model_class"] for each in found)
+    known = hints.architecture or "no architecture that geoseg has"
+    nearest = min(
+        tried, key=lambda each: len(each[1].items() ^ shapes.items()), default=None
+    )
+    differ = ""
+    if nearest is not None:
+        config, built = nearest
+        differ = f" (nearest: {config['_model_class']}, {_differences(built, shapes)})"
     raise ModelError(
-        f"{path} fits several networks with the encoder {encoder}: {fitting}; say "
-        f"which with `architecture` and `encoder`"
+        f"{path} has the tensors of the encoder {encoder}, but those of its "
+        f"decoder fit {known} with its usual settings{differ}; give `config` with the "
+        f"settings"
+    )
+
+
+def _differences(wanted: Shapes, found: Shapes) -> str:
+    """Say how many tensors are missing, of another shape or left over, and some."""
+    missing = [name for name in wanted if name not in found]
+    other = [n for n, shape in wanted.items() if found.get(n, shape) != shape]
+    more = [name for name in found if name not in wanted]
+    counted = (("missing", missing), ("of another shape", other), ("left over", more))
+    return ", ".join(
+        f"{len(names)} {what} ({some(names)})" for what, names in counted if names
     )
 
 
@@ -136,9 +164,7 @@ def _count(shapes: Shapes, part: str) -> int:
 
 def _bands_of(encoder: str, shapes: Shapes) -> int | None:
     """Return how many bands an encoder takes, if the tensors are its; else None."""
-    part = {name: s for name, s in shapes.items() if name.startswith("encoder.")}
-    wanted = _built("FPN", encoder, 3, 1) or _built("Unet", encoder, 3, 1)
-    mine = {name: s for name, s in wanted.items() if name.startswith("encoder.")}
+    part, mine = _part(shapes, "encoder."), _encoder_of(encoder)
     if not mine or part.keys() != mine.keys():
         return None
     differ = [name for name, shape in mine.items() if shape != part[name]]
@@ -156,21 +182,27 @@ def _widened(old: Shape, new: Shape) -> bool:
     return len(old) == len(new) and old[:1] + old[2:] == new[:1] + new[2:]
 
 
-def _fitting(
+def _tried(
     encoder: str, bands: int, architecture: str, shapes: Shapes
-) -> Iterator[dict[str, Any]]:
-    """Give the configuration of each network whose tensors are these."""
+) -> Iterator[tuple[dict[str, Any], Shapes]]:
+    """Give networks that may be the one, by their configuration, and their tensors."""
     for name in [architecture] if architecture else ARCHITECTURES:
         classifier = find_architecture({"_model_class": name}).classifier
         classes = shapes.get(classifier, (0,))[0]
         tried = ({}, _VARIANTS[name]) if name in _VARIANTS else ({},)
-        fitting = (
-            settings
-            for settings in (tried if classes else ())
-            if _built(name, encoder, bands, classes, settings) == shapes
-        )
-        for settings in islice(fitting, 1):
-            yield _config(name, encoder, bands, classes, settings)
+        for settings in tried if classes else ():
+            config = _config(name, encoder, bands, classes, settings)
+            yield config, _built(name, encoder, bands, classes, settings)
+
+
+def _encoder_of(encoder: str) -> Shapes:
+    """Give the shapes of an encoder's tensors, for three bands."""
+    built = _built("FPN", encoder, 3, 1) or _built("Unet", encoder, 3, 1)
+    return _part(built, "encoder.")
+
+
+def _part(shapes: Shapes, prefix: str) -> Shapes:
+    return {name: s for name, s in shapes.items() if name.startswith(prefix)}
 
 
 def _config(

@@ -194,7 +194,7 @@ def _check_foreign(
     if unknown:
         raise ModelError(
             f"{path} does not fit the {type(network).__name__}: it has {len(unknown)} "
-            f"tensors more, the first is {unknown[0]}, which the network lacks; check "
+            f"tensors more, {some(unknown)}, which the network lacks; check "
             f"architecture, encoder and settings"
         )
 
@@ -213,17 +213,23 @@ def _misfit(groups: dict[str, Tensors], network: torch.nn.Module, path: Path) ->
         for name, tensor in wanted.items()
         if name not in found or found[name].shape != tensor.shape
     )
-    first = misfits[0]
-    which = (
-        f": {tuple(wanted[first].shape)} wanted, {tuple(found[first].shape)} found"
-        if first in found
-        else ", which the file lacks"
-    )
+    said = [
+        f"{name} (wanted {tuple(wanted[name].shape)}, found {tuple(found[name].shape)})"
+        if name in found
+        else f"{name} (missing)"
+        for name in misfits
+    ]
     where = f" under {_plain(prefix)!r}" if _plain(prefix) else ""
     return (
-        f"{path} does not fit the {kind}{where}: {len(misfits)} of {len(wanted)} "
-        f"tensors are missing or of another shape, the first is {first}{which}"
+        f"{path} does not fit the {kind}{where}: of {len(wanted)} tensors "
+        f"{len(misfits)} are missing or of another shape, {some(said)}; check "
+        f"architecture, encoder, bands and classes"
     )
+
+
+def some(names: list[str]) -> str:
+    """List the first of some names."""
+    return ", ".join(names[:_NAMED]) + ", ..." * (len(names) > _NAMED)
 
 
 def _of_others(
@@ -248,7 +254,7 @@ def _of_foreign(held: Tensors, foreign: dict[str, str], path: Path) -> tuple[str
     """Describe what was left out."""
     if not foreign:
         return ()
-    listed = ", ".join(list(foreign)[:_NAMED]) + ", ..." * (len(foreign) > _NAMED)
+    listed = some(list(foreign))
     notes = [
         f"{name} is {', '.join(f'{value:.4g}' for value in held[name].flatten())}"
         for name in foreign

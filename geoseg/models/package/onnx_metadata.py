@@ -82,6 +82,10 @@ def _from_deepness(
     classes = tuple(str(names[key]) for key in sorted(names, key=int))
     tile = int(said.get("tiles_size", new.tile))
     mean = tuple(map(float, said.get("standardization_mean", ())))
+    if new.bands and len(mean) not in {0, 1, len(new.bands)}:
+        raise ValueError(
+            f"it standardises {len(mean)} bands, and {len(new.bands)} are said"
+        )
     filled = replace(
         new,
         classes=new.classes or classes,

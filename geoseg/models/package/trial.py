@@ -46,6 +46,8 @@ def try_network(network: nn.Module, card: Card, name: str) -> Tensor:
     try:
         with torch.inference_mode():
             given = torch.cat([network(noise * strength) for strength in _STRENGTHS])
+    except ModelError:
+        raise
     except RunError as error:
         raise ModelError(str(error)) from error
     except (RuntimeError, ValueError) as error:
