@@ -35,6 +35,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -89,6 +90,34 @@ def listed(value: object, parameter: str) -> tuple[str, ...]:
         if all(isinstance(text, str) for text in texts):
             return texts
     raise InputError(f"{parameter} is {brief(value)}; give a text or a list of texts")
+
+
+def needs(
+    module: str,
+    extra: str,
+    what: str,
+    error: "type[InputError] | None" = None,
+    *,
+    instead: str = "",
+) -> None:
+    """Refuse what needs a package of an extra that is not installed.
+
+    Args:
+        module: What is imported then.
+        extra: The extra of geoseg's that brings it.
+        what: What needs it.
+        error: What is raised; InputError where None.
+        instead: What can be done without it.
+
+    Raises:
+        InputError: It is not installed.
+
+    """
+    if find_spec(module) is None:
+        raise (error or InputError)(
+            f"{what} needs the package {module}, which is not installed: pip install "
+            f"'geoseg[{extra}]'{f'; or {instead}' if instead else ''}"
+        )
 
 
 def visible(text: str) -> str:

@@ -353,6 +353,24 @@ def test_flags_are_made_of_options_in_one_place(module):
     assert module == Path("cli/options.py") or not by_hand, hint
 
 
+SAID_BY_HAND = {
+    "errors.py": "is where it is said",
+    "models/exchange/push.py": "writes a model card, for people without geoseg",
+    "storage/remote.py": "adds it to what fsspec says of an address",
+    "train/initial.py": "goes on without, and warns",
+    "train/pixelwise/probe.py": "names it among other ways out",
+}
+
+
+def test_what_is_not_installed_is_said_by_one_function():
+    found = {
+        path.relative_to(GEOSEG).as_posix()
+        for path in GEOSEG.rglob("*.py")
+        if "pip install" in path.read_text(encoding="utf-8")
+    }
+    assert found == SAID_BY_HAND.keys()
+
+
 WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {

@@ -1,5 +1,6 @@
 """geoseg is importable from everywhere, also beside a clone that bears its name."""
 
+import ast
 import contextlib
 import filecmp
 import os
@@ -15,6 +16,8 @@ import pytest
 import yaml
 from hatchling import build
 from packaging.requirements import Requirement
+
+from geoseg.errors import InputError, needs
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "sample_aoi"
@@ -64,6 +67,29 @@ def wheel(tmp_path_factory):
     shutil.unpack_archive(sdist, folder, filter="data")
     with contextlib.chdir(folder / sdist.name.removesuffix(".tar.gz")):
         return folder / build.build_wheel(str(folder))
+
+
+def test_what_an_extra_brings_is_named_with_the_extra_that_brings_it(monkeypatch):
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    calls = {
+        tuple(map(ast.literal_eval, node.args[:2]))
+        for path in (REPOSITORY / "geoseg").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "needs"
+        if all(isinstance(each, ast.Constant) for each in node.args[:2])
+    }
+    assert {("h5py", "hdf5"), ("onnxruntime", "onnx")} <= calls
+    for module, extra in calls:
+        brought = [Requirement(each).name.replace("-", "_") for each in extras[extra]]
+        assert module in brought
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+        with pytest.raises(InputError) as refused:
+            needs(module, extra, "a file", instead="go without")
+        assert str(refused.value) == (
+            f"a file needs the package {module}, which is not installed: "
+            f"pip install 'geoseg[{extra}]'; or go without"
+        )
 
 
 def test_the_conda_recipe_asks_for_what_the_package_asks_for():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from itertools import product
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from geoseg.errors import InputError, ModelError, OutputError, json_text
+from geoseg.errors import InputError, ModelError, OutputError, json_text, needs
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import check_scale, in_models_unit, open_fitting
 from geoseg.models.exchange.export_onnx import (
@@ -165,8 +164,8 @@ def _check(output: Path) -> None:
         raise OutputError(f"{output} is to be an ONNX file; let its name end in .onnx")
     if output.exists():
         raise OutputError(f"{output} exists; choose another name, or remove it first")
-    if find_spec("onnx") is None or find_spec("onnxruntime") is None:
-        raise InputError("ONNX files need their packages: pip install 'geoseg[onnx]'")
+    for module in ("onnx", "onnxruntime"):
+        needs(module, "onnx", "an ONNX file")
 
 
 def _views(scene: Scene, package: ModelPackage, more: bool) -> list[Window]:  # noqa: FBT001  # private

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,13 +45,10 @@ def check_hdf5(path: Path, advice: str) -> None:
 
     """
     # Only HDF5 files need it, and it brings a library of its own.
-    try:
-        import h5py  # noqa: PLC0415
-    except ImportError as error:
-        raise SceneError(
-            f"{path} is HDF5 (or netCDF-4), which may read other files; to see that it "
-            f"does not geoseg needs h5py: pip install 'geoseg[hdf5]'; or {advice}"
-        ) from error
+    what = f"to see that {path}, which is HDF5 or netCDF-4, reads no other file"
+    needs("h5py", "hdf5", what, SceneError, instead=advice)
+    import h5py  # noqa: PLC0415
+
     try:
         with h5py.File(path, "r") as file:
             found = next(_ways_out(file), None)

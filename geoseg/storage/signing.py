@@ -7,10 +7,9 @@ signed where a request is made of it. What is stored or shown never has a signat
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from threading import Lock
 
-from geoseg.errors import SceneError
+from geoseg.errors import SceneError, needs
 from geoseg.storage.waiting import notify_if_long
 
 _PACKAGE = "planetary_computer"
@@ -29,12 +28,7 @@ def check_signer() -> None:
         SceneError: What signs them is not installed.
 
     """
-    if find_spec(_PACKAGE) is None:
-        raise SceneError(
-            "files of the Planetary Computer are signed by the package "
-            "planetary-computer, which is not installed; "
-            "pip install 'geoseg[planetary-computer]'"
-        )
+    needs(_PACKAGE, "planetary-computer", "signing files of its servers", SceneError)
 
 
 def to_be_signed(path: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, astuple, dataclass, fields, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from geoseg.errors import (
     LabelsError,
     OutputError,
     PlanError,
+    needs,
 )
 from geoseg.evaluate import total
 from geoseg.models.networks.network import load_network, save_package, tile_stride
@@ -150,11 +150,9 @@ def _train(
     """Train into a folder that nobody else writes."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; choose another folder, or remove it first")
-    if options.tensorboard and find_spec("tensorboard") is None:
-        raise InputError(
-            "TensorBoard's files need its package; pip install 'geoseg[tensorboard]', "
-            "or read the figures in training.csv"
-        )
+    if options.tensorboard:
+        instead = "read the figures in training.csv"
+        needs("tensorboard", "tensorboard", "`tensorboard`", instead=instead)
     on_step(Step("prepare"))
     given = open_given(scenes, labels, options)
     if _is_pixelwise(given, options):

@@ -282,7 +282,7 @@ def test_two_copies_of_the_same_numbers_are_no_question(network, tmp_path):
             lambda n: {
                 k: v for k, v in before("model.", n).items() if "head.0.bias" not in k
             },
-            r"under 'model': of .* 1 are missing .*head.0.bias \(missing\)",
+            r"under 'model': missing .* are 1 of .*head.0.bias \(missing\)",
         ),
         (lambda _: {"state_dict": {"a": torch.ones(1)}}, "none of its .* tensors"),
         (lambda _: {"epoch": 3}, "no state dict"),

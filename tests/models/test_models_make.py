@@ -187,7 +187,7 @@ def test_a_checkpoint_without_weights_is_refused(tmp_path, content, says):
     [
         (
             {"bands": ("B02", "B03"), "mean": ()},
-            "wanted, .* found",
+            r"wanted \(32, 2, 3, 3\), found \(32, 3, 3, 3\)",
         ),
         ({"classes": ("a", "b")}, "does not fit the Unet"),
         ({"classes": ("a", "b:255", "c:2")}, "255 is nodata"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -382,14 +382,7 @@ def test_a_flipped_byte_of_an_onnx_file_is_noticed(tmp_path):
 
 def test_without_onnx_runtime_it_says_what_to_install(tmp_path, monkeypatch):
     package = make_package(write_onnx(tmp_path / "m.onnx"), tmp_path / "p", SAID)
-    real = builtins.__import__
-
-    def fail(name, *rest):
-        if name == "onnxruntime":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", fail)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=r"pip install 'geoseg\[onnx\]'"):
         load_network(package)
 

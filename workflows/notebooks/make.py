@@ -5,8 +5,8 @@
 
 Text becomes text, whose links lead to docs/ of this repository; a block of `bash`
 becomes a cell of commands, one of `python` a cell of code; what a page only shows
-(`console`) stays text. Notebooks are kept without outputs; `--execute` needs `nbclient` and
-`ipykernel` (`pip install 'geoseg[test]'`) and says how long each took.
+(`console`) stays text. Notebooks are kept without outputs; `--execute` needs
+`nbclient` and `ipykernel` (`pip install 'geoseg[test]'`) and says how long each took.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, needs
 from geoseg.models.networks.onnx_file import check_alone
 from geoseg.models.networks.onnx_inputs import tile_inputs
 from geoseg.models.networks.onnx_output import (
@@ -201,14 +201,9 @@ def runtime_version() -> str:
 
 
 def _open(content: bytes, name: str, device: torch.device) -> InferenceSession:
-    try:
-        # It is an extra, and slow to import.
-        import onnxruntime  # noqa: PLC0415
-    except ImportError as error:
-        raise ModelError(
-            f"{name} needs ONNX Runtime, which is not installed: "
-            f"pip install 'geoseg[onnx]'"
-        ) from error
+    needs("onnxruntime", "onnx", name, ModelError)
+    import onnxruntime  # noqa: PLC0415  # it is an extra, and slow to import
+
     options = onnxruntime.SessionOptions()
     options.use_deterministic_compute = True
     options.intra_op_num_threads = torch.get_num_threads()

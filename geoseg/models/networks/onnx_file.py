@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoseg.errors import ModelError
+from geoseg.errors import ModelError, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,14 +101,10 @@ def _read(path: Path) -> bytes:
 
 
 def _parse(content: bytes, name: str) -> ModelProto:
-    try:
-        from google.protobuf.message import DecodeError  # noqa: PLC0415  # an extra
-        from onnx import ModelProto  # noqa: PLC0415  # the same
-    except ImportError as error:
-        raise ModelError(
-            f"{name} needs ONNX and ONNX Runtime, which are not installed: "
-            f"pip install 'geoseg[onnx]'"
-        ) from error
+    needs("onnx", "onnx", name, ModelError)
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # an extra
+    from onnx import ModelProto  # noqa: PLC0415  # the same
+
     graph = ModelProto()
     try:
         graph.ParseFromString(content)

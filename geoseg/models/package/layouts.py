@@ -221,8 +221,8 @@ def _misfit(groups: dict[str, Tensors], network: torch.nn.Module, path: Path) ->
     ]
     where = f" under {_plain(prefix)!r}" if _plain(prefix) else ""
     return (
-        f"{path} does not fit the {kind}{where}: of {len(wanted)} tensors "
-        f"{len(misfits)} are missing or of another shape, {some(said)}; check "
+        f"{path} does not fit the {kind}{where}: missing or of another shape are "
+        f"{len(misfits)} of {len(wanted)} tensors, {some(said)}; check "
         f"architecture, encoder, bands and classes"
     )
 
