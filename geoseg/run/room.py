@@ -54,5 +54,5 @@ def need_reported(config: RunConfig) -> Iterator[None]:
         raise DiskError(
             f"{error}; the whole run takes {size_text(run_directory_bytes(config))} "
             f"for its run directory and {size_text(rasters)} for its rasters at most, "
-            f"beside polygons"
+            f"beside polygons, and pictures until they are drawn"
         ) from error
