@@ -115,6 +115,39 @@ def draw(
     return Drawn(coordinates, ends, rings.polygons)
 
 
+@kernel
+def rows_within(
+    rings: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]],
+    lines: NDArray[np.int64],
+    regions: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    most: int,
+) -> int:
+    """Count the rows, one at least, whose polygons have so many vertices at most.
+
+    Args:
+        rings: Where each region's rings begin, where each ring's half-edges begin, and
+            these.
+        lines: Where each arc's vertices begin.
+        regions: The regions of some rows, row after row.
+        counts: How many of them each row has.
+        most: How many vertices they may have.
+
+    """
+    polygons, offsets, halves = rings
+    vertices = place = 0
+    for row in range(len(counts)):
+        for region in regions[place : place + counts[row]]:
+            first, stop = offsets[polygons[region]], offsets[polygons[region + 1]]
+            for half in halves[first:stop]:
+                arc = half >> 1
+                vertices += lines[arc + 1] - lines[arc] - 1
+        if vertices > most and row > 0:
+            return row
+        place += counts[row]
+    return len(counts)
+
+
 def _take(
     offsets: NDArray[np.int64], owners: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

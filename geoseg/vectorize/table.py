@@ -12,7 +12,7 @@ import shapely
 from geoseg.geo.kernel import kernel
 from geoseg.vectorize.measure import measure_drawn
 from geoseg.vectorize.recolour import group_by_corners
-from geoseg.vectorize.rings import bounds_of, draw
+from geoseg.vectorize.rings import bounds_of, draw, rows_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 32_768
 """Rows that are drawn at once."""
+_MOST_VERTICES = 1 << 21
+"""Vertices that are drawn at once, but for a row that has more: 100 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,23 @@ class Table:
             batch at least, which may be empty.
 
         """
-        vertices, _ = self.lines
+        vertices, lines = self.lines
         bounds = bounds_of(vertices, self.geobox.transform)
+        rings = self.rings.polygons, self.rings.offsets, self.rings.halves
         members, ends = self._members()
         count = len(self.regions.classes) if ends is None else len(ends) - 1
-        for first, stop in _parts(count):
+        first = 0
+        while first < max(count, 1):
+            stop = min(first + _MOST_ROWS, count)
             if members is None or ends is None:
                 chosen, counts = np.arange(first, stop), np.ones(stop - first, np.int64)
             else:
                 chosen = members[ends[first] : ends[stop]]
                 counts = np.diff(ends[first : stop + 1])
-            yield self._tabulate(chosen, counts, bounds)
+            counts = counts[: rows_within(rings, lines, chosen, counts, _MOST_VERTICES)]
+            yield self._tabulate(chosen[: counts.sum()], counts, bounds)
             self.arrays.trim()
+            first += max(len(counts), 1)
 
     def _members(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
         """Give the regions of each row, row after row, and where each one's begin.
@@ -177,12 +184,6 @@ def _group(
     for region in range(len(rows)):
         members[places[rows[region]]] = region
         places[rows[region]] += 1
-
-
-def _parts(count: int) -> Iterator[tuple[int, int]]:
-    """Cut so many rows into parts, of which there is one at least."""
-    for first in range(0, max(count, 1), _MOST_ROWS):
-        yield first, min(first + _MOST_ROWS, count)
 
 
 def _gather(

@@ -62,6 +62,18 @@ def test_a_batch_has_few_rows_and_together_they_are_all(name, monkeypatch):
     assert len(batches) > 1 or name == "dissolved"
 
 
+def test_a_batch_of_large_polygons_has_few_of_them(monkeypatch):
+    (whole,) = draw(Drawing()).batches()
+    counts = whole.geometry.count_coordinates()
+    monkeypatch.setattr(table, "_MOST_VERTICES", 100)
+    batches = list(draw(Drawing()).batches())
+    assert_geodataframe_equal(together(batches), whole)
+    assert counts.max() > 100
+    for batch in batches:
+        assert len(batch) == 1 or batch.geometry.count_coordinates().sum() <= 150
+    assert len(batches) < len(whole) / 2
+
+
 @pytest.mark.parametrize("suffix", [".geojson", ".parquet", ".fgb"])
 def test_files_do_not_show_in_how_many_parts_they_were_drawn(
     suffix, tmp_path, monkeypatch
