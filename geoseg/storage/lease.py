@@ -17,6 +17,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psutil
+
 from geoseg.errors import GeosegError, ResumeError
 
 if TYPE_CHECKING:
@@ -106,10 +108,4 @@ def _is_gone(owner: dict[str, str | int]) -> bool:
     """Whether an owner was a process of this machine that has ended."""
     if owner["host"] != socket.gethostname():
         return False
-    try:
-        os.kill(int(owner["process"]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False
+    return not psutil.pid_exists(int(owner["process"]))

@@ -14,6 +14,7 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import psutil
 from filelock import FileLock, Timeout
 
 from geoseg.errors import OutputError
@@ -29,6 +30,8 @@ IN_FOLDER = ".geoseg.lock"
 _NOTE = ".holder"
 LOOKED_AT_S = 0.2
 """Seconds that a lock is waited for: who asks whether it is held has it so briefly."""
+_LARGEST_PROCESS = 2**31 - 1
+"""What a system counts its processes to at most; who says more is damaged."""
 _PROCESS = re.compile(r"process (?P<number>\d+)(?: of .*)? on (?P<host>\S+)")
 
 
@@ -179,10 +182,5 @@ def _has_ended(holder: str) -> bool:
     match = _PROCESS.fullmatch(holder)
     if match is None or match["host"] != socket.gethostname():
         return False
-    try:
-        os.kill(int(match["number"]), 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except OSError:  # another user's
-        return False
-    return False
+    number = int(match["number"])
+    return number > _LARGEST_PROCESS or not psutil.pid_exists(number)
