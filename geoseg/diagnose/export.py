@@ -27,6 +27,7 @@ from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene import open_scene
 from geoseg.scene.mirrored import read_mirrored
+from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_file
 from geoseg.storage.sample_area import sample_file
 from geoseg.storage.staging import atomic_file
@@ -152,8 +153,9 @@ def _export(
             f"{pixels:,} pixels of {scene.name}, and {_NEEDED[options.int8]:.2%} are "
             f"needed; `force` writes it all the same"
         )
-    with atomic_file(output) as path:
-        path.write_bytes(with_metadata(content, said))
+    content = with_metadata(content, said)
+    with needing("the model", lambda: len(content)), atomic_file(output) as path:
+        path.write_bytes(content)
     size = output.stat().st_size
     return ExportedModel(str(output), size, scene.path, pixels, equal, largest, faster)
 

@@ -26,6 +26,7 @@ from geoseg.report.pyramid import SampledPlanes
 from geoseg.run.assess import beside_map
 from geoseg.run.map_folder import map_and_strata
 from geoseg.storage.authorship import PAGE, REPORT, check_not_inputs, check_replaceable
+from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
 from geoseg.storage.vectors.formats import FORMATS
@@ -133,8 +134,12 @@ def change(
         stack.enter_context(locked_folder(folder))
         on_step(Step("change", warnings=warnings))
         counted = pair.count()
+        size = 4 * pair.geobox.height * pair.geobox.width  # two rasters, and drafts
         legend, numbers = transitions(pair.legend, counted.pixels)
-        with staged(folder) as workshop:
+        with (
+            needing("what is made, polygons aside,", lambda: size),
+            staged(folder) as workshop,
+        ):
             with scratch_folder(workshop) as scratch:
                 _write(workshop / _RASTER, pair.parts(numbers), pair, legend, scratch)
                 strata = Borders(ClassMap.open(workshop / _RASTER), legend)

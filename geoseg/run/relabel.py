@@ -18,6 +18,7 @@ from geoseg.raster.extents import squares
 from geoseg.raster.given import map_file, named
 from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
+from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_file
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import atomic_file, scratch_folder
@@ -118,8 +119,10 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
         for path in (output, *vectors):
             stack.enter_context(locked_file(path))
         on_step(Step("relabel", warnings=(*source_map.warnings, *found.losses())))
+        size = 2 * changed.geobox.height * changed.geobox.width
         own = class_areas(source_map.extents(), source_map.legend())
-        with atomic_file(output) as whole:  # all that is made beside it comes with it
+        # All that is made beside the raster comes with it.
+        with needing("the map", lambda: size), atomic_file(output) as whole:
             _write(changed, whole, found.legend)
             made = [whole.with_name(path.name) for path in vectors]
             _draw(whole, made, options, on_step)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DiskError
-from geoseg.storage.full_disk import IS_FULL, size_text
+from geoseg.storage.full_disk import needing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from geoseg.run.configuration import RunConfig
 
@@ -37,22 +35,10 @@ def run_directory_bytes(config: RunConfig) -> int:
     return int(held + waiting * (4 * config.predictor.planes + 1))
 
 
-@contextmanager
-def need_reported(config: RunConfig) -> Iterator[None]:
-    """Say how much a run takes in all where a disk is full inside this block.
-
-    Raises:
-        DiskError: It is.
-
-    """
-    try:
-        yield
-    except DiskError as error:
-        if IS_FULL not in str(error):
-            raise
-        rasters = config.layers.count * config.plan.area.pixels
-        raise DiskError(
-            f"{error}; the whole run takes {size_text(run_directory_bytes(config))} "
-            f"for its run directory and {size_text(rasters)} for its rasters at most, "
-            f"beside polygons, and pictures until they are drawn"
-        ) from error
+def need_reported(config: RunConfig) -> AbstractContextManager[None]:
+    """Say how much a run takes in all where a disk is full inside this block."""
+    rasters = config.layers.count * config.plan.area.pixels
+    return needing(
+        "the whole run, polygons and drafts of pictures aside,",
+        lambda: run_directory_bytes(config) + rasters,
+    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import DiskError, GeosegError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -87,6 +87,32 @@ def written(target: Path, workshop: Path | None = None) -> Iterator[None]:
         if not is_full(target, error):
             raise
         raise disk_error(target, error, workshop=workshop) from error
+
+
+@contextmanager
+def needing(what: str, size: Callable[[], int]) -> Iterator[None]:
+    """Say how much something takes in all where a disk is full inside this block.
+
+    Args:
+        what: What is written, as the subject of a sentence in the singular.
+        size: Gives the bytes of it, at most; asked for where a disk is full alone.
+
+    Raises:
+        DiskError: It is.
+
+    Example:
+        >>> with needing("the map", lambda: 4_000_000):
+        ...     raise DiskError("the disk / is full; make room")
+        Traceback (most recent call last):
+        geoseg.errors.DiskError: the disk / is full; make room; the map takes 4.0 MB ...
+
+    """
+    try:
+        yield
+    except DiskError as error:
+        if IS_FULL not in str(error):
+            raise
+        raise DiskError(f"{error}; {what} takes {size_text(size())} at most") from error
 
 
 def cannot_read(path: Path, error: OSError) -> DiskError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 from geoseg.errors import InputError, OutputError
 from geoseg.storage.authorship import checksum
+from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import atomic_file, check_folder
 
@@ -49,9 +51,11 @@ def _written(folder: Path) -> list[Path]:
             raise OutputError(
                 f"{path} is there and is not the sample's; name another folder"
             )
-    for path in missing:
-        with atomic_file(path) as made:
-            shutil.copyfile(targets[path], made)
+    size = sum(targets[path].stat().st_size for path in missing)
+    with needing("the sample", lambda: size), ExitStack() as stack:
+        made = {path: stack.enter_context(atomic_file(path)) for path in missing}
+        for path, whole in made.items():
+            shutil.copyfile(targets[path], whole)
     return list(targets)
 
 

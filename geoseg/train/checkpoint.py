@@ -16,7 +16,7 @@ import torch
 
 from geoseg.errors import ResumeError, TrainingError
 from geoseg.storage import resume
-from geoseg.storage.full_disk import written
+from geoseg.storage.full_disk import needing, written
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -136,9 +136,12 @@ class Checkpoint:
             self._best = deepcopy(trainer.averaged.state_dict())
         with atomic_file(self.folder / "identity.json") as path:
             path.write_bytes(resume.written(self.identity))
-        with atomic_file(self.folder / "state.pt") as path:
-            history = [asdict(each) for each in epochs]
-            kept = {"trainer": trainer.state(), "best": self._best, "epochs": history}
+        history = [asdict(each) for each in epochs]
+        kept = {"trainer": trainer.state(), "best": self._best, "epochs": history}
+        with (
+            needing("the state of the training", lambda: _bytes_of(kept)),
+            atomic_file(self.folder / "state.pt") as path,
+        ):
             torch.save(kept, path)
         if self.tensorboard:
             write_scalars(self.tensorboard, epochs[-1])
@@ -178,3 +181,12 @@ def write_scalars(folder: Path, epoch: Epoch) -> None:
     with SummaryWriter(str(folder)) as writer:
         for name in ("loss", "learning_rate", "overall", "mean_f1", "mean_iou"):
             writer.add_scalar(name, getattr(epoch, name), epoch.step)
+
+
+def _bytes_of(state: object) -> int:
+    """Sum the bytes of the tensors of a state."""
+    if isinstance(state, torch.Tensor):
+        return state.nbytes
+    if isinstance(state, dict):
+        return sum(map(_bytes_of, state.values()))
+    return sum(map(_bytes_of, state)) if isinstance(state, list | tuple) else 0

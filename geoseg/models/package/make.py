@@ -42,6 +42,7 @@ from geoseg.models.package.trial import (
 )
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.storage.authorship import check_names
+from geoseg.storage.full_disk import needing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +130,10 @@ def make_package(
     def completed(card: Card) -> Card:
         return _with_inputs(_cut(card, pixels.clips), inputs)
 
-    with new_folder(output) as folder:
+    with (
+        needing("the package", lambda: weights.stat().st_size),
+        new_folder(output) as folder,
+    ):
         if not pickled and weights.suffix == ".onnx":
             notes = _write_onnx(weights, folder, new, completed)
         else:

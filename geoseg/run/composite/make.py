@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
@@ -24,6 +26,7 @@ from geoseg.run.journal.journal import open_journal
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
+from geoseg.storage.full_disk import needing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from geoseg.scene import Inputs
     from geoseg.search.search import Search
     from geoseg.storage.output import Output
+
+_BESIDE = 6
+"""Bytes a pixel of the counts and dates of a composite."""
 
 
 def composite(
@@ -171,12 +177,15 @@ def _make(
 ) -> CompositeReport:
     """Make what is left of a composite, and write its files."""
     directory, options = config.run_directory, config.options
-    with open_journal(
-        directory,
-        config.plan.identity,
-        restart=options.restart,
-        output=config.output.destination(config.path),
-    ) as journal:
+    with (
+        needing("the whole composite", lambda: _bytes_of(config)),
+        open_journal(
+            directory,
+            config.plan.identity,
+            restart=options.restart,
+            output=config.output.destination(config.path),
+        ) as journal,
+    ):
         journal.report(step="composite")
         with clock("composite"), _masked(config, client, on_step) as chosen:
             progress = _run(chosen, journal, client, clock, on_step)
@@ -188,6 +197,12 @@ def _make(
         if not options.keep_parts:
             journal.discard()
     return report
+
+
+def _bytes_of(config: CompositeConfig) -> int:
+    """Give the bytes of parts, of the rasters made of them, and of these compressed."""
+    each = len(config.bands) * np.dtype(config.stored[0]).itemsize
+    return 3 * config.plan.area.pixels * (each + _BESIDE)
 
 
 def _masked(

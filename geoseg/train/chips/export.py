@@ -15,6 +15,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.splits import FOLDS
 from geoseg.overlay.labels import open_labels
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.storage.full_disk import needing
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import check_folder
 from geoseg.train.bands import find_bands
@@ -115,13 +116,25 @@ def tile(
     on_step(Step("prepare"))
     job = _prepare(scenes, labels, options)
     on_step(Step("prepare", warnings=tuple(job.warnings)))
-    with Ledger.open(output, job.identity, restart=options.restart) as ledger:
+    with (
+        needing("the whole export", lambda: _bytes_of(job)),
+        Ledger.open(output, job.identity, restart=options.restart) as ledger,
+    ):
         for done, (source, _, window) in enumerate(job.chips):
             on_step(Step("chips", done, len(job.chips)))
             if source.chip_name(window) not in ledger.done:
                 source.write(window, ledger, job.legend)
         on_step(Step("chips", len(job.chips), len(job.chips)))
         return _finish(job, ledger)
+
+
+def _bytes_of(job: _Job) -> int:
+    """Give the bytes of all chips as they are in memory: files are smaller."""
+    scenes = [(source.scene, window) for source, _, window in job.chips]
+    return sum(
+        window.pixels * (len(scene.bands) * np.dtype(scene.dtype).itemsize + 1)
+        for scene, window in scenes
+    )
 
 
 def _prepare(
