@@ -46,6 +46,8 @@ _ADDRESS = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+:/{1,2})(?P<rest>[^\s'\"<>]+)"
 )
 """An address, also as pathlib writes it, with one slash."""
+_QUERY = re.compile(r"(?<=url: )(?P<path>/[^\s?]*)\?[^\s)]*")
+"""What is behind the path of an address that a library tells without its host."""
 _END = re.compile(r"[;,.:)\]}]+$")
 """What belongs to the sentence around an address."""
 OPTION = re.compile(r"`(?P<name>[a-z][a-z_]*)(?:=(?P<value>[^`]*))?`")
@@ -137,9 +139,11 @@ def without_signatures(text: str) -> str:
     Example:
         >>> without_signatures("https://me:word@host/a.tif?sig=1, s3://b/a.tif#2; gone")
         'https://host/a.tif, s3://b/a.tif; gone'
+        >>> without_signatures("host: retries with url: /a.tif?sig=1 (refused)")
+        'host: retries with url: /a.tif (refused)'
 
     """
-    return _ADDRESS.sub(_open_part, text)
+    return _QUERY.sub(r"\g<path>", _ADDRESS.sub(_open_part, text))
 
 
 def _open_part(address: re.Match[str]) -> str:

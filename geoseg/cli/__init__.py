@@ -24,8 +24,9 @@ from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, end_soon, signals_raised
 from geoseg.cli.spelling import spelled
 from geoseg.cli.version import OF_VERSION, show_version
-from geoseg.errors import GeosegError, InputError, fault_of_path, visible
+from geoseg.errors import GeosegError, InputError, brief, fault_of_path, visible
 from geoseg.errors import sentence as shown
+from geoseg.storage.gdal_paths import STREAM, is_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,6 +59,8 @@ _MISUSED = 2
 _MADE = 50_000
 """How many more objects there are before Python looks for garbage."""
 _STOPPED = "stopped; the same command carries on from here"
+_NO_PATH = {errno.ENAMETOOLONG, errno.ELOOP}
+"""Why the system looks at no file, whoever asks: a name too long, a link to itself."""
 
 
 class LazyGroup(click.Group):
@@ -104,6 +107,8 @@ class LazyGroup(click.Group):
             for text in args:
                 if fault := fault_of_path(text):
                     raise click.UsageError(f"{visible(text)} cannot be used: {fault}")
+                if is_stream(text) and not text.startswith("/dev/"):
+                    raise click.UsageError(f"{visible(text)} {STREAM}")
             rest = super().parse_args(ctx, args)
             asked, as_json = ctx.params.pop("version"), ctx.params.pop("as_json")
             if asked:
@@ -151,6 +156,9 @@ def _explained(error: Exception) -> tuple[str, int]:
         return no_memory(), 1
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
         return f"{error.strerror}; allow more with ulimit -n, and run again", 1
+    if isinstance(error, OSError) and error.errno in _NO_PATH:
+        name = brief(str(error.filename))
+        return f"{name} cannot be a file ({error.strerror}); check the path", 2
     sentence = (
         f"an error that geoseg did not foresee ({type(error).__name__}: {error}); run "
         f"again with --debug and report what it shows"

@@ -4,6 +4,7 @@ What is found while blocks are read, and areas of interest, have tests of their 
 """
 
 import json
+import os
 import re
 import socket
 
@@ -17,6 +18,10 @@ from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 from rasterio.shutil import copy
 from web import served
+
+import geoseg
+from geoseg.errors import SceneError
+from geoseg.scene import open_scene
 
 VALUES = np.random.default_rng(7).integers(1, 4000, (3, 37, 53), np.uint16)
 VALUES[:, :5, :7] = 0
@@ -251,3 +256,14 @@ def test_scenes_smaller_than_a_tile_are_mapped(
     scene = make_raster(values=values)
     classes, *_ = mapped(brightest, tmp_path / "out", scene)
     assert np.array_equal(classes, expected(values))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX")
+def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path, make_raster):
+    pipe = tmp_path / "pipe.tif"
+    os.mkfifo(pipe)
+    (area := tmp_path / "area.gpkg").symlink_to(pipe)
+    with pytest.raises(SceneError, match=r"pipe\.tif is a pipe or a device"):
+        open_scene(pipe)
+    with pytest.raises(geoseg.AoiError, match=r"area\.gpkg is a pipe or a device"):
+        geoseg.plan(make_raster(), aoi=area)

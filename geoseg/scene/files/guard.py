@@ -17,6 +17,7 @@ from geoseg.errors import SceneError
 from geoseg.scene.files.blocks import check_blocks
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
 from geoseg.scene.files.paths import file_of
+from geoseg.storage.gdal_paths import STREAM, is_stream
 from geoseg.storage.raster_references import ALLOW, admit
 from geoseg.storage.remote import as_url, without_secrets
 
@@ -53,6 +54,8 @@ def opened_guarded(
         RasterioIOError: It cannot be opened.
 
     """
+    if is_stream(path):
+        raise SceneError(f"{path} {STREAM}")
     with _in_utf8(path):
         if roots is None:
             with opened_once(path) as dataset:

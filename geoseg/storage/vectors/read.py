@@ -20,7 +20,7 @@ from pyproj import CRS
 
 from geoseg.errors import AoiError, InputError, LabelsError
 from geoseg.storage.allowed_drivers import allowed_drivers
-from geoseg.storage.gdal_paths import readable
+from geoseg.storage.gdal_paths import STREAM, is_stream, readable
 from geoseg.storage.vectors.views import check_view
 
 if TYPE_CHECKING:
@@ -252,6 +252,8 @@ def _beginning(path: Path, role: Role) -> bytes:
     if path.is_dir():  # a file geodatabase, or shapefiles
         return b""
     try:
+        if is_stream(path):
+            raise role.error(f"the {role.noun} {path} {STREAM}")
         with path.open("rb") as file:
             return file.read(_SNIFFED)
     except OSError as error:
