@@ -33,7 +33,9 @@ sent between processes if it is made the way its first base is.
 
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 
@@ -48,6 +50,8 @@ _ADDRESS = re.compile(
 """An address, also as pathlib writes it, with one slash."""
 _QUERY = re.compile(r"(?<=url: )(?P<path>/[^\s?]*)\?[^\s)]*")
 """What is behind the path of an address that a library tells without its host."""
+STREAM = "is a pipe or a device, and no file; save what comes of it, and name that"
+"""What is said of what is none of the files that can be looked into."""
 _END = re.compile(r"[;,.:)\]}]+$")
 """What belongs to the sentence around an address."""
 OPTION = re.compile(r"`(?P<name>[a-z][a-z_]*)(?:=(?P<value>[^`]*))?`")
@@ -240,6 +244,24 @@ def fault_of_path(path: object) -> str:
     except UnicodeEncodeError:
         return "its name is not in UTF-8, as GDAL and every record want it; rename it"
     return "its name holds a NUL" if "\0" in text else ""
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a pipe, a socket or a device: nothing to be looked into.
+
+    Who opens a pipe waits until somebody writes into it, in a library too, where no
+    signal ends it.
+
+    Example:
+        >>> is_stream("/dev/null"), is_stream("/nowhere/scene.tif")
+        (True, False)
+
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116  # texts that are no paths, too
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 class GeosegError(Exception):

@@ -24,9 +24,16 @@ from geoseg.cli.memory import lacks_memory, no_memory
 from geoseg.cli.signals import Stopped, end_quietly, end_soon, signals_raised
 from geoseg.cli.spelling import spelled
 from geoseg.cli.version import OF_VERSION, show_version
-from geoseg.errors import GeosegError, InputError, brief, fault_of_path, visible
+from geoseg.errors import (
+    STREAM,
+    GeosegError,
+    InputError,
+    brief,
+    fault_of_path,
+    is_stream,
+    visible,
+)
 from geoseg.errors import sentence as shown
-from geoseg.storage.gdal_paths import STREAM, is_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

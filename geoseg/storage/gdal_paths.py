@@ -8,9 +8,7 @@ digits and a few signs, GDAL is given one without, which leads to the same files
 from __future__ import annotations
 
 import glob
-import os
 import re
-import stat
 import string
 import tempfile
 from contextlib import contextmanager
@@ -20,8 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STREAM = "is a pipe or a device, and no file; save what comes of it, and name that"
-"""What is said of what is none of the files that can be looked into."""
 _PLAIN = re.compile(r"(?!/vsi)[\w./ +=@,()\[\]{}$&^~-]*[\w]")
 _ODD = re.compile(r"[^\w.-]")
 
@@ -91,21 +87,3 @@ def _rename(path: Path, plain: str) -> None:
 def _plain(stem: str) -> str:
     """Write a stem with nothing that could mean something else."""
     return _ODD.sub("_", stem)[:100] or "file"
-
-
-def is_stream(path: Path | str) -> bool:
-    """Return whether a path is a pipe, a socket or a device: nothing to be looked into.
-
-    Who opens a pipe waits until somebody writes into it, in a library too, where no
-    signal ends it.
-
-    Example:
-        >>> is_stream("/dev/null"), is_stream("/nowhere/scene.tif")
-        (True, False)
-
-    """
-    try:
-        mode = os.stat(path).st_mode  # noqa: PTH116  # texts that are no paths, too
-    except (OSError, ValueError):
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

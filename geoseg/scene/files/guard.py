@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from geoseg.errors import SceneError
+from geoseg.errors import STREAM, SceneError, is_stream
 from geoseg.scene.files.blocks import check_blocks
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
 from geoseg.scene.files.paths import file_of
-from geoseg.storage.gdal_paths import STREAM, is_stream
 from geoseg.storage.raster_references import ALLOW, admit
 from geoseg.storage.remote import as_url, without_secrets
 

@@ -18,9 +18,9 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from geoseg.errors import AoiError, InputError, LabelsError
+from geoseg.errors import STREAM, AoiError, InputError, LabelsError, is_stream
 from geoseg.storage.allowed_drivers import allowed_drivers
-from geoseg.storage.gdal_paths import STREAM, is_stream, readable
+from geoseg.storage.gdal_paths import readable
 from geoseg.storage.vectors.views import check_view
 
 if TYPE_CHECKING:
