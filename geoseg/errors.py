@@ -12,6 +12,7 @@
     - ModelError                     a package that is unknown, damaged or unfit
     - VectorError                    polygons that cannot be made or written as asked
     - OutputError   (OSError)        results cannot be written there
+      - BusyError                    another process is writing them; names it
     - ClusterError                   workers or a scheduler that cannot be used
     - ResumeError   (RuntimeError)   the run on disk is another one; says what differs
   - RunError        (RuntimeError)   something failed on the way; finished work is kept
@@ -318,6 +319,10 @@ class OutputError(OSError, InputError):
     """Results cannot be written to a folder, a file or a store."""
 
     __str__ = GeosegError.__str__  # not OSError's
+
+
+class BusyError(OutputError):
+    """Another process is writing the same results; the message names it."""
 
 
 class ClusterError(InputError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geoseg.errors import DeviceError, DiskError, InputError, RunError
+from geoseg.errors import BusyError, DeviceError, DiskError, InputError, RunError
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from geoseg.search.search import Search
 
 _LOG = logging.getLogger(__name__)
+_LOOK_S = 2.0
+"""Seconds between looks at scenes that other processes are at."""
 
 
 def segment(
@@ -269,7 +272,8 @@ def segment_each(
     Each is a run of its own, in a folder of the output directory that is named like
     the scene. All are checked before the first begins; one that fails on the way does
     not stop the others; one that is done already, with the same inputs and settings,
-    is not done again.
+    is not done again. Several processes may be given the same call: each takes the
+    scenes that no other has taken, and all return when the last one is done.
 
     Args:
         scenes: The scenes, each as `segment` takes one; a `geoseg.Scene` or an array
@@ -312,27 +316,47 @@ def _segment_each(
         clocks[name] = Clock(timeline=timeline)
         target = Output.of(folder).below(name)
         configs[name] = _prepare(inputs, target, aoi, chosen, clocks[name], on_step)
-    reports: dict[str, Report] = {}
-    failures: dict[str, RunError] = {}
-    with client_of(list(configs.values()), on_step) as client:
-        for name, config in configs.items():
-            on_step(Step("scene", done=len(reports), total=len(configs), scene=name))
-            try:
-                with config.output.claimed():
-                    reports[name] = _done_already(config, on_step) or _finish(
-                        config, client, clocks[name], on_step
-                    )
-            except (DiskError, DeviceError):
-                raise  # no other scene can do better
-            except RunError as error:
-                failures[name] = error
+    reports, failures = _take_turns(configs, clocks, on_step)
     if failures:
         reasons = "; ".join(f"{name}: {error}" for name, error in failures.items())
         raise RunError(
             f"{len(failures)} of {len(configs)} scenes failed, the others are done "
             f"({reasons}); run the same command again to finish them"
         ) from next(iter(failures.values()))
-    return reports
+    return {name: reports[name] for name in configs}
+
+
+def _take_turns(
+    configs: Mapping[str, RunConfig], clocks: Mapping[str, Clock], on_step: OnStep
+) -> tuple[dict[str, Report], dict[str, RunError]]:
+    """Map scene after scene; those that other processes are at come last."""
+    reports: dict[str, Report] = {}
+    failures: dict[str, RunError] = {}
+    left, count = list(configs), len(configs)
+    with client_of(list(configs.values()), on_step) as client:
+        while left:
+            others: list[str] = []
+            for name in left:
+                on_step(Step("scene", done=len(reports), total=count, scene=name))
+                try:
+                    reports[name] = _take(configs[name], client, clocks[name], on_step)
+                except (DiskError, DeviceError):
+                    raise  # no other scene can do better
+                except RunError as error:
+                    failures[name] = error
+                except BusyError as error:
+                    others.append(name)
+                    on_step(Step("prepare", note=f"left to its process: {error}"))
+            if others == left:  # there is nothing else to do
+                time.sleep(_LOOK_S)
+            left = others
+    return reports, failures
+
+
+def _take(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
+    """Map a scene, unless that is done; no other process takes it meanwhile."""
+    with config.output.claimed():
+        return _done_already(config, on_step) or _finish(config, client, clock, on_step)
 
 
 def _for_cluster(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 from filelock import FileLock, Timeout
 
-from geoseg.errors import OutputError
+from geoseg.errors import BusyError, OutputError
 from geoseg.storage.staging import bring_back
 from geoseg.storage.waiting import notify
 
@@ -75,7 +75,7 @@ def _locked(file: Path, what: Path) -> Iterator[None]:
         note.unlink(missing_ok=True)  # another user's cannot be written, but replaced
         note.write_text(_self(), encoding="utf-8")
     except Timeout as error:
-        raise OutputError(
+        raise BusyError(
             f"{what} is being written by {_holder(note)}; wait for it, or choose "
             f"another output"
         ) from error

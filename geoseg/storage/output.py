@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from geoseg.errors import DiskError, OutputError
+from geoseg.errors import BusyError, DiskError, OutputError, ResumeError
 from geoseg.storage.authorship import REPORT, check_replaceable, checksum
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.lease import Lease
@@ -165,7 +165,10 @@ class Output:
             ) from error
         except DiskError as error:  # nothing has been done yet
             raise OutputError(str(error)) from error
-        lease = Lease(Bucket(f"{self.url}/{own}-lock"))
+        try:
+            lease = Lease(Bucket(f"{self.url}/{own}-lock"))
+        except ResumeError as error:
+            raise BusyError(str(error)) from error
         try:
             yield
         finally:

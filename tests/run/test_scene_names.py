@@ -1,6 +1,8 @@
 """Several maps in one call: of independent scenes, and of the features of an area."""
 
 import json
+from contextlib import ExitStack
+from itertools import count
 
 import geopandas
 import numpy as np
@@ -14,6 +16,7 @@ import geoseg
 from geoseg.cli import main
 from geoseg.errors import InputError
 from geoseg.predict import predictor as tiles_module
+from geoseg.storage.lock import locked_folder
 
 SCENE = "sample_aoi/scene.tif"
 
@@ -48,6 +51,27 @@ def test_each_scene_has_the_map_that_it_has_alone(scenes, tmp_path):
     together = tmp_path / "all" / "east" / "landcover.tif"
     assert together.read_bytes() == (tmp_path / "alone/landcover.tif").read_bytes()
     assert not (tmp_path / "all" / "east" / ".geoseg").exists()
+
+
+def test_several_processes_share_the_scenes_of_a_call(scenes, tmp_path, monkeypatch):
+    geoseg.segment_each(scenes[:1], tmp_path)
+    monkeypatch.setattr("geoseg.run.segment._LOOK_S", 0.01)
+    other, turns, looks = ExitStack(), [], count()
+    other.enter_context(locked_folder(tmp_path / "west"))  # as another process does
+
+    def watch(step):
+        if step.scene:
+            turns.append(step.scene)
+        if "is being written by process" in step.note and next(looks) == 1:
+            other.close()
+
+    reports = geoseg.segment_each(scenes, tmp_path, on_step=watch)
+    assert turns == ["west", "east", "west", "west"]
+    assert list(reports) == ["west", "east"]
+    assert (
+        reports["west"].checksums
+        == geoseg.segment(scenes[0], tmp_path / "west").checksums
+    )
 
 
 def test_what_is_done_is_not_done_again(scenes, tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ def main() -> None:
     # Whoever reaches a dask scheduler can run code as you: a certificate of this run.
     security = Security.temporary()
     shared = Path(arguments.output).parent / ".geoseg-certificates"
+    shared.mkdir(mode=0o700, parents=True, exist_ok=True)
     directives = [f"--gpus={arguments.gpus}"] if arguments.gpus else []
     directives += arguments.sbatch
     cluster = SLURMCluster(
@@ -44,7 +45,6 @@ def main() -> None:
         shared_temp_directory=str(shared),
         scheduler_options={"dashboard": False},
     )
-    shared.mkdir(mode=0o700, exist_ok=True)
     with cluster, dask.config.set(settings(security)):
         cluster.scale(jobs=arguments.jobs)
         options = geoseg.SegmentOptions(
