@@ -25,6 +25,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     output: str | None,
     *,
     exact: bool,
+    price: float | None,
     each: bool,
     field: str | None,
     quiet: bool,
@@ -36,6 +37,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     \b
     For example:
       geoseg plan scene.tif --aoi area.geojson
+      geoseg plan scene.tif --workers 64 --price 2.5
 
     Nothing is mapped and nothing is written; the model is timed for two seconds.
     Without -o it is not seen whether a map can be written there.
@@ -45,12 +47,14 @@ def command(  # noqa: PLR0913  # one parameter a flag
         raise InputError("--each and --per-feature cannot go together; give one")
     options = options_of(geoseg.SegmentOptions, flags)
     if each:
-        several = geoseg.plan_each(scene, output, aoi=aoi, options=options, exact=exact)
+        several = geoseg.plan_each(
+            scene, output, aoi=aoi, options=options, exact=exact, price=price
+        )
         if not quiet:
             show_forecasts(several, as_json=as_json)
         return
     expected = geoseg.plan(
-        inputs, output, aoi=aoi, field=field, options=options, exact=exact
+        inputs, output, aoi=aoi, field=field, options=options, exact=exact, price=price
     )
     if not quiet:
         show_forecast(expected, as_json=as_json)

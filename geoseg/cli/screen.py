@@ -284,7 +284,21 @@ def _forecast_lines(forecast: Forecast) -> list[tuple[str, str]]:
             (f"  {name}", duration(seconds))
             for name, seconds in forecast.seconds_by_stage.items()
         ),
+        *_with_workers(forecast),
     ]
+
+
+def _with_workers(forecast: Forecast) -> list[tuple[str, str]]:
+    """What so many workers make of it, and what they cost."""
+    lines = []
+    if forecast.seconds_with_workers is not None:
+        took = duration(forecast.seconds_with_workers)
+        text = f"{took} if each has {forecast.measured_worker}"
+        lines.append((f"  {forecast.workers:,} workers", text))
+    if forecast.cost is not None:
+        hired = f"{max(forecast.workers, 1):,} paid by the hour for all that time"
+        lines.append(("cost", f"{forecast.cost:,.2f}, {hired}"))
+    return lines
 
 
 def _statistics(forecast: Forecast) -> list[tuple[str, str]]:

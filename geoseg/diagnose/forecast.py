@@ -8,10 +8,11 @@ and for what comes after from the polygons of a few tiles: see `samples`, `later
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
+from geoseg.diagnose.cost import cost_of, seconds_with
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
 from geoseg.diagnose.later import seconds_after, vector_bytes
 from geoseg.diagnose.samples import sampled
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.overlay.aoi import Area
+    from geoseg.predict import Compute
     from geoseg.run.arrays import Image
     from geoseg.scene import Inputs
 
@@ -101,13 +103,21 @@ class Forecast:
     """Why the precision is what it is."""
     warnings: tuple[str, ...]
     """Where memory or disk may not do, and the option that helps: a sentence each."""
+    workers: int = 0
+    """How many workers were asked for."""
+    seconds_with_workers: float | None = None
+    """Time with so many, each as fast as what was measured; None without any."""
+    measured_worker: str = ""
+    """What was measured: a GPU, or a worker's share of this machine's cores."""
+    cost: float | None = None
+    """What they cost for that time, where their price was given, in its currency."""
 
     def to_json(self) -> str:
         """Write the forecast as one JSON object."""
         return json_text(asdict(self))
 
 
-def plan(
+def plan(  # noqa: PLR0913  # what segment takes, and how it is forecast
     scene: Image,
     output: Path | str | None = None,
     *,
@@ -115,6 +125,7 @@ def plan(
     field: str | None = None,
     options: SegmentOptions | None = None,
     exact: bool = False,
+    price: float | None = None,
 ) -> Forecast:
     """Return what `geoseg.segment` with the same arguments will cost; map nothing.
 
@@ -128,6 +139,7 @@ def plan(
         options: Model, formats, tiles, device and so on.
         exact: Read the scene to count the tiles without data, instead of
             estimating them from its overviews.
+        price: What a worker costs for an hour, in any currency.
 
     Raises:
         InputError: Something given cannot be used.
@@ -136,7 +148,23 @@ def plan(
     if field is not None and aoi is None:
         raise InputError("`field` needs the features of an `aoi`")
     with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
-        return _forecast(inputs, output, (aoi, field), chosen, exact=exact)
+        found = _forecast(inputs, output, (aoi, field), chosen, exact=exact)
+    return _priced(found, chosen.workers or 0, price)
+
+
+def _priced(found: Forecast, workers: int, price: float | None) -> Forecast:
+    """Add what a run takes with some workers, and what they cost."""
+    if price is not None and price < 0:
+        raise InputError(f"`price` is what a worker costs for an hour, got {price:g}")
+    seconds = found.seconds
+    if workers:
+        seconds = seconds_with(found.seconds_by_stage, found.blocks, workers)
+    return replace(
+        found,
+        workers=workers,
+        seconds_with_workers=seconds if workers else None,
+        cost=None if price is None else cost_of(seconds, workers, price),
+    )
 
 
 def _forecast(
@@ -195,7 +223,16 @@ def _forecast(
         precision=compute.precision,
         reason=compute.reason,
         warnings=tuple(shortages(config, polygons, waiting, vectors)),
+        measured_worker=_measured(compute),
     )
+
+
+def _measured(compute: Compute) -> str:
+    """Say what a worker is that was timed here."""
+    if compute.device != "cpu":
+        return f"a device like this one ({compute.device})"
+    cores = compute.streams * compute.threads
+    return f"{cores} core{'s' * (cores > 1)} like this machine's"
 
 
 def plan_each(
@@ -205,6 +242,7 @@ def plan_each(
     aoi: Area | None = None,
     options: SegmentOptions | None = None,
     exact: bool = False,
+    price: float | None = None,
 ) -> dict[str, Forecast]:
     """Return what `geoseg.segment_each` with the same arguments will cost.
 
@@ -214,6 +252,7 @@ def plan_each(
         aoi: The area, as `geoseg.segment` takes it; it lies on every scene.
         options: Model, formats, tiles, device and so on.
         exact: Read the scenes to count the tiles without data.
+        price: What a worker costs for an hour, in any currency.
 
     Returns:
         What each scene will cost, by the name of its folder.
@@ -225,8 +264,10 @@ def plan_each(
     folder = str(output or gettempdir()).rstrip("/")
     with each_as_inputs(scenes, options or SegmentOptions()) as given:
         return {
-            name: _forecast(
-                inputs, f"{folder}/{name}", (aoi, None), chosen, exact=exact
+            name: _priced(
+                _forecast(inputs, f"{folder}/{name}", (aoi, None), chosen, exact=exact),
+                chosen.workers or 0,
+                price,
             )
             for name, (inputs, chosen) in given.items()
         }

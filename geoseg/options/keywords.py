@@ -38,6 +38,11 @@ class PlanKeywords:
     HEADING: ClassVar[str] = "Where"
 
     exact: bool = option(False, "Read the scene to count empty tiles.")
+    price: float | None = option(
+        None,
+        "What a worker costs for an hour: say what `workers` cost in all.",
+        metavar="NUMBER",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

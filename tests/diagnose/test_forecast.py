@@ -15,6 +15,7 @@ from shapely import box
 
 import geoseg
 from geoseg.cli import main
+from geoseg.diagnose.cost import BLOCKS_A_SECOND, cost_of, seconds_with
 
 SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -166,3 +167,32 @@ def test_what_may_not_do_is_said_before_the_run_begins(
         said = CliRunner().invoke(main, [command, *arguments])
         assert said.exit_code == 0, said.output
         assert re.search(words, said.stderr), said.stderr
+
+
+def test_workers_share_inference_and_are_paid_for_all_the_time(half_scene, tmp_path):
+    options = geoseg.SegmentOptions(block=1, workers=2)
+    found = geoseg.plan(half_scene, tmp_path, options=options, price=1800)
+    stages = dict(found.seconds_by_stage)
+    expected = stages.pop("infer") / 2 + sum(stages.values())
+    assert found.seconds_with_workers == pytest.approx(expected)
+    assert found.cost == pytest.approx(expected)  # 2 of 1800 an hour: 1 a second
+    assert "core" in found.measured_worker
+    with pytest.raises(geoseg.InputError, match="`price`"):
+        geoseg.plan(half_scene, tmp_path, price=-1)
+
+
+def test_no_more_is_spread_than_there_are_blocks_nor_faster_than_they_are_handed_out():
+    stages = {"infer": 1000.0, "raster": 7.0}
+    assert seconds_with(stages, 10, 1000) == 107.0
+    assert seconds_with(stages, 1_000_000, 10**6) == 1_000_000 / BLOCKS_A_SECOND + 7
+    assert cost_of(7200.0, 0, 3.0) == 6.0
+
+
+def test_the_command_says_what_workers_cost(half_scene):
+    asked = ["plan", str(half_scene), "--workers", "2", "--price", "3600"]
+    done = CliRunner().invoke(main, asked)
+    assert done.exit_code == 0, done.output
+    (workers,) = (line for line in done.output.splitlines() if "2 workers" in line)
+    assert "core" in workers
+    (cost,) = (line for line in done.output.splitlines() if line.startswith("cost"))
+    assert "2 paid by the hour for all that time" in cost

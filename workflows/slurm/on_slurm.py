@@ -10,6 +10,8 @@ slot for all; this one takes what comes.
 """
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import dask
@@ -31,6 +33,7 @@ def main() -> None:
     shared.mkdir(mode=0o700, parents=True, exist_ok=True)
     directives = [f"--gpus={arguments.gpus}"] if arguments.gpus else []
     directives += arguments.sbatch
+    check_directives(directives)
     cluster = SLURMCluster(
         cores=THREADS,
         processes=1,
@@ -50,9 +53,21 @@ def main() -> None:
         options = geoseg.SegmentOptions(
             scheduler=cluster.scheduler_address, wait_for_workers=arguments.patience
         )
-        report = geoseg.segment(arguments.scene, arguments.output, options=options)
+        try:
+            report = geoseg.segment(arguments.scene, arguments.output, options=options)
+        except geoseg.GeosegError as error:
+            sys.exit(f"geoseg: {error}")
     for area in report.class_areas:
         print(f"{area.name:12} {area.area_ha:12.1f} ha")
+
+
+def check_directives(directives: list[str]) -> None:
+    """Ask SLURM whether it takes such jobs: without GPUs, none that want any."""
+    asked = ["sbatch", "--test-only", *directives, "--wrap", "true"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  # the user's own words
+    if answer.returncode:
+        why = " ".join(answer.stderr.split())
+        sys.exit(f"SLURM takes no jobs with {' '.join(directives)}: {why}")
 
 
 def settings(security: Security) -> dict[str, str]:
