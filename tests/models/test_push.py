@@ -206,6 +206,20 @@ def test_a_card_says_licence_figures_and_what_its_makers_say(sample_package):
     assert 'license: "other"' in model_card(odd, "hf://me/x")
 
 
+def test_a_card_obeys_nothing_that_a_package_holds(sample_package):
+    evil = "tree|water\u2028<script>alert(1)</script> [here](https://evil) `x`\n# head"
+    bands = (replace(sample_package.bands[0], name=evil),)
+    text = model_card(
+        replace(sample_package, bands=bands, trained_on=evil, description=evil),
+        "hf://me/x",
+    )
+    plain = r"tree\|water \<script\>alert(1)\</script\> \[here\](https://evil) \`x\`"
+    assert f"| {plain} # head | red |" in text
+    assert f"- trained on: {plain} # head\n" in text
+    assert "<script>" not in text.replace(r"\<script", "")
+    assert "\u2028" not in text
+
+
 @pytest.fixture
 def sample_package(brightest, tmp_path):
     """A package with figures and a page of its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError, OutputError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from geoseg.models.package.package import ModelPackage
 
+_OBEYED = re.compile(r"[\\`<>\[\]|]")
+"""What begins markup, code, links and cells in Markdown."""
 _README = "README.md"
 _MORE = ("reliability.png", "training.png", "training.csv", "accuracy.json")
 """What goes along where a package has it: what shows how good the model is."""
@@ -105,8 +108,8 @@ def model_card(package: ModelPackage, address: str) -> str:
     values = (f"{key}: {json.dumps(value)}" for key, value in said.items())
     front = ["---", *values, "---", "\n"]
     lines = [
-        f"# {package.name}, version {package.version}",
-        package.description,
+        f"# {_plain(package.name)}, version {_plain(package.version)}",
+        "\n".join(map(_plain, package.description.splitlines())),
         "## How to use it",
         _use(address),
         "## What it takes",
@@ -175,7 +178,7 @@ def _origin(package: ModelPackage) -> list[str]:
         ("licence", package.license),
         ("name", package.attribution),
     ]
-    listed = [f"- {what}: {value}" for what, value in facts if value]
+    listed = [f"- {what}: {_plain(value)}" for what, value in facts if value]
     return ["## Where it comes from", "\n".join(listed)]
 
 
@@ -187,8 +190,19 @@ def _license(package: ModelPackage) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    cells = [[_plain(cell) for cell in line] for line in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _plain(text: str) -> str:
+    r"""Write a text that a package holds so that no reader of Markdown obeys it.
+
+    Example:
+        >>> print(_plain("a|b <img src=x> [c](d)"))
+        a\|b \<img src=x\> \[c\](d)
+
+    """
+    return _OBEYED.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _without_front(text: str) -> str:
