@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import re
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import InputError
+from geoseg.storage.folder_names import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+"""How a path of Windows begins: with a drive, or a server."""
 
 
 def named_apart(scenes: Iterable[object]) -> dict[str, object]:
@@ -21,7 +27,7 @@ def named_apart(scenes: Iterable[object]) -> dict[str, object]:
     """
     named: dict[str, object] = {}
     for scene in scenes:
-        name = PurePosixPath(urlsplit(str(scene)).path).stem
+        name = folder_name(_stem(str(scene)))
         if not name:
             raise InputError(f"{scene} has no name that a folder could have")
         if name in named:
@@ -33,3 +39,10 @@ def named_apart(scenes: Iterable[object]) -> dict[str, object]:
     if not named:
         raise InputError("no scene is given; give at least one")
     return named
+
+
+def _stem(scene: str) -> str:
+    """Take the name of a scene's file out of a path or an address."""
+    if _DRIVE.match(scene):
+        return PureWindowsPath(scene).stem
+    return PurePosixPath(urlsplit(scene).path).stem

@@ -8,7 +8,8 @@
 * `staging` makes files that appear whole or not at all, `lock` keeps a second writer
   out, `authorship` knows what geoseg wrote from what people made, `full_disk` says
   which disk is full
-* `output` is where a run's products go
+* `output` is where a run's products go, `folder_names` writes names as any system's
+  folders may have them
 * `resume` compares work that is left with the work that is asked for
 * `raster_references` finds what a raster would make GDAL read, before it is opened, and
   `hdf5_references` ways out of an HDF5 file; `allowed_drivers` are those of GDAL that

@@ -161,3 +161,29 @@ def test_what_cannot_be_followed_is_left_alone_and_its_parts_are_not():
         torch.testing.assert_close(network(tiles), scores)
     assert isinstance(network.part[1], torch.nn.Identity)
     assert isinstance(network.kept, torch.nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize(
+    ("there", "can", "found"),
+    [
+        ("mps", {}, ("mps", "float16", 4, 1)),
+        ("cpu", {}, ("cpu", "float32", 1, None)),
+        ("cpu", {"avx512_bf16": True}, ("cpu", "bfloat16", 1, None)),
+        ("cpu", {"amx_bf16": True}, ("cpu", "bfloat16", 1, None)),
+    ],
+)
+def test_a_machine_s_own_device_and_precision_are_taken(there, can, found, monkeypatch):
+    """An Apple GPU, and CPUs with and without bfloat16, as torch describes them."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: there == "mps")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    device, precision, batch, streams = found
+    how = resolve_compute()
+    assert (how.device, how.precision, how.batch) == (device, precision, batch)
+    assert how.streams == (streams or resolve_compute("cpu").streams)
+    on_cpu = resolve_compute("cpu")
+    assert on_cpu.precision == ("bfloat16" if can else "float32")
+    assert on_cpu.reason.startswith("this CPU has")
+    if there != "mps":
+        with pytest.raises(InputError, match="has no mps device; it has: cpu"):
+            resolve_compute("mps")

@@ -12,6 +12,7 @@ from geoseg.errors import AoiError, counted
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
 from geoseg.overlay.aoi.given import Area, Given, read_given
 from geoseg.overlay.aoi.reproject import on_plane, reprojected, united
+from geoseg.storage.folder_names import folder_name
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -22,8 +23,8 @@ _NEGLIGIBLE = 0.0005
 _LONLAT = CRS.from_epsg(4326)
 _HALF_TURN = 180
 """Degrees."""
-_UNSAFE = re.compile(r"[^\w .()+-]|^\.+|[. ]+$")
-"""What not every disk takes in the name of a folder."""
+_UNSAFE = re.compile(r"[^\w .()+-]|^\.+")
+"""What is no part of a folder's name that is made of a feature's."""
 
 
 def read_aoi(area: Area, geobox: GeoBox) -> Aoi:
@@ -135,7 +136,7 @@ def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:
     labels = np.array(given.labels, object)
     folders: dict[str, str] = {}
     for label in dict.fromkeys(given.labels):
-        folder = _UNSAFE.sub("_", str(label))
+        folder = folder_name(_UNSAFE.sub("_", str(label)))
         if folders.setdefault(folder, str(label)) != label:
             raise AoiError(
                 f"{given.name}: {folders[folder]!r} and {label!r} would share the "
