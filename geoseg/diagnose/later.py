@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from geoseg.diagnose.trial_tiles import Busy
     from geoseg.run.configuration import RunConfig
 
-_PREVIEW, _PAGE = 1.5, 2.4
+_PREVIEW, _PAGE = 1.0, 1.7
 """Seconds for the pictures, beside reading the scene, on a core that nobody else uses;
 libraries that they alone need are imported meanwhile."""
 
