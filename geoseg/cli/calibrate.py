@@ -10,6 +10,7 @@ import geoseg
 from geoseg.cli.cards import card_of
 from geoseg.cli.completion import models, path_or_url
 from geoseg.cli.figures import show_reliability
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.printing import say, show_json
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @click.argument("model", shell_complete=models)
-@click.argument("scene", type=path_or_url)
+@click.argument("scene", type=path_or_url, required=False)
 @writing(
     "Folder of a new package to make.",
     required=False,
     otherwise="MODEL itself is changed",
 )
+@flags_of(InputFlags)
 @flags_of(LabelsOptions, required=("labels",))
 @flags_of(geoseg.CalibrateOptions)
 @reporting
 def calibrate_model(  # arguments and flags
     model: str,
-    scene: str,
+    scene: str | None,
     labels: str,
     output: Path | None,
     *,
@@ -51,11 +53,12 @@ def calibrate_model(  # arguments and flags
     before the softmax, so that of pixels with a confidence of 80 percent about 80
     percent are right. What is shown of each block is by the temperature of the others.
     """
+    inputs = take_scene(scene, flags)
     options = options_of(geoseg.CalibrateOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.calibrate_model(
             model,
-            scene,
+            inputs,
             labels,
             output=output,
             options=options,

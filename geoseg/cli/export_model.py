@@ -8,6 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import models
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.printing import say, show_json
 from geoseg.cli.screen import Screen
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("model", shell_complete=models)
 @writing("ONNX file to make.")
+@flags_of(InputFlags)
 @flags_of(geoseg.ExportOptions)
 @reporting
 def export_model(
@@ -40,6 +42,7 @@ def export_model(
     pixels are normalised. It is written only where ONNX Runtime gives the model's
     class on 99.99 percent of a scene's pixels, or with --int8 on 99 percent.
     """
+    flags["scene"] = take_scene(flags["scene"], flags) or None
     options = options_of(geoseg.ExportOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         made = geoseg.export_model(

@@ -28,6 +28,22 @@ class InputFlags:
     )
 
 
+def check_each(inputs: object, *, each: bool, field: str | None) -> None:
+    """Refuse ways to take apart what is mapped that do not go with what that is.
+
+    Raises:
+        InputError: They do not.
+
+    """
+    if each and field is not None:
+        raise InputError("--each and --per-feature cannot go together; give one")
+    if each and isinstance(inputs, dict):
+        raise InputError(
+            "--each maps scenes by themselves, and inputs by name are one scene; leave "
+            "out --each, and map one place after the other"
+        )
+
+
 def take_scene(scene: str | tuple[str, ...] | None, flags: dict[str, Any]) -> Named:
     """Take what is to be read out of a command's arguments and flags.
 

@@ -8,6 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
 from geoseg.cli.printing import say, show_json
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 
 @click.command("live")
-@click.argument("scene", type=path_or_url)
+@click.argument("scene", type=path_or_url, required=False)
+@flags_of(InputFlags)
 @flags_of(LabelsOptions, required=("labels",))
 @flags_of(LiveKeywords)
 @writing("Folder for map and model.")
 @flags_of(geoseg.LiveOptions)
 @reporting
 def command(
-    scene: str,
+    scene: str | None,
     labels: str,
     output: Path,
     *,
@@ -45,11 +47,12 @@ def command(
     Open live/landcover.tif and the labels in QGIS; click, save, look. Labels that make
     no model are reported, and the last map stays. Ctrl-C ends it.
     """
+    inputs = take_scene(scene, flags)
     reporter = _Reporter(quiet=quiet, as_json=as_json)
     if not quiet:
         say(f"watching {labels}; Ctrl-C ends it", err=True)
     geoseg.live(
-        scene,
+        inputs,
         labels,
         output,
         aoi=aoi,

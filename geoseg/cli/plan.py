@@ -7,11 +7,10 @@ from typing import Any
 import rich_click as click
 
 import geoseg
-from geoseg.cli.inputs import take_scene
+from geoseg.cli.inputs import check_each, take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.screen import show_forecast, show_forecasts
-from geoseg.errors import InputError
 from geoseg.options import PlanKeywords
 
 
@@ -43,8 +42,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     Without -o it is not seen whether a map can be written there.
     """
     aoi, inputs = take_area(flags), take_scene(scene, flags)
-    if each and field is not None:
-        raise InputError("--each and --per-feature cannot go together; give one")
+    check_each(inputs, each=each, field=field)
     options = options_of(geoseg.SegmentOptions, flags)
     if each:
         several = geoseg.plan_each(

@@ -9,7 +9,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.context import DEFAULTS, flag
-from geoseg.cli.inputs import take_scene
+from geoseg.cli.inputs import check_each, take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
@@ -52,8 +52,7 @@ def command(  # one parameter a flag
     aoi, inputs = take_area(flags), take_search(take_scene(scene, flags), flags)
     file, _ = flag(DEFAULTS) or (None, {})
     options = replace(options_of(geoseg.SegmentOptions, flags), defaults_file=file)
-    if each and field is not None:
-        raise InputError("--each and --per-feature cannot go together; give one")
+    check_each(inputs, each=each, field=field)
     if each and isinstance(inputs, geoseg.Search):
         raise InputError(
             "--each maps scenes by themselves, and --search finds one of many dates; "

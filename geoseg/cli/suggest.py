@@ -11,6 +11,7 @@ from rich.table import Table
 
 import geoseg
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.mapping import AreaOptions, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.printing import show, show_json, show_line
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 
 @click.command("suggest")
-@click.argument("scene", nargs=-1, required=True, type=path_or_url)
+@click.argument("scene", nargs=-1, type=path_or_url)
 @writing("Points: a .gpkg.")
+@flags_of(InputFlags)
 @flags_of(AreaOptions)
 @flags_of(geoseg.SuggestOptions)
 @opening
@@ -48,11 +50,11 @@ def command(
     is labels: geoseg train scene.tif --labels next.gpkg. A call that was stopped
     carries on when the same command is given again.
     """
-    area = take_area(flags)
+    area, inputs = take_area(flags), take_scene(scene, flags)
     options = options_of(geoseg.SuggestOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         found = geoseg.suggest(
-            list(scene), output, aoi=area, options=options, on_step=screen.show_step
+            inputs, output, aoi=area, options=options, on_step=screen.show_step
         )
     if as_json:
         show_json({**asdict(found), "output": str(found.output)})

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import geoseg
+from geoseg.cli.inputs import take_scene
 from geoseg.cli.labelled import labelled
 from geoseg.cli.options import flags_of, opening, options_of, reporting
 from geoseg.cli.printing import show, show_json, show_line
@@ -34,7 +35,7 @@ _OF_LABELS = (
 
 
 @click.command("tile")
-@labelled(required=False)
+@labelled(required=False, inputs=True)
 @flags_of(geoseg.TileOptions)
 @opening
 @reporting
@@ -55,16 +56,17 @@ def command(
 
     Chips are GeoTIFFs on the scene's pixels, listed in chips.parquet with the part of
     the split: train, or test, in the blocks that geoseg train --fold holds out. Without
-    --labels there are images alone. An export that was stopped carries on when the same
-    command is given again.
+    --labels there are images alone. Inputs by name are one scene: a chip has the bands
+    of all of them, in the units that their files declare. An export that was stopped
+    carries on when the same command is given again.
     """
-    labels = flags.pop("labels")
+    labels, inputs = flags.pop("labels"), take_scene(scenes, flags)
     if labels is None:
         _refuse_what_labels_need(get_current_context())
     options = options_of(geoseg.TileOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         exported = geoseg.tile(
-            scenes, output, labels=labels, options=options, on_step=screen.show_step
+            inputs, output, labels=labels, options=options, on_step=screen.show_step
         )
     if as_json:
         show_json(exported.to_json())

@@ -12,7 +12,7 @@ import torch
 
 from geoseg.errors import InputError, ModelError, OutputError, json_text, needs
 from geoseg.geo.windows import Window
-from geoseg.models.compatibility import check_scale, in_models_unit, open_fitting
+from geoseg.models.compatibility import check_scale, in_models_unit
 from geoseg.models.exchange.export_onnx import (
     about,
     for_deepness,
@@ -21,11 +21,11 @@ from geoseg.models.exchange.export_onnx import (
     with_metadata,
 )
 from geoseg.models.networks.onnx import OnnxNetwork
+from geoseg.models.open_inputs import open_for
 from geoseg.options import ExportOptions, SceneOptions
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.scene import open_scene
 from geoseg.scene.mirrored import read_mirrored
 from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_file
@@ -119,9 +119,7 @@ def _export(
     """Write a file that nobody else writes."""
     on_step(Step("prepare"))
     source = options.scene or sample_file("scene.tif")
-    scene, models = open_fitting(
-        [model], lambda needs: open_scene(source, SceneOptions(), on_step, needs)
-    )
+    scene, models = open_for([model], source, SceneOptions(), on_step)
     check_scale(models, scene)
     ((package, match),) = models
     scene = in_models_unit(models, scene)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import InputError, ModelError, json_text
-from geoseg.geo.embeddings import MANY
+from geoseg.geo.embeddings import MANY, credited
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed, find_bands
 from geoseg.models.find import candidates, others
@@ -195,7 +195,7 @@ def _describe(
     on_step(Step("look"))
     bands, share, components = _values(opened, on_step, exact=exact)
     cover = _cover(opened)
-    geobox, embedding = opened.geobox, opened.embedding
+    geobox, (features, attribution) = opened.geobox, credited(opened.embeddings)
     if plot is not None:
         footprints = Footprints(
             geobox=geobox,
@@ -226,8 +226,8 @@ def _describe(
         overlap_share=float((cover > 1).mean()),
         gap_share=float((cover == 0).mean()),
         model=fit,
-        features="" if embedding is None else embedding.title,
-        attribution="" if embedding is None else embedding.attribution,
+        features=features,
+        attribution=attribution,
         components=components,
         warnings=(*opened.warnings, *(() if area is None else area.warnings)),
     )

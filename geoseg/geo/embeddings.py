@@ -110,6 +110,12 @@ _KINDS: dict[EmbeddingName, _Kind] = {
 }
 
 
+def credited(made: Sequence[Embedding]) -> tuple[str, str]:
+    """Write whose features there are, and what their licences ask to say, each once."""
+    said = dict.fromkeys(each.attribution for each in made if each.attribution)
+    return ", ".join(each.title for each in made), " ".join(said)
+
+
 def recognise(names: Sequence[str]) -> EmbeddingName | None:
     """Recognise whose features bands are by their names; None of any others."""
     for kind, known in _KINDS.items():

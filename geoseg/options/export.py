@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from geoseg.options.declare import option
 
@@ -20,7 +20,8 @@ class ExportOptions:
     int8: bool = option(
         False, "Compute in whole numbers of 8 bits: smaller, and faster on many CPUs."
     )
-    scene: str | None = option(
+    # Inputs by name, of a model that takes several, do as well.
+    scene: str | Any | None = option(
         None,
         "The raster on which it must agree with the model.",
         otherwise="the sample",

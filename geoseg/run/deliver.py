@@ -12,7 +12,7 @@ import numpy as np
 
 from geoseg.errors import json_text
 from geoseg.geo.band_names import find_rgb
-from geoseg.geo.embeddings import MANY
+from geoseg.geo.embeddings import MANY, credited
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import described
 from geoseg.predict.layers import SHARE_ONE
@@ -350,12 +350,11 @@ def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, ...]:
     return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
 
-def embedding_record(made: Embedding | None) -> dict[str, str]:
-    """Name whose learned features a scene is, and what their licence asks to say."""
-    if made is None:
-        return {}
-    said = {"attribution": made.attribution} if made.attribution else {}
-    return {"features": made.title, **said}
+def embedding_record(made: Sequence[Embedding]) -> dict[str, str]:
+    """Name whose learned features a scene has, and what their licences ask to say."""
+    features, attribution = credited(made)
+    said = {"features": features, "attribution": attribution}
+    return {name: text for name, text in said.items() if text}
 
 
 def _attributed(package: ModelPackage) -> dict[str, str]:
@@ -364,8 +363,8 @@ def _attributed(package: ModelPackage) -> dict[str, str]:
 
 def _attributions(config: RunConfig) -> list[str]:
     """List what licences of learned features ask to say, each once."""
-    made = config.scene.embedding
-    return [made.attribution] if made is not None and made.attribution else []
+    _, attribution = credited(config.scene.embeddings)
+    return [attribution] if attribution else []
 
 
 def _named(config: RunConfig) -> str:
@@ -394,7 +393,7 @@ def _report(
             "width": config.scene.geobox.width,
             "height": config.scene.geobox.height,
             "bands": list(config.scene.bands),
-            **embedding_record(config.scene.embedding),
+            **embedding_record(config.scene.embeddings),
         },
         aoi=_area(config),
         models=[

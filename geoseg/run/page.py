@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import counted
+from geoseg.geo.embeddings import credited
 from geoseg.report.map_page import MapPage, write_map_page
 from geoseg.report.pyramid import ClassPlanes
 
@@ -71,10 +72,11 @@ def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
     yield "Image", _name_of(scene.path)
     yield "Bands", ", ".join(scene.bands)
     yield "Grid", f"{scene.geobox.crs.name}, {scene.geobox.gsd_m():.4g} m"
-    if scene.embedding is not None:
-        yield "Features", scene.embedding.title
-        if scene.embedding.attribution:
-            yield "Credit", scene.embedding.attribution
+    features, credit = credited(scene.embeddings)
+    if features:
+        yield "Features", features
+    if credit:
+        yield "Credit", credit
     if made.feature is not None:
         yield "Area", made.feature
     elif made.aoi_given is not None:

@@ -96,6 +96,11 @@ class Scene:
         return self.members[0].layers[0].raster.embedding
 
     @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """All learned features that are among its bands, each once."""
+        return () if self.embedding is None else (self.embedding,)
+
+    @property
     def is_quantised(self) -> bool:
         """Whether its files hold whole numbers that stand for such features."""
         return any(raster.is_quantised for raster in self._laid)

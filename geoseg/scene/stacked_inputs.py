@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geoseg.geo.embeddings import Embedding
     from geoseg.geo.windows import Window
     from geoseg.options import SceneOptions
 
@@ -53,6 +54,17 @@ class StackedScene(Scene):
     @property
     def embedding(self) -> None:
         """Whose features its bands are: of a stack no one's."""
+        return
+
+    @property
+    def embeddings(self) -> tuple[Embedding, ...]:
+        """All learned features that are among its inputs, each once."""
+        found = (each for _, part in self.parts for each in part.embeddings)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def nodata(self) -> None:
+        """The value without data: each input has its own, in its own unit."""
         return
 
     @property

@@ -13,8 +13,9 @@ from geoseg.errors import InputError, LabelsError, ModelError
 from geoseg.evaluate.masks import split_of
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.models.compatibility import check_scale, in_models_unit, open_fitting
+from geoseg.models.compatibility import check_scale, in_models_unit
 from geoseg.models.find import known_models
+from geoseg.models.open_inputs import open_for
 from geoseg.models.package.files import CARD
 from geoseg.models.package.hub import SCHEME
 from geoseg.models.package.new_folder import new_folder
@@ -24,7 +25,7 @@ from geoseg.overlay.labels import open_labels
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.normalise import by_scene
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene import SceneOptions
 from geoseg.scene.mirrored import read_mirrored
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from geoseg.geo.splits import Split
     from geoseg.models.compatibility import Models
     from geoseg.models.package.package import ModelPackage
-    from geoseg.scene import Scene
+    from geoseg.scene import Inputs, Scene
     from geoseg.train.labelled_scenes import LabelSource
     from geoseg.train.temperature import FittedTemperature
 
@@ -62,7 +63,7 @@ class CalibratedModel:
 
 def calibrate_model(  # a model, ground, and how, each named by its caller
     model: Path | str,
-    scene: Path | str,
+    scene: Inputs,
     labels: Path | str,
     *,
     output: Path | None = None,
@@ -76,7 +77,8 @@ def calibrate_model(  # a model, ground, and how, each named by its caller
 
     Args:
         model: A package's folder or name.
-        scene: A raster with the bands that the model needs.
+        scene: Imagery with the bands that the model needs, or the model's inputs by
+            name.
         labels: Polygons, lines, points or a raster of classes, called as the model's.
         output: The folder of a new package; None to change the one that there is.
         options: Which of the ground.
@@ -93,9 +95,7 @@ def calibrate_model(  # a model, ground, and how, each named by its caller
     options = options or CalibrateOptions()
     _check_output(model, output)
     on_step(Step("prepare"))
-    opened, models = open_fitting(
-        [model], lambda needs: open_scene(scene, SceneOptions(), on_step, needs)
-    )
+    opened, models = open_for([model], scene, SceneOptions(), on_step)
     check_scale(models, opened)
     opened = in_models_unit(models, opened)
     package = models[0][0]

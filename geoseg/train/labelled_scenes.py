@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from geoseg.errors import LabelsError, SceneError
+from geoseg.geo.embeddings import credited
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.models.compatibility import bands_needed
@@ -22,7 +23,6 @@ from geoseg.train.strips import mean_and_deviation, strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from geoseg.train.options import GroundOptions
     from geoseg.train.strips import Plane
 
-    Scenes = Sequence[Path | str] | Mapping[str, OneInput]
+    Scenes = Sequence[OneInput] | Mapping[str, OneInput]
 
 
 class LabelSource(Protocol):
@@ -164,7 +164,8 @@ def with_imagery(card: Card, scenes: Sequence[Scene]) -> Card:
     Which inputs they are made of; or whose learned features, and whom to name.
     """
     if isinstance(scenes[0], StackedScene):
-        return with_inputs(card, scenes[0])
+        _, attribution = credited(scenes[0].embeddings)
+        return replace(with_inputs(card, scenes[0]), attribution=attribution)
     made = scenes[0].embedding
     if made is None:
         return card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -17,9 +18,9 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.labels import Labels, open_labels
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.run.segment import segment
-from geoseg.scene import open_scene
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
+from geoseg.train.labelled_scenes import open_scenes
 from geoseg.train.train import Trained, train
 from geoseg.watch.labels_file import LabelsFile
 from geoseg.watch.options import LiveOptions
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from geoseg.overlay.aoi import Area
     from geoseg.report.report import Report
+    from geoseg.scene import Inputs
+    from geoseg.train.labelled_scenes import Scenes
 
 _MODEL = "model"
 """The folder of the model in the output."""
@@ -53,7 +56,7 @@ class LiveMap:
 
 
 def live(  # noqa: PLR0913  # what train and segment take together
-    scene: Path | str,
+    scene: Inputs,
     labels: Path | str,
     output: Path | str,
     *,
@@ -71,6 +74,7 @@ def live(  # noqa: PLR0913  # what train and segment take together
 
     Args:
         scene: What to map: a raster, a folder or a pattern of several, a URL, an item.
+            Or inputs by name, as `geoseg.train` takes them.
         labels: Points, lines or polygons with a class, or a raster of classes; in a
             GeoPackage, which may be open in QGIS meanwhile, or any other file.
         output: The folder for map and model.
@@ -92,10 +96,10 @@ def live(  # noqa: PLR0913  # what train and segment take together
             f"points with a column class, and give that"
         )
     check_folder(output)
-    opened = open_scene(scene, options.to_segment(output / _MODEL).scene)
+    job = _Job(scene, labels, output, aoi, options, on_step)
+    (opened,), _ = open_scenes(job.scenes, options.to_train())
     if aoi is not None:
         read_aoi(aoi, opened.geobox)
-    job = _Job(scene, labels, output, aoi, options, on_step)
     file, known = LabelsFile(path), ""
     with locked_file(output / _MODEL):
         for number in count(1):
@@ -112,12 +116,17 @@ def live(  # noqa: PLR0913  # what train and segment take together
 class _Job:
     """What is done at each save."""
 
-    scene: Path | str
+    scene: Inputs
     labels: Path | str
     output: Path
     aoi: Area | None
     options: LiveOptions
     on_step: OnStep
+
+    @property
+    def scenes(self) -> Scenes:
+        """What is learned from."""
+        return self.scene if isinstance(self.scene, Mapping) else [self.scene]
 
     def labels_mark(self) -> str:
         """Distinguish labels; nothing of rasters, and of what cannot be read."""
@@ -153,7 +162,7 @@ class _Job:
         shutil.rmtree(hidden, ignore_errors=True)
         try:
             trained = train(
-                [self.scene],
+                self.scenes,
                 self.labels,
                 hidden / _MODEL,
                 options=self.options.to_train(),

@@ -4,6 +4,7 @@ import json
 import pickle
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
@@ -189,6 +190,43 @@ def test_plan_and_info_and_verify_take_inputs(model, files):
     checked = call("verify", model, *flags, "--json")
     assert checked.exit_code == 0, checked.stderr
     assert json.loads(checked.stdout)["agreements"][0]["changed_pixels"] == 0
+
+
+def test_tile_and_suggest_and_calibrate_take_inputs(tmp_path, model, files):
+    flags, bands, valid = files
+    truth, _ = expected(bands, valid)
+    rng = np.random.default_rng(2)
+    wrong = rng.random(truth.shape) < 0.3  # else no temperature is the best one
+    marks = np.where(wrong & valid, 1, truth).astype(np.uint8)
+    labels = write(tmp_path / "labels.tif", marks, nodata=255)
+    calibrated = tmp_path / "calibrated"
+    done = call(
+        *("models", "calibrate", model, *flags, "--labels", labels, "-o", calibrated),
+        *("--held-out-block", 32),
+    )
+    assert done.exit_code == 0, done.stderr
+    assert load_package(calibrated).temperature > 0.05
+    points = tmp_path / "next.gpkg"
+    done = call("suggest", *flags, "--model", model, "--points", 9, "-o", points)
+    assert done.exit_code == 0, done.stderr
+    assert len(geopandas.read_file(points)) == 9
+    two, chips = (flags[2], flags[4]), tmp_path / "chips"
+    done = call("tile", *two, "--chip", 64, "-o", chips)
+    assert done.exit_code == 0, done.stderr
+    first = min((chips / "images").iterdir())
+    with rasterio.open(first) as dataset:
+        assert dataset.descriptions == ("s2:B04", "dem:elevation")
+        assert (set(dataset.scales), set(dataset.offsets)) == ({1.0}, {0.0})
+        found, there = dataset.read(), dataset.read_masks(1) > 0
+    assert np.allclose(found[0], bands[1, :64, :64], atol=1e-6)
+    assert there.all()
+
+
+def test_inputs_are_one_scene_and_not_several(model, files):
+    for command in ("segment", "plan"):
+        result = call(command, "--model", model, *files[0], "--each", "-o", "gone")
+        assert result.exit_code == 2
+        assert "inputs by name are one scene; leave out --each" in result.stderr
 
 
 def test_a_card_comes_back_with_its_inputs_and_shows_them(model):

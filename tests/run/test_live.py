@@ -107,6 +107,16 @@ def test_each_save_becomes_a_map_and_bad_labels_leave_the_last(scene, tmp_path):
     assert not [each for each in output.rglob("*") if "fitting" in each.name]
 
 
+def test_inputs_by_name_are_followed_as_one_scene(scene, tmp_path):
+    labels, output = tmp_path / "points.gpkg", tmp_path / "live"
+    points().to_file(labels, layer="points")
+    inputs = {"before": scene, "after": scene}
+    (made,) = follow(inputs, labels, output, [], options=geoseg.LiveOptions())
+    assert not made.refusal
+    assert [each.name for each in made.trained.package.inputs] == ["before", "after"]
+    assert set(np.unique(classes_of(output))) == {0, 1, 2}
+
+
 def test_the_map_is_that_of_train_and_segment(scene, tmp_path):
     labels, output = tmp_path / "points.geojson", tmp_path / "live"
     points().to_crs(4326).to_file(labels)

@@ -8,9 +8,11 @@ import rasterio
 import torch
 from affine import Affine
 from click.testing import CliRunner
+from embedding_fields import quantised, vectors, write_alphaearth
 
 import geoseg
 from geoseg.cli import main
+from geoseg.diagnose.export import export_model
 from geoseg.models.find import load_package
 from geoseg.models.networks.network import build_network
 
@@ -126,6 +128,35 @@ def test_a_dem_beside_an_image_is_learned_from_in_metres(tmp_path, pair):
     assert package.inputs[1].gsd_m == 40
     assert package.inputs[1].bands[0].mean == pytest.approx(0.5 * 512, rel=0.05)
     assert trained.accuracy.overall > 0.95
+    made = export_model(
+        package.path,
+        tmp_path / "model.onnx",
+        options=geoseg.ExportOptions(scene={"s2": pair["before"], "dem": dem}),
+    )
+    assert made.equal > 0.9999
+    with pytest.raises(geoseg.InputError, match="takes several inputs"):
+        export_model(package.path, tmp_path / "other.onnx")
+
+
+def test_whom_features_are_of_is_said_where_they_are_one_input_among_several(tmp_path):
+    classes = np.arange(64)[:, None] // 16 % 2 + np.zeros((1, 64), int)
+    numbers = quantised(vectors(classes, 64))
+    field = write_alphaearth(tmp_path / "field.tif", numbers, CORNER, crs="EPSG:32633")
+    high = np.arange(1, 64 * 64 + 1, dtype=np.int16).reshape(64, 64)
+    dem = write(tmp_path / "dem.tif", high, names=("elevation",))
+    marks = np.where(np.arange(64)[None] % 16 == 3, classes, 255).astype(np.uint8)
+    labels = write(tmp_path / "labels.tif", marks, nodata=255, names=("class",))
+    inputs = {"features": field, "dem": dem}
+    how = geoseg.TrainOptions(architecture="pixel", head="discriminant")
+    model = geoseg.train(inputs, labels, tmp_path / "m", options=how).package.path
+    options = geoseg.SegmentOptions(model=model, formats="none")
+    geoseg.segment(inputs, tmp_path / "map", options=options)
+    said = json.loads((tmp_path / "map" / "run.json").read_text())
+    assert said["scene"]["features"] == "AlphaEarth"
+    wanted = "produced by Google and Google DeepMind"
+    assert wanted in said["scene"]["attribution"]
+    assert wanted in load_package(model).attribution
+    assert wanted in (tmp_path / "map" / "report.html").read_text()
 
 
 def test_what_cannot_be_learned_together_is_refused(tmp_path, pair):

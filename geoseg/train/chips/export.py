@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from geoseg.geo.windows import Window
     from geoseg.overlay.labels import LabelRaster, Labels
     from geoseg.raster.legend_file import ClassMapping
+    from geoseg.train.labelled_scenes import Scenes
 
 INDEX, REPORT = "chips.parquet", "chips.json"
 
@@ -79,7 +80,7 @@ class _Job:
 
 
 def tile(
-    scenes: Sequence[Path | str],
+    scenes: Scenes,
     output: Path | str,
     *,
     labels: Path | str | None = None,
@@ -93,7 +94,8 @@ def tile(
     carries on when the same call is made again.
 
     Args:
-        scenes: Rasters, each a scene of its own.
+        scenes: Rasters, each a scene of its own. Or inputs by name, which are one
+            scene of all their bands, as `geoseg.train` takes them.
         output: The folder, which must not exist or be empty.
         labels: Polygons, lines, points or a raster of classes, in any CRS; chips
             without a labelled pixel are left out. None for images alone, all over the
@@ -137,9 +139,7 @@ def _bytes_of(job: _Job) -> int:
     )
 
 
-def _prepare(
-    scenes: Sequence[Path | str], labels: Path | str | None, options: TileOptions
-) -> _Job:
+def _prepare(scenes: Scenes, labels: Path | str | None, options: TileOptions) -> _Job:
     """See what there is to cut, and refuse what cannot be used."""
     sources, options = _open(scenes, options)
     warnings = [w for source in sources for w in source.scene.warnings]
@@ -173,9 +173,7 @@ def _prepare(
     return _Job(sources, class_mapping.legend, chips, identity, warnings, options)
 
 
-def _open(
-    scenes: Sequence[Path | str], options: TileOptions
-) -> tuple[list[Source], TileOptions]:
+def _open(scenes: Scenes, options: TileOptions) -> tuple[list[Source], TileOptions]:
     """Open scenes, find their bands, settle sides; no ground is known yet."""
     opened, bands = open_scenes(scenes, options)
     options = sized(options, [scene.geobox for scene in opened])

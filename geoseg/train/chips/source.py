@@ -103,6 +103,9 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
         SceneError: Its files declare several scales or offsets for a band.
 
     """
+    if not scene.is_scaled:
+        plain = (1.0,) * len(names), (0.0,) * len(names)
+        return Look(tuple(names), scene.dtype, scene.nodata, *plain)
     scales, offsets = [], []
     for band, name in zip(bands, names, strict=True):
         declared = [member.band(band) for member in scene.members]
