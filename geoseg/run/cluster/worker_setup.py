@@ -10,6 +10,7 @@ is inferred.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 import rasterio
 from distributed import WorkerPlugin, get_worker
+from distributed.protocol import pickle
 
 from geoseg.errors import ClusterError, GeosegError, RunError
 from geoseg.run.cluster.gpus import GPU, gpu_id, share
@@ -75,6 +77,24 @@ class _Workers(WorkerPlugin):
         self._versions = versions
         self._settings = settings()
         self._before: dict[str, str | None] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pack the job by itself, so that a worker is ready before it loads it."""
+        return {**vars(self), "job": pickle.dumps(self.job)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load the job, on the worker.
+
+        A worker imports what the job needs. All of it stays, so no garbage is looked
+        for meanwhile, which took a sixth of the time.
+        """
+        was_looking = gc.isenabled()
+        gc.disable()
+        try:
+            vars(self).update(state, job=pickle.loads(state["job"]))
+        finally:
+            if was_looking:
+                gc.enable()
 
     def setup(self, worker: Worker) -> None:
         """Take over the settings, on the worker."""
