@@ -11,6 +11,7 @@ grid of its own is needed.
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from geoseg.errors import InputError
+from geoseg.errors import GeosegError, InputError
 from geoseg.raster import ClassMap
 from geoseg.report.pyramid import ClassPlanes, image_tile, levels_of, map_tile
 from geoseg.storage.authorship import PAGE, Origin, origin_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from geoseg.report.imagery import Shown
 
+_LOG = logging.getLogger(__name__)
 _HERE = "127.0.0.1"
 _MAP, _CONFIDENCE = "landcover.tif", "confidence.tif"
 _TILE = re.compile(r"tiles/(map|image)/(\d{1,2})/(\d{1,7})/(\d{1,7})")
@@ -36,6 +38,8 @@ _PLAIN, _SERVED = (
     '<html lang="en">',
     '<html lang="en" data-tiles="tiles" data-served="{}">',
 )
+_IDLE_S = 60
+"""Seconds after which a connection that asks for nothing is closed."""
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
 
 
@@ -88,15 +92,23 @@ class PageServer:
         self._server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    """One that keeps to itself what becomes of a request."""
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # socketserver's signature
+        """Log it: that a browser went away is no news for the terminal."""
+        _LOG.debug("a request of %s came to nothing", client_address, exc_info=True)
+
+
 def _listen(port: int, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     try:
-        return ThreadingHTTPServer((_HERE, port), handler)
+        return _Server((_HERE, port), handler)
     except OverflowError as error:
         raise InputError(f"a port is 0 to 65535, got {port}") from error
     except OSError as error:
         if error.errno not in _TAKEN:
             raise
-        return ThreadingHTTPServer((_HERE, 0), handler)
+        return _Server((_HERE, 0), handler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +140,8 @@ class _Site:
 
     def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         """Give status, media type and content of what a path asks for."""
-        if not secrets.compare_digest(path[: len(self.root)], self.root):
+        begins = path[: len(self.root)].encode()  # compared as bytes: any may be sent
+        if not secrets.compare_digest(begins, self.root.encode()):
             return HTTPStatus.NOT_FOUND, "", b""
         wanted = path[len(self.root) :]
         if not wanted:
@@ -194,6 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     site: _Site
     protocol_version = "HTTP/1.1"
+    timeout = _IDLE_S
 
     def do_GET(self) -> None:  # as http.server calls it
         """Answer a browser on this machine that was given the address."""
@@ -202,9 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
             _HERE,
             "localhost",
         }
-        status, kind, content = (
-            self.site.answer(self.path) if is_ours else (HTTPStatus.NOT_FOUND, "", b"")
-        )
+        status, kind, content = HTTPStatus.NOT_FOUND, "", b""
+        try:
+            if is_ours:
+                status, kind, content = self.site.answer(self.path)
+        except GeosegError:  # the map went away, or is another one by now
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
         self.send_response(status)
         if kind:
             self.send_header("Content-Type", kind)

@@ -3,6 +3,7 @@
 import http.client
 import io
 import socket
+import struct
 import threading
 import zlib
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from PIL import Image
 from rasterio.windows import Window
 
 import geoseg
+from geoseg.errors import SceneError
 from geoseg.report.pyramid import SIDE, levels_of
 from geoseg.report.view import PageServer
 
@@ -153,6 +155,27 @@ def test_an_image_that_the_map_is_not_of_is_refused(made, tmp_path):
 
 def test_who_comes_by_another_name_gets_nothing(server):
     assert get(server, Host=f"evil.example:{server.port}") == (404, b"")
+
+
+def test_bytes_that_are_no_address_get_nothing_and_the_terminal_stays_quiet(
+    server, capfd, monkeypatch
+):
+    root = urlsplit(server.url).path.encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as asking:
+        asking.sendall(b"GET /\xff\xfe HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+        assert asking.recv(20).startswith(b"HTTP/1.1 404")
+
+    def gone(*_):
+        raise SceneError("the map is gone")
+
+    monkeypatch.setattr("geoseg.report.view.map_tile", gone)
+    assert get(server, "tiles/map/0/0/0")[0] == 500
+    with socket.create_connection(("127.0.0.1", server.port)) as asking:
+        linger = struct.pack("ii", 1, 0)  # the connection is reset, not closed
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        asking.sendall(b"GET " + root + b" HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+    assert get(server)[0] == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_it_listens_on_the_loopback_interface_alone(server):
