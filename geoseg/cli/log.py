@@ -24,6 +24,7 @@ _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 _OURS = logging.getLogger("geoseg")
 LOG = logging.getLogger("geoseg.cli")
 """Where the command line logs what it prints anyway: warnings, and why it ends."""
+LOG.addHandler(logging.NullHandler())  # else Python prints them again, without a log
 
 
 class _ToScreen(logging.Handler):

@@ -145,3 +145,10 @@ def test_a_reader_that_leaves_early_is_no_mystery():
             check=False,
         )
     assert done.stderr == b""
+
+
+def test_why_a_command_ends_is_said_once_by_a_process_of_its_own():
+    command = [sys.executable, "-m", "geoseg", "segment", "-o", "gone"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.count("no scene is given") == 1
