@@ -138,11 +138,12 @@ def _bands_of(
         return tuple(i for i, name in enumerate(names) if not is_quality(name))
     ours, theirs = [plain(name) for name in names], shared_names(names, commons)
     found = []
-    for each in map(plain, wanted):
+    for said in wanted:
+        each = plain(said)
         known = ours if each in ours else theirs
         if each not in known:
             raise SceneError(
-                f"there is no band {each!r}, which `only` names; there are "
+                f"there is no band {said!r}, which `only` names; there are "
                 f"{', '.join(name or '(unnamed)' for name in names)}"
             )
         found.append(known.index(each))
