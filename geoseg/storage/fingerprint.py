@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
-from geoseg.errors import ChangedError, RunError, SceneError
+from geoseg.errors import STREAM, ChangedError, RunError, SceneError, is_stream
 from geoseg.storage.remote import (
     as_url,
     ask,
@@ -136,6 +136,8 @@ def _is_gone(cause: BaseException | None) -> bool:
 
 
 def _of_file(path: Path) -> Fingerprint:
+    if is_stream(path):
+        raise SceneError(f"{path} {STREAM}")
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
