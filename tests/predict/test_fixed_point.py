@@ -40,6 +40,19 @@ def test_adding_is_what_torch_does_in_any_layout(seed, row, col, view):
     fixed *= torch.from_numpy(weights[0][:, None] * weights[1])
     expected[:, row + 10 : row + 19, col + 10 : col + 19] = 2 * fixed
     assert torch.equal(sums.scores(window), expected[:, 10:21, 10:23])
+    assert torch.equal(sums.scores(window), added_by_torch(turned, place, weights))
+
+
+def added_by_torch(tile, place, weights):
+    """Add a tile twice as on a GPU."""
+    window = Window(0, 0, 11, 13)
+    sums = Accumulator(window, 3, torch.device("cpu"))
+    seen = place.intersection(window)
+    if seen is not None:
+        rows, cols = seen.relative_to(place).slices()
+        for _ in range(2):
+            sums._add(tile[:, rows, cols], (weights[0][rows], weights[1][cols]), seen)
+    return sums.scores(window)
 
 
 @pytest.mark.parametrize("least", [0, 60])
