@@ -50,8 +50,9 @@ def added_by_torch(tile, place, weights):
     seen = place.intersection(window)
     if seen is not None:
         rows, cols = seen.relative_to(place).slices()
+        part, its = tile[:, rows, cols], (weights[0][rows], weights[1][cols])
         for _ in range(2):
-            sums._add(tile[:, rows, cols], (weights[0][rows], weights[1][cols]), seen)
+            sums._add(part, its, seen)  # noqa: SLF001  # which no CPU takes by itself
     return sums.scores(window)
 
 
