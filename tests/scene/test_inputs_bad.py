@@ -20,7 +20,7 @@ from rasterio.shutil import copy
 from web import served
 
 import geoseg
-from geoseg.errors import SceneError
+from geoseg.errors import AoiError, SceneError
 from geoseg.scene import open_scene
 
 VALUES = np.random.default_rng(7).integers(1, 4000, (3, 37, 53), np.uint16)
@@ -265,5 +265,5 @@ def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path, make_raster):
     (area := tmp_path / "area.gpkg").symlink_to(pipe)
     with pytest.raises(SceneError, match=r"pipe\.tif is a pipe or a device"):
         open_scene(pipe)
-    with pytest.raises(geoseg.AoiError, match=r"area\.gpkg is a pipe or a device"):
+    with pytest.raises(AoiError, match=r"area\.gpkg is a pipe or a device"):
         geoseg.plan(make_raster(), aoi=area)

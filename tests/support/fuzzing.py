@@ -70,7 +70,8 @@ def _try_some(kind: str, folder: Path, first: int, last: int) -> dict[int, str]:
         case, patience_s = first, STARTING_S
         try:
             while line := lines.get(timeout=patience_s):
-                patience_s = PATIENCE_S
+                # The first case imports what the others find there.
+                patience_s = STARTING_S if not outcomes else PATIENCE_S
                 if line.startswith("case "):
                     case = int(line.split()[1])
                     outcomes[case] = "crashed"
