@@ -266,4 +266,4 @@ def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path, make_raster):
     with pytest.raises(SceneError, match=r"pipe\.tif is a pipe or a device"):
         open_scene(pipe)
     with pytest.raises(AoiError, match=r"area\.gpkg is a pipe or a device"):
-        geoseg.plan(make_raster(), aoi=area)
+        geoseg.info(make_raster(), aoi=area)
