@@ -35,3 +35,10 @@ def test_its_links_lead_somewhere():
         headings = re.findall(rb"^#+ (.*)$", text, re.MULTILINE)
         anchors = [h.decode().lower().replace(" ", "-") for h in headings]
         assert not anchor or anchor in anchors, target
+
+
+def test_the_table_of_python_has_every_command():
+    rows = re.findall(r"^\| (`[^|]+) \| `geoseg\.", README, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"[a-z-]+", row)}
+    of_models = main.get_command(None, "models").commands
+    assert named == {*main.list_commands(None), *of_models} - {"completion"}
