@@ -129,16 +129,17 @@ def areas(  # noqa: PLR0913  # four files, each named by its caller
             stack.enter_context(locked_file(target))
         file = stack.enter_context(map_file(class_map))
         source = ClassMap.open(file, band=band)
-        on_step(Step("areas"))
         legend = source.legend()
         where = _zones(zones, by, source)
         sure, warnings = beside_map(
             source, confidence, "how sure the model was is not known"
         )
+        points = None if reference is None else _points(Path(reference), source)
+        on_step(Step("areas"))
         found = zonal_areas(source, where, legend, sure)
         estimates = None
-        if reference is not None:
-            estimates = _estimates(Path(reference), source, where, found)
+        if reference is not None and points is not None:
+            estimates = _estimates(Path(reference), points, source, where, found)
         result = ZoneAreas(
             class_map=named(class_map),
             zones=None if zones is None else described(zones),
@@ -190,10 +191,8 @@ def _zones(zones: Area | None, by: str | None, source: ClassMap) -> Zones:
     return read_zones(zones, by, source.geobox)
 
 
-def _estimates(
-    path: Path, source: ClassMap, zones: Zones, found: ZonalAreas
-) -> ZoneEstimates:
-    """Estimate areas in zones from points that were drawn within the map's classes."""
+def _points(path: Path, source: ClassMap) -> Points:
+    """Read points that were drawn within the map's classes."""
     legend = source.legend()
     names = {each.name: each.id for each in legend}
     numbers = {str(each.number): each.id for each in legend}
@@ -203,6 +202,14 @@ def _estimates(
             f"an estimate needs points that were drawn within the map's classes "
             f"(geoseg sample-points draws them), but {path} covers ground"
         )
+    return points
+
+
+def _estimates(
+    path: Path, points: Points, source: ClassMap, zones: Zones, found: ZonalAreas
+) -> ZoneEstimates:
+    """Estimate areas in zones from such points."""
+    legend = source.legend()
     with block_map() as map_blocks:
         at = Comparison(source, legend, None, None, map_blocks)
         sampled = at.sample(path, points, Population.of(source, None))

@@ -131,7 +131,6 @@ def _assess(
         confidence = confidence and absolute(confidence)
         strata = strata and absolute(strata)
     source = ClassMap.open(class_map, band=band)
-    on_step(Step("evaluate"))
     legend = source.legend()
     truth = read_reference(
         reference,
@@ -146,6 +145,7 @@ def _assess(
         area, split_of(options.held_out, options.held_out_block, source.geobox)
     )
     sure, warnings = beside_map(source, confidence, "calibration is not measured")
+    on_step(Step("evaluate"))
     estimates: StratifiedEstimates | None = None
     pixel_area_m2 = source.geobox.pixel_area_m2()
     patience = Patience.of(options.wait_for_workers, "evaluate", on_step)

@@ -31,6 +31,7 @@ from geoseg.storage.lock import locked_folder
 from geoseg.storage.staging import check_folder, checksums, scratch_folder, staged
 from geoseg.storage.vectors.formats import FORMATS
 from geoseg.storage.vectors.write import check_locatable, write_style
+from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import vectorize
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def change(
         was, now = (stack.enter_context(map_file(each)) for each in (before, after))
         pair, warnings = _pair((was, now), names_of, options)
         check_locatable([FORMATS[each] for each in options.formats], pair.geobox)
+        Drawing.of(replace(options.polygons, classes=()), pair.legend)
         stack.enter_context(locked_folder(folder))
         on_step(Step("change", warnings=warnings))
         counted = pair.count()

@@ -86,6 +86,8 @@ def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
     if made.mask_run is not None:
         yield "Mask", f"{made.mask_run.package.name} {made.mask_run.package.version}"
     yield "Settings", ", ".join(_settings(made))
+    if made.options.defaults_file:
+        yield "Defaults", f"flags from {_name_of(made.options.defaults_file)}"
     yield "Computed", f"{compute.device}, {compute.precision}"
     packages = ("geoseg", "torch", "rasterio", "numpy")
     yield "Software", ", ".join(f"{name} {version(name)}" for name in packages)

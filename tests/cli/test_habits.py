@@ -188,6 +188,7 @@ def test_flags_beside_the_data_count_where_they_are_not_given(tmp_path):
     assert settings["polygons"]["simplify"] == "2px", "the command line goes before"
     assert (settings["tile"], settings["entropy"]) == (64, True)
     assert "defaults_file" not in settings
+    assert "flags from geoseg.toml<" in (out / "report.html").read_text()
     (tmp_path / "geoseg.toml").unlink()
     same = (
         *("--format", "gpkg", "--format", "fgb", "--min-area", "3px", "--entropy"),

@@ -302,8 +302,12 @@ def test_a_reference_must_be_points_of_a_sample(tmp_path, values):
     zones = saved(
         tmp_path / "zones.gpkg", districts(CORNER)[:2], **{"class": ["wood", "lake"]}
     )
+    begun = []
     with pytest.raises(InputError, match="covers ground"):
-        geoseg.areas(path, reference=zones)
+        geoseg.areas(path, reference=zones, on_step=begun.append)
+    with pytest.raises(InputError, match="no field"):
+        geoseg.areas(path, zones=zones, by="nome", on_step=begun.append)
+    assert not begun, "refused before the map is measured"
 
 
 def test_the_whole_map_has_the_areas_of_a_run(tmp_path, values):

@@ -353,6 +353,8 @@ def test_nothing_changed_is_no_fault(maps, tmp_path):
         (["--min-confidence", "50"], "no confidence.tif"),
         (["--mapping", "sea=lake"], "no class of the later map"),
         (["--mapping", "lake=sea"], "no counterpart"),
+        (["--simplify", "far"], "no length"),
+        (["--min-area", "5"], "no area"),
     ],
 )
 def test_what_cannot_be_compared_is_one_sentence(maps, tmp_path, flags, sentence):
