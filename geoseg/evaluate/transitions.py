@@ -15,7 +15,7 @@ from geoseg.raster.extents import pixel_areas, squares
 from geoseg.raster.resampled import ResampledMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +27,8 @@ UNCHANGED = LandClass(0, "no change", "#e0e0e0")
 _VALUES = NODATA + 1
 _MOST = NODATA - 1
 """Transitions that a raster of bytes has numbers for."""
+_LONGEST = 120
+"""Letters of a class's name in a transition's: two of them are a name, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +199,26 @@ def transitions(
                 f"there are more than {_MOST} different transitions; merge classes of "
                 f"both maps first"
             )
-        name = f"{was.name} to {now.name}"
+        name = _name_of(was, now, [each.name for each in classes])
         classes.append(LandClass(len(classes), name, now.colour))
         numbers[was.id, now.id] = classes[-1].id
     return Legend(tuple(classes)), numbers
+
+
+def _name_of(was: LandClass, now: LandClass, taken: Sequence[str]) -> str:
+    """Name a transition by its classes; long names are cut, and no two are the same.
+
+    Example:
+        >>> one, two = LandClass(1, "crop", "#aabb00"), LandClass(2, "wood", "#00aa00")
+        >>> _name_of(one, two, []), _name_of(one, two, ["crop to wood"])
+        ('crop to wood', 'crop to wood (1)')
+
+    """
+    names = (each.name for each in (was, now))
+    name = " to ".join(
+        each if len(each) <= _LONGEST else f"{each[: _LONGEST - 1]}…" for each in names
+    )
+    return f"{name} ({len(taken)})" if name in taken else name
 
 
 def _ids(

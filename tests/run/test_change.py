@@ -18,6 +18,7 @@ from scipy import ndimage
 import geoseg
 from geoseg.errors import PlanError
 from geoseg.evaluate.borders import Borders
+from geoseg.evaluate.transitions import transitions
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
 
@@ -371,3 +372,14 @@ def test_maps_of_other_ground_are_refused_with_both_extents(maps, tmp_path):
     )
     sentence = refuse(tmp_path, "change", before, far, "-o", tmp_path / "change")
     assert "other ground" in sentence
+
+
+def test_transitions_of_one_name_are_told_apart_and_long_ones_cut():
+    names = "a", "b to c", "a to b", "c", "d" * 250, "e" * 250
+    classes = enumerate(names)
+    legend = Legend(tuple(LandClass(n, each, f"#0000{n:02x}") for n, each in classes))
+    pixels = np.zeros((6, 6), np.int64)
+    pixels[[0, 2, 4], [1, 3, 5]] = 1
+    *found, long = (each.name for each in transitions(legend, pixels)[0])
+    assert found == ["no change", "a to b to c", "a to b to c (2)"]
+    assert long == f"{'d' * 119}… to {'e' * 119}…"
