@@ -8,6 +8,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -66,6 +67,8 @@ _MISUSED = 2
 _MADE = 50_000
 """How many more objects there are before Python looks for garbage."""
 _STOPPED = "stopped; the same command carries on from here"
+_ONE_OF = re.compile(r"\((Did you mean one of: .*\?)\)")
+"""What click has in brackets of its own."""
 _NO_PATH = {errno.ENAMETOOLONG, errno.ELOOP}
 """Why the system looks at no file, whoever asks: a name too long, a link to itself."""
 
@@ -182,6 +185,7 @@ def _misuse_said() -> Iterator[None]:
         raise
     except click.UsageError as error:
         text = " ".join(error.format_message().split()).removesuffix(".")
+        text = _ONE_OF.sub(r"\1", text)
         asked = error.ctx or click.get_current_context()
         if text[1:2].islower():
             text = text[0].lower() + text[1:]

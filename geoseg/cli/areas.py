@@ -71,8 +71,14 @@ def _show(found: ZoneAreas) -> None:
         more = f"and {counted(len(zones) - _SHOWN, 'more zone')}"
         where = "" if found.output else "; write them all with -o areas.csv"
         show_line(f"{more}{where}")
+    elif len(zones) > 1 and not found.output and _estimated(found.rows):
+        show_line("write what the sample says of each zone with -o areas.csv")
     if found.output:
         show_line(escape(found.output))
+
+
+def _estimated(rows: Iterable[ZoneClass]) -> bool:
+    return any(row.estimate_ha is not None for row in rows)
 
 
 def _zone(row: ZoneClass) -> str:
@@ -81,7 +87,7 @@ def _zone(row: ZoneClass) -> str:
 
 def _classes(name: str, rows: Iterable[ZoneClass]) -> Table:
     rows = list(rows)
-    estimated = any(row.estimate_ha is not None for row in rows)
+    estimated = _estimated(rows)
     table = Table("class", title=escape(name), title_justify="left")
     headings = (
         "ha",

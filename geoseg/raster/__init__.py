@@ -9,7 +9,8 @@
 * `legend_file` reads files of classes, `relabelling` gives a map another legend, and
   `legends` are those that ship
 * `arrays` gives class maps to xarray, and takes them from there; it alone needs xarray
-* `given` takes a file or such an array for whatever reads class maps from files
+* `given` takes a file or such an array for whatever reads class maps from files;
+  `map_folder` finds the map where a folder of geoseg is named
 * `rasterio_windows` says our windows in rasterio's words
 """
 

@@ -16,6 +16,6 @@
   the model has no business
 * `segment` composes all that into jobs; `model` does so in memory; `composite` makes
   one image of many dates, `suggest` says where labels are missing
-* `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps, which
-  `map_folder` finds where a folder is named; `view` shows one over its image
+* `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps; `view`
+  shows one over its image
 """

@@ -30,9 +30,9 @@ from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.raster.given import map_file, named
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.run.assess import beside_map
 from geoseg.run.cluster import block_map
-from geoseg.run.map_folder import map_and_strata
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.vectors.read import split_layer

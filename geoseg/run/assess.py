@@ -21,8 +21,8 @@ from geoseg.overlay.reference import Points, read_reference
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.raster.given import map_file, named
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.run.cluster import Patience, block_map
-from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
 from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length

@@ -21,10 +21,10 @@ from geoseg.options import ChangeOptions
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.given import map_file, named
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.report.change_page import ChangePage, write_change_page
 from geoseg.report.pyramid import SampledPlanes
 from geoseg.run.assess import beside_map
-from geoseg.run.map_folder import map_and_strata
 from geoseg.storage.authorship import PAGE, REPORT, check_not_inputs, check_replaceable
 from geoseg.storage.full_disk import needing
 from geoseg.storage.lock import locked_folder

@@ -16,6 +16,7 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.extents import squares
 from geoseg.raster.given import map_file, named
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.report.report import ClassArea, class_areas
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.full_disk import needing
@@ -76,8 +77,8 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
     """Write a map in another legend: classes merged, renamed, recoloured, renumbered.
 
     Args:
-        class_map: A raster of classes, or a DataArray of class ids, as
-            `geoseg.vectorize` takes it.
+        class_map: A raster of classes, the folder of a run, or a DataArray of class
+            ids, as `geoseg.vectorize` takes it.
         output: The GeoTIFF; its style, and polygons where they are asked for, are
             beside it under the same name.
         legend: The legend: the name of one that ships (`geoseg.known_legends`), a YAML
@@ -99,6 +100,7 @@ def relabel(  # noqa: PLR0913  # a map, a legend, and how
 
     """
     options, output = options or RelabelOptions(), Path(output)
+    class_map, _ = map_and_strata(class_map, None)
     products = _products(output, options)
     vectors = [path for name, path in products.items() if name.startswith("polygons")]
     made = [*products.values(), *(each for path in vectors for each in replaced(path))]

@@ -22,8 +22,8 @@ from geoseg.overlay.reference import check_points_suffix, coordinates, write_poi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap
 from geoseg.raster.given import map_file, named
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.run.cluster import Patience, block_map
-from geoseg.run.map_folder import map_and_strata
 from geoseg.scene import absolute
 from geoseg.storage.authorship import check_names
 from geoseg.storage.lock import locked_file

@@ -15,6 +15,7 @@ from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster import ClassMap, write_class_map
 from geoseg.raster.given import map_file
+from geoseg.raster.map_folder import map_and_strata
 from geoseg.storage.authorship import check_not_inputs, check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.mapped import Arrays
@@ -65,8 +66,9 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
     Args:
         class_map: A raster of at most 255 classes, whole numbers of any type; what it
             declares as nodata, or masks, is no class. A file, a URL, a path in an
-            archive; ``classes.tif|band=2`` for one band of several. Or a DataArray of
-            class ids, as `geoseg.polygons` takes it.
+            archive; ``classes.tif|band=2`` for one band of several; or the folder of
+            `geoseg.segment` or `geoseg.change`. Or a DataArray of class ids, as
+            `geoseg.polygons` takes it.
         output: The vector file; its suffix chooses the format.
         band: The band of the classes, counted from 1, where there are several.
         confidence: A raster on the same pixels, in percent; each polygon gets its
@@ -95,6 +97,7 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
         DiskError: The file cannot be written.
 
     """
+    class_map, _ = map_and_strata(class_map, None)
     outputs = [Path(output), *map(Path, also)]
     merged = None if raster is None else Path(raster)
     with (

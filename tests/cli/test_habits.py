@@ -36,6 +36,7 @@ def events(done):
         (["sample-point"], "sample-points"),
         (["models", "sho"], "show"),
         (["vectorize", "--simplfy", "1px"], "--simplify"),
+        (["segment", "--simplfy", "1px"], "--simplify"),
         (["segment", "a.tif", "-o", "x", "--blend", "han"], "hann"),
         (["plan", "a.tif", "--resampling", "neares"], "nearest"),
     ],
@@ -43,7 +44,7 @@ def events(done):
 def test_what_was_meant_is_named(words, meant):
     done = call(*words)
     assert done.exit_code == 2
-    assert "Did you mean" in done.stderr
+    assert ". Did you mean" in done.stderr
     assert f"'{meant}'" in done.stderr
 
 

@@ -76,8 +76,10 @@ def class_map(tmp_path):
 def test_classes_are_merged_renamed_recoloured_and_renumbered(
     class_map, office, tmp_path
 ):
+    (tmp_path / "run").mkdir()
+    class_map.rename(tmp_path / "run" / "landcover.tif")
     found = geoseg.relabel(
-        class_map,
+        tmp_path / "run",
         tmp_path / "new.tif",
         legend=office,
         options=geoseg.RelabelOptions(formats=["gpkg", "geojson"]),

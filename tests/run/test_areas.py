@@ -325,6 +325,11 @@ def test_a_folder_stands_for_its_map(tmp_path, values):
     write(tmp_path / "landcover.tif", values)
     of_folder, of_map = geoseg.areas(tmp_path), geoseg.areas(tmp_path / "landcover.tif")
     assert of_folder.rows == of_map.rows
+    drawn = [
+        geoseg.vectorize(each, tmp_path / f"{i}.gpkg").classes
+        for i, each in enumerate((tmp_path, tmp_path / "landcover.tif"))
+    ]
+    assert drawn[0] == drawn[1]
     (tmp_path / "empty").mkdir()
     sentence = refuse(tmp_path, "areas", tmp_path / "empty")
     assert "is a folder without a map" in sentence
