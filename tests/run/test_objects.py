@@ -9,12 +9,13 @@ from itertools import count
 import pytest
 from object_store import keys_refused, make_bucket, object_store
 
-from geoseg.errors import InputError, OutputError, ResumeError, RunError
+from geoseg.errors import BusyError, InputError, OutputError, ResumeError, RunError
 from geoseg.run.journal import objects
 from geoseg.run.journal.journal import Entry, identity_of, look_at, open_journal
 from geoseg.run.status import status
 from geoseg.storage import lease
 from geoseg.storage.bucket import Bucket
+from geoseg.storage.output import Output
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -224,6 +225,19 @@ def test_an_address_in_use_is_refused_and_one_left_behind_is_taken(url):
     for owner in ({"host": "elsewhere", "process": 1}, {"host": "x", "process": 2}):
         Bucket(url).put("owner.json", json.dumps(owner).encode())
         open_journal(url, IDENTITY).__exit__()
+
+
+def test_a_folder_and_a_file_of_a_store_are_written_by_one_at_a_time(url):
+    for output in (Output.of(url), Output.of_file(f"{url}/map.tif")):
+        with (
+            output.claimed(),
+            pytest.raises(BusyError, match=rf"by process {os.getpid()} on "),
+            output.claimed(),
+        ):
+            pytest.fail("two write there")
+        with output.claimed():
+            pass
+        assert not names(url)
 
 
 def test_the_owner_that_slept_too_long_is_stopped(url):

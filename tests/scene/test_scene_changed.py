@@ -1,6 +1,7 @@
 """Files that change while they are read: never a map of both."""
 
 import os
+import pickle
 import shutil
 
 import numpy as np
@@ -33,7 +34,11 @@ def test_a_file_that_is_another_one_by_now_is_noticed_as_it_is_read(pair, change
     again, _ = scene.read(CORNER, (0, 1, 2))
     assert np.array_equal(before, again)
     scene.check_unchanged()
+    at_a_worker = pickle.dumps(scene)
+    pickle.loads(at_a_worker).check()  # noqa: S301  # our own
     change(path, other)
+    with pytest.raises((ChangedError, geoseg.InputError), match=r"scene\.tif"):
+        pickle.loads(at_a_worker).check()  # noqa: S301  # the same
     with pytest.raises(ChangedError, match=r"scene\.tif is not what it was"):
         scene.check_unchanged()
     with pytest.raises((ChangedError, geoseg.InputError), match=r"scene\.tif"):
