@@ -110,7 +110,7 @@ def _open(
                 f"{first.name} takes {inputs_listed(first)}; {other.name} takes "
                 f"{inputs_listed(other)}, or reads them otherwise"
             )
-    _check_options(options, inputs)
+    check_options(options, inputs)
     indices = range(len(first.inputs))
     lead = min(indices, key=lambda at: abs(first.inputs[at].gsd_m - first.gsd_m))
     dated = any(each.dates for each in first.inputs)
@@ -118,7 +118,7 @@ def _open(
     grid: GeoBox | None = None
     for at in sorted(indices, key=lambda at: (at != lead, at)):
         taken = first.inputs[at]
-        own = _own_options(options, taken, grid, timed=bool(taken.dates) or not dated)
+        own = own_options(options, taken, grid, timed=bool(taken.dates) or not dated)
         cards = [package.of_input(package.inputs[at]) for package in packages]
         with naming_input(taken.name):
             scene = open_scene(inputs[taken.name], own, on_step, bands_needed(cards))
@@ -127,13 +127,13 @@ def _open(
     parts = {
         slot: part
         for at in indices
-        for slot, part in _slots(first.inputs[at], opened[at])
+        for slot, part in slots_of(first.inputs[at], opened[at])
     }
     given = {name: several(each) for name, each in inputs.items()}
     return stack_inputs(parts, given, options)
 
 
-def _slots(taken: NamedInput, scene: Scene) -> Iterator[tuple[str, Scene]]:
+def slots_of(taken: NamedInput, scene: Scene) -> Iterator[tuple[str, Scene]]:
     """Give an input's images: itself, or one for each window of dates."""
     if not taken.dates:
         yield taken.name, scene
@@ -143,7 +143,7 @@ def _slots(taken: NamedInput, scene: Scene) -> Iterator[tuple[str, Scene]]:
         yield slot, replace(scene, members=members)
 
 
-def _check_options(options: SceneOptions, inputs: Mapping[str, OneInput]) -> None:
+def check_options(options: SceneOptions, inputs: Mapping[str, OneInput]) -> None:
     """Refuse what is said of one image, and nobody knows of which."""
     for name in ("bands", "numbers"):
         if getattr(options, name):
@@ -159,7 +159,7 @@ def _check_options(options: SceneOptions, inputs: Mapping[str, OneInput]) -> Non
             )
 
 
-def _own_options(
+def own_options(
     options: SceneOptions, taken: NamedInput, grid: GeoBox | None, *, timed: bool
 ) -> SceneOptions:
     """Say how one input is read.

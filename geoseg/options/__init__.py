@@ -22,12 +22,14 @@ from geoseg.options.crf import CrfOptions
 from geoseg.options.declare import About, about, as_in, default_of, option
 from geoseg.options.export import ExportOptions
 from geoseg.options.imagery import (
+    Composite,
     GridOptions,
     Numbers,
     Radiometry,
     Resampling,
     Rule,
     SceneOptions,
+    Signer,
     Valid,
     counted_up,
 )
@@ -91,6 +93,7 @@ __all__ = [
     "Certificates",
     "ChangeKeywords",
     "ChangeOptions",
+    "Composite",
     "CompositeOptions",
     "ComputeOptions",
     "CrfOptions",
@@ -124,6 +127,7 @@ __all__ = [
     "SearchKeywords",
     "SearchOptions",
     "SegmentOptions",
+    "Signer",
     "SuggestOptions",
     "TilingOptions",
     "Valid",

@@ -25,6 +25,16 @@ Rule = Literal[
     "mean",
     "max-ndvi",
 ]
+Composite = Literal[
+    "first",
+    "newest-clear",
+    "least-cloud",
+    "median",
+    "medoid",
+    "mean",
+    "max-ndvi",
+]
+"""Rules that a model can say for its own dates: they need no date to be near."""
 
 
 _MOST_BANDS = 65535

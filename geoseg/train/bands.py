@@ -19,7 +19,8 @@ def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
 
     Args:
         scene: The first scene.
-        names: As `NewPackage.bands` takes them; all of the scene's where empty.
+        names: As `NewPackage.bands` takes them; all of the scene's where empty, but
+            for those that only say where pixels count.
 
     Raises:
         ModelError: A name is no band.
@@ -27,11 +28,13 @@ def choose_bands(scene: Scene, names: tuple[str, ...]) -> tuple[InputBand, ...]:
     """
     if not names:
         named = all(scene.bands) and len(set(scene.bands)) == len(scene.bands)
+        masks = {mask.band for mask in scene.masks}
         names = tuple(
             name.replace("=", " ") if named else f"#{index}={common}".rstrip("=")
             for index, (name, common) in enumerate(
                 zip(scene.bands, scene.common_names, strict=True), start=1
             )
+            if index - 1 not in masks
         )
     return card_with(names).bands
 

@@ -18,6 +18,7 @@ from geoseg.train.applicability import kept_pixels
 from geoseg.train.bands import find_bands
 from geoseg.train.class_mapping import check_class_mapping, scheme_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
+from geoseg.train.inputs import alike_on_dates, dates_of
 from geoseg.train.labelled_scenes import (
     Ground,
     open_scenes,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from geoseg.overlay.labels import LabelRaster, Labels
     from geoseg.raster.legend_file import ClassMapping
     from geoseg.scene import Scene
+    from geoseg.train.inputs import Dates
     from geoseg.train.labelled_scenes import Normalised, Scenes
     from geoseg.train.options import TrainOptions
     from geoseg.train.strips import Plane
@@ -140,6 +142,8 @@ class Given:
     """Which of them mean which class."""
     warnings: tuple[str, ...]
     """What was left out."""
+    dates: Dates
+    """The windows of dates of each input that has some."""
 
 
 def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Given:
@@ -158,7 +162,9 @@ def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Giv
     found, bands = open_scenes(scenes, options)
     opened = _as_declared(found, bands)
     said = (w for scene in opened for w in scene.warnings)
-    return Given(opened, bands, marks, class_mapping, (*warnings, *said))
+    warnings = [*warnings, *said]
+    dates = dates_of(options)
+    return Given(opened, bands, marks, class_mapping, tuple(warnings), dates)
 
 
 def prepare_dataset(
@@ -198,7 +204,7 @@ def prepare_dataset(
         _check_held_out(grounds, validated, replace(options, fold=f"{fold}/{FOLDS}"))
     corners = chip_corners(held_out, validated, options.chip, spool)
     areas, shown = _shown(grounds, corners, options.chip, spool)
-    bands = statistics(grounds, areas, bands)
+    bands = alike_on_dates(statistics(grounds, areas, bands), given.dates)
     _check_training(shown, class_mapping.legend)
     chips = [
         Chips.of(ground.normalised(bands), ground.labels, each, seen)

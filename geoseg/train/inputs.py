@@ -1,30 +1,46 @@
 """Inputs by name to learn from: one scene of theirs, and a card that says which.
 
 Nothing is declared yet, so that the files say it: the grid is that of the finest, each
-is brought onto it by the resampling asked for, in the unit that it declares.
+is brought onto it by the resampling asked for, in the unit that it declares. An input
+with windows of dates is an image for each, as a model's is when it is used.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
 from geoseg.geo.band_names import plain
-from geoseg.models.compatibility import check_scaled
-from geoseg.models.open_inputs import naming_input
-from geoseg.models.package.inputs import NamedInput, flat_bands
+from geoseg.models.compatibility import bands_needed, check_scaled
+from geoseg.models.open_inputs import (
+    check_options,
+    naming_input,
+    own_options,
+    slots_of,
+)
+from geoseg.models.package.inputs import (
+    COMPOSITES,
+    NamedInput,
+    check_dates,
+    flat_bands,
+)
 from geoseg.scene import SceneOptions, open_scene, several
 from geoseg.scene.stacked_inputs import StackedScene, stack_inputs
-from geoseg.train.bands import choose_bands, find_bands
+from geoseg.train.bands import card_with, choose_bands, find_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from geoseg.geo.geobox import GeoBox
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Scene
     from geoseg.scene.files.paths import OneInput
     from geoseg.train.options import GroundOptions, TrainOptions
+
+    Dates = dict[str, tuple[tuple[str, str], ...]]
 
 _PAIR = 2
 SIAMESE = "FCSiamDiff"
@@ -44,7 +60,8 @@ def open_inputs(
 
     Raises:
         SceneError: One cannot be used, or has nothing of the finest one's ground.
-        ModelError: A name is no band.
+        ModelError: A name is no band, or a window cannot be read.
+        InputError: Windows or masks are of no input.
 
     """
     if options.features() is not None:
@@ -52,28 +69,120 @@ def open_inputs(
             f"`bands={options.bands[0]}` is about one image, and several inputs are "
             f"given; leave it out"
         )
-    how = SceneOptions(**options.grid())
-    alone = {name: open_scene(each, how) for name, each in inputs.items()}
+    how, dates = SceneOptions(**options.imagery()), dates_of(options)
+    check_options(how, inputs)
+    _check_dated(dates, inputs)
+    asked = {name: _asked(name, dates, options) for name in inputs}
+    named = {name: _names_of(name, inputs, options) for name in inputs}
+
+    def opened(name: str, grid: GeoBox | None = None) -> Scene:
+        timed = name in dates or not dates
+        own = own_options(how, asked[name], grid, timed=timed)
+        needs = bands_needed([card_with(named[name])]) if named[name] else None
+        with naming_input(name):
+            return open_scene(inputs[name], own, needs=needs)
+
+    alone = {name: opened(name) for name in inputs}
     lead = min(alone.values(), key=lambda scene: scene.geobox.gsd_m())
-    on_grid = replace(how, crs=None, resolution=None, like=lead.geobox)
     parts: dict[str, Scene] = {}
     found: list[InputBand] = []
     for name, scene in alone.items():
-        bands = choose_bands(scene, _names_of(name, inputs, options))
+        bands = choose_bands(scene, named[name])
         indices = find_bands(scene, bands)
-        first = sum(len(part.bands) for part in parts.values())
-        found += [
-            replace(band, name=f"{name}:{band.name}", index=first + index + 1)
-            for band, index in zip(bands, indices, strict=True)
-        ]
-        with naming_input(name):
-            part = scene if scene is lead else open_scene(inputs[name], on_grid)
+        part = scene if scene is lead else opened(name, lead.geobox)
         if part.is_scaled:
             check_scaled([(part, indices)])
             part = part.in_unit(1.0)
-        parts[name] = part
+        for slot, image in slots_of(asked[name], part):
+            first = sum(len(each.bands) for each in parts.values())
+            found += [
+                replace(band, name=f"{slot}:{band.name}", index=first + index + 1)
+                for band, index in zip(bands, indices, strict=True)
+            ]
+            parts[slot] = image
     given = {name: several(each) for name, each in inputs.items()}
     return stack_inputs(parts, given, how), tuple(found)
+
+
+def dates_of(options: GroundOptions) -> Dates:
+    """Read the windows of dates of each input that has some, in their order.
+
+    Raises:
+        InputError: One is not written as such.
+
+    """
+    found: Dates = {}
+    for each in options.dates:
+        slot, _, window = each.partition("=")
+        name, _, date = slot.partition(":")
+        if not (name and date and window):
+            raise InputError(
+                f"`dates={each}` is no window of an input; write INPUT:NAME=FROM/TO, "
+                f"such as `dates=s2:spring=03-01/05-15`"
+            )
+        found[name] = (*found.get(name, ()), (date, window))
+    return found
+
+
+def _check_dated(dates: Dates, inputs: Mapping[str, OneInput]) -> None:
+    """Refuse windows of inputs that there are not."""
+    for name in dates:
+        if name not in inputs:
+            date, window = dates[name][0]
+            raise InputError(
+                f"`dates={name}:{date}={window}` is of the input {name}, and the "
+                f"inputs are {', '.join(inputs)}; name one of these"
+            )
+
+
+def _asked(name: str, dates: Dates, options: GroundOptions) -> NamedInput:
+    """Say what is known of an input before it is opened."""
+    asked = NamedInput(
+        name=name,
+        bands=(),
+        dtype="float32",
+        gsd_m=1,
+        resampling=options.resampling,
+        dates=dates.get(name, ()),
+    )
+    check_dates(asked)
+    return asked
+
+
+def alike_on_dates(bands: tuple[InputBand, ...], dates: Dates) -> tuple[InputBand, ...]:
+    """Give a band of an input one mean, deviation and range for all of its dates.
+
+    Args:
+        bands: All bands, each measured over the same pixels.
+        dates: The windows of dates of each input that has some.
+
+    """
+    dated: dict[str, list[InputBand]] = {}
+    for band in bands:
+        dated.setdefault(_without_date(band.name, dates), []).append(band)
+    return tuple(
+        _together(band, dated[_without_date(band.name, dates)]) for band in bands
+    )
+
+
+def _without_date(band: str, dates: Dates) -> str:
+    name, _, rest = band.partition(":")
+    return f"{name}:{rest.partition(':')[2]}" if name in dates else band
+
+
+def _together(band: InputBand, dated: list[InputBand]) -> InputBand:
+    """Give a band the statistics of itself on all dates."""
+    if len(dated) == 1:
+        return band
+    mean = fmean(each.mean for each in dated)
+    square = fmean(each.std**2 + (each.mean - mean) ** 2 for each in dated)
+    return replace(
+        band,
+        mean=mean,
+        std=math.sqrt(square),
+        minimum=min(each.minimum for each in dated if each.minimum is not None),
+        maximum=max(each.maximum for each in dated if each.maximum is not None),
+    )
 
 
 def _names_of(
@@ -90,11 +199,13 @@ def _names_of(
     return tuple(chosen)
 
 
-def with_inputs(card: Card, scene: StackedScene) -> Card:
-    """Say on a card of several inputs' bands which inputs these are."""
-    inputs = []
-    for name, part in scene.parts:
-        prefix = f"{name}:"
+def with_inputs(card: Card, scene: StackedScene, dates: Dates) -> Card:
+    """Say on a card of several inputs' bands which inputs, and dates, these are."""
+    inputs: list[NamedInput] = []
+    for slot, part in scene.parts:
+        name, prefix = slot.partition(":")[0], f"{slot}:"
+        if name in [each.name for each in inputs]:
+            continue  # another date of the same bands
         own = [band for band in card.bands if band.name.startswith(prefix)]
         first = scene.bands.index(next(b for b in scene.bands if b.startswith(prefix)))
         bands = tuple(
@@ -112,6 +223,8 @@ def with_inputs(card: Card, scene: StackedScene) -> Card:
                 dtype=part.dtype,
                 gsd_m=float(f"{part.rasters[0].geobox.gsd_m():.3g}"),
                 resampling=part.options.resampling,
+                dates=dates.get(name, ()),
+                mosaic=next(c for c in COMPOSITES if c == part.options.mosaic),
             )
         )
     named = tuple(inputs)
@@ -129,6 +242,9 @@ def settle_architecture(
 ) -> TrainOptions:
     """Choose the network of two dates where there are two, and nobody chose.
 
+    Two windows of one input may be seasons, between which nothing need have changed:
+    they have to be asked to be compared.
+
     Raises:
         InputError: It was chosen, and there are no two inputs of the same bands.
 
@@ -139,7 +255,8 @@ def settle_architecture(
             f"`architecture={SIAMESE}` compares two dates of the same bands, which "
             f"there are not; give two inputs: `input=before=FILE` `input=after=FILE`"
         )
-    if options.architecture is None and options.start is None and is_pair:
+    is_free = options.architecture is None and options.start is None
+    if is_free and is_pair and not options.dates:
         return replace(options, architecture=SIAMESE)
     return options
 
@@ -148,7 +265,7 @@ def _is_pair(scene: Scene, bands: Sequence[InputBand]) -> bool:
     if not isinstance(scene, StackedScene) or len(scene.parts) != _PAIR:
         return False
     one, other = (
-        [plain(b.name.partition(":")[2]) for b in bands if b.name.startswith(f"{n}:")]
+        [plain(b.name[len(n) + 1 :]) for b in bands if b.name.startswith(f"{n}:")]
         for n, _ in scene.parts
     )
     return one == other

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from geoseg.errors import LabelsError, SceneError
+from geoseg.errors import InputError, LabelsError, SceneError
 from geoseg.geo.embeddings import credited
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.card import Card, InputBand
     from geoseg.scene import Scene
     from geoseg.scene.files.paths import OneInput
+    from geoseg.train.inputs import Dates
     from geoseg.train.options import GroundOptions
     from geoseg.train.strips import Plane
 
@@ -138,6 +139,7 @@ def open_scenes(
     Raises:
         SceneError: One cannot be used, or they hold features that cannot be compared.
         ModelError: A name is no band.
+        InputError: Something is said of inputs that there are not.
 
     """
     if not scenes:
@@ -145,12 +147,17 @@ def open_scenes(
     if isinstance(scenes, Mapping):
         stack, found = open_inputs(scenes, options)
         return [stack], found
+    if options.dates:
+        raise InputError(
+            f"`dates={options.dates[0]}` is of an input by name, and none is given; "
+            f"give what has dates as one: `input=NAME=FILE`"
+        )
     names = options.band_names()
     named = card_with(names).bands if names else ()
     most = max((band.index or 0 for band in named), default=0)
     how = SceneOptions(
         numbers=options.features() or tuple(range(1, most + 1)),
-        **options.grid(),
+        **options.imagery(),
     )
     needs = bands_needed([card_with(names)]) if names else None
     opened = [open_scene(scene, how, needs=needs) for scene in scenes]
@@ -158,14 +165,14 @@ def open_scenes(
     return opened, choose_bands(opened[0], names)
 
 
-def with_imagery(card: Card, scenes: Sequence[Scene]) -> Card:
+def with_imagery(card: Card, scenes: Sequence[Scene], dates: Dates) -> Card:
     """Say on a card what scenes are beside bands.
 
     Which inputs they are made of; or whose learned features, and whom to name.
     """
     if isinstance(scenes[0], StackedScene):
         _, attribution = credited(scenes[0].embeddings)
-        return replace(with_inputs(card, scenes[0]), attribution=attribution)
+        return replace(with_inputs(card, scenes[0], dates), attribution=attribution)
     made = scenes[0].embedding
     if made is None:
         return card

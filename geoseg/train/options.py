@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from geoseg.errors import InputError
-from geoseg.options import Device, GridOptions, Precision, counted_up, option
+from geoseg.options import (
+    Composite,
+    Device,
+    GridOptions,
+    Precision,
+    SceneOptions,
+    Signer,
+    as_in,
+    counted_up,
+    option,
+)
 
 _FOLDS = 5
 _OF_NETWORKS = (
@@ -43,6 +53,17 @@ class GroundOptions(GridOptions):
         otherwise="all of the first scene's",
         metavar="NAME,NAME|alphaearth|tessera",
     )
+    dates: tuple[str, ...] = option(
+        (),
+        "A window of dates of an input by name, whose files taken then are an image by "
+        "themselves: days of every year, or of one.",
+        repeats=True,
+        metavar="INPUT:NAME=FROM/TO",
+    )
+    mosaic: Composite = as_in(SceneOptions, "mosaic")
+    mask: tuple[str, ...] = as_in(SceneOptions, "mask")
+    sign: Signer | None = as_in(SceneOptions, "sign")
+    allow_external_references: bool = as_in(SceneOptions, "allow_external_references")
     fold: str = option("0/5", "The fifth of the blocks that is held out to measure on.")
     block: int = option(
         0, "Side of blocks, pixels.", otherwise="256, or less in small scenes"
@@ -68,6 +89,11 @@ class GroundOptions(GridOptions):
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise InputError(f"{name} is {getattr(self, name)}; give {low} or more")
+
+    def imagery(self) -> dict[str, Any]:
+        """Give what is said of reading files, for `SceneOptions`."""
+        own = "mosaic", "mask", "sign", "allow_external_references"
+        return {**self.grid(), **{name: getattr(self, name) for name in own}}
 
     def band_names(self) -> tuple[str, ...]:
         """Name each band, as `NewPackage.bands` takes them; none for all."""

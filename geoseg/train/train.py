@@ -174,7 +174,7 @@ def _train(
     stride = tile_stride(network)
     _check_samples(options, stride)
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
-    card = with_imagery(card, given.scenes)
+    card = with_imagery(card, given.scenes, given.dates)
     settings = settle(dataset)
     identity = {**dataset.identity, **_values_of(options), **_values_of(settings)}
     with Checkpoint.open(output, identity, options) as checkpoint:

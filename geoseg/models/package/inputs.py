@@ -10,23 +10,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 from geoseg.errors import ModelError, SceneError
-from geoseg.options import Resampling, Valid
+from geoseg.options import Composite, Resampling, Valid
 from geoseg.scene.composite.seasons import parse_window
 
 RESAMPLINGS: tuple[Resampling, ...] = get_args(Resampling)
 VALIDS: tuple[Valid, ...] = get_args(Valid)
-Composite = Literal[
-    "first",
-    "newest-clear",
-    "least-cloud",
-    "median",
-    "medoid",
-    "mean",
-    "max-ndvi",
-]
 COMPOSITES: tuple[Composite, ...] = get_args(Composite)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 MOST_INPUTS = 64
@@ -121,12 +112,9 @@ def check_inputs(inputs: tuple[NamedInput, ...], bands: tuple[InputBand, ...]) -
             f"inputs at most"
         )
     for each in inputs:
-        _check_names(each)
-        for name, window in each.dates:
-            try:
-                parse_window(window)
-            except SceneError as error:
-                raise ModelError(f"input {each.name}, dates {name}: {error}") from error
+        check_dates(each)
+        if not each.bands:
+            raise ModelError(f"input {each.name} has no band")
     if inputs and bands != flat_bands(inputs):
         raise ModelError(
             f"it lists {len(bands)} bands, which are not those of its inputs "
@@ -134,7 +122,13 @@ def check_inputs(inputs: tuple[NamedInput, ...], bands: tuple[InputBand, ...]) -
         )
 
 
-def _check_names(taken: NamedInput) -> None:
+def check_dates(taken: NamedInput) -> None:
+    """Refuse an input's name and windows of dates that cannot be used.
+
+    Raises:
+        ModelError: One cannot; the message says which.
+
+    """
     dates = [name for name, _ in taken.dates]
     for name in (taken.name, *dates):
         if not _NAME.fullmatch(name):
@@ -146,8 +140,11 @@ def _check_names(taken: NamedInput) -> None:
         raise ModelError(
             f"input {taken.name} has the dates {', '.join(dates)}; give each one name"
         )
-    if not taken.bands:
-        raise ModelError(f"input {taken.name} has no band")
+    for name, window in taken.dates:
+        try:
+            parse_window(window)
+        except SceneError as error:
+            raise ModelError(f"input {taken.name}, dates {name}: {error}") from error
 
 
 def input_properties(taken: NamedInput) -> dict[str, object]:

@@ -53,7 +53,13 @@ def parse_window(text: str) -> Season | Interval:
     """
     found = _SEASON.fullmatch(text)
     if found is None:
-        return parse_interval(text)
+        try:
+            return parse_interval(text)
+        except SceneError as error:
+            raise SceneError(
+                f"{text!r} is no window of dates; write days of every year, such as "
+                f"03-01/05-15, or a time, such as 2024-06/2024-08"
+            ) from error
     numbers = [int(each) for each in found.groups()]
     first, last = (numbers[0], numbers[1]), (numbers[2], numbers[3])
     for month, day in (first, last):
@@ -81,8 +87,8 @@ def taken_in(members: Sequence[Member], name: str, text: str) -> tuple[Member, .
     if silent:
         raise SceneError(
             f"{silent[0]} does not say when it was taken (a tag such as "
-            f"TIFFTAG_DATETIME, or an item's datetime), and the model takes dates of "
-            f"{name} ({text}); give items or files that do"
+            f"TIFFTAG_DATETIME, or an item's datetime), and dates of {name} "
+            f"({text}) are wanted; give items or files that do"
         )
     kept = tuple(member for member, at in taken if at is not None and at in window)
     if not kept:

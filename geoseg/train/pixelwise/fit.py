@@ -272,7 +272,7 @@ def _card(
     card = describe(new, f"Pixelwise, {found.chosen}", parameters, stride)
     source = probe.source if probe else ""
     card = replace(card, bands=pixels.bands, legend=legend, pretrained_source=source)
-    return with_imagery(card, given.scenes)
+    return with_imagery(card, given.scenes, given.dates)
 
 
 def _rounded(found: CrossValidated) -> dict[str, float]:

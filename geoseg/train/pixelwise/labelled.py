@@ -14,6 +14,7 @@ from geoseg.geo.windows import Window
 from geoseg.overlay.labels import Labels
 from geoseg.scene.files.datasets import at_once
 from geoseg.train.bands import find_bands
+from geoseg.train.inputs import alike_on_dates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,7 +148,8 @@ def read_labelled(given: Given, halo: int) -> LabelledPixels:
     if not patches:
         names = ", ".join(scene.name for scene in given.scenes)
         raise LabelsError(f"no label lies where {names} has data")
-    return LabelledPixels(tuple(patches), _measured(patches, given.bands))
+    bands = alike_on_dates(_measured(patches, given.bands), given.dates)
+    return LabelledPixels(tuple(patches), bands)
 
 
 def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
