@@ -23,6 +23,7 @@ from geoseg.errors import (
     DiskError,
     RunError,
     SilentError,
+    counted,
 )
 from geoseg.geo.tiling import Block, Piece
 from geoseg.progress import Step
@@ -247,7 +248,11 @@ class _Walk:
             ended = _next_results(results, workers)
             self.progress = replace(self.progress, lost=census.lost())
             self._journal.report(lost=self.progress.lost, workers=census.count)
-            self._settle([(work.pop(future), future) for future in ended], workers)
+            try:
+                self._settle([(work.pop(future), future) for future in ended], workers)
+            except ChangedError as error:
+                read = counted(self.progress.blocks, "block")
+                raise ChangedError(f"{error}; {read} had been read before") from error
             hand_out()
         return self._failures
 
