@@ -12,7 +12,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 from rich.console import Console
@@ -37,8 +37,13 @@ _WIDE = 1000
 class Paper(Console):
     """A console that shows control characters of texts and does not send them.
 
-    They come from names in files and from servers, and a terminal would obey them.
+    They come from names in files and from servers, and a terminal would obey them. Nor
+    does it take a part of a name between colons, as in ``s2:b:``, for a picture.
     """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401  # those of rich
+        """Take what rich's console takes."""
+        super().__init__(emoji=False, **settings)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

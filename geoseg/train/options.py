@@ -12,6 +12,7 @@ from geoseg.options import (
     Device,
     GridOptions,
     Precision,
+    Radiometry,
     SceneOptions,
     Signer,
     as_in,
@@ -62,6 +63,7 @@ class GroundOptions(GridOptions):
     )
     mosaic: Composite = as_in(SceneOptions, "mosaic")
     mask: tuple[str, ...] = as_in(SceneOptions, "mask")
+    radiometry: Radiometry = as_in(SceneOptions, "radiometry")
     sign: Signer | None = as_in(SceneOptions, "sign")
     allow_external_references: bool = as_in(SceneOptions, "allow_external_references")
     fold: str = option("0/5", "The fifth of the blocks that is held out to measure on.")
@@ -92,7 +94,7 @@ class GroundOptions(GridOptions):
 
     def imagery(self) -> dict[str, Any]:
         """Give what is said of reading files, for `SceneOptions`."""
-        own = "mosaic", "mask", "sign", "allow_external_references"
+        own = "mosaic", "mask", "radiometry", "sign", "allow_external_references"
         return {**self.grid(), **{name: getattr(self, name) for name in own}}
 
     def band_names(self) -> tuple[str, ...]:

@@ -184,3 +184,11 @@ def test_windows_are_of_inputs_by_name(tmp_path, season):
         geoseg.train(
             [season["like"]], season["labels"], tmp_path / "m", options=options
         )
+
+
+def test_a_warning_names_a_window_and_shows_no_picture(tmp_path, season):
+    dates = "--dates=s2:b=2024", f"--labels={season['labels']}", "--bands=s2:B04"
+    ways = "--mosaic=median", "--head=discriminant"
+    result = call("train", *words(season, *dates, *ways), "-o", tmp_path / "model")
+    assert result.exit_code == 0, result.stderr
+    assert "warning: s2:b: date-1, date-3, date-5: no offset" in result.stderr
