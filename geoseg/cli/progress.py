@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -99,7 +98,7 @@ class Bars:
             self._fill()
         self._progress.stop()
 
-    def begin(self, words: str, step: Step, *, at_once: bool = False) -> None:  # noqa: ARG002  # bars are drawn anyway
+    def begin(self, words: str, step: Step) -> None:
         """Draw a new bar under a full one."""
         self._fill()
         self._task = self._progress.add_task(
@@ -136,11 +135,9 @@ class Lines:
     def stop(self, *, done: bool) -> None:
         """Nothing to leave."""
 
-    def begin(self, words: str, step: Step, *, at_once: bool = False) -> None:
-        """Name a new step, if the last line is long ago, or at once."""
+    def begin(self, words: str, step: Step) -> None:
+        """Name a new step, if the last line is long ago."""
         self._words = words
-        if at_once:
-            self._last = -math.inf
         self.advance(step)
 
     def advance(self, step: Step) -> None:
@@ -167,7 +164,7 @@ class Events:
         """Report that the job is done, or that it ends otherwise."""
         self.write("end", done=done)
 
-    def begin(self, words: str, step: Step, *, at_once: bool = False) -> None:  # noqa: ARG002  # each is reported
+    def begin(self, words: str, step: Step) -> None:
         """Report that a step begins."""
         self._words, self._last = words, 0.0
         self.advance(step)

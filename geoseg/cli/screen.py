@@ -108,19 +108,14 @@ class Screen:
             self._begin(step)
         self._progress.advance(step)
 
-    def show_start(self, step: Step) -> None:
-        """Show the first step at once: what a long job imports takes seconds."""
-        self._begin(step, at_once=True)
-
-    def _begin(self, step: Step, *, at_once: bool = False) -> None:
+    def _begin(self, step: Step) -> None:
         self._step = step.name
         _LOG.info("%s%s", self._scene, IN_WORDS[step.name])
         if step.resumed_blocks:
             done = f"{step.resumed_blocks:,} of {step.blocks:,} blocks done"
             self._say("note", f"resuming: {done}")
         compiling = " (compiling first, once)" if step.compiles else ""
-        words = self._scene + IN_WORDS[step.name] + compiling
-        self._progress.begin(words, step, at_once=at_once)
+        self._progress.begin(self._scene + IN_WORDS[step.name] + compiling, step)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         """Say each warning once, as soon as it is known: a run may take hours."""

@@ -61,7 +61,7 @@ def command(  # one parameter a flag
     if field is not None and aoi is None:
         raise InputError("--per-feature needs the features of an --aoi")
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        screen.show_start(geoseg.Step("prepare"))
+        screen.show_step(geoseg.Step("prepare"))
         show, reports, report = screen.show_step, None, None
         if aoi is not None and field is not None:
             reports = geoseg.segment_features(

@@ -57,7 +57,7 @@ def command(
     inputs = take_scene(scenes, flags)
     options = options_of(geoseg.TrainOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
-        screen.show_start(geoseg.Step("prepare"))
+        screen.show_step(geoseg.Step("prepare"))
         trained = geoseg.train(
             inputs, labels, output, options=options, on_step=screen.show_step
         )

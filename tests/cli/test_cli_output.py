@@ -119,14 +119,6 @@ def test_a_log_gets_a_line_when_the_last_is_long_ago(monkeypatch):
     assert len(file.getvalue().splitlines()) == 2
 
 
-def test_a_log_of_a_long_job_begins_at_once():
-    file = StringIO()
-    lines = Lines(Console(file=file), hidden=False)
-    lines.begin("preparing", Step("prepare"), at_once=True)
-    lines.begin("segmenting", Step("infer", total=2000))
-    assert file.getvalue() == "geoseg: preparing\n"
-
-
 def test_commands_print_plainly_into_pipes():
     shown = CliRunner().invoke(main, ["models", "show", "sentinel2-landcover"])
     assert shown.exit_code == 0, shown.output

@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     )
     program.chmod(0o755)
     (folder / "home").mkdir(mode=0o700)
+    in_qgis(folder, PROCESS, "plugins", "enable", "geoseg_processing")
     return folder
 
 
@@ -81,7 +82,6 @@ def given(folder, map_of_python):
     points = geopandas.points_from_xy(x, y, crs=crs)
     labels = geopandas.GeoDataFrame({"class": said}, geometry=points)
     labels.to_file(folder / "labels.gpkg")
-    in_qgis(folder, PROCESS, "plugins", "enable", "geoseg_processing")
     return folder
 
 
@@ -126,7 +126,6 @@ def in_qgis(folder, *command):
 
 
 def test_qgis_process_makes_the_very_map_of_the_command_line(folder, map_of_python):
-    in_qgis(folder, PROCESS, "plugins", "enable", "geoseg_processing")
     west, south, east, north = BOX.split(",")
     extent = f"BBOX={west},{east},{south},{north} [EPSG:4326]"
     output = folder / "process"

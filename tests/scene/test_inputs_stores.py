@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import boto3
@@ -340,13 +341,17 @@ def test_composites_in_a_store_are_those_on_a_disk(dates, tmp_path, temporary):
 
 def test_a_composite_that_stops_half_way_to_a_store_goes_on(dates, monkeypatch):
     (there, _), url, upload = dates, "s3://maps/stopped", Bucket.upload
-    do, done = CompositeJob.do_block, []
+    do, done, of_a_row = CompositeJob.do_block, [], 2
 
     def stop(job, block):
         if block.row:
+            while len(done) < of_a_row:
+                time.sleep(0.05)
+            time.sleep(1)  # what is done is written down by another thread
             raise DiskError("the lights went out")
+        made = do(job, block)
         done.append(block)
-        return do(job, block)
+        return made
 
     def fail(self, path, name):
         upload(self, path, name)

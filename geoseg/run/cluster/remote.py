@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distributed import Client, Security
+from distributed.comm import get_address_host_port
 from distributed.comm.core import FatalCommClosedError, connect
 from distributed.core import send_recv
 
@@ -101,11 +103,10 @@ def _check_scheduler(address: str, security: Security) -> None:
             question = asyncio.wait_for(_identity(address, security), _ANSWER_S)
             identity = thread.submit(asyncio.run, question).result()
     except FatalCommClosedError as error:
-        raise ClusterError(
-            f"the scheduler at {address} and this client do not know each other's "
-            f"certificates; give `tls_ca`, `tls_cert` and `tls_key` of its cluster"
-        ) from error
+        raise _strangers(address) from error
     except Exception as error:  # malformed, refused, silent, or no dask: all are no
+        if address.startswith(_TLS) and _is_open(address):
+            raise _strangers(address) from error  # who hangs up on them says no more
         raise _silence(address) from error
     if "workers" not in identity:
         raise ClusterError(
@@ -122,6 +123,23 @@ async def _identity(address: str, security: Security) -> dict[str, Any]:
     finally:
         comm.abort()
     return identity
+
+
+def _is_open(address: str) -> bool:
+    """Whether somebody answers at an address, whatever is said then."""
+    try:
+        where = get_address_host_port(address)
+        socket.create_connection(where, timeout=_ANSWER_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _strangers(address: str) -> ClusterError:
+    return ClusterError(
+        f"the scheduler at {address} and this client do not know each other's "
+        f"certificates; give `tls_ca`, `tls_cert` and `tls_key` of its cluster"
+    )
 
 
 def _silence(address: str) -> ClusterError:
