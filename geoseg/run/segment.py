@@ -332,7 +332,7 @@ def _take_turns(
     """Map scene after scene; those that other processes are at come last."""
     reports: dict[str, Report] = {}
     failures: dict[str, RunError] = {}
-    left, count = list(configs), len(configs)
+    left, count, noted = list(configs), len(configs), set[str]()
     with client_of(list(configs.values()), on_step) as client:
         while left:
             others: list[str] = []
@@ -346,7 +346,9 @@ def _take_turns(
                     failures[name] = error
                 except BusyError as error:
                     others.append(name)
-                    on_step(Step("prepare", note=f"left to its process: {error}"))
+                    if name not in noted:  # once: it may take hours
+                        noted.add(name)
+                        on_step(Step("prepare", note=f"left to its process: {error}"))
             if others == left:  # there is nothing else to do
                 time.sleep(_LOOK_S)
             left = others

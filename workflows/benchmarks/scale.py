@@ -16,13 +16,12 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import dask
+import psutil
 from distributed import Client, Scheduler
 from distributed.comm import Comm, connect
 from distributed.protocol.pickle import dumps
@@ -52,8 +51,7 @@ class Point:
 
 def memory_mb() -> float:
     """The memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return psutil.Process().memory_info().rss / 1e6
 
 
 def nothing(_: int) -> None:
