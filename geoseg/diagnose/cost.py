@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BLOCKS_A_SECOND = 400
-"""What dask's scheduler and its client hand out on a busy machine, at 2 to 3 ms of a core
-a block: `workflows/benchmarks/scale.py` measured it, and a thousand on a quiet one."""
+"""What dask's scheduler and its client hand out on a busy machine, at 2 to 3 ms of a
+core a block, as `workflows/benchmarks/scale.py` measured it; a thousand on a quiet
+one."""
 _SPREAD = ("infer", "mask")
 """Stages that workers share."""
 
