@@ -84,12 +84,12 @@ if TYPE_CHECKING:
     from geoseg.train.chips.dataset import ChipDataset
     from geoseg.train.chips.export import ExportedTiles, tile
     from geoseg.train.chips.options import TileOptions
+    from geoseg.train.live.live import LiveMap, live
+    from geoseg.train.live.options import LiveOptions
     from geoseg.train.options import CalibrateOptions, TrainOptions
     from geoseg.train.train import Trained, train
     from geoseg.vectorize.geodataframe import polygons
     from geoseg.vectorize.polygonize import ClassPolygons, Vectorized, vectorize
-    from geoseg.watch.live import LiveMap, live
-    from geoseg.watch.options import LiveOptions
 
     __version__: str
 
@@ -119,8 +119,8 @@ _HOMES = {
     "Inspection": "geoseg.models.inspection",
     "LandClass": "geoseg.geo.legend",
     "Legend": "geoseg.geo.legend",
-    "LiveMap": "geoseg.watch.live",
-    "LiveOptions": "geoseg.watch.options",
+    "LiveMap": "geoseg.train.live.live",
+    "LiveOptions": "geoseg.train.live.options",
     "Model": "geoseg.run.model",
     "ModelFit": "geoseg.diagnose.info",
     "ModelPackage": "geoseg.models.package.package",
@@ -175,7 +175,7 @@ _HOMES = {
     "known_models": "geoseg.models.find",
     "list_architectures": "geoseg.models.networks.survey",
     "list_fields": "geoseg.storage.vectors.read",
-    "live": "geoseg.watch.live",
+    "live": "geoseg.train.live.live",
     "load_network": "geoseg.models.networks.network",
     "load_package": "geoseg.models.find",
     "make_package": "geoseg.models.package.make",

@@ -91,20 +91,15 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     ),
     "train": (
         (
-            # report: the shell of pages for a browser
+            # report: the shell of pages for a browser. run: live maps what it fits
             "errors progress options geo storage scene models raster predict overlay "
-            "report evaluate"
+            "report evaluate run"
         ),
         (
             "geopandas matplotlib numpy pyproj pystac rasterio safetensors scipy "
             "segmentation_models_pytorch shapely sklearn threadpoolctl torch "
             "torchvision"
         ),
-    ),
-    "watch": (
-        # raster labels and areas are looked at before the first save is waited for
-        "errors progress options scene overlay storage report run train",
-        "shapely",
     ),
     "diagnose": (
         # vectorize: how many polygons a few tiles have. raster: how long one takes
@@ -119,7 +114,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         # raster: which legends ship.
         (
             "errors progress options geo storage scene models raster overlay report "
-            "vectorize evaluate search run train watch diagnose"
+            "vectorize evaluate search run train diagnose"
         ),
         "",
     ),

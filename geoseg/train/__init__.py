@@ -14,5 +14,6 @@
   `reliability_plot` draws that, `calibrate` gives a temperature to any package
 * `train` puts it together
 * `applicability` keeps what decides where a model applies
-* `pixelwise` fits few labels in seconds, `chips` is for people who train elsewhere
+* `pixelwise` fits few labels in seconds, and `live` maps anew whenever these are saved
+* `chips` is for people who train elsewhere
 """

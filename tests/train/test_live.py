@@ -16,7 +16,7 @@ from shapely import Point
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError
-from geoseg.watch.labels_file import LabelsFile
+from geoseg.train.live.labels_file import LabelsFile
 
 LEFT, TOP, SIDE = 400_000, 5_800_000, 96
 CLASSES = ("bare", "crop", "water")

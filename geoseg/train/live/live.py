@@ -21,9 +21,9 @@ from geoseg.run.segment import segment
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import check_folder
 from geoseg.train.labelled_scenes import open_scenes
+from geoseg.train.live.labels_file import LabelsFile
+from geoseg.train.live.options import LiveOptions
 from geoseg.train.train import Trained, train
-from geoseg.watch.labels_file import LabelsFile
-from geoseg.watch.options import LiveOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
