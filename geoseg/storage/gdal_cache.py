@@ -19,23 +19,30 @@ if TYPE_CHECKING:
 
 CACHE = 64_000_000
 """Its bytes. Blocks of ours are read once: what neighbours share is worth keeping."""
+ONCE = 16_000_000
+"""The same where so many files are read in turns that no block would wait in it until
+it is wanted again."""
 _NAME = "GDAL_CACHEMAX"
 
 _inside, _before, _lock = 0, 0, threading.Lock()
 
 
 @contextmanager
-def small_cache() -> Iterator[None]:
+def small_cache(size: int = CACHE) -> Iterator[None]:
     """Hold GDAL's cache small, in all threads, until the last one leaves such a block.
 
     Where the environment says how large it is, that holds.
+
+    Args:
+        size: Its bytes; within another such block those of the first that was entered.
+
     """
     global _inside, _before  # noqa: PLW0603  # the cache is the process's
     with _lock:
         _inside += 1
         if _inside == 1 and _NAME not in os.environ:
             _before = get_gdal_config(_NAME)
-            set_gdal_config(_NAME, CACHE)
+            set_gdal_config(_NAME, size)
     try:
         yield
     finally:

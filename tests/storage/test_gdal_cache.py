@@ -6,7 +6,7 @@ import pytest
 from rasterio._env import get_gdal_config, set_gdal_config
 
 from geoseg.scene.files.datasets import settled
-from geoseg.storage.gdal_cache import CACHE, small_cache
+from geoseg.storage.gdal_cache import CACHE, ONCE, small_cache
 
 
 @pytest.fixture
@@ -44,3 +44,11 @@ def test_what_the_environment_says_of_the_cache_holds(usual, monkeypatch):
     monkeypatch.setenv("GDAL_CACHEMAX", "77")
     with settled():
         assert get_gdal_config("GDAL_CACHEMAX") == usual
+
+
+def test_what_is_entered_first_says_how_large_the_cache_is(usual):
+    with small_cache(ONCE), settled():
+        assert get_gdal_config("GDAL_CACHEMAX") == ONCE
+    with settled(), small_cache(ONCE):
+        assert get_gdal_config("GDAL_CACHEMAX") == CACHE
+    assert get_gdal_config("GDAL_CACHEMAX") == usual

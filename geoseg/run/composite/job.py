@@ -13,6 +13,7 @@ from geoseg.progress import Stopwatch
 from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import part_name
 from geoseg.scene.composite.rules import NONE, Composite
+from geoseg.storage.gdal_cache import ONCE, small_cache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,8 @@ class CompositeJob:
         lap = Stopwatch()
         (piece,) = self.plan.shown(block)
         window = self.plan.output(piece)
-        found = self.scene.composite(window, self.bands)
+        with small_cache(ONCE):
+            found = self.scene.composite(window, self.bands)
         self.scene.check_unchanged(window)
         lap("compute")  # dates are read on the way
         inside = self.area.mask(window)

@@ -16,6 +16,7 @@ from geoseg.run.composite.job import unpack
 from geoseg.run.parts import read_parts
 from geoseg.scene.composite.observations import cloudiness
 from geoseg.storage.authorship import checksum
+from geoseg.storage.gdal_cache import ONCE, small_cache
 from geoseg.storage.staging import atomic_file, scratch_folder
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def write_composite(
     }
     # Without its record the composite is known by its own mark, whatever stops this.
     config.record.unlink(missing_ok=True)
-    with _scratch(config) as scratch:
+    with _scratch(config) as scratch, small_cache(ONCE):
         write_layers(
             _layers(config),
             config.geobox,
