@@ -50,7 +50,7 @@ _ADDRESS = re.compile(
 )
 """An address, also as pathlib writes it, with one slash."""
 _QUERY = re.compile(r"(?<=url: )(?P<path>/[^\s?]*)\?[^\s)]*")
-"""What is behind the path of an address that a library tells without its host."""
+"""What is behind the path of an address that a library says without its host."""
 STREAM = "is a pipe or a device, and no file; save what comes of it, and name that"
 """What is said of what is none of the files that can be looked into."""
 _END = re.compile(r"[;,.:)\]}]+$")

@@ -212,6 +212,15 @@ def test_no_modules_import_each_other_in_a_circle():
     TopologicalSorter(graph).prepare()  # raises CycleError, naming the circle
 
 
+def test_no_two_classes_have_one_name():
+    homes = {}
+    for module in MODULES:
+        for node in ast.parse((GEOSEG / module).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module.as_posix())
+    assert not {name: at for name, at in homes.items() if len(at) > 1}
+
+
 PACKAGES = {m.parent for m in MODULES if m.name == "__init__.py"}
 PACKAGES -= {Path(), Path("cli")}
 """But for `cli`, whose group of commands is what a shell calls."""

@@ -43,7 +43,7 @@ from geoseg.train.bands import choose_bands
 from geoseg.train.encoder_weights import find_encoder, load_encoder
 from geoseg.train.held_out import measure, predict_blocks
 from geoseg.train.initial import new_network
-from geoseg.train.labelled_scenes import Ground, statistics
+from geoseg.train.labelled_scenes import LabelledGround, statistics
 from geoseg.train.sampler import Sampler
 from geoseg.train.samples import Chips
 from geoseg.train.trainer import TrainSettings, train
@@ -93,7 +93,7 @@ FILTER_OF_BAND = (2, 1, 0, 0, 1, 2, 0, 1, 1, 2)  # 0 red, 1 green, 2 blue
 class Sample:
     """The sample area in memory."""
 
-    ground: Ground
+    ground: LabelledGround
     """Scaled pixels and labels; channels are class ids."""
     drawn: NDArray[np.bool_]
     """Where the label is one that people drew, shape ``(y, x)``."""
@@ -141,7 +141,7 @@ def read_sample(folder: Path) -> Sample:
     maker = ["image" if name in FROM_IMAGE else "people" for name in objects.names]
     drawn = rasterize_labels(replace(objects, names=tuple(maker)), plane, MAKERS)
     scaled = (pixels * SCALE).astype(np.float32)
-    ground = Ground("sample", plane, scaled, valid, labels)
+    ground = LabelledGround("sample", plane, scaled, valid, labels)
     return Sample(ground, drawn == MAKERS.by_name("people").id)
 
 
@@ -184,7 +184,7 @@ def one_fold(fold: int) -> Fold:
     return result
 
 
-def described(ground: Ground, area: NDArray[np.bool_]) -> tuple[InputBand, ...]:
+def described(ground: LabelledGround, area: NDArray[np.bool_]) -> tuple[InputBand, ...]:
     """Describe the bands as they are over the training area, ranges as stored."""
     names = choose_bands(open_scene(SAMPLE / "scene.tif"), BANDS)
     return tuple(
@@ -260,7 +260,7 @@ def card_of(network: torch.nn.Module, bands: tuple[InputBand, ...]) -> Card:
     )
 
 
-def trained_on(ground: Ground) -> Training:
+def trained_on(ground: LabelledGround) -> Training:
     """Say where and when the scene was taken."""
     bounds = ground.geobox.lonlat_bounds()
     edges = (bounds.left, bounds.bottom, bounds.right, bounds.top)
@@ -271,7 +271,7 @@ def trained_on(ground: Ground) -> Training:
 
 
 def map_by_pixel(
-    ground: Ground,
+    ground: LabelledGround,
     split: Split,
     image: NDArray[np.float32],
     classifier: RandomForestClassifier | QuadraticDiscriminantAnalysis,

@@ -18,7 +18,7 @@ import torch
 from geoseg.predict import try_streams
 from geoseg.run.job import THREADS
 from geoseg.run.journal.store import receipt_for
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +60,7 @@ def _in_the_model(config: RunConfig) -> float:
 
 def _around_it(config: RunConfig) -> float:
     """Seconds that reading, stitching and packing take for a tile."""
-    job = Job(
+    job = SegmentJob(
         plan=config.plan,
         source=config.scene,
         predictor=_Idle(config.predictor, config.plan.lattice.rows.tile),

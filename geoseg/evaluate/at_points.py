@@ -33,7 +33,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
+class SampleFigures:
     """What a sample says."""
 
     evaluation: Evaluation
@@ -49,7 +49,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PointComparison:
     """What is compared with points."""
 
     source: ClassMap
@@ -86,7 +86,7 @@ class Comparison:
         )
         return self._compared(points, ids, predicted), warnings
 
-    def sample(self, path: Path, points: Points, strata: Population) -> Sampled:
+    def sample(self, path: Path, points: Points, strata: Population) -> SampleFigures:
         """Compare at a sample: every point counts, or the estimate is of nothing."""
         _refuse_unlabelled(points)
         if self.area is not None:
@@ -117,7 +117,7 @@ class Comparison:
         np.add.at(counts, tuple(cells), 1)
         pixels = pairs[np.ix_(values, ids)]
         _refuse_few(strata.noun, tuple(named.values()), counts, pixels)
-        return Sampled(
+        return SampleFigures(
             evaluation,
             stratified_estimates(counts, pixels),
             tuple(named.values()),

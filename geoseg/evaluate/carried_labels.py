@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from geoseg.evaluate.sampling import Drawn
+    from geoseg.evaluate.sampling import DrawnPoints
     from geoseg.geo.geobox import GeoBox
-    from geoseg.storage.vectors.read import Layer
+    from geoseg.storage.vectors.read import VectorLayer
 
 NAMES, LABELS = "id", "reference"
 """The columns of a sample: the points' names, and the class that people fill in."""
@@ -28,7 +28,9 @@ _NAMED = 5
 Column = list[str | None]
 
 
-def carry_over(output: Path, drawn: Drawn, geobox: GeoBox) -> Mapping[str, Column]:
+def carry_over(
+    output: Path, drawn: DrawnPoints, geobox: GeoBox
+) -> Mapping[str, Column]:
     """Give what people wrote at points that are drawn again, in the draw's order.
 
     Args:
@@ -81,7 +83,7 @@ def carry_over(output: Path, drawn: Drawn, geobox: GeoBox) -> Mapping[str, Colum
     return columns
 
 
-def _are_points(layer: Layer) -> bool:
+def _are_points(layer: VectorLayer) -> bool:
     kinds = shapely.get_type_id(layer.shapes)
     return bool(len(kinds)) and bool((kinds == shapely.GeometryType.POINT).all())
 

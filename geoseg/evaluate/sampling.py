@@ -40,7 +40,7 @@ are too few once in 10^15 samples, and then are looked for again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnPoints:
     """Pixels that were drawn; arrays of shape ``(point,)``."""
 
     rows: NDArray[np.int64]
@@ -148,7 +148,7 @@ def draw(
     seed: int,
     block: int = BLOCK,
     map_blocks: BlockMap = map,
-) -> Drawn:
+) -> DrawnPoints:
     """Draw pixels of a map at random within each class.
 
     Memory depends on the block and the sample, not on the map, which is read once.
@@ -183,7 +183,7 @@ def draw(
     index, ids, numbers = index[chosen], ids[chosen], numbers[chosen]
     order = np.lexsort((index, _mixed(numbers)))
     rows, cols = np.divmod(index[order], raster.geobox.width)
-    return Drawn(rows, cols, ids[order])
+    return DrawnPoints(rows, cols, ids[order])
 
 
 def _limits(

@@ -2,8 +2,8 @@
 
 The grid is that of the input whose pixels have the model's size, or what the user chose
 of it; all others are brought onto it, each in its own way. An input with dates is
-opened once, and is an image for each of its windows: those of its files that were taken
-then, put together by its own rule.
+opened once, and is an image for each of its windows: those of its files that were
+acquired then, put together by its own rule.
 """
 
 from __future__ import annotations

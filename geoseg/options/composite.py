@@ -35,7 +35,7 @@ class CompositeOptions(ExecutionOptions):
     )
     period: Period | None = option(
         None,
-        "One composite for each month or quarter in which something was taken: the "
+        "One composite for each month or quarter in which something was acquired: the "
         "output gets its name, as in composite-2024-05.tif.",
         otherwise="one of all dates",
     )

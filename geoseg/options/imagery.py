@@ -106,7 +106,7 @@ class SceneOptions(GridOptions):
     )
     datetime: str | None = option(
         None,
-        "Only what was taken then: a day, month or year, or two with a slash between.",
+        "Only what was acquired then: a day, month or year, or two with a slash.",
         metavar="FROM/TO",
     )
     bands: tuple[tuple[str, str], ...] = option(

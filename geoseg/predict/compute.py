@@ -1,4 +1,4 @@
-"""How numbers are computed, settled once for a whole run: device, precision, batch."""
+"""How numbers are computed, resolved once for a whole run: device, precision, batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STREAMS = {"cuda": 2, "mps": 1}
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """How numbers are computed, settled once for a whole run."""
+    """How numbers are computed, resolved once for a whole run."""
 
     device: str
     """``cpu``, ``cuda`` or ``mps``."""

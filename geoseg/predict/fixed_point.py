@@ -33,7 +33,7 @@ def add_weighted(
     part: tuple[int, int],
     weights: tuple[NDArray[np.int32], NDArray[np.int32]],
     sums: NDArray[np.int32],
-    place: tuple[int, int],
+    corner: tuple[int, int],
 ) -> None:
     """Add a part of a tile to sums.
 
@@ -42,7 +42,7 @@ def add_weighted(
         part: First row and column of it that are added.
         weights: Along the rows and along the columns that are added.
         sums: What they are added to, shape ``(class, y, x)``.
-        place: First row and column there.
+        corner: First row and column there.
 
     """
     by_row, by_col = weights
@@ -50,7 +50,7 @@ def add_weighted(
     for label in range(len(sums)):
         for i in range(len(by_row)):
             given = probabilities[label, part[0] + i, part[1] : part[1] + count]
-            total = sums[label, place[0] + i, place[1] : place[1] + count]
+            total = sums[label, corner[0] + i, corner[1] : corner[1] + count]
             for j in range(count):
                 fixed = np.int32(np.rint(given[j] * _ONE))
                 total[j] += fixed * (by_row[i] * by_col[j])

@@ -129,14 +129,14 @@ class Accumulator:
         by_row, by_col = weights[0][rows], weights[1][cols]
         if self._sums.device.type == "cpu":
             tile = np.ascontiguousarray(probabilities.numpy())
-            place = seen.relative_to(self._window)
+            corner = seen.relative_to(self._window)
             with self._adding:
                 add_weighted(
                     tile,
                     (rows.start, cols.start),
                     (by_row, by_col),
                     self._sums.numpy(),
-                    (place.row, place.col),
+                    (corner.row, corner.col),
                 )
         else:
             self._add(probabilities[:, rows, cols], (by_row, by_col), seen)

@@ -44,7 +44,7 @@ class Naming:
         """Make a legend of the values that occur; what has no name is ``class 7``."""
         if not values:
             return plain_legend(ids)
-        names = list(_unlike(self.names.get(v, f"class {v}") for v in values))
+        names = list(_unique(self.names.get(v, f"class {v}") for v in values))
         legend = named_legend(ids, names, [self.colours.get(v) for v in values])
         known = zip(legend, values, strict=True)
         return Legend(tuple(replace(each, value=value) for each, value in known))
@@ -139,13 +139,13 @@ def _clean(text: str | None) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text or "").split())
 
 
-def _unlike(names: Iterable[str]) -> list[str]:
+def _unique(names: Iterable[str]) -> list[str]:
     """Make names unique: classes of one name get a number each."""
-    unlike: dict[str, None] = {}
+    kept: dict[str, None] = {}
     for name in names:
         unique, number = name, 1
-        while unique in unlike:
+        while unique in kept:
             number += 1
             unique = f"{name} ({number})"
-        unlike[unique] = None
-    return list(unlike)
+        kept[unique] = None
+    return list(kept)

@@ -22,9 +22,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio._err import CPLE_BaseError  # what rasterio.shutil.copy raises
 from rasterio.crs import CRS
-from rasterio.errors import RasterioError
 
 from geoseg.errors import ShapeError
 from geoseg.geo.legend import NODATA
@@ -32,6 +30,7 @@ from geoseg.geo.windows import Window
 from geoseg.raster.class_names import LEGEND_TAG, legend_to_json, with_classes_named
 from geoseg.raster.extents import squares
 from geoseg.raster.rasterio_windows import check_inside, to_rasterio
+from geoseg.scene.files.datasets import GDAL_ERRORS
 from geoseg.storage.authorship import files_mark
 from geoseg.storage.gdal_cache import small_cache
 from geoseg.storage.staging import atomic_file
@@ -370,7 +369,7 @@ def _gdal_failures_as_os_errors(
     """
     try:
         yield
-    except (RasterioError, CPLE_BaseError) as error:
+    except GDAL_ERRORS as error:
         free = min(shutil.disk_usage(folder).free for folder in folders)
         full = free < max(size * geobox.height * geobox.width, _FULL)
         code = errno.ENOSPC if full else errno.EIO

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class AssessedArea:
     """What an accuracy assessment says of a class's area, in hectares."""
 
     estimate: float
@@ -35,7 +35,7 @@ class AssessedAreas:
     """Its name."""
     mapped: Mapping[str, int]
     """How many pixels each class had on the map of which the sample was drawn."""
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, AssessedArea]
     """What there is of each class, by its name."""
 
     def check_classes(self, names: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ class AssessedAreas:
                 f"are left over; give as `assessment` what evaluates this map"
             )
 
-    def of(self, areas: Sequence[ClassArea]) -> Mapping[str, Interval]:
+    def of(self, areas: Sequence[ClassArea]) -> Mapping[str, AssessedArea]:
         """Give the intervals where the map is the one that was assessed; else none."""
         same = all(self.mapped.get(each.name) == each.pixels for each in areas)
         return self.intervals if same else {}
@@ -109,6 +109,6 @@ def read_assessed_areas(path: Path) -> AssessedAreas:
         ) from error
 
 
-def _interval(row: Mapping[str, Any]) -> Interval:
+def _interval(row: Mapping[str, Any]) -> AssessedArea:
     low, high = row["area_ha_interval"]
-    return Interval(float(row["area_ha"]), float(low), float(high))
+    return AssessedArea(float(row["area_ha"]), float(low), float(high))

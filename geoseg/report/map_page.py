@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.geo.legend import Legend
-    from geoseg.report.assessed_areas import Interval
+    from geoseg.report.assessed_areas import AssessedArea
     from geoseg.report.imagery import Shown
     from geoseg.report.pyramid import ClassPlanes, Planes
     from geoseg.report.report import ClassArea, Json
@@ -40,7 +40,7 @@ class MapPage:
     """How much of each there is."""
     image: Shown | None = None
     """What it is a map of."""
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    intervals: Mapping[str, AssessedArea] = field(default_factory=dict)
     """What an accuracy assessment says of classes' areas, by their names."""
     facts: Sequence[tuple[str, str]] = ()
     """What ran on what: pairs of a name and a text."""
@@ -157,7 +157,7 @@ def _rows(page: MapPage) -> list[dict[str, object]]:
 
 
 def _row(
-    area: ClassArea, interval: Interval | None, most: float, scale: float
+    area: ClassArea, interval: AssessedArea | None, most: float, scale: float
 ) -> dict[str, object]:
     data: dict[str, object] = {
         "id": area.id,

@@ -83,23 +83,23 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     width_m = plane.width * ground.column_m
     page = Page.around(width_m / (plane.height * ground.row_m), len(rows))
 
-    sheet = Slide(page)
-    sheet.heading(title, attribution)
+    slide = Slide(page)
+    slide.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
     if len(rgb) <= SHOWN:
         level = _level(plane, unmapped.shape, megabytes)
         scene = Overview.of(scene, rgb, plane, level, path.parent)
     shown, image = Shown.fitted(scene, rgb, plane, unmapped)
-    sheet.panel(page.corners[0], "Image", _paled(image, unmapped))
-    sheet.panel(page.corners[1], "Land cover", _coloured(classes, legend))
-    sheet.legend("Classes", rows)
-    sheet.scale_bar(width_m / page.panel[0])
+    slide.panel(page.corners[0], "Image", _paled(image, unmapped))
+    slide.panel(page.corners[1], "Land cover", _coloured(classes, legend))
+    slide.legend("Classes", rows)
+    slide.scale_bar(width_m / page.panel[0])
     if ground.north is not None:
-        sheet.north_arrow(ground.north)
+        slide.north_arrow(ground.north)
     with atomic_file(path) as whole:
         # Known as ours by it; a version would be a trace of time.
-        sheet.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
+        slide.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
     return shown
 
 

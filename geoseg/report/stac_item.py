@@ -63,7 +63,7 @@ _KINDS = {  # suffix: (media type, roles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class UsedModel:
     """A model that a map was made with."""
 
     name: str
@@ -100,14 +100,14 @@ class MapItem:
     """Each product's file, by its name."""
     checksums: Mapping[str, str]
     """The SHA-256 of files, by their names."""
-    models: Sequence[Model]
+    models: Sequence[UsedModel]
     """What it was made with."""
     inputs: Sequence[tuple[str, bool]]
     """What it was made from, and whether that is a document with items."""
     areas: Mapping[str, Any] | None = None
     """What a sample of the ground says of the areas of its classes."""
     acquired: Sequence[str]
-    """When each member of the scene was taken, as it says; empty where it does not."""
+    """When each member of the scene was acquired, as it says; or an empty string."""
 
 
 def write_item(path: Path, item: MapItem) -> None:
@@ -167,7 +167,7 @@ def _outline(geobox: GeoBox) -> dict[str, Any]:
 
 
 def _times(acquired: Iterable[str]) -> dict[str, str | None]:
-    """Say when the scene was taken; always, where a member does not say.
+    """Say when the scene was acquired; always, where a member does not say.
 
     Example:
         >>> _times(["2024:05:01 10:20:30", "2024-05-03"])["end_datetime"]
@@ -185,7 +185,7 @@ def _times(acquired: Iterable[str]) -> dict[str, str | None]:
     return {"datetime": None, "start_datetime": times[0], "end_datetime": times[-1]}
 
 
-def _lineage(models: Sequence[Model]) -> str:
+def _lineage(models: Sequence[UsedModel]) -> str:
     names = ", ".join(each.name for each in models)
     return f"Semantic segmentation with {names}."
 

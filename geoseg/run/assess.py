@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.assessment import Assessment
-from geoseg.evaluate.at_points import Comparison
+from geoseg.evaluate.at_points import PointComparison
 from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.evaluate.cautions import of_boundaries, of_sample, of_strata
 from geoseg.evaluate.masks import inside_of, split_of
@@ -167,7 +167,7 @@ def _assess(
             )
             more = (*truth.warnings, *of_boundaries(evaluation))
         elif options.stratified:
-            at = Comparison(source, legend, sure, inside, map_blocks)
+            at = PointComparison(source, legend, sure, inside, map_blocks)
             sampled = at.sample(Path(reference), truth, Population.of(source, strata))
             evaluation, estimates = sampled.evaluation, sampled.estimates
             more = (
@@ -177,7 +177,7 @@ def _assess(
             )
             pixel_area_m2 = _mean_area(source, legend)
         else:
-            at = Comparison(source, legend, sure, inside, map_blocks)
+            at = PointComparison(source, legend, sure, inside, map_blocks)
             evaluation, more = at.points(truth)
     return Assessment(
         class_map=str(class_map),

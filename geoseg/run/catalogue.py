@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from geoseg.models.package.files import CARD
 from geoseg.predict.layers import SHARE_ONE
-from geoseg.report.stac_item import MapItem, Model, RasterBands, write_item
+from geoseg.report.stac_item import MapItem, RasterBands, UsedModel, write_item
 from geoseg.run.applicability import PERCENT
 from geoseg.run.arrays import is_temporary
 from geoseg.scene import absolute
@@ -43,7 +43,7 @@ def write_map_item(config: RunConfig, areas: Sequence[ClassArea]) -> None:
         products=config.products,
         checksums=checksums(config.output.folder),
         models=[
-            Model(
+            UsedModel(
                 name=f"{each.name} {each.version}",
                 card=absolute(each.path / CARD),
             )

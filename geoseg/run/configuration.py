@@ -1,4 +1,4 @@
-"""A run that is settled, and has not begun."""
+"""A run that is resolved, and has not begun."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STAC_ITEM = "landcover.stac.json"
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Everything of a run that is settled before it begins."""
+    """Everything of a run that is resolved before it begins."""
 
     scene: Scene
     """The raster to segment."""

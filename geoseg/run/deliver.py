@@ -297,7 +297,7 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
             ),
             drawing=Drawing.of(config.options.polygons, legend),
             map_blocks=map_on(client, patience),
-            warn=lambda told: on_step(Step("vectorize", warnings=(told,))),
+            warn=lambda text: on_step(Step("vectorize", warnings=(text,))),
             scratch=scratch,
         )
         write_drawn(

@@ -103,7 +103,7 @@ class Progress:
         )
 
 
-def run(  # noqa: PLR0913  # what a run is, who does it, and who is told
+def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
     job: Job,
     journal: Journal,
     client: Client,
@@ -175,7 +175,7 @@ class _Finished:
         rows, cols = plan.lattice.rows.blocks, plan.lattice.cols.blocks
         self.blocks = _Marks(rows, cols)
         self.seams = _Marks(2 * rows - 1, 2 * cols - 1)
-        self.strips: dict[Piece, dict[Block, Receipt]] = {}
+        self.partials: dict[Piece, dict[Block, Receipt]] = {}
         self.counts: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
@@ -197,7 +197,7 @@ class _Finished:
             if piece in self.seams:
                 late.append(receipt)
             else:
-                self.strips.setdefault(piece, {})[sharer] = receipt
+                self.partials.setdefault(piece, {})[sharer] = receipt
         return late
 
 
@@ -216,7 +216,7 @@ class _Walk:
         self._on_progress, self._timeline = on_progress, timeline
         self._failures: list[BlockError] = []
         self._blocks = (block for block in plan.blocks if block not in done.blocks)
-        self._seams = deque(piece for piece in done.strips if self._is_ready(piece))
+        self._seams = deque(piece for piece in done.partials if self._is_ready(piece))
         self.progress = Progress(
             blocks_planned=len(plan.blocks),
             tiles_planned=plan.tiles,
@@ -249,7 +249,7 @@ class _Walk:
             self.progress = replace(self.progress, lost=census.lost())
             self._journal.report(lost=self.progress.lost, workers=census.count)
             try:
-                self._settle([(work.pop(future), future) for future in ended], workers)
+                self._record([(work.pop(future), future) for future in ended], workers)
             except ChangedError as error:
                 read = counted(self.progress.blocks, "block")
                 raise ChangedError(f"{error}; {read} had been read before") from error
@@ -267,11 +267,11 @@ class _Walk:
         timed = self._timeline is not None
         if isinstance(work, Block):
             return workers.submit(_do_block, work, timed, retries=_RETRIES)
-        partials = [list(self._done.strips[piece].values()) for piece in work]
+        partials = [list(self._done.partials[piece].values()) for piece in work]
         seams = list(zip(work, partials, strict=True))
         return workers.submit(_merge_seams, seams, timed, retries=_RETRIES)
 
-    def _settle(
+    def _record(
         self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Workforce
     ) -> None:
         """Note finished work in the journal, all at once, or why it failed."""
@@ -317,7 +317,7 @@ class _Walk:
                 merged += self._done.keep_partials(entry)
                 self._finish_block(unit, entry.notes)
             else:
-                merged += self._done.strips.pop(unit).values()
+                merged += self._done.partials.pop(unit).values()
         self._journal.store.remove(merged)
         for unit, done in ended:
             if self._timeline is not None and done.laps is not None:
@@ -335,7 +335,7 @@ class _Walk:
 
     def _is_ready(self, piece: Piece) -> bool:
         """Whether a piece is a seam, unmerged, and all its partials are there."""
-        partials = self._done.strips.get(piece, {})
+        partials = self._done.partials.get(piece, {})
         return bool(partials) and len(partials) == len(self._plan.sharers(piece))
 
     def _failure(self, work: _Work, error: Exception) -> BlockError:

@@ -111,10 +111,10 @@ def shortages(
             f"{free / 1e9:,.1f} GB are free; {lesser if polygons > blocks else ''}"
             f"a smaller `block` or `batch` takes less"
         )
-    place = config.run_directory
-    if as_url(place) is not None:
+    directory = config.run_directory
+    if as_url(directory) is not None:
         return
-    folder = Path(place)
+    folder = Path(directory)
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     held = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     needed = run_directory_bytes(config) + waiting + vectors - held

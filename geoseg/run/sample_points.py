@@ -14,7 +14,7 @@ from geoseg.errors import InputError, PlanError
 from geoseg.evaluate.borders import change_shares, shows_change
 from geoseg.evaluate.carried_labels import LABELS, NAMES, Column, carry_over
 from geoseg.evaluate.sample_design import design_path, design_text
-from geoseg.evaluate.sampling import Drawn, allocate, count_classes, draw
+from geoseg.evaluate.sampling import DrawnPoints, allocate, count_classes, draw
 from geoseg.evaluate.strata import Population
 from geoseg.geo.legend import NODATA, Legend
 from geoseg.options import SampleOptions
@@ -136,7 +136,7 @@ def _draw(
     name: str,
     options: SampleOptions,
     patience: Patience,
-) -> tuple[Drawn, Legend, NDArray[np.int64]]:
+) -> tuple[DrawnPoints, Legend, NDArray[np.int64]]:
     """Draw points; give with them the legend and the pixels of each value 0 to 255."""
     with block_map(
         options.workers, options.scheduler, patience, options.certificates
@@ -157,7 +157,7 @@ def _draw(
 
 
 def _strata(
-    drawn: Drawn, legend: Legend, pixels: NDArray[np.int64], labels: Column
+    drawn: DrawnPoints, legend: Legend, pixels: NDArray[np.int64], labels: Column
 ) -> tuple[Stratum, ...]:
     """List what has a pixel, with its points and those that have a label."""
     labelled = np.array([bool(label) for label in labels], bool)
@@ -241,7 +241,7 @@ def _deviations(
 
 
 def _table(
-    drawn: Drawn, columns: Mapping[str, Column], geobox: GeoBox
+    drawn: DrawnPoints, columns: Mapping[str, Column], geobox: GeoBox
 ) -> geopandas.GeoDataFrame:
     """List the points with their names and a column for the true class."""
     x, y = coordinates(

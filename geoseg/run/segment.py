@@ -37,7 +37,7 @@ from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
 from geoseg.search.kept import ITEMS, kept_items, signing
@@ -154,7 +154,7 @@ def _segment(
 
 
 def _run(config: RunConfig, clock: Clock, on_step: OnStep) -> Report:
-    """Make a map that is settled, unless it is there."""
+    """Make a map that is resolved, unless it is there."""
     with config.output.claimed():
         done = _done_already(config, on_step)
         if done is not None:
@@ -527,7 +527,7 @@ def infer_all(
 
     """
     source, predictor = config.as_read
-    job = Job(
+    job = SegmentJob(
         plan=config.plan,
         source=source,
         predictor=predictor,

@@ -27,7 +27,7 @@ from geoseg.storage.remote import as_url, without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from geoseg.run.journal.journal import Entry, Look
+    from geoseg.run.journal.journal import Entry, Snapshot
     from geoseg.run.journal.state import State
 
 Stage = Literal["running", "stopped", "done", "unknown"]
@@ -121,7 +121,7 @@ def status(run_dir: Path | str) -> RunStatus:
     )
 
 
-def _status(directory: str, look: Look) -> RunStatus:
+def _status(directory: str, look: Snapshot) -> RunStatus:
     state, counts = look.state, _counted(look.entries, look.state.began)
     stage = _stage(is_owned=look.is_owned, state=state)
     left = None

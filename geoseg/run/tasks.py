@@ -108,7 +108,7 @@ class Area(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SegmentJob:
     """All that a worker needs for any task of a run."""
 
     plan: Plan
@@ -178,7 +178,7 @@ class _Pixels:
         return self.values[:, rows, cols], self.valid[rows, cols]
 
 
-def infer_block(job: Job, block: Block) -> Done:
+def infer_block(job: SegmentJob, block: Block) -> Done:
     """Read and infer a block; leave its parts and partials.
 
     Memory: the block's pixels, and four bytes a class and pixel for its scores.
@@ -201,7 +201,7 @@ def infer_block(job: Job, block: Block) -> Done:
     return Done(receipts, len(tiles), len(touched) - len(tiles), lap.laps())
 
 
-def _merge_seam(job: Job, piece: Piece, partials: Sequence[Receipt]) -> Done:
+def _merge_seam(job: SegmentJob, piece: Piece, partials: Sequence[Receipt]) -> Done:
     lap, window = Stopwatch(), job.plan.output(piece)
     files = [job.store.read(receipt) for receipt in partials]
     lap("read", sum(each.size for each in partials))
@@ -237,7 +237,7 @@ class _Wanted:
         return self.mask[window.relative_to(self.window).slices()]
 
 
-def _read(job: Job, views: Sequence[Window]) -> _Pixels:
+def _read(job: SegmentJob, views: Sequence[Window]) -> _Pixels:
     """Read, in one window, all scene pixels that some tiles show."""
     scene = job.source.geobox
     rows = {r for v in views for r in _ends(*v.rows, scene.height)}
@@ -256,7 +256,7 @@ def _ends(start: int, stop: int, length: int) -> tuple[int, int]:
     return min(inside), max(inside)
 
 
-def _wanted(job: Job, view: Window, pixels: _Pixels) -> _Wanted:
+def _wanted(job: SegmentJob, view: Window, pixels: _Pixels) -> _Wanted:
     """Tiles that were not read touch no pixel of the AOI, so what is read suffices."""
     mask = np.zeros((view.height, view.width), np.bool_)
     seen = view.intersection(pixels.window)
@@ -268,7 +268,7 @@ def _wanted(job: Job, view: Window, pixels: _Pixels) -> _Wanted:
 
 
 def _accumulate(
-    job: Job, block: Block, tiles: Sequence[Tile], pixels: _Pixels
+    job: SegmentJob, block: Block, tiles: Sequence[Tile], pixels: _Pixels
 ) -> Accumulator:
     """Send the tiles through the model, batch by batch, and add them up."""
     lattice, predictor = job.plan.lattice, job.predictor
@@ -290,7 +290,7 @@ def _accumulate(
 
 
 def _finish(
-    job: Job, block: Block, sums: Accumulator, wanted: _Wanted
+    job: SegmentJob, block: Block, sums: Accumulator, wanted: _Wanted
 ) -> dict[str, bytes]:
     """Turn a block's scores into the files that it leaves."""
     files = {}

@@ -15,8 +15,8 @@ from geoseg.geo.band_names import find_red_and_nir
 from geoseg.geo.windows import Window
 from geoseg.scene.composite.observations import STACKED, observed
 from geoseg.scene.composite.read import read_composite
-from geoseg.scene.composite.rules import Recipe, combine
-from geoseg.scene.files.datasets import at_once, settled
+from geoseg.scene.composite.rules import CompositeRecipe, combine
+from geoseg.scene.files.datasets import at_once, our_settings
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.raster import use
 from geoseg.scene.members import blank_picture, waves
@@ -240,7 +240,7 @@ class Scene:
 
         """
         bands = range(len(self.bands)) if bands is None else bands
-        with settled():
+        with our_settings():
             return read_composite(self, self.recipe, window, bands)
 
     @cached_property
@@ -249,7 +249,7 @@ class Scene:
         return observed(self.members, self.options.mosaic)
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> CompositeRecipe:
         """How a pixel is made of several looks.
 
         Raises:
@@ -259,9 +259,11 @@ class Scene:
         rule = self.options.mosaic
         if rule == "medoid":
             numbers = enumerate(self.bands)
-            return Recipe(rule, tuple(i for i, n in numbers if not is_quality(n)))
+            return CompositeRecipe(
+                rule, tuple(i for i, n in numbers if not is_quality(n))
+            )
         if rule != "max-ndvi":
-            return Recipe(rule)
+            return CompositeRecipe(rule)
         found = find_red_and_nir(self.bands, self.common_names)
         if found is None:
             raise SceneError(
@@ -269,7 +271,7 @@ class Scene:
                 f"has {', '.join(band or '(unnamed)' for band in self.bands)}; name "
                 f"them, or choose another `mosaic`, such as medoid"
             )
-        return Recipe(rule, found)
+        return CompositeRecipe(rule, found)
 
     def mosaic(
         self, members: Sequence[Member], window: Window, bands: Sequence[int]
@@ -285,7 +287,7 @@ class Scene:
             SceneError: A file cannot be read there.
 
         """
-        with settled():
+        with our_settings():
             if len(members) == 1 and members[0].window.contains(window):
                 return self._read_member(members[0], window, bands)
             shape = (window.height, window.width)
@@ -513,7 +515,7 @@ class Scene:
         seen = [self._picture(e.members, window, bands, shape) for e in looks[::step]]
         there = np.stack([~np.ma.getmaskarray(each).any(axis=0) for each in seen])
         stack = np.stack([each.data for each in seen])
-        found = combine(stack, there, Recipe("median"), bands)
+        found = combine(stack, there, CompositeRecipe("median"), bands)
         hidden = np.broadcast_to(~found.valid, found.pixels.shape)
         return np.ma.MaskedArray(found.pixels, mask=hidden)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from geoseg.options import SceneOptions
     from geoseg.progress import OnStep
     from geoseg.scene.files.header import BandHeader
-    from geoseg.scene.files.paths import Named
+    from geoseg.scene.files.paths import NamedPaths
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.items.item import Needs
     from geoseg.scene.members import Member
@@ -36,7 +36,7 @@ _NAMED = 3
 """Items that a warning names."""
 
 
-def find_items(named: Named) -> list[Item | str | SceneError]:
+def find_items(named: NamedPaths) -> list[Item | str | SceneError]:
     """Replace what stands for items by these; keep the order of rasters."""
     return [each for path in named.paths for each in _found(path)]
 
@@ -69,7 +69,7 @@ class Laid:
 
 def lay_items(
     found: Sequence[Item | str | SceneError],
-    named: Named,
+    named: NamedPaths,
     options: SceneOptions,
     needs: Needs | None,
     on_step: OnStep,
@@ -118,7 +118,9 @@ def lay_items(
 class _Reader:
     """What opens files of items."""
 
-    def __init__(self, named: Named, options: SceneOptions, on_step: OnStep) -> None:
+    def __init__(
+        self, named: NamedPaths, options: SceneOptions, on_step: OnStep
+    ) -> None:
         self._options, self._roots, self._on_step = options, named.roots, on_step
         anywhere = options.allow_external_references
         self._reach = Reach.of(named.roots, named.paths, anywhere=anywhere)

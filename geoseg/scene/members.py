@@ -38,7 +38,7 @@ Read = tuple["NDArray[np.generic]", "NDArray[np.bool_]"]
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class FileLayer:
     """A file, laid on a scene's pixels."""
 
     raster: Raster
@@ -78,7 +78,7 @@ class Cover(Protocol):
         """Say where a window of the scene is clear, shape ``(y, x)``."""
 
 
-def lay(raster: Raster, grid: GeoBox, method: str) -> Layer | None:
+def lay(raster: Raster, grid: GeoBox, method: str) -> FileLayer | None:
     """Lay a file on a grid; None where it is nowhere on it.
 
     Args:
@@ -96,16 +96,16 @@ def lay(raster: Raster, grid: GeoBox, method: str) -> Layer | None:
         inside = None if window is None else window.intersection(whole)
         if inside is None:
             return None
-        return Layer(raster, inside, make_warp(plane, grid, method))
+        return FileLayer(raster, inside, make_warp(plane, grid, method))
     window = Window(*offset, plane.height, plane.width)
-    return Layer(raster, window) if window.intersection(whole) else None
+    return FileLayer(raster, window) if window.intersection(whole) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """A member of a scene."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[FileLayer, ...]
     """Its files."""
     bands: tuple[tuple[int, int], ...]
     """For each band of the scene, the layer and the band in it, both from 0."""

@@ -116,7 +116,7 @@ def _when(member: Member) -> str:
     parts = _DATE.match(acquired.strip())
     if parts is None:
         raise SceneError(
-            f"{member.name} does not say when it was taken (a tag such as "
+            f"{member.name} does not say when it was acquired (a tag such as "
             f"TIFFTAG_DATETIME), so the newest is not known; choose another `mosaic`"
         )
     return "-".join(parts.groups())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from geoseg.scene.files.header import Header
-    from geoseg.scene.files.paths import Inputs, Named
+    from geoseg.scene.files.paths import Inputs, NamedPaths
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.image import Scene
     from geoseg.scene.items.item import Needs
@@ -129,7 +129,7 @@ def _given(inputs: Inputs, options: SceneOptions) -> list[Path | str]:
     return given
 
 
-def _named(given: Sequence[Path | str], options: SceneOptions) -> Named:
+def _named(given: Sequence[Path | str], options: SceneOptions) -> NamedPaths:
     """List what was named, with who signs its addresses."""
     named = list_paths(given)
     if options.sign is None:
@@ -151,7 +151,7 @@ def _check_composite(scene: Scene) -> None:
     _ = scene.recipe
 
 
-def _lay_rasters(named: Named, options: SceneOptions, on_step: OnStep) -> Laid:
+def _lay_rasters(named: NamedPaths, options: SceneOptions, on_step: OnStep) -> Laid:
     """Lay files with the same bands on one grid."""
     found = read_all(named.paths, named.roots, options, on_step)
     headers, left_out = readable(found, options)

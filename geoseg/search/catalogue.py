@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from geoseg.errors import SceneError
-from geoseg.scene.composite.dates import Interval, parse_interval
+from geoseg.scene.composite.dates import TimeRange, parse_interval
 from geoseg.storage.remote import without_secrets
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class Conditions:
     """The collections that they are in."""
     area: Mapping[str, Any] | None = None
     """What they meet, a GeoJSON geometry."""
-    interval: Interval | None = None
-    """When they were taken."""
+    interval: TimeRange | None = None
+    """When they were acquired."""
     query: tuple[tuple[str, str, str | float], ...] = ()
     """Properties, an operator of STAC's query extension, and a value, each."""
     limit: int | None = None

@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rasterio._env import get_gdal_config, set_gdal_config
+from rasterio.env import get_gdal_config, set_gdal_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

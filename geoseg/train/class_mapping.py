@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _COLOUR = re.compile("#[0-9a-f]{6}")
 
 
-class Named(Protocol):
+class NamedLabels(Protocol):
     """Labels, as far as they are called something."""
 
     @property
@@ -30,7 +30,7 @@ class Named(Protocol):
         ...
 
 
-def scheme_for(labels: Named, classes: Path | None) -> ClassMapping:
+def class_mapping_for(labels: NamedLabels, classes: Path | None) -> ClassMapping:
     """Read classes from a file, or take the labels' own.
 
     Raises:

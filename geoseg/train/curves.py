@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from geoseg.geo.splits import Split
     from geoseg.models.package.card import InputBand
     from geoseg.train.checkpoint import Epoch
-    from geoseg.train.labelled_scenes import Ground
+    from geoseg.train.labelled_scenes import LabelledGround
 
 _SHOWN = 3
 """Held-out blocks that are shown."""
@@ -45,7 +45,7 @@ def draw_training(  # what is shown, each by keyword
     path: Path,
     *,
     epochs: Sequence[Epoch],
-    grounds: Sequence[Ground],
+    grounds: Sequence[LabelledGround],
     pictures: Sequence[Picture],
     legend: Legend,
     bands: tuple[InputBand, ...],
@@ -107,7 +107,7 @@ def _curves(axes: Axes, epochs: Sequence[Epoch], names: dict[str, str]) -> None:
 
 
 def best_labelled(
-    grounds: Sequence[Ground], splits: Sequence[Split]
+    grounds: Sequence[LabelledGround], splits: Sequence[Split]
 ) -> list[tuple[int, tuple[slice, slice]]]:
     """Choose held-out blocks that have most labels: (scene, rows and columns)."""
     blocks = [
@@ -120,7 +120,7 @@ def best_labelled(
 
 
 def _picture(
-    ground: Ground, part: tuple[slice, slice], bands: tuple[InputBand, ...]
+    ground: LabelledGround, part: tuple[slice, slice], bands: tuple[InputBand, ...]
 ) -> NDArray[np.uint8]:
     """Show red, green and blue, or else the first bands, stretched."""
     names = [band.common_name for band in bands]

@@ -16,11 +16,11 @@ from geoseg.overlay.labels import open_labels
 from geoseg.storage.spool import Spool
 from geoseg.train.applicability import kept_pixels
 from geoseg.train.bands import find_bands
-from geoseg.train.class_mapping import check_class_mapping, scheme_for
+from geoseg.train.class_mapping import check_class_mapping, class_mapping_for
 from geoseg.train.folds import chip_corners, cut_scenes, shown_area, sized
 from geoseg.train.inputs import alike_on_dates, dates_of
 from geoseg.train.labelled_scenes import (
-    Ground,
+    LabelledGround,
     open_scenes,
     read_ground,
     statistics,
@@ -65,7 +65,7 @@ class ClassLabels:
 class TrainingData:
     """Scenes, labels and split, ready to be learned from."""
 
-    grounds: tuple[Ground, ...]
+    grounds: tuple[LabelledGround, ...]
     """The scenes."""
     bands: tuple[InputBand, ...]
     """The bands with what they are over the training area."""
@@ -129,7 +129,7 @@ class TrainingData:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class LabelledInputs:
     """Scenes and labels, opened and not yet read."""
 
     scenes: Sequence[Scene]
@@ -146,7 +146,9 @@ class Given:
     """The windows of dates of each input that has some."""
 
 
-def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Given:
+def open_given(
+    scenes: Scenes, labels: Path | str, options: TrainOptions
+) -> LabelledInputs:
     """Open scenes and labels.
 
     Raises:
@@ -154,7 +156,7 @@ def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Giv
 
     """
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    class_mapping = scheme_for(marks, options.classes)
+    class_mapping = class_mapping_for(marks, options.classes)
     warnings = [
         *marks.warnings,
         *check_class_mapping(class_mapping, marks.names, marks.also),
@@ -164,14 +166,14 @@ def open_given(scenes: Scenes, labels: Path | str, options: TrainOptions) -> Giv
     said = (w for scene in opened for w in scene.warnings)
     warnings = [*warnings, *said]
     dates = dates_of(options)
-    return Given(opened, bands, marks, class_mapping, tuple(warnings), dates)
+    return LabelledInputs(opened, bands, marks, class_mapping, tuple(warnings), dates)
 
 
 def prepare_dataset(
     scenes: Scenes,
     labels: Path | str,
     options: TrainOptions,
-    given: Given | None = None,
+    given: LabelledInputs | None = None,
     spool: Spool | None = None,
 ) -> TrainingData:
     """Read scenes and labels, split them, and see whether they can be learned from.
@@ -241,8 +243,8 @@ def _as_declared(
 
 
 def _grounds(
-    scenes: Sequence[Scene], given: Given, spool: Spool
-) -> tuple[list[Ground], list[int], list[str]]:
+    scenes: Sequence[Scene], given: LabelledInputs, spool: Spool
+) -> tuple[list[LabelledGround], list[int], list[str]]:
     """Read each scene that has labels, and give its index; refuse where none has."""
     grounds, indices, misses = [], [], []
     for index, scene in enumerate(scenes):
@@ -260,7 +262,7 @@ def _grounds(
 
 
 def _shown(
-    grounds: Sequence[Ground],
+    grounds: Sequence[LabelledGround],
     corners: Sequence[Plane | None],
     chip: int,
     spool: Spool,
@@ -281,7 +283,7 @@ def _shown(
 
 
 def _check_held_out(
-    grounds: Sequence[Ground], splits: Sequence[Split], options: TrainOptions
+    grounds: Sequence[LabelledGround], splits: Sequence[Split], options: TrainOptions
 ) -> None:
     """Refuse a fold on which nothing could be measured."""
     for ground, split in zip(grounds, splits, strict=True):
@@ -319,7 +321,7 @@ def _count_labels(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
     return counts[:NODATA]
 
 
-def _digest(grounds: Sequence[Ground]) -> str:
+def _digest(grounds: Sequence[LabelledGround]) -> str:
     """Distinguish labels as they lie on the scenes."""
     digest = sha256()
     for ground in grounds:

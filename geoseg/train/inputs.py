@@ -237,7 +237,7 @@ def _number(band: InputBand, part: Scene, first: int) -> int | None:
     return None if part.bands[number - 1] else number
 
 
-def settle_architecture(
+def resolve_architecture(
     options: TrainOptions, scenes: Sequence[Scene], bands: Sequence[InputBand]
 ) -> TrainOptions:
     """Choose the network of two dates where there are two, and nobody chose.

@@ -72,7 +72,7 @@ class LabelSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class LabelledGround:
     """A scene's pixels and labels, in memory or in a file."""
 
     name: str
@@ -96,7 +96,7 @@ class Ground:
 class Normalised:
     """An image whose parts are normalised as they are taken, shape ``(band, y, x)``."""
 
-    ground: Ground
+    ground: LabelledGround
     """Raw pixels."""
     bands: tuple[InputBand, ...]
     """Mean and deviation of each."""
@@ -198,7 +198,7 @@ def read_ground(
     labels: LabelSource,
     values: Mapping[str, int],
     spool: Spool | None = None,
-) -> Ground:
+) -> LabelledGround:
     """Read a scene and bring labels onto it.
 
     Args:
@@ -230,11 +230,11 @@ def read_ground(
             array.put(rows.start, part)
     if pixels is None or not any_labelled:
         raise LabelsError(f"{scene.name} has no data where its labels are")
-    return Ground(scene.name, scene.geobox, pixels, valid, marked)
+    return LabelledGround(scene.name, scene.geobox, pixels, valid, marked)
 
 
 def statistics(
-    grounds: Sequence[Ground],
+    grounds: Sequence[LabelledGround],
     areas: Sequence[Plane],
     bands: tuple[InputBand, ...],
 ) -> tuple[InputBand, ...]:

@@ -56,8 +56,8 @@ class GroundOptions(GridOptions):
     )
     dates: tuple[str, ...] = option(
         (),
-        "A window of dates of an input by name, whose files taken then are an image by "
-        "themselves: days of every year, or of one.",
+        "A window of dates of an input by name, whose files acquired then are an image "
+        "by themselves: days of every year, or of one.",
         repeats=True,
         metavar="INPUT:NAME=FROM/TO",
     )

@@ -34,14 +34,14 @@ from geoseg.train.checkpoint import Checkpoint, Epoch
 from geoseg.train.curves import Picture, best_labelled, draw_training
 from geoseg.train.dataset import (
     ClassLabels,
-    Given,
+    LabelledInputs,
     TrainingData,
     open_given,
     prepare_dataset,
 )
 from geoseg.train.held_out import compare_block, most_of_a_block, predict_labelled
 from geoseg.train.initial import begin
-from geoseg.train.inputs import settle_architecture
+from geoseg.train.inputs import resolve_architecture
 from geoseg.train.labelled_scenes import with_imagery
 from geoseg.train.options import TrainOptions
 from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
@@ -55,7 +55,7 @@ from geoseg.train.temperature import (
     fit_on_other_ground,
 )
 from geoseg.train.trainer import Trainer, TrainSettings, carry_on
-from geoseg.train.validation import Validation
+from geoseg.train.validation import Validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -162,7 +162,7 @@ def _train(
             f"a {options.architecture or 'network'} has no `head` to choose; those of "
             f"`architecture` context, pixel and probe have"
         )
-    options = settle_architecture(options, given.scenes, given.bands)
+    options = resolve_architecture(options, given.scenes, given.bands)
     spool = Spool(output.absolute().parent)
     dataset = prepare_dataset(scenes, labels, options, given, spool)
     options = dataset.options
@@ -175,11 +175,11 @@ def _train(
     _check_samples(options, stride)
     card = _card(network, dataset, name_of_folder(output.absolute().name), origin)
     card = with_imagery(card, given.scenes, given.dates)
-    settings = settle(dataset)
+    settings = resolve_settings(dataset)
     identity = {**dataset.identity, **_values_of(options), **_values_of(settings)}
     with Checkpoint.open(output, identity, options) as checkpoint:
         trainer = Trainer(network, settings)
-        validation = Validation(
+        validation = Validator(
             dataset, stride, checkpoint, on_step, checkpoint.restore(trainer)
         )
         try:
@@ -213,7 +213,7 @@ def _check_samples(options: TrainOptions, stride: int) -> None:
         )
 
 
-def _is_pixelwise(given: Given, options: TrainOptions) -> bool:
+def _is_pixelwise(given: LabelledInputs, options: TrainOptions) -> bool:
     """Whether a classifier of pixels is asked for, or fits labels that are few."""
     if options.architecture is not None:
         return options.architecture in WINDOWS
@@ -249,7 +249,7 @@ def _values_of(what: object) -> dict[str, str]:
     return {k: repr(v) for k, v in fields.items() if k not in outside}
 
 
-def settle(dataset: TrainingData) -> TrainSettings:
+def resolve_settings(dataset: TrainingData) -> TrainSettings:
     """Settle what the options leave open: steps, precision, and what hangs on them.
 
     Raises:

@@ -21,7 +21,7 @@ _TIMED = 5
 """Steps after the first, which prepares much, that show how long a training takes."""
 
 
-class Validation:
+class Validator:
     """Looks at a training after each epoch, and reports it."""
 
     def __init__(

@@ -36,7 +36,7 @@ _SMALLEST = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MapBlock:
     """Where a block is, and in which row and column of blocks."""
 
     index: tuple[int, int]
@@ -76,7 +76,7 @@ class Traced:
     column that the block has read."""
 
 
-def cut(geobox: GeoBox, size: int) -> Iterator[Block]:
+def cut(geobox: GeoBox, size: int) -> Iterator[MapBlock]:
     """Cut a map into square blocks, row by row.
 
     Args:
@@ -97,11 +97,11 @@ def cut(geobox: GeoBox, size: int) -> Iterator[Block]:
         rows = row, min(row + size, height)
         for j, col in enumerate(range(0, width, size)):
             cols = col, min(col + size, width)
-            yield Block((i, j), Window.between(rows, cols))
+            yield MapBlock((i, j), Window.between(rows, cols))
 
 
 def trace_block(
-    class_map: ClassRaster, confidence: ClassRaster | None, block: Block
+    class_map: ClassRaster, confidence: ClassRaster | None, block: MapBlock
 ) -> Traced:
     """Read, label and trace one block."""
     classes, labels, numbers = label_block(class_map, block)
@@ -127,7 +127,7 @@ def trace_block(
 
 
 def label_block(
-    class_map: ClassRaster, block: Block
+    class_map: ClassRaster, block: MapBlock
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int32]]:
     """Read a block and label its pixels, always the same way.
 

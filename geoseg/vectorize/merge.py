@@ -10,7 +10,7 @@ import numpy as np
 from geoseg.geo.kernel import kernel
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.vectorize.blocks import Block, cut, label_block
+from geoseg.vectorize.blocks import MapBlock, cut, label_block
 from geoseg.vectorize.network import trace_map
 from geoseg.vectorize.recolour import group_by_corners, recolour, with_outside
 from geoseg.vectorize.regions import separate
@@ -137,7 +137,7 @@ def _sizes(
 
 
 def _repaint(
-    class_map: ClassRaster, task: tuple[Block, NDArray[np.uint8]]
+    class_map: ClassRaster, task: tuple[MapBlock, NDArray[np.uint8]]
 ) -> tuple[Window, NDArray[np.uint8]] | None:
     """Give a block's pixels the classes of its labels; None beyond the map."""
     block, values = task

@@ -40,7 +40,7 @@ _FACING = {0: (-1, 0, 2), 1: (0, -1, 3), 2: (1, 0, 0), 3: (0, 1, 1)}
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class RegionLabels:
     """The region of each label that a block has given."""
 
     numbers: NDArray[np.int32]
@@ -66,7 +66,7 @@ class Network:
     """Every region, in the order of first pixels; face ``k`` is entry ``k - 1``."""
     pieces: Pieces
     """Every piece of an arc; face 0 is nodata and what lies beyond the map."""
-    labels: Labels
+    labels: RegionLabels
     """The region of each label that a block has given."""
 
 
@@ -177,7 +177,7 @@ class _Joining:
                 self.nodes.whole(),
                 self.spokes.whole(),
             ),
-            Labels(numbers, self.before, self.counts),
+            RegionLabels(numbers, self.before, self.counts),
         )
 
     def _regions(self, geobox: GeoBox) -> tuple[NDArray[np.int32], Regions]:
@@ -269,12 +269,12 @@ def _rank(
     width: int,
     ranks: NDArray[np.int32],
 ) -> None:
-    """Find the place of each value, counted from 1; the first rank stays 0."""
+    """Find the rank of each value, counted from 1; the first rank stays 0."""
     for k in range(len(values)):
         row = values[k] // width
         first, stop = starts[row], starts[row + 1]
-        place = first + np.searchsorted(ordered[first:stop], values[k])
-        ranks[k + 1] = place + 1
+        rank = first + np.searchsorted(ordered[first:stop], values[k])
+        ranks[k + 1] = rank + 1
 
 
 @kernel

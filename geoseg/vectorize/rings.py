@@ -135,16 +135,16 @@ def rows_within(
 
     """
     polygons, offsets, halves = rings
-    vertices = place = 0
+    vertices = at = 0
     for row in range(len(counts)):
-        for region in regions[place : place + counts[row]]:
+        for region in regions[at : at + counts[row]]:
             first, stop = offsets[polygons[region]], offsets[polygons[region + 1]]
             for half in halves[first:stop]:
                 arc = half >> 1
                 vertices += lines[arc + 1] - lines[arc] - 1
         if vertices > most and row > 0:
             return row
-        place += counts[row]
+        at += counts[row]
     return len(counts)
 
 

@@ -11,7 +11,7 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.windows import Window
 from geoseg.overlay.coverage import NOBODY, uppermost
 from geoseg.overlay.labels.shapes import ShapesOnGrid
-from geoseg.overlay.reference.polygons import Polygons
+from geoseg.overlay.reference.polygons import ReferencePolygons
 
 UTM = CRS.from_epsg(32633)
 SIZE = 37, 53
@@ -55,7 +55,7 @@ def test_training_and_measuring_agree_in_every_window(geobox):
     values = (np.arange(len(shapes)) % 250).astype(np.uint8)
     labels, reference = (
         ShapesOnGrid(geobox, shapes, values),
-        Polygons(geobox, shapes, values),
+        ReferencePolygons(geobox, shapes, values),
     )
     whole = labels.read(WHOLE)
     assert np.array_equal(whole, reference.read(WHOLE))

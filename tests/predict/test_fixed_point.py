@@ -31,25 +31,25 @@ def test_adding_is_what_torch_does_in_any_layout(seed, row, col, view):
     rng, window = np.random.default_rng(seed), Window(0, 0, 11, 13)
     turned = VIEWS["d4"][view].undo(some_probabilities(rng, (3, 9, 9)))
     weights = tuple(rng.integers(0, 257, 9).astype(np.int32) for _ in range(2))
-    place = Window(row, col, 9, 9)
+    view = Window(row, col, 9, 9)
     sums = Accumulator(window, 3, torch.device("cpu"))
-    sums.add(turned, place, weights)
-    sums.add(turned, place, weights)
+    sums.add(turned, view, weights)
+    sums.add(turned, view, weights)
     expected = torch.zeros(3, 11 + 20, 13 + 20, dtype=torch.int32)
     fixed = (turned * PROBABILITY_ONE).round().to(torch.int32)
     fixed *= torch.from_numpy(weights[0][:, None] * weights[1])
     expected[:, row + 10 : row + 19, col + 10 : col + 19] = 2 * fixed
     assert torch.equal(sums.scores(window), expected[:, 10:21, 10:23])
-    assert torch.equal(sums.scores(window), added_by_torch(turned, place, weights))
+    assert torch.equal(sums.scores(window), added_by_torch(turned, view, weights))
 
 
-def added_by_torch(tile, place, weights):
+def added_by_torch(tile, view, weights):
     """Add a tile twice as on a GPU."""
     window = Window(0, 0, 11, 13)
     sums = Accumulator(window, 3, torch.device("cpu"))
-    seen = place.intersection(window)
+    seen = view.intersection(window)
     if seen is not None:
-        rows, cols = seen.relative_to(place).slices()
+        rows, cols = seen.relative_to(view).slices()
         part, its = tile[:, rows, cols], (weights[0][rows], weights[1][cols])
         for _ in range(2):
             sums._add(part, its, seen)  # noqa: SLF001  # which no CPU takes by itself

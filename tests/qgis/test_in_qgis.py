@@ -108,7 +108,7 @@ def catalogue():
 def in_qgis(folder, *command):
     """Run something of QGIS's; give its standard output."""
     home = folder / "home"
-    told = {
+    found = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(home),
@@ -119,7 +119,7 @@ def in_qgis(folder, *command):
         "OMP_WAIT_POLICY": "PASSIVE",
     }
     done = subprocess.run(
-        command, env=told, capture_output=True, encoding="utf-8", check=False
+        command, env=found, capture_output=True, encoding="utf-8", check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -137,18 +137,18 @@ def test_qgis_process_makes_the_very_map_of_the_command_line(folder, map_of_pyth
 
 
 def test_a_run_is_stopped_carried_on_and_loaded_with_its_style(folder, map_of_python):
-    told = json.loads(in_qgis(folder, PYTHON, SESSION, folder, SCENE, BOX))
-    assert "the same call carries on" in told["stopped"]
-    assert told["left"] == [".geoseg"]
-    assert any(each.startswith("resuming: ") for each in told["said"])
-    assert told["results"] == ["LANDCOVER", "OUTPUT", "PAGE", "POLYGONS"]
-    assert told["foreign"] == []
+    found = json.loads(in_qgis(folder, PYTHON, SESSION, folder, SCENE, BOX))
+    assert "the same call carries on" in found["stopped"]
+    assert found["left"] == [".geoseg"]
+    assert any(each.startswith("resuming: ") for each in found["said"])
+    assert found["results"] == ["LANDCOVER", "OUTPUT", "PAGE", "POLYGONS"]
+    assert found["foreign"] == []
     made = (folder / "map" / "landcover.tif").read_bytes()
     assert made == (map_of_python / "landcover.tif").read_bytes()
     legend = geoseg.load_package("sentinel2-landcover").legend
     classes = sorted([each.name, each.colour] for each in legend)
-    assert set(told["layers"]) == {"landcover.tif", "landcover.gpkg", "OUTPUT.gpkg"}
-    assert all(shown == classes for shown in told["layers"].values())
+    assert set(found["layers"]) == {"landcover.tif", "landcover.gpkg", "OUTPUT.gpkg"}
+    assert all(shown == classes for shown in found["layers"].values())
 
 
 _POINTS = {"LABELS": "{0}/labels.gpkg", "CLASS_FIELD": "class"}
@@ -185,15 +185,15 @@ def test_every_command_leaves_what_it_leaves_on_a_terminal(
     command, values, output, left, given, catalogue
 ):
     west, south, east, north = BOX.split(",")
-    told = {name: str(each).format(given, catalogue) for name, each in values.items()}
+    found = {name: str(each).format(given, catalogue) for name, each in values.items()}
     words = [command]
-    for name, value in told.items():
+    for name, value in found.items():
         if name in {"SCENE_FILE", "CLASS_MAP", "BEFORE", "AFTER", "CATALOGUE"}:
             words.append(value)
         else:
             words.append(f"--{name.lower().replace('_', '-')}={value}")
     if command == "search":
-        told["BBOX"] = f"{west},{east},{south},{north} [EPSG:4326]"
+        found["BBOX"] = f"{west},{east},{south},{north} [EPSG:4326]"
         words.append(f"--bbox={BOX}")
     (given / "terminal").mkdir(exist_ok=True)
     there, here = given / output, given / "terminal" / output
@@ -204,8 +204,8 @@ def test_every_command_leaves_what_it_leaves_on_a_terminal(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told["OUTPUT"] = there
-    listed = [f"{name}={value}" for name, value in told.items()]
+    found["OUTPUT"] = there
+    listed = [f"{name}={value}" for name, value in found.items()]
     run = in_qgis(given, PROCESS, "run", f"geoseg:{command}", "--", *listed)
     assert f"OUTPUT:\t{there}" in run
     for name in left.split() or [""]:

@@ -19,14 +19,14 @@ TALKS = """
 import json, sys
 print("what a library mutters" if "mutter" in sys.argv else "", file=sys.stderr)
 for done in (0, 3, 6):
-    told = {"event": "step", "step": "infer", "text": "segmenting", "done": done,
+    found = {"event": "step", "step": "infer", "text": "segmenting", "done": done,
             "total": 6, "unit": "tiles"}
-    print(json.dumps(told), file=sys.stderr)
+    print(json.dumps(found), file=sys.stderr)
 print(json.dumps({"event": "warning", "text": "mind the gap"}), file=sys.stderr)
 print(json.dumps({"event": "note", "text": "a note"}), file=sys.stderr)
 if "fail" in sys.argv:
-    told = {"event": "error", "text": "no such file", "status": 2}
-    print(json.dumps(told), file=sys.stderr)
+    found = {"event": "error", "text": "no such file", "status": 2}
+    print(json.dumps(found), file=sys.stderr)
     sys.exit(2)
 if "crash" in sys.argv:
     sys.exit("no such option: --nonsense")
@@ -36,8 +36,8 @@ WAITS = """
 import json, signal, sys, threading
 over = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: over.set())
-told = {"event": "step", "text": "segmenting", "done": 1, "total": 6}
-print(json.dumps(told), file=sys.stderr, flush=True)
+found = {"event": "step", "text": "segmenting", "done": 1, "total": 6}
+print(json.dumps(found), file=sys.stderr, flush=True)
 over.wait()
 sys.exit(143)
 """
@@ -143,10 +143,10 @@ def test_choices_ranges_and_columns_are_those_of_geoseg(described):
     assert options["FORMAT"].default == ["geojson"]
     assert (options["MIN_CONFIDENCE"].least, options["MIN_CONFIDENCE"].most) == (0, 100)
     assert options["PER_FEATURE"].parent == "AOI"
-    told = {each.name: each for each in described["train"].options}
-    assert told["HEAD"].default is None
-    assert told["CLASS_FIELD"].parent == "LABELS"
-    assert told["LABELS"].required
+    found = {each.name: each for each in described["train"].options}
+    assert found["HEAD"].default is None
+    assert found["CLASS_FIELD"].parent == "LABELS"
+    assert found["LABELS"].required
 
 
 def test_the_archive_is_whole_and_the_same_each_time(tmp_path):
@@ -190,8 +190,8 @@ def test_geoseg_is_found_where_it_was_said_to_be_or_where_it_usually_is(tmp_path
 
 
 def test_what_qgis_says_of_its_own_libraries_goes_no_further():
-    told = {"PROJ_LIB": "/qgis", "PYTHONHOME": "/qgis", "PATH": "/bin", "HOME": "/me"}
-    assert own_environ(told) == {"PATH": "/bin", "HOME": "/me"}
+    found = {"PROJ_LIB": "/qgis", "PYTHONHOME": "/qgis", "PATH": "/bin", "HOME": "/me"}
+    assert own_environ(found) == {"PATH": "/bin", "HOME": "/me"}
 
 
 def test_a_call_tells_how_far_it_is_and_gives_what_it_reports():
@@ -221,5 +221,5 @@ def test_the_script_writes_the_archive(tmp_path):
     path = tmp_path / "plugin.zip"
     subprocess.run([sys.executable, script, "-o", path], check=True)
     with zipfile.ZipFile(path) as archive:
-        told = json.loads(archive.read("geoseg_processing/commands.json"))
-    assert told["geoseg"] == version("geoseg")
+        found = json.loads(archive.read("geoseg_processing/commands.json"))
+    assert found["geoseg"] == version("geoseg")

@@ -27,7 +27,7 @@ from geoseg.raster import ClassMap
 from geoseg.raster.legend_file import read_class_mapping
 from geoseg.train.class_mapping import (
     check_class_mapping,
-    scheme_for,
+    class_mapping_for,
 )
 
 PLANE = GeoBox(5, 7, Affine(10, 0, 400_000, 0, -10, 5_800_000), CRS.from_epsg(32633))
@@ -235,7 +235,7 @@ def test_a_palette_gives_colours_and_categories_give_names(tmp_path):
     ]
 
 
-def scheme_file(tmp_path, *lines):
+def mapping_file(tmp_path, *lines):
     path = tmp_path / "classes.yml"
     path.write_text("\n".join(f"- {{{line}}}" for line in lines))
     return path
@@ -245,10 +245,10 @@ def test_labels_are_known_by_name_number_and_colour(tmp_path):
     values = classes([11, 21, 42], "uint8")
     labels = open_labels(with_table(save(tmp_path / "nlcd.tif", values)))
     assert labels.names == ("Open Water", "Developed", "42")
-    own = scheme_for(labels, None)
+    own = class_mapping_for(labels, None)
     assert own.legend.ids == (11, 21, 42)
     assert own.legend.by_id(11).name == "Open Water"
-    wanted = scheme_file(
+    wanted = mapping_file(
         tmp_path,
         "name: water, id: 11",
         'name: town, id: 1, colour: "#DEC5C5"',
@@ -272,8 +272,8 @@ def test_colours_of_three_bands_are_classes_by_a_legend(tmp_path):
     labels = open_labels(path)
     assert labels.names == ("#006000", "#2f78b7")
     with pytest.raises(LabelsError, match=r"are colours, .*#006000, #2f78b7"):
-        scheme_for(labels, None)
-    file = scheme_file(
+        class_mapping_for(labels, None)
+    file = mapping_file(
         tmp_path, 'name: water, colour: "#2f78b7"', 'name: wood, colour: "#006000"'
     )
     rasterized = labels.rasterize(PLANE, dict(read_class_mapping(file).channels))

@@ -15,7 +15,7 @@ from pages import ATTACK, LEGEND, write_page_of_noise
 from pyproj import CRS, Transformer
 
 from geoseg.geo.geobox import GeoBox
-from geoseg.report.assessed_areas import Interval
+from geoseg.report.assessed_areas import AssessedArea
 from geoseg.report.places import doubtful_places
 from geoseg.report.plane_summary import describe_plane
 from geoseg.report.pyramid import SIDE, levels_of
@@ -132,7 +132,7 @@ def test_the_same_map_makes_the_same_page(make_page):
 
 
 def test_an_interval_stands_with_its_class(make_page):
-    intervals = {LEGEND.classes[1].name: Interval(800.0, 700.0, 950.0)}
+    intervals = {LEGEND.classes[1].name: AssessedArea(800.0, 700.0, 950.0)}
     path, *_ = make_page(intervals=intervals)
     text = path.read_text(encoding="utf-8")
     assert text.count('class="interval"') == 1

@@ -16,7 +16,7 @@ from pystac.errors import STACValidationError
 from stac_schemas import offline_validator
 
 from geoseg.geo.geobox import GeoBox
-from geoseg.report.stac_item import MapItem, Model, item_of
+from geoseg.report.stac_item import MapItem, UsedModel, item_of
 from geoseg.storage.authorship import checksum
 
 FLAGS = ("--tile", "64", "--overlap", "32")
@@ -144,7 +144,7 @@ def item(geobox=None, acquired=(), inputs=()):
             rasters={},
             products={"landcover": Path("out/landcover.tif"), "mask": Path("mask.tif")},
             checksums={},
-            models=[Model(name="m 1", card="/models/m/mlm.json")],
+            models=[UsedModel(name="m 1", card="/models/m/mlm.json")],
             inputs=inputs,
             acquired=acquired,
         ),

@@ -255,7 +255,10 @@ def test_a_mask_model_hides_what_it_sees_on_each_date_by_itself(brightest, tmp_p
         (("-o", "c.tif", "--only", "B09,B02"), "there is no band 'B09'"),
         (("-o", "c.tif", "--mosaic", "nearest-clear"), "give --near"),
         (("-o", "c.tif", "--mask-model", "no-such-model"), "no-such-model"),
-        (("-o", "c.tif", "--datetime", "2019"), "nothing was taken in --datetime 2019"),
+        (
+            ("-o", "c.tif", "--datetime", "2019"),
+            "nothing was acquired in --datetime 2019",
+        ),
         (("-o", "look0.tif"), "is an input"),
     ],
 )

@@ -42,8 +42,8 @@ def named(flags):
     """Give what flags name as Python takes it."""
     given = {}
     for flag in flags:
-        _, name, place = flag.split("=")
-        given.setdefault(name, []).append(place)
+        _, name, path = flag.split("=")
+        given.setdefault(name, []).append(path)
     return given
 
 
@@ -253,7 +253,7 @@ def test_bad_inputs_are_refused_in_a_sentence(tmp_path, model, files):
     alone = refused(model, s2[0].split("=")[2])
     assert "takes several inputs, s2 (B04; of spring 03-01/05-15" in alone
     winter = refused(model, *s2[:2], s2[3], dem)
-    assert "input s2: nothing was taken in the window summer (06-15/08-31)" in winter
+    assert "input s2: nothing was acquired in the window summer (06-15/08-31)" in winter
     assert "2023-03-20, 2024-01-01, 2024-05-15" in winter
     away = write(
         tmp_path / "dem.tif",

@@ -17,7 +17,7 @@ from members import write_raster
 from geoseg import InputError, SceneOptions, Window, open_scene
 from geoseg.scene.composite import read as composite_read
 from geoseg.scene.composite.dates import moment, parse_interval
-from geoseg.scene.composite.rules import Recipe, combine
+from geoseg.scene.composite.rules import CompositeRecipe, combine
 
 NAMES = ("B04", "B08", "B11")
 HEIGHT, WIDTH, DATES = 41, 67, 7
@@ -134,7 +134,7 @@ def test_the_median_of_any_count_and_dtype_is_that_of_numpy(dates, dtype):
     stack = (rng.normal(100, 30, (dates, 2, 5, 7)) % 250).astype(dtype)
     valid = rng.random((dates, 5, 7)) < 0.8
     valid[0, 0, 0] = True
-    found = combine(stack, valid, Recipe("median"), (0, 1))
+    found = combine(stack, valid, CompositeRecipe("median"), (0, 1))
     numbers = np.ma.MaskedArray(stack.astype(np.float64), mask=False)
     numbers.mask = np.broadcast_to(~valid[:, None], stack.shape)
     wanted = np.ma.median(numbers, axis=0).filled(0)
@@ -146,7 +146,7 @@ def test_the_median_of_any_count_and_dtype_is_that_of_numpy(dates, dtype):
 def test_the_largest_number_of_a_dtype_counts_as_any_other():
     stack = np.array([65535, 7, 65535, 1, 65535], np.uint16).reshape(5, 1, 1, 1)
     valid = np.array([1, 1, 1, 0, 0], bool).reshape(5, 1, 1)
-    found = combine(stack, valid, Recipe("median"), (0,))
+    found = combine(stack, valid, CompositeRecipe("median"), (0,))
     assert found.pixels.item() == 65535
 
 
@@ -154,7 +154,7 @@ def test_a_row_longer_than_what_is_sorted_at_once_is_the_median_of_numpy():
     rng = np.random.default_rng(5)
     stack = rng.integers(0, 5, (6, 1, 2, 700)).astype(np.uint8)
     valid = rng.random((6, 2, 700)) < 0.6
-    found = combine(stack, valid, Recipe("median"), (0,))
+    found = combine(stack, valid, CompositeRecipe("median"), (0,))
     numbers = np.where(valid, stack[:, 0].astype(float), np.nan)
     clear = valid.any(axis=0)
     wanted = np.rint(np.nanmedian(numbers[:, clear], axis=0))
@@ -250,7 +250,9 @@ def test_what_cannot_be_composed_is_refused(looks, options, words):
 @pytest.mark.parametrize("rule", ["newest-clear", "nearest-clear"])
 def test_a_rule_that_goes_by_dates_needs_them(tmp_path, rule):
     paths = write_looks(tmp_path, noise(1), [*DAYS[:-1], ""])
-    with pytest.raises(InputError, match=r"look6.tif does not say when it was taken"):
+    with pytest.raises(
+        InputError, match=r"look6.tif does not say when it was acquired"
+    ):
         open_scene(paths, SceneOptions(mosaic=rule, near="2024-06"))
     undated = open_scene(paths, SceneOptions(mosaic="median")).observations
     assert [look.day is None for look in undated] == [False] * (DATES - 1) + [True]
@@ -269,7 +271,7 @@ def test_an_index_needs_its_bands(tmp_path):
 def test_no_index_goes_behind_any_index():
     stack = np.array([[-5, 4], [0, 0], [3, 1]], np.float32).reshape(3, 2, 1, 1)
     valid = np.ones((3, 1, 1), np.bool_)
-    found = combine(stack, valid, Recipe("max-ndvi", (0, 1)), (0, 1))
+    found = combine(stack, valid, CompositeRecipe("max-ndvi", (0, 1)), (0, 1))
     assert found.chosen[0, 0] == 2  # an NDVI of -0.5, and no other date has one
 
 

@@ -124,7 +124,7 @@ def test_the_newest_member_counts(tmp_path):
     scene = open_scene(tmp_path, SceneOptions(mosaic="newest"))
     assert (scene.read(scene.window, (0,))[0] == 2).all()
     write_raster(tmp_path / "4.tif", pixels, transform)
-    with pytest.raises(SceneError, match=r"4\.tif does not say when it was taken"):
+    with pytest.raises(SceneError, match=r"4\.tif does not say when it was acquired"):
         open_scene(tmp_path, SceneOptions(mosaic="newest"))
 
 

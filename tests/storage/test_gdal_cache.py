@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from rasterio._env import get_gdal_config, set_gdal_config
+from rasterio.env import get_gdal_config, set_gdal_config
 
-from geoseg.scene.files.datasets import settled
+from geoseg.scene.files.datasets import our_settings
 from geoseg.storage.gdal_cache import CACHE, ONCE, small_cache
 
 
@@ -19,7 +19,7 @@ def usual(monkeypatch):
     set_gdal_config("GDAL_CACHEMAX", before)
 
 
-@pytest.mark.parametrize("inside", [small_cache, settled])
+@pytest.mark.parametrize("inside", [small_cache, our_settings])
 def test_the_first_thread_that_leaves_does_not_let_the_cache_of_others_grow(
     usual, inside
 ):
@@ -42,13 +42,13 @@ def test_the_first_thread_that_leaves_does_not_let_the_cache_of_others_grow(
 
 def test_what_the_environment_says_of_the_cache_holds(usual, monkeypatch):
     monkeypatch.setenv("GDAL_CACHEMAX", "77")
-    with settled():
+    with our_settings():
         assert get_gdal_config("GDAL_CACHEMAX") == usual
 
 
 def test_what_is_entered_first_says_how_large_the_cache_is(usual):
-    with small_cache(ONCE), settled():
+    with small_cache(ONCE), our_settings():
         assert get_gdal_config("GDAL_CACHEMAX") == ONCE
-    with settled(), small_cache(ONCE):
+    with our_settings(), small_cache(ONCE):
         assert get_gdal_config("GDAL_CACHEMAX") == CACHE
     assert get_gdal_config("GDAL_CACHEMAX") == usual

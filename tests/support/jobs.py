@@ -12,7 +12,7 @@ from geoseg.run.journal.journal import open_journal
 from geoseg.run.journal.objects import ObjectStore
 from geoseg.run.parts import read_parts
 from geoseg.run.plan import lay_tiles, make_plan
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.remote import as_url
 
@@ -43,7 +43,9 @@ def make_job(
         identity={"test": "1"},
     )
     store = make_store(directory)
-    return Job(plan, source, predictor, area, blend, layers or Layers(IDS), store)
+    return SegmentJob(
+        plan, source, predictor, area, blend, layers or Layers(IDS), store
+    )
 
 
 def make_store(directory):

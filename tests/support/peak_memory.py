@@ -27,7 +27,7 @@ from geoseg.run.journal.disk import DiskStore
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.parts import read_parts
 from geoseg.run.plan import lay_tiles, make_plan
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 
 
 @dataclass
@@ -93,7 +93,7 @@ def main() -> None:
     )
     store = DiskStore(directory)
     layers = Layers((1, 2))
-    job = Job(plan, source, ConstantPredictor(), area, "hann", layers, store)
+    job = SegmentJob(plan, source, ConstantPredictor(), area, "hann", layers, store)
     with open_client() as client, open_journal(directory, {}) as journal:
         run(job, journal, client, lambda _: None)
         pixels = sum(values[0].size for _, values in read_parts(plan, journal))

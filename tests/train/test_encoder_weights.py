@@ -116,8 +116,8 @@ def test_files_of_other_numbers_of_bands(channels, names, sentence, tmp_path):
         return
     (said,) = load_encoder(network, path, bands_named(*names))
     assert sentence in said
-    place = {12: 10, 10: 8, 2: 0}[channels]
-    wanted = encoder.conv1.weight[:, place] * (channels / len(names))
+    channel = {12: 10, 10: 8, 2: 0}[channels]
+    wanted = encoder.conv1.weight[:, channel] * (channels / len(names))
     torch.testing.assert_close(network.encoder.conv1.weight[:, 0], wanted)
 
 

@@ -43,7 +43,7 @@ from geoseg.train.pixelwise.ground_folds import (
 from geoseg.train.pixelwise.heads import (
     STRENGTHS,
     WINDOWS,
-    Recipe,
+    FitRecipe,
     fit_classifier,
     to_network,
 )
@@ -159,7 +159,7 @@ def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
     learned = features[rng.choice(len(features), 60)] + channels[:, None] * np.float32(
         0.7
     )
-    recipe = Recipe(architecture, head, 0.1)
+    recipe = FitRecipe(architecture, head, 0.1)
     fitted = fit_classifier(recipe, learned, channels, 0)
     network = to_network(recipe, fitted, 3, classes)
     with torch.inference_mode():
@@ -199,7 +199,7 @@ def forest():
     """A forest of 100 trees, and features that it has not seen, (1, feature, y, x)."""
     rng = np.random.default_rng(5)
     seen, labels = rng.normal(size=(140, 12)), rng.integers(0, 4, 140)
-    recipe = Recipe("pixel", "forest", 1)
+    recipe = FitRecipe("pixel", "forest", 1)
     fitted = fit_classifier(recipe, seen.astype(np.float32), labels, 0)
     features = torch.from_numpy(rng.normal(size=(1, 12, 30, 41)).astype(np.float32))
     return to_network(recipe, fitted, 12, 4).segmentation_head.classifier, features

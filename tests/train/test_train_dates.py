@@ -31,15 +31,15 @@ def season(tmp_path_factory):
     found = folder / "items.json"
     found.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     with rasterio.open(clear) as dataset:
-        place = dataset.transform
+        transform = dataset.transform
     rng = np.random.default_rng(1)
     high = rng.integers(1, 900, (1, SIDE // 2, SIDE // 2)).astype(np.int16)
-    coarse = place @ place.scale(2)
+    coarse = transform @ transform.scale(2)
     dem = write_raster(folder / "dem.tif", high, coarse, names=["elevation"])
     fine = (high > 450).repeat(2, axis=1).repeat(2, axis=2)
     marks = np.where(rng.random(fine.shape) < 0.1, fine, 255).astype(np.uint8)
     labels = write_raster(
-        folder / "labels.tif", marks, place, names=["class"], nodata=255
+        folder / "labels.tif", marks, transform, names=["class"], nodata=255
     )
     return {"inputs": {"s2": found, "dem": dem}, "labels": labels, "like": clear}
 
@@ -136,9 +136,9 @@ def test_dates_share_the_mean_and_deviation_of_a_band(season):
         (["--dates=s2:a=2024-05", "--dates=s2:a=2024-06"], "give each one name"),
         (
             ["--dates=s2:autumn=09-01/10-31"],
-            "nothing was taken in the window autumn (09-01/10-31); there is 2024-01-15",
+            "nothing was acquired in the window autumn (09-01/10-31); there is 2024-01",
         ),
-        (["--dates=dem:all=2024"], "dem.tif does not say when it was taken"),
+        (["--dates=dem:all=2024"], "dem.tif does not say when it was acquired"),
         (["--mask=cirrus:cloud"], "does not say of which input"),
     ],
 )

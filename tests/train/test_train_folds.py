@@ -10,7 +10,7 @@ from pyproj import CRS
 from geoseg.geo.geobox import GeoBox
 from geoseg.storage.spool import Spool
 from geoseg.train.folds import chip_corners, cut_scenes, sized
-from geoseg.train.labelled_scenes import Ground
+from geoseg.train.labelled_scenes import LabelledGround
 from geoseg.train.options import TrainOptions
 
 
@@ -21,7 +21,7 @@ def plane(row, col, height=70, width=90, *, crs="EPSG:32633", side=10):
 
 def ground(geobox, name="a"):
     shape = geobox.height, geobox.width
-    return Ground(
+    return LabelledGround(
         name, geobox, np.zeros((1, *shape)), np.ones(shape, bool), np.zeros(shape, "u1")
     )
 

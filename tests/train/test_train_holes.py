@@ -6,7 +6,7 @@ import rasterio
 
 from geoseg.scene import open_scene
 from geoseg.train.bands import choose_bands
-from geoseg.train.chips.files import Look, image_file
+from geoseg.train.chips.files import ImageProfile, image_file
 from geoseg.train.labelled_scenes import read_ground, statistics
 
 
@@ -45,8 +45,8 @@ def test_chips_hold_a_nodata_value_where_there_is_no_number(make_raster, tmp_pat
     values[1, 4, 5], values[2, 6, 7], values[:, 8, 9] = np.inf, np.nan, -9
     scene = open_scene(make_raster(values=values, nodata=-9))
     pixels, valid = scene.read(scene.window, (0, 1, 2))
-    look = Look(("a", "b", "c"), "float32", -9.0, (1.0,) * 3, (0.0,) * 3)
-    chip = image_file(pixels, valid, scene.geobox, look)
+    profile = ImageProfile(("a", "b", "c"), "float32", -9.0, (1.0,) * 3, (0.0,) * 3)
+    chip = image_file(pixels, valid, scene.geobox, profile)
     (tmp_path / "chip.tif").write_bytes(chip)
     with rasterio.open(tmp_path / "chip.tif") as dataset:
         written = dataset.read()

@@ -24,9 +24,9 @@ def write(path, pixels, *, size=10, names=("red", "nir"), **profile):
     settings = {"nodata": 0, "dtype": pixels.dtype, "crs": "EPSG:32633", **profile}
     count, height, width = pixels.shape
     shape = {"count": count, "height": height, "width": width}
-    place = CORNER @ Affine.scale(size / 10)
+    transform = CORNER @ Affine.scale(size / 10)
     with rasterio.open(
-        path, "w", driver="GTiff", transform=place, **shape, **settings
+        path, "w", driver="GTiff", transform=transform, **shape, **settings
     ) as dataset:
         dataset.write(pixels)
         dataset.descriptions = names[:count]

@@ -36,7 +36,7 @@ from geoseg.train.class_mapping import class_mapping_of
 from geoseg.train.dataset import prepare_dataset
 from geoseg.train.encoder_weights import filters_of, find_encoder, load_encoder
 from geoseg.train.initial import begin, new_network
-from geoseg.train.validation import Validation
+from geoseg.train.validation import Validator
 
 PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 QUICK = geoseg.TrainOptions(
@@ -422,7 +422,7 @@ def test_a_training_says_how_long_it_takes_after_a_few_steps():
     notes, trainer = [], SimpleNamespace(step=0, settings=SimpleNamespace(steps=306))
     ticks = iter([9, 11, 13, 15, 17, 19])
     dataset = SimpleNamespace(images=list, grounds=(), validated=())
-    validation = Validation(
+    validation = Validator(
         dataset, 32, None, lambda step: notes.append(step.note), [], lambda: next(ticks)
     )
     for _ in range(8):

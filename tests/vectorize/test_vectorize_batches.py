@@ -85,10 +85,10 @@ def test_files_do_not_show_in_how_many_parts_they_were_drawn(
         drawn = draw(DRAWINGS["by corners"])
         scratch = tmp_path / f"scratch {folder}"
         scratch.mkdir()
-        told = write_drawn(drawn, [path], legend=LEGEND, scratch=scratch)
-        outcomes.append((path.read_bytes(), [c.polygons for c in told.classes]))
+        written = write_drawn(drawn, [path], legend=LEGEND, scratch=scratch)
+        outcomes.append((path.read_bytes(), [c.polygons for c in written.classes]))
         frame = polygons(ArrayMap(PIXELS), legend=LEGEND, drawing=Drawing())
-        assert sum(c.area_m2 for c in told.classes) == pytest.approx(
+        assert sum(c.area_m2 for c in written.classes) == pytest.approx(
             frame["area_m2"].sum()
         )
         monkeypatch.setattr(table, "_MOST_ROWS", 7)

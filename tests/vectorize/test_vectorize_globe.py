@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from geoseg.errors import VectorError
 from geoseg.geo.legend import NODATA
-from geoseg.storage.vectors.densify import Reach
+from geoseg.storage.vectors.densify import SideLimits
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.to_lonlat import Way
 from geoseg.storage.vectors.write import write_polygons
@@ -231,7 +231,9 @@ def test_no_side_that_bends_is_taken_for_a_short_one(tmp_path, monkeypatch):
     maps.append(ArrayMap(terrain(5, (301, 211), 20), Affine(1e3, 0, 1e6, 0, -1e3, 7e6)))
     drawing = {"tolerance": 3.0}
     screened = [write(tmp_path, each, **drawing)[1] for each in maps]
-    monkeypatch.setattr(Reach, "may_bend", lambda _, starts, __: np.arange(len(starts)))
+    monkeypatch.setattr(
+        SideLimits, "may_bend", lambda _, starts, __: np.arange(len(starts))
+    )
     for shapes, each in zip(screened, maps, strict=True):
         _, asked = write(tmp_path, each, **drawing)
         assert shapely.equals_exact(shapes, asked, 1e-12).all()

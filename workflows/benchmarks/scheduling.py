@@ -31,7 +31,7 @@ from geoseg.run.cluster import open_client
 from geoseg.run.engine import Progress, run
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.plan import lay_tiles, make_plan
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 
 TILE, OVERLAP, CHANNELS = 16, 4, 2
 CPU = torch.device("cpu")
@@ -142,7 +142,9 @@ def walk(blocks: int, directory: Path) -> list[Point]:
             points.append(clock.point(progress.blocks))
 
     with open_client() as client, open_journal(directory, {}) as journal:
-        job = Job(plan, scene, Nothing(), scene, "hann", Layers((1, 2)), journal.store)
+        job = SegmentJob(
+            plan, scene, Nothing(), scene, "hann", Layers((1, 2)), journal.store
+        )
         clock.start()
         run(job, journal, client, look)
         points.append(clock.point(len(plan.blocks)))

@@ -24,7 +24,7 @@ from held_out import table, write_between
 
 from geoseg.run.suggest.suggest import UNCERTAIN
 from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
-from geoseg.train.pixelwise.heads import Recipe, fit_classifier
+from geoseg.train.pixelwise.heads import FitRecipe, fit_classifier
 
 FIRST, MORE, ROUNDS = 5, 20, 11
 POOL, MEASURED, CANDIDATES = 6_000, 8_000, 3_000
@@ -32,7 +32,7 @@ APART = 10
 WAYS = ("random", "stratified", "suggested")
 COLOURS = ("#777777", "#2f78b7", "#c8553d")
 MANY = 200
-RECIPE = Recipe("context", "discriminant", 1.0)
+RECIPE = FitRecipe("context", "discriminant", 1.0)
 
 
 @dataclass(frozen=True, slots=True)

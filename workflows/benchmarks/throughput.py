@@ -42,7 +42,7 @@ from geoseg.run.engine import run
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.parts import read_parts
 from geoseg.run.resolve import prepare
-from geoseg.run.tasks import Job
+from geoseg.run.tasks import SegmentJob
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def map_scene(
         open_client(workers) as client,
     ):
         started = time.perf_counter()
-        job = Job(
+        job = SegmentJob(
             plan=config.plan,
             source=config.scene,
             predictor=config.predictor,

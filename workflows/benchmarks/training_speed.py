@@ -29,9 +29,9 @@ from geoseg.progress import ignore_step
 from geoseg.train.checkpoint import Checkpoint
 from geoseg.train.dataset import TrainingData, prepare_dataset
 from geoseg.train.initial import begin
-from geoseg.train.train import settle
+from geoseg.train.train import resolve_settings
 from geoseg.train.trainer import Trainer, carry_on
-from geoseg.train.validation import Validation
+from geoseg.train.validation import Validator
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +104,7 @@ def trained(dataset: TrainingData) -> tuple[Timed, float]:
     """Train, and give the seconds that it took."""
     options = dataset.options
     network, _, _ = begin(dataset.bands, dataset.legend, options)
-    trainer, stride = Timed(network, settle(dataset)), tile_stride(network)
+    trainer, stride = Timed(network, resolve_settings(dataset)), tile_stride(network)
     if trainer.settings.device != "cpu":
         trainer.clock = time.perf_counter
     trainer.network.train()
@@ -114,7 +114,7 @@ def trained(dataset: TrainingData) -> tuple[Timed, float]:
         tempfile.TemporaryDirectory() as folder,
         Checkpoint.open(Path(folder) / "model", {}, options) as record,
     ):
-        validation = Validation(dataset, stride, record, ignore_step, [])
+        validation = Validator(dataset, stride, record, ignore_step, [])
         started = trainer.clock()
         carry_on(trainer, dataset.sampler, validation.progress, validation.look)
         return trainer, trainer.clock() - started

@@ -76,8 +76,8 @@ def describe() -> dict[str, Any]:
     """Say what the commands take, as `commands.json` has it."""
     with click.Context(main) as context:
         commands = [main.get_command(context, name) for name in WANTED]
-        told = [_command(context, each) for each in commands if each is not None]
-    return {"geoseg": version("geoseg"), "commands": told}
+        found = [_command(context, each) for each in commands if each is not None]
+    return {"geoseg": version("geoseg"), "commands": found}
 
 
 def _command(context: click.Context, command: click.Command) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _option(context: click.Context, name: str, each: click.Parameter) -> dict[st
         word.upper() if word in _ACRONYMS else word for word in re.split("[-_]", shown)
     )
     parent = {**_COLUMNS, **_COLUMNS_OF_LABELS}.get(str(each.name), "")
-    told = {
+    found = {
         "name": re.sub(r"\W", "_", shown).upper(),
         "flag": flag,
         "kind": _kind(name, each),
@@ -122,7 +122,7 @@ def _option(context: click.Context, name: str, each: click.Parameter) -> dict[st
         "required": each.required and each.name != "scenes",
         "basic": each.required or each.name in (*_FIRST, *_PLACES),
     }
-    return told | dict(_range(context, each))
+    return found | dict(_range(context, each))
 
 
 def _kind(name: str, each: click.Parameter) -> str:
@@ -183,8 +183,8 @@ def build(output: Path) -> None:
         if each.suffix in {".py", ".txt"}
     }
     files[f"{PLUGIN.name}/LICENSE"] = LICENSE.read_bytes()
-    told = json.dumps(describe(), indent=1)
-    files[f"{PLUGIN.name}/commands.json"] = told.encode()
+    found = json.dumps(describe(), indent=1)
+    files[f"{PLUGIN.name}/commands.json"] = found.encode()
     with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(name), content)

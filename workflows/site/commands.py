@@ -14,13 +14,13 @@ from markdown.preprocessors import Preprocessor
 
 from geoseg.cli import main
 
-PLACE = "::: commands"
+MARK = "::: commands"
 
 
 def pages(command: click.Command, context: click.Context) -> Iterator[str]:
     """Give the Markdown of a command, and of those below it."""
     yield f"{'#' * (context.command_path.count(' ') + 2)} {context.command_path}"
-    yield from told(command)
+    yield from prose(command)
     if not isinstance(command, click.Group):
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"    {context.command_path} {usage}"
@@ -31,7 +31,7 @@ def pages(command: click.Command, context: click.Context) -> Iterator[str]:
                 yield from pages(below, below.context_class(below, context, name))
 
 
-def told(command: click.Command) -> Iterator[str]:
+def prose(command: click.Command) -> Iterator[str]:
     """Give the paragraphs of a command's help; those not to be wrapped as code."""
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         head, *rest = paragraph.removeprefix("\b\n").splitlines()
@@ -73,9 +73,9 @@ def escaped(text: str) -> str:
 
 class _Commands(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
-        if PLACE not in lines:
+        if MARK not in lines:
             return lines
-        at = lines.index(PLACE)
+        at = lines.index(MARK)
         context = main.context_class(main, info_name="geoseg")
         written = "\n\n".join(pages(main, context)).splitlines()
         return [*lines[:at], *written, *lines[at + 1 :]]

@@ -15,7 +15,7 @@ from geoseg.models.networks.onnx_file import check_alone
 from geoseg.models.networks.onnx_inputs import tile_inputs
 from geoseg.models.networks.onnx_output import (
     LAST,
-    Labels,
+    ClassOutput,
     are_labels,
     label_output,
     misfit,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from onnxruntime import InferenceSession
 
-    from geoseg.models.networks.onnx_output import Output
+    from geoseg.models.networks.onnx_output import ScoreOutput
     from geoseg.models.package.card import Card
 
 _INEXACT = "ConvBNFusion"
@@ -70,7 +70,7 @@ class OnnxNetwork(nn.Module):
         session = self._session(torch.device("cpu"))
         self._inputs = tile_inputs(session, card, name)
         self._bands_last = self._inputs[0].bands_last
-        self._output: Output | Labels = (
+        self._output: ScoreOutput | ClassOutput = (
             self._choose_output(session)
             if card.gives_scores
             else label_output(session.get_outputs(), card.output_name, name)
@@ -93,7 +93,7 @@ class OnnxNetwork(nn.Module):
         """
         given = self._run(self._session(tiles.device), tiles, [self.output])[0]
         sides = (tiles.shape[2], tiles.shape[3])
-        if isinstance(self._output, Labels):
+        if isinstance(self._output, ClassOutput):
             return self._one_hot(self._output, given, sides).to(tiles.device)
         axis = self._output.axis(given.shape, sides, self._card)
         if axis is None:
@@ -108,7 +108,7 @@ class OnnxNetwork(nn.Module):
         return interpolate(scores, size=sides, mode="bilinear", align_corners=False)
 
     def _one_hot(
-        self, output: Labels, given: NDArray[np.float32], sides: tuple[int, int]
+        self, output: ClassOutput, given: NDArray[np.float32], sides: tuple[int, int]
     ) -> Tensor:
         classes = len(self._card.legend)
         scores = output.one_hot(given, sides, classes)
@@ -121,7 +121,7 @@ class OnnxNetwork(nn.Module):
             )
         return torch.from_numpy(scores)
 
-    def _choose_output(self, session: InferenceSession) -> Output:
+    def _choose_output(self, session: InferenceSession) -> ScoreOutput:
         """Find the scores among the outputs; where shapes leave it open, by a tile."""
         listed = session.get_outputs()
         last, card = self._bands_last, self._card

@@ -28,7 +28,7 @@ _SCORES = frozenset(("tensor(float)", "tensor(float16)", "tensor(double)"))
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class ClassOutput:
     """An output that is the channel of each pixel's class."""
 
     name: str
@@ -62,7 +62,7 @@ class Labels:
         return scores
 
 
-def label_output(listed: Sequence[NodeArg], output_name: str, name: str) -> Labels:
+def label_output(listed: Sequence[NodeArg], output_name: str, name: str) -> ClassOutput:
     """Find the output that is labels.
 
     Args:
@@ -85,7 +85,7 @@ def label_output(listed: Sequence[NodeArg], output_name: str, name: str) -> Labe
             f"dimensions, or of one channel; {len(found)} of its outputs, "
             f"{names(listed)}, may be that: say which with `output_name`"
         )
-    return Labels(found[0])
+    return ClassOutput(found[0])
 
 
 def are_labels(listed: Sequence[NodeArg], output_name: str = "") -> bool:
@@ -107,7 +107,7 @@ def _may_be_labels(shape: Shape) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class ScoreOutput:
     """An output that may be the scores."""
 
     name: str
@@ -141,7 +141,7 @@ class Output:
 
 def possible_outputs(
     listed: Sequence[NodeArg], card: Card, name: str, *, bands_last: bool
-) -> list[Output]:
+) -> list[ScoreOutput]:
     """Find the outputs that may be scores, as far as their declared shapes say.
 
     Args:
@@ -162,7 +162,7 @@ def possible_outputs(
             )
         listed = chosen
     found = [
-        Output(each.name, axes)
+        ScoreOutput(each.name, axes)
         for each in listed
         if (axes := _axes(each, card, bands_last=bands_last))
     ]
@@ -173,7 +173,7 @@ def possible_outputs(
     return found
 
 
-def names(listed: Sequence[NodeArg] | Sequence[Output]) -> str:
+def names(listed: Sequence[NodeArg] | Sequence[ScoreOutput]) -> str:
     """Name outputs in a sentence."""
     return ", ".join(each.name for each in listed)
 

@@ -165,7 +165,7 @@ class Training:
     bounds: tuple[float, float, float, float]
     """West, south, east, north in degrees of WGS 84."""
     acquired: datetime
-    """When the image was taken, with a time zone."""
+    """When the image was acquired, with a time zone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredNetwork:
     """A network's tensors, as a file has them."""
 
     tensors: Tensors
@@ -52,7 +52,7 @@ class Found:
 
 def find_tensors(
     held: Tensors, network: torch.nn.Module, path: Path, prefix: str | None = None
-) -> Found:
+) -> StoredNetwork:
     """Find a network's tensors among all those that a file holds.
 
     Args:
@@ -91,7 +91,7 @@ def find_tensors(
         *_of_others(tensors, alike, first, path),
         *_of_foreign(held, foreign, path),
     )
-    return Found(tensors, notes)
+    return StoredNetwork(tensors, notes)
 
 
 def plain_tensors(held: Tensors) -> Tensors:

@@ -190,7 +190,7 @@ def _write_network(
     check_activation(_open(card, new), config, weights)
     found = find_tensors(held, network, weights, new.prefix)
     network.load_state_dict(found.tensors)  # casts float16 to the network's float32
-    card, notes = _settle(network.eval(), card, new, weights)
+    card, notes = _decide(network.eval(), card, new, weights)
     save_package(folder, network, card, half=False)
     return (*found.notes, *notes)
 
@@ -215,7 +215,7 @@ def _write_onnx(
     stride = new.stride or _ONNX_STRIDE
     card = completed(describe(new, new.architecture or "ONNX", 0, stride))
     network = OnnxNetwork(content, _open(card, new), str(weights))
-    card, notes = _settle(network.eval(), card, new, weights)
+    card, notes = _decide(network.eval(), card, new, weights)
     card = replace(card, output_name=network.output)
     (folder / _ONNX).write_bytes(content)
     artifact = Artifact(_ONNX, sha256(folder / _ONNX))
@@ -228,7 +228,7 @@ def _open(card: Card, new: NewPackage) -> Card:
     return card if new.activation else replace(card, activation="none")
 
 
-def _settle(
+def _decide(
     network: torch.nn.Module, card: Card, new: NewPackage, weights: Path
 ) -> tuple[Card, tuple[str, ...]]:
     """Hold what a network gives against what is said, or decide by it what is not."""

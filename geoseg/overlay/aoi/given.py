@@ -13,7 +13,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import AoiError, counted
-from geoseg.storage.vectors.read import AREA, Layer, read_layer, split_layer
+from geoseg.storage.vectors.read import AREA, VectorLayer, read_layer, split_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _drawn(area: GeoDataFrame | GeoSeries | Geometry, field: str | None) -> Give
     if field not in getattr(area, "columns", ()):
         raise AoiError(f"aoi is {name} and has no field {field!r}")
     columns = {field: area[field].to_numpy(object)}
-    return Given(name, shapes, CRS(crs), Layer(shapes, crs, columns).texts(field))
+    return Given(name, shapes, CRS(crs), VectorLayer(shapes, crs, columns).texts(field))
 
 
 def _crs(text: str) -> CRS:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from geoseg.storage.vectors.read import Layer
+    from geoseg.storage.vectors.read import VectorLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Marks:
 
     path: Path | str
     """Their file, for sentences about them."""
-    layer: Layer
+    layer: VectorLayer
     """The shapes, none of them missing, empty or a collection."""
     names: list[str]
     """The class of each as the file has it; empty where there is none."""

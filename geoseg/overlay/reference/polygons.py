@@ -31,7 +31,7 @@ _PIECES = 100
 
 
 @dataclass(frozen=True)  # without slots: the tree is kept once it is grown
-class Polygons:
+class ReferencePolygons:
     """Polygons, each of one class, on the pixels of a map; later ones lie on top."""
 
     geobox: GeoBox
@@ -43,13 +43,13 @@ class Polygons:
     warnings: tuple[str, ...] = ()
     """What was left out, a sentence each."""
 
-    def near(self, window: Window) -> Polygons | None:
+    def near(self, window: Window) -> ReferencePolygons | None:
         """Take the polygons that touch a window; None where none does."""
         frame = shapely.Polygon(self.geobox.crop(window).corners)
         found = np.sort(self._tree.query(frame, predicate="intersects"))
         if not found.size:
             return None
-        return Polygons(self.geobox, self.shapes[found], self.ids[found])
+        return ReferencePolygons(self.geobox, self.shapes[found], self.ids[found])
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Give the class of each pixel of a window, shape ``(y, x)``; 255 is none."""
@@ -62,14 +62,14 @@ class Polygons:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel without the tree: the other side needs none."""
-        return Polygons, (self.geobox, self.shapes, self.ids, self.warnings)
+        return ReferencePolygons, (self.geobox, self.shapes, self.ids, self.warnings)
 
 
 AREAL = {int(shapely.GeometryType.POLYGON), int(shapely.GeometryType.MULTIPOLYGON)}
 """Kinds of geometries that have an area."""
 
 
-def polygons_of(marks: Marks, geobox: GeoBox) -> Polygons:
+def polygons_of(marks: Marks, geobox: GeoBox) -> ReferencePolygons:
     """Bring polygons into the map's CRS; other shapes are left out.
 
     Args:
@@ -98,7 +98,7 @@ def polygons_of(marks: Marks, geobox: GeoBox) -> Polygons:
     keep = named & areal & (marks.ids != NODATA)
     shapes, ids = marks.layer.shapes[keep], marks.ids[keep]
     near, shapes = _nearby(shapes, crs, geobox)
-    return Polygons(
+    return ReferencePolygons(
         geobox, _onto_plane(shapes[near], crs, geobox), ids[near], tuple(warnings)
     )
 

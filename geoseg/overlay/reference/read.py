@@ -12,12 +12,12 @@ from geoseg.geo.legend import NODATA
 from geoseg.overlay.reference.marks import Marks
 from geoseg.overlay.reference.matching import match_classes
 from geoseg.overlay.reference.points import NAMES, Points, points_of
-from geoseg.overlay.reference.polygons import AREAL, Polygons, polygons_of
-from geoseg.overlay.reference.reference_raster import LabelRaster, open_raster
+from geoseg.overlay.reference.polygons import AREAL, ReferencePolygons, polygons_of
+from geoseg.overlay.reference.reference_raster import ReferenceRaster, open_raster
 from geoseg.raster.read import must_be_raster
 from geoseg.storage.vectors.read import (
     REFERENCE,
-    Layer,
+    VectorLayer,
     class_column,
     is_vector,
     read_layer,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
 
 
-Reference = Polygons | LabelRaster | Points
+Reference = ReferencePolygons | ReferenceRaster | Points
 
 
 def read_reference(
@@ -81,7 +81,7 @@ def read_reference(
     )
 
 
-def _read_layer(path: Path | str, column: str | None) -> tuple[Layer, str]:
+def _read_layer(path: Path | str, column: str | None) -> tuple[VectorLayer, str]:
     """Read shapes with their classes, and the names of points; return the column."""
     chosen = ""
 

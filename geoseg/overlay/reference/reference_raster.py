@@ -32,7 +32,7 @@ asked, and a block of the reference must fit into memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRaster:
+class ReferenceRaster:
     """A class raster of any grid, asked at the centres of a map's pixels."""
 
     geobox: GeoBox
@@ -49,7 +49,7 @@ class LabelRaster:
     warnings: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
 
-    def near(self, window: Window) -> LabelRaster | None:
+    def near(self, window: Window) -> ReferenceRaster | None:
         """Take the raster, if it may have a pixel in a window."""
         own, plane = self.source.geobox, self.geobox.crop(window)
         return self if may_overlap(own.bounds, own.crs, plane) else None
@@ -75,7 +75,7 @@ def open_raster(
     classes: Mapping[str, int],
     mapping: Mapping[str, str],
     numbers: Mapping[str, int] | None = None,
-) -> LabelRaster:
+) -> ReferenceRaster:
     """Open a class raster that lies on the map, and match its classes.
 
     A class is known by its name, its number and, where it is a colour, by that. Those
@@ -104,7 +104,7 @@ def open_raster(
     for value, name in called.items():
         found = matched[name]
         ids[value] = -1 if found is None else found
-    return LabelRaster(
+    return ReferenceRaster(
         geobox,
         source,
         (*ids, NODATA),

@@ -17,7 +17,7 @@ from geoseg.run.composite.prepare import hidden_classes
 from geoseg.run.deliver import write_mask
 from geoseg.run.resolve import prepare_mask
 from geoseg.run.segment import infer_all, journal_of
-from geoseg.scene.composite.dates import Interval
+from geoseg.scene.composite.dates import TimeRange
 from geoseg.scene.composite.observations import when
 from geoseg.storage.output import Output
 
@@ -86,11 +86,11 @@ def _map(
     on_step: OnStep,
 ) -> CloudMask:
     """Map the clouds of one date."""
-    taken = [at for at in map(when, look.members) if at is not None]
-    if not taken:
+    acquired = [at for at in map(when, look.members) if at is not None]
+    if not acquired:
         raise SceneError(
-            f"{look.members[0].name} does not say when it was taken, and a mask model "
-            f"maps date by date; leave it out, or `mask_model`"
+            f"{look.members[0].name} does not say when it was acquired, and a mask "
+            f"model maps date by date; leave it out, or `mask_model`"
         )
     options = config.options
     scene = replace(
@@ -98,7 +98,7 @@ def _map(
         mosaic="newest",
         near=None,
         mask=(),
-        datetime=str(Interval(min(taken), max(taken))),
+        datetime=str(TimeRange(min(acquired), max(acquired))),
     )
     chosen = SegmentOptions.of(
         options.execution(),

@@ -1,4 +1,4 @@
-"""A composite that is settled, and has not begun."""
+"""A composite that is resolved, and has not begun."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CompositeConfig:
-    """Everything of a composite that is settled before it is made."""
+    """Everything of a composite that is resolved before it is made."""
 
     output: Output
     """Where the GeoTIFF goes, with what stands beside it."""

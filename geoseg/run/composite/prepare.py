@@ -164,19 +164,21 @@ def _parts(scene: Scene, options: CompositeOptions) -> dict[str, Scene]:
     """Cut a scene into periods, by name; all of it, without a name, where none is."""
     if options.period is None:
         return {"": scene}
-    taken = [when(member) for member in scene.members]
-    silent = [m.name for m, at in zip(scene.members, taken, strict=True) if at is None]
+    acquired = [when(member) for member in scene.members]
+    silent = [
+        m.name for m, at in zip(scene.members, acquired, strict=True) if at is None
+    ]
     if silent:
         raise SceneError(
-            f"{silent[0]} does not say when it was taken, so that it is of no "
+            f"{silent[0]} does not say when it was acquired, so that it is of no "
             f"{options.period}; leave it out, or leave out `period`"
         )
-    found = periods([at for at in taken if at is not None], options.period)
+    found = periods([at for at in acquired if at is not None], options.period)
     parts = {}
     for name, interval in found.items():
         members = tuple(
             member
-            for member, at in zip(scene.members, taken, strict=True)
+            for member, at in zip(scene.members, acquired, strict=True)
             if at is not None and at in interval
         )
         chosen = replace(scene.options, datetime=str(interval))

@@ -197,12 +197,13 @@ def _report(
     pixels, clear = int(tally.sum()), int(tally[1:].sum())
     most = int(np.flatnonzero(tally)[-1]) if pixels else 0
     settings: Mapping[str, Any] = json.loads(json_text(config.settings))
-    sums, place = {p.name: checksum(p) for p in config.files}, config.output.destination
+    sums = {p.name: checksum(p) for p in config.files}
+    address = config.output.destination
     return CompositeReport(
         geoseg=version("geoseg"),
-        composite=place(config.path),
-        counts=place(config.counts),
-        dates=None if config.dates is None else place(config.dates),
+        composite=address(config.path),
+        counts=address(config.counts),
+        dates=None if config.dates is None else address(config.dates),
         rule=config.scene.options.mosaic,
         bands=config.names,
         looks=tuple(_look_record(look) for look in config.scene.observations),

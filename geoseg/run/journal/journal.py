@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """How a run is, as whoever looks at its directory sees it."""
 
     identity: Mapping[str, str]
@@ -223,7 +223,7 @@ def identity_of(directory: Path | str) -> dict[str, str]:
     return resume.read(found, directory, "run") if found else {}
 
 
-def look_at(directory: Path | str) -> Look | None:
+def look_at(directory: Path | str) -> Snapshot | None:
     """See how the run in a directory is, without taking it; None where none is.
 
     Raises:
@@ -235,7 +235,7 @@ def look_at(directory: Path | str) -> Look | None:
     seen = disk.look(_folder(directory)) if url is None else objects.look(url)
     if seen is None:
         return None
-    return Look(
+    return Snapshot(
         resume.read(seen.identity, directory, "run"),
         read_state(seen.state),
         (entry for line in seen.lines if (entry := _parse(line)) is not None),

@@ -90,12 +90,12 @@ def choose_in_turn(
         rivals = by_lot[is_open[by_lot]][:RIVALS]
         if not rivals.size:
             continue
-        place = int(rivals[distance[rivals].argmax()])
-        chosen.append(place)
-        far.append(float(distance[place]))
-        free[place] = False
-        own = among.features[[place]]
+        pick = int(rivals[distance[rivals].argmax()])
+        chosen.append(pick)
+        far.append(float(distance[pick]))
+        free[pick] = False
+        own = among.features[[pick]]
         distance = np.minimum(distance, cdist(among.features, own)[:, 0])
-        away = np.abs(among.cells - among.cells[place]).max(axis=1)
+        away = np.abs(among.cells - among.cells[pick]).max(axis=1)
         apart = np.minimum(apart, away)
     return np.array(chosen, np.int64), np.array(far)

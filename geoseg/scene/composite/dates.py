@@ -26,7 +26,7 @@ _LAST = timedelta(microseconds=1)
 
 
 def moment(text: str) -> datetime | None:
-    """Read when a picture was taken; None where the text does not say.
+    """Read when a picture was acquired; None where the text does not say.
 
     Example:
         >>> moment("2023:01:31 10:15:00").isoformat()
@@ -46,7 +46,7 @@ def moment(text: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class TimeRange:
     """A range of time; None where it has no end."""
 
     start: datetime | None
@@ -66,7 +66,7 @@ class Interval:
         return "/".join(".." if end is None else _rfc3339(end) for end in ends)
 
 
-def parse_interval(text: str) -> Interval:
+def parse_interval(text: str) -> TimeRange:
     """Read a day, month, year or moment, or two with a slash between; ``..`` is open.
 
     Example:
@@ -86,7 +86,7 @@ def parse_interval(text: str) -> Interval:
         raise SceneError(_not_a_date(text))
     spans = [None if end in {"", ".."} else _span(end, text) for end in ends]
     first, last = spans[0], spans[-1]
-    found = Interval(first and first[0], last and last[1])
+    found = TimeRange(first and first[0], last and last[1])
     if found.start and found.stop and found.start > found.stop:
         raise SceneError(f"`datetime` {text!r} ends before it begins; swap its ends")
     return found
@@ -108,16 +108,16 @@ def parse_date(text: str, option: str) -> datetime:
     return first + (last - first) / 2
 
 
-def periods(moments: Sequence[datetime], kind: str) -> dict[str, Interval]:
-    """Cut time into months or quarters: those in which something was taken, by name.
+def periods(moments: Sequence[datetime], kind: str) -> dict[str, TimeRange]:
+    """Cut time into months or quarters: those in which something was acquired, by name.
 
     Args:
-        moments: When pictures were taken.
+        moments: When pictures were acquired.
         kind: ``month`` or ``quarter``.
 
     Example:
-        >>> taken = [moment("2024-02-29 10:00:00"), moment("2024-11-02")]
-        >>> {name: str(each) for name, each in periods(taken, "quarter").items()}
+        >>> acquired = [moment("2024-02-29 10:00:00"), moment("2024-11-02")]
+        >>> {name: str(each) for name, each in periods(acquired, "quarter").items()}
         ... # doctest: +NORMALIZE_WHITESPACE
         {'2024-Q1': '2024-01-01T00:00:00Z/2024-03-31T23:59:59.999999Z',
          '2024-Q4': '2024-10-01T00:00:00Z/2024-12-31T23:59:59.999999Z'}
@@ -129,7 +129,7 @@ def periods(moments: Sequence[datetime], kind: str) -> dict[str, Interval]:
         first = part * length + 1
         name = f"{year}-{first:02}" if length == 1 else f"{year}-Q{part + 1}"
         start = datetime(year, first, 1, tzinfo=UTC)
-        found[name] = Interval(start, _month_end(year, first + length - 1))
+        found[name] = TimeRange(start, _month_end(year, first + length - 1))
     return found
 
 

@@ -45,7 +45,7 @@ class Observation:
 
 
 def when(member: Member) -> datetime | None:
-    """Say when a member was taken, in UTC; None where it does not say."""
+    """Say when a member was acquired, in UTC; None where it does not say."""
     return moment(member.layers[0].raster.acquired)
 
 
@@ -55,16 +55,16 @@ def cloudiness(member: Member) -> float | None:
 
 
 def solar_day(member: Member) -> date | None:
-    """Say on which day a member was taken, by the sun where it lies.
+    """Say on which day a member was acquired, by the sun where it lies.
 
     A satellite passes at about one solar time, so that neighbours of one pass share
     the day, wherever on Earth midnight in Greenwich falls between them.
     """
-    taken = when(member)
-    if taken is None:
+    acquired = when(member)
+    if acquired is None:
         return None
     longitude = _longitude(member.layers[0].raster.geobox)
-    return (taken + timedelta(hours=longitude / _HOUR_DEG)).date()
+    return (acquired + timedelta(hours=longitude / _HOUR_DEG)).date()
 
 
 def observed(members: Sequence[Member], rule: Rule) -> tuple[Observation, ...]:
@@ -106,28 +106,28 @@ def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[
 
 
 def within(members: Sequence[Member], options: SceneOptions) -> tuple[Member, ...]:
-    """Keep the members that were taken in the time asked for: all where none is.
+    """Keep the members that were acquired in the time asked for: all where none is.
 
     Raises:
-        SceneError: A member does not say when it was taken, or none was then.
+        SceneError: A member does not say when it was acquired, or none was then.
 
     """
     if options.datetime is None:
         return tuple(members)
     wanted = parse_interval(options.datetime)
-    taken = {id(each): when(each) for each in members}
-    silent = [each.name for each in members if taken[id(each)] is None]
+    acquired = {id(each): when(each) for each in members}
+    silent = [each.name for each in members if acquired[id(each)] is None]
     if silent:
         raise SceneError(
-            f"{_some(silent)} does not say when it was taken (a tag such as "
+            f"{_some(silent)} does not say when it was acquired (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), which `datetime` goes by; "
             f"leave it out, or name the files"
         )
-    kept = tuple(each for each in members if taken[id(each)] in wanted)  # type: ignore[operator]  # none is None
+    kept = tuple(each for each in members if acquired[id(each)] in wanted)  # type: ignore[operator]  # none is None
     if not kept:
-        days = sorted({f"{at:%Y-%m-%d}" for at in taken.values() if at})
+        days = sorted({f"{at:%Y-%m-%d}" for at in acquired.values() if at})
         raise SceneError(
-            f"nothing was taken in `datetime` {options.datetime}; there is "
+            f"nothing was acquired in `datetime` {options.datetime}; there is "
             f"{_some(days)}"
         )
     return kept
@@ -138,7 +138,7 @@ def _check_known(members: Sequence[Member], rule: Rule) -> None:
     silent = [each.name for each in members if when(each) is None]
     if silent and rule != "least-cloud":
         raise SceneError(
-            f"{_some(silent)} does not say when it was taken (a tag such as "
+            f"{_some(silent)} does not say when it was acquired (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), which `mosaic={rule}` goes by; "
             f"choose another `mosaic`, such as median"
         )
@@ -154,16 +154,16 @@ def _check_known(members: Sequence[Member], rule: Rule) -> None:
 
 def _age(member: Member) -> float:
     """Give a number that is less for what is newer."""
-    taken = when(member)
-    return math.inf if taken is None else -taken.timestamp()
+    acquired = when(member)
+    return math.inf if acquired is None else -acquired.timestamp()
 
 
 def _rank(
     member: Member, rule: Rule, near: datetime | None
 ) -> tuple[float, float, float]:
-    taken, off = when(member), 0.0
+    acquired, off = when(member), 0.0
     if near is not None:
-        off = math.inf if taken is None else abs((taken - near).total_seconds())
+        off = math.inf if acquired is None else abs((acquired - near).total_seconds())
     cloud = cloudiness(member) if rule == "least-cloud" else None
     return cloud or 0.0, off, _age(member)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.scene.composite.observations import Observation
-    from geoseg.scene.composite.rules import Recipe
+    from geoseg.scene.composite.rules import CompositeRecipe
     from geoseg.scene.members import Member
 
 STACK_BYTES = 64 << 20
@@ -45,7 +45,7 @@ class Looks(Protocol):
 
 
 def read_composite(
-    looks: Looks, recipe: Recipe, window: Window, bands: Sequence[int]
+    looks: Looks, recipe: CompositeRecipe, window: Window, bands: Sequence[int]
 ) -> Composite:
     """Read a window of a composite.
 
@@ -82,7 +82,7 @@ def _depth(looks: Looks, window: Window) -> int:
 
 
 def _read_strip(
-    looks: Looks, recipe: Recipe, strip: Window, bands: Sequence[int]
+    looks: Looks, recipe: CompositeRecipe, strip: Window, bands: Sequence[int]
 ) -> Composite | None:
     """Stack the looks that show a strip, and combine them; None where none does."""
     seen = [

@@ -40,7 +40,7 @@ class Composite:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class CompositeRecipe:
     """How a composite is made of a stack."""
 
     rule: Rule
@@ -58,7 +58,7 @@ class Recipe:
 def combine(
     stack: NDArray[np.generic],
     valid: NDArray[np.bool_],
-    recipe: Recipe,
+    recipe: CompositeRecipe,
     bands: Sequence[int],
 ) -> Composite:
     """Make one image of a stack of looks.
@@ -100,7 +100,7 @@ def combine(
 def _choose(
     stack: NDArray[np.generic],
     valid: NDArray[np.bool_],
-    recipe: Recipe,
+    recipe: CompositeRecipe,
     bands: list[int],
     chosen: NDArray[np.int32],
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
-from geoseg.scene.composite.dates import Interval, parse_interval
+from geoseg.scene.composite.dates import TimeRange, parse_interval
 from geoseg.scene.composite.observations import when
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Season:
         return day >= self.first or day <= self.last
 
 
-def parse_window(text: str) -> Season | Interval:
+def parse_window(text: str) -> Season | TimeRange:
     """Read days of every year, ``03-01/05-15``, or a range as `parse_interval` does.
 
     Example:
@@ -69,7 +69,7 @@ def parse_window(text: str) -> Season | Interval:
 
 
 def taken_in(members: Sequence[Member], name: str, text: str) -> tuple[Member, ...]:
-    """Keep the members that were taken in a window of dates, in their order.
+    """Keep the members that were acquired in a window of dates, in their order.
 
     Args:
         members: A scene's.
@@ -77,25 +77,25 @@ def taken_in(members: Sequence[Member], name: str, text: str) -> tuple[Member, .
         text: The window, as `parse_window` reads it.
 
     Raises:
-        SceneError: A member does not say when it was taken; or none was then: the
+        SceneError: A member does not say when it was acquired; or none was then: the
             message says which dates there are.
 
     """
     window = parse_window(text)
-    taken = [(member, when(member)) for member in members]
-    silent = [member.name for member, at in taken if at is None]
+    acquired = [(member, when(member)) for member in members]
+    silent = [member.name for member, at in acquired if at is None]
     if silent:
         raise SceneError(
-            f"{silent[0]} does not say when it was taken (a tag such as "
+            f"{silent[0]} does not say when it was acquired (a tag such as "
             f"TIFFTAG_DATETIME, or an item's datetime), and dates of {name} "
             f"({text}) are wanted; give items or files that do"
         )
-    kept = tuple(member for member, at in taken if at is not None and at in window)
+    kept = tuple(member for member, at in acquired if at is not None and at in window)
     if not kept:
-        days = sorted({f"{at:%Y-%m-%d}" for _, at in taken if at is not None})
+        days = sorted({f"{at:%Y-%m-%d}" for _, at in acquired if at is not None})
         more = f" and {len(days) - _NAMED} more" if len(days) > _NAMED else ""
         raise SceneError(
-            f"nothing was taken in the window {name} ({text}); there is "
+            f"nothing was acquired in the window {name} ({text}); there is "
             f"{', '.join(days[:_NAMED])}{more}"
         )
     return kept

@@ -98,7 +98,7 @@ _thread = _Thread()
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def our_settings() -> Iterator[None]:
     """Let our settings hold in this thread inside this block.
 
     Inside of another such block it costs nothing; else as much as reading a tile.
@@ -133,7 +133,7 @@ def opened(
     # With its signature, where it has one: what that opened goes when it expires.
     source = signed(path)
     key = source, driver, fingerprint, *_state(path)
-    with settled(), _within_reach(path, [driver]):
+    with our_settings(), _within_reach(path, [driver]):
         dataset = _pool.take(key)
         if dataset is None:
             dataset = _open(source, [driver], **_LEAN.get(driver, {}))
@@ -160,7 +160,7 @@ def opened_once(
 
     """
     with (
-        settled(),
+        our_settings(),
         _within_reach(path, drivers),
         _open(signed(path), drivers) as dataset,
     ):

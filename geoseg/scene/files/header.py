@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import rasterio
 
 _TIMES = ("TIFFTAG_DATETIME", "ACQUISITION_DATE", "DATE_ACQUIRED", "SENSING_TIME")
-"""Tags that may say when a picture was taken."""
+"""Tags that may say when a picture was acquired."""
 _VERSIONS = ("TESSERA_DATASET_VERSION", "DATASET_VERSION")
 """Tags that say of which version learned features are."""
 _PUBLISHED = re.compile(r"(?:^|/)v(\d[\d.]*)/annual/", re.IGNORECASE)
@@ -105,7 +105,7 @@ class Header:
     """``points`` or ``rpc`` where only ground control points or rational polynomials
     say where it is, else an empty string."""
     acquired: str
-    """When the picture was taken, as the file says it; an empty string where it does
+    """When the picture was acquired, as the file says it; an empty string where it does
     not."""
     fingerprint: Fingerprint = field(compare=False)
     """The file as it was when this was read."""

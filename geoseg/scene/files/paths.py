@@ -63,7 +63,7 @@ _PART_OF = re.compile(r'([A-Za-z0-9_]+):(?:"(?P<quoted>[^"]+)"|(?P<plain>/?[^":]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedPaths:
     """What a user named."""
 
     paths: tuple[str, ...]
@@ -81,7 +81,7 @@ def several(inputs: Inputs) -> list[Path | str]:
     return list(inputs)
 
 
-def list_paths(inputs: Iterable[Path | str]) -> Named:
+def list_paths(inputs: Iterable[Path | str]) -> NamedPaths:
     """List the rasters that some paths, folders, patterns, lists and URLs stand for.
 
     Files of a folder and matches of a pattern come in the order of their names.
@@ -104,7 +104,7 @@ def list_paths(inputs: Iterable[Path | str]) -> Named:
                 roots[folder_of(file)] = None
         if Path(given).is_dir():
             roots[str(Path(given).absolute())] = None
-    return Named(tuple(found), tuple(map(Path, roots)))
+    return NamedPaths(tuple(found), tuple(map(Path, roots)))
 
 
 def files_named(inputs: Inputs) -> list[Path]:

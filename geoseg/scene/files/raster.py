@@ -77,7 +77,7 @@ class Raster:
     overviews: tuple[int, ...]
     """By what its overviews are smaller."""
     acquired: str
-    """When the picture was taken; an empty string where that is not known."""
+    """When the picture was acquired; an empty string where that is not known."""
     fingerprint: Fingerprint
     """The file as it was when its header was read."""
     cloud: float | None = None

@@ -79,7 +79,7 @@ class Item:
     """What refers to its files, in GDAL's words; empty where they are named as GDAL
     does already."""
     acquired: str = ""
-    """When the picture was taken, ``2023:01:31 10:15:00``; empty where not known."""
+    """When the picture was acquired, ``2023:01:31 10:15:00``; empty where not known."""
     cloud: float | None = None
     """How much of the picture is cloudy, in percent; None where that is not known."""
     has_bands: bool = True

@@ -121,7 +121,7 @@ def _cloud(properties: Mapping[str, Any]) -> float | None:
 
 
 def _when(item: pystac.Item) -> str:
-    """When a picture was taken, as TIFF's tags write it, so that the two compare."""
+    """When a picture was acquired, as TIFF's tags write it, so that the two compare."""
     when = item.datetime or item.common_metadata.start_datetime
     if when is None:
         return ""

@@ -5,7 +5,7 @@ them in longitude and latitude run within a fiftieth of a pixel of it. Which it 
 depends on its ends alone, not on who asks or in what direction: the neighbours on both
 sides of an arc get the same ones, and fit together as before.
 
-Short sides need none, and few are long: a `Reach` finds them without a question
+Short sides need none, and few are long: `SideLimits` find them without a question
 to PROJ for each.
 """
 
@@ -46,7 +46,7 @@ _ON_THE_LINE = 1e-6
 """How far from a side, in pixels, a pole may lie to be on it."""
 
 
-class Rings(NamedTuple):
+class RingVertices(NamedTuple):
     """Polygons as arrays: the vertices of their rings, ring after ring."""
 
     points: NDArray[np.float64]
@@ -64,7 +64,7 @@ class Rings(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class SideLimits:
     """How long sides may be, in each cell of a map, that surely need no vertices."""
 
     origin: NDArray[np.float64]
@@ -75,7 +75,7 @@ class Reach:
     """Units of the CRS, shape ``(row, column)``; rows go up."""
 
     @classmethod
-    def over(cls, bounds: NDArray[np.float64], way: Way) -> Reach:
+    def over(cls, bounds: NDArray[np.float64], way: Way) -> SideLimits:
         """Measure how sides bend over a map: left, bottom, right, top.
 
         No figure says more of a cell than its neighbours do, and none allows a side
@@ -111,7 +111,7 @@ class Reach:
         return np.asarray(found[length[found] > self.longest[row, col]])
 
 
-def bend(shapes: Rings, way: Way, reach: Reach) -> Rings:
+def bend(shapes: RingVertices, way: Way, reach: SideLimits) -> RingVertices:
     """Give sides the vertices with which they are where they were, in degrees.
 
     Args:

@@ -69,13 +69,13 @@ def _schema(rows: Rows) -> pa.Schema:
     buffer = io.BytesIO()
     one.to_parquet(buffer, **_AS)
     schema = pq.read_schema(buffer)
-    told = json.loads(schema.metadata[b"geo"])
+    geo = json.loads(schema.metadata[b"geo"])
     kinds = {"MultiPolygon": rows.many, "Polygon": rows.single}
-    told["columns"]["geometry"] |= {
+    geo["columns"]["geometry"] |= {
         "geometry_types": [name for name, there in kinds.items() if there],
         "bbox": rows.bounds.tolist(),
     }
-    metadata = schema.metadata | {b"geo": json.dumps(told).encode()}
+    metadata = schema.metadata | {b"geo": json.dumps(geo).encode()}
     return pa.schema([_as_made(field) for field in schema], metadata)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.storage.vectors.densify import Rings
+    from geoseg.storage.vectors.densify import RingVertices
     from geoseg.storage.vectors.to_lonlat import Way
 
 DECIMALS = 7
@@ -41,7 +41,7 @@ cut: with a turn more or less they are so still, to the last bit."""
 
 
 def on_globe(
-    shapes: Rings, lonlat: NDArray[np.float64], way: Way
+    shapes: RingVertices, lonlat: NDArray[np.float64], way: Way
 ) -> NDArray[np.object_]:
     """Bring polygons to longitudes from -180 to 180 and latitudes from -90 to 90.
 
@@ -75,7 +75,7 @@ def _round(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _lines(
-    shapes: Rings, lonlat: NDArray[np.float64], way: Way, polygon: int
+    shapes: RingVertices, lonlat: NDArray[np.float64], way: Way, polygon: int
 ) -> Iterator[NDArray[np.float64]]:
     """Give the rings of a polygon with longitudes that never jump.
 
@@ -96,7 +96,9 @@ def _lines(
         yield np.stack([east, line[:, 1]], axis=1)
 
 
-def _beyond(shapes: Rings, lonlat: NDArray[np.float64], way: Way) -> NDArray[np.intp]:
+def _beyond(
+    shapes: RingVertices, lonlat: NDArray[np.float64], way: Way
+) -> NDArray[np.intp]:
     """Find the polygons that touch a pole or lie on both sides of the antimeridian."""
     odd = way.at_pole(shapes.points) | (np.abs(lonlat) > (_HALF_TURN, POLE)).any(axis=1)
     if way.x_degree is None:

@@ -10,7 +10,7 @@ import shapely
 from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
-from geoseg.storage.vectors.densify import Reach, Rings, bend
+from geoseg.storage.vectors.densify import RingVertices, SideLimits, bend
 from geoseg.storage.vectors.globe import DECIMALS, on_globe
 from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.storage.vectors.to_lonlat import WGS84, Way
@@ -38,7 +38,7 @@ class ToLonlat:
 
     way: Way
     """From the map's CRS to degrees."""
-    reach: Reach
+    reach: SideLimits
     """Which of the map's sides are short enough to stay as they are."""
 
     @classmethod
@@ -58,7 +58,7 @@ class ToLonlat:
             way = Way.of(crs, pixel, bounds)
         except ProjError as error:
             raise VectorError(f"{_NOWHERE} ({error})") from error
-        return cls(way, Reach.over(bounds, way))
+        return cls(way, SideLimits.over(bounds, way))
 
     def __call__(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         """Bring rows of the frame to degrees.
@@ -75,7 +75,7 @@ class ToLonlat:
         """Bring polygons and multipolygons to degrees; raises as the call does."""
         parts, owner = shapely.get_parts(polygons, return_index=True)
         _, points, (rings, ends) = shapely.to_ragged_array(parts, include_z=False)
-        shapes = bend(Rings(points, rings, ends), self.way, self.reach)
+        shapes = bend(RingVertices(points, rings, ends), self.way, self.reach)
         lonlat = self.way.lonlat(shapes.points)
         if not np.isfinite(lonlat).all():
             raise VectorError(_NOWHERE)

@@ -82,7 +82,7 @@ Choice: TypeAlias = "Callable[[Sequence[str]], Sequence[str]]"
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class VectorLayer:
     """What a layer of a vector file holds; nothing of it is repaired."""
 
     shapes: NDArray[np.object_]
@@ -96,7 +96,7 @@ class Layer:
         """Write a column's values as people would; None where there is none."""
         return tuple(_text(value) for value in self.columns[column])
 
-    def apart(self) -> Layer:
+    def apart(self) -> VectorLayer:
         """Take collections and multipoints apart, each part with its row's values.
 
         What has no geometry, or an empty one, is left out.
@@ -107,10 +107,10 @@ class Layer:
         there = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
         return self.take(rows[there], shapes[there])
 
-    def take(self, rows: NDArray[np.intp], shapes: NDArray[np.object_]) -> Layer:
+    def take(self, rows: NDArray[np.intp], shapes: NDArray[np.object_]) -> VectorLayer:
         """Give other shapes, each with the values of a row of this layer."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return Layer(shapes, self.crs, columns)
+        return VectorLayer(shapes, self.crs, columns)
 
 
 def _opened(
@@ -125,7 +125,9 @@ def _opened(
     return found, rows[at[order]]
 
 
-def read_layer(source: Path | str, role: Role, choose: Choice | None = None) -> Layer:
+def read_layer(
+    source: Path | str, role: Role, choose: Choice | None = None
+) -> VectorLayer:
     """Read the geometries of a layer, as they are in the file.
 
     Args:
@@ -148,7 +150,7 @@ def read_layer(source: Path | str, role: Role, choose: Choice | None = None) -> 
             f"the {role.noun} {path} has no CRS, no coordinate reference system; "
             f"assign one, or save it again with one"
         )
-    return Layer(shapes, crs, columns)
+    return VectorLayer(shapes, crs, columns)
 
 
 class _EnoughError(Exception):

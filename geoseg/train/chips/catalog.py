@@ -92,15 +92,15 @@ def _item(chip: Chip, box: Bounds, legend: Legend | None) -> pystac.Item:
 
 
 def _image(chip: Chip) -> pystac.Asset:
-    look = chip.look
-    bands = zip(look.bands, look.scales, look.offsets, strict=True)
-    declared = {} if look.nodata is None else {"nodata": _number(look.nodata)}
+    profile = chip.profile
+    bands = zip(profile.bands, profile.scales, profile.offsets, strict=True)
+    declared = {} if profile.nodata is None else {"nodata": _number(profile.nodata)}
     return pystac.Asset(
         href=f"./{chip.name}.tif",
         media_type=GEOTIFF,
         roles=["data"],
         extra_fields={
-            "data_type": look.dtype,
+            "data_type": profile.dtype,
             **declared,
             "bands": [
                 {

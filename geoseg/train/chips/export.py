@@ -24,9 +24,9 @@ from geoseg.train.chips.catalog import write_catalog
 from geoseg.train.chips.lattice import TEST, TRAIN, VALIDATE, check_sides
 from geoseg.train.chips.ledger import Ledger
 from geoseg.train.chips.options import TileOptions
-from geoseg.train.chips.source import Source, look_of, unique_names
+from geoseg.train.chips.source import ChipSource, profile_of, unique_names
 from geoseg.train.chips.table import Chip, write_table
-from geoseg.train.class_mapping import check_class_mapping, scheme_for
+from geoseg.train.class_mapping import check_class_mapping, class_mapping_for
 from geoseg.train.folds import cut_scenes, sized
 from geoseg.train.labelled_scenes import open_scenes
 
@@ -70,9 +70,9 @@ class ExportedTiles:
 class _Job:
     """What is to be done."""
 
-    sources: list[Source]
+    sources: list[ChipSource]
     legend: Legend | None
-    chips: list[tuple[Source, str, Window]]
+    chips: list[tuple[ChipSource, str, Window]]
     identity: dict[str, str]
     warnings: list[str]
     options: TileOptions
@@ -154,7 +154,7 @@ def _prepare(scenes: Scenes, labels: Path | str | None, options: TileOptions) ->
         chips = [(s, part, w) for s in sources for part, w in s.chips(options)]
         return _Job(sources, None, chips, identity, warnings, options)
     marks = open_labels(labels, column=options.class_field, width=options.line_width)
-    class_mapping = scheme_for(marks, options.classes)
+    class_mapping = class_mapping_for(marks, options.classes)
     warnings += [
         *marks.warnings,
         *check_class_mapping(class_mapping, marks.names, marks.also),
@@ -173,8 +173,8 @@ def _prepare(scenes: Scenes, labels: Path | str | None, options: TileOptions) ->
     return _Job(sources, class_mapping.legend, chips, identity, warnings, options)
 
 
-def _open(scenes: Scenes, options: TileOptions) -> tuple[list[Source], TileOptions]:
-    """Open scenes, find their bands, settle sides; no ground is known yet."""
+def _open(scenes: Scenes, options: TileOptions) -> tuple[list[ChipSource], TileOptions]:
+    """Open scenes, find their bands, resolve sides; no ground is known yet."""
     opened, bands = open_scenes(scenes, options)
     options = sized(options, [scene.geobox for scene in opened])
     names = [band.name for band in bands]
@@ -187,17 +187,17 @@ def _open(scenes: Scenes, options: TileOptions) -> tuple[list[Source], TileOptio
                 f"{scene.path} has none; leave out `stac`"
             )
         indices = find_bands(scene, bands)
-        look = look_of(scene, indices, names)
-        sources.append(Source(stem, scene, indices, look, None, ()))
+        profile = profile_of(scene, indices, names)
+        sources.append(ChipSource(stem, scene, indices, profile, None, ()))
     return sources, options
 
 
 def _labelled(
-    sources: Sequence[Source],
+    sources: Sequence[ChipSource],
     marks: Labels | LabelRaster,
     class_mapping: ClassMapping,
     options: TileOptions,
-) -> tuple[list[Source], list[str]]:
+) -> tuple[list[ChipSource], list[str]]:
     """Bring labels and split to each scene that has some; refuse where none has."""
     folds = [options.held_out_fold()]
     if options.validation:
@@ -219,8 +219,8 @@ def _labelled(
 
 
 def _labelled_chips(
-    sources: Sequence[Source], legend: Legend, options: TileOptions
-) -> tuple[list[tuple[Source, str, Window]], str]:
+    sources: Sequence[ChipSource], legend: Legend, options: TileOptions
+) -> tuple[list[tuple[ChipSource, str, Window]], str]:
     """Look at the labels of all chips, and keep those that have some.
 
     Returns:
@@ -266,7 +266,7 @@ def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
             without_secrets(source.scene.path),
             window,
             source.scene.geobox.crop(window),
-            source.look,
+            source.profile,
             ledger.done[source.chip_name(window)],
         )
         for source, part, window in job.chips
@@ -311,7 +311,7 @@ def _report(
     ]
     learned = in_part[next(iter(in_part))]
     figures = band_figures(
-        chips[0].look.bands, (Moments.from_dict(c.entry.moments) for c in learned)
+        chips[0].profile.bands, (Moments.from_dict(c.entry.moments) for c in learned)
     )
     settings: dict[str, Any] = {"chip": options.chip, "overlap": options.overlap}
     if job.legend is not None:

@@ -28,7 +28,7 @@ _COMPRESSED = {"driver": "GTiff", "compress": "DEFLATE", "interleave": "band"}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageProfile:
     """What all images of a scene's chips have in common."""
 
     bands: tuple[str, ...]
@@ -47,7 +47,7 @@ def image_file(
     pixels: NDArray[np.generic],
     valid: NDArray[np.bool_],
     geobox: GeoBox,
-    look: Look,
+    profile: ImageProfile,
 ) -> bytes:
     """Make the file of a chip's pixels, as they are in the scene.
 
@@ -58,33 +58,35 @@ def image_file(
         pixels: Shape ``(band, y, x)``.
         valid: Where they count, shape ``(y, x)``.
         geobox: The chip's plane.
-        look: Names and units.
+        profile: Names and units.
 
     """
-    kind = np.dtype(look.dtype)
-    if kind.kind == "f" and look.nodata is not None and np.isfinite(look.nodata):
-        pixels = np.where(np.isfinite(pixels), pixels, pixels.dtype.type(look.nodata))
-    profile = {
-        **_profile(geobox, len(pixels), look.dtype),
-        "nodata": look.nodata,
+    kind = np.dtype(profile.dtype)
+    if kind.kind == "f" and profile.nodata is not None and np.isfinite(profile.nodata):
+        pixels = np.where(
+            np.isfinite(pixels), pixels, pixels.dtype.type(profile.nodata)
+        )
+    creation = {
+        **_profile(geobox, len(pixels), profile.dtype),
+        "nodata": profile.nodata,
         "predictor": 3 if kind.kind == "f" else 2,
     }
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), MemoryFile() as file:
-        with file.open(**profile) as dataset:
+        with file.open(**creation) as dataset:
             dataset.write(pixels)
-            dataset.scales, dataset.offsets = look.scales, look.offsets
-            for band, name in enumerate(look.bands, start=1):
+            dataset.scales, dataset.offsets = profile.scales, profile.offsets
+            for band, name in enumerate(profile.bands, start=1):
                 dataset.set_band_description(band, name)
-            if not valid.all() and not _all_nodata(pixels, valid, look.nodata):
+            if not valid.all() and not _all_nodata(pixels, valid, profile.nodata):
                 dataset.write_mask(valid)
         return bytes(file.getbuffer())
 
 
 def mask_file(classes: NDArray[np.uint8], geobox: GeoBox, legend: Legend) -> bytes:
     """Make the file of a chip's class ids, ``(y, x)``, with colours and names."""
-    profile = {**_profile(geobox, 1, "uint8"), "nodata": NODATA}
+    creation = {**_profile(geobox, 1, "uint8"), "nodata": NODATA}
     with MemoryFile() as file:
-        with file.open(**profile) as dataset:
+        with file.open(**creation) as dataset:
             dataset.write(classes, 1)
             dataset.write_colormap(1, legend.colormap())
             dataset.update_tags(**{LEGEND_TAG: legend_to_json(legend)})

@@ -29,7 +29,7 @@ _IDENTITY, _LINES, _UNFINISHED = "identity.json", "chips.jsonl", "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChipEntry:
     """What is known of a chip that was dealt with."""
 
     chip: str
@@ -52,7 +52,7 @@ class Ledger:
         self.output = output
         self.folder = output.with_name(f".{output.name}.tiles")
         self.content = self.folder / "content"
-        self.done: dict[str, Entry] = {}
+        self.done: dict[str, ChipEntry] = {}
 
     @classmethod
     @contextmanager
@@ -107,7 +107,7 @@ class Ledger:
             entry.chip: entry for entry in entries if entry and self._is_whole(entry)
         }
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ChipEntry) -> None:
         """Note that a chip is done."""
         self.done[entry.chip] = entry
         with (self.folder / _LINES).open("a", encoding="utf-8") as lines:
@@ -154,7 +154,7 @@ class Ledger:
             return text.splitlines()
         return []
 
-    def _is_whole(self, entry: Entry) -> bool:
+    def _is_whole(self, entry: ChipEntry) -> bool:
         with suppress(OSError):
             return all(
                 zlib.crc32((self.content / name).read_bytes()) == known
@@ -169,8 +169,8 @@ def _read_identity(path: Path) -> dict[str, str] | None:
     return None
 
 
-def _read_entry(line: str) -> Entry | None:
+def _read_entry(line: str) -> ChipEntry | None:
     with suppress(ValueError, TypeError):
         entry = json.loads(line)
-        return Entry(**{**entry, "counts": tuple(entry["counts"])})
+        return ChipEntry(**{**entry, "counts": tuple(entry["counts"])})
     return None

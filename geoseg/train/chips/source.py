@@ -11,9 +11,9 @@ import numpy as np
 from geoseg.errors import SceneError
 from geoseg.geo.legend import NODATA
 from geoseg.train.chips.band_figures import Moments
-from geoseg.train.chips.files import Look, image_file, mask_file
+from geoseg.train.chips.files import ImageProfile, image_file, mask_file
 from geoseg.train.chips.lattice import lay, split_chips
-from geoseg.train.chips.ledger import Entry, Ledger
+from geoseg.train.chips.ledger import ChipEntry, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ChipSource:
     """A scene with its labels and its split."""
 
     name: str
@@ -38,7 +38,7 @@ class Source:
     """The scene."""
     bands: tuple[int, ...]
     """Which bands are taken, counted from 0."""
-    look: Look
+    profile: ImageProfile
     """What all its images have in common."""
     labels: ClassWindows | None
     """What is known of its ground; None for images alone."""
@@ -77,16 +77,16 @@ class Source:
         counts = np.bincount(channels.ravel(), minlength=NODATA + 1)
         used = valid.any() if legend is None else counts[:NODATA].any()
         if not used:
-            ledger.add(Entry(name, 0, (), {}, {}))
+            ledger.add(ChipEntry(name, 0, (), {}, {}))
             return
         geobox = self.scene.geobox.crop(window)
-        files = {f"images/{name}.tif": image_file(pixels, valid, geobox, self.look)}
+        files = {f"images/{name}.tif": image_file(pixels, valid, geobox, self.profile)}
         if legend is not None:
             ids = np.full(NODATA + 1, NODATA, np.uint8)
             ids[: len(legend)] = legend.ids
             files[f"masks/{name}.tif"] = mask_file(ids[channels], geobox, legend)
         ledger.add(
-            Entry(
+            ChipEntry(
                 name,
                 int(valid.sum()),
                 tuple(counts[: len(legend or ())].tolist()),
@@ -96,7 +96,9 @@ class Source:
         )
 
 
-def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
+def profile_of(
+    scene: Scene, bands: Sequence[int], names: Sequence[str]
+) -> ImageProfile:
     """Say what all chips of a scene have in common.
 
     Raises:
@@ -105,7 +107,7 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
     """
     if not scene.is_scaled:
         plain = (1.0,) * len(names), (0.0,) * len(names)
-        return Look(tuple(names), scene.dtype, scene.nodata, *plain)
+        return ImageProfile(tuple(names), scene.dtype, scene.nodata, *plain)
     scales, offsets = [], []
     for band, name in zip(bands, names, strict=True):
         declared = [member.band(band) for member in scene.members]
@@ -119,11 +121,13 @@ def look_of(scene: Scene, bands: Sequence[int], names: Sequence[str]) -> Look:
         scale, offset = units.pop()
         scales.append(scale)
         offsets.append(offset)
-    return Look(tuple(names), scene.dtype, scene.nodata, tuple(scales), tuple(offsets))
+    return ImageProfile(
+        tuple(names), scene.dtype, scene.nodata, tuple(scales), tuple(offsets)
+    )
 
 
 def unique_names(scenes: Sequence[Scene]) -> list[str]:
-    """Give each scene a name of signs that files may have, unlike the others'."""
+    """Give each scene a name of signs that files may have, and its own."""
     names: list[str] = []
     for scene in scenes:
         stem = scene.name.rstrip("/").rpartition("/")[2].partition(".")[0]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.geo.windows import Window
-    from geoseg.train.chips.files import Look
-    from geoseg.train.chips.ledger import Entry
+    from geoseg.train.chips.files import ImageProfile
+    from geoseg.train.chips.ledger import ChipEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Chip:
     """Where in the scene."""
     geobox: GeoBox
     """Its plane."""
-    look: Look
+    profile: ImageProfile
     """What its image has in common with others of the scene."""
-    entry: Entry
+    entry: ChipEntry
     """What is in it."""
 
     @property

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from geoseg.errors import LabelsError
 from geoseg.evaluate import Accuracy, total
 from geoseg.train.pixelwise.ground_folds import draw_folds
-from geoseg.train.pixelwise.heads import Recipe, fit_classifier
+from geoseg.train.pixelwise.heads import FitRecipe, fit_classifier
 from geoseg.train.temperature import SeenPixels
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Interval:
 class CrossValidated:
     """What spatial cross-validation says of recipes, and of the one that was chosen."""
 
-    chosen: Recipe
+    chosen: FitRecipe
     """The best, or of few pixels the simplest that is nearly so."""
-    tried: tuple[tuple[Recipe, float], ...]
+    tried: tuple[tuple[FitRecipe, float], ...]
     """Each recipe and its overall accuracy, the best first."""
     folds: tuple[Accuracy, ...]
     """What the chosen one did on each fold."""
@@ -83,10 +83,10 @@ class CrossValidated:
 
 
 def _best_of_each(
-    tried: Sequence[tuple[Recipe, float]], chosen: Recipe
-) -> list[tuple[Recipe, float]]:
+    tried: Sequence[tuple[FitRecipe, float]], chosen: FitRecipe
+) -> list[tuple[FitRecipe, float]]:
     """Keep the best strength of each other classifier on each kind of features."""
-    best: dict[tuple[str, str], tuple[Recipe, float]] = {}
+    best: dict[tuple[str, str], tuple[FitRecipe, float]] = {}
     for recipe, value in tried:
         best.setdefault((recipe.architecture, recipe.head), (recipe, value))
     best.pop((chosen.architecture, chosen.head))
@@ -94,7 +94,7 @@ def _best_of_each(
 
 
 def cross_validate(
-    tried: Sequence[Recipe],
+    tried: Sequence[FitRecipe],
     features: Mapping[str, NDArray[np.float32]],
     channels: NDArray[np.uint8],
     cells: NDArray[np.int64],
@@ -149,7 +149,7 @@ def cross_validate(
 
 
 def predict_held_out(  # what cross_validate takes
-    recipe: Recipe,
+    recipe: FitRecipe,
     features: NDArray[np.float32],
     channels: NDArray[np.uint8],
     cells: NDArray[np.int64],
@@ -216,7 +216,7 @@ def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
 
 
 def _predict(
-    recipe: Recipe,
+    recipe: FitRecipe,
     features: NDArray[np.float32],
     channels: NDArray[np.uint8],
     folds: NDArray[np.int64],

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.card import Card
     from geoseg.models.package.package import ModelPackage
     from geoseg.progress import OnStep
-    from geoseg.train.dataset import Given
+    from geoseg.train.dataset import LabelledInputs
     from geoseg.train.options import TrainOptions
 
 NO_SAMPLE = (
@@ -107,7 +107,7 @@ def check_pixelwise(options: TrainOptions) -> None:
 
 
 def fit_pixels(
-    given: Given, options: TrainOptions, output: Path, on_step: OnStep
+    given: LabelledInputs, options: TrainOptions, output: Path, on_step: OnStep
 ) -> FittedPixels:
     """Fit the classifier that does best on held-out ground, and write a package.
 
@@ -166,7 +166,7 @@ def fit_pixels(
     return FittedPixels(read_package(output), found, counts, warnings)
 
 
-def _features_to_try(given: Given, options: TrainOptions) -> str | None:
+def _features_to_try(given: LabelledInputs, options: TrainOptions) -> str | None:
     """Take many bands as they are where nothing is said.
 
     Learned features hold what is around a pixel, and what windows would add to those of
@@ -211,7 +211,7 @@ def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]
     return fitted.on(card), ()
 
 
-def _on_ground(pixels: LabelledPixels, given: Given) -> NDArray[np.int64]:
+def _on_ground(pixels: LabelledPixels, given: LabelledInputs) -> NDArray[np.int64]:
     """Give pixels positions by which those of one place are in one fold."""
     planes = [scene.geobox for scene in given.scenes]
     return on_shared_planes(pixels.positions, planes)
@@ -246,7 +246,7 @@ def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
 
 def _card(
     network: Pixelwise,
-    given: Given,
+    given: LabelledInputs,
     pixels: LabelledPixels,
     found: CrossValidated,
     output: Path,

@@ -42,7 +42,7 @@ _TREES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class FitRecipe:
     """A way to fit."""
 
     architecture: str
@@ -67,17 +67,17 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
 """The classifiers, the simplest first, and the strengths that are tried of each."""
 
 
-def recipes(architecture: str | None, head: str | None) -> Iterator[Recipe]:
+def recipes(architecture: str | None, head: str | None) -> Iterator[FitRecipe]:
     """List what may be tried, the simplest classifiers first; all where None."""
     for classifier, strengths in STRENGTHS.items():
         for features in _UNASKED if architecture is None else (architecture,):
             if head in {None, classifier}:
                 for strength in strengths:
-                    yield Recipe(features, classifier, strength)
+                    yield FitRecipe(features, classifier, strength)
 
 
 def fit_classifier(
-    recipe: Recipe,
+    recipe: FitRecipe,
     features: NDArray[np.float32],
     channels: NDArray[np.uint8],
     seed: int,
@@ -111,7 +111,7 @@ def fit_classifier(
 
 
 def to_network(
-    recipe: Recipe,
+    recipe: FitRecipe,
     fitted: Any,  # noqa: ANN401  # as above
     bands: int,
     classes: int,

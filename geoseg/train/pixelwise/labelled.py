@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from geoseg.models.package.card import InputBand
     from geoseg.scene import Scene
-    from geoseg.train.dataset import Given
+    from geoseg.train.dataset import LabelledInputs
 
 SPARSE = 5000
 """Labelled pixels of which there are fewer are few."""
@@ -115,7 +115,7 @@ class LabelledPixels:
         return np.concatenate(found)
 
 
-def is_sparse(given: Given) -> bool:
+def is_sparse(given: LabelledInputs) -> bool:
     """Return whether labels are points, or fewer pixels than `SPARSE`."""
     marks = given.marks
     if isinstance(marks, Labels) and all(
@@ -131,7 +131,7 @@ def is_sparse(given: Given) -> bool:
     return count > 0
 
 
-def read_labelled(given: Given, halo: int) -> LabelledPixels:
+def read_labelled(given: LabelledInputs, halo: int) -> LabelledPixels:
     """Read the pixels that are labelled, and so many around them.
 
     Raises:
@@ -152,7 +152,9 @@ def read_labelled(given: Given, halo: int) -> LabelledPixels:
     return LabelledPixels(tuple(patches), bands)
 
 
-def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+def _cells(
+    scene: Scene, given: LabelledInputs
+) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Give each cell of a scene that holds labels, and these."""
     plane = scene.geobox
     try:
@@ -170,7 +172,7 @@ def _cells(scene: Scene, given: Given) -> Iterator[tuple[Window, NDArray[np.uint
                 yield window, found
 
 
-def _patches(scene: Scene, index: int, given: Given, halo: int) -> list[Patch]:
+def _patches(scene: Scene, index: int, given: LabelledInputs, halo: int) -> list[Patch]:
     """Read around the labels of each cell; all together where a network is waited for.
 
     A file's chunks that hold no label are not read, but for those within the halo of
