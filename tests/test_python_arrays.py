@@ -112,6 +112,26 @@ def test_a_model_maps_an_array_with_the_bytes_of_the_command(scene, report):
     assert "sentinel2-landcover" in repr(model)
 
 
+def test_what_an_interpreter_shows_of_values_is_a_line(scene, report):
+    opened = geoseg.open_scene(scene)
+    assert repr(opened.geobox) == (
+        "GeoBox(160, 200, Affine(10, 0, 330000, 0, -10, 5822040), EPSG:32633)"
+    )
+    assert repr(opened).startswith(f"Scene({scene.name!r}, GeoBox(160, 200, ")
+    assert repr(opened).endswith(
+        "uint16, bands: B02, B03, B04, B05, B06, B07, B08, B8A, B11, B12)"
+    )
+    assert repr(report).startswith("Report(products: landcover, confidence, ")
+    assert "cropland" in repr(report)
+
+
+@pytest.mark.parametrize("axes", [("y", "x", "band"), ("band", "x", "y")])
+def test_an_array_whose_last_axes_are_not_rows_and_columns_is_refused(scene, axes):
+    image = geoseg.open_scene(scene).to_xarray().transpose(*axes)
+    with pytest.raises(GridError, match=r"give array\.transpose\(\.\.\., 'y', 'x'\)"):
+        geobox_of(image)
+
+
 def test_a_scene_and_an_array_are_segmented_as_their_file_is(scene, report, tmp_path):
     opened = geoseg.open_scene(scene)
     with rioxarray.open_rasterio(scene) as stored:

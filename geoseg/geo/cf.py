@@ -21,6 +21,8 @@ _FEWEST = 2
 """Pixels that say how far apart they are."""
 _EVEN = 1e-3
 """By which part of a pixel steps between pixels may differ."""
+_ROWS, _COLUMNS = ("y", "lat", "latitude"), ("x", "lon", "longitude")
+"""What axes are called along which rows, and columns, are counted."""
 
 
 class Labelled(Protocol):
@@ -60,9 +62,11 @@ def geobox_of(array: Labelled) -> GeoBox:
             CF have it: a coordinate with ``crs_wkt`` or ``spatial_ref``.
 
     Raises:
-        GridError: It has no such dimensions, no CRS, or pixels of several sizes.
+        GridError: It has no such dimensions, or in another order, no CRS, or pixels of
+            several sizes.
 
     """
+    _check_axes(array.dims)
     height, width = array.shape[-2:]
     mapping = _grid_mapping(array)
     wkt = next(
@@ -95,6 +99,18 @@ def _transform(array: Labelled, mapping: Mapping[str, Any]) -> Affine:
         for each, size in zip(steps, (whole.e, whole.a), strict=True)
     )
     return part if same else _regular(array)
+
+
+def _check_axes(dims: tuple[Any, ...]) -> None:
+    """Refuse axes of rows and columns, by their usual names, that do not come last."""
+    found = tuple(each for each in dims if each in _ROWS + _COLUMNS)
+    last = sorted(found, key=_COLUMNS.__contains__)
+    if len(found) == _FEWEST and tuple(last) != dims[-2:]:
+        wanted = ", ".join(map(repr, last))
+        raise GridError(
+            f"the array's axes are {', '.join(map(str, dims))}, and rows and columns "
+            f"come last; give array.transpose(..., {wanted})"
+        )
 
 
 def _grid_mapping(array: Labelled) -> Mapping[str, Any]:

@@ -99,6 +99,12 @@ class GeoBox:
                 f"the raster's georeferencing is broken"
             )
 
+    def __repr__(self) -> str:
+        """Write it in a line, its CRS by code or name."""
+        crs = ":".join(self.crs.to_authority() or ()) or self.crs.name
+        transform = ", ".join(f"{number:.12g}" for number in self.transform[:6])
+        return f"GeoBox({self.height}, {self.width}, Affine({transform}), {crs})"
+
     @property
     def is_north_up(self) -> bool:
         """Whether rows run east and columns run south, without rotation."""

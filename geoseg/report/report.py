@@ -114,6 +114,12 @@ class Report:
     warnings: Sequence[str] = ()
     """What the user should know, a sentence each."""
 
+    def __repr__(self) -> str:
+        """Say what was made, and how much of it each class is."""
+        shares = (f"{each.name} {each.share:.1%}" for each in self.class_areas)
+        made = f"products: {', '.join(self.products)}"
+        return f"Report({made}; classes: {', '.join(shares)})"
+
     def to_json(self) -> str:
         """Write the report as JSON, indented, keys in the order of the fields."""
         return json_text(asdict(self))

@@ -86,6 +86,10 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
         InputError: Something given cannot be used; nothing was written.
         DiskError: A file cannot be written.
 
+    Example:
+        >>> found = evaluate("out/landcover.tif", "labels.gpkg")  # doctest: +SKIP
+        >>> found.evaluation.accuracy.overall  # doctest: +SKIP
+
     """
     options = options or EvaluateOptions()
     class_map, own = map_and_strata(class_map, strata)

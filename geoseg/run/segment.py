@@ -91,11 +91,17 @@ def segment(
             ``west,south,east,north``; the last two in WGS 84, or in the CRS before
             a semicolon (``EPSG:32633;...``). Or a GeoDataFrame, a GeoSeries, or a
             shapely geometry in WGS 84. The whole scene where None.
-        options: Model, formats, tiles, device and so on.
-        on_step: Called as the job gets on, from the calling thread.
+        options: What else can be chosen, each a keyword of `geoseg.SegmentOptions`,
+            whose `help` lists them: ``model`` (a name or a folder; the shipped one for
+            Sentinel-2 if none is given), ``formats`` of the polygons, ``device``,
+            ``tile``, ``workers`` and so on.
+        on_step: Called as the job gets on, from the calling thread, with a
+            `geoseg.Step`.
 
     Returns:
-        What ``run.json`` holds.
+        What ``run.json`` holds: areas of the classes, paths of the products, settings.
+        ``open()`` gives the map as a DataArray, ``open("confidence")`` its confidence,
+        and ``polygons()`` a GeoDataFrame.
 
     Raises:
         InputError: Something given cannot be used; nothing was written.
@@ -103,9 +109,12 @@ def segment(
 
     Example:
         >>> import geoseg
+        >>> options = geoseg.SegmentOptions(formats="gpkg", device="cpu")
         >>> report = geoseg.segment(
-        ...     "scene.tif", "out", aoi="aoi.geojson"
+        ...     "scene.tif", "out", aoi="aoi.geojson", options=options
         ... )  # doctest: +SKIP
+        >>> classes = report.open()  # doctest: +SKIP
+        >>> {each.name: each.area_ha for each in report.class_areas}  # doctest: +SKIP
 
     """
     plain = options or SegmentOptions()

@@ -80,6 +80,11 @@ class Scene:
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
 
+    def __repr__(self) -> str:
+        """Say which it is, where, and which bands it has; what it holds is longer."""
+        bands = ", ".join(name or "?" for name in self.bands)
+        return f"Scene({self.name!r}, {self.geobox}, {self.dtype}, bands: {bands})"
+
     @property
     def rasters(self) -> tuple[Raster, ...]:
         """The files it is made of."""

@@ -57,9 +57,18 @@ def open_scene(
             their number, given all names and common names. All where None; a raster
             always comes with all of its bands.
 
+    Returns:
+        The image: ``geobox`` and ``bands``, ``read`` for a window's pixels and
+        ``to_xarray`` for a lazy DataArray. It holds no open file.
+
     Raises:
         SceneError: A file is missing, is no raster, is nowhere on Earth or holds
             pixels that are no measurements; or files do not fit together.
+
+    Example:
+        >>> import geoseg
+        >>> scene = geoseg.open_scene("sample_aoi/scene.tif")  # doctest: +SKIP
+        >>> lazy = scene.to_xarray(["B04", "B08"])  # doctest: +SKIP
 
     """
     options = options or SceneOptions()
