@@ -43,7 +43,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         (
             # pyarrow unpacks blocks of TensorFlow's index files.
             "google huggingface_hub numpy onnx onnxruntime platformdirs pyarrow pystac "
-            "safetensors scipy segmentation_models_pytorch torch"
+            "safetensors segmentation_models_pytorch torch"
         ),
     ),
     # yaml: files of classes, which trainings and maps share
@@ -379,6 +379,7 @@ WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
+    "benchmarks/applicability.py": "times the search for the nearest training pixel",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
     "benchmarks/dynamic_world.py": "times the network as a run computes it, alone",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",

@@ -12,6 +12,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.models.package.training_vectors import load_vectors
 from geoseg.raster import ClassMap, write_measures
+from geoseg.run.ahead import read_ahead
 from geoseg.storage.staging import scratch_folder
 
 if TYPE_CHECKING:
@@ -76,17 +77,23 @@ def _indices(
     known = load_vectors(model.package)
     bands = [config.predictor.bands[index] for index in model.indices]
     area, class_map = config.aoi.window, ClassMap.open(config.products["landcover"])
-    for row, col in product(range(0, area.height, _SIDE), range(0, area.width, _SIDE)):
-        sides = min(_SIDE, area.height - row), min(_SIDE, area.width - col)
-        part = Window(row, col, *sides)
-        found = np.full((1, *sides), NODATA, np.uint8)
+    corners = product(range(0, area.height, _SIDE), range(0, area.width, _SIDE))
+    parts = (
+        Window(row, col, min(_SIDE, area.height - row), min(_SIDE, area.width - col))
+        for row, col in corners
+    )
+
+    def read(part: Window) -> tuple[NDArray[np.bool_], NDArray[np.generic]]:
         wanted = class_map.read(part) != NODATA
-        if wanted.any():
-            there = Window(area.row + row, area.col + col, *sides)
-            pixels = config.scene.read(there, bands)[0][:, wanted]
-            index = known.dissimilarity(pixels)
-            count.all += index.size
-            count.outside += int((index > 1).sum())
-            percent = np.minimum(np.ceil(index * PERCENT), _HIGHEST)
-            found[0, wanted] = percent.astype(np.uint8)
+        if not wanted.any():
+            return wanted, np.empty((len(bands), 0))
+        there = Window(area.row + part.row, area.col + part.col, *wanted.shape)
+        return wanted, config.scene.read(there, bands)[0][:, wanted]
+
+    for part, (wanted, pixels) in read_ahead(read, parts, 1):
+        found = np.full((1, *wanted.shape), NODATA, np.uint8)
+        index = known.dissimilarity(pixels)
+        count.all += index.size
+        count.outside += int((index > 1).sum())
+        found[0, wanted] = np.minimum(np.ceil(index * PERCENT), _HIGHEST)
         yield part, found

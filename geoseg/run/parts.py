@@ -7,22 +7,21 @@ bytes a plane and pixel.
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.geo.tiling import Block, Piece
+from geoseg.run.ahead import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
     from geoseg.run.journal.journal import Journal
-    from geoseg.run.journal.store import Receipt, Store
+    from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
 
 _AHEAD = 3
@@ -119,7 +118,12 @@ def read_parts(
         if (window := _part_window(plan, receipt))
         and (within is None or window.intersection(within))
     )
-    for window, data in _read_ahead(journal.store, wanted):
+
+    def read(part: tuple[Receipt, Window]) -> bytes:
+        return journal.store.read(part[0])
+
+    # Some at a time: each may be a call of a server.
+    for (_, window), data in read_ahead(read, wanted, _AHEAD):
         yield window, unpack_part(data, window)
 
 
@@ -127,18 +131,3 @@ def _part_window(plan: Plan, receipt: Receipt) -> Window | None:
     """The scene pixels of a part; None of a partial."""
     piece, sharer = piece_of(receipt.name)
     return plan.output(piece) if sharer is None else None
-
-
-def _read_ahead(
-    store: Store, wanted: Iterable[tuple[Receipt, Window]]
-) -> Iterator[tuple[Window, bytes]]:
-    """Read files in this order, some at a time: each may be a call of a server."""
-    with ThreadPoolExecutor(_AHEAD, thread_name_prefix="ahead") as threads:
-        waiting: deque[tuple[Window, Future[bytes]]] = deque()
-        for receipt, window in wanted:
-            waiting.append((window, threads.submit(store.read, receipt)))
-            if len(waiting) > _AHEAD:
-                first, data = waiting.popleft()
-                yield first, data.result()
-        for window, data in waiting:
-            yield window, data.result()

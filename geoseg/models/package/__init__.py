@@ -14,6 +14,6 @@
   is still unsaid
 * `scaling` is how bands are brought to what the network was trained on,
   `value_scaling` the same in the words of the extension
-* `training_vectors` are pixels that it learned from; `reliability` is how sure it was
-  of others, and how often right
+* `training_vectors` are pixels that it learned from, `nearest` finds which of them is
+  the most alike; `reliability` is how sure it was of others, and how often right
 """

@@ -10,6 +10,9 @@ figures of cross-validation say nothing.
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 from geoseg.errors import ModelError
 from geoseg.models.package.files import inside
+from geoseg.models.package.nearest import Nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
 
 VECTORS = "training_vectors.safetensors"
 """The file of a package that holds them."""
-_LEAF = 32
-"""Vectors in a leaf of the tree that finds the nearest one."""
+_AT_ONCE = 8192
+"""Pixels that a thread compares at once: they stay in its cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,12 +69,16 @@ class TrainingVectors:
             whatever stands beside it.
 
         """
-        from scipy.spatial import cKDTree  # noqa: PLC0415  # few runs ask for it
+        nearest = Nearest(self.vectors)
+        index = np.empty(pixels.shape[1])
 
-        scaled = self.scaled(pixels).T
-        tree = cKDTree(self.vectors, leafsize=_LEAF)
-        nearest, _ = tree.query(scaled, workers=-1)  # each pixel by itself
-        return np.asarray(nearest / (self.spread * self.threshold))
+        def fill(begin: int) -> None:
+            part = slice(begin, begin + _AT_ONCE)
+            index[part] = nearest.distances(self.scaled(pixels[:, part]).T)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+            deque(threads.map(fill, range(0, len(index), _AT_ONCE)), maxlen=0)
+        return index / (self.spread * self.threshold)
 
     def save(self, folder: Path) -> None:
         """Write the file into a package's folder."""
