@@ -5,8 +5,8 @@
   `plan`, `identity`, and what it would replace, which is its `claim`;
   `room` is what it takes of a disk, `resources` what of memory
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
-  it, read `ahead` of whoever wants them; `engine` walks the plan of any `job` with dask; `metrics` is what a worker
-  counts, `trace` the timeline of a run
+  it, read `ahead` of whoever wants them; `engine` walks the plan of any `job` with
+  dask; `metrics` is what a worker counts, `trace` the timeline of a run
 * `journal` remembers what is done, on a disk or an object store, and `status` says how
   far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers
