@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from geoseg.geo.kernel import kernel
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,6 +26,8 @@ ALPHAEARTH_ONE = 127.5**2
 """AlphaEarth's number v stands for v |v| over this."""
 MANY = 16
 """From more bands than these on, lists of them are abbreviated."""
+_AT_ONCE = 1024
+"""Pixels whose lengths stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +140,29 @@ def to_length_one(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     Squares are added band by band, so that a pixel's numbers are the same whatever is
     beside it.
     """
-    total = np.zeros(vectors.shape[1:], np.float64)
-    for band in vectors:
-        total += np.square(band, dtype=np.float64)
-    length = np.sqrt(total)
-    length[length == 0] = 1
-    return (vectors / length).astype(np.float32)
+    flat = np.ascontiguousarray(vectors).reshape(len(vectors), -1)
+    found = np.empty_like(flat)
+    _divide_by_length(flat, found)
+    return found.reshape(vectors.shape)
+
+
+@kernel
+def _divide_by_length(vectors: NDArray[np.float32], found: NDArray[np.float32]) -> None:
+    """Fill in vectors of length 1, shape ``(band, pixel)``, some pixels at a time."""
+    length = np.empty(_AT_ONCE, np.float64)
+    for first in range(0, vectors.shape[1], _AT_ONCE):
+        count = min(_AT_ONCE, vectors.shape[1] - first)
+        length[:] = 0
+        for band in range(vectors.shape[0]):
+            for each in range(count):
+                value = np.float64(vectors[band, first + each])
+                length[each] += value * value
+        for each in range(count):
+            length[each] = np.sqrt(length[each]) if length[each] else 1.0
+        for band in range(vectors.shape[0]):
+            for each in range(count):
+                value = np.float64(vectors[band, first + each]) / length[each]
+                found[band, first + each] = np.float32(value)
 
 
 def listed(names: Sequence[str]) -> str:

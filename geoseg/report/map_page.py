@@ -61,13 +61,14 @@ def write_map_page(path: Path, page: MapPage, megabytes: float) -> None:
         DiskError: The file cannot be written.
 
     """
-    places = _places(page.planes)
-    write_within(
-        path,
-        megabytes,
-        (page.planes, page.image),
-        lambda pyramid: _render(page, places, pyramid),
-    )
+    with page.planes.holding() as planes:
+        places = _places(planes)
+        write_within(
+            path,
+            megabytes,
+            (planes, page.image),
+            lambda pyramid: _render(page, places, pyramid),
+        )
 
 
 def write_within(

@@ -12,7 +12,8 @@ from __future__ import annotations
 import base64
 import io
 import zlib
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
@@ -143,6 +144,14 @@ class ClassPlanes:
     """Percent; 255 where there is none."""
     finest: int = 1
     """The least factor of a level that can be read."""
+    held: _Opened | None = field(default=None, compare=False)
+    """The files, where they stay open between readings."""
+
+    @contextmanager
+    def holding(self) -> Iterator[ClassPlanes]:
+        """Keep the files open meanwhile, for one thread that reads many tiles."""
+        with ExitStack() as stack:
+            yield replace(self, held=_Opened(stack))
 
     def read(self, level: Level, window: Window) -> NDArray[np.uint8]:
         """Read classes by the most frequent one, and confidences by their mean."""
@@ -155,24 +164,39 @@ class ClassPlanes:
     def _plane(
         self, path: Path, level: Level, window: Window, resampling: Resampling
     ) -> NDArray[np.uint8]:
-        shape = window.height, window.width
-        with rasterio.open(path) as dataset:
-            factors = dataset.overviews(1)
-            if level.factor != 1 and level.factor not in factors:
-                ground = level.ground(window, *dataset.shape)
-                found: NDArray[np.uint8] = dataset.read(
-                    1,
-                    window=to_rasterio(ground),
-                    out_shape=shape,
-                    resampling=resampling,
+        with ExitStack() as stack:
+            opened = self.held or _Opened(stack)
+            dataset = opened(path)
+            factors = [1, *dataset.overviews(1)]
+            if level.factor in factors:
+                at = factors.index(level.factor) - 1
+                whole: NDArray[np.uint8] = opened(path, at).read(
+                    1, window=to_rasterio(window)
                 )
-                return found
-        at = (
-            {} if level.factor == 1 else {"overview_level": factors.index(level.factor)}
-        )
-        with rasterio.open(path, **at) as dataset:
-            whole: NDArray[np.uint8] = dataset.read(1, window=to_rasterio(window))
-        return whole
+                return whole
+            found: NDArray[np.uint8] = dataset.read(
+                1,
+                window=to_rasterio(level.ground(window, *dataset.shape)),
+                out_shape=(window.height, window.width),
+                resampling=resampling,
+            )
+            return found
+
+
+class _Opened:
+    """Rasters that are opened once each, until a stack is left."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._known: dict[tuple[Path, int], rasterio.DatasetReader] = {}
+
+    def __call__(self, path: Path, overview: int = -1) -> rasterio.DatasetReader:
+        """Give a raster at one of its overviews, counted from 0; itself by -1."""
+        key = path, overview
+        if key not in self._known:
+            at = {} if overview < 0 else {"overview_level": overview}
+            self._known[key] = self._stack.enter_context(rasterio.open(path, **at))
+        return self._known[key]
 
 
 @dataclass(frozen=True, slots=True)

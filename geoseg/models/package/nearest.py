@@ -21,6 +21,12 @@ from geoseg.geo.kernel import kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Boxes = tuple[
+    "NDArray[np.int64]", "NDArray[np.float32]", "NDArray[np.float32]",
+    "NDArray[np.float32]",
+]  # fmt: skip
+"""The numbers of each box's members, these, and where it begins and ends on each axis;
+shapes ``(box, member)``, ``(box, axis, member)`` and twice ``(axis, box)``."""
 _BOX = 64
 """Vectors in a box at most."""
 _UNROLLED = 4
@@ -102,7 +108,7 @@ def _find(
     turned: NDArray[np.float32],
     exact: NDArray[np.float64],
     vectors: NDArray[np.float64],
-    boxes: tuple[NDArray[np.generic], ...],
+    boxes: Boxes,
     found: NDArray[np.float64],
 ) -> None:
     """Fill in the distance of each to the nearest of the vectors in boxes."""

@@ -296,8 +296,8 @@ class Raster:
                 picture[:, top:bottom, left:right] = seen
         is_mean = max(down, across) > 1
         if is_mean and self.has_length_one and len(bands) == len(self.bands):
-            picture.data[:] = to_length_one(picture.filled(0).astype(np.float32))
-        return np.ma.masked_invalid(picture)
+            picture.data[:] = to_length_one(picture.filled(0))
+        return np.ma.masked_invalid(picture, copy=False)
 
     def _averaged(
         self,
