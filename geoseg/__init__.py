@@ -67,10 +67,11 @@ if TYPE_CHECKING:
     from geoseg.run.change import Change, change
     from geoseg.run.composite.make import composite
     from geoseg.run.composite.products import CompositeReport
+    from geoseg.run.each import segment_each
     from geoseg.run.model import Model
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
-    from geoseg.run.segment import segment, segment_each, segment_features
+    from geoseg.run.segment import segment, segment_features
     from geoseg.run.status import RunStatus, status
     from geoseg.run.suggest.suggest import Suggested, suggest
     from geoseg.run.view import view
@@ -191,7 +192,7 @@ _HOMES = {
     "sample_points": "geoseg.run.sample_points",
     "search": "geoseg.search.search",
     "segment": "geoseg.run.segment",
-    "segment_each": "geoseg.run.segment",
+    "segment_each": "geoseg.run.each",
     "segment_features": "geoseg.run.segment",
     "status": "geoseg.run.status",
     "stratified_estimates": "geoseg.evaluate.stratified",

@@ -17,10 +17,10 @@ class Step:
     """How far a job is."""
 
     name: str
-    """``scene``, ``index``, ``prepare``, ``mask``, ``infer``, ``features``, ``raster``,
+    """``index``, ``prepare``, ``mask``, ``infer``, ``features``, ``raster``,
     ``vectorize``, ``preview``; ``statistics`` where the scene is measured first; in
     comparisons also ``measure``, ``whole``; in trainings ``train``; of composites
-    ``composite``."""
+    ``composite``; of several scenes ``check`` and ``scenes``, which count them."""
     done: int = 0
     """How much of it is done; tiles, for ``mask`` and ``infer``."""
     total: int = 0
@@ -32,7 +32,8 @@ class Step:
     warnings: tuple[str, ...] = ()
     """What was put right or taken for granted, a sentence each."""
     scene: str = ""
-    """The name of the scene that begins, where there are several."""
+    """The name of the scene that it is about, where there are several; with ``scenes``,
+    of the one that is done with, empty at the beginning."""
     dashboard: str = ""
     """Where the workers can be watched, once they are there: dask's dashboard."""
     note: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import (
@@ -38,6 +38,7 @@ _UNITS = {
     **dict.fromkeys(("mask", "infer", "whole"), "tiles"),
     "composite": "blocks",
     "features": "features",
+    **dict.fromkeys(("check", "scenes"), "scenes"),
     "train": "steps",
 }
 """What is counted in a step."""
@@ -72,7 +73,7 @@ class _Count(ProgressColumn):
 
 
 class Bars:
-    """A bar for each step of a job, on a terminal."""
+    """A bar for each step of a job, on a terminal; one for each scene under way."""
 
     def __init__(self, console: Console, *, hidden: bool) -> None:
         """Choose the columns that the terminal has room for."""
@@ -86,7 +87,7 @@ class Bars:
             left = TimeRemainingColumn(elapsed_when_finished=True)
             columns += [BarColumn(), _Count(named=True), _Rate(), left]
         self._progress = Progress(*columns, console=console, disable=hidden)
-        self._task: TaskID | None = None
+        self._bars: dict[str, TaskID] = {}
 
     def start(self) -> None:
         """Begin to draw."""
@@ -95,30 +96,45 @@ class Bars:
     def stop(self, *, done: bool) -> None:
         """Leave the bars as they are, full where the job is done."""
         if done:
-            self._fill()
+            self._fill("")
+        for scene in filter(None, tuple(self._bars)):
+            self.end(scene)
         self._progress.stop()
 
     def begin(self, words: str, step: Step) -> None:
-        """Draw a new bar under a full one."""
-        self._fill()
-        self._task = self._progress.add_task(
-            words,
-            total=step.total or None,
-            completed=step.done,
-            counted=step.total > 0,
-            unit=_UNITS.get(step.name, ""),
-        )
+        """Draw a new bar under a full one, or a scene's next step in its bar."""
+        drawn: dict[str, Any] = {
+            "description": words,
+            "completed": step.done,
+            "counted": step.total > 0,
+            "unit": _UNITS.get(step.name, ""),
+        }
+        total = step.total or None
+        if step.scene and step.scene in self._bars:
+            bar = self._bars[step.scene]
+            self._progress.reset(bar, **drawn)
+            self._task(bar).total = total  # None pulses, and reset() takes it for no
+            return
+        self._fill(step.scene)
+        self._bars[step.scene] = self._progress.add_task(total=total, **drawn)
 
     def advance(self, step: Step) -> None:
         """Draw how much is done."""
-        if self._task is not None and step.total:
-            self._progress.update(self._task, completed=step.done)
+        if step.scene in self._bars and step.total:
+            self._progress.update(self._bars[step.scene], completed=step.done)
 
-    def _fill(self) -> None:
-        if self._task is not None:
-            task = next(t for t in self._progress.tasks if t.id == self._task)
-            total = task.total or 1
-            self._progress.update(self._task, total=total, completed=total)
+    def end(self, scene: str) -> None:
+        """Take away the bar of a scene that is done with."""
+        if scene in self._bars:
+            self._progress.remove_task(self._bars.pop(scene))
+
+    def _fill(self, scene: str) -> None:
+        if scene in self._bars:
+            total = self._task(self._bars[scene]).total or 1
+            self._progress.update(self._bars[scene], total=total, completed=total)
+
+    def _task(self, bar: TaskID) -> Task:
+        return next(task for task in self._progress.tasks if task.id == bar)
 
 
 class Lines:
@@ -127,7 +143,8 @@ class Lines:
     def __init__(self, console: Console, *, hidden: bool) -> None:
         """Begin with a silence."""
         self._console, self._hidden = console, hidden
-        self._words, self._last = "", time.monotonic()
+        self._words: dict[str, str] = {}
+        self._last = time.monotonic()
 
     def start(self) -> None:
         """Nothing to draw yet."""
@@ -137,8 +154,12 @@ class Lines:
 
     def begin(self, words: str, step: Step) -> None:
         """Name a new step, if the last line is long ago."""
-        self._words = words
+        self._words[step.scene] = words
         self.advance(step)
+
+    def end(self, scene: str) -> None:
+        """Forget a scene that is done with."""
+        self._words.pop(scene, None)
 
     def advance(self, step: Step) -> None:
         """Return how much is done, if the last line is long ago."""
@@ -147,7 +168,8 @@ class Lines:
         self._last = time.monotonic()
         unit = _UNITS.get(step.name, "")
         count = f", {step.done:,} of {step.total:,} {unit}" if step.total else ""
-        self._console.print(f"geoseg: {self._words}{count}", soft_wrap=True)
+        words = self._words[step.scene]
+        self._console.print(f"geoseg: {words}{count}", soft_wrap=True)
 
 
 class Events:
@@ -155,7 +177,8 @@ class Events:
 
     def __init__(self) -> None:
         """Begin with no step."""
-        self._words, self._last = "", 0.0
+        self._words: dict[str, str] = {}
+        self._last: dict[str, float] = {}
 
     def start(self) -> None:
         """Nothing to report yet."""
@@ -166,19 +189,26 @@ class Events:
 
     def begin(self, words: str, step: Step) -> None:
         """Report that a step begins."""
-        self._words, self._last = words, 0.0
+        self._words[step.scene] = words
+        self._last.pop(step.scene, None)
         self.advance(step)
+
+    def end(self, scene: str) -> None:
+        """Forget a scene that is done with."""
+        self._words.pop(scene, None)
 
     def advance(self, step: Step) -> None:
         """Report how much of a step is done, if the last line is long enough ago."""
         whole = bool(step.total) and step.done >= step.total
-        if not whole and time.monotonic() - self._last < _EVENT_S:
+        now = time.monotonic()
+        if not whole and now - self._last.get(step.scene, -_EVENT_S) < _EVENT_S:
             return
-        self._last = time.monotonic()
+        self._last[step.scene] = now
         self.write(
             "step",
+            **({"scene": step.scene} if step.scene else {}),
             step=step.name,
-            text=self._words,
+            text=self._words[step.scene],
             done=step.done,
             total=step.total or None,
             unit=_UNITS.get(step.name),

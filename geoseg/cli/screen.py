@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from geoseg import Forecast, Report, Step, Vectorized
 
 IN_WORDS = {
+    "check": "checking",
+    "scenes": "mapping",
     "index": "reading headers",
     "prepare": "preparing",
     "statistics": "measuring the scene",
@@ -69,7 +72,7 @@ class Screen:
         self._quiet, self._as_json = quiet, as_json
         self._console = Paper(stderr=True, highlight=False)
         self._progress = progress_on(self._console, hidden=quiet)
-        self._step = self._scene = ""
+        self._steps: dict[str, str] = {}
         self._warned: set[str] = set()
         self._waiting = ExitStack()
 
@@ -100,22 +103,23 @@ class Screen:
             self._say("dashboard", f"dashboard: {step.dashboard}")
         if step.note:
             self._say("note", without_signatures(step.note))
-        if step.scene:  # one of several begins: its steps bear its name
-            self._step = ""
-            self._scene = f"{escape(step.scene)} ({step.done + 1}/{step.total}): "
-            return
-        if step.name != self._step:
+        if step.name == "scenes":  # their count; the one that it names is done with
+            self._steps.pop(step.scene, None)
+            self._progress.end(step.scene)
+            step = replace(step, scene="")
+        if step.name != self._steps.get(step.scene):
             self._begin(step)
         self._progress.advance(step)
 
     def _begin(self, step: Step) -> None:
-        self._step = step.name
-        _LOG.info("%s%s", self._scene, IN_WORDS[step.name])
+        self._steps[step.scene] = step.name
+        of = f"{escape(step.scene)}: " if step.scene else ""
+        _LOG.info("%s%s", of, IN_WORDS[step.name])
         if step.resumed_blocks:
             done = f"{step.resumed_blocks:,} of {step.blocks:,} blocks done"
-            self._say("note", f"resuming: {done}")
+            self._say("note", f"{of}resuming: {done}")
         compiling = " (compiling first, once)" if step.compiles else ""
-        self._progress.begin(self._scene + IN_WORDS[step.name] + compiling, step)
+        self._progress.begin(of + IN_WORDS[step.name] + compiling, step)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         """Say each warning once, as soon as it is known: a run may take hours."""

@@ -14,8 +14,9 @@
   `catalogue` the STAC item, both of which `restate` writes anew when more is known of a
   map's areas; `masking` leaves out what another model sees, `applicability` says where
   the model has no business
-* `segment` composes all that into jobs; `model` does so in memory; `composite` makes
-  one image of many dates, `suggest` says where labels are missing
+* `segment` composes all that into jobs, `each` those of many scenes, which go through
+  `stages` side by side; `model` does so in memory; `composite` makes one image of many
+  dates, `suggest` says where labels are missing
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps; `view`
   shows one over its image
 """

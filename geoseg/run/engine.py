@@ -36,6 +36,7 @@ from geoseg.run.cluster import (
 from geoseg.run.journal.journal import Entry
 from geoseg.run.metrics import count_done
 from geoseg.run.parts import piece_of
+from geoseg.run.stages import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,8 +56,9 @@ _WAITING = 1
 _SEAMS = 8
 """Seams merged in one task at most: a finished block sets free up to eight, and a task
 costs dask milliseconds."""
-_PATIENCE_S = 5.0
-"""Seconds without a result after which we look whether any worker is left."""
+_PATIENCE_S = 1.0
+"""Seconds without a result after which we look whether any worker is left, and whether
+the run is to stop."""
 _LOOK_S = 2.0
 """Seconds between looks at which workers are left."""
 _RETRIES = 2
@@ -112,6 +114,7 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
     allow_missing: bool = False,
     patience: Patience = NO_PATIENCE,
     timeline: Timeline | None = None,
+    way: Way | None = None,
 ) -> Progress:
     """Do what is left of a plan.
 
@@ -126,6 +129,7 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
             least one block is there.
         patience: How long to wait for a worker where none is left.
         timeline: Where each task's times go, if anywhere.
+        way: The stages that it shares with other runs on these workers, if any.
 
     Returns:
         The counts of the whole run.
@@ -145,7 +149,7 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
         journal.report(
             blocks=len(job.plan.blocks), tiles=job.plan.tiles, workers=workers.count
         )
-        failures = walk.finish(workers, job.at_once + _WAITING)
+        failures = walk.finish(workers, job.at_once + _WAITING, way or Way())
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
     return replace(walk.progress, failures=tuple(map(str, failures)))
@@ -226,11 +230,13 @@ class _Walk:
             resumed=done.counts["blocks"],
         )
 
-    def finish(self, workers: Workforce, in_flight: int) -> list[BlockError]:
+    def finish(self, workers: Workforce, in_flight: int, way: Way) -> list[BlockError]:
         """Run every task that is not in the journal; return those that failed.
 
-        So many are handed to each process at a time.
+        So many are handed to each process at a time. Once all blocks are handed out,
+        the next run on these workers may hand out its own.
         """
+        way.enter("hand out")
         room = in_flight * workers.count
         results: SimpleQueue[Future[Any]] = SimpleQueue()
         census = _Census(workers)
@@ -241,11 +247,13 @@ class _Walk:
                 future = self._submit(workers, task)
                 work[future] = task
                 future.add_done_callback(results.put)
+            if len(work) < room:
+                way.enter("infer", wait=False)
 
         self._on_progress(self.progress)
         hand_out()
         while work:
-            ended = _next_results(results, workers)
+            ended = _next_results(results, workers, way)
             self.progress = replace(self.progress, lost=census.lost())
             self._journal.report(lost=self.progress.lost, workers=census.count)
             try:
@@ -407,13 +415,14 @@ def _counted(unit: Block | Piece, done: Done, *, timed: bool) -> Done:
 
 
 def _next_results(
-    results: SimpleQueue[Future[Any]], workers: Workforce
+    results: SimpleQueue[Future[Any]], workers: Workforce, way: Way
 ) -> list[Future[Any]]:
     """Wait for a task to end, as long as a worker could end it; take all that have."""
     while True:
         try:
             ended = [results.get(timeout=_PATIENCE_S)]
         except Empty:
+            way.go_on()
             if not workers.someone():
                 raise workers.no_worker() from None
         else:

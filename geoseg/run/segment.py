@@ -1,20 +1,19 @@
-"""Compose the rooms into jobs: segment(), of features and of several scenes, too."""
+"""Compose the rooms into jobs: segment(), and of features, too."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geoseg.errors import BusyError, DeviceError, DiskError, InputError, RunError
+from geoseg.errors import InputError
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
-from geoseg.run.arrays import as_inputs, each_as_inputs
+from geoseg.run.arrays import as_inputs
 from geoseg.run.claim import check_products
 from geoseg.run.cluster import (
     Patience,
@@ -37,6 +36,7 @@ from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
+from geoseg.run.stages import Way
 from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
@@ -51,15 +51,12 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
     from geoseg.overlay.aoi import Area
-    from geoseg.progress import Timeline
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
     from geoseg.search.search import Search
 
 _LOG = logging.getLogger(__name__)
-_LOOK_S = 2.0
-"""Seconds between looks at scenes that other processes are at."""
 
 
 def segment(
@@ -154,22 +151,22 @@ def _segment(
     on_step: OnStep,
 ) -> Report:
     if options.scheduler is not None:
-        scene, output, options = _for_cluster(scene, output, options)
+        scene, output, options = for_cluster(scene, output, options)
     target = Output.of(output)
     with traced(options.trace) as timeline:
         clock = Clock(timeline=timeline)
-        config = _prepare(scene, target, aoi, options, clock, on_step)
+        config = settle(scene, target, aoi, options, clock, on_step)
         return _run(config, clock, on_step)
 
 
 def _run(config: RunConfig, clock: Clock, on_step: OnStep) -> Report:
     """Make a map that is resolved, unless it is there."""
     with config.output.claimed():
-        done = _done_already(config, on_step)
+        done = done_already(config, on_step)
         if done is not None:
             return done
         with client_of([config], on_step) as client:
-            return _finish(config, client, clock, on_step)
+            return finish(config, client, clock, on_step)
 
 
 def segment_features(  # what segment takes, and the field
@@ -220,7 +217,7 @@ def _segment_features(
     on_step: OnStep,
 ) -> dict[str, Report]:
     if options.scheduler is not None:
-        scene, output, options = _for_cluster(scene, output, options)
+        scene, output, options = for_cluster(scene, output, options)
     with traced(options.trace) as timeline:
         clock = Clock(timeline=timeline)
         return _run_features(scene, output, features_of, options, clock, on_step)
@@ -241,7 +238,7 @@ def _run_features(  # what segment takes, and the clock
             "maps of features with a mask go to a disk only, and not to an object "
             "store; give a folder, or leave out the mask model"
         )
-    config = _prepare(scene, target, aoi, options, clock, on_step)
+    config = settle(scene, target, aoi, options, clock, on_step)
     features = read_features(aoi, field, config.scene.geobox)
     parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
@@ -268,109 +265,7 @@ def _run_features(  # what segment takes, and the clock
     return reports
 
 
-def segment_each(
-    scenes: Sequence[Inputs | Scene | DataArray],
-    output: Path | str,
-    *,
-    aoi: Area | None = None,
-    options: SegmentOptions | None = None,
-    on_step: OnStep = ignore_step,
-) -> dict[str, Report]:
-    """Map independent scenes one after the other, with the model loaded once.
-
-    Each is a run of its own, in a folder of the output directory that is named like
-    the scene. All are checked before the first begins; one that fails on the way does
-    not stop the others; one that is done already, with the same inputs and settings,
-    is not done again. Several processes may be given the same call: each takes the
-    scenes that no other has taken, and all return when the last one is done.
-
-    Args:
-        scenes: The scenes, each as `segment` takes one; a `geoseg.Scene` or an array
-            is called by its name.
-        output: The directory for the scenes' folders.
-        aoi: The area of interest, as `segment` takes it; it lies on every scene.
-        options: Model, formats, tiles, device and so on.
-        on_step: Called as the job gets on, from the calling thread.
-
-    Returns:
-        What each scene's ``run.json`` holds, by the name of its folder.
-
-    Raises:
-        InputError: Something given cannot be used; nothing was written.
-        RunError: A scene failed on the way; the others are done, and the same call
-            resumes.
-
-    """
-    chosen = options or SegmentOptions()
-    with (
-        each_as_inputs(scenes, chosen) as given,
-        traced(chosen.trace) as timeline,
-    ):
-        return _segment_each(given, output, aoi, timeline, on_step)
-
-
-def _segment_each(
-    given: Mapping[str, tuple[Inputs, SegmentOptions]],
-    output: Path | str,
-    aoi: Area | None,
-    timeline: Timeline | None,
-    on_step: OnStep,
-) -> dict[str, Report]:
-    configs, clocks = {}, {}
-    for name, (scene, options) in given.items():
-        read = scene, output, options
-        if options.scheduler is not None:
-            read = _for_cluster(*read)
-        inputs, folder, chosen = read
-        clocks[name] = Clock(timeline=timeline)
-        target = Output.of(folder).below(name)
-        configs[name] = _prepare(inputs, target, aoi, chosen, clocks[name], on_step)
-    reports, failures = _take_turns(configs, clocks, on_step)
-    if failures:
-        reasons = "; ".join(f"{name}: {error}" for name, error in failures.items())
-        raise RunError(
-            f"{len(failures)} of {len(configs)} scenes failed, the others are done "
-            f"({reasons}); run the same command again to finish them"
-        ) from next(iter(failures.values()))
-    return {name: reports[name] for name in configs}
-
-
-def _take_turns(
-    configs: Mapping[str, RunConfig], clocks: Mapping[str, Clock], on_step: OnStep
-) -> tuple[dict[str, Report], dict[str, RunError]]:
-    """Map scene after scene; those that other processes are at come last."""
-    reports: dict[str, Report] = {}
-    failures: dict[str, RunError] = {}
-    left, count, noted = list(configs), len(configs), set[str]()
-    with client_of(list(configs.values()), on_step) as client:
-        while left:
-            others: list[str] = []
-            for name in left:
-                on_step(Step("scene", done=len(reports), total=count, scene=name))
-                try:
-                    reports[name] = _take(configs[name], client, clocks[name], on_step)
-                except (DiskError, DeviceError):
-                    raise  # no other scene can do better
-                except RunError as error:
-                    failures[name] = error
-                except BusyError as error:
-                    others.append(name)
-                    if name not in noted:  # once: it may take hours
-                        noted.add(name)
-                        on_step(Step("prepare", note=f"left to its process: {error}"))
-            if others == left:  # there is nothing else to do
-                time.sleep(_LOOK_S)
-            left = others
-    return reports, failures
-
-
-def _take(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
-    """Map a scene, unless that is done; no other process takes it meanwhile."""
-    with config.output.claimed():
-        return _done_already(config, on_step) or _finish(config, client, clock, on_step)
-
-
-def _for_cluster(
+def for_cluster(
     scene: Inputs, output: Path | str, options: SegmentOptions
 ) -> tuple[Inputs, str, SegmentOptions]:
     """Name everything so that workers find it, whatever folder they began in."""
@@ -385,7 +280,7 @@ def _for_cluster(
     return named, absolute(output), found
 
 
-def _prepare(  # what segment takes
+def settle(  # what segment takes
     scene: Inputs,
     output: Output,
     aoi: Area | None,
@@ -393,6 +288,7 @@ def _prepare(  # what segment takes
     clock: Clock,
     on_step: OnStep,
 ) -> RunConfig:
+    """Settle a run before it begins, and say how it will compute."""
     with clock("prepare"):
         config = prepare(scene, output, aoi, options, on_step)
     compute, plan = config.predictor.compute, config.plan
@@ -449,7 +345,7 @@ def _reporting(journal: Journal, on_step: OnStep) -> OnStep:
     return report
 
 
-def _done_already(config: RunConfig, on_step: OnStep) -> Report | None:
+def done_already(config: RunConfig, on_step: OnStep) -> Report | None:
     """Read the report of the very same run where it is finished, and say so."""
     report = finished_report(config)
     if report is not None and _is_news(config, report):
@@ -478,15 +374,32 @@ def _is_news(config: RunConfig, report: Report) -> bool:
     return assessment_of(config, report.class_areas) != report.assessment
 
 
-def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) -> Report:
-    """Run what is left of a config, and write its products."""
+def finish(
+    config: RunConfig,
+    client: Client,
+    clock: Clock,
+    on_step: OnStep,
+    way: Way | None = None,
+) -> Report:
+    """Run what is left of a config, and write its products.
+
+    Args:
+        config: What is settled.
+        client: Whose workers infer.
+        clock: Measures the stages.
+        on_step: Called as the job gets on.
+        way: The stages that it shares with other runs on these workers, if any.
+
+    """
+    way = way or Way()
     with (
         need_reported(config),
         journal_of(config) as journal,
-        _masked(config, client, clock, on_step) as masked,
+        _masked(config, client, clock, on_step, way) as masked,
     ):
         on_step = _reporting(journal, on_step)
-        counts = infer_all(config, journal, client, clock, on_step)
+        counts = infer_all(config, journal, client, clock, on_step, way)
+        way.enter("deliver")
         config = replace(config, mask_pixels=masked)
         report = deliver(config, journal, client, counts, clock, on_step)
         _close(config, journal)
@@ -495,7 +408,11 @@ def _finish(config: RunConfig, client: Client, clock: Clock, on_step: OnStep) ->
 
 @contextmanager
 def _masked(
-    config: RunConfig, client: Client, clock: Clock, on_step: OnStep
+    config: RunConfig,
+    client: Client,
+    clock: Clock,
+    on_step: OnStep,
+    way: Way | None = None,
 ) -> Iterator[Mapping[int, int]]:
     """Make the mask first, where there is one; its parts go when the map is there.
 
@@ -513,7 +430,7 @@ def _masked(
 
     with journal_of(mask) as journal:
         with clock("mask"):
-            infer_all(mask, journal, client, clock.copy(), report_step)
+            infer_all(mask, journal, client, clock.copy(), report_step, way)
             pixels = write_mask(mask, journal)
         yield pixels
         shutil.rmtree(mask.mask_files[0].parent, ignore_errors=True)
@@ -525,8 +442,13 @@ def _close(config: RunConfig, journal: Journal) -> None:
         journal.discard()
 
 
-def infer_all(
-    config: RunConfig, journal: Journal, client: Client, clock: Clock, on_step: OnStep
+def infer_all(  # what a run is, who does it, and who is told
+    config: RunConfig,
+    journal: Journal,
+    client: Client,
+    clock: Clock,
+    on_step: OnStep,
+    way: Way | None = None,
 ) -> Progress:
     """Infer what is left of a run's plan.
 
@@ -560,6 +482,7 @@ def infer_all(
             allow_missing=config.options.allow_missing,
             patience=Patience.of(config.options.wait_for_workers, "infer", on_step),
             timeline=clock.timeline,
+            way=way,
         )
     config.scene.check_unchanged()
     return progress

@@ -8,6 +8,7 @@ Its rooms, from below:
 * `presence`: who is there to work, and what is said where nobody is;
 * `remote`: a running scheduler, asked who it is;
 * `client`: a dask client of whatever kind was asked for;
+* `process_state`: what runs change in a worker's process, until the last one goes;
 * `worker_setup`: the workers of a run, which get its job and prove that they can do it.
 """
 

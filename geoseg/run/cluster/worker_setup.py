@@ -14,7 +14,7 @@ import gc
 import logging
 import os
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import version
 from itertools import count
@@ -28,7 +28,6 @@ from distributed.protocol import pickle
 
 from geoseg.errors import ClusterError, GeosegError, RunError
 from geoseg.run.cluster.gpus import GPU, gpu_id, share
-from geoseg.run.cluster.memory import hold_freed_memory
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Watch,
@@ -37,6 +36,7 @@ from geoseg.run.cluster.presence import (
     restarted,
     within,
 )
+from geoseg.run.cluster.process_state import take_lines, take_memory, take_settings
 from geoseg.run.metrics import count_here
 from geoseg.storage.remote import settings
 from geoseg.storage.waiting import LOG
@@ -71,12 +71,9 @@ class _Workers(WorkerPlugin):
         """
         self.job, self._topic = job, topic
         self._level = _OURS.getEffectiveLevel()
-        self._logger: logging.Logger | None = None
-        self._before_level = logging.NOTSET
         self._lack: str | None = None
         self._versions = versions
         self._settings = settings()
-        self._before: dict[str, str | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Pack the job by itself, so that a worker is ready before it loads it."""
@@ -98,20 +95,17 @@ class _Workers(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Take over the settings, on the worker."""
-        self._lines = _Homewards(worker, self._topic)
+        self._proving, self._taken = Lock(), ExitStack()  # neither travels
         if not worker.address.startswith(_HERE):  # one of this process says it here
             count_here()
-            self._logger, self._before_level = LOG, LOG.level
-            if self._level < logging.WARNING:
-                self._logger, self._before_level = _OURS, _OURS.level
-            self._logger.addHandler(self._lines)
-            self._logger.setLevel(min(self._level, logging.INFO))
-        self._proving = Lock()  # none travels
-        hold_freed_memory(hold=True)
-        for name, value in self._settings.items():
-            if os.environ.get(name) != value:
-                self._before[name] = os.environ.get(name)
-                os.environ[name] = value
+            logger = _OURS if self._level < logging.WARNING else LOG
+            level, lines = (
+                min(self._level, logging.INFO),
+                _Homewards(worker, self._topic),
+            )
+            take_lines(self._taken, logger, level, lines)
+        take_memory(self._taken)
+        take_settings(self._taken, self._settings)
 
     def lack(self, address: str) -> str:
         """Prove once, on the worker, that it can do the job; say what it lacks.
@@ -137,16 +131,8 @@ class _Workers(WorkerPlugin):
         return ""
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  # dask's signature
-        """Leave the worker's settings as they were."""
-        if self._logger is not None:
-            self._logger.removeHandler(self._lines)
-            self._logger.setLevel(self._before_level)
-        hold_freed_memory(hold=False)
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        """Leave the worker's settings as they were, unless another run needs them."""
+        self._taken.close()
 
 
 class _Homewards(logging.Handler):
@@ -155,6 +141,7 @@ class _Homewards(logging.Handler):
     def __init__(self, worker: Worker, topic: str) -> None:
         """Take a worker, and the topic to which its client listens."""
         super().__init__(logging.DEBUG)
+        self.name = topic
         self._worker, self._topic = worker, topic
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -284,16 +271,16 @@ def set_up_workers(
     )
     if job.on_gpu and len(asked) > 1:
         _refuse_sharing(ask(client, gpu_id, asked))
-    client.subscribe_topic(name, _hear)
+    topic = f"geoseg-{client.id}"  # one for all runs of a client, which ends with it
+    client.subscribe_topic(topic, _hear)
     try:
-        _hand_over(client, name, _Workers(job, versions, name))
+        _hand_over(client, name, _Workers(job, versions, topic))
         _refuse({w: str(lack) for w, lack in ask(client, _lack, asked, name).items()})
         yield workers
     finally:
         if client.status == "running":
             # Whatever this raises would hide the error that ends the run.
             with suppress(Exception):
-                client.unsubscribe_topic(name)
                 within(client, lambda: client.unregister_worker_plugin(name))
 
 
