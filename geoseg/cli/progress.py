@@ -112,8 +112,8 @@ class Bars:
         total = step.total or None
         if step.scene and step.scene in self._bars:
             bar = self._bars[step.scene]
-            self._progress.reset(bar, **drawn)
-            self._task(bar).total = total  # None pulses, and reset() takes it for no
+            self._progress.reset(bar, total=total, **drawn)
+            self._task(bar).total = total  # None, which pulses, is no change to reset()
             return
         self._fill(step.scene)
         self._bars[step.scene] = self._progress.add_task(total=total, **drawn)

@@ -90,14 +90,20 @@ def _segment_each(
     on_step: OnStep,
 ) -> dict[str, Report]:
     runs: dict[str, tuple[RunConfig, Clock]] = {}
+
+    def tell(step: Step) -> None:
+        is_part = step.name == "prepare"
+        counted = replace(step, name="check", done=len(runs), total=len(given))
+        on_step(counted if is_part else step)
+
     for name, (scene, options) in given.items():
-        on_step(Step("check", done=len(runs), total=len(given)))
+        tell(Step("prepare"))
         read = scene, output, options
         if options.scheduler is not None:
             read = for_cluster(*read)
         inputs, folder, chosen = read
         clock, target = Clock(timeline=timeline), Output.of(folder).below(name)
-        runs[name] = settle(inputs, target, aoi, chosen, clock, on_step), clock
+        runs[name] = settle(inputs, target, aoi, chosen, clock, tell), clock
     with client_of([config for config, _ in runs.values()], on_step) as client:
         queue = _Queue(runs, client, on_step)
         queue.finish()
