@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
     from geoseg.run.segment import segment, segment_features
-    from geoseg.run.status import RunStatus, status
+    from geoseg.run.status import RunStatus, status, status_each
     from geoseg.run.suggest.suggest import Suggested, suggest
     from geoseg.run.view import view
     from geoseg.scene import Scene, open_scene
@@ -195,6 +195,7 @@ _HOMES = {
     "segment_each": "geoseg.run.each",
     "segment_features": "geoseg.run.segment",
     "status": "geoseg.run.status",
+    "status_each": "geoseg.run.status",
     "stratified_estimates": "geoseg.evaluate.stratified",
     "suggest": "geoseg.run.suggest.suggest",
     "tile": "geoseg.train.chips.export",
@@ -309,6 +310,7 @@ __all__ = [
     "segment_each",
     "segment_features",
     "status",
+    "status_each",
     "stratified_estimates",
     "suggest",
     "tile",

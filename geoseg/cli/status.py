@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from geoseg.cli.printing import show, show_json
 from geoseg.cli.screen import IN_WORDS, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geoseg import RunStatus
 
 
@@ -31,18 +34,58 @@ def command(run_dir: str, *, quiet: bool, as_json: bool) -> None:
       geoseg status out/
       geoseg status s3://bucket/runs/berlin --json
 
-    RUN_DIR is a run directory, or the output of a run that keeps it there. The run may
+    RUN_DIR is a run directory, or the output of a run that keeps it there; or the
+    output of segment --each: then it says which scenes are done, which run, by whom,
+    and which failed. A run may
     go on in another process or on another machine, or have stopped. Nothing is taken
     or written: whoever may read the directory may ask.
     """
-    found = geoseg.status(run_dir)
+    shown: str | dict[str, object]
+    try:
+        found = geoseg.status(run_dir)
+        shown, lines = found.to_json(), _lines(found)
+    except geoseg.InputError:
+        scenes = geoseg.status_each(run_dir)
+        if not scenes:
+            raise
+        shown, lines = _summed(scenes), _lines_of_all(scenes)
     if as_json:
-        show_json(found.to_json())
+        show_json(shown)
     elif not quiet:
         grid = Table.grid(padding=(0, 2))
-        for name, value in _lines(found):
+        for name, value in lines:
             grid.add_row(name, escape(value))
         show(grid)
+
+
+def _apart(scenes: Mapping[str, RunStatus]) -> dict[str, list[str]]:
+    """Name the scenes that are done, that run, and so on."""
+    apart: dict[str, list[str]] = {state: [] for state in ("done", "running", "failed")}
+    for name, found in scenes.items():
+        state = "failed" if found.has_failed else found.state
+        apart.setdefault(state, []).append(name)
+    return apart
+
+
+def _summed(scenes: Mapping[str, RunStatus]) -> dict[str, object]:
+    each = {name: json.loads(found.to_json()) for name, found in scenes.items()}
+    counts = {state: len(names) for state, names in _apart(scenes).items()}
+    return {**counts, "scenes": each}
+
+
+def _lines_of_all(scenes: Mapping[str, RunStatus]) -> list[tuple[str, str]]:
+    """How many scenes are done; who has which of the others, and why some failed."""
+    lines = []
+    for state, names in _apart(scenes).items():
+        lines.append((state, f"{len(names):,}"))
+        owners: dict[str, list[str]] = {}
+        for name in names if state != "done" else ():
+            found = scenes[name]
+            owner = _who(found) if found.process else "nobody who said so"
+            why = f": {found.error}" if state == "failed" else ""
+            owners.setdefault(f"{owner}{why}", []).append(name)
+        lines += [("", f"{', '.join(mine)}: {owner}") for owner, mine in owners.items()]
+    return lines
 
 
 def _lines(found: RunStatus) -> list[tuple[str, str]]:
@@ -94,9 +137,13 @@ def _speed(found: RunStatus) -> list[tuple[str, str]]:
 
 
 def _owner(found: RunStatus) -> str:
-    user = f" of {found.user}" if found.user else ""
     since = f", since {found.began}" if found.began else ""
-    return f"process {found.process}{user} on {found.host}{since}"
+    return f"{_who(found)}{since}"
+
+
+def _who(found: RunStatus) -> str:
+    user = f" of {found.user}" if found.user else ""
+    return f"process {found.process}{user} on {found.host}"
 
 
 def _ago(moment: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import psutil
 
 from geoseg.errors import OutputError, json_text
 from geoseg.run.journal.journal import look_at
+from geoseg.run.journal.state import STOPPED
 from geoseg.storage.authorship import REPORT
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.output import RUN_DIRECTORY
@@ -30,9 +32,15 @@ if TYPE_CHECKING:
     from geoseg.run.journal.journal import Entry, Snapshot
     from geoseg.run.journal.state import State
 
+_AT_ONCE = 16
+"""Scenes that are looked at at a time."""
 Stage = Literal["running", "stopped", "done", "unknown"]
 _RECENT_S = 300.0
 """Seconds before the last finished block over which its speed is measured."""
+
+
+class NoRunError(OutputError):
+    """Nothing of a run is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +89,11 @@ class RunStatus:
     identity: Mapping[str, str] = field(default_factory=dict)
     """Every input and setting that changes pixels, as a resume compares them."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it stopped by itself, and said why."""
+        return self.state == "stopped" and self.error not in {None, STOPPED}
+
     def to_json(self) -> str:
         """Write it as JSON, indented, keys in the order of the fields."""
         return json_text(asdict(self))
@@ -115,10 +128,65 @@ def status(run_dir: Path | str) -> RunStatus:
     report = _report(given)
     if report is not None:
         return _finished(without_secrets(given), report)
-    raise OutputError(
+    raise NoRunError(
         f"{without_secrets(given)} holds no run, nor a map that one has made; name the "
         f"run directory (`run_dir`), or the output of a run that keeps it there"
     )
+
+
+def status_each(folder: Path | str) -> dict[str, RunStatus]:
+    """Say how the scenes are that `geoseg.segment_each` maps into a folder.
+
+    Args:
+        folder: The output of that call, or its run directory: a path or the URL of an
+            object store.
+
+    Returns:
+        How each is, by its name; those that nobody has begun yet are missing. Nothing
+        where no folder in it holds a run or a map.
+
+    Raises:
+        InputError: It cannot be reached or read.
+
+    Example:
+        >>> import geoseg
+        >>> states = geoseg.status_each("maps")  # doctest: +SKIP
+        >>> [name for name, each in states.items() if each.state == "done"]
+        ... # doctest: +SKIP
+        ['berlin', 'bonn']
+
+    """
+    given = str(folder).rstrip("/") or "/"
+    names = _folders(given)
+    with ThreadPoolExecutor(_AT_ONCE) as threads:  # an owner in a store takes seconds
+        looks = threads.map(_status_or_none, [f"{given}/{name}" for name in names])
+        found = dict(zip(names, looks, strict=True))
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _folders(given: str) -> list[str]:
+    """Name the folders that may hold a scene's run or map."""
+    if as_url(given) is not None:
+        paths = (name.split("/") for name, _ in Bucket(given).list())
+        return sorted({first for first, *rest in paths if rest and first[0] != "."})
+    path = Path(given.removeprefix("file://"))
+    if not path.is_dir():
+        return []
+    try:
+        inside = list(path.iterdir())
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be read ({error.strerror}); ask whose it is"
+        ) from error
+    return sorted(e.name for e in inside if e.name[0] != "." and e.is_dir())
+
+
+def _status_or_none(folder: str) -> RunStatus | None:
+    """Say how a run is, or a map that it made; None of any other folder."""
+    try:
+        return status(folder)
+    except NoRunError:
+        return None
 
 
 def _status(directory: str, look: Snapshot) -> RunStatus:

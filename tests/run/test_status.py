@@ -11,7 +11,7 @@ from geoseg.errors import OutputError, RunError
 from geoseg.run import status as status_module
 from geoseg.run.journal import journal as journal_module
 from geoseg.run.journal.journal import Entry, open_journal
-from geoseg.run.status import status
+from geoseg.run.status import status, status_each
 
 IDENTITY = {"model": "a", "tile": "256"}
 
@@ -136,3 +136,49 @@ def test_the_command_prints_a_line_for_each_thing_that_is_known(tmp_path, capsys
     main(["status", str(tmp_path / "run"), "--json"], standalone_mode=False)
     found = json.loads(capsys.readouterr().out)
     assert (found["state"], found["blocks"], found["error"]) == ("stopped", 10, None)
+
+
+def test_of_many_scenes_it_says_which_are_done_run_and_failed_and_by_whom(
+    tmp_path, capsys
+):
+    report = {"tiles": {"inferred": 12}, "timings_s": {}, "identity": IDENTITY}
+    for name in ("done", ".hidden", "empty"):
+        (tmp_path / name).mkdir()
+    for name in ("done", ".hidden"):
+        (tmp_path / name / "run.json").write_text(json.dumps(report))
+    with suppress(KeyboardInterrupt), open_journal(tmp_path / "left/.geoseg", IDENTITY):
+        raise KeyboardInterrupt
+    with suppress(RunError), open_journal(tmp_path / "bad/.geoseg", IDENTITY):
+        raise RunError("block 0 0 failed: [it] is broken")
+    with open_journal(tmp_path / "now/.geoseg", IDENTITY):
+        found = status_each(tmp_path)
+        main(["status", str(tmp_path)], standalone_mode=False)
+        main(["status", f"{tmp_path}/", "--json"], standalone_mode=False)
+    states = {name: each.state for name, each in found.items()}
+    assert states == {
+        "bad": "stopped",
+        "done": "done",
+        "left": "stopped",
+        "now": "running",
+    }
+    me = f"process {found['now'].process}"
+    text, told = capsys.readouterr().out.split("{", 1)
+    lines = [line.split() for line in text.splitlines()]
+    assert [line for line in lines if len(line) == 2] == [
+        ["done", "1"],
+        ["running", "1"],
+        ["failed", "1"],
+        ["stopped", "1"],
+    ]
+    assert f"now: {me}" in text
+    assert f"left: {me}" in text
+    assert "block 0 0 failed: [it] is broken" in text
+    counts = json.loads("{" + told)
+    assert {k: n for k, n in counts.items() if k != "scenes"} == {
+        "done": 1,
+        "running": 1,
+        "failed": 1,
+        "stopped": 1,
+    }
+    assert counts["scenes"]["bad"]["error"] == "block 0 0 failed: [it] is broken"
+    assert status_each(tmp_path / "nowhere") == {}

@@ -22,7 +22,7 @@ from geoseg.errors import DiskError, InputError, sentence
 from geoseg.run.journal import disk, objects
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
-from geoseg.run.journal.state import State, read_state
+from geoseg.run.journal.state import STOPPED, State, read_state
 from geoseg.run.journal.store import Receipt
 from geoseg.storage import resume
 from geoseg.storage.remote import as_url
@@ -96,7 +96,7 @@ class Journal:
             self.discard()
             return
         if not self._discarded:
-            why = "" if error is None else sentence(str(error)) or "it was stopped"
+            why = "" if error is None else sentence(str(error)) or STOPPED
             self.report(ended=time.time(), error=why)
         self._log.release()
 

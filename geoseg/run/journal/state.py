@@ -16,6 +16,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+STOPPED = "it was stopped"
+"""Why a run let go that Ctrl-C or a signal ended, or the end of another scene."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
