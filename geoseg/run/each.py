@@ -16,7 +16,7 @@ from geoseg.errors import BusyError, DeviceError, DiskError, RunError
 from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import each_as_inputs
-from geoseg.run.segment import client_of, done_already, finish, for_cluster, settle
+from geoseg.run.segment import client_of, done_already, finish, for_cluster, resolved
 from geoseg.run.stages import AT_ONCE, Stages, Way
 from geoseg.run.trace import traced
 from geoseg.storage.output import Output
@@ -103,7 +103,7 @@ def _segment_each(
             read = for_cluster(*read)
         inputs, folder, chosen = read
         clock, target = Clock(timeline=timeline), Output.of(folder).below(name)
-        runs[name] = settle(inputs, target, aoi, chosen, clock, tell), clock
+        runs[name] = resolved(inputs, target, aoi, chosen, clock, tell), clock
     with client_of([config for config, _ in runs.values()], on_step) as client:
         queue = _Queue(runs, client, on_step)
         queue.finish()

@@ -155,7 +155,7 @@ def _segment(
     target = Output.of(output)
     with traced(options.trace) as timeline:
         clock = Clock(timeline=timeline)
-        config = settle(scene, target, aoi, options, clock, on_step)
+        config = resolved(scene, target, aoi, options, clock, on_step)
         return _run(config, clock, on_step)
 
 
@@ -238,7 +238,7 @@ def _run_features(  # what segment takes, and the clock
             "maps of features with a mask go to a disk only, and not to an object "
             "store; give a folder, or leave out the mask model"
         )
-    config = settle(scene, target, aoi, options, clock, on_step)
+    config = resolved(scene, target, aoi, options, clock, on_step)
     features = read_features(aoi, field, config.scene.geobox)
     parts = {name: config.cut_to(area, name) for name, area in features.items()}
     for part in parts.values():
@@ -280,7 +280,7 @@ def for_cluster(
     return named, absolute(output), found
 
 
-def settle(  # what segment takes
+def resolved(  # what segment takes
     scene: Inputs,
     output: Output,
     aoi: Area | None,
@@ -288,7 +288,7 @@ def settle(  # what segment takes
     clock: Clock,
     on_step: OnStep,
 ) -> RunConfig:
-    """Settle a run before it begins, and say how it will compute."""
+    """Resolve a run before it begins, and say how it will compute."""
     with clock("prepare"):
         config = prepare(scene, output, aoi, options, on_step)
     compute, plan = config.predictor.compute, config.plan
@@ -384,7 +384,7 @@ def finish(
     """Run what is left of a config, and write its products.
 
     Args:
-        config: What is settled.
+        config: What is resolved.
         client: Whose workers infer.
         clock: Measures the stages.
         on_step: Called as the job gets on.
