@@ -17,7 +17,7 @@ from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import each_as_inputs
 from geoseg.run.segment import client_of, done_already, finish, for_cluster, resolved
-from geoseg.run.stages import AT_ONCE, Stages, Way
+from geoseg.run.stages import AT_ONCE, Passage, Stages
 from geoseg.run.trace import traced
 from geoseg.storage.output import Output
 
@@ -203,7 +203,7 @@ class _Queue:
     def _take(self, name: str) -> Report:
         """Map a scene, unless that is done; no other process takes it meanwhile."""
         config, clock = self._runs[name]
-        with Way(self._stages) as way:
+        with Passage(self._stages) as way:
 
             def tell(step: Step) -> None:
                 way.go_on()

@@ -36,7 +36,7 @@ from geoseg.run.cluster import (
 from geoseg.run.journal.journal import Entry
 from geoseg.run.metrics import count_done
 from geoseg.run.parts import piece_of
-from geoseg.run.stages import Way
+from geoseg.run.stages import Passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
     allow_missing: bool = False,
     patience: Patience = NO_PATIENCE,
     timeline: Timeline | None = None,
-    way: Way | None = None,
+    way: Passage | None = None,
 ) -> Progress:
     """Do what is left of a plan.
 
@@ -149,7 +149,7 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
         journal.report(
             blocks=len(job.plan.blocks), tiles=job.plan.tiles, workers=workers.count
         )
-        failures = walk.finish(workers, job.at_once + _WAITING, way or Way())
+        failures = walk.finish(workers, job.at_once + _WAITING, way or Passage())
     if failures and not (allow_missing and walk.progress.blocks):
         raise failures[0]
     return replace(walk.progress, failures=tuple(map(str, failures)))
@@ -230,7 +230,9 @@ class _Walk:
             resumed=done.counts["blocks"],
         )
 
-    def finish(self, workers: Workforce, in_flight: int, way: Way) -> list[BlockError]:
+    def finish(
+        self, workers: Workforce, in_flight: int, way: Passage
+    ) -> list[BlockError]:
         """Run every task that is not in the journal; return those that failed.
 
         So many are handed to each process at a time. Once all blocks are handed out,
@@ -415,7 +417,7 @@ def _counted(unit: Block | Piece, done: Done, *, timed: bool) -> Done:
 
 
 def _next_results(
-    results: SimpleQueue[Future[Any]], workers: Workforce, way: Way
+    results: SimpleQueue[Future[Any]], workers: Workforce, way: Passage
 ) -> list[Future[Any]]:
     """Wait for a task to end, as long as a worker could end it; take all that have."""
     while True:

@@ -36,7 +36,7 @@ from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
-from geoseg.run.stages import Way
+from geoseg.run.stages import Passage
 from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
@@ -379,7 +379,7 @@ def finish(
     client: Client,
     clock: Clock,
     on_step: OnStep,
-    way: Way | None = None,
+    way: Passage | None = None,
 ) -> Report:
     """Run what is left of a config, and write its products.
 
@@ -391,7 +391,7 @@ def finish(
         way: The stages that it shares with other runs on these workers, if any.
 
     """
-    way = way or Way()
+    way = way or Passage()
     with (
         need_reported(config),
         journal_of(config) as journal,
@@ -412,7 +412,7 @@ def _masked(
     client: Client,
     clock: Clock,
     on_step: OnStep,
-    way: Way | None = None,
+    way: Passage | None = None,
 ) -> Iterator[Mapping[int, int]]:
     """Make the mask first, where there is one; its parts go when the map is there.
 
@@ -448,7 +448,7 @@ def infer_all(  # what a run is, who does it, and who is told
     client: Client,
     clock: Clock,
     on_step: OnStep,
-    way: Way | None = None,
+    way: Passage | None = None,
 ) -> Progress:
     """Infer what is left of a run's plan.
 

@@ -101,7 +101,7 @@ class Stages:
         return first is turn and self._there[turn[0]] < ROOM[turn[0]]
 
 
-class Way:
+class Passage:
     """A scene's way through stages, in a thread of its own; it ends with the block."""
 
     def __init__(self, stages: Stages | None = None) -> None:

@@ -16,7 +16,7 @@ from geoseg.errors import DiskError
 from geoseg.run import segment as segment_module
 from geoseg.run import stages as stages_module
 from geoseg.run.cluster.process_state import take_lines, take_settings
-from geoseg.run.stages import Stages, Way
+from geoseg.run.stages import Passage, Stages
 
 SCENE = "sample_aoi/scene.tif"
 NAMES = ["a", "b", "c", "d"]
@@ -63,14 +63,14 @@ def maps_of(reports):
 def test_a_stage_lets_in_as_many_as_there_is_room_for_in_their_order(monkeypatch):
     monkeypatch.setitem(stages_module.ROOM, "infer", 2)
     stages, entered, threads = Stages(), [], []
-    first, second = Way(stages), Way(stages)
+    first, second = Passage(stages), Passage(stages)
     for way in (first, second):
         way.enter("make ready")
         way.enter("hand out")
         way.enter("infer", wait=False)
 
     def follow(name):
-        with Way(stages) as way:
+        with Passage(stages) as way:
             way.enter("infer")
             entered.append(name)
 
@@ -90,11 +90,11 @@ def test_a_stage_lets_in_as_many_as_there_is_room_for_in_their_order(monkeypatch
 
 def test_who_finds_no_room_and_does_not_wait_stays_where_it_was():
     stages = Stages()
-    here, there = Way(stages), Way(stages)
+    here, there = Passage(stages), Passage(stages)
     here.enter("deliver")
     there.enter("hand out")
     there.enter("deliver", wait=False)
-    third, entered = Way(stages), threading.Event()
+    third, entered = Passage(stages), threading.Event()
 
     def follow():
         with suppress(KeyboardInterrupt), third:

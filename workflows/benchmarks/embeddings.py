@@ -145,7 +145,9 @@ def main() -> None:
                 f"| {found['CPU s'] / floor['CPU s']:.2f} | {found['GB']:.2f} |"
             )
             if mapping := found["mapping"]:
-                print(f"| mapping alone | {mapping:.1f} | | {mapping / floor['s']:.2f} | | |")
+                print(
+                    f"| mapping alone | {mapping:.1f} | | {mapping / floor['s']:.2f} | | |"
+                )
 
 
 if __name__ == "__main__":
