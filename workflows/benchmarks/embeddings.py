@@ -145,9 +145,8 @@ def main() -> None:
                 f"| {found['CPU s'] / floor['CPU s']:.2f} | {found['GB']:.2f} |"
             )
             if mapping := found["mapping"]:
-                print(
-                    f"| mapping alone | {mapping:.1f} | | {mapping / floor['s']:.2f} | | |"
-                )
+                times = mapping / floor["s"]
+                print(f"| mapping alone | {mapping:.1f} | | {times:.2f} | | |")
 
 
 if __name__ == "__main__":
