@@ -7,7 +7,8 @@
 * `predictor` is what a run uses: one model or several; `probe` tries it before
 * `features` are what a model knows of pixels before it names classes
 * `stitch` adds up tile scores in integers, `layers` are what is kept of the sums;
-  `fixed_point` has the loops of both for a CPU
+  `fixed_point` has the loops of both for a CPU, `one_pass` those of what goes into a
+  network and comes out of it
 * `streams` are threads that send tiles through the model side by side
 """
 

@@ -112,8 +112,12 @@ def _choose_precision(device: str) -> tuple[str, str]:
 
 
 @contextmanager
-def explaining_memory(compute: Compute) -> Iterator[None]:
+def explaining_memory(device: torch.device, batch: int) -> Iterator[None]:
     """Say it in a sentence where the device runs out of memory.
+
+    Args:
+        device: The device.
+        batch: Tiles in a batch.
 
     Raises:
         DeviceError: It does.
@@ -123,7 +127,7 @@ def explaining_memory(compute: Compute) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"{compute.device} ran out of memory with {compute.batch} tiles in a "
-            f"batch; free some and run the same command again, or begin anew with "
-            f"`restart` `batch={max(compute.batch // 2, 1)}`"
+            f"{device.type} ran out of memory with {batch} tiles in a batch; free some "
+            f"and run the same command again, or begin anew with `restart` "
+            f"`batch={max(batch // 2, 1)}`"
         ) from error

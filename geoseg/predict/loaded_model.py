@@ -19,7 +19,9 @@ from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.networks.pixelwise import Pixelwise
 from geoseg.models.package.scaling import Measured, scalings
 from geoseg.predict.linear_head import LinearHead
+from geoseg.predict.one_pass import normalise
 from geoseg.predict.stitch import class_probabilities
+from geoseg.predict.streams import wait_for
 from geoseg.predict.views import VIEWS
 
 if TYPE_CHECKING:
@@ -60,6 +62,34 @@ class LoadedModel:
         if scaling.limits is not None:
             normal.clamp_(*scaling.limits)
         return normal if unseen is None else normal.masked_fill_(unseen[:, None], 0.0)
+
+    def take(
+        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_], how: Compute
+    ) -> Tensor:
+        """Bring raw pixels, in one pass, to what the network takes on a CPU.
+
+        Args:
+            pixels: Of all bands that the predictor reads, ``(tile, band, y, x)``.
+            valid: True where a pixel has data, shape ``(tile, y, x)``.
+            how: The device is a CPU.
+
+        Returns:
+            What `normalise` gives, in the network's precision and memory layout.
+
+        """
+        scaling = _scaling(self.package, self.measured, torch.device("cpu"))
+        layout = _layout(load_model(self.package, how))
+        shape = (len(pixels), len(self.indices), *pixels.shape[2:])
+        precision = getattr(torch, how.precision)
+        made = torch.empty(shape, dtype=precision, memory_format=layout)
+        is_rounded = precision == torch.bfloat16
+        numbers = made.view(torch.uint16) if is_rounded else made
+        bands, figures = np.array(self.indices), scaling.figures.numpy()
+        planes = numbers.permute(0, 2, 3, 1).numpy()
+        for tile in zip(pixels, valid, planes, strict=True):
+            raw, seen, taken = tile
+            normalise(raw, seen, bands, figures, is_rounded, taken)
+        return made
 
     def predict(self, normal: Tensor, views: Augmentation, how: Compute) -> Tensor:
         """Give the mean of the probabilities over the views of normalised tiles.
@@ -136,15 +166,19 @@ class _Scaling:
     """What is then taken off, of the same shape."""
     limits: tuple[Tensor, Tensor] | None
     """The least and the most that there is then, of the same shape; None for no end."""
+    figures: Tensor
+    """The same four, shape ``(4, band)``."""
 
 
 @cache
 def _scaling(package: ModelPackage, measured: Measured, on: torch.device) -> _Scaling:
     bands = scalings(package, measured)
-    figures = torch.tensor([astuple(band) for band in bands], dtype=torch.float32)
-    gain, offset, least, most = figures.to(on).T[:, None, :, None, None]
+    by_band = torch.tensor([astuple(band) for band in bands], dtype=torch.float32)
+    figures = by_band.T.contiguous().to(on)
+    gain, offset, least, most = figures[:, None, :, None, None]
     is_clipped = bool(least.isfinite().any() or most.isfinite().any())
-    return _Scaling(gain, offset, (least, most) if is_clipped else None)
+    wait_for(on)
+    return _Scaling(gain, offset, (least, most) if is_clipped else None, figures)
 
 
 @cache
@@ -187,6 +221,7 @@ def load_model(package: ModelPackage, how: Compute) -> nn.Module:
 def _load(package: ModelPackage, how: Compute) -> nn.Module:
     torch.backends.cudnn.benchmark = False  # its choice of kernel would vary
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False  # ten bits, where float32 is asked for
     device = torch.device(how.device)
     precision = getattr(torch, how.precision)
     network = load_network(package)
@@ -195,6 +230,7 @@ def _load(package: ModelPackage, how: Compute) -> nn.Module:
     _keep_head_in_float32(network)
     if how.compiled:
         network.compile(dynamic=False)
+    wait_for(device)  # other threads use it in streams of their own
     return network
 
 

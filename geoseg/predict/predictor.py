@@ -16,7 +16,7 @@ from geoseg.predict.compute import Compute, explaining_memory
 from geoseg.predict.loaded_model import LoadedModel, load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -145,7 +145,7 @@ class TilePredictor:
             DeviceError: The device ran out of memory.
 
         """
-        with explaining_memory(self.compute):
+        with explaining_memory(self.device, self.batch):
             return self._predict(pixels, valid)
 
     def _predict(self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]) -> Tensor:
@@ -156,20 +156,16 @@ class TilePredictor:
             if direct is not None:
                 return direct
         with torch.inference_mode():
-            raw = _upload(pixels, self.device).to(torch.float32)
-            if self.takes_stored:
-                raw = raw * raw.abs() / ALPHAEARTH_ONE
-            unseen = None if valid.all() else _upload(~valid, self.device)
             # All are loaded before one is used: while torch follows a network to fold
             # it, those that other threads call fail.
             for model in self.models:
                 load_model(model.package, self.compute)
             first, *others = self.models
-            seen = first.normalise(raw, unseen)
+            normal = self._normalised(pixels, valid)
+            seen = next(normal)
             total = first.predict(seen, self.augmentation, self.compute)
-            for model in others:
-                normal = model.normalise(raw, unseen)
-                total += model.predict(normal, self.augmentation, self.compute)
+            for model, tiles in zip(others, normal, strict=True):
+                total += model.predict(tiles, self.augmentation, self.compute)
             if others:
                 total /= len(self.models)
             if self.crf is None:
@@ -177,6 +173,22 @@ class TilePredictor:
             data = _upload(valid, self.device)
             refined = fully_connected_crf(total, seen, data, self.crf)
             return torch.cat([refined, total], dim=1)
+
+    def _normalised(
+        self, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
+    ) -> Iterator[Tensor]:
+        """Give the tiles as each model takes them; a CRF sees them in float32."""
+        plain = not self.takes_stored and pixels.dtype != "f2"
+        if self.device.type == "cpu" and self.crf is None and plain:
+            for model in self.models:
+                yield model.take(pixels, valid, self.compute)
+            return
+        raw = _upload(pixels, self.device).to(torch.float32)
+        if self.takes_stored:
+            raw = raw * raw.abs() / ALPHAEARTH_ONE
+        unseen = None if valid.all() else _upload(~valid, self.device)
+        for model in self.models:
+            yield model.normalise(raw, unseen)
 
 
 def _check_classes(packages: Sequence[ModelPackage]) -> None:

@@ -31,6 +31,8 @@ from geoseg.predict.fixed_point import (
     WEIGHT_ONE,
     add_weighted,
 )
+from geoseg.predict.one_pass import softmax
+from geoseg.predict.streams import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +156,7 @@ class Accumulator:
         sums = self.scores(seen)
         with self._adding:
             sums += fixed
-            _wait_for(sums)
+            wait_for(sums.device)
 
     def scores(self, window: Window) -> Tensor:
         """Take the scores of a window inside the accumulator's.
@@ -186,9 +188,11 @@ def class_probabilities(logits: Tensor) -> Tensor:
         pixel with a logit that is not a number, or is infinite, becomes NaN.
 
     """
+    if logits.device.type != "cpu":
+        return logits.softmax(dim=1).contiguous()
     result = torch.empty_like(logits, memory_format=torch.contiguous_format)
-    for strip in by_strips(logits):
-        result[..., strip, :] = logits[..., strip, :].softmax(dim=1)
+    for given, made in zip(logits.numpy(), result.numpy(), strict=True):
+        softmax(given, made)
     return result
 
 
@@ -222,12 +226,6 @@ def decide(scores: Tensor, calibrated: Tensor | None = None) -> tuple[Tensor, Te
         hundredfold = best.to(torch.int64).mul_(100).add_(SCORE_ONE // 2)
         percent[strip] = hundredfold.bitwise_right_shift_(SCORE_BITS)
     return channel, percent
-
-
-def _wait_for(values: Tensor) -> None:
-    """Return when this thread's stream of a GPU has made some values."""
-    if values.device.type == "cuda":
-        torch.cuda.current_stream(values.device).synchronize()
 
 
 def by_strips(planes: Tensor) -> Iterator[slice]:

@@ -9,9 +9,10 @@ the other computes. Streams never show in the result: each batch is computed in 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
+from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
+_of_thread = local()
 
 CORES = torch.get_num_threads()
 """Threads that torch found fit for this process, before a stream asked for fewer."""
@@ -65,6 +67,10 @@ def in_streams(
     finally:
         for future in futures:
             future.cancel()
+        # Those under way hold a device's memory, which whoever tries again needs; so
+        # would an error that keeps alive the futures that keep it.
+        wait(futures)
+        del future, futures
 
 
 @cache
@@ -92,8 +98,28 @@ def own_stream(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own
+    stream = _stream_of_thread(device)
     stream.wait_stream(torch.cuda.default_stream(device))
-    with torch.cuda.stream(stream):
-        yield
-    stream.synchronize()
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:  # what failed left work behind as well
+        stream.synchronize()
+
+
+def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
+    """Give a thread the stream that it had before.
+
+    torch keeps what is freed for the stream that it was made in: a new stream for each
+    batch would take the memory of a batch thirty-two times, as many as torch has.
+    """
+    kept: dict[torch.device, torch.cuda.Stream] = vars(_of_thread)
+    if device not in kept:
+        kept[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own
+    return kept[device]
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when this thread's stream of a GPU has done what is queued."""
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from geoseg.geo.windows import Window, reflect
+from geoseg.predict.compute import explaining_memory
 from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
 from geoseg.progress import Stopwatch
@@ -174,8 +175,9 @@ class _Pixels:
                 (*view.cols, scene.width, self.window.col),
             )
         )
-        rows = rows[:, np.newaxis]
-        return self.values[:, rows, cols], self.valid[rows, cols]
+        # An axis at a time takes a quarter of the time of both at once.
+        values = self.values.take(rows, axis=1).take(cols, axis=2)
+        return values, self.valid.take(rows, axis=0).take(cols, axis=1)
 
 
 def infer_block(job: SegmentJob, block: Block) -> Done:
@@ -191,7 +193,8 @@ def infer_block(job: SegmentJob, block: Block) -> Done:
     lap("read", pixels.values.nbytes)
     wanted = _wanted(job, lattice.block_view(block), pixels)
     tiles = [tile for tile in touched if wanted.any_in(lattice.tile_view(tile))]
-    with _computing:
+    predictor = job.predictor
+    with _computing, explaining_memory(predictor.device, predictor.batch):
         lap("wait")
         sums = _accumulate(job, block, tiles, pixels)
         files = _finish(job, block, sums, wanted)

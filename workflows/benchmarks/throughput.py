@@ -148,12 +148,12 @@ def make_package(path: Path, case: str) -> None:
 
 
 def map_scene(
-    config: RunConfig, run_directory: Path, workers: int
+    config: RunConfig, run_directory: Path, workers: int, scheduler: str | None = None
 ) -> tuple[float, float]:
     """Read, infer, stitch and write both rasters; seconds of the two stages."""
     with (
         open_journal(run_directory, config.plan.identity) as journal,
-        open_client(workers) as client,
+        open_client(workers, scheduler) as client,
     ):
         started = time.perf_counter()
         job = SegmentJob(
