@@ -9,6 +9,7 @@ the other computes. Streams never show in the result: each batch is computed in 
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
@@ -60,17 +61,14 @@ def in_streams(
 
     """
     pool = _pool(streams, threads)
-    futures = [pool.submit(_in_stream, work, item, device) for item in items]
+    futures = deque(pool.submit(_in_stream, work, item, device) for item in items)
     try:
-        for future in futures:
-            future.result()
+        while futures:  # no name holds one that fails: its error would hold it in turn,
+            futures.popleft().result()  # and with it what it had on the device
     finally:
         for future in futures:
             future.cancel()
-        # Those under way hold a device's memory, which whoever tries again needs; so
-        # would an error that keeps alive the futures that keep it.
-        wait(futures)
-        del future, futures
+        wait(futures)  # they hold memory that whoever tries again with less needs
 
 
 @cache

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from affine import Affine
 from definition import naive
 from fakes import ArrayArea, ArraySource, ContextPredictor
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs import IDS, NODATA, do, make_job, make_scene, whole
 
-from geoseg.errors import BlockError, DiskError, RunError
+from geoseg.errors import BlockError, DeviceError, DiskError, RunError
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import run
@@ -298,6 +299,23 @@ def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):
         monkeypatch.setattr(disk, "create_file", full)
         with pytest.raises(DiskError, match=r"is full.*make room and run the same"):
             run(job, journal, client, lambda _: None)
+
+
+def test_scores_that_do_not_fit_the_device_are_one_clear_sentence(
+    client, tmp_path, monkeypatch
+):
+    """The model had room; what its tiles are added up in has none."""
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    source = make_scene(12)
+    job = make_job(source, whole(source), ContextPredictor(), tmp_path)
+    monkeypatch.setattr("geoseg.predict.stitch.torch.zeros", full)
+    with pytest.raises(
+        DeviceError, match=r"^cpu ran out of memory with \d+ tiles in a"
+    ):
+        do(job, client)
 
 
 def test_a_lost_part_is_noticed_when_it_is_read(client, tmp_path):

@@ -14,24 +14,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from distributed import Client
+from scheduling import cluster_by_hand
 from throughput import cpu_seconds, make_package, make_scene, map_scene
 
 from geoseg import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.storage.output import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BY_HAND = "by hand"
 """A worker that somebody starts, and a scheduler in a process of its own."""
@@ -61,38 +56,6 @@ class Row:
     start_cpu_s: float
 
 
-@contextmanager
-def cluster_by_hand() -> Iterator[str]:
-    """Start a scheduler and a worker as the docs say; give their address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"tcp://127.0.0.1:{port}"
-    dask = str(Path(sys.executable).with_name("dask"))
-    here = ["--host", "127.0.0.1", "--no-dashboard"]
-    network = ["--preload", str(Path(__file__).with_name("throughput.py"))]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    lines = (
-        [dask, "scheduler", "--port", str(port), *here],
-        [dask, "worker", address, "--nthreads", "3", "--memory-limit", "0", *network],
-    )
-    started = [subprocess.Popen(line, **quiet) for line in lines]  # noqa: S603  # dask's own commands
-    try:
-        with Client(address) as client:
-            client.wait_for_workers(1)
-        yield address
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait()
-
-
-@contextmanager
-def nobody() -> Iterator[None]:
-    """Start nothing."""
-    yield
-
-
 def measure(case: str, way: str, side: str, folder: Path) -> Taken:
     """Map a scene in one way, and count what that took."""
     workers = 1 if way == BY_HAND else int(way)
@@ -103,7 +66,8 @@ def measure(case: str, way: str, side: str, folder: Path) -> Taken:
         SegmentOptions(model=folder / case, workers=workers),
     )
     config.output.folder.mkdir()
-    with cluster_by_hand() if way == BY_HAND else nobody() as scheduler:
+    preload = ("--preload", str(Path(__file__).with_name("throughput.py")))  # near-free
+    with cluster_by_hand(*preload) if way == BY_HAND else nullcontext() as scheduler:
         run = folder / f"run-{case}-{way}-{side}"
         inferred, written = map_scene(config, run, workers, scheduler)
     return Taken(cpu_seconds(), inferred, inferred + written)

@@ -14,15 +14,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 import torch
 from affine import Affine
+from distributed import Client
 from pyproj import CRS
 
 from geoseg import GeoBox, Window
@@ -32,6 +38,9 @@ from geoseg.run.engine import Progress, run
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.run.tasks import SegmentJob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TILE, OVERLAP, CHANNELS = 16, 4, 2
 CPU = torch.device("cpu")
@@ -107,6 +116,36 @@ class Point:
     memory_mb: float
 
 
+@contextmanager
+def cluster_by_hand(*words: str) -> Iterator[str]:
+    """Start a scheduler and a worker as the docs say; give their address.
+
+    Args:
+        words: What else the worker is told.
+
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    dask = str(Path(sys.executable).with_name("dask"))
+    here = ["--host", "127.0.0.1", "--no-dashboard"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    lines = (
+        [dask, "scheduler", "--port", str(port), *here],
+        [dask, "worker", address, "--nthreads", "3", "--memory-limit", "0", *words],
+    )
+    started = [subprocess.Popen(line, **quiet) for line in lines]  # noqa: S603  # dask's own commands
+    try:
+        with Client(address) as client:
+            client.wait_for_workers(1)
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
 def memory_mb() -> float:
     """The memory that this process holds now."""
     return psutil.Process().memory_info().rss / 1e6
@@ -125,7 +164,7 @@ class Clock:
         return Point(blocks, wall, cpu, memory_mb())
 
 
-def walk(blocks: int, directory: Path) -> list[Point]:
+def walk(blocks: int, directory: Path, *, apart: bool) -> list[Point]:
     """Run as many blocks, and look at the clock and at memory on the way."""
     across = round(blocks**0.5)
     scene = Nowhere(across * (TILE - OVERLAP))
@@ -141,7 +180,11 @@ def walk(blocks: int, directory: Path) -> list[Point]:
         if progress.blocks % every == 0:
             points.append(clock.point(progress.blocks))
 
-    with open_client() as client, open_journal(directory, {}) as journal:
+    with (
+        cluster_by_hand() if apart else nullcontext() as scheduler,
+        open_client(scheduler=scheduler) as client,
+        open_journal(directory, {}) as journal,
+    ):
         job = SegmentJob(
             plan, scene, Nothing(), scene, "hann", Layers((1, 2)), journal.store
         )
@@ -155,10 +198,13 @@ def main() -> None:
     """Walk, print, and write the figures where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--blocks", type=int, default=50_000)
+    parser.add_argument(
+        "--apart", action="store_true", help="scheduler and worker in processes"
+    )
     parser.add_argument("--json", type=Path, help="Write the figures here.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        points = walk(given.blocks, Path(folder))
+        points = walk(given.blocks, Path(folder), apart=given.apart)
     for point in points:
         size = f"{point.memory_mb:7.0f} MB"
         print(f"{point.blocks:>9,} blocks {point.seconds:8.1f} s {size}")
