@@ -11,7 +11,7 @@ by one of 2**14.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -119,7 +119,7 @@ def normalise(  # a kernel takes no objects
     bands: NDArray[np.int64],
     scaling: NDArray[np.float32],
     is_rounded: bool,  # noqa: FBT001  # see above
-    made: NDArray[np.generic],
+    made: NDArray[Any],
 ) -> None:
     """Bring a tile's bands to what a network was trained on.
 

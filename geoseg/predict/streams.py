@@ -111,10 +111,10 @@ def _stream_of_thread(device: torch.device) -> torch.cuda.Stream:
     torch keeps what is freed for the stream that it was made in: a new stream for each
     batch would take the memory of a batch thirty-two times, as many as torch has.
     """
-    kept: dict[torch.device, torch.cuda.Stream] = vars(_of_thread)
-    if device not in kept:
-        kept[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own
-    return kept[device]
+    kept: dict[str, torch.cuda.Stream] = vars(_of_thread)
+    if str(device) not in kept:
+        kept[str(device)] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's own
+    return kept[str(device)]
 
 
 def wait_for(device: torch.device) -> None:
