@@ -382,6 +382,8 @@ INSIDE = {
     "benchmarks/applicability.py": "times the search for the nearest training pixel",
     "benchmarks/architectures.py": "gives every network the same chips in one order",
     "benchmarks/dynamic_world.py": "times the network as a run computes it, alone",
+    "benchmarks/int8.py": "times a network in integers, which no run computes",
+    "benchmarks/parity.py": "times a run without what stands around it",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",
