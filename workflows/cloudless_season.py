@@ -2,10 +2,10 @@
 
     python workflows/cloudless_season.py FOLDER [--picture docs/time.png]
 
-Makes twelve STAC items of the upper left of the sample: clouds painted in, declared by
-an SCL band, numbers raised by 1000 on every other date as Sentinel-2's baseline 04.00
-does, four dates in the UTM zone beside. Composes and maps them in one call, and
-compares the map with that of the clear scene.
+Makes twelve STAC items of the upper left of the sample, as a catalogue has them: clouds
+painted in, declared by an SCL band, numbers raised by 1000 on every other date as
+Sentinel-2's baseline 04.00 does, four dates in the UTM zone beside. Composes and maps
+them in one call, and compares the map with that of the clear scene.
 """
 
 from __future__ import annotations
@@ -13,118 +13,149 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import rasterio
+import shapely
 from PIL import Image
-from rasterio.warp import Resampling, calculate_default_transform, reproject
+from rasterio.warp import (
+    Resampling,
+    calculate_default_transform,
+    reproject,
+    transform_bounds,
+)
 
 import geoseg
 
-ROOT = Path(__file__).parent.parent
+SCENE = Path(__file__).parent.parent / "sample_aoi" / "scene.tif"
+COLLECTION = "sentinel-2-l2a"
 SIDE, DATES, CLOUDED, OFTEN = 448, 12, 0.45, 3
 HOME = 33
 """The UTM zone of the sample."""
-WHITE = 8000
+CLOUD, LAND, WHITE, RAISED = 9, 4, 9000, 1000
+"""Classes of an SCL band, what a cloud measures, and what a later baseline adds."""
 RULE, MASK = "median", ("scl:cloud",)
 
+Item = dict[str, Any]
 
-def clouds(rng: np.random.Generator) -> np.ndarray:
-    """Paint round clouds, half of the ground or so."""
-    rows, cols = np.mgrid[:SIDE, :SIDE]
-    hidden = np.zeros((SIDE, SIDE), bool)
-    while hidden.mean() < CLOUDED:
-        row, col, radius = (
-            rng.uniform(0, SIDE),
-            rng.uniform(0, SIDE),
-            rng.uniform(20, 80),
-        )
+
+def write_season(
+    folder: Path,
+    *,
+    side: int = SIDE,
+    dates: int = DATES,
+    clouded: float = CLOUDED,
+    seed: int = 14,
+) -> tuple[Path, list[Item], np.ndarray]:
+    """Write the clear scene and cloudy dates of it below a folder.
+
+    Args:
+        folder: Where their files go.
+        side: Of the scene, in pixels.
+        dates: How many; of each month one.
+        clouded: The share of the ground that clouds hide on each.
+        seed: Decides where they are.
+
+    Returns:
+        The clear scene, items whose files are in the folder, and how many dates are
+        clear at each pixel of the scene, shape ``(y, x)``.
+
+    """
+    rng = np.random.default_rng(seed)
+    with rasterio.open(SCENE) as dataset:
+        window = rasterio.windows.Window(0, 0, side, side)
+        clear, names = dataset.read(window=window), dataset.descriptions
+        place = dataset.window_transform(window)
+    write(folder / "clear.tif", clear, place, names)
+    bounds = rasterio.transform.array_bounds(side, side, place)
+    counts, items = np.zeros((side, side), int), []
+    for date in range(dates):
+        hidden, added = paint_clouds(rng, side, clouded), RAISED * (date % 2)
+        counts += ~hidden
+        pixels = (np.where(hidden, WHITE, clear) + added).astype(np.uint16)
+        classes = np.where(hidden, CLOUD, LAND).astype(np.uint8)[None]
+        zone = HOME if date % 3 else HOME - 1
+        write(folder / f"{date}.tif", pixels, place, zone=zone)
+        write(folder / f"{date}_scl.tif", classes, place, zone=zone)
+        items.append(describe(date, names, bounds, 100 * float(hidden.mean()), added))
+    return folder / "clear.tif", items, counts
+
+
+def paint_clouds(rng: np.random.Generator, side: int, share: float) -> np.ndarray:
+    """Paint round clouds until a share of a square is hidden."""
+    rows, cols = np.mgrid[:side, :side]
+    hidden = np.zeros((side, side), bool)
+    while hidden.mean() < share:
+        row, col = rng.uniform(0, side, 2)
+        radius = rng.uniform(side / 20, side / 6)
         hidden |= (rows - row) ** 2 + (cols - col) ** 2 < radius**2
     return hidden
 
 
-def write(path: Path, pixels: np.ndarray, profile: dict, zone: int) -> None:
-    """Write bands as they are, or in the UTM zone beside, by the nearest pixel."""
-    crs, transform, shape = profile["crs"], profile["transform"], pixels.shape
+def write(
+    path: Path,
+    pixels: np.ndarray,
+    place: rasterio.Affine,
+    names: tuple[str, ...] = (),
+    *,
+    zone: int = HOME,
+) -> None:
+    """Write bands as they are, or by the nearest pixel in another UTM zone."""
+    home, crs = (f"EPSG:326{number}" for number in (HOME, zone))
     if zone != HOME:
-        bounds = rasterio.transform.array_bounds(*shape[1:], transform)
-        moved_to, width, height = calculate_default_transform(
-            crs, f"EPSG:326{zone}", *shape[:0:-1], *bounds, resolution=10
+        bounds = rasterio.transform.array_bounds(*pixels.shape[1:], place)
+        grid, width, height = calculate_default_transform(
+            home, crs, *pixels.shape[:0:-1], *bounds, resolution=10
         )
-        moved = np.zeros((shape[0], height, width), pixels.dtype)
-        reproject(
-            pixels,
-            moved,
-            src_crs=crs,
-            src_transform=transform,
-            dst_crs=f"EPSG:326{zone}",
-            dst_transform=moved_to,
-            resampling=Resampling.nearest,
-        )
-        pixels, transform, crs = moved, moved_to, f"EPSG:326{zone}"
-    settings = {
-        "driver": "GTiff",
-        "dtype": pixels.dtype.name,
-        "nodata": 0,
-        "tiled": True,
-    }
+        moved = np.zeros((len(pixels), height, width), pixels.dtype)
+        frames = {"src_crs": home, "src_transform": place}
+        frames |= {"dst_crs": crs, "dst_transform": grid}
+        reproject(pixels, moved, resampling=Resampling.nearest, **frames)
+        pixels, place = moved, grid
     count, height, width = pixels.shape
     with rasterio.open(
-        path, "w", crs=crs, transform=transform, count=count, height=height,
-        width=width, compress="deflate", **settings,
+        path, "w", driver="GTiff", crs=crs, transform=place, nodata=0, count=count,
+        height=height, width=width, dtype=pixels.dtype, compress="deflate",
     ) as dataset:  # fmt: skip
         dataset.write(pixels)
-
-
-def make_items(folder: Path) -> tuple[Path, np.ndarray]:
-    """Write twelve items; give their collection, and how many dates are clear where."""
-    rng = np.random.default_rng(14)
-    with rasterio.open(ROOT / "sample_aoi" / "scene.tif") as dataset:
-        window = rasterio.windows.Window(0, 0, SIDE, SIDE)
-        clear, names = dataset.read(window=window), dataset.descriptions
-        profile = {"crs": dataset.crs, "transform": dataset.window_transform(window)}
-    write(folder / "clear.tif", clear, profile, HOME)
-    with rasterio.open(folder / "clear.tif", "r+") as dataset:
         for number, name in enumerate(names, start=1):
             dataset.set_band_description(number, name)
-    counts, features = np.zeros((SIDE, SIDE), int), []
-    for date in range(DATES):
-        hidden, added = clouds(rng), 1000 * (date % 2)
-        counts += ~hidden
-        pixels = np.where(hidden, 9000, clear).astype(np.uint16) + np.uint16(added)
-        scl = np.where(hidden, 9, 4).astype(np.uint8)[None]
-        zone = HOME if date % 3 else HOME - 1
-        write(folder / f"{date}.tif", pixels, profile, zone)
-        write(folder / f"{date}_scl.tif", scl, profile, zone)
-        bands = [{"name": name} for name in names]
-        kind = {"type": "image/tiff; application=geotiff", "roles": ["data"]}
-        version = "05.00" if added else "02.04"
-        features.append(
-            {
-                "type": "Feature",
-                "stac_version": "1.0.0",
-                "id": f"date-{date}",
-                "geometry": None,
-                "properties": {
-                    "datetime": f"2024-{date + 1:02}-15T10:20:30Z",
-                    "eo:cloud_cover": 100 * float(hidden.mean()),
-                    "s2:processing_baseline": version,
-                },
-                "links": [],
-                "assets": {
-                    "image": {"href": f"{date}.tif", "eo:bands": bands, **kind},
-                    "scl": {
-                        "href": f"{date}_scl.tif",
-                        "eo:bands": [{"name": "SCL"}],
-                        **kind,
-                    },
-                },
-            }
-        )
-    items = folder / "items.json"
-    items.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return items, counts
+
+
+def describe(
+    date: int,
+    names: tuple[str, ...],
+    bounds: tuple[float, ...],
+    cloud: float,
+    added: int,
+) -> Item:
+    """Write the item of a date, whose files are an image and its classes."""
+    box = transform_bounds(f"EPSG:326{HOME}", "EPSG:4326", *bounds)
+    kind = {"type": "image/tiff; application=geotiff", "roles": ["data"]}
+    bands = {"image": [*names], "scl": ["SCL"]}
+    files = {"image": f"{date}.tif", "scl": f"{date}_scl.tif"}
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "stac_extensions": [],
+        "id": f"date-{date}",
+        "collection": COLLECTION,
+        "geometry": json.loads(shapely.to_geojson(shapely.box(*box))),
+        "bbox": list(box),
+        "properties": {
+            "datetime": f"2024-{date + 1:02}-15T10:20:30Z",
+            "eo:cloud_cover": cloud,
+            "s2:processing_baseline": "05.00" if added else "02.04",
+        },
+        "links": [],
+        "assets": {
+            key: {"href": files[key], "eo:bands": [{"name": n} for n in bands[key]]}
+            | kind
+            for key in files
+        },
+    }
 
 
 def main() -> None:
@@ -135,8 +166,9 @@ def main() -> None:
     given = parser.parse_args()
     folder = given.folder
     folder.mkdir(parents=True, exist_ok=True)
-    items, counts = make_items(folder)
-    like = str(folder / "clear.tif")
+    clear, features, counts = write_season(folder)
+    items, like = folder / "items.json", str(clear)
+    items.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     scene = geoseg.SceneOptions(mosaic=RULE, mask=MASK, like=like, resampling="nearest")
     plain = geoseg.SegmentOptions(formats="none")
     geoseg.segment(like, folder / "clear", options=plain)
@@ -170,7 +202,7 @@ def draw(path: Path, folder: Path, made: geoseg.CompositeReport, maps: list) -> 
     def rgb(file: Path | str) -> np.ndarray:
         with rasterio.open(file) as dataset:
             shown = dataset.read([3, 2, 1]).astype(float)
-        ground = shown[:, (shown[0] > 0) & (shown[0] < WHITE)]
+        ground = shown[:, (shown[0] > 0) & (shown[0] < WHITE - RAISED)]
         low, high = np.nanpercentile(ground, (2, 98), axis=1)[:, :, None, None]
         return np.clip((shown - low) / (high - low), 0, 1).transpose(1, 2, 0)
 

@@ -28,14 +28,12 @@ class AreaOptions:
 
     aoi: str | None = option(
         None,
-        "Map no more than this: a vector file of polygons in any CRS, "
-        "FILE|layer=NAME, or WKT.",
+        "No more than this: a vector file of polygons in any CRS, FILE|layer=NAME, "
+        "or WKT.",
         metavar="AREA",
         holds="path_or_url",
     )
-    bbox: str | None = option(
-        None, "Map this box instead of an AOI.", metavar="W,S,E,N"
-    )
+    bbox: str | None = option(None, "This box instead of an AOI.", metavar="W,S,E,N")
     bbox_crs: str = option(
         "EPSG:4326", "What the numbers of `bbox` mean.", metavar="CRS"
     )
@@ -88,5 +86,5 @@ def take_area(flags: dict[str, Any]) -> str | None:
     """Take the area of interest out of a command's flags; None for all there is."""
     aoi, box, crs = (flags.pop(name) for name in ("aoi", "bbox", "bbox_crs"))
     if aoi is not None and box is not None:
-        raise InputError("--aoi and --bbox both say what to map; give one of them")
+        raise InputError("--aoi and --bbox both say where; give one of them")
     return aoi if box is None else f"{crs};{box}"

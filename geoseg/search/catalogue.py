@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pystac_client import Client
+    from pystac_client.exceptions import APIError
 
     from geoseg.options import SearchOptions
 
@@ -89,6 +90,19 @@ class Conditions:
             tuple(query),
             options.limit,
         )
+
+    def check_bounded(self) -> None:
+        """Refuse to ask for all that a collection has.
+
+        Raises:
+            SceneError: There is neither a place nor a time, nor a number.
+
+        """
+        if self.area is None and self.interval is None and self.limit is None:
+            raise SceneError(
+                f"all of {', '.join(self.collections)} may be millions of items: say "
+                f"where (`aoi` or `bbox`), when (`datetime`) or how many (`limit`)"
+            )
 
     def without(self) -> Iterator[tuple[str, Conditions]]:
         """Give the same without each of the conditions, by what it is called."""
@@ -230,16 +244,30 @@ def _in_our_words(address: str) -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        status = getattr(error, "status_code", None)
-        why = f"HTTP {status}" if status else _short(error)
-        raise SceneError(
-            f"{address} answers with an error ({why}); "
-            f"{'try again later' if status in _BUSY else 'check the address'}"
-        ) from error
+        raise SceneError(f"{address} {_what_came(error)}") from error
     except requests.RequestException as error:
-        raise SceneError(f"{address} does not answer ({_short(error)})") from error
+        raise SceneError(f"{address} does not answer ({_root(error)})") from error
     except (STACError, STACTypeError, ValueError, KeyError, TypeError) as error:
         raise SceneError(f"{address} is no STAC API ({_short(error)})") from error
+
+
+def _what_came(error: APIError) -> str:
+    """Say what a server answered that is no answer, or that it answered nothing."""
+    import requests  # noqa: PLC0415  # as above
+
+    status, cause = getattr(error, "status_code", None), error.__context__
+    if status is not None:
+        what = "try again later" if status in _BUSY else "check the address"
+        return f"answers with an error (HTTP {status}); {what}"
+    if isinstance(cause, requests.RequestException):
+        return f"does not answer ({_root(cause)}); check the address"
+    return f"is no STAC API ({_short(error)})"
+
+
+def _root(error: Exception) -> str:
+    """Give the reason that urllib3 wraps in those of connections, pools and retries."""
+    said = _short(getattr(error.args[0], "reason", error) if error.args else error)
+    return re.sub(r"^\[Errno -?\d+\] ", "", said.rpartition(": ")[2])
 
 
 def _short(error: Exception) -> str:

@@ -82,6 +82,7 @@ class Search:
         conditions = Conditions.of(self.options, shape)
         api = open_catalogue(self.catalogue)
         api.check_collections(conditions.collections)
+        conditions.check_bounded()
         items = sorted(api.items(conditions), key=_when, reverse=True)
         if not items:
             raise SceneError(_nothing(api, conditions))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.models.package.card import Card, InputBand
+    from geoseg.options import Composite
     from geoseg.scene import Scene
     from geoseg.scene.files.paths import OneInput
     from geoseg.train.options import GroundOptions, TrainOptions
@@ -61,7 +62,7 @@ def open_inputs(
     Raises:
         SceneError: One cannot be used, or has nothing of the finest one's ground.
         ModelError: A name is no band, or a window cannot be read.
-        InputError: Windows or masks are of no input.
+        InputError: Windows or masks are of no input, or the rule cannot be kept.
 
     """
     if options.features() is not None:
@@ -71,6 +72,7 @@ def open_inputs(
         )
     how, dates = SceneOptions(**options.imagery()), dates_of(options)
     check_options(how, inputs)
+    _kept_rule(how)
     _check_dated(dates, inputs)
     asked = {name: _asked(name, dates, options) for name in inputs}
     named = {name: _names_of(name, inputs, options) for name in inputs}
@@ -133,6 +135,22 @@ def _check_dated(dates: Dates, inputs: Mapping[str, OneInput]) -> None:
                 f"`dates={name}:{date}={window}` is of the input {name}, and the "
                 f"inputs are {', '.join(inputs)}; name one of these"
             )
+
+
+def _kept_rule(options: SceneOptions) -> Composite:
+    """Give the rule that a model keeps for its inputs, and other imagery is put to.
+
+    Raises:
+        InputError: It is none for that.
+
+    """
+    for rule in COMPOSITES:
+        if rule == options.mosaic:
+            return rule
+    raise InputError(
+        f"`mosaic={options.mosaic}` is of one scene, and a model of several inputs "
+        f"keeps a rule for all imagery; choose one of {', '.join(COMPOSITES)}"
+    )
 
 
 def _asked(name: str, dates: Dates, options: GroundOptions) -> NamedInput:
@@ -224,7 +242,7 @@ def with_inputs(card: Card, scene: StackedScene, dates: Dates) -> Card:
                 gsd_m=float(f"{part.rasters[0].geobox.gsd_m():.3g}"),
                 resampling=part.options.resampling,
                 dates=dates.get(name, ()),
-                mosaic=next(c for c in COMPOSITES if c == part.options.mosaic),
+                mosaic=_kept_rule(part.options),
             )
         )
     named = tuple(inputs)

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from geoseg.errors import InputError
 from geoseg.options import (
-    Composite,
     Device,
     GridOptions,
     Precision,
     Radiometry,
+    Rule,
     SceneOptions,
     Signer,
     as_in,
@@ -61,7 +61,9 @@ class GroundOptions(GridOptions):
         repeats=True,
         metavar="INPUT:NAME=FROM/TO",
     )
-    mosaic: Composite = as_in(SceneOptions, "mosaic")
+    mosaic: Rule = as_in(SceneOptions, "mosaic")
+    near: str | None = as_in(SceneOptions, "near")
+    datetime: str | None = as_in(SceneOptions, "datetime")
     mask: tuple[str, ...] = as_in(SceneOptions, "mask")
     radiometry: Radiometry = as_in(SceneOptions, "radiometry")
     sign: Signer | None = as_in(SceneOptions, "sign")
@@ -94,7 +96,10 @@ class GroundOptions(GridOptions):
 
     def imagery(self) -> dict[str, Any]:
         """Give what is said of reading files, for `SceneOptions`."""
-        own = "mosaic", "mask", "radiometry", "sign", "allow_external_references"
+        own = (
+            *("mosaic", "near", "datetime", "mask", "radiometry", "sign"),
+            "allow_external_references",
+        )
         return {**self.grid(), **{name: getattr(self, name) for name in own}}
 
     def band_names(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from cloudless_season import COLLECTION, write_season
 from paths import SUPPORT
-from season import COLLECTION, write_season
 from stac_api import stac_api
 from web import served
 
@@ -38,7 +38,7 @@ main(sys.argv[1:])
 def season(tmp_path_factory):
     """Give the clear scene, how often pixels are clear, and a catalogue of it all."""
     folder = tmp_path_factory.mktemp("season")
-    clear, items, counts = write_season(folder)
+    clear, items, counts = write_season(folder, side=160, clouded=0.4)
     with served(folder) as (url, _), stac_api(items) as api:
         for item in items:
             item["links"] = [{"rel": "self", "href": f"{url}/{item['id']}.json"}]

@@ -8,9 +8,9 @@ import numpy as np
 import planetary_computer.sas
 import pytest
 from click.testing import CliRunner
+from cloudless_season import COLLECTION, write_season
 from json_server import JsonAnswers, serving
 from planetary_computer.settings import Settings
-from season import COLLECTION, write_season
 from stac_api import stac_api
 from web import served
 
@@ -53,7 +53,7 @@ def blobs(tmp_path, monkeypatch):
     """Give items whose files a server shows to those who have a signature."""
     folder = tmp_path / "blobs" / "container"
     folder.mkdir(parents=True)
-    _, items, _ = write_season(folder, side=64, dates=3)
+    _, items, _ = write_season(folder, side=64, dates=3, clouded=0.4)
     with served(folder.parent) as (url, server):
         server.wants = "sig=Secret1"
         # The package knows blob storage by the end of its name, without a port.

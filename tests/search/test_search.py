@@ -7,6 +7,7 @@ import pytest
 import shapely
 from click.testing import CliRunner
 from stac_api import CONFORMS, stac_api
+from web import served
 
 import geoseg
 from geoseg import InputError, SearchOptions
@@ -106,6 +107,7 @@ def test_what_a_server_does_not_filter_is_filtered_here(tmp_path):
         ({"datetime": "2024-07-20", "max_cloud": 20}, AREA, "1 without the area"),
         ({"datetime": "2024-07-32"}, AREA, "`datetime` is a day"),
         ({"query": ("cloudy",)}, AREA, "`query` is a property"),
+        ({"max_cloud": 20}, None, "may be millions of items: say where"),
     ],
 )
 def test_where_nothing_is_found_each_condition_says_what_it_excluded(
@@ -157,8 +159,16 @@ def test_what_is_no_catalogue_is_reported(tmp_path, monkeypatch):
     with socket.socket() as taken:  # bound and not listening: nobody answers there
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(InputError, match=r"127\.0\.0\.1"):
+        said = rf"{url} does not answer \(Connection refused\); check the address"
+        with pytest.raises(InputError, match=said):
             geoseg.search(url, tmp_path / "i.json", options=asked())
+    (tmp_path / "image.tif").write_bytes(b"II*\0\xc0\xff")
+    (tmp_path / "page.html").write_text("<html></html>")
+    with served(tmp_path) as (url, _):
+        for name in ("image.tif", "page.html"):
+            said = rf"{url}/{name} is no STAC API"
+            with pytest.raises(InputError, match=said):
+                geoseg.search(f"{url}/{name}", tmp_path / "i.json", options=asked())
 
 
 def test_the_command_lists_days_and_writes_a_scene(api, tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
+from cloudless_season import write_season
 from members import write_raster
-from season import write_season
 
 import geoseg
 from geoseg.cli import main
@@ -27,7 +27,7 @@ MASK = "s2:scl:cloud"
 def season(tmp_path_factory):
     """Write six cloudy dates, heights beside, and labels of what is high."""
     folder = tmp_path_factory.mktemp("season")
-    clear, items, _ = write_season(folder, side=SIDE, dates=6)
+    clear, items, _ = write_season(folder, side=SIDE, dates=6, clouded=0.4)
     found = folder / "items.json"
     found.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     with rasterio.open(clear) as dataset:
@@ -140,6 +140,11 @@ def test_dates_share_the_mean_and_deviation_of_a_band(season):
         ),
         (["--dates=dem:all=2024"], "dem.tif does not say when it was acquired"),
         (["--mask=cirrus:cloud"], "does not say of which input"),
+        (
+            ["--mosaic=nearest-clear", "--near=2024-03"],
+            "--mosaic nearest-clear is of one scene, and a model of several inputs",
+        ),
+        (["--datetime=2023"], "nothing was taken in --datetime 2023; there is 2024-01"),
     ],
 )
 def test_a_window_that_cannot_be_used_is_refused_in_a_sentence(
@@ -176,6 +181,27 @@ def test_one_scene_is_learned_from_as_a_composite_too(season):
     with rasterio.open(season["like"]) as dataset:
         assert tuple(band.name for band in bands) == dataset.descriptions
     assert (scene.options.mosaic, len(scene.masks)) == ("median", 1)
+
+
+def test_one_scene_is_learned_from_as_it_looked_near_a_date(season):
+    said = {
+        "mosaic": "nearest-clear",
+        "near": "2024-03-20",
+        "datetime": "2024-02/2024-05",
+        "mask": ("scl:cloud",),
+        "like": str(season["like"]),
+    }
+    items = season["inputs"]["s2"]
+    (scene,), _ = open_scenes([items], TrainOptions(**said))
+    months = [look.day.month for look in scene.observations]
+    assert months == [3, 4, 2, 5]
+    mapped = geoseg.open_scene(items, geoseg.SceneOptions(**said))
+    assert mapped.recipe.rule == "nearest-clear"
+    for seen, shown in zip(
+        scene.read(scene.window, [2, 6]), mapped.read(mapped.window, [2, 6]),
+        strict=True,
+    ):  # fmt: skip
+        assert np.array_equal(seen, shown)
 
 
 def test_windows_are_of_inputs_by_name(tmp_path, season):
