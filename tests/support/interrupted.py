@@ -60,7 +60,7 @@ COMMANDS = {
     "relabel": "relabel map.tif --legend office.yaml --format gpkg -o out/new.tif",
     "sample": "sample out",
     "sample-points": "sample-points map.tif --points 20 --minimum 5 -o out/points.gpkg",
-    "search": "search {api} --collection sentinel-2-l2a -o out/items.json"
+    "search": "search {api} --collection sentinel-2-l2a --limit 9 -o out/items.json"
     " --plot out/where.png",
     "segment": "segment scene.tif --model model --format geojson -o out",
     "suggest": "suggest scene.tif --model model --points 9 -o out/next.gpkg",

@@ -68,8 +68,8 @@ def test_two_dates_teach_what_changed_and_their_map_says_so(tmp_path, pair):
     call(
         *("train", *given, "--labels", pair["labels"], "-o", model, "--quiet"),
         *("--encoder", "resnet18", "--encoder-weights", "none", "--chip", "32"),
-        *("--block", "32", "--gap", "0", "--epochs", "1", "--steps", "30"),
-        *("--batch", "4", "--tile", "64", "--device", "cpu", "--precision", "float32"),
+        *("--block", "32", "--gap", "0", "--epochs", "1", "--steps", "40"),
+        *("--batch", "4", "--tile", "32", "--device", "cpu", "--precision", "float32"),
     )
     package = load_package(model)
     assert package.architecture.startswith("FCSiamDiff")
