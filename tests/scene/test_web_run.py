@@ -27,8 +27,8 @@ OPTIONS = {"tile": 64, "overlap": 32}
 def folder(tmp_path_factory):
     """Give a corner of the sample in two members."""
     folder = tmp_path_factory.mktemp("members")
-    pixels, transform, names = sample((0, 200), (0, 300), range(1, 11))
-    for number, cols in enumerate((slice(0, 100), slice(100, 300))):
+    pixels, transform, names = sample((0, 130), (0, 200), range(1, 11))
+    for number, cols in enumerate((slice(0, 70), slice(70, 200))):
         moved = transform @ transform.translation(cols.start, 0)
         write_raster(folder / f"{number}.tif", pixels[..., cols], moved, names=names)
     return folder
