@@ -144,7 +144,7 @@ def test_dates_share_the_mean_and_deviation_of_a_band(season):
             ["--mosaic=nearest-clear", "--near=2024-03"],
             "--mosaic nearest-clear is of one scene, and a model of several inputs",
         ),
-        (["--datetime=2023"], "nothing was taken in --datetime 2023; there is 2024-01"),
+        (["--datetime=2023"], "nothing was acquired in --datetime 2023; there is 2024"),
     ],
 )
 def test_a_window_that_cannot_be_used_is_refused_in_a_sentence(
