@@ -22,6 +22,7 @@ from geoseg.report.components import principal_components
 from geoseg.report.footprints import Footprints, write_footprints
 from geoseg.run.arrays import as_files
 from geoseg.scene import SceneOptions, open_scene
+from geoseg.scene.kept import keep, recalled
 from geoseg.scene.statistics import bytes_to_read, measure
 from geoseg.storage.authorship import check_names
 from geoseg.storage.staging import check_folder
@@ -50,6 +51,8 @@ _MOST_BYTES = 1 << 30
 """Bytes that are decoded for them: a window may lie in a block that is much larger."""
 _COVER = 2048
 """Side of the grid on which overlaps and gaps are counted, in cells."""
+_KIND, _FORMAT = "looks", 1
+"""What is seen is kept as; counted up when it, or how it is seen, changes."""
 _LISTED = 10
 """Members of a mosaic that are named."""
 
@@ -157,6 +160,9 @@ def info(  # noqa: PLR0913  # each is a question of its own
     on_step: OnStep = ignore_step,
 ) -> SceneDescription:
     """Return what geoseg sees in a scene; map nothing.
+
+    What was seen of files that have not changed since is kept in the user's cache,
+    ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
 
     Args:
         scene: Files, folders, patterns, lists or URLs, a `geoseg.Scene` or an array, as
@@ -275,11 +281,27 @@ def _values(scene: Scene, on_step: OnStep, *, exact: bool) -> _Values:
     """See what bands hold; of many also their principal components."""
     if exact and len(scene.bands) <= MANY:
         return (*_read_values(scene, on_step), ())
-    picture = _picture(scene)
-    found = _read_values(scene, on_step) if exact else _estimated(scene, picture)
-    if len(scene.bands) <= MANY:
-        return (*found, ())
-    return (*found, principal_components(picture)[1])
+    bands, share, components = _seen(scene)
+    if exact:
+        bands, share = _read_values(scene, on_step)
+    return bands, share, components
+
+
+def _seen(scene: Scene) -> _Values:
+    """See what a coarse picture shows, or what it showed of the very same scene."""
+    kept = recalled(_KIND, scene, _FORMAT)
+    try:
+        bands, share, components = kept
+        return [BandValues(*each) for each in bands], share, tuple(components)
+    except (TypeError, ValueError):
+        picture = _picture(scene)
+    bands, share = _estimated(scene, picture)
+    is_many = len(scene.bands) > MANY
+    shares = principal_components(picture)[1] if is_many else ()
+    components = tuple(map(float, shares))
+    rows = [(each.name, each.smallest, each.largest) for each in bands]
+    keep([rows, share, components], _KIND, scene, _FORMAT)
+    return bands, share, components
 
 
 def _picture(scene: Scene) -> np.ma.MaskedArray:

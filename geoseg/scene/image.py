@@ -507,9 +507,10 @@ class Scene:
 
         """
         touched = self._touched(window)
-        if self.options.mosaic in STACKED and len(touched) > 1:
-            return self._picture_of_looks(window, bands, shape)
-        return self._picture(touched, window, bands, shape)
+        with settled():
+            if self.options.mosaic in STACKED and len(touched) > 1:
+                return self._picture_of_looks(window, bands, shape)
+            return self._picture(touched, window, bands, shape)
 
     def _picture_of_looks(
         self, window: Window, bands: Sequence[int], shape: tuple[int, int]
@@ -559,7 +560,10 @@ def _lacking(valid: NDArray[np.bool_], part: Window, window: Window) -> Window |
         window: See `valid`.
 
     """
-    lacks = ~valid[part.relative_to(window).slices()]
+    known = valid[part.relative_to(window).slices()]
+    if not known.any():
+        return part
+    lacks = ~known
     rows, cols = np.flatnonzero(lacks.any(axis=1)), np.flatnonzero(lacks.any(axis=0))
     if not rows.size:
         return None

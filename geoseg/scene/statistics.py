@@ -7,32 +7,26 @@ mapped, and the same for any way of reading it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import OutputError
 from geoseg.geo.windows import Window
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.scene.files.index import cache_folder
 from geoseg.scene.histograms import Tally
-from geoseg.storage.raster_references import is_safe
-from geoseg.storage.staging import atomic_file
+from geoseg.scene.kept import keep, recalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from geoseg.scene.image import Scene
 
-_FORMAT = 1
-"""Counted up when what is kept, or how it is measured, changes."""
+_KIND, _FORMAT = "statistics", 1
+"""What figures are kept as; counted up when they, or how they are measured, change."""
 _ROWS, _COLS = 512, 1024
 """What a thread reads at a time: whole tiles of most files, 42 MB where ten bands are
 scaled in float64."""
@@ -93,7 +87,8 @@ def measure(
     ]
     tallies = _count_all(scene, bands, rows, on_step)
     found = _figures(tallies, percentiles)
-    _keep(scene, bands, percentiles, found)
+    figures = [astuple(each) for each in found]
+    keep(figures, _KIND, scene, _FORMAT, list(bands), list(percentiles))
     return found
 
 
@@ -119,16 +114,13 @@ def find_kept(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float] = ()
 ) -> tuple[BandStatistics, ...] | None:
     """Give what `measure` found before; None where it would have to read the scene."""
-    path = _cache_file(scene, bands, percentiles)
-    if path is None:
-        return None
+    kept = recalled(_KIND, scene, _FORMAT, list(bands), list(percentiles))
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
         found = [
             BandStatistics(pixels, smallest, largest, mean, std, tuple(marks))
             for pixels, smallest, largest, mean, std, marks in kept
         ]
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError):
         return None
     return tuple(found) if len(found) == len(bands) else None
 
@@ -201,41 +193,3 @@ def _figures(
         )
         for tally in tallies
     )
-
-
-def _cache_file(
-    scene: Scene, bands: Sequence[int], percentiles: Sequence[float]
-) -> Path | None:
-    """Where figures of this very scene are kept; None where a change may not show.
-
-    What is mapped of the scene is no matter. A file that refers to others, such as a
-    VRT, does not change when they do; nor may one on a server that gives no ETag.
-    """
-    if not all(
-        is_safe(raster.driver) and raster.fingerprint.changed
-        for raster in scene.rasters
-    ):
-        return None
-    whole = replace(scene, options=replace(scene.options, bounds=None))
-    asked = [_FORMAT, whole.identity(), list(bands), list(percentiles)]
-    digest = hashlib.blake2b(json.dumps(asked).encode(), digest_size=16)
-    return cache_folder() / "statistics" / f"{digest.hexdigest()}.json"
-
-
-def _keep(
-    scene: Scene,
-    bands: Sequence[int],
-    percentiles: Sequence[float],
-    found: Sequence[BandStatistics],
-) -> None:
-    """Keep figures for the next time; do without where that fails."""
-    path = _cache_file(scene, bands, percentiles)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as whole:
-            text = json.dumps([astuple(each) for each in found])
-            whole.write_text(text, encoding="utf-8")
-    except (OSError, OutputError):
-        pass

@@ -64,9 +64,10 @@ class Table:
 
         """
         vertices, lines = self.lines
-        bounds = bounds_of(vertices, self.geobox.transform)
         rings = self.rings.polygons, self.rings.offsets, self.rings.halves
-        members, ends = self._members()
+        with self.arrays.trimmed():
+            bounds = bounds_of(vertices, self.geobox.transform)
+            members, ends = self._members()
         count = len(self.regions.classes) if ends is None else len(ends) - 1
         first = 0
         while first < max(count, 1):

@@ -11,6 +11,7 @@ from PIL import Image
 
 import geoseg
 from geoseg.cli import main
+from geoseg.scene import Scene
 
 SCENE, AOI = "sample_aoi/scene.tif", "sample_aoi/aoi.geojson"
 
@@ -62,6 +63,28 @@ def test_a_coarse_look_is_called_an_estimate():
         assert band.smallest <= guess.smallest < guess.largest <= band.largest
     with rasterio.open(SCENE) as dataset:
         assert exact.bands[3].largest == dataset.read(4).max()
+
+
+def test_what_was_seen_of_files_is_kept_until_they_change(
+    members, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
+    looks = []
+    look = Scene.picture
+    monkeypatch.setattr(
+        Scene, "picture", lambda *args: looks.append(args) or look(*args)
+    )
+    first, again = geoseg.info(members), geoseg.info(members)
+    assert again == first
+    assert len(looks) == 1
+    with rasterio.open(members / "a.tif", "r+") as dataset:
+        dataset.write(np.full((2, 40, 60), 5000, np.uint16))
+    changed = geoseg.info(members)
+    assert len(looks) == 2
+    assert changed.bands[0].largest > first.bands[0].largest
+    for path in (tmp_path / "cache" / "looks").iterdir():
+        path.write_text("[[], 1")
+    assert geoseg.info(members) == changed
 
 
 def test_a_model_fits_or_the_reason_is_reported(members):

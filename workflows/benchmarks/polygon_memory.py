@@ -3,7 +3,7 @@
     python workflows/benchmarks/polygon_memory.py --sizes 4096 8192 --json figures.json
 
 The map of `vectorize.py`, repeated while it is read, so that the raster takes none.
-Simplified polygons are drawn and written to a GeoPackage, or drawn alone in part
+Simplified polygons are drawn and written to a file, or drawn alone in part
 (``--rows``), which shows what a map of any size needs: rows are drawn some at a time,
 and of all there is in memory before the first. Each size is a process of its own; the
 smallest, of 256 px, is what libraries and compiled kernels take.
@@ -63,12 +63,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[4096, 8192])
     parser.add_argument("--min-area", type=float, default=0, help="in pixels")
     parser.add_argument("--rows", type=int, help="draw so many, and write nothing")
+    parser.add_argument("--format", default="gpkg", help="the suffix of the file")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        size, least = options.sizes[0], options.min_area
-        print(json.dumps(measure(options.worker, size, least, options.rows)))
+        print(json.dumps(measure(options)))
         return
     with tempfile.TemporaryDirectory() as folder:
         seed = Path(folder, "map.npy")
@@ -90,26 +90,26 @@ def run_worker(seed: Path, size: int, options: argparse.Namespace) -> dict:
     words = [__file__, "--worker", seed, "--sizes", size]
     words += ["--min-area", options.min_area]
     words += ["--rows", options.rows] if options.rows is not None else []
+    words += ["--format", options.format]
     answer = subprocess.run(  # noqa: S603 - this very script
         [sys.executable, *map(str, words)], check=True, capture_output=True, text=True
     )
     return json.loads(answer.stdout)
 
 
-def measure(seed: Path, size: int, least: float, rows: int | None) -> dict:
+def measure(options: argparse.Namespace) -> dict:
     """Draw and write the polygons of a square, or draw some of them."""
-    pixels = np.load(seed)
-    with tempfile.TemporaryDirectory(dir=seed.parent) as folder:
+    pixels, size, rows = np.load(options.worker), options.sizes[0], options.rows
+    with tempfile.TemporaryDirectory(dir=options.worker.parent) as folder:
         drawn = draw_polygons(
             RepeatedMap(pixels, size),
             legend=legend_of(pixels),
             confidence=None,
-            drawing=Drawing(tolerance=TOLERANCE_PX, min_pixels=least),
+            drawing=Drawing(tolerance=TOLERANCE_PX, min_pixels=options.min_area),
             scratch=Path(folder),
         )
-        count = (
-            write(drawn, pixels, Path(folder)) if rows is None else draw(drawn, rows)
-        )
+        path = Path(folder, f"polygons.{options.format}")
+        count = write(drawn, pixels, path) if rows is None else draw(drawn, rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "side": size,
@@ -119,10 +119,10 @@ def measure(seed: Path, size: int, least: float, rows: int | None) -> dict:
     }
 
 
-def write(drawn: Polygons, pixels: np.ndarray, folder: Path) -> int:
+def write(drawn: Polygons, pixels: np.ndarray, path: Path) -> int:
     """Write all polygons, and count them."""
-    path, legend = folder / "polygons.gpkg", legend_of(pixels)
-    return len(write_drawn(drawn, [path], legend=legend, scratch=folder))
+    legend = legend_of(pixels)
+    return len(write_drawn(drawn, [path], legend=legend, scratch=path.parent))
 
 
 def draw(drawn: Polygons, rows: int) -> int:

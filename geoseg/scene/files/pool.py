@@ -10,6 +10,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from geoseg.scene.files.blocks import block_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -17,12 +19,13 @@ if TYPE_CHECKING:
 
 _SHARE_OF_FILES = 4
 """Of the files that the system lets this process open, one in so many is kept."""
-_MOST_KEPT = 256
+_MOST_KEPT = 1024
 """Files that are kept at most."""
-_MOST_BYTES = 128_000_000
+_MOST_BYTES = 256_000_000
 """Memory that they take at most."""
 _FOR_FILE, _FOR_TILE = 100_000, 16
-"""Bytes that GDAL takes for a file, and for knowing where each of its tiles is."""
+"""Bytes that GDAL takes for a file beside the tile that it decoded last, and for knowing
+where each of its tiles is."""
 
 
 def _files_allowed() -> int:
@@ -80,7 +83,8 @@ class DatasetPool:
 
 
 def weight(dataset: DatasetReader) -> int:
-    """Reckon the bytes that GDAL holds of an open file beside its pixels."""
+    """Reckon the bytes that GDAL holds of an open file beside its cache of blocks."""
     height, width = dataset.block_shapes[0]
     tiles = -(-dataset.height // height) * -(-dataset.width // width)
-    return _FOR_FILE + _FOR_TILE * int(tiles) * int(dataset.count)
+    for_tiles = _FOR_TILE * int(tiles) * int(dataset.count)
+    return _FOR_FILE + block_bytes(dataset) + for_tiles
