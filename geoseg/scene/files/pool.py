@@ -24,8 +24,8 @@ _MOST_KEPT = 1024
 _MOST_BYTES = 256_000_000
 """Memory that they take at most."""
 _FOR_FILE, _FOR_TILE = 100_000, 16
-"""Bytes that GDAL takes for a file beside the tile that it decoded last, and for knowing
-where each of its tiles is."""
+"""Bytes that GDAL takes for a file beside the tile that it decoded last, and for
+knowing where each of its tiles is."""
 
 
 def _files_allowed() -> int:
