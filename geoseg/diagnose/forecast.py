@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.cost import cost_of, seconds_with
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
-from geoseg.diagnose.later import seconds_after, vector_bytes
+from geoseg.diagnose.later import BEGIN_S, seconds_after
+from geoseg.diagnose.rates import slowness
 from geoseg.diagnose.samples import sampled
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
@@ -29,6 +30,7 @@ from geoseg.run.resources import (
     polygon_bytes,
     product_bytes,
     shortages,
+    vector_bytes,
     waiting_bytes,
 )
 from geoseg.run.room import run_directory_bytes
@@ -178,16 +180,18 @@ def _forecast(
     (aoi, field), target = features_of, Output.of(output or gettempdir())
     config = prepare(scene, target, aoi, options, measured_by=estimated)
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
-    found = sampled(config)
+    slow = slowness()
+    found = sampled(config, slow)
     for_each, busy = found.seconds_per_tile, found.busy
     area = config.plan.area.pixels
     largest = largest_bytes(config, busy.largest * area)
     polygons = polygon_bytes(config, busy.traced * area, largest)
     waiting = waiting_bytes(config, busy.traced * area)
     vectors = vector_bytes(config, busy)
-    inferring = most_held() + block_bytes(config)
+    held = max(most_held(), found.held)
+    inferring = held + block_bytes(config)
     elsewhere = bool(config.options.workers or config.options.scheduler)
-    here = most_held() if elsewhere else inferring
+    here = held if elsewhere else inferring
     laid, axis = config.plan, config.plan.lattice.rows
     mapped = laid.area.pixels
     if aoi is not None and field is not None:
@@ -195,7 +199,10 @@ def _forecast(
         mapped = sum(feature.window.pixels for feature in features.values())
     inferred = laid.tiles - (empty or 0)
     compute = config.predictor.compute
-    stages = {"infer": inferred * for_each, **seconds_after(config, busy, mapped)}
+    stages = {
+        "infer": BEGIN_S * slow + inferred * for_each,
+        **seconds_after(config, busy, mapped, slow),
+    }
     return Forecast(
         scene_pixels=laid.geobox.height * laid.geobox.width,
         map_pixels=mapped,
@@ -222,7 +229,7 @@ def _forecast(
         device=compute.device,
         precision=compute.precision,
         reason=compute.reason,
-        warnings=tuple(shortages(config, polygons, waiting, vectors)),
+        warnings=tuple(shortages(config, busy)),
         measured_worker=_measured(compute),
     )
 

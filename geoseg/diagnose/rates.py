@@ -12,14 +12,11 @@ the same work is when it is asked for.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import tempfile
 import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +29,7 @@ from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.raster import ClassLayer, MeasureLayer, write_layers
+from geoseg.run.samples import machine
 from geoseg.scene.files.index import cache_folder
 from geoseg.storage.staging import atomic_file
 from geoseg.storage.vectors.formats import FORMATS
@@ -51,6 +49,9 @@ _SMALL, _LARGE = 64, 512
 """Sides of the maps, in pixels."""
 _PATCH = 5
 """How far pixels of the map are alike."""
+_RASTER, _RASTER_PATCH, _TIMES = 1024, 15, 3
+"""The same of the map that is written as rasters: fewer pixels do not keep all cores
+busy. How often that is done, of which the least counts."""
 POLYGON = {
     "rows": 20,
     "gpkg": 75,
@@ -114,13 +115,6 @@ def rates_of_this_machine(formats: Collection[str]) -> Rates:
     return rates
 
 
-def machine() -> str:
-    """Name this machine, and the geoseg that was measured on it."""
-    return (
-        f"{version('geoseg')} {platform.node()} {platform.machine()} {os.cpu_count()}"
-    )
-
-
 def _path() -> Path:
     return cache_folder() / "rates.json"
 
@@ -150,12 +144,12 @@ class _MadeUp:
     """Class ids, shape ``(y, x)``."""
 
     @classmethod
-    def of(cls, side: int) -> _MadeUp:
+    def of(cls, side: int, patch: int = _PATCH) -> _MadeUp:
         """Make a square of noise that was smoothed."""
-        noise = np.random.default_rng(0).random((side + _PATCH, side + _PATCH))
+        noise = np.random.default_rng(0).random((side + patch, side + patch))
         for axis in (0, 1):
             sums = np.cumsum(noise, axis)
-            noise = np.take(sums, range(_PATCH, side + _PATCH), axis) - np.take(
+            noise = np.take(sums, range(patch, side + patch), axis) - np.take(
                 sums, range(side), axis
             )
         marks = np.quantile(noise, [0.25, 0.5, 0.75])
@@ -194,20 +188,26 @@ class _Stopwatch:
 
 
 def _time_rasters(folder: Path) -> float:
-    watch = _Stopwatch()
-    for side in (_SMALL, _SMALL, _LARGE):  # the first warms up, and is taken back
-        made = _MadeUp.of(side)
-        percent = (np.random.default_rng(1).random((side, side)) * 100).astype(np.uint8)
-        layers: list[Layer] = [
-            ClassLayer(folder / "map.tif", _LEGEND),
-            MeasureLayer(folder / "percent.tif", ["confidence"], "percent"),
-        ]
-        part = Window(0, 0, side, side), [made.pixels, percent]
-        if side == _SMALL:
-            watch.seconds.clear()
-        with watch("raster", side):
-            write_layers(layers, made.geobox, [part], tags={}, scratch=folder)
-    return watch.a("raster", 2 * _LARGE**2)
+    """Write rasters: seconds for a pixel and band of the large ones."""
+    small, large = (
+        min(_written_in(folder, side) for _ in range(_TIMES))
+        for side in (_SMALL, _RASTER)
+    )
+    return max(large - small, 1e-4) / (2 * _RASTER**2)
+
+
+def _written_in(folder: Path, side: int) -> float:
+    """Seconds to write classes and confidences of a side."""
+    made = _MadeUp.of(side, _RASTER_PATCH)
+    percent = (np.random.default_rng(1).random((side, side)) * 100).astype(np.uint8)
+    layers: list[Layer] = [
+        ClassLayer(folder / "map.tif", _LEGEND),
+        MeasureLayer(folder / "percent.tif", ["confidence"], "percent"),
+    ]
+    part = Window(0, 0, side, side), [made.pixels, percent]
+    begin = time.perf_counter()
+    write_layers(layers, made.geobox, [part], tags={}, scratch=folder)
+    return time.perf_counter() - begin
 
 
 def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None:

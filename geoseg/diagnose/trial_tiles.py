@@ -15,6 +15,7 @@ import shapely
 
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
+from geoseg.run.samples import Busy
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons
 
@@ -28,22 +29,6 @@ if TYPE_CHECKING:
 
 _TILES = 9
 """Tiles of the scene that are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """How busy a map will be: what its polygons have for each of its pixels."""
-
-    traced: float = 0.0
-    """Vertices along the sides of pixels, before anything is merged."""
-    vertices: float = 0.0
-    """Vertices of the polygons as they are asked for."""
-    polygons: float = 0.0
-    """Polygons; one that reaches the edge of a sampled tile counts half."""
-    largest: float = 0.0
-    """Vertices of the largest polygon of each sampled tile."""
-    read: float = 0.0
-    """Seconds to read one, at the scene's own resolution."""
 
 
 def busyness(config: RunConfig) -> Busy:

@@ -3,7 +3,8 @@
 * `resolve` makes a `configuration` of what is asked and refuses what cannot be: inputs
   (`arrays` of Python's among them, `scene_names` where there are several), model,
   `plan`, `identity`, and what it would replace, which is its `claim`;
-  `room` is what it takes of a disk, `resources` what of memory
+  `room` is what it takes of a disk, `resources` what of memory, and `samples` is what a
+  forecast saw of its scene before
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
   it, read `ahead` of whoever wants them; `engine` walks the plan of any `job` with
   dask; `metrics` is what a worker counts, `trace` the timeline of a run

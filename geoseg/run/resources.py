@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from geoseg.report.pyramid import finest_image
 from geoseg.run.cluster.memory import still_free
 from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.run.room import run_directory_bytes, strip_share
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from geoseg.run.configuration import RunConfig
+    from geoseg.run.samples import Busy
 
 _LATER = 340_000_000
 """Bytes of what comes after inference: the vectorizer's kernels, which the first run on
@@ -40,6 +42,31 @@ _FOR_LARGEST = 100
 """Bytes for a vertex of the largest, which is drawn, measured and written at once."""
 _FOR_WRITTEN = {"fgb": 12}
 """Bytes more for a vertex, of a format whose writer holds an index of all polygons."""
+_DRAFTED = 3 * 4
+"""Bytes of a pixel of the pictures' draft: three bands of float32."""
+_PREVIEWED = 2048**2
+"""Pixels of the draft of a preview, at most."""
+
+
+class _Format(NamedTuple):
+    """Bytes that a file takes: for each polygon, and for each vertex.
+
+    They were found by least squares, of files of maps of several kinds.
+    """
+
+    polygon: float
+    vertex: float
+
+
+_FORMATS = {
+    "gpkg": _Format(203, 16),
+    "fgb": _Format(149, 16),
+    "shp": _Format(213, 16),
+    "parquet": _Format(40, 2.5),
+    "geojson": _Format(340, 24),
+    "geojsonl": _Format(340, 24),
+    "pmtiles": _Format(40, 3),
+}
 
 
 def block_bytes(config: RunConfig) -> int:
@@ -89,18 +116,33 @@ def waiting_bytes(config: RunConfig, vertices: float) -> int:
     return int(vertices * ON_DISK) if config.options.vector_formats else 0
 
 
-def shortages(
-    config: RunConfig, polygons: int = 0, waiting: int = 0, vectors: int = 0
-) -> Iterator[str]:
+def vector_bytes(config: RunConfig, busy: Busy) -> int:
+    """Size of all vector files that are asked for."""
+    formats = [_FORMATS[name] for name in config.options.vector_formats]
+    each = sum(f.polygon * busy.polygons + f.vertex * busy.vertices for f in formats)
+    return int(each * config.plan.area.pixels)
+
+
+def draft_bytes(config: RunConfig) -> int:
+    """What the draft that preview and page share takes of the output's disk."""
+    area, megabytes = config.plan.area, config.options.report_size
+    plane = config.plan.geobox.crop(area)
+    shown = finest_image(plane, megabytes).pixels if megabytes else 0
+    return _DRAFTED * max(shown, min(_PREVIEWED, area.pixels))
+
+
+def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
     """Say, in a sentence each, of what a run may need more than there is.
 
     Args:
         config: The run.
-        polygons: Bytes of memory that polygons take, where that is known.
-        waiting: Bytes of the disk that they take until they are written.
-        vectors: Bytes of the vector files.
+        busy: How busy the map will be, where that is known; else nothing is said of
+            polygons, until they are traced.
 
     """
+    area = config.plan.area.pixels
+    largest = largest_bytes(config, busy.largest * area)
+    polygons = polygon_bytes(config, busy.traced * area, largest)
     elsewhere = config.options.workers or config.options.scheduler
     blocks = 0 if elsewhere else block_bytes(config)
     needed, free = blocks + product_bytes(config) + polygons, still_free()
@@ -117,7 +159,9 @@ def shortages(
     folder = Path(directory)
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     held = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-    needed = run_directory_bytes(config) + waiting + vectors - held
+    # Lines and rows of polygons are gone when pictures are drawn.
+    aside = max(waiting_bytes(config, busy.traced * area), draft_bytes(config))
+    needed = run_directory_bytes(config) + aside + vector_bytes(config, busy) - held
     free = shutil.disk_usage(there).free
     if needed > free:
         yield (

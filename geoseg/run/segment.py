@@ -36,6 +36,7 @@ from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
 from geoseg.run.restate import restate
 from geoseg.run.room import need_reported
+from geoseg.run.samples import Busy, known_samples
 from geoseg.run.stages import Passage
 from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
@@ -301,7 +302,9 @@ def resolved(  # what segment takes
         plan.tiles,
         len(plan.blocks),
     )
-    on_step(Step("prepare", warnings=(*config.warnings, *shortages(config))))
+    known = known_samples(config)  # of the same map, if it was planned
+    short = shortages(config, Busy() if known is None else known.busy)
+    on_step(Step("prepare", warnings=(*config.warnings, *short)))
     return config
 
 

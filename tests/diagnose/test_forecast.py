@@ -110,7 +110,7 @@ def test_a_scene_that_was_planned_before_is_not_sampled_again(
     half_scene, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
-    for module in ("rates", "samples", "later"):
+    for module in ("rates", "forecast"):
         monkeypatch.setattr(f"geoseg.diagnose.{module}.slowness", lambda: 2.0)
     options = geoseg.SegmentOptions(formats="none")
     first = geoseg.plan(half_scene, options=options)
@@ -121,6 +121,7 @@ def test_a_scene_that_was_planned_before_is_not_sampled_again(
     monkeypatch.setattr("geoseg.diagnose.samples.seconds_per_tile", again)
     second = geoseg.plan(half_scene, options=options)
     assert second.seconds_by_stage == first.seconds_by_stage
+    assert second.peak_memory_bytes >= first.peak_memory_bytes
     with pytest.raises(AssertionError, match="before"):
         geoseg.plan(half_scene, options=replace(options, tile=128))
 
@@ -167,6 +168,30 @@ def test_what_may_not_do_is_said_before_the_run_begins(
         said = CliRunner().invoke(main, [command, *arguments])
         assert said.exit_code == 0, said.output
         assert re.search(words, said.stderr), said.stderr
+
+
+def test_segment_warns_of_polygons_where_a_plan_foresaw_them(
+    half_scene, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GEOSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("geoseg.run.resources._FOR_LARGEST", 10**12)
+
+    def warnings():
+        said = []
+
+        def stop(step):
+            said.extend(step.warnings)
+            if step.name == "infer":
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            geoseg.segment(half_scene, tmp_path / "out", on_step=stop)
+        return " ".join(said)
+
+    assert "of memory" not in warnings()
+    planned = geoseg.plan(half_scene, tmp_path / "out")
+    assert "`min_area`, such as 10px" in " ".join(planned.warnings)
+    assert "`min_area`, such as 10px" in warnings()
 
 
 def test_workers_share_inference_and_are_paid_for_all_the_time(half_scene, tmp_path):
