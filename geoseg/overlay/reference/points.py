@@ -16,7 +16,7 @@ from geoseg.raster.resampled import are_on, pixels_at
 from geoseg.storage.gdal_paths import writable
 from geoseg.storage.vectors.own_layer import write_own_layer
 from geoseg.storage.vectors.read_back import writing
-from geoseg.storage.vectors.write import fixed_time
+from geoseg.storage.vectors.write import reproducible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def write_points(path: Path, table: geopandas.GeoDataFrame) -> None:
     if driver == "GPKG":
         write_own_layer(path, table, _LAYER, "Point")
         return
-    with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
+    with writing(), reproducible(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
             table.to_crs(_WGS84),
             plain,

@@ -11,7 +11,7 @@ import pyogrio
 from geoseg.storage.authorship import mark_layer
 from geoseg.storage.gdal_paths import writable
 from geoseg.storage.vectors.read_back import check_layer, writing
-from geoseg.storage.vectors.write import fixed_time
+from geoseg.storage.vectors.write import reproducible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def write_own_layer(
         OSError: It cannot be written, or not read back.
 
     """
-    with writing(), fixed_time(), writable(path, path.suffix.lower()) as plain:
+    with writing(), reproducible(), writable(path, path.suffix.lower()) as plain:
         pyogrio.write_dataframe(
             table,
             plain,

@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     _Prepare: TypeAlias = Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]
 
 _FIXED_TIME = "2000-01-01T00:00:00.000Z"
+_SAME = {
+    "OGR_CURRENT_DATE": _FIXED_TIME,
+    # Bytes of a GeoPackage's index in memory; more of it is on the disk.
+    "OGR_GPKG_MAX_RAM_USAGE_RTREE": "256000000",
+}
+"""What GDAL would choose by the time and the machine."""
 _WORLD_PIXEL = 156_543.0
 """Units of Web Mercator a pixel where a tile of 256 pixels is the world."""
 _LAST_LATITUDE = 85.0512
@@ -246,7 +252,7 @@ def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
     batches = _batches(rows, form, prepare, refusals)
     schema = next(batches).schema
     try:
-        with fixed_time():
+        with reproducible():
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(schema, batches),
                 path,
@@ -371,14 +377,18 @@ def _mercator_unit(rows: Rows) -> float:
 
 
 @contextmanager
-def fixed_time() -> Iterator[None]:
-    """Have GDAL write one moment, not now, as the time of the last change."""
-    before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": _FIXED_TIME})
+def reproducible() -> Iterator[None]:
+    """Have GDAL write the same on every machine, and at every time.
+
+    It would write now as the time of the last change, and index a GeoPackage in another
+    way where that takes more than a tenth of the memory there is.
+    """
+    before = {name: pyogrio.get_gdal_config_option(name) for name in _SAME}
+    pyogrio.set_gdal_config_options(_SAME)
     try:
         yield
     finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
+        pyogrio.set_gdal_config_options(before)
 
 
 def _add_style(path: Path, layer: str, qml: str) -> None:
