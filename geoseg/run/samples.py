@@ -40,7 +40,7 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
-class Samples:
+class SceneSamples:
     """What was sampled of a scene with a model, on this machine."""
 
     seconds_per_tile: float
@@ -51,17 +51,17 @@ class Samples:
     """Bytes that the process had held at most once the model had predicted."""
 
 
-def known_samples(config: RunConfig) -> Samples | None:
+def known_samples(config: RunConfig) -> SceneSamples | None:
     """Give what was sampled of the very same scene, with the same settings."""
     try:
         known = json.loads(_path(config).read_text(encoding="utf-8"))
         busy = Busy(**known["busy"])
-        return Samples(known["seconds_per_tile"], busy, known["held"])
+        return SceneSamples(known["seconds_per_tile"], busy, known["held"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def keep_samples(config: RunConfig, found: Samples) -> None:
+def keep_samples(config: RunConfig, found: SceneSamples) -> None:
     """Keep what was sampled; do without where that fails: it is sampled again."""
     try:
         with atomic_file(_path(config)) as whole:

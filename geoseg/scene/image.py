@@ -507,7 +507,7 @@ class Scene:
 
         """
         touched = self._touched(window)
-        with settled():
+        with our_settings():
             if self.options.mosaic in STACKED and len(touched) > 1:
                 return self._picture_of_looks(window, bands, shape)
             return self._picture(touched, window, bands, shape)
