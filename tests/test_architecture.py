@@ -118,7 +118,7 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
         "",
     ),
-    "cli": ("errors options __init__", "click geopandas rich rich_click"),
+    "cli": ("errors options __init__", "click geopandas packaging rich rich_click"),
     "__main__": ("cli", ""),
 }
 

@@ -169,11 +169,23 @@ def _explained(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in _NO_PATH:
         name = brief(str(error.filename))
         return f"{name} cannot be a file ({error.strerror}); check the path", 2
+    if unfit := _unfit():
+        return unfit, 1
     sentence = (
         f"an error that geoseg did not foresee ({type(error).__name__}: {error}); run "
         f"again with --debug and report what it shows"
     )
     return sentence, 1
+
+
+def _unfit() -> str:
+    """Say that libraries of other versions may be why something failed."""
+    from geoseg.cli.libraries import unfit_libraries  # noqa: PLC0415  # rarely needed
+
+    unfit = unfit_libraries()
+    return (
+        f"{'; '.join(unfit)}: pip install --upgrade geoseg brings it" if unfit else ""
+    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from small_disks import small_disk
 
 import geoseg
-from geoseg.cli import main, memory
+from geoseg.cli import libraries, main, memory
 from geoseg.errors import DiskError
 from geoseg.models.package.new_folder import new_folder
 from geoseg.storage.authorship import check_names
@@ -72,6 +73,29 @@ def test_memory_that_ran_out_is_reported_with_what_helps(error, monkeypatch):
     assert "--min-area" in done.stderr
     assert memory.lacks_memory(error)
     assert not memory.lacks_memory(ValueError("no such class"))
+
+
+def test_a_library_of_another_version_is_named_with_the_one_that_is_needed(
+    monkeypatch,
+):
+    def fail(*_args, **_options):
+        raise ImportError("cannot import name 'Resampling' from 'rasterio'")
+
+    def say(name):
+        if name == "onnxruntime":
+            raise PackageNotFoundError  # an extra that nobody asked for
+        return {"rasterio": "1.3.9", "pytest": "3.0"}.get(name) or version(name)
+
+    monkeypatch.setattr(geoseg, "info", fail)
+    plain = CliRunner().invoke(main, ["info", "scene.tif"])
+    assert "did not foresee" in plain.stderr
+    monkeypatch.setattr(libraries, "version", say)
+    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "geoseg: rasterio 1.3.9 is installed and rasterio>=1.4.3 is needed: "
+        "pip install --upgrade geoseg brings it\n"
+    )
 
 
 def test_too_many_open_files_are_reported_with_what_helps(monkeypatch):
