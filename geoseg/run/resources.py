@@ -17,6 +17,7 @@ from geoseg.report.pyramid import finest_image
 from geoseg.run.cluster.memory import still_free
 from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.run.room import run_directory_bytes, strip_share
+from geoseg.scene.files.pool import kept_bytes
 from geoseg.storage.remote import as_url
 from geoseg.vectorize.memory import ON_DISK
 
@@ -70,18 +71,21 @@ _FORMATS = {
 
 
 def block_bytes(config: RunConfig) -> int:
-    """What blocks in flight hold: all their pixels, and the scores of two.
+    """What blocks in flight hold, and open files.
 
-    Pixels are held twice while they are read, once by GDAL. Where they come through a
-    network, blocks are read ahead.
+    All pixels of blocks, and the scores of two. Pixels are held twice while they are
+    read, once by GDAL. Where they come through a network, blocks are read ahead.
     """
     at_once = tasks_at_once(remote=config.scene.is_remote)
     plan, predictor = config.plan, config.predictor
     pixels = max(plan.lattice.block_view(block).pixels for block in plan.blocks)
     bands, size = len(predictor.bands), np.dtype(config.as_read[0].dtype).itemsize
+    scene = config.scene
+    kept = kept_bytes(at_once * len(scene.rasters), len(scene.bands) * size)
     read = bands * (2 * size + 1) + 2  # and their masks
     files = config.layers.count + strip_share(config) * (4 * predictor.planes + 1)
-    return int(pixels * (at_once * (read + files) + 2 * 4 * predictor.planes))
+    taken = at_once * (read + files) + 2 * 4 * predictor.planes
+    return int(pixels * taken) + kept
 
 
 def product_bytes(config: RunConfig) -> int:

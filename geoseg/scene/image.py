@@ -476,6 +476,8 @@ class Scene:
 
     def _counts(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where a pixel is valid, of where its bands have data."""
+        if len(data) == 1:
+            return data[0]
         together = np.any if self.options.valid == "any" else np.all
         valid: NDArray[np.bool_] = together(data, axis=0)
         return valid

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
@@ -183,6 +184,12 @@ def file_of(path: str) -> Path | None:
     part = _PART_OF.match(path)
     if part and not Path(path).exists():
         return Path(part["quoted"] or part["plain"])
+    return _plain(path)
+
+
+@lru_cache(maxsize=4096)
+def _plain(path: str) -> Path:
+    """Make a path once: every read asks for that of its file."""
     return Path(path)
 
 

@@ -28,6 +28,10 @@ _FOR_FILE, _FOR_TILE = 100_000, 16
 knowing where each of its tiles is."""
 
 
+_TILE = 512 * 512
+"""Pixels of a tile, as a forecast takes them."""
+
+
 def _files_allowed() -> int:
     """How many files the system lets this process open."""
     try:
@@ -80,6 +84,17 @@ class DatasetPool:
     def _known(key: Hashable) -> Hashable:
         """A process that was forked reads at offsets of its own in a file."""
         return os.getpid(), key
+
+
+def kept_bytes(files: int, pixel_bytes: int) -> int:
+    """Forecast the bytes of open files that are kept.
+
+    Args:
+        files: How many are opened, each as often as threads read it at once.
+        pixel_bytes: What a pixel of all of a file's bands takes.
+
+    """
+    return min(files * (_FOR_FILE + _TILE * pixel_bytes), _MOST_BYTES)
 
 
 def weight(dataset: DatasetReader) -> int:
