@@ -476,10 +476,8 @@ class Scene:
 
     def _counts(self, data: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Where a pixel is valid, of where its bands have data."""
-        if len(data) == 1:
-            return data[0]
         together = np.any if self.options.valid == "any" else np.all
-        valid: NDArray[np.bool_] = together(data, axis=0)
+        valid: NDArray[np.bool_] = data[0] if len(data) == 1 else together(data, axis=0)
         return valid
 
     def coarse_valid(self, bands: Sequence[int]) -> NDArray[np.bool_] | None:
