@@ -18,7 +18,7 @@ from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import each_as_inputs
 from geoseg.run.segment import client_of, done_already, finish, for_cluster, resolved
 from geoseg.run.stages import AT_ONCE, Passage, Stages
-from geoseg.run.trace import traced
+from geoseg.run.trace import Trace, traced
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
     from geoseg.overlay.aoi import Area
-    from geoseg.progress import Timeline
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
@@ -86,7 +85,7 @@ def _segment_each(
     given: Mapping[str, tuple[Inputs, SegmentOptions]],
     output: Path | str,
     aoi: Area | None,
-    timeline: Timeline | None,
+    timeline: Trace | None,
     on_step: OnStep,
 ) -> dict[str, Report]:
     runs: dict[str, tuple[RunConfig, Clock]] = {}
@@ -102,7 +101,8 @@ def _segment_each(
         if options.scheduler is not None:
             read = for_cluster(*read)
         inputs, folder, chosen = read
-        clock, target = Clock(timeline=timeline), Output.of(folder).below(name)
+        clock = Clock(timeline=None if timeline is None else timeline.of(name))
+        target = Output.of(folder).below(name)
         runs[name] = resolved(inputs, target, aoi, chosen, clock, tell), clock
     with client_of([config for config, _ in runs.values()], on_step) as client:
         queue = _Queue(runs, client, on_step)

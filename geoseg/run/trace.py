@@ -1,7 +1,8 @@
 """A timeline of a run as a file: who read, waited, computed and wrote when.
 
 It is in Chrome's trace format, which ui.perfetto.dev and chrome://tracing show: a row
-for each thread of each worker, and one for the stages of the run. Events are written as
+for each thread of each worker, and one for the stages of the run, or one for those of
+each of several scenes that are under way. Events are written as
 they come, so that nothing grows in memory and the file of a run that was killed can be
 looked at, too.
 """
@@ -13,6 +14,7 @@ import os
 import socket
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock, get_native_id
 from typing import TYPE_CHECKING, Any
 
 from geoseg.errors import OutputError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import TextIOWrapper
 
-    from geoseg.progress import Laps
+    from geoseg.progress import Laps, Timeline
 
 _BEGINNING = '[{"name":"process_name","ph":"M","pid":1,"tid":0,"args":{"name":"geoseg'
 """How a timeline of ours begins, and nothing else does."""
@@ -36,21 +38,33 @@ class Trace:
         self._path, self._file = path, file
         self._processes = {(socket.gethostname(), os.getpid()): 1}
         self._threads: dict[tuple[int, int], int] = {}
+        self._lock, self._first = RLock(), get_native_id()
         self._write(f'{_BEGINNING} ({socket.gethostname()})"}}}}')
 
-    def stage(self, name: str, start: float, seconds: float) -> None:
-        """Write a stage of the run down."""
-        self._event(name, 1, 0, (start, seconds), {})
+    def of(self, scene: str) -> Timeline:
+        """Give a timeline of one of several scenes, whose name its events bear."""
+        return _SceneTimeline(self, scene)
 
-    def task(self, name: str, laps: Laps) -> None:
+    def stage(self, name: str, start: float, seconds: float, scene: str = "") -> None:
+        """Write a stage of the run down, in the row of the thread that it was in."""
+        with self._lock:
+            here = get_native_id()
+            row = 0 if here == self._first else self._thread(1, here)
+            about = {"scene": scene} if scene else {}
+            self._event(name, 1, row, (start, seconds), about)
+
+    def task(self, name: str, laps: Laps, scene: str = "") -> None:
         """Write down what a worker's thread did for a task."""
-        process = self._process(laps.host, laps.process)
-        thread = self._thread(process, laps.thread)
-        for lap in laps.pieces:
-            about: dict[str, Any] = {"task": name}
-            if lap.size:
-                about["bytes"] = lap.size
-            self._event(lap.stage, process, thread, (lap.start, lap.seconds), about)
+        with self._lock:
+            process = self._process(laps.host, laps.process)
+            thread = self._thread(process, laps.thread)
+            for lap in laps.pieces:
+                about: dict[str, Any] = {"task": name}
+                if scene:
+                    about["scene"] = scene
+                if lap.size:
+                    about["bytes"] = lap.size
+                self._event(lap.stage, process, thread, (lap.start, lap.seconds), about)
 
     def close(self) -> None:
         """End the file."""
@@ -94,6 +108,22 @@ class Trace:
             self._file.write(f"{line}\n")
         except OSError as error:
             raise disk_error(self._path, error) from error
+
+
+class _SceneTimeline:
+    """A timeline of one scene in that of several."""
+
+    def __init__(self, trace: Trace, scene: str) -> None:
+        """Name the scene."""
+        self._trace, self._scene = trace, scene
+
+    def stage(self, name: str, start: float, seconds: float) -> None:
+        """Write a stage of the scene down."""
+        self._trace.stage(name, start, seconds, self._scene)
+
+    def task(self, name: str, laps: Laps) -> None:
+        """Write down what a worker's thread did for the scene."""
+        self._trace.task(name, laps, self._scene)
 
 
 @contextmanager

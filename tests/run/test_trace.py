@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import threading
 import urllib.request
 from itertools import pairwise
 
@@ -40,6 +41,7 @@ def test_a_timeline_has_every_piece_of_every_task(tmp_path):
     path = tmp_path / "trace.json"
     with open_client() as client:
         _, progress = traced_job(client, tmp_path / "run", path)
+    check_is_chromes(json.loads(path.read_text()))
     found = spans(path)
     blocks = [e for e in found if e["args"].get("task", "").startswith("block")]
     for stage in ("read", "wait", "compute", "write"):
@@ -86,6 +88,66 @@ def test_a_timeline_that_was_cut_off_is_one_all_the_same(tmp_path):
     with traced(path) as timeline:  # begun anew, not added to
         pass
     assert spans(path) == []
+
+
+def test_scenes_that_overlap_have_a_row_each_and_the_format_is_chromes(tmp_path):
+    path, together = tmp_path / "trace.json", threading.Barrier(2)
+    laps = Laps("there", 7, 8, (Lap("read", 1.0, 0.5, 3), Lap("write", 1.5, 0.25)))
+
+    def do_stages(timeline):
+        clock = Clock(timeline=timeline)
+        for stage in ("infer", "raster"):
+            with clock(stage):
+                together.wait(60)
+        timeline.task("block 0 0", laps)
+
+    with traced(path) as timeline:
+        with Clock(timeline=timeline)("prepare"):
+            pass
+        scenes = [timeline.of(name) for name in ("west", "east")]
+        threads = [threading.Thread(target=do_stages, args=(each,)) for each in scenes]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join(60)
+    events = json.loads(path.read_text())
+    check_is_chromes(events)
+    rows = {}
+    for each in spans(path):
+        if each["pid"] == 1:
+            rows.setdefault(each["tid"], []).append(each["args"].get("scene"))
+    assert rows.pop(0) == [None]
+    assert sorted(rows.values()) == [["east"] * 2, ["west"] * 2]
+    assert [e["args"]["scene"] for e in events if e["name"] == "read"] != []
+
+
+def check_is_chromes(events):
+    """Hold events to the rules of the Trace Event Format for an array of events.
+
+    "JSON Array Format", "Metadata Events" and "Complete Events": what an event has,
+    that times are microseconds, and that those of one thread nest.
+    """
+    assert isinstance(events, list)
+    for each in events:
+        assert isinstance(each["name"], str)
+        assert {type(each[key]) for key in ("pid", "tid")} == {int}
+        assert each["ph"] in {"M", "X"}
+        if each["ph"] == "M":
+            assert each["name"] in {"process_name", "thread_name"}
+            assert isinstance(each["args"]["name"], str)
+        else:
+            assert {type(each[key]) for key in ("ts", "dur")} == {int}
+            assert each["ts"] > 0
+            assert each["dur"] >= 0
+    threads = {(e["pid"], e["tid"]) for e in events if e["ph"] == "X"}
+    for one in threads:
+        mine = [e for e in events if e["ph"] == "X" and (e["pid"], e["tid"]) == one]
+        ends = []
+        for each in sorted(mine, key=lambda e: (e["ts"], -e["dur"])):
+            while ends and ends[-1] <= each["ts"] + 1:
+                ends.pop()
+            assert not ends or each["ts"] + each["dur"] <= ends[-1] + 2
+            ends.append(each["ts"] + each["dur"])
 
 
 @pytest.mark.parametrize("content", [b"{}", b"\xff\xfe", b"somebody's notes\n"])
