@@ -49,8 +49,8 @@ class SampleFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class PointComparison:
-    """What is compared with points."""
+class ComparedMap:
+    """A map that is compared with a reference, and where."""
 
     source: ClassMap
     """The map."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
-from geoseg.models.compatibility import spread_windows
+from geoseg.models.plausibility import spread_windows
 from geoseg.progress import OnStep
 from geoseg.scene import Scene
 from geoseg.scene.statistics import (

@@ -20,9 +20,10 @@ from geoseg.raster.rasterio_windows import check_inside
 from geoseg.raster.relabelling import Relabelling, named_by, open_legend
 from geoseg.raster.values import Values, list_values
 from geoseg.scene.files.datasets import opened_once
+from geoseg.scene.files.georeference import georef_of
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.paths import file_of, gdal_path
-from geoseg.scene.files.raster import Raster, georef_of
+from geoseg.scene.files.raster import Raster
 from geoseg.storage.gdal_cache import small_cache
 
 if TYPE_CHECKING:

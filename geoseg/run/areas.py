@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 
 from geoseg.errors import AoiError, LabelsError
-from geoseg.evaluate.at_points import PointComparison
+from geoseg.evaluate.at_points import ComparedMap
 from geoseg.evaluate.strata import Population
 from geoseg.evaluate.zonal import ZonalAreas, zonal_areas, zones_at
 from geoseg.evaluate.zone_estimates import ZoneEstimates, estimate_zones
@@ -211,7 +211,7 @@ def _estimates(
     """Estimate areas in zones from such points."""
     legend = source.legend()
     with block_map() as map_blocks:
-        at = PointComparison(source, legend, None, None, map_blocks)
+        at = ComparedMap(source, legend, None, None, map_blocks)
         sampled = at.sample(path, points, Population.of(source, None))
     inside = partial(zones_at, zones, source.geobox.transform)
     return estimate_zones(points, sampled.predicted, legend, found, inside)

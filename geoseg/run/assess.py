@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from geoseg.errors import LabelsError, SceneError
 from geoseg.evaluate.assessment import Assessment
-from geoseg.evaluate.at_points import PointComparison
+from geoseg.evaluate.at_points import ComparedMap
 from geoseg.evaluate.blocks import evaluate_blocks
 from geoseg.evaluate.cautions import of_boundaries, of_sample, of_strata
 from geoseg.evaluate.masks import inside_of, split_of
@@ -28,10 +28,17 @@ from geoseg.storage.remote import without_secrets
 from geoseg.vectorize.units import read_length
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geoseg.evaluate.blocks import Evaluation
     from geoseg.evaluate.stratified import StratifiedEstimates
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.overlay.reference.polygons import ReferencePolygons
+    from geoseg.overlay.reference.reference_raster import ReferenceRaster
     from geoseg.raster.given import GivenMap
+
+    PixelReference = ReferencePolygons | ReferenceRaster
 
 CONFIDENCE = "confidence.tif"
 """The confidences that `geoseg segment` leaves beside its map."""
@@ -150,49 +157,76 @@ def _assess(
     )
     sure, warnings = beside_map(source, confidence, "calibration is not measured")
     on_step(Step("evaluate"))
-    estimates: StratifiedEstimates | None = None
-    pixel_area_m2 = source.geobox.pixel_area_m2()
     patience = Patience.of(options.wait_for_workers, "evaluate", on_step)
     with block_map(
         options.workers, options.scheduler, patience, options.certificates
     ) as map_blocks:
+        at = ComparedMap(source, legend, sure, inside, map_blocks)
         if not isinstance(truth, Points):
             _refuse_estimates(reference, options)
-            tolerance, aspect = _tolerance(options.boundary_tolerance, source.geobox)
-            evaluation = evaluate_blocks(
-                source,
-                truth,
-                legend,
-                confidence=sure,
-                inside=inside,
-                tolerance=tolerance,
-                aspect=aspect,
-                map_blocks=map_blocks,
-            )
-            more = (*truth.warnings, *of_boundaries(evaluation))
+            found = _all_pixels(at, truth, options)
         elif options.stratified:
-            at = PointComparison(source, legend, sure, inside, map_blocks)
-            sampled = at.sample(Path(reference), truth, Population.of(source, strata))
-            evaluation, estimates = sampled.evaluation, sampled.estimates
-            more = (
-                *_about_area(source.geobox),
-                *of_strata(sampled.unsampled),
-                *of_sample(estimates, legend, sampled.strata),
-            )
-            pixel_area_m2 = _mean_area(source, legend)
+            found = _sample(at, Path(reference), truth, strata)
         else:
-            at = PointComparison(source, legend, sure, inside, map_blocks)
-            evaluation, more = at.points(truth)
+            found = _Found(*at.points(truth), source.geobox.pixel_area_m2())
     return Assessment(
         class_map=str(class_map),
         reference=str(reference),
         unit="points" if isinstance(truth, Points) else "pixels",
-        evaluation=evaluation,
-        estimates=estimates,
-        pixel_area_m2=pixel_area_m2,
-        warnings=(*source.warnings, *warnings, *(area.warnings if area else ()), *more),
+        evaluation=found.evaluation,
+        estimates=found.estimates,
+        pixel_area_m2=found.pixel_area_m2,
+        warnings=(
+            *source.warnings,
+            *warnings,
+            *(area.warnings if area else ()),
+            *found.warnings,
+        ),
         products={},
     )
+
+
+class _Found(NamedTuple):
+    """What a comparison says."""
+
+    evaluation: Evaluation
+    warnings: Sequence[str]
+    pixel_area_m2: float
+    estimates: StratifiedEstimates | None = None
+
+
+def _all_pixels(
+    at: ComparedMap, truth: PixelReference, options: EvaluateOptions
+) -> _Found:
+    """Compare all pixels of which a reference says something."""
+    plane = at.source.geobox
+    tolerance, aspect = _tolerance(options.boundary_tolerance, plane)
+    evaluation = evaluate_blocks(
+        at.source,
+        truth,
+        at.legend,
+        confidence=at.confidence,
+        inside=at.area,
+        tolerance=tolerance,
+        aspect=aspect,
+        map_blocks=at.map_blocks,
+    )
+    more = (*truth.warnings, *of_boundaries(evaluation))
+    return _Found(evaluation, more, plane.pixel_area_m2())
+
+
+def _sample(
+    at: ComparedMap, reference: Path, truth: Points, strata: Path | str | None
+) -> _Found:
+    """Compare points that were drawn, and say what they say of the whole map."""
+    found = at.sample(reference, truth, Population.of(at.source, strata))
+    more = (
+        *_about_area(at.source.geobox),
+        *of_strata(found.unsampled),
+        *of_sample(found.estimates, at.legend, found.strata),
+    )
+    area = _mean_area(at.source, at.legend)
+    return _Found(found.evaluation, more, area, found.estimates)
 
 
 def beside_map(

@@ -76,6 +76,21 @@ def identify_applicability(
     return {"applicability": sha256(package.path / VECTORS)}
 
 
+def identify_settings(
+    tile: int, overlap: int, block: int, options: SegmentOptions
+) -> dict[str, str]:
+    """Return how the scene is cut, and what is made of scores."""
+    return {
+        "tile": str(tile),
+        "overlap": str(overlap),
+        "blend": options.blend,
+        "block": str(block),
+        "minimum confidence": str(options.min_confidence),
+        "entropy": str(options.entropy),
+        "probabilities": str(options.probabilities),
+    }
+
+
 def identify_compute(compute: Compute) -> dict[str, str]:
     """Return how numbers are computed."""
     return {

@@ -1,4 +1,4 @@
-"""Settle everything of a run before it begins; refuse here what cannot be."""
+"""Resolve everything of a run before it begins; refuse here what cannot be."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from geoseg.geo.tiling import Lattice, check_tile
 from geoseg.models.compatibility import (
     Models,
     check_scale,
-    check_values,
-    doubts,
     in_models_unit,
     on_models_grid,
 )
 from geoseg.models.open_inputs import open_for
 from geoseg.models.package.trial import output_doubts
+from geoseg.models.plausibility import check_values, doubts
 from geoseg.options import NO_FORMAT, ComputeOptions, SegmentOptions
 from geoseg.overlay.aoi import Aoi, read_aoi, whole_scene
 from geoseg.predict import (
@@ -40,10 +39,11 @@ from geoseg.run.identity import (
     identify_input,
     identify_mask,
     identify_models,
+    identify_settings,
     identify_statistics,
 )
 from geoseg.run.journal.journal import identity_of
-from geoseg.run.masking import plan_masking
+from geoseg.run.masking import Masking, plan_masking
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure
@@ -87,37 +87,16 @@ def prepare(  # what segment takes, and how much may be read
     _check_asked(options)
     output.check()
     check_products(output, inputs, aoi_given, options)
-    scene, models = _open(inputs, options, on_step)
-    if options.resample:
-        on_grid = on_models_grid(options.scene, models, scene)
-        if on_grid != options.scene:
-            scene, models = _open(inputs, replace(options, scene=on_grid), on_step)
-    check_scale(models, scene)
-    package = models[0][0]
-    scene = in_models_unit(models, scene)
-    if options.clip and aoi_given is None:
-        raise InputError("there is no AOI to clip polygons to; give one, or no `clip`")
-    geobox = scene.geobox
-    aoi = _within_bounds(
-        scene,
-        whole_scene(geobox) if aoi_given is None else read_aoi(aoi_given, geobox),
-    )
-    check_locatable(
-        [FORMATS[name] for name in options.vector_formats], geobox.crop(aoi.window)
-    )
-    tile = package.tile if options.tile is None else options.tile
-    overlap = package.overlap if options.overlap is None else options.overlap
-    check_tile(tile, overlap, math.lcm(*(package.stride for package, _ in models)))
-    legend = legend_of(package, options)
+    scene, models = _open_to_scale(inputs, options, on_step)
+    aoi = _area(scene, aoi_given, options)
+    tile, overlap = _sides(models, options)
+    legend = legend_of(models[0][0], options)
     masking, mask_run = None, None
     if options.mask_model is not None:
         own = options.for_mask(scene.options)
         mask_run = prepare_mask(inputs, output, aoi_given, own, on_step, measured_by)
-        mask, keep = mask_run.package.legend, options.mask_keep
-        counted = listed(options.mask_classes, "mask_classes")
-        masking = plan_masking(counted, mask, legend, keep=keep)
+        masking = _masking(mask_run, scene, legend, options)
         legend = masking.legend
-        _check_same_pixels(scene, mask_run.scene)
     relabelling = _relabelling(options, legend)
     assessed = _assessed(options, legend if relabelling is None else relabelling.legend)
     predictor = _predictor(options, models, tile)
@@ -140,16 +119,20 @@ def prepare(  # what segment takes, and how much may be read
             **identify_models(predictor),
             **identify_statistics(predictor),
             **identify_mask(masking, mask_run),
-            "tile": str(tile),
-            "overlap": str(overlap),
-            "blend": options.blend,
-            "block": str(lattice.rows.block),
-            "minimum confidence": str(options.min_confidence),
-            "entropy": str(options.entropy),
-            "probabilities": str(options.probabilities),
+            **identify_settings(tile, overlap, lattice.rows.block, options),
             **identify_compute(predictor.compute),
             **identify_applicability(predictor, options),
         },
+    )
+    warnings = (
+        *scene.warnings,
+        *aoi.warnings,
+        *doubts(models, scene),
+        *(doubt for each, _ in models for doubt in output_doubts(each)),
+        *reading,
+        *kept,
+        *(() if mask_run is None else mask_run.warnings),
+        *(() if relabelling is None else relabelling.losses()),
     )
     return RunConfig(
         scene=scene,
@@ -159,25 +142,56 @@ def prepare(  # what segment takes, and how much may be read
         options=options,
         predictor=predictor,
         plan=plan,
-        warnings=tuple(
-            dict.fromkeys(
-                (
-                    *scene.warnings,
-                    *aoi.warnings,
-                    *doubts(models, scene),
-                    *(doubt for each, _ in models for doubt in output_doubts(each)),
-                    *reading,
-                    *kept,
-                    *(() if mask_run is None else mask_run.warnings),
-                    *(() if relabelling is None else relabelling.losses()),
-                )
-            )
-        ),
+        warnings=tuple(dict.fromkeys(warnings)),
         relabelling=relabelling,
         assessed=assessed,
         masking=masking,
         mask_run=mask_run,
     )
+
+
+def _open_to_scale(
+    inputs: Inputs, options: SegmentOptions, on_step: OnStep
+) -> tuple[Scene, Models]:
+    """Open scene and models, the scene on pixels and in units that the models take."""
+    scene, models = _open(inputs, options, on_step)
+    if options.resample:
+        on_grid = on_models_grid(options.scene, models, scene)
+        if on_grid != options.scene:
+            scene, models = _open(inputs, replace(options, scene=on_grid), on_step)
+    check_scale(models, scene)
+    return in_models_unit(models, scene), models
+
+
+def _area(scene: Scene, given: Area | None, options: SegmentOptions) -> Aoi:
+    """Find what is mapped, where all formats that are asked for can say where it is."""
+    if options.clip and given is None:
+        raise InputError("there is no AOI to clip polygons to; give one, or no `clip`")
+    plane = scene.geobox
+    aoi = whole_scene(plane) if given is None else read_aoi(given, plane)
+    aoi = _within_bounds(scene, aoi)
+    formats = [FORMATS[name] for name in options.vector_formats]
+    check_locatable(formats, plane.crop(aoi.window))
+    return aoi
+
+
+def _sides(models: Models, options: SegmentOptions) -> tuple[int, int]:
+    """Give tile and overlap: as asked for, else the first model's; all must take it."""
+    package = models[0][0]
+    tile = package.tile if options.tile is None else options.tile
+    overlap = package.overlap if options.overlap is None else options.overlap
+    check_tile(tile, overlap, math.lcm(*(each.stride for each, _ in models)))
+    return tile, overlap
+
+
+def _masking(
+    mask_run: RunConfig, scene: Scene, legend: Legend, options: SegmentOptions
+) -> Masking:
+    """Say what becomes of the pixels that a mask hides."""
+    counted, keep = listed(options.mask_classes, "mask_classes"), options.mask_keep
+    masking = plan_masking(counted, mask_run.package.legend, legend, keep=keep)
+    _check_same_pixels(scene, mask_run.scene)
+    return masking
 
 
 def _open(
@@ -199,7 +213,7 @@ def prepare_mask(
     on_step: OnStep,
     measured_by: Measure = measure,
 ) -> RunConfig:
-    """Settle the run that makes the mask; its parts lie beside the map's."""
+    """Resolve the run that makes the mask; its parts lie beside the map's."""
     beside = output.run_directory(f"{RUN_DIRECTORY}-mask")
     apart = replace(options, run_dir=beside) if options.run_dir is None else None
     chosen = apart or options.below("mask")

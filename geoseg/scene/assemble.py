@@ -14,7 +14,7 @@ from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.files.header import Header, read_header
 from geoseg.scene.files.index import read_headers
 from geoseg.scene.files.paths import list_paths
-from geoseg.scene.files.raster import use
+from geoseg.scene.files.usable import use
 from geoseg.scene.image import Scene
 from geoseg.scene.items.safe_product import as_product_says, check_unpacked
 from geoseg.scene.quality import find_quality, is_quality

@@ -18,7 +18,7 @@ from geoseg.scene.composite.read import read_composite
 from geoseg.scene.composite.rules import CompositeRecipe, combine
 from geoseg.scene.files.datasets import at_once, our_settings
 from geoseg.scene.files.header import read_header
-from geoseg.scene.files.raster import use
+from geoseg.scene.files.usable import use
 from geoseg.scene.members import blank_picture, waves
 from geoseg.scene.quality import is_quality
 

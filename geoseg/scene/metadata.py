@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import SceneError, counted
 from geoseg.scene.files.header import Header, shown
-from geoseg.scene.files.raster import Raster, use
+from geoseg.scene.files.usable import use
 from geoseg.scene.items.item import AssetBand, Item
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from geoseg.options import SceneOptions
     from geoseg.scene.files.header import BandHeader
+    from geoseg.scene.files.raster import Raster
 
 Headers: TypeAlias = "Mapping[tuple[str, str], Header | SceneError]"
 """Of files, by the document that refers to each, and the reference."""

@@ -16,8 +16,8 @@ from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, som
 from geoseg.scene.composite.observations import STACKED, within
 from geoseg.scene.files.header import shown
 from geoseg.scene.files.paths import list_paths, several
-from geoseg.scene.files.raster import use
 from geoseg.scene.files.scales import with_scales
+from geoseg.scene.files.usable import use
 from geoseg.scene.layout import Laid, find_items, lay_items
 from geoseg.scene.members import Member, lay
 from geoseg.scene.mosaic import in_order, match_names

@@ -12,9 +12,10 @@ from rasterio.transform import from_origin
 
 from geoseg.errors import ModelError
 from geoseg.models.band_match import match_bands
-from geoseg.models.compatibility import check_scale, doubts, look_at, open_fitting
+from geoseg.models.compatibility import check_scale, open_fitting
 from geoseg.models.find import load_package
 from geoseg.models.package.card import InputBand
+from geoseg.models.plausibility import doubts, look_at
 from geoseg.options import SegmentOptions
 from geoseg.run.resolve import prepare
 from geoseg.scene import open_scene

@@ -12,6 +12,8 @@
 * `header` is all that a file says of itself; no pixel is read for it
 * `failure` says why a file that could be opened cannot be read
 * `index` reads the headers of many files at once, and keeps them
+* `usable` judges it, and makes a raster of it or refuses it; `georeference` is where on
+  Earth its pixels are
 * `raster` is one file: pixels of a window, and where each band has data; `parts` cuts
   pictures of it into what GDAL's cache holds
 * `quantised` is what whole numbers stand for in fields of learned features, `scales`

@@ -1,7 +1,7 @@
 """All that a raster file says of itself, without a look at its pixels.
 
 A header is plain values, so that those of ten thousand files can be kept on disk and
-compared. What it says is judged elsewhere: `geoseg.scene.files.raster`.
+compared. What it says is judged elsewhere: `geoseg.scene.files.usable`.
 """
 
 from __future__ import annotations

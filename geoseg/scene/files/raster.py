@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from affine import Affine
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import SceneError, counted
-from geoseg.geo.embeddings import Embedding, recognise, to_length_one
-from geoseg.geo.geobox import GeoBox
+from geoseg.geo.embeddings import Embedding, to_length_one
 from geoseg.scene.files.blocks import block_bytes
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened
 from geoseg.scene.files.failure import failure
 from geoseg.scene.files.guard import MANY_FILES, ONE_FILE
-from geoseg.scene.files.header import BandHeader, Header, shown
+from geoseg.scene.files.header import BandHeader, shown
 from geoseg.scene.files.parts import cut_for_cache
 from geoseg.scene.files.paths import file_of
 from geoseg.scene.files.quantised import (
-    MASKED,
     block_means,
     decode,
     where_stored,
@@ -41,8 +33,8 @@ if TYPE_CHECKING:
     import rasterio
     from numpy.typing import NDArray
 
+    from geoseg.geo.geobox import GeoBox
     from geoseg.geo.windows import Window
-    from geoseg.options import SceneOptions
     from geoseg.storage.fingerprint import Fingerprint
 
 _COARSE = 256
@@ -50,8 +42,6 @@ _COARSE = 256
 _SAMPLED = 2
 """Pixels a side that a picture's pixel averages of numbers that stand for features,
 where no overview has done so at about its resolution."""
-_FLOATS = frozenset(("float32", "float64"))
-"""What learned features are held in that are not quantised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,224 +386,6 @@ class Raster:
         sizes = [(-(-height // by), -(-width // by)) for by in self.overviews]
         useful = [size for size in sizes if min(size) >= _COARSE] or sizes[:1]
         return useful[-1] if useful else None
-
-
-def use(header: Header, options: SceneOptions) -> Raster:
-    """Judge a header: make what can be read of it, or refuse it.
-
-    Raises:
-        SceneError: The file is nowhere on Earth or holds pixels that are no
-            measurements.
-
-    """
-    name = shown(header.path)
-    _check_bands(name, header.bands)
-    indexes = _chosen(name, header.bands, options.numbers)
-    alphas = [at for at, b in enumerate(header.bands, start=1) if b.role == "alpha"]
-    bands = tuple(_overridden(header.bands[at - 1], options) for at in indexes)
-    bands, embedding, stored = _as_features(name, bands, options)
-    return Raster(
-        path=header.path,
-        driver=header.driver,
-        geobox=georef_of(header, options.assume_crs),
-        indexes=indexes,
-        bands=bands,
-        alpha=next((at for at in alphas if at not in indexes), None),
-        overviews=header.overviews,
-        acquired=header.acquired,
-        fingerprint=header.fingerprint,
-        embedding=embedding and replace(embedding, version=header.features_version),
-        stored=stored,
-    )
-
-
-_Bands = tuple[BandHeader, ...]
-
-
-def _as_features(
-    name: str, bands: _Bands, options: SceneOptions
-) -> tuple[_Bands, Embedding | None, str]:
-    """Recognise whose learned features bands are: as the user says, or by their names.
-
-    Returns:
-        The bands as they are read; whose features they are, if any; and the dtype of
-        numbers in the file that stand for them, empty where there are none.
-
-    Raises:
-        SceneError: They cannot be those that the user says.
-
-    """
-    said = options.numbers if isinstance(options.numbers, str) else None
-    kind = said or recognise([band.name for band in bands])
-    dtypes = {band.dtype for band in bands}
-    is_quantised = all(_stands_for_features(band) for band in bands)
-    can_be = is_quantised or dtypes <= _FLOATS
-    if kind is None or not (can_be or said):
-        return bands, None, ""
-    made = Embedding(kind)
-    if said is not None:
-        if len(bands) != len(made.names) or not can_be:
-            raise SceneError(
-                f"{name} has {len(bands)} bands of {', '.join(sorted(dtypes))}; "
-                f"{made.title} has {len(made.names)}, of int8 or of floats: leave out "
-                f"`numbers={said}`, or give such a file"
-            )
-        named = zip(bands, made.names, strict=True)
-        bands = tuple(replace(band, name=each) for band, each in named)
-    if options.radiometry == "raw":
-        return bands, None, ""
-    if not is_quantised:
-        return bands, made, ""
-    values = tuple(
-        replace(b, dtype="float32", nodata=None, scale=1.0, offset=0.0)
-        if b.nodata == MASKED
-        else replace(b, dtype="float32", scale=1.0, offset=0.0)
-        for b in bands
-    )
-    return values, made, str(np.result_type(*dtypes))
-
-
-def _stands_for_features(band: BandHeader) -> bool:
-    """Whether a band may hold such numbers: int8, which VRTs may hand on as int16."""
-    return band.dtype == "int8" or (band.dtype == "int16" and band.nodata == MASKED)
-
-
-def _chosen(
-    name: str, bands: Sequence[BandHeader], named: tuple[int, ...] | str
-) -> tuple[int, ...]:
-    """Choose the bands that are read, by number: all but alpha where none is given."""
-    numbers = () if isinstance(named, str) else named
-    if numbers and not all(1 <= number <= len(bands) for number in numbers):
-        raise SceneError(
-            f"{name} has {counted(len(bands), 'band')}, counted from 1; `numbers` asks "
-            f"for "
-            f"{', '.join(map(str, numbers))}"
-        )
-    if len(set(numbers)) < len(numbers):
-        raise SceneError(
-            f"`numbers` names a band twice: {', '.join(map(str, numbers))}; each is "
-            f"read once"
-        )
-    measured = (at for at, b in enumerate(bands, start=1) if b.role != "alpha")
-    chosen = numbers or tuple(measured)
-    if not chosen:
-        raise SceneError(f"{name} has no band but its alpha band; give another file")
-    return chosen
-
-
-def _check_bands(name: str, bands: Sequence[BandHeader]) -> None:
-    for index, band in enumerate(bands, start=1):
-        if band.dtype.startswith("complex"):
-            raise SceneError(
-                f"{name} holds complex numbers (band {index}); convert them to real "
-                f"ones first"
-            )
-        if band.role == "palette":
-            raise SceneError(
-                f"{name} holds numbers of a palette's colours (band {index}), no "
-                f"measurements; expand them first: gdal_translate -expand rgb"
-            )
-
-
-def _overridden(band: BandHeader, options: SceneOptions) -> BandHeader:
-    if options.nodata is None:
-        return band
-    value = None if options.nodata == "none" else float(options.nodata)
-    if value is not None and not np.isfinite(value):  # no data in any case
-        value = None
-    return replace(band, nodata=value, masked=band.masked and not band.long_nodata)
-
-
-def georef_of(
-    header: Header, assume_crs: str | None = None, *, can_assume: bool = True
-) -> GeoBox:
-    """Give a file's plane on Earth, or refuse one that has none.
-
-    Args:
-        header: The file's.
-        assume_crs: The CRS of a file that names none.
-        can_assume: Whether whoever named the file could have given one.
-
-    Raises:
-        SceneError: It is nowhere on Earth, or names a CRS that makes no sense.
-
-    """
-    name = shown(header.path)
-    if header.transform == _IDENTITY:
-        problem = _UNLOCATED[header.located_by]
-        if recognise([band.name for band in header.bands]) and not header.located_by:
-            problem += _PUBLISHED_VRT
-        raise SceneError(f"{name} {problem}")
-    if not all(map(math.isfinite, header.transform)):
-        raise SceneError(
-            f"{name} has a geotransform that holds no finite numbers; give it one "
-            f"on Earth, for instance with gdal_translate -a_ullr"
-        )
-    if not header.wkt and assume_crs is None:
-        raise SceneError(
-            f"{name} has no coordinate reference system; assign one, for instance: "
-            f"rio edit-info --crs EPSG:32633 {name}"
-            + ", or say it with `assume_crs`"
-            * can_assume
-        )
-    if header.wkt:
-        try:
-            crs = _crs_of(header.wkt)
-        except CRSError as error:
-            raise SceneError(
-                f"{name} names a coordinate reference system that makes no sense; "
-                f"assign it anew, for instance: rio edit-info --crs EPSG:32633 {name}"
-            ) from error
-    else:
-        crs = parse_crs(str(assume_crs), "`assume_crs`")
-    return GeoBox(header.height, header.width, Affine(*header.transform), crs)
-
-
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-"""The transform of a file that has none."""
-_UNLOCATED = {
-    "": (
-        "has no geotransform, so its pixels are nowhere on Earth; give it one, for "
-        "instance with gdal_translate -a_ullr"
-    ),
-    "points": (
-        "is located by ground control points only; rectify it first, for instance with "
-        "gdalwarp"
-    ),
-    "rpc": (
-        "is located by rational polynomials (RPC) only; rectify it first with a "
-        "terrain model, for instance with gdalwarp -rpc -to RPC_DEM=dem.tif"
-    ),
-}
-"""What is said of a file without a geotransform, by what locates it instead."""
-_PUBLISHED_VRT = (
-    "; copies of AlphaEarth that are stored from south to north have a .vrt beside "
-    "each file that locates it: give that"
-)
-"""What is added of such a file of learned features."""
-
-
-@lru_cache(maxsize=64)
-def _crs_of(wkt: str) -> CRS:
-    """Make a CRS once: ten thousand files share it, and comparing it costs nothing."""
-    return CRS.from_wkt(wkt)
-
-
-def parse_crs(text: str, flag: str) -> CRS:
-    """Read a CRS as a user writes it.
-
-    Raises:
-        SceneError: It is none; the message names the flag.
-
-    """
-    try:
-        crs = CRS.from_user_input(text)
-    except CRSError as error:
-        raise SceneError(
-            f"{flag} is no coordinate reference system: {text!r}; write one such as "
-            f"EPSG:32633, or a file's WKT"
-        ) from error
-    return crs.to_2d()
 
 
 def _pixels(

@@ -12,7 +12,7 @@ from geoseg.errors import SceneError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.ground import unit_areas
 from geoseg.geo.windows import Window
-from geoseg.scene.files.raster import parse_crs
+from geoseg.scene.files.georeference import parse_crs
 from geoseg.scene.warp.coordinates import mover
 from geoseg.scene.warp.warped import covered
 
