@@ -36,6 +36,12 @@ def _own_cache(tmp_path_factory, monkeypatch):
         monkeypatch.setenv("GEOSEG_CACHE", str(folder))
 
 
+@pytest.fixture
+def short_trials(monkeypatch):
+    """Let forecasts try blocks for a moment, where their seconds do not matter."""
+    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+
+
 @pytest.fixture(params=["north-up", "rotated"])
 def plane(request):
     """Give a plane of 37 x 53 pixels in UTM, north-up and then rotated."""

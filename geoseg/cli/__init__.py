@@ -100,6 +100,7 @@ class LazyGroup(click.Group):
             return None
         module = importlib.import_module(f"geoseg.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
+        command.short_help = COMMANDS[cmd_name]
         return command
 
     def format_commands(

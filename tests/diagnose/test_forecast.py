@@ -29,9 +29,7 @@ def half_scene(make_raster):
     return make_raster(values=values, bands=SENTINEL, transform=transform)
 
 
-@pytest.fixture(autouse=True)
-def _short(monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+pytestmark = pytest.mark.usefixtures("short_trials")
 
 
 def test_a_forecast_counts_the_tiles_that_the_run_then_infers(half_scene, tmp_path):

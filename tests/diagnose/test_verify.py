@@ -13,6 +13,8 @@ from packages import CARD, TRAINING
 
 import geoseg
 from geoseg.cli import main
+from geoseg.diagnose import comparison
+from geoseg.diagnose.comparison import Comparison
 from geoseg.errors import AoiError, GridError, InputError, ModelError
 from geoseg.models.networks.network import load_network, save_package
 from geoseg.run.cluster.memory import most_held
@@ -137,13 +139,21 @@ def scores_of_all(package, scene, field):
     return scores[:, top : top + height, left : left + width]
 
 
+@pytest.fixture
+def free(monkeypatch):
+    """Give a function that says how many bytes of memory are free."""
+
+    def free(count):
+        monkeypatch.setattr(comparison, "still_free", lambda: count)
+
+    return free
+
+
 def test_a_window_that_does_not_fit_is_refused_with_one_that_does(
-    package, scene, monkeypatch
+    package, scene, free, monkeypatch
 ):
-    monkeypatch.setattr(
-        "geoseg.diagnose.comparison.Comparison._bytes_per_pixel", lambda *_: 1000.0
-    )
-    monkeypatch.setattr("geoseg.diagnose.comparison.still_free", lambda: 105_000_000)
+    monkeypatch.setattr(Comparison, "_bytes_per_pixel", lambda *_: 1000.0)
+    free(105_000_000)
     options = geoseg.VerifyOptions(window=(0, 0, 150, 210), blends=("crop",))
     with pytest.raises(InputError, match=r"one of (\d+) x \1 px fits") as refusal:
         geoseg.verify(package, scene, options=options)
@@ -151,13 +161,13 @@ def test_a_window_that_does_not_fit_is_refused_with_one_that_does(
     assert 0 < side < 150
     smaller = replace(options, window=(0, 0, side, side))
     assert geoseg.verify(package, scene, options=smaller).agreements
-    monkeypatch.setattr("geoseg.diagnose.comparison.still_free", lambda: 1_000_000)
+    free(1_000_000)
     with pytest.raises(InputError, match="none fits"):
         geoseg.verify(package, scene, options=smaller)
 
 
-def test_what_a_pixel_takes_is_measured(package, scene, monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.comparison.still_free", lambda: 1_000_000)
+def test_what_a_pixel_takes_is_measured(package, scene, free):
+    free(1_000_000)
     options = geoseg.VerifyOptions(window=(0, 0, 150, 210))
     with pytest.raises(InputError, match=r"takes [\d.]+ GB in one piece") as refusal:
         geoseg.verify(package, scene, options=options)

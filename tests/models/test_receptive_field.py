@@ -127,9 +127,8 @@ def test_a_finite_field_is_what_trying_every_pixel_gives(name):
 
 
 @pytest.mark.parametrize("name", GLOBAL)
-def test_what_mixes_the_whole_plane_is_global(name, monkeypatch):
-    monkeypatch.setattr("geoseg.models.networks.receptive_field.LONGEST", 128)
-    field = measure(GLOBAL[name].eval(), bands=2, stride=1, tile=8)
+def test_what_mixes_the_whole_plane_is_global(name):
+    field = measure(GLOBAL[name].eval(), bands=2, stride=1, tile=8, longest=128)
     assert field == ReceptiveField(None, steady=False, overlap=None, tile=None)
 
 

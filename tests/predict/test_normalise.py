@@ -308,10 +308,8 @@ def test_a_scene_that_has_no_statistics_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_plan_and_info_say_that_the_scene_will_be_read(
-    models, small, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+@pytest.mark.usefixtures("short_trials")
+def test_plan_and_info_say_that_the_scene_will_be_read(models, small, tmp_path):
     model, size = models["own"].path, small.stat().st_size
     words = ["plan", str(small), "-o", str(tmp_path / "out"), "--model", str(model)]
     shown = CliRunner().invoke(main, words)

@@ -262,17 +262,16 @@ def test_candidates_do_not_depend_on_the_cut_or_the_order(seed, high, wide):
     assert len(set(whole.cells.tolist())) == len(whole)
 
 
-def test_a_cell_draws_each_uncertain_pixel_as_often(monkeypatch):
-    monkeypatch.setattr("geoseg.run.suggest.candidates.MOST", 1)
+def test_a_cell_draws_each_uncertain_pixel_as_often():
     planes = np.zeros((3, 2, 2), np.uint8)
     planes[2] = [[50, 0], [0, 200]]
     area = Window(0, 0, 2, 2)
     drawn = [
-        int(draw_candidates([(area, planes)], area, n).cols[0]) for n in range(999)
+        int(draw_candidates([(area, planes)], area, n, 1).cols[0]) for n in range(999)
     ]
     assert np.mean(drawn) == pytest.approx(0.5, abs=0.06)
     planes[2, 0, 0] = 0
-    found = draw_candidates([(area, planes)], area, 0)
+    found = draw_candidates([(area, planes)], area, 0, 1)
     assert (found.rows[0], found.cols[0], len(found)) == (1, 1, 1), (
         "all else is certain"
     )

@@ -51,8 +51,8 @@ def test_a_large_scene_is_described_without_reading_it(scene):
     assert not found["exact"]
 
 
-def test_a_run_over_a_large_scene_is_planned(scene, tmp_path, brightest, monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+@pytest.mark.usefixtures("short_trials")
+def test_a_run_over_a_large_scene_is_planned(scene, tmp_path, brightest):
     flags = ("--model", brightest, "-o", tmp_path / "out", *TILES)
     found = geoseg_json("plan", scene, *flags)
     assert found["map_pixels"] == SIDE * SIDE

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geoseg.cli import COMMANDS, main
+from geoseg.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def _command(context: click.Context, command: click.Command) -> dict[str, Any]:
     options.sort(key=lambda option: option["kind"].endswith(" out"))
     return {
         "name": name,
-        "text": COMMANDS[name],
+        "text": command.short_help,
         "about": _prose(command.help or ""),
         "options": options,
     }

@@ -86,7 +86,7 @@ def package_field(package: ModelPackage) -> ReceptiveField:
 
 
 def measure_field(
-    network: nn.Module, *, bands: int, stride: int, tile: int
+    network: nn.Module, *, bands: int, stride: int, tile: int, longest: int = LONGEST
 ) -> ReceptiveField:
     """Measure how far an input pixel can change the output.
 
@@ -96,13 +96,14 @@ def measure_field(
         bands: The bands it takes.
         stride: What the sides of a plane must be multiples of.
         tile: The least tile wanted.
+        longest: Pixels of the longest plane that is tried.
 
     Raises:
         ModelError: The network's output is not a number to begin with.
 
     """
     planes = [_Planes(network, bands, stride, axis) for axis in (2, 3)]
-    reaches = [_reach(plane) for plane in planes]
+    reaches = [_reach(plane, longest) for plane in planes]
     if None in reaches:
         return ReceptiveField(radius=None, steady=False, overlap=None, tile=None)
     radius = max(reach for reach in reaches if reach is not None)
@@ -200,7 +201,7 @@ class _Planes:
         return max(spans)
 
 
-def _reach(planes: _Planes) -> int | None:
+def _reach(planes: _Planes, longest: int) -> int | None:
     """How far a pixel reaches along the planes' axis; None where it is too far.
 
     A plane is long enough where the NaN ends before the plane does, by more than a
@@ -212,7 +213,7 @@ def _reach(planes: _Planes) -> int | None:
     span = planes.span(_START * stride)
     length = _START * stride + -(-2 * span // stride) * stride
     ended = None
-    while length <= LONGEST:
+    while length <= longest:
         top, bottom = planes.spoiled(length, 0, stride)
         middle = planes.middle(length)
         ends = middle + top > span and middle + bottom < length - 1 - span

@@ -72,18 +72,22 @@ class Candidates:
 
 
 def draw_candidates(
-    parts: Iterable[tuple[Window, NDArray[np.uint8]]], area: Window, seed: int
+    parts: Iterable[tuple[Window, NDArray[np.uint8]]],
+    area: Window,
+    seed: int,
+    most: int = MOST,
 ) -> Candidates:
     """Draw a pixel of each cell of an area in which one is uncertain.
 
     Args:
         parts: Windows of the scene, and for each class ids, confidences and
             entropies, shape ``(3, y, x)``; they do not overlap.
-        area: What is mapped, in pixels of the scene: about `MOST` cells.
+        area: What is mapped, in pixels of the scene.
         seed: Another seed draws others.
+        most: How many cells it is cut into, about.
 
     """
-    side = max(1, math.ceil(math.sqrt(area.pixels / MOST)))
+    side = max(1, math.ceil(math.sqrt(area.pixels / most)))
     across = -(-area.width // side)
     found = _nothing()
     for window, planes in parts:
