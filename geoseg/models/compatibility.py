@@ -157,11 +157,12 @@ def _check_features(card: Card, scene: Scene) -> None:
     """
     wanted, made = Embedding.parse(card.embedding), scene.embedding
     if wanted is None:
-        if made is not None and scene.is_quantised and card.dtype == "int8":
+        if made is not None and card.dtype == "int8":
+            raw = "say `radiometry='raw'`, or " if scene.is_quantised else ""
             raise ModelError(
                 f"the model {card.name} was fitted to whole numbers that stand for "
                 f"features of {made.title}, and {scene.path} is read as what they "
-                f"stand for; say `radiometry='raw'`, or train the model anew"
+                f"stand for; {raw}train the model anew"
             )
         return
     if made is not None and wanted.is_as(made):

@@ -28,6 +28,9 @@ _OF_NETWORKS = (
 )
 """Options of trainings that a fit to pixels does not have."""
 
+HeadName = Literal["discriminant", "logistic", "mlp", "forest", "pool", "voting"]
+"""The classifiers of pixels; the last two are averages of others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundOptions(GridOptions):
@@ -149,7 +152,7 @@ class TrainOptions(GroundOptions):
         otherwise="what few labels fit best; Unet for many",
         metavar="NAME",
     )
-    head: Literal["discriminant", "logistic", "mlp", "forest"] | None = option(
+    head: HeadName | None = option(
         None,
         "The classifier of pixels, of context, pixel and probe.",
         otherwise="the best on held-out ground",

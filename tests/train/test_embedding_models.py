@@ -202,6 +202,14 @@ def test_a_model_of_the_plain_numbers_refuses_what_they_stand_for(
     options = geoseg.SegmentOptions(model=plain)
     with pytest.raises(ModelError, match="say `radiometry='raw'`"):
         geoseg.segment(zones / "32N.tiff", tmp_path / "none", options=options)
+    with rasterio.open(zones / "32N.tiff") as source:
+        profile, names = source.profile, source.descriptions
+        profile.update(dtype="float32", nodata=None)
+        with rasterio.open(tmp_path / "values.tif", "w", **profile) as values:
+            values.write(source.read().astype(np.float32) / 128)
+            values.descriptions = names
+    with pytest.raises(ModelError, match="what they stand for; train the model anew"):
+        geoseg.segment(tmp_path / "values.tif", tmp_path / "none", options=options)
 
 
 def test_a_package_of_unknown_features_is_damaged(model, tmp_path):

@@ -99,7 +99,7 @@ def test_points_are_fitted_in_seconds_and_mapped_as_any_model(scene, points, tmp
     said = ["train", scene, "--labels", points(), "-o", output]
     result = CliRunner().invoke(main, [str(each) for each in said])
     assert result.exit_code == 0, result.output
-    assert "chosen by spatial cross-validation: discriminant on" in result.stderr
+    assert "chosen by spatial cross-validation: voting on" in result.stderr
     assert "geoseg sample-points" in result.stderr
     assert "±" in result.stdout
     record = json.loads((output / "accuracy.json").read_text())
@@ -164,14 +164,16 @@ def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
     network = to_network(recipe, fitted, 3, classes)
     with torch.inference_mode():
         probabilities = network(tile).softmax(1)[0].flatten(1).T.numpy()
-    expected = fitted.predict_proba(features)
-    if head == "forest":  # what no tree votes for keeps a ten-thousandth
-        expected = np.maximum(expected, 1e-4)
-        expected /= expected.sum(axis=1, keepdims=True)
+    members = fitted.estimators_ if head == "voting" else [fitted]
+    each = [member.predict_proba(features) for member in members]
+    if head in {"forest", "voting"}:  # what no tree votes for keeps a ten-thousandth
+        each[-1] = np.maximum(each[-1], 1e-4)
+        each[-1] /= each[-1].sum(axis=1, keepdims=True)
+    expected = np.mean(each, axis=0)
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("head", ["forest", "mlp"])
+@pytest.mark.parametrize("head", ["forest", "mlp", "voting"])
 def test_a_package_of_any_head_is_loaded_as_it_was_saved(scene, points, tmp_path, head):
     options = geoseg.TrainOptions(architecture="context", head=head)
     trained = geoseg.train([scene], points(), tmp_path / "model", options=options)

@@ -4,9 +4,10 @@
 
 Somebody labels 5 pixels of each class on the left 60 % of a scene, then 20 more a round
 where `geoseg suggest` says (or chance, or chance within each class of the last map),
-and a linear discriminant on context is fitted anew after each round. It is measured on
-the right 40 %. `geoseg.run.suggest` chooses, on the pixels whose label is known; all
-else here is simulation. Two scenes: the sample, and the Landsat scene of `training.py`.
+and a pool of linear classifiers on context is fitted anew after each round. It is
+measured on the right 40 %. `geoseg.run.suggest` chooses, on the pixels whose label is
+known; all else here is simulation. Two scenes: the sample, and the Landsat scene of
+`training.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ APART = 10
 WAYS = ("random", "stratified", "suggested")
 COLOURS = ("#777777", "#2f78b7", "#c8553d")
 MANY = 200
-RECIPE = FitRecipe("context", "discriminant", 1.0)
+RECIPE = FitRecipe("context", "pool", 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-HEADS = ("linear", "mlp", "forest")
+HEADS = ("linear", "mlp", "forest", "voting")
 """What may follow the features."""
 
 
@@ -129,6 +129,19 @@ class _Head(nn.Module):
         return scores
 
 
+class _Voting(Forest):
+    """A forest and a linear classifier: the mean of their probabilities, as scores."""
+
+    def __init__(self, features: int, classes: int, **trees: int) -> None:
+        super().__init__(features, classes, **trees)
+        self.linear = nn.Conv2d(features, classes, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        of_trees = super().forward(features).softmax(1)
+        scores: Tensor = (of_trees + self.linear(features).softmax(1)).log()
+        return scores
+
+
 class Pixelwise(nn.Module):
     """Fixed features and a fitted head, with the signature of smp's networks."""
 
@@ -160,7 +173,7 @@ class Pixelwise(nn.Module):
             head: One of `HEADS`.
             windows: The sides of the windows of ``context``, odd numbers of pixels.
             hidden: Units of the hidden layer of an ``mlp``.
-            trees: Trees of a ``forest``.
+            trees: Trees of a ``forest``, alone or ``voting``.
             nodes: Nodes of its largest tree.
             depth: Steps from a root to its farthest leaf.
             frozen: The configuration of the network that a ``probe`` looks into.
@@ -202,9 +215,10 @@ class Pixelwise(nn.Module):
         if head == "mlp":
             first = nn.Sequential(nn.Conv2d(features, hidden, 1), nn.ReLU())
             features = hidden
+        made = {"forest": Forest, "voting": _Voting}.get(head)
         classifier = (
-            Forest(features, classes, trees=trees, nodes=nodes, depth=depth)
-            if head == "forest"
+            made(features, classes, trees=trees, nodes=nodes, depth=depth)
+            if made
             else nn.Conv2d(features, classes, 1)
         )
         self.segmentation_head = _Head(first, classifier)

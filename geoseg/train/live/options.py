@@ -15,7 +15,7 @@ from geoseg.options import (
     as_in,
     option,
 )
-from geoseg.train.options import GroundOptions, TrainOptions
+from geoseg.train.options import GroundOptions, HeadName, TrainOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,7 @@ class LiveOptions(GridOptions):
         "What of a pixel is looked at: its bands, or its surroundings, too.",
         otherwise="the better one on held-out ground",
     )
-    head: Literal["discriminant", "logistic", "mlp", "forest"] = option(
-        "discriminant", "The classifier; the others take longer."
-    )
+    head: HeadName = option("discriminant", "The classifier; the others take longer.")
     seed: int = option(0, "Decides how ground is held out.")
     formats: str | Sequence[str] = option(
         (NO_FORMAT,),

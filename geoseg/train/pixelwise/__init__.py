@@ -2,7 +2,8 @@
 
 * `labelled` reads the chunks that hold labels, and no other
 * `ground_folds` cuts labelled ground into folds by cell
-* `heads` fits classifiers with scikit-learn and makes networks of them
+* `heads` fits classifiers with scikit-learn, a `pool` of linear ones among them, and
+  makes networks of them
 * `probe` finds a frozen network whose features are used, too
 * `choose` tries them on held-out ground
 * `fit` makes a model package of what won

@@ -27,7 +27,7 @@ _DRAWS = 3
 _LEAST = 1e-4
 """No probability is below this: that of a class that no tree votes for."""
 _MANY = 500
-"""Pixels from which one draw of folds shows enough, and which classifier is best."""
+"""Pixels from which one draw of folds shows enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class CrossValidated:
     """What spatial cross-validation says of recipes, and of the one that was chosen."""
 
     chosen: FitRecipe
-    """The best, or of few pixels the simplest that is nearly so."""
+    """The best, or one that is preferred and nearly so."""
     tried: tuple[tuple[FitRecipe, float], ...]
     """Each recipe and its overall accuracy, the best first."""
     folds: tuple[Accuracy, ...]
@@ -103,13 +103,12 @@ def cross_validate(
 ) -> CrossValidated:
     """Try recipes on folds of ground and choose one.
 
-    Of few pixels the simplest one within a standard error of the best is chosen (the
-    rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression
-    Trees), for the best is so by chance as well; of many the best itself, which that
-    rule was measured to pass over.
+    The first within a standard error of the best is chosen (the rule of Breiman,
+    Friedman, Olshen and Stone 1984, Classification and Regression Trees), for the best
+    is so by chance as well.
 
     Args:
-        tried: The recipes, the simplest first.
+        tried: The recipes, in the order of preference.
         features: For each architecture its features, shape ``(pixel, feature)``.
         channels: The class of each pixel.
         cells: The cell of ground of each.
@@ -135,8 +134,7 @@ def cross_validate(
         for recipe, predicted in found.items()
     }
     best = max(accuracy.values())
-    is_few = len(channels) < _MANY
-    error = math.sqrt(best * (1 - best) / len(channels)) if is_few else 0.0
+    error = math.sqrt(best * (1 - best) / len(channels))
     chosen = next(r for r, value in accuracy.items() if value >= best - error)
     matrices = [
         _confusion(channels, found[chosen][0], folds[0] == number, len(legend))

@@ -36,6 +36,7 @@ from geoseg.train.pixelwise.ground_folds import (
 from geoseg.train.pixelwise.heads import (
     STRENGTHS,
     WINDOWS,
+    FitRecipe,
     fit_classifier,
     recipes,
     to_network,
@@ -116,7 +117,7 @@ def fit_pixels(
 
     """
     check_pixelwise(options)
-    tried = list(recipes(_features_to_try(given, options), options.head))
+    tried = _to_try(given, options)
     architectures = {each.architecture for each in tried}
     legend = given.class_mapping.legend
     probe = None
@@ -166,14 +167,18 @@ def fit_pixels(
     return FittedPixels(read_package(output), found, counts, warnings)
 
 
-def _features_to_try(given: LabelledInputs, options: TrainOptions) -> str | None:
-    """Take many bands as they are where nothing is said.
+def _to_try(given: LabelledInputs, options: TrainOptions) -> list[FitRecipe]:
+    """List what is tried; many bands are taken as they are where nothing is said.
 
     Learned features hold what is around a pixel, and what windows would add to those of
-    imaging spectrometers costs seven times as much.
+    imaging spectrometers costs seven times as much. A linear classifier of them is
+    what they are made for, and mapped at the speed of reading.
     """
-    many = options.architecture is None and len(given.bands) > MANY
-    return "pixel" if many else options.architecture
+    has_many = len(given.bands) > MANY
+    architecture = options.architecture
+    if architecture is None and has_many:
+        architecture = "pixel"
+    return list(recipes(architecture, options.head, averages=not has_many))
 
 
 def _write_page(

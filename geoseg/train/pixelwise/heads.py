@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from geoseg.models.networks.pixelwise import Pixelwise, feature_count, put_layer
+from geoseg.train.pixelwise.pool import LogPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,8 @@ WINDOWS: dict[str, tuple[int, ...]] = {
 """The sides of windows, in pixels, of each kind of features."""
 _UNASKED = ("context", "pixel")
 """The kinds that are tried where none is named; those with most features first."""
+_OF_TREES = ("forest", "voting")
+"""Classifiers whose features need no scale, or have one inside."""
 _HIDDEN = 32
 _TREES = 100
 
@@ -63,17 +66,31 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
     "logistic": (0.01, 0.1, 1.0),
     "mlp": (1.0,),
     "forest": (1.0,),
+    "pool": (1.0,),
+    "voting": (1.0,),
 }
-"""The classifiers, the simplest first, and the strengths that are tried of each."""
+"""The classifiers, the simplest first, and the strengths that are tried of each; then
+averages of them: of linear ones, and of these and a forest."""
+_AVERAGES = ("voting", "pool")
 
 
-def recipes(architecture: str | None, head: str | None) -> Iterator[FitRecipe]:
-    """List what may be tried, the simplest classifiers first; all where None."""
-    for classifier, strengths in STRENGTHS.items():
+def recipes(
+    architecture: str | None, head: str | None, *, averages: bool = True
+) -> Iterator[FitRecipe]:
+    """List what may be tried, in the order of preference.
+
+    Args:
+        architecture: The kind of features; all that are tried unasked where None.
+        head: The classifier; several where None.
+        averages: Whether those are averages of classifiers, which hold what is
+            averaged, or all the others.
+
+    """
+    several = _AVERAGES if averages else [e for e in STRENGTHS if e not in _AVERAGES]
+    for classifier in several if head is None else (head,):
         for features in _UNASKED if architecture is None else (architecture,):
-            if head in {None, classifier}:
-                for strength in strengths:
-                    yield FitRecipe(features, classifier, strength)
+            for strength in STRENGTHS[classifier]:
+                yield FitRecipe(features, classifier, strength)
 
 
 def fit_classifier(
@@ -91,6 +108,11 @@ def fit_classifier(
         seed: Decides what chance there is.
 
     """
+    windows = WINDOWS[recipe.architecture]
+    # What a frozen network adds is not told from bands here: all are taken for those.
+    of_band = 1 if recipe.architecture == "probe" else feature_count(1, windows)
+    pool = LogPool(features.shape[1] // of_band)
+    forest = RandomForestClassifier(_TREES, random_state=seed)
     made: dict[str, Any] = {
         # Ledoit and Wolf (2004) choose how far the covariance is shrunk.
         "discriminant": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
@@ -98,10 +120,15 @@ def fit_classifier(
         "mlp": MLPClassifier(
             (_HIDDEN,), alpha=1.0, solver="lbfgs", max_iter=100, random_state=seed
         ),
-        "forest": RandomForestClassifier(_TREES, random_state=seed),
+        "forest": forest,
+        "pool": pool,
+        "voting": VotingClassifier(
+            [("pool", make_pipeline(StandardScaler(), pool)), ("forest", forest)],
+            voting="soft",
+        ),
     }
     chosen = made[recipe.head]
-    if recipe.head != "forest":
+    if recipe.head not in _OF_TREES:
         chosen = make_pipeline(StandardScaler(), chosen)
     # One thread: small matrices gain nothing of more, and sums keep their order.
     with threadpool_limits(1), warnings.catch_warnings():
@@ -137,30 +164,41 @@ def to_network(
         own = feature_count(bands, WINDOWS[recipe.architecture])
         settings |= {"frozen": probe.config, "part": probe.part}
         settings |= {"more": fitted.n_features_in_ - own, "network": probe.network}
-    if recipe.head == "forest":
-        trees = [each.tree_ for each in fitted.estimators_]
-        nodes = max(tree.node_count for tree in trees)
-        depth = max(tree.max_depth for tree in trees)
-        size = {"trees": len(trees), "nodes": nodes, "depth": depth}
-        network = Pixelwise(head="forest", **size, **settings)
-        forest = network.get_submodule("segmentation_head.classifier")
-        _plant(forest, trees)
+    if recipe.head not in _OF_TREES:
+        is_mlp = recipe.head == "mlp"
+        network = Pixelwise(
+            head="mlp" if is_mlp else "linear", hidden=_HIDDEN * is_mlp, **settings
+        )
+        first, *others = _scaled_layers(fitted)
+        if is_mlp:
+            put_layer(network.get_submodule("segmentation_head.first.0"), *first)
+        last = others[-1] if others else first
+        put_layer(network.get_submodule("segmentation_head.classifier"), *last)
         return network.eval()
-    scaler, classifier = fitted[0], fitted[1]
-    layers = _layers(classifier)
-    first, bias = layers[0]
-    layers[0] = first / scaler.scale_, bias - first @ (scaler.mean_ / scaler.scale_)
-    is_mlp = recipe.head == "mlp"
-    network = Pixelwise(
-        head="mlp" if is_mlp else "linear", hidden=_HIDDEN * is_mlp, **settings
-    )
-    if is_mlp:
-        put_layer(network.get_submodule("segmentation_head.first.0"), *layers[0])
-    put_layer(network.get_submodule("segmentation_head.classifier"), *layers[-1])
+    linear, forest = fitted.estimators_ if recipe.head == "voting" else (None, fitted)
+    trees = [each.tree_ for each in forest.estimators_]
+    nodes = max(tree.node_count for tree in trees)
+    depth = max(tree.max_depth for tree in trees)
+    size = {"trees": len(trees), "nodes": nodes, "depth": depth}
+    network = Pixelwise(head=recipe.head, **size, **settings)
+    classifier = network.get_submodule("segmentation_head.classifier")
+    if linear is not None:
+        (layer,) = _scaled_layers(linear)
+        put_layer(classifier.get_submodule("linear"), *layer)
+    _plant(classifier, trees)
     return network.eval()
 
 
 Layers = list[tuple["NDArray[np.float64]", "NDArray[np.float64]"]]
+
+
+def _scaled_layers(fitted: Any) -> Layers:  # noqa: ANN401  # as above
+    """Give the layers of a classifier after its scaler, the first with both."""
+    scaler, classifier = fitted[0], fitted[1]
+    layers = _layers(classifier)
+    first, bias = layers[0]
+    layers[0] = first / scaler.scale_, bias - first @ (scaler.mean_ / scaler.scale_)
+    return layers
 
 
 def _layers(classifier: Any) -> Layers:  # noqa: ANN401  # as above
