@@ -1,14 +1,11 @@
-"""The notebooks are the tutorials, whose code tests/test_tutorials.py runs."""
+"""The notebooks are the tutorials; tests/test_tutorials.py runs them, cell by cell."""
 
 import importlib.util
 import re
 
 import nbformat
 import pytest
-from paths import ROOT
-from test_tutorials import PAGES, TUTORIALS, blocks
-
-NOTEBOOKS = ROOT / "workflows" / "notebooks"
+from test_tutorials import NOTEBOOKS, PAGES, TUTORIALS, blocks
 
 
 @pytest.fixture(scope="module")

@@ -119,17 +119,21 @@ def test_classes_come_to_follow_the_edges_of_the_image():
     assert (after == truth).float().mean() > 0.98
 
 
+SIDE = 64
+"""Pixels of a crop of the sample: what is summed grows with the fourth power of it."""
+
+
 @pytest.fixture(scope="module")
 def crop():
-    """Give 128 x 128 pixels: what the shipped model says, and what they look like."""
+    """Give a crop: what the shipped model says, and what they look like."""
     package = load_package("sentinel2-landcover")
     with rasterio.open(SAMPLE) as dataset:
-        window = rasterio.windows.Window(300, 200, 128, 128)
+        window = rasterio.windows.Window(300, 200, SIDE, SIDE)
         pixels = dataset.read(window=window)
     predictor = TilePredictor.of(
         [(package, tuple(range(10)))], resolve_compute("cpu", "float32")
     )
-    probabilities = predictor(pixels[None], np.ones((1, 128, 128), bool))
+    probabilities = predictor(pixels[None], np.ones((1, SIDE, SIDE), bool))
     colours = pixels[[2, 1, 0]].astype(np.float32)
     mean, deviation = (
         f(colours, axis=(1, 2), keepdims=True) for f in (np.mean, np.std)
@@ -158,7 +162,7 @@ def test_labels_agree_with_those_of_pydensecrf(crop, how):
     densecrf = pytest.importorskip("pydensecrf.densecrf")
     probabilities, colours = crop
     classes = probabilities.shape[1]
-    other = densecrf.DenseCRF2D(128, 128, classes)
+    other = densecrf.DenseCRF2D(SIDE, SIDE, classes)
     unary = -np.log(np.clip(probabilities[0].numpy(), 1e-5, None)).reshape(classes, -1)
     other.setUnaryEnergy(np.ascontiguousarray(unary))
     other.addPairwiseGaussian(sxy=how.smoothness_px, compat=how.smoothness)
@@ -168,12 +172,12 @@ def test_labels_agree_with_those_of_pydensecrf(crop, how):
         rgbim=np.ascontiguousarray(colours.transpose(1, 2, 0)),
         compat=how.appearance,
     )
-    expected = np.array(other.inference(how.iterations)).reshape(classes, 128, 128)
+    expected = np.array(other.inference(how.iterations)).reshape(classes, SIDE, SIDE)
     found = fully_connected_crf(
         probabilities,
         torch.from_numpy(colours.astype(np.float32))[None],
-        torch.ones(1, 128, 128, dtype=torch.bool),
-        replace(how, window=128),
+        torch.ones(1, SIDE, SIDE, dtype=torch.bool),
+        replace(how, window=SIDE),
     )[0].numpy()
     assert (found.argmax(axis=0) == expected.argmax(axis=0)).mean() >= 0.99
     changed = found.argmax(axis=0) != probabilities[0].argmax(dim=0).numpy()
