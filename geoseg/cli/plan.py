@@ -25,6 +25,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     *,
     exact: bool,
     price: float | None,
+    tile_seconds: float | None,
     each: bool,
     field: str | None,
     quiet: bool,
@@ -37,6 +38,7 @@ def command(  # noqa: PLR0913  # one parameter a flag
     For example:
       geoseg plan scene.tif --aoi area.geojson
       geoseg plan scene.tif --workers 64 --price 2.5
+      geoseg plan scene.tif --workers 64 --tile-seconds 0.004
 
     Nothing is mapped and nothing is written; the model is timed for two seconds.
     Without -o it is not seen whether a map can be written there.
@@ -44,15 +46,14 @@ def command(  # noqa: PLR0913  # one parameter a flag
     aoi, inputs = take_area(flags), take_scene(scene, flags)
     check_each(inputs, each=each, field=field)
     options = options_of(geoseg.SegmentOptions, flags)
+    known: Any = {"exact": exact, "price": price, "tile_seconds": tile_seconds}
     if each:
-        several = geoseg.plan_each(
-            scene, output, aoi=aoi, options=options, exact=exact, price=price
-        )
+        several = geoseg.plan_each(scene, output, aoi=aoi, options=options, **known)
         if not quiet:
             show_forecasts(several, as_json=as_json)
         return
     expected = geoseg.plan(
-        inputs, output, aoi=aoi, field=field, options=options, exact=exact, price=price
+        inputs, output, aoi=aoi, field=field, options=options, **known
     )
     if not quiet:
         show_forecast(expected, as_json=as_json)

@@ -128,6 +128,7 @@ def plan(  # noqa: PLR0913  # what segment takes, and how it is forecast
     options: SegmentOptions | None = None,
     exact: bool = False,
     price: float | None = None,
+    tile_seconds: float | None = None,
 ) -> Forecast:
     """Return what `geoseg.segment` with the same arguments will cost; map nothing.
 
@@ -142,6 +143,9 @@ def plan(  # noqa: PLR0913  # what segment takes, and how it is forecast
         exact: Read the scene to count the tiles without data, instead of
             estimating them from its overviews.
         price: What a worker costs for an hour, in any currency.
+        tile_seconds: What a worker takes for a tile, where that was measured on a
+            machine like theirs: ``seconds_per_tile`` of a forecast there. As measured
+            here where None.
 
     Raises:
         InputError: Something given cannot be used.
@@ -151,18 +155,30 @@ def plan(  # noqa: PLR0913  # what segment takes, and how it is forecast
         raise InputError("`field` needs the features of an `aoi`")
     with as_inputs(scene, options or SegmentOptions()) as (inputs, chosen):
         found = _forecast(inputs, output, (aoi, field), chosen, exact=exact)
-    return _priced(found, chosen.workers or 0, price)
+    return _priced(found, chosen.workers or 0, price, tile_seconds)
 
 
-def _priced(found: Forecast, workers: int, price: float | None) -> Forecast:
+def _priced(
+    found: Forecast, workers: int, price: float | None, tile_seconds: float | None
+) -> Forecast:
     """Add what a run takes with some workers, and what they cost."""
     if price is not None and price < 0:
         raise InputError(f"`price` is what a worker costs for an hour, got {price:g}")
-    seconds = found.seconds
+    seconds, stages, measured = found.seconds, found.seconds_by_stage, None
+    if tile_seconds is not None:
+        if tile_seconds <= 0 or not workers:
+            raise InputError(
+                f"`tile_seconds` is what one of the `workers` takes for a tile, got "
+                f"{tile_seconds:g} and {workers} workers; give both"
+            )
+        inferred = found.tiles - (found.tiles_empty or 0)
+        stages = {**stages, "infer": inferred * tile_seconds}
+        measured = f"a device that takes {tile_seconds:g} s for a tile"
     if workers:
-        seconds = seconds_with(found.seconds_by_stage, found.blocks, workers)
+        seconds = seconds_with(stages, found.blocks, workers)
     return replace(
         found,
+        measured_worker=measured or found.measured_worker,
         workers=workers,
         seconds_with_workers=seconds if workers else None,
         cost=None if price is None else cost_of(seconds, workers, price),
@@ -242,7 +258,7 @@ def _measured(compute: Compute) -> str:
     return f"{cores} core{'s' * (cores > 1)} like this machine's"
 
 
-def plan_each(
+def plan_each(  # noqa: PLR0913  # what plan takes
     scenes: Sequence[Image],
     output: Path | str | None = None,
     *,
@@ -250,6 +266,7 @@ def plan_each(
     options: SegmentOptions | None = None,
     exact: bool = False,
     price: float | None = None,
+    tile_seconds: float | None = None,
 ) -> dict[str, Forecast]:
     """Return what `geoseg.segment_each` with the same arguments will cost.
 
@@ -260,6 +277,9 @@ def plan_each(
         options: Model, formats, tiles, device and so on.
         exact: Read the scenes to count the tiles without data.
         price: What a worker costs for an hour, in any currency.
+        tile_seconds: What a worker takes for a tile, where that was measured on a
+            machine like theirs: ``seconds_per_tile`` of a forecast there. As measured
+            here where None.
 
     Returns:
         What each scene will cost, by the name of its folder.
@@ -275,6 +295,7 @@ def plan_each(
                 _forecast(inputs, f"{folder}/{name}", (aoi, None), chosen, exact=exact),
                 chosen.workers or 0,
                 price,
+                tile_seconds,
             )
             for name, (inputs, chosen) in given.items()
         }

@@ -43,6 +43,13 @@ class PlanKeywords:
         "What a worker costs for an hour: say what `workers` cost in all.",
         metavar="NUMBER",
     )
+    tile_seconds: float | None = option(
+        None,
+        "Seconds that one of the `workers` takes for a tile, where a plan on a machine "
+        "like theirs has measured it (`seconds_per_tile` of its JSON).",
+        metavar="SECONDS",
+        otherwise="measured here",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from shapely import box
 import geoseg
 from geoseg.cli import main
 from geoseg.diagnose.cost import BLOCKS_A_SECOND, cost_of, seconds_with
+from geoseg.diagnose.forecast import _priced
 
 SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -201,6 +202,14 @@ def test_workers_share_inference_and_are_paid_for_all_the_time(half_scene, tmp_p
     assert "core" in found.measured_worker
     with pytest.raises(geoseg.InputError, match="`price`"):
         geoseg.plan(half_scene, tmp_path, price=-1)
+    theirs = _priced(found, 2, None, 0.5)  # as another machine's plan has measured it
+    assert theirs.seconds_with_workers == pytest.approx(
+        found.tiles * 0.5 / 2 + sum(stages.values())
+    )
+    assert theirs.measured_worker == "a device that takes 0.5 s for a tile"
+    for workers, seconds in ((0, 0.5), (2, 0.0)):
+        with pytest.raises(geoseg.InputError, match=r"`tile_seconds`.*give both"):
+            _priced(found, workers, None, seconds)
 
 
 def test_no_more_is_spread_than_there_are_blocks_nor_faster_than_they_are_handed_out():
