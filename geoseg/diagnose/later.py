@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geoseg.diagnose.rates import POLYGON, rates_of_this_machine
+from geoseg.diagnose.rates import ROW, rates_of_this_machine
+from geoseg.storage.vectors.formats import BY_NAME
 
 if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
@@ -38,11 +39,14 @@ def seconds_after(
     stages = {"raster": mapped * config.layers.count * rates.raster * slow}
     if formats:
 
-        def units(kind: str) -> float:
-            return busy.vertices + POLYGON[kind] * busy.polygons
+        def units(per_polygon: int) -> float:
+            return busy.vertices + per_polygon * busy.polygons
 
-        each = busy.traced * rates.traced + units("rows") * rates.drawn
-        each += sum(units(name) * rates.written[name] for name in formats)
+        each = busy.traced * rates.traced + units(ROW) * rates.drawn
+        each += sum(
+            units(BY_NAME[name].vertices_per_polygon) * rates.written[name]
+            for name in formats
+        )
         stages["vectorize"] = (_VECTORIZE + mapped * each) * slow
     seen_coarse = all(raster.overviews for raster in config.scene.rasters)
     picture = 0.0 if seen_coarse else busy.read * mapped

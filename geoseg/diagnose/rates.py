@@ -32,7 +32,7 @@ from geoseg.raster import ClassLayer, MeasureLayer, write_layers
 from geoseg.run.samples import machine
 from geoseg.scene.files.index import cache_folder
 from geoseg.storage.staging import atomic_file
-from geoseg.storage.vectors.formats import FORMATS
+from geoseg.storage.vectors.formats import BY_NAME
 from geoseg.storage.vectors.rows import Rows
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize.drawing import Drawing
@@ -52,18 +52,9 @@ _PATCH = 5
 _RASTER, _RASTER_PATCH, _TIMES = 1024, 15, 3
 """The same of the map that is written as rasters: fewer pixels do not keep all cores
 busy. How often that is done, of which the least counts."""
-POLYGON = {
-    "rows": 20,
-    "gpkg": 75,
-    "fgb": 25,
-    "shp": 66,
-    "parquet": 15,
-    "geojson": 7,
-    "geojsonl": 7,
-    "pmtiles": 17,
-}
-"""As many vertices as a polygon takes the time of, whatever it has: of rows that are
-drawn, and of each format. Roughly, from maps of large polygons and of small ones."""
+ROW = 20
+"""As many vertices as a row takes the time of while it is drawn, whatever it has:
+roughly, as formats' `vertices_per_polygon`."""
 _WORK = np.random.default_rng(0).integers(0, 16, 1 << 20, np.uint8).tobytes()
 _WORK_S, _ROUNDS = 0.037, 4
 """Seconds that compressing it takes on a core of a server that nobody else uses; how
@@ -85,7 +76,7 @@ class Rates:
     """For a vertex of rows: drawn, measured, and put where they wait."""
     written: dict[str, float] = field(default_factory=dict)
     """For a vertex of a vector file, by format. A polygon counts for as many vertices
-    as `POLYGON` says, and so it does of rows."""
+    as its format says, and of rows for as many as `ROW`."""
 
 
 def slowness() -> float:
@@ -229,11 +220,12 @@ def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None
             float(frame.geometry.count_coordinates().sum()) for frame in rows.batches()
         )
         for name in formats:
-            path = folder / f"polygons{FORMATS[name]}"
+            path = folder / f"polygons{BY_NAME[name].suffix}"
             with watch(name, side):
                 write_polygons(rows, path, legend=_LEGEND)
-    units = {name: vertices + many * polygons for name, many in POLYGON.items()}
     slow = slowness()
     rates.traced = watch.a("traced", vertices) / slow
-    rates.drawn = watch.a("drawn", units["rows"]) / slow
-    rates.written |= {name: watch.a(name, units[name]) / slow for name in formats}
+    rates.drawn = watch.a("drawn", vertices + ROW * polygons) / slow
+    for name in formats:
+        units = vertices + BY_NAME[name].vertices_per_polygon * polygons
+        rates.written[name] = watch.a(name, units) / slow

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.run.room import run_directory_bytes, strip_share
 from geoseg.scene.files.pool import kept_bytes
 from geoseg.storage.remote import as_url
+from geoseg.storage.vectors.formats import BY_NAME
 from geoseg.vectorize.memory import ON_DISK
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from geoseg.run.configuration import RunConfig
     from geoseg.run.samples import Busy
+    from geoseg.storage.vectors.formats import VectorFormat
 
 _LATER = 340_000_000
 """Bytes of what comes after inference: the vectorizer's kernels, which the first run on
@@ -41,33 +43,10 @@ _MOST_LINES = 1_400_000_000
 """Bytes that they take at most, however many: the rest is in files."""
 _FOR_LARGEST = 100
 """Bytes for a vertex of the largest, which is drawn, measured and written at once."""
-_FOR_WRITTEN = {"fgb": 12}
-"""Bytes more for a vertex, of a format whose writer holds an index of all polygons."""
 _DRAFTED = 3 * 4
 """Bytes of a pixel of the pictures' draft: three bands of float32."""
 _PREVIEWED = 2048**2
 """Pixels of the draft of a preview, at most."""
-
-
-class _Format(NamedTuple):
-    """Bytes that a file takes: for each polygon, and for each vertex.
-
-    They were found by least squares, of files of maps of several kinds.
-    """
-
-    polygon: float
-    vertex: float
-
-
-_FORMATS = {
-    "gpkg": _Format(203, 16),
-    "fgb": _Format(149, 16),
-    "shp": _Format(213, 16),
-    "parquet": _Format(40, 2.5),
-    "geojson": _Format(340, 24),
-    "geojsonl": _Format(340, 24),
-    "pmtiles": _Format(40, 3),
-}
 
 
 def block_bytes(config: RunConfig) -> int:
@@ -103,10 +82,9 @@ def polygon_bytes(config: RunConfig, vertices: float, largest: float) -> int:
         largest: What `largest_bytes` gives.
 
     """
-    formats = config.options.vector_formats
-    if not formats:
+    if not config.options.vector_formats:
         return 0
-    written = vertices * max(_FOR_WRITTEN.get(each, 0) for each in formats)
+    written = vertices * max(form.held_per_vertex for form in _formats(config))
     return int(min(vertices * _FOR_VERTEX, _MOST_LINES) + written + largest)
 
 
@@ -122,9 +100,15 @@ def waiting_bytes(config: RunConfig, vertices: float) -> int:
 
 def vector_bytes(config: RunConfig, busy: Busy) -> int:
     """Size of all vector files that are asked for."""
-    formats = [_FORMATS[name] for name in config.options.vector_formats]
-    each = sum(f.polygon * busy.polygons + f.vertex * busy.vertices for f in formats)
+    each = sum(
+        form.bytes_per_polygon * busy.polygons + form.bytes_per_vertex * busy.vertices
+        for form in _formats(config)
+    )
     return int(each * config.plan.area.pixels)
+
+
+def _formats(config: RunConfig) -> list[VectorFormat]:
+    return [BY_NAME[name] for name in config.options.vector_formats]
 
 
 def draft_bytes(config: RunConfig) -> int:

@@ -13,6 +13,7 @@ from shapely import box
 
 import geoseg
 from geoseg.cli import COMMANDS, main
+from geoseg.storage.vectors.formats import FORMATS
 
 AOI = Path(__file__).parents[2] / "sample_aoi" / "aoi.geojson"
 
@@ -63,7 +64,7 @@ def test_formats_and_models_are_named():
     assert complete("segment", "--format", start="g")[0] == {
         *("geojson", "geojsonl", "gpkg"),
     }
-    assert "none" in complete("plan", "--format")[0]
+    assert complete("plan", "--format")[0] == {*FORMATS, "none"}
     for words in (["segment", "--model"], ["models", "show"], ["train", "--from"]):
         names, files = complete(*words)
         assert set(geoseg.known_models()) <= names

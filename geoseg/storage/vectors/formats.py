@@ -1,7 +1,7 @@
 """The formats that polygons are written in: one row each, for everybody who asks.
 
-A new format is a row of `_TABLE`, with GDAL's driver; `write` needs more only where
-GDAL alone would not do, as of GeoParquet.
+A new format is a row of `_TABLE`, with GDAL's driver and what `geoseg plan` is to count
+with; `write` needs more only where GDAL alone would not do, as of GeoParquet.
 """
 
 from __future__ import annotations
@@ -34,6 +34,14 @@ class VectorFormat:
     """Whether the format has no other coordinates than degrees of WGS 84."""
     short_names: dict[str, str] = field(default_factory=dict)
     """New names for columns whose names are too long for it."""
+    bytes_per_polygon: float
+    bytes_per_vertex: float
+    """What a file takes, by least squares of maps of several kinds."""
+    held_per_vertex: float = 0
+    """Bytes that the writer holds in memory until the end: an index of all polygons."""
+    vertices_per_polygon: int
+    """As many vertices as a polygon takes the time of, whatever it has: roughly, from
+    maps of large polygons and of small ones."""
 
 
 _LINES = {"COORDINATE_PRECISION": str(DECIMALS), "ID_FIELD": "feature_id"}
@@ -45,6 +53,9 @@ _TABLE = (
         driver="GeoJSONSeq",  # put in brackets: twice as fast as GDAL's GeoJSON
         options=_LINES,
         in_lonlat=True,
+        bytes_per_polygon=340,
+        bytes_per_vertex=24,
+        vertices_per_polygon=7,
     ),
     VectorFormat(
         name="geojsonl",
@@ -53,6 +64,9 @@ _TABLE = (
         driver="GeoJSONSeq",
         options=_LINES,
         in_lonlat=True,
+        bytes_per_polygon=340,
+        bytes_per_vertex=24,
+        vertices_per_polygon=7,
     ),
     VectorFormat(
         name="gpkg",
@@ -60,17 +74,27 @@ _TABLE = (
         media_type="application/geopackage+sqlite3",
         driver="GPKG",
         options={"VERSION": "1.3"},  # QGIS before 3.28 warns of later ones
+        bytes_per_polygon=203,
+        bytes_per_vertex=16,
+        vertices_per_polygon=75,
     ),
     VectorFormat(
         name="fgb",
         suffix=".fgb",
         media_type="application/vnd.flatgeobuf",
         driver="FlatGeobuf",
+        bytes_per_polygon=149,
+        bytes_per_vertex=16,
+        held_per_vertex=12,
+        vertices_per_polygon=25,
     ),
     VectorFormat(
         name="parquet",
         suffix=".parquet",
         media_type="application/vnd.apache.parquet",
+        bytes_per_polygon=40,
+        bytes_per_vertex=2.5,
+        vertices_per_polygon=15,
     ),
     VectorFormat(
         name="shp",
@@ -83,6 +107,9 @@ _TABLE = (
             "pixel_count": "pixels",
             "mean_confidence": "mean_conf",
         },
+        bytes_per_polygon=213,
+        bytes_per_vertex=16,
+        vertices_per_polygon=66,
     ),
     VectorFormat(
         name="pmtiles",
@@ -90,10 +117,15 @@ _TABLE = (
         media_type="application/vnd.pmtiles",
         driver="PMTiles",  # which GDAL brings to Mercator
         in_lonlat=True,
+        bytes_per_polygon=40,
+        bytes_per_vertex=3,
+        vertices_per_polygon=17,
     ),
 )
 FORMATS = {each.name: each.suffix for each in _TABLE}
 """The formats that can be written, and the suffix by which each is chosen."""
+BY_NAME = {each.name: each for each in _TABLE}
+"""All of them by their names."""
 BY_SUFFIX = {each.suffix: each for each in _TABLE}
 """The same by their suffixes."""
 
