@@ -110,7 +110,7 @@ def check_pixelwise(options: TrainOptions) -> None:
 def fit_pixels(
     given: LabelledInputs, options: TrainOptions, output: Path, on_step: OnStep
 ) -> FittedPixels:
-    """Fit the classifier that does best on held-out ground, and write a package.
+    """Fit what is chosen on held-out ground, and write a package.
 
     Raises:
         InputError: The labels cannot be used; nothing was written.
