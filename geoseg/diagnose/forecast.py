@@ -8,6 +8,7 @@ and for what comes after from the polygons of a few tiles: see `samples`, `later
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
@@ -162,11 +163,11 @@ def _priced(
     found: Forecast, workers: int, price: float | None, tile_seconds: float | None
 ) -> Forecast:
     """Add what a run takes with some workers, and what they cost."""
-    if price is not None and price < 0:
+    if price is not None and not 0 <= price < math.inf:
         raise InputError(f"`price` is what a worker costs for an hour, got {price:g}")
     seconds, stages, measured = found.seconds, found.seconds_by_stage, None
     if tile_seconds is not None:
-        if tile_seconds <= 0 or not workers:
+        if not (0 < tile_seconds < math.inf and workers):
             raise InputError(
                 f"`tile_seconds` is what one of the `workers` takes for a tile, got "
                 f"{tile_seconds:g} and {workers} workers; give both"

@@ -7,7 +7,9 @@ thirds of the forecast and all of it; `tests/run/test_memory.py` holds runs agai
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,10 +148,11 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
         return
     folder = Path(directory)
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    held = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     # Lines and rows of polygons are gone when pictures are drawn.
     aside = max(waiting_bytes(config, busy.traced * area), draft_bytes(config))
-    needed = run_directory_bytes(config) + aside + vector_bytes(config, busy) - held
+    needed = (
+        run_directory_bytes(config) + aside + vector_bytes(config, busy) - _held(folder)
+    )
     free = shutil.disk_usage(there).free
     if needed > free:
         yield (
@@ -157,3 +160,13 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
             f"{free / 1e9:,.1f} GB are free there; make room, or name another "
             f"`run_dir` and output"
         )
+
+
+def _held(folder: Path) -> int:
+    """Count the bytes of a folder's files; a run under way takes some meanwhile."""
+    held = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                held += Path(above, name).stat().st_size
+    return held

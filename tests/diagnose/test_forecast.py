@@ -17,6 +17,7 @@ import geoseg
 from geoseg.cli import main
 from geoseg.diagnose.cost import BLOCKS_A_SECOND, cost_of, seconds_with
 from geoseg.diagnose.forecast import _priced
+from geoseg.run.resources import _held
 
 SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -208,9 +209,21 @@ def test_workers_share_inference_and_are_paid_for_all_the_time(half_scene, tmp_p
         inferred * 0.5 / 2 + sum(stages.values())
     )
     assert theirs.measured_worker == "a device that takes 0.5 s for a tile"
-    for workers, seconds in ((0, 0.5), (2, 0.0)):
+    for price in (np.nan, np.inf):
+        with pytest.raises(geoseg.InputError, match="`price`"):
+            _priced(found, 2, price, None)
+    for workers, seconds in ((0, 0.5), (2, 0.0), (2, np.nan), (2, np.inf)):
         with pytest.raises(geoseg.InputError, match=r"`tile_seconds`.*give both"):
             _priced(found, workers, None, seconds)
+
+
+def test_files_that_a_run_under_way_takes_meanwhile_do_not_stop_a_forecast(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "there").write_bytes(b"part")
+    seen = [(str(tmp_path), [], ["gone", "there"])]
+    monkeypatch.setattr("geoseg.run.resources.os.walk", lambda _: seen)
+    assert _held(tmp_path) == len(b"part")
 
 
 def test_no_more_is_spread_than_there_are_blocks_nor_faster_than_they_are_handed_out():
