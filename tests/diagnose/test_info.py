@@ -85,6 +85,10 @@ def test_what_was_seen_of_files_is_kept_until_they_change(
     for path in (tmp_path / "cache" / "looks").iterdir():
         path.write_text("[[], 1")
     assert geoseg.info(members) == changed
+    before = len(looks)
+    (members / "a.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
+    geoseg.info(members)
+    assert len(looks) == before + 1, "what stands beside a file says more of it"
 
 
 def test_a_model_fits_or_the_reason_is_reported(members):
