@@ -264,6 +264,8 @@ class _Walk:
                 read = counted(self.progress.blocks, "block")
                 raise ChangedError(f"{error}; {read} had been read before") from error
             hand_out()
+        census.look()  # one that was lost just now is named as well
+        self.progress = replace(self.progress, lost=census.lost())
         return self._failures
 
     def _next(self) -> _Work | None:
@@ -380,14 +382,18 @@ class _Census:
     def lost(self) -> tuple[str, ...]:
         """Say which workers went away since the beginning, a sentence each."""
         if monotonic() - self._looked >= _LOOK_S:
-            now = set(self._workers.members)
-            self._warned += [
-                f"worker {each} was lost{self._why(each)}; what it was about is done "
-                f"again by the others"
-                for each in sorted(self._there - now)
-            ]
-            self._there, self._looked = now, monotonic()
+            self.look()
         return tuple(self._warned)
+
+    def look(self) -> None:
+        """See who is there now."""
+        now = set(self._workers.members)
+        self._warned += [
+            f"worker {each} was lost{self._why(each)}; what it was about is done "
+            f"again by the others"
+            for each in sorted(self._there - now)
+        ]
+        self._there, self._looked = now, monotonic()
 
     def _why(self, worker: str) -> str:
         fate = self._workers.fate(worker)

@@ -43,6 +43,8 @@ def test_the_first_failure_is_raised_and_what_waits_is_left_out():
 
     def work(item):
         begun.append(item)
+        if item:
+            time.sleep(0.01)  # in which whoever waits hears of the first
         raise ValueError(item)
 
     with pytest.raises(ValueError, match="0"):
