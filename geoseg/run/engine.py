@@ -256,8 +256,7 @@ class _Walk:
         hand_out()
         while work:
             ended = _next_results(results, workers, way)
-            self.progress = replace(self.progress, lost=census.lost())
-            self._journal.report(lost=self.progress.lost, workers=census.count)
+            self._note_lost(census)
             try:
                 self._record([(work.pop(future), future) for future in ended], workers)
             except ChangedError as error:
@@ -265,8 +264,12 @@ class _Walk:
                 raise ChangedError(f"{error}; {read} had been read before") from error
             hand_out()
         census.look()  # one that was lost just now is named as well
-        self.progress = replace(self.progress, lost=census.lost())
+        self._note_lost(census)
         return self._failures
+
+    def _note_lost(self, census: _Census) -> None:
+        self.progress = replace(self.progress, lost=census.lost())
+        self._journal.report(lost=self.progress.lost, workers=census.count)
 
     def _next(self) -> _Work | None:
         """Take seams first: their partials take room until they are merged."""

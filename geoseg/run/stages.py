@@ -15,7 +15,7 @@ scenes pile up, nor claims that others could have, nor what delivering takes of 
 from __future__ import annotations
 
 from collections import Counter
-from threading import Condition, RLock
+from threading import Condition
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Stages:
 
     def __init__(self) -> None:
         """Begin with nobody in any."""
-        self._changed, self._there = Condition(RLock()), Counter[Stage]()
+        self._changed, self._there = Condition(), Counter[Stage]()
         self._waiting: list[_Turn] = []
         self._halted = False
 

@@ -84,7 +84,10 @@ def take_lines(
         logger.addHandler(lines)
         return partial(logger.removeHandler, lines)
 
-    before = logger.level
     take(stack, f"lines {lines.name} of {logger.name}", begin)
-    take(stack, f"level of {logger.name}", lambda: partial(logger.setLevel, before))
+    take(
+        stack,
+        f"level of {logger.name}",
+        lambda: partial(logger.setLevel, logger.level),
+    )
     logger.setLevel(min(level, logger.level or level))

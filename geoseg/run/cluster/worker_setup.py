@@ -99,11 +99,8 @@ class _Workers(WorkerPlugin):
         if not worker.address.startswith(_HERE):  # one of this process says it here
             count_here()
             logger = _OURS if self._level < logging.WARNING else LOG
-            level, lines = (
-                min(self._level, logging.INFO),
-                _Homewards(worker, self._topic),
-            )
-            take_lines(self._taken, logger, level, lines)
+            level = min(self._level, logging.INFO)
+            take_lines(self._taken, logger, level, _Homewards(worker, self._topic))
         take_memory(self._taken)
         take_settings(self._taken, self._settings)
 

@@ -26,8 +26,6 @@ _MOST_BYTES = 256_000_000
 _FOR_FILE, _FOR_TILE = 100_000, 16
 """Bytes that GDAL takes for a file beside the tile that it decoded last, and for
 knowing where each of its tiles is."""
-
-
 _TILE = 512 * 512
 """Pixels of a tile, as a forecast takes them."""
 
