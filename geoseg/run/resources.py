@@ -7,9 +7,7 @@ thirds of the forecast and all of it; `tests/run/test_memory.py` holds runs agai
 
 from __future__ import annotations
 
-import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from geoseg.run.cluster.memory import still_free
 from geoseg.run.job import THREADS, tasks_at_once
 from geoseg.run.room import run_directory_bytes, strip_share
 from geoseg.scene.files.pool import kept_bytes
+from geoseg.storage.full_disk import existing, held
 from geoseg.storage.remote import as_url
 from geoseg.storage.vectors.formats import BY_NAME
 from geoseg.vectorize.memory import ON_DISK
@@ -147,11 +146,11 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
     if as_url(directory) is not None:
         return
     folder = Path(directory)
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    there = existing(folder)
     # Lines and rows of polygons are gone when pictures are drawn.
     aside = max(waiting_bytes(config, busy.traced * area), draft_bytes(config))
     needed = (
-        run_directory_bytes(config) + aside + vector_bytes(config, busy) - _held(folder)
+        run_directory_bytes(config) + aside + vector_bytes(config, busy) - held(folder)
     )
     free = shutil.disk_usage(there).free
     if needed > free:
@@ -160,13 +159,3 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
             f"{free / 1e9:,.1f} GB are free there; make room, or name another "
             f"`run_dir` and output"
         )
-
-
-def _held(folder: Path) -> int:
-    """Count the bytes of a folder's files; a run under way takes some meanwhile."""
-    held = 0
-    for above, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                held += Path(above, name).stat().st_size
-    return held

@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import DiskError, GeosegError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = ("no space left", "disk is full", "disk full", "quota exceeded")
@@ -47,9 +47,9 @@ def disk_error(
         'cannot write /map.tif: the disk / is full, more is neede'
 
     """
-    folder = _existing(target)
+    folder = existing(target)
     full, mount = is_full(folder, error), _mount(folder)
-    made = _held(workshop) if full and workshop else 0
+    made = held(workshop) if full and workshop else 0
     free = size_text(shutil.disk_usage(folder).free + made)
     if full:
         what = f": the disk {mount} {IS_FULL}, more is needed than the {free} that are"
@@ -140,10 +140,11 @@ def is_full(path: Path, error: BaseException) -> bool:
     words = str(error).lower()
     if any(each in words for each in _WORDS):
         return True
-    return shutil.disk_usage(_existing(path)).free < _SCARCE
+    return shutil.disk_usage(existing(path)).free < _SCARCE
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """Give a path, or the nearest folder above it that is there."""
     return next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
 
 
@@ -153,8 +154,14 @@ def _mount(folder: Path) -> Path:
     return next(p for p in (here, *here.parents) if os.path.ismount(p))
 
 
-def _held(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def held(folder: Path) -> int:
+    """Count the bytes of a folder's files, some of which may go meanwhile."""
+    count = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                count += Path(above, name).stat().st_size
+    return count
 
 
 def size_text(count: int) -> str:

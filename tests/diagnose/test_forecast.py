@@ -17,7 +17,7 @@ import geoseg
 from geoseg.cli import main
 from geoseg.diagnose.cost import BLOCKS_A_SECOND, cost_of, seconds_with
 from geoseg.diagnose.forecast import _priced
-from geoseg.run.resources import _held
+from geoseg.storage.full_disk import held
 
 SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
@@ -222,8 +222,8 @@ def test_files_that_a_run_under_way_takes_meanwhile_do_not_stop_a_forecast(
 ):
     (tmp_path / "there").write_bytes(b"part")
     seen = [(str(tmp_path), [], ["gone", "there"])]
-    monkeypatch.setattr("geoseg.run.resources.os.walk", lambda _: seen)
-    assert _held(tmp_path) == len(b"part")
+    monkeypatch.setattr("geoseg.storage.full_disk.os.walk", lambda _: seen)
+    assert held(tmp_path) == len(b"part")
 
 
 def test_no_more_is_spread_than_there_are_blocks_nor_faster_than_they_are_handed_out():
