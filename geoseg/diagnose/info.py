@@ -22,7 +22,8 @@ from geoseg.report.components import principal_components
 from geoseg.report.footprints import Footprints, write_footprints
 from geoseg.run.arrays import as_files
 from geoseg.scene import SceneOptions, open_scene
-from geoseg.scene.kept import keep, recalled
+from geoseg.scene.cache import keep, recall
+from geoseg.scene.kept import kept_as
 from geoseg.scene.statistics import bytes_to_read, measure
 from geoseg.storage.authorship import check_names
 from geoseg.storage.staging import check_folder
@@ -289,9 +290,9 @@ def _values(scene: Scene, on_step: OnStep, *, exact: bool) -> _Values:
 
 def _seen(scene: Scene) -> _Values:
     """See what a coarse picture shows, or what it showed of the very same scene."""
-    kept = recalled(_KIND, scene, _FORMAT)
+    path = kept_as(_KIND, scene, _FORMAT)
     try:
-        bands, share, components = kept
+        bands, share, components = recall(path)
         return [BandValues(*each) for each in bands], share, tuple(components)
     except (TypeError, ValueError):
         picture = _picture(scene)
@@ -300,7 +301,7 @@ def _seen(scene: Scene) -> _Values:
     shares = principal_components(picture)[1] if is_many else ()
     components = tuple(map(float, shares))
     rows = [(each.name, each.smallest, each.largest) for each in bands]
-    keep([rows, share, components], _KIND, scene, _FORMAT)
+    keep(path, [rows, share, components])
     return bands, share, components
 
 

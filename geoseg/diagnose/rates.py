@@ -11,7 +11,6 @@ the same work is when it is asked for.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 import zlib
@@ -24,14 +23,12 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS
 
-from geoseg.errors import OutputError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
 from geoseg.raster import ClassLayer, MeasureLayer, write_layers
 from geoseg.run.samples import machine
-from geoseg.scene.files.index import cache_folder
-from geoseg.storage.staging import atomic_file
+from geoseg.scene.cache import cache_folder, keep, recall
 from geoseg.storage.vectors.formats import BY_NAME
 from geoseg.storage.vectors.rows import Rows
 from geoseg.storage.vectors.write import write_polygons
@@ -102,7 +99,7 @@ def rates_of_this_machine(formats: Collection[str]) -> Rates:
             rates.raster = _time_rasters(Path(folder)) / slowness()
         if missing:
             _time_polygons(rates, missing, Path(folder))
-    _keep(rates)
+    keep(_path(), asdict(rates))
     return rates
 
 
@@ -112,19 +109,10 @@ def _path() -> Path:
 
 def _kept() -> Rates:
     try:
-        rates = Rates(**json.loads(_path().read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        rates = Rates(**recall(_path()))
+    except TypeError:
         return Rates(machine())
     return rates if rates.machine == machine() else Rates(machine())
-
-
-def _keep(rates: Rates) -> None:
-    """Keep what was measured; do without where that fails."""
-    try:
-        with atomic_file(_path()) as whole:
-            whole.write_text(json.dumps(asdict(rates)), encoding="utf-8")
-    except (OSError, OutputError):
-        pass
 
 
 @dataclass(frozen=True, slots=True)

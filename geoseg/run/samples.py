@@ -1,21 +1,16 @@
-"""What `geoseg.plan` sampled of a scene, kept: for the next plan, and for the run.
-
-It is kept in the user's cache, ``~/.cache/geoseg`` or ``$GEOSEG_CACHE``.
-"""
+"""What `geoseg.plan` sampled of a scene, kept: for the next plan, and for the run."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from geoseg.errors import OutputError, json_text
-from geoseg.scene.files.index import cache_folder
-from geoseg.storage.staging import atomic_file
+from geoseg.errors import json_text
+from geoseg.scene.cache import cache_folder, keep, recall
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,21 +48,17 @@ class SceneSamples:
 
 def known_samples(config: RunConfig) -> SceneSamples | None:
     """Give what was sampled of the very same scene, with the same settings."""
+    known = recall(_path(config))
     try:
-        known = json.loads(_path(config).read_text(encoding="utf-8"))
         busy = Busy(**known["busy"])
         return SceneSamples(known["seconds_per_tile"], busy, known["held"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (TypeError, KeyError):
         return None
 
 
 def keep_samples(config: RunConfig, found: SceneSamples) -> None:
     """Keep what was sampled; do without where that fails: it is sampled again."""
-    try:
-        with atomic_file(_path(config)) as whole:
-            whole.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    except (OSError, OutputError):
-        pass
+    keep(_path(config), asdict(found))
 
 
 def machine() -> str:

@@ -17,7 +17,8 @@ The rooms, in the order that an image comes together:
 * `image` is the scene: what the rest of geoseg reads
 * `mirrored` reads windows that reach beyond a scene
 * `histograms` add up what pixels come to, in any order; `statistics` does so for a
-  whole scene; `kept` keeps what was found of one for the next time
+  whole scene; `kept` says where what was found of one is kept for the next time
+* `cache` is the user's: what can be computed again
 * `arrays` gives what is read by windows to xarray
 * `open` is the way in: ``geoseg.open_scene``
 """

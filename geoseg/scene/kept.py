@@ -1,4 +1,4 @@
-"""What was found of a scene's pixels, kept in the user's cache for the next time.
+"""Where what was found of a scene's pixels is kept for the next time.
 
 It is known by all that changes pixels: files, grid, and how they are read.
 """
@@ -10,13 +10,11 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from geoseg.errors import OutputError
-from geoseg.scene.files.index import cache_folder
+from geoseg.scene.cache import cache_folder
 from geoseg.scene.files.paths import file_of
 from geoseg.storage.raster_references import is_safe
-from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,42 +25,22 @@ _BESIDE = (".msk", ".ovr", ".aux.xml")
 """What may stand beside a raster and say more of its pixels, after the whole name."""
 
 
-def recalled(kind: str, scene: Scene, *asked: object) -> Any:  # noqa: ANN401  # JSON
-    """Give what was kept of this very scene; None where nothing is.
+def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
+    """Name the file of the cache for something of this very scene.
+
+    It is to be asked for before pixels are read: a file that changes meanwhile is
+    another scene.
 
     Args:
         kind: What it is, in a word; the folder of the cache that it is in.
         scene: The scene; what is mapped of it is no matter.
         asked: All else that it depends on, as JSON values.
 
-    """
-    path = _file(kind, scene, asked)
-    if path is None:
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
+    Returns:
+        The file; None where a change may not show. A file that refers to others, such
+        as a VRT, does not change when they do; nor may one on a server that gives no
+        ETag.
 
-
-def keep(found: object, kind: str, scene: Scene, *asked: object) -> None:
-    """Keep a JSON value for `recalled`; do without where that fails."""
-    path = _file(kind, scene, asked)
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as whole:
-            whole.write_text(json.dumps(found), encoding="utf-8")
-    except (OSError, OutputError):
-        pass
-
-
-def _file(kind: str, scene: Scene, asked: tuple[object, ...]) -> Path | None:
-    """Where something of this very scene is kept; None where a change may not show.
-
-    A file that refers to others, such as a VRT, does not change when they do; nor may
-    one on a server that gives no ETag.
     """
     if not all(
         is_safe(raster.driver) and raster.fingerprint.changed

@@ -17,11 +17,13 @@ import numpy as np
 
 from geoseg.geo.windows import Window
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.scene.cache import keep, recall
 from geoseg.scene.histograms import Tally
-from geoseg.scene.kept import keep, recalled
+from geoseg.scene.kept import kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from geoseg.scene.image import Scene
 
@@ -78,7 +80,8 @@ def measure(
         SceneError: A file cannot be read somewhere.
 
     """
-    known = find_kept(scene, bands, percentiles)
+    path = _kept_as(scene, bands, percentiles)
+    known = _kept(path, len(bands))
     if known is not None:
         return known
     rows = [
@@ -87,8 +90,7 @@ def measure(
     ]
     tallies = _count_all(scene, bands, rows, on_step)
     found = _figures(tallies, percentiles)
-    figures = [astuple(each) for each in found]
-    keep(figures, _KIND, scene, _FORMAT, list(bands), list(percentiles))
+    keep(path, [astuple(each) for each in found])
     return found
 
 
@@ -114,15 +116,25 @@ def find_kept(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float] = ()
 ) -> tuple[BandStatistics, ...] | None:
     """Give what `measure` found before; None where it would have to read the scene."""
-    kept = recalled(_KIND, scene, _FORMAT, list(bands), list(percentiles))
+    return _kept(_kept_as(scene, bands, percentiles), len(bands))
+
+
+def _kept_as(
+    scene: Scene, bands: Sequence[int], percentiles: Sequence[float]
+) -> Path | None:
+    return kept_as(_KIND, scene, _FORMAT, list(bands), list(percentiles))
+
+
+def _kept(path: Path | None, bands: int) -> tuple[BandStatistics, ...] | None:
+    """Read the figures of so many bands; None where they are not there."""
     try:
         found = [
             BandStatistics(pixels, smallest, largest, mean, std, tuple(marks))
-            for pixels, smallest, largest, mean, std, marks in kept
+            for pixels, smallest, largest, mean, std, marks in recall(path)
         ]
     except (ValueError, TypeError):
         return None
-    return tuple(found) if len(found) == len(bands) else None
+    return tuple(found) if len(found) == bands else None
 
 
 def bytes_to_read(scene: Scene, bands: Sequence[int]) -> int:

@@ -8,25 +8,22 @@ together is found before anything is read.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import astuple
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import user_cache_path
-
-from geoseg.errors import OutputError, SceneError
+from geoseg.errors import SceneError
 from geoseg.progress import OnStep, Step, ignore_step
+from geoseg.scene.cache import cache_folder, keep, recall
 from geoseg.scene.files.guard import stands_alone
 from geoseg.scene.files.header import BandHeader, Header, read_header
 from geoseg.scene.files.paths import file_of, folder_of
 from geoseg.storage.fingerprint import Fingerprint
-from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 _FORMAT = 5
 """Counted up when what is kept changes."""
@@ -132,8 +129,8 @@ class _Kept:
         name = hashlib.blake2b("\n".join(folders).encode(), digest_size=16).hexdigest()
         path = cache_folder() / "headers" / f"{name}.json"
         try:
-            headers = _unpack(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+            headers = _unpack(recall(path))
+        except (ValueError, TypeError, KeyError, IndexError):
             headers = {}
         return cls(path, headers)
 
@@ -141,21 +138,7 @@ class _Kept:
         """Keep headers, those known before too; do without where that fails."""
         # What refers to other files is looked at each time.
         self.headers |= {h.path: h for h in headers if _can_be_kept(h)}
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_file(self.path) as whole:
-                text = json.dumps(_pack(self.headers.values()))
-                whole.write_text(text, encoding="utf-8")
-        except (OSError, OutputError):
-            pass
-
-
-def cache_folder() -> Path:
-    """Where what can be computed again is kept between runs."""
-    named = os.environ.get("GEOSEG_CACHE")
-    if named:
-        return Path(named)
-    return user_cache_path("geoseg", appauthor=False)
+        keep(self.path, _pack(self.headers.values()))
 
 
 def _pack(headers: Iterable[Header]) -> dict[str, Any]:
