@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -12,6 +11,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from geoseg.errors import TrainingError
+from geoseg.run.ahead import read_ahead
 from geoseg.train.augmentation import jitter
 from geoseg.train.losses import Loss, make_loss
 
@@ -256,13 +256,10 @@ def carry_on(
         return chips.draw(plan.batch, np.random.default_rng([plan.seed, step]))
 
     # The next batch is drawn while this one is learned from.
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw, trainer.step)
-        while trainer.step < plan.steps:
-            drawn, coming = coming.result(), pool.submit(draw, trainer.step + 1)
-            trainer.network.train()
-            trainer.learn(drawn)
-            progress(trainer)
-            ended = plan.epoch and trainer.step % plan.epoch == 0
-            if (ended or trainer.step == plan.steps) and look(trainer):
-                break
+    for _, drawn in read_ahead(draw, range(trainer.step, plan.steps), 1):
+        trainer.network.train()
+        trainer.learn(drawn)
+        progress(trainer)
+        ended = plan.epoch and trainer.step % plan.epoch == 0
+        if (ended or trainer.step == plan.steps) and look(trainer):
+            break
