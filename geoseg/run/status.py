@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import psutil
 
-from geoseg.errors import OutputError, json_text
+from geoseg.errors import DiskError, OutputError, json_text
 from geoseg.run.journal.journal import look_at
 from geoseg.run.journal.state import STOPPED
 from geoseg.storage.authorship import REPORT
@@ -167,8 +167,10 @@ def status_each(folder: Path | str) -> dict[str, RunStatus]:
 def _folders(given: str) -> list[str]:
     """Name the folders that may hold a scene's run or map."""
     if as_url(given) is not None:
-        paths = (name.split("/") for name, _ in Bucket(given).list())
-        return sorted({first for first, *rest in paths if rest and first[0] != "."})
+        try:
+            return [name for name in Bucket(given).folders() if name[0] != "."]
+        except DiskError as error:  # nothing is done
+            raise OutputError(str(error)) from error
     path = Path(given.removeprefix("file://"))
     if not path.is_dir():
         return []

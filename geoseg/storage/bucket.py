@@ -86,6 +86,16 @@ class Bucket:
         for path in sorted(found):
             yield path.removeprefix(f"{root}/"), found[path]["size"]
 
+    def folders(self) -> list[str]:
+        """Name the folders in it; what is in them is not listed."""
+        try:
+            with self._reached() as (system, root):
+                found = system.ls(root, detail=True)
+        except FileNotFoundError:
+            return []
+        paths = (each["name"] for each in found if each["type"] == "directory")
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects; those that are gone already are no error."""
         for some in _in_batches(names):

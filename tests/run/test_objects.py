@@ -12,7 +12,7 @@ from object_store import keys_refused, make_bucket, object_store
 from geoseg.errors import BusyError, InputError, OutputError, ResumeError, RunError
 from geoseg.run.journal import objects
 from geoseg.run.journal.journal import Entry, identity_of, look_at, open_journal
-from geoseg.run.status import status
+from geoseg.run.status import status, status_each
 from geoseg.storage import lease
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.output import Output
@@ -51,6 +51,18 @@ def test_whoever_looks_sees_a_run_that_another_owns(url):
     found = status(url)
     assert (found.state, found.blocks_done, found.blocks) == ("stopped", 1, 100)
     assert (found.tiles_done, found.tiles, found.identity) == (4, 400, IDENTITY)
+
+
+def test_of_many_scenes_in_a_store_it_says_how_each_is(url, server):
+    with open_journal(f"{url}/left/.geoseg", IDENTITY):
+        Bucket(url).put("map/notes.txt", b"no run")
+        Bucket(url).put(".hidden/run.json", b"{}")
+        Bucket(url).put("beside.txt", b"no folder")
+        assert {n: s.state for n, s in status_each(url).items()} == {"left": "running"}
+    assert {n: s.state for n, s in status_each(url).items()} == {"left": "stopped"}
+    assert status_each(f"{url}/nowhere") == {}
+    with keys_refused(server), pytest.raises(OutputError, match="cannot be used"):
+        status_each(f"{url}/")
 
 
 def test_a_journal_that_is_put_together_meanwhile_is_read_once(url, monkeypatch):
