@@ -74,28 +74,25 @@ def product_bytes(config: RunConfig) -> int:
     return _LATER + traced * _FOR_TRACED
 
 
-def polygon_bytes(config: RunConfig, vertices: float, largest: float) -> int:
-    """What polygons take in memory; those that are many wait in files.
-
-    Args:
-        config: The run.
-        vertices: Those of all polygons.
-        largest: What `largest_bytes` gives.
-
-    """
+def polygon_bytes(config: RunConfig, busy: Busy) -> int:
+    """What polygons take in memory; those that are many wait in files."""
     if not config.options.vector_formats:
         return 0
+    vertices = busy.traced * config.plan.area.pixels
     written = vertices * max(form.held_per_vertex for form in _formats(config))
-    return int(min(vertices * _FOR_VERTEX, _MOST_LINES) + written + largest)
+    together = min(vertices * _FOR_VERTEX, _MOST_LINES) + written
+    return int(together + largest_bytes(config, busy))
 
 
-def largest_bytes(config: RunConfig, vertices: float) -> int:
-    """What the largest polygon takes, of so many vertices."""
+def largest_bytes(config: RunConfig, busy: Busy) -> int:
+    """What the largest polygon takes."""
+    vertices = busy.largest * config.plan.area.pixels
     return int(vertices * _FOR_LARGEST) if config.options.vector_formats else 0
 
 
-def waiting_bytes(config: RunConfig, vertices: float) -> int:
+def waiting_bytes(config: RunConfig, busy: Busy) -> int:
     """What lines and rows of polygons take of the disk until they are written."""
+    vertices = busy.traced * config.plan.area.pixels
     return int(vertices * ON_DISK) if config.options.vector_formats else 0
 
 
@@ -129,9 +126,7 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
             polygons, until they are traced.
 
     """
-    area = config.plan.area.pixels
-    largest = largest_bytes(config, busy.largest * area)
-    polygons = polygon_bytes(config, busy.traced * area, largest)
+    polygons = polygon_bytes(config, busy)
     elsewhere = config.options.workers or config.options.scheduler
     blocks = 0 if elsewhere else block_bytes(config)
     needed, free = blocks + product_bytes(config) + polygons, still_free()
@@ -148,7 +143,7 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
     folder = Path(directory)
     there = existing(folder)
     # Lines and rows of polygons are gone when pictures are drawn.
-    aside = max(waiting_bytes(config, busy.traced * area), draft_bytes(config))
+    aside = max(waiting_bytes(config, busy), draft_bytes(config))
     needed = (
         run_directory_bytes(config) + aside + vector_bytes(config, busy) - held(folder)
     )
