@@ -101,9 +101,15 @@ class GeoBox:
 
     def __repr__(self) -> str:
         """Write it in a line, its CRS by code or name."""
-        crs = ":".join(self.crs.to_authority() or ()) or self.crs.name
         transform = ", ".join(f"{number:.12g}" for number in self.transform[:6])
-        return f"GeoBox({self.height}, {self.width}, Affine({transform}), {crs})"
+        return (
+            f"GeoBox({self.height}, {self.width}, Affine({transform}), {self.crs_name})"
+        )
+
+    @property
+    def crs_name(self) -> str:
+        """Its CRS by code, or by name where it has none."""
+        return ":".join(self.crs.to_authority() or ()) or self.crs.name
 
     @property
     def is_north_up(self) -> bool:

@@ -86,8 +86,7 @@ class LoadedModel:
         numbers = made.view(torch.uint16) if is_rounded else made
         bands, figures = np.array(self.indices), scaling.figures.numpy()
         planes = numbers.permute(0, 2, 3, 1).numpy()
-        for tile in zip(pixels, valid, planes, strict=True):
-            raw, seen, taken = tile
+        for raw, seen, taken in zip(pixels, valid, planes, strict=True):
             normalise(raw, seen, bands, figures, is_rounded, taken)
         return made
 

@@ -12,7 +12,7 @@ from geoseg.storage.remote import file_system, without_secrets
 from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _AT_ONCE = 64
@@ -86,7 +86,7 @@ class Bucket:
         for path in sorted(found):
             yield path.removeprefix(f"{root}/"), found[path]["size"]
 
-    def folders(self) -> list[str]:
+    def folders(self) -> Sequence[str]:
         """Name the folders in it; what is in them is not listed."""
         try:
             with self._reached() as (system, root):

@@ -14,6 +14,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ _AT_ONCE = 8192
 """Pixels that a thread compares at once: they stay in its cache."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: what finds the nearest is kept
 class TrainingVectors:
     """Training pixels of a model; arrays of float32."""
 
@@ -69,7 +70,7 @@ class TrainingVectors:
             whatever stands beside it.
 
         """
-        nearest = Nearest(self.vectors)
+        nearest = self._nearest
         index = np.empty(pixels.shape[1])
 
         def fill(begin: int) -> None:
@@ -79,6 +80,10 @@ class TrainingVectors:
         with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
             deque(threads.map(fill, range(0, len(index), _AT_ONCE)), maxlen=0)
         return index / (self.spread * self.threshold)
+
+    @cached_property
+    def _nearest(self) -> Nearest:
+        return Nearest(self.vectors)
 
     def save(self, folder: Path) -> None:
         """Write the file into a package's folder."""

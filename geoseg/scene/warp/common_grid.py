@@ -88,12 +88,10 @@ class _Group:
 def described(grid: GeoBox) -> str:
     """Say a grid's CRS and pixels in a few words."""
     t = grid.transform
-    code = grid.crs.to_authority()
-    name = ":".join(code) if code else grid.crs.name
     turned = "" if t.b == t.d == 0 else ", turned"
     origin = f"{t.c:.12g}, {t.f:.12g}"
     size = pixel_size(grid)
-    return f"{name} with pixels of {size}{turned}, one corner at {origin}"
+    return f"{grid.crs_name} with pixels of {size}{turned}, one corner at {origin}"
 
 
 def pixel_size(grid: GeoBox) -> str:

@@ -52,6 +52,8 @@ class CrossValidated:
     """Each recipe and its overall accuracy, the best first."""
     folds: tuple[Accuracy, ...]
     """What the chosen one did on each fold."""
+    held_out: SeenPixels
+    """What it says of each pixel, learned on the other folds."""
 
     @property
     def overall(self) -> Interval:
@@ -124,52 +126,39 @@ def cross_validate(
     folds = [draw_folds(cells, channels, seed + draw) for draw in range(draws)]
     found = {
         recipe: [
-            _predict(recipe, features[recipe.architecture], channels, each, seed)
+            _held_out(
+                recipe,
+                features[recipe.architecture],
+                channels,
+                each,
+                len(legend),
+                seed,
+            )
             for each in folds
         ]
         for recipe in tried
     }
     accuracy = {
-        recipe: float(np.mean([each == channels for each in predicted]))
-        for recipe, predicted in found.items()
+        recipe: float(np.mean([each.argmax(axis=1) == channels for each in likely]))
+        for recipe, likely in found.items()
     }
     best = max(accuracy.values())
     error = math.sqrt(best * (1 - best) / len(channels))
     chosen = next(r for r, value in accuracy.items() if value >= best - error)
+    likely = found[chosen][0]
+    predicted = likely.argmax(axis=1)
     matrices = [
-        _confusion(channels, found[chosen][0], folds[0] == number, len(legend))
+        _confusion(channels, predicted, folds[0] == number, len(legend))
         for number in np.unique(folds[0])
     ]
     ranked = sorted(accuracy.items(), key=lambda pair: -pair[1])
-    return CrossValidated(
-        chosen, tuple(ranked), tuple(Accuracy(legend, each) for each in matrices)
-    )
-
-
-def predict_held_out(  # what cross_validate takes
-    recipe: FitRecipe,
-    features: NDArray[np.float32],
-    channels: NDArray[np.uint8],
-    cells: NDArray[np.int64],
-    legend: Legend,
-    seed: int,
-) -> SeenPixels:
-    """Give each pixel the logits of a classifier fitted on the other folds.
-
-    Folds are those of the first draw of `cross_validate`.
-    """
-    folds = draw_folds(cells, channels, seed)
-    likely = np.zeros((len(channels), len(legend)))
-    for number in np.unique(folds):
-        away = folds == number
-        learned = np.unique(channels[~away])
-        if len(learned) == 1:
-            likely[away, learned[0]] = 1
-            continue
-        fitted = fit_classifier(recipe, features[~away], channels[~away], seed)
-        likely[np.ix_(away, learned)] = fitted.predict_proba(features[away])
     logits = np.log(np.maximum(likely, _LEAST)).astype(np.float32)
-    return SeenPixels(logits, channels, folds)
+    return CrossValidated(
+        chosen,
+        tuple(ranked),
+        tuple(Accuracy(legend, each) for each in matrices),
+        SeenPixels(logits, channels, folds[0]),
+    )
 
 
 def band_importance(
@@ -213,28 +202,30 @@ def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
             )
 
 
-def _predict(
+def _held_out(
     recipe: FitRecipe,
     features: NDArray[np.float32],
     channels: NDArray[np.uint8],
     folds: NDArray[np.int64],
+    classes: int,
     seed: int,
-) -> NDArray[np.uint8]:
-    """Predict each pixel by what was learned on the other folds."""
-    predicted = np.empty_like(channels)
+) -> NDArray[np.float64]:
+    """Give each pixel probabilities of what was learned on the other folds."""
+    likely = np.zeros((len(channels), classes))
     for number in np.unique(folds):
         away = folds == number
-        if len(np.unique(channels[~away])) == 1:
-            predicted[away] = channels[~away][0]
+        learned = np.unique(channels[~away])
+        if len(learned) == 1:
+            likely[away, learned[0]] = 1
             continue
         fitted = fit_classifier(recipe, features[~away], channels[~away], seed)
-        predicted[away] = fitted.predict(features[away])
-    return predicted
+        likely[np.ix_(away, learned)] = fitted.predict_proba(features[away])
+    return likely
 
 
 def _confusion(
     channels: NDArray[np.uint8],
-    predicted: NDArray[np.uint8],
+    predicted: NDArray[np.int64],
     which: NDArray[np.bool_],
     count: int,
 ) -> NDArray[np.int64]:

@@ -26,7 +26,6 @@ from geoseg.train.pixelwise.choose import (
     CrossValidated,
     band_importance,
     cross_validate,
-    predict_held_out,
 )
 from geoseg.train.pixelwise.ground_folds import (
     draw_folds,
@@ -148,10 +147,7 @@ def fit_pixels(
     )
     network = to_network(found.chosen, fitted, count, len(legend), probe)
     card = _card(network, given, pixels, found, output, probe)
-    held_out = predict_held_out(
-        found.chosen, own, channels, cells[some], legend, options.seed
-    )
-    card, uncalibrated = _calibrated(card, held_out)
+    card, uncalibrated = _calibrated(card, found.held_out)
     warnings = (*given.warnings, NO_SAMPLE, *uncalibrated)
     on_step(Step("prepare", warnings=warnings))
     with _appearing(output) as folder:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
@@ -20,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from geoseg.models.networks.pixelwise import Pixelwise, feature_count, put_layer
-from geoseg.train.pixelwise.pool import LogPool
+from geoseg.train.pixelwise.pool import LogPool, discriminant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +74,7 @@ _AVERAGES = ("voting", "pool")
 
 
 def recipes(
-    architecture: str | None, head: str | None, *, averages: bool = True
+    architecture: str | None, head: str | None, *, averages: bool
 ) -> Iterator[FitRecipe]:
     """List what may be tried, in the order of preference.
 
@@ -114,8 +113,7 @@ def fit_classifier(
     pool = LogPool(features.shape[1] // of_band)
     forest = RandomForestClassifier(_TREES, random_state=seed)
     made: dict[str, Any] = {
-        # Ledoit and Wolf (2004) choose how far the covariance is shrunk.
-        "discriminant": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "discriminant": discriminant(),
         "logistic": LogisticRegression(C=recipe.strength, max_iter=500),
         "mlp": MLPClassifier(
             (_HIDDEN,), alpha=1.0, solver="lbfgs", max_iter=100, random_state=seed

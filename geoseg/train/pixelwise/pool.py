@@ -39,7 +39,7 @@ class LogPool(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no types
         self.classes_ = np.unique(labels)
         self.n_features_in_ = features.shape[1]
         counts = dict.fromkeys((self.n_features_in_, self.own))
-        fitted = [_discriminant().fit(features[:, :n], labels) for n in counts]
+        fitted = [discriminant().fit(features[:, :n], labels) for n in counts]
         logistic = LogisticRegression(C=_STRENGTH, max_iter=500)
         fitted.append(logistic.fit(features, labels))
         shape = len(fitted), len(self.classes_), self.n_features_in_
@@ -65,6 +65,6 @@ class LogPool(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no types
         return found
 
 
-def _discriminant() -> LinearDiscriminantAnalysis:
-    # Ledoit and Wolf (2004) choose how far the covariance is shrunk.
+def discriminant() -> LinearDiscriminantAnalysis:
+    """Make one whose covariance is shrunk as far as Ledoit and Wolf (2004) choose."""
     return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
