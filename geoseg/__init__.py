@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from geoseg.run.change import Change, change
     from geoseg.run.composite.make import composite
     from geoseg.run.composite.products import CompositeReport
-    from geoseg.run.each import segment_each
+    from geoseg.run.many_scenes import segment_each
     from geoseg.run.model import Model
     from geoseg.run.relabel import Relabelled, relabel
     from geoseg.run.sample_points import Stratum, sample_points
@@ -192,7 +192,7 @@ _HOMES = {
     "sample_points": "geoseg.run.sample_points",
     "search": "geoseg.search.search",
     "segment": "geoseg.run.segment",
-    "segment_each": "geoseg.run.each",
+    "segment_each": "geoseg.run.many_scenes",
     "segment_features": "geoseg.run.segment",
     "status": "geoseg.run.status",
     "status_each": "geoseg.run.status",

@@ -3,7 +3,8 @@
 Counts come from the plan, by arithmetic. Memory is what this process has held once the
 model has predicted, plus what blocks in flight, products and polygons add. Time is
 extrapolated from a second of this model on this device and some blocks of the scene,
-and for what comes after from the polygons of a few tiles: see `samples`, `later`.
+and for what comes after from the polygons of a few tiles: see `samples` and
+`product_time`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.cost import cost_of, seconds_with
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
-from geoseg.diagnose.later import BEGIN_S, seconds_after
+from geoseg.diagnose.product_time import BEGIN_S, seconds_after
 from geoseg.diagnose.rates import slowness
 from geoseg.diagnose.samples import sampled
 from geoseg.errors import InputError, json_text
@@ -24,6 +25,7 @@ from geoseg.overlay.aoi import read_features
 from geoseg.predict.normalise import bytes_to_measure, estimated
 from geoseg.run.arrays import as_inputs, each_as_inputs
 from geoseg.run.cluster.memory import most_held, still_free
+from geoseg.run.disk_space import run_directory_bytes
 from geoseg.run.resolve import prepare
 from geoseg.run.resources import (
     block_bytes,
@@ -34,7 +36,6 @@ from geoseg.run.resources import (
     vector_bytes,
     waiting_bytes,
 )
-from geoseg.run.room import run_directory_bytes
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:

@@ -9,5 +9,6 @@
 * `band_names` is what sensors call their bands, `embeddings` whose learned features
   bands are
 * `splits` cuts a scene by area into what is trained on and what is held out
-* `kernel` compiles loops over pixels and vertices, `heaps` shares what threads free
+* `jit` compiles loops over pixels and vertices, `allocator` has threads share what
+  they free
 """

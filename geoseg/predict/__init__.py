@@ -2,7 +2,7 @@
 
 * `compute` resolves device, precision and batch
 * `normalise` takes a scene's own statistics for models that ask for them
-* `loaded_model` is one network at work, on the `views` of a tile
+* `loaded_model` is one network at work; `tta` are views of a tile for it
 * `linear_head` takes the short way from pixels to the scores of a linear one
 * `predictor` is what a run uses: one model or several; `probe` tries it before
 * `features` are what a model knows of pixels before it names classes
@@ -16,7 +16,7 @@ from geoseg.predict.compute import DEVICES, PRECISIONS, Compute, resolve_compute
 from geoseg.predict.loaded_model import LoadedModel
 from geoseg.predict.predictor import TilePredictor
 from geoseg.predict.probe import probe, try_streams
-from geoseg.predict.views import AUGMENTATIONS
+from geoseg.predict.tta import AUGMENTATIONS
 
 __all__ = [
     "AUGMENTATIONS",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.geo.legend import NODATA, UNKNOWN
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.geo.embeddings import ALPHAEARTH_ONE
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

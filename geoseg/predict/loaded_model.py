@@ -22,7 +22,7 @@ from geoseg.predict.linear_head import LinearHead
 from geoseg.predict.one_pass import normalise
 from geoseg.predict.stitch import class_probabilities
 from geoseg.predict.streams import wait_for
-from geoseg.predict.views import VIEWS
+from geoseg.predict.tta import VIEWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from geoseg.geo.heaps import share_heaps
+from geoseg.geo.allocator import share_heaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -2,22 +2,22 @@
 
 * `resolve` makes a `configuration` of what is asked and refuses what cannot be: inputs
   (`arrays` of Python's among them, `scene_names` where there are several), model,
-  `plan`, `identity`, and what it would replace, which is its `claim`;
-  `room` is what it takes of a disk, `resources` what of memory, and `samples` is what a
-  forecast saw of its scene before
+  `plan`, `identity`; `overwrite` refuses to replace what a run reads or somebody made,
+  `disk_space` is what it takes of a disk, `resources` what of memory, and `samples` is
+  what a forecast saw of its scene before
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
-  it, read `ahead` of whoever wants them; `engine` walks the plan of any `job` with
-  dask; `metrics` is what a worker counts, `trace` the timeline of a run
+  it, and `prefetch` reads them before they are wanted; `engine` walks the plan of any
+  `job` with dask; `metrics` is what a worker counts, `trace` the timeline of a run
 * `journal` remembers what is done, on a disk or an object store, and `status` says how
   far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers
 * `deliver` writes what people take away, `page` what is shown in a browser and
-  `catalogue` the STAC item, both of which `restate` writes anew when more is known of a
+  `map_item` the STAC item, both of which `reassess` writes anew when more is known of a
   map's areas; `masking` leaves out what another model sees, `applicability` says where
   the model has no business
-* `segment` composes all that into jobs, `each` those of many scenes, which go through
-  `stages` side by side; `model` does so in memory; `composite` makes one image of many
-  dates, `suggest` says where labels are missing
+* `segment` composes all that into jobs, `many_scenes` those of many scenes, which go
+  through `stages` side by side; `model` does so in memory; `composite` makes one image
+  of many dates, `suggest` says where labels are missing
 * `assess`, `sample_points`, `areas`, `change` and `relabel` are jobs on maps; `view`
   shows one over its image
 """

@@ -38,8 +38,8 @@ from geoseg.report.report import (
     write_report,
 )
 from geoseg.run.applicability import write_applicability
-from geoseg.run.catalogue import write_map_item
 from geoseg.run.cluster import Patience, map_on
+from geoseg.run.map_item import write_map_item
 from geoseg.run.page import write_page
 from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets

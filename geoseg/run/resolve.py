@@ -31,7 +31,6 @@ from geoseg.predict.normalise import Measure, by_scene, warn_of_reading
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster.relabelling import Relabelling, open_legend
 from geoseg.report.assessed_areas import AssessedAreas, read_assessed_areas
-from geoseg.run.claim import check_products
 from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
 from geoseg.run.identity import (
     identify_applicability,
@@ -44,6 +43,7 @@ from geoseg.run.identity import (
 )
 from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import Masking, plan_masking
+from geoseg.run.overwrite import check_products
 from geoseg.run.plan import lay_tiles, make_plan
 from geoseg.scene.composite.observations import DATED, STACKED
 from geoseg.scene.statistics import measure

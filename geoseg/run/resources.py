@@ -15,8 +15,8 @@ import numpy as np
 
 from geoseg.report.pyramid import finest_image
 from geoseg.run.cluster.memory import still_free
+from geoseg.run.disk_space import run_directory_bytes, strip_share
 from geoseg.run.job import THREADS, tasks_at_once
-from geoseg.run.room import run_directory_bytes, strip_share
 from geoseg.scene.files.pool import kept_bytes
 from geoseg.storage.full_disk import existing, held
 from geoseg.storage.remote import as_url

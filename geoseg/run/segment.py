@@ -14,7 +14,6 @@ from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import as_inputs
-from geoseg.run.claim import check_products
 from geoseg.run.cluster import (
     Patience,
     dashboard_of,
@@ -29,19 +28,20 @@ from geoseg.run.deliver import (
     finished_report,
     write_mask,
 )
+from geoseg.run.disk_space import need_reported
 from geoseg.run.engine import Progress, run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
+from geoseg.run.overwrite import check_products
+from geoseg.run.reassess import reassess
 from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
-from geoseg.run.restate import restate
-from geoseg.run.room import need_reported
 from geoseg.run.samples import Busy, known_samples
 from geoseg.run.stages import Passage
 from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
-from geoseg.search.kept import ITEMS, kept_items, signing
+from geoseg.search.saved_items import ITEMS, kept_items, signing
 from geoseg.storage.output import Output
 
 if TYPE_CHECKING:
@@ -352,7 +352,7 @@ def done_already(config: RunConfig, on_step: OnStep) -> Report | None:
     """Read the report of the very same run where it is finished, and say so."""
     report = finished_report(config)
     if report is not None and _is_news(config, report):
-        return restate(config, report, on_step)
+        return reassess(config, report, on_step)
     if report is not None:
         folder = config.output.destination(config.output.folder)
         on_step(

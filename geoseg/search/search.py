@@ -16,14 +16,14 @@ from geoseg.errors import SceneError, counted
 from geoseg.options import SearchOptions
 from geoseg.overlay.aoi import read_lonlat
 from geoseg.progress import OnStep, Step, ignore_step
-from geoseg.search.catalogue import (
+from geoseg.search.results import FoundDay, by_day
+from geoseg.search.stac_client import (
     CATALOGUES,
     Catalogue,
     Conditions,
     address_of,
     open_catalogue,
 )
-from geoseg.search.results import FoundDay, by_day
 from geoseg.storage.authorship import check_replaceable
 from geoseg.storage.lock import locked_file
 from geoseg.storage.staging import atomic_file

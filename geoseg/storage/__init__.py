@@ -2,7 +2,7 @@
 
 * `remote` knows URLs, object stores and the settings that reach them; `bucket` is a
   folder of objects, `lease` says who owns one; `waiting` says what is waited for,
-  `silence` remembers servers that were silent, `signing` signs addresses as they are
+  `timeouts` remembers servers that were silent, `signing` signs addresses as they are
   read
 * `fingerprint` knows an input again, or sees that it changed
 * `staging` makes files that appear whole or not at all, `lock` keeps a second writer

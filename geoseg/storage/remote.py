@@ -25,7 +25,7 @@ from urllib.request import (
 
 from geoseg.errors import GeosegError, InputError, SceneError
 from geoseg.storage.signing import signed
-from geoseg.storage.silence import forget, patience, remember
+from geoseg.storage.timeouts import forget, patience, remember
 from geoseg.storage.waiting import notify, notify_if_long
 
 if TYPE_CHECKING:

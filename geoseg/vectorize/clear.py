@@ -11,7 +11,7 @@ straightens has to look for those.
 
 What is clear is decided in whole numbers, so there is no doubt.
 
-All of it is in one file because it is compiled as one: see `kernel`.
+All of it is in one file because it is compiled as one: see `jit`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

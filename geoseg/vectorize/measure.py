@@ -18,7 +18,7 @@ import shapely
 from affine import Affine
 
 from geoseg.geo.ground import Frame, GroundField
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.vectorize.rings import Drawn
 
 if TYPE_CHECKING:

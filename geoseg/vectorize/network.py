@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import VectorError
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.vectorize.blocks import Regions, cut, trace_block
 from geoseg.vectorize.chain import Pieces
 from geoseg.vectorize.regions import join_pairs, number_joined, separate, take

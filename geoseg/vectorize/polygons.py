@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import VectorError
-from geoseg.geo.kernel import is_kept
+from geoseg.geo.jit import is_kept
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windowed import BlockMap, ClassRaster
 from geoseg.storage.mapped import Arrays

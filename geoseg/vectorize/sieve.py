@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.geo.legend import NODATA
 from geoseg.vectorize.regions import OUTSIDE, separate
 

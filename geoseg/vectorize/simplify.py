@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.vectorize.clear import ENDS, divide, index_vertices, straighten
 
 if TYPE_CHECKING:

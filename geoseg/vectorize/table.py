@@ -9,7 +9,7 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.vectorize.measure import measure_drawn
 from geoseg.vectorize.recolour import group_by_corners
 from geoseg.vectorize.rings import bounds_of, draw, rows_within

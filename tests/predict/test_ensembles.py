@@ -21,7 +21,7 @@ from geoseg.models.networks.crf import CrfOptions
 from geoseg.models.package.card import InputBand
 from geoseg.predict import TilePredictor, resolve_compute
 from geoseg.predict.loaded_model import load_model
-from geoseg.predict.views import VIEWS
+from geoseg.predict.tta import VIEWS
 from geoseg.run.cluster import open_client
 
 COMPUTE = resolve_compute("cpu", "float32")

@@ -11,7 +11,7 @@ from geoseg.geo.windows import Window
 from geoseg.predict.fixed_point import PROBABILITY_ONE, SCORE_ONE
 from geoseg.predict.layers import Layers
 from geoseg.predict.stitch import Accumulator, decide
-from geoseg.predict.views import VIEWS
+from geoseg.predict.tta import VIEWS
 
 IDS = (3, 0, 7)
 

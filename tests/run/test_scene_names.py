@@ -54,7 +54,7 @@ def test_each_scene_has_the_map_that_it_has_alone(scenes, tmp_path):
 
 def test_several_processes_share_the_scenes_of_a_call(scenes, tmp_path, monkeypatch):
     geoseg.segment_each(scenes[:1], tmp_path)
-    monkeypatch.setattr("geoseg.run.each._LOOK_S", 0.01)
+    monkeypatch.setattr("geoseg.run.many_scenes._LOOK_S", 0.01)
     other, turns, notes = ExitStack(), [], []
     other.enter_context(locked_folder(tmp_path / "west"))  # as another process does
 

@@ -22,7 +22,7 @@ from geoseg.errors import GeosegError
 from geoseg.geo.windows import Window
 from geoseg.run.suggest import suggest as job
 from geoseg.run.suggest.candidates import draw_candidates
-from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
+from geoseg.run.suggest.selection import Places, choose_in_turn, most_uncertain
 
 PLANE = Affine(10, 0, 400_000, 0, -10, 5_800_000)
 SIDE = 96

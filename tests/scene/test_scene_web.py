@@ -21,7 +21,7 @@ from geoseg.geo.windows import Window
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.files.datasets import opened, opened_once
 from geoseg.scene.members import waves
-from geoseg.storage import silence
+from geoseg.storage import timeouts
 from geoseg.storage.fingerprint import take_fingerprint
 
 PROFILE = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
@@ -216,10 +216,10 @@ def test_a_server_that_falls_silent_when_a_file_is_opened_or_read_timed_out(
 
 def test_a_server_that_was_silent_is_asked_with_little_patience(folder, monkeypatch):
     """Whatever else waits for it: other members, other blocks, what is tried again."""
-    monkeypatch.setattr(silence, "PROBE_S", 0.1)
+    monkeypatch.setattr(timeouts, "PROBE_S", 0.1)
     with served(folder) as (address, server):
         scene = open_scene([f"{address}/0.tif", f"{address}/1.tif"])
-        silence.remember(address)
+        timeouts.remember(address)
         server.silent = True
         began = time.monotonic()
         with pytest.raises(SilentError, match="timed out"):
@@ -229,7 +229,7 @@ def test_a_server_that_was_silent_is_asked_with_little_patience(folder, monkeypa
         assert time.monotonic() - began < 5  # GDAL waits for ten seconds each time
         server.silent = False
         assert scene.read(scene.window, (0,))[1].all()
-        assert not silence.was_silent(address)
+        assert not timeouts.was_silent(address)
 
 
 def test_secrets_of_an_address_are_not_shown(folder):

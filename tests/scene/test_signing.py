@@ -17,7 +17,7 @@ from web import served
 import geoseg
 from geoseg import InputError, SceneOptions
 from geoseg.cli import main
-from geoseg.search import catalogue
+from geoseg.search import stac_client
 from geoseg.storage import signing
 
 SIGN = "planetary-computer"
@@ -100,7 +100,7 @@ def test_a_search_there_has_its_files_signed_and_no_product_holds_a_signature(
     out = tmp_path / "out"
     out.mkdir()
     with stac_api(items) as api:
-        monkeypatch.setitem(catalogue.CATALOGUES, SIGN, api.url)
+        monkeypatch.setitem(stac_client.CATALOGUES, SIGN, api.url)
         command = [
             *("composite", "--search", SIGN, "--collection", COLLECTION),
             *("--datetime", "2024", "--crs", "EPSG:32633", "--resolution", "10"),

@@ -12,7 +12,7 @@ from web import served
 import geoseg
 from geoseg import InputError, SearchOptions
 from geoseg.cli import main
-from geoseg.search import catalogue
+from geoseg.search import stac_client
 
 S2 = "sentinel-2-l2a"
 BOX = (13.0, 52.0, 13.2, 52.1)
@@ -134,7 +134,7 @@ def test_a_collection_that_is_not_there_is_reported_with_those_that_are(
 
 
 def test_a_busy_server_is_asked_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "_BACK_OFF_S", 0.001)
+    monkeypatch.setattr(stac_client, "_BACK_OFF_S", 0.001)
     with stac_api(ITEMS) as server:
         server.failing = 3
         found = geoseg.search(server.url, tmp_path / "i.json", options=asked(limit=2))
@@ -148,7 +148,7 @@ def test_a_busy_server_is_asked_again(tmp_path, monkeypatch):
 
 
 def test_what_is_no_catalogue_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "_RETRIES", 0)
+    monkeypatch.setattr(stac_client, "_RETRIES", 0)
     with pytest.raises(InputError, match="is no catalogue: give the address"):
         geoseg.search("earthsearch", tmp_path / "i.json", options=asked())
     with stac_api(ITEMS, conforms=CONFORMS[:1]) as server:

@@ -57,7 +57,7 @@ def test_there_are_kernels_to_watch():
 def test_who_asks_hears_that_the_first_call_compiles(tmp_path):
     code = (
         "import numpy as np\n"
-        "from geoseg.geo.kernel import is_kept, kernel\n"
+        "from geoseg.geo.jit import is_kept, kernel\n"
         "from geoseg.vectorize.clear import index_vertices as first\n"
         "before = is_kept(first)\n"
         "first(np.zeros((1, 2), np.int32), 1, np.zeros(1, np.int32))\n"
@@ -80,7 +80,7 @@ def test_who_asks_hears_that_the_first_call_compiles(tmp_path):
 def test_kernels_work_where_no_machine_code_can_be_kept(tmp_path):
     copy = tmp_path / "kernel_user.py"
     copy.write_text(
-        "from geoseg.geo.kernel import kernel\n"
+        "from geoseg.geo.jit import kernel\n"
         "@kernel\n"
         "def double(value):\n"
         "    return 2 * value\n"

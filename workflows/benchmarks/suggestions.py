@@ -23,8 +23,8 @@ import numpy as np
 from few_labels import LabelledScene, contextual, labelled_scene
 from held_out import table, write_between
 
+from geoseg.run.suggest.selection import Places, choose_in_turn, most_uncertain
 from geoseg.run.suggest.suggest import UNCERTAIN
-from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
 from geoseg.train.pixelwise.heads import FitRecipe, fit_classifier
 
 FIRST, MORE, ROUNDS = 5, 20, 11

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 
 if TYPE_CHECKING:
     import numpy as np

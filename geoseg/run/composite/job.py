@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import PlanError
-from geoseg.geo.heaps import share_heaps
+from geoseg.geo.allocator import share_heaps
 from geoseg.progress import Stopwatch
 from geoseg.run.job import THREADS, Done
 from geoseg.run.parts import part_name

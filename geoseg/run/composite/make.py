@@ -25,7 +25,7 @@ from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, several
-from geoseg.search.kept import ITEMS, kept_items, signing
+from geoseg.search.saved_items import ITEMS, kept_items, signing
 from geoseg.storage.full_disk import needing
 
 if TYPE_CHECKING:

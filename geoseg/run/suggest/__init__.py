@@ -2,6 +2,6 @@
 
 * `candidates` draws one pixel of each cell of the map
 * `spaces` says in which features pixels are compared, and reads these at places
-* `turns` chooses among the uncertain ones, of each class in turn
+* `selection` chooses among the uncertain ones, of each class in turn
 * `suggest` makes the job of it
 """

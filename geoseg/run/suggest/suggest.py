@@ -21,8 +21,8 @@ from geoseg.run.parts import read_parts
 from geoseg.run.resolve import prepare
 from geoseg.run.segment import client_of, infer_all, journal_of
 from geoseg.run.suggest.candidates import Candidates, draw_candidates
+from geoseg.run.suggest.selection import Places, choose_in_turn, most_uncertain
 from geoseg.run.suggest.spaces import compare, labelled_places
-from geoseg.run.suggest.turns import Places, choose_in_turn, most_uncertain
 from geoseg.run.trace import traced
 from geoseg.scene import absolute, files_named
 from geoseg.storage.authorship import check_names, check_not_inputs, check_replaceable

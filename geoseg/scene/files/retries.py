@@ -17,7 +17,7 @@ from geoseg.scene.files.datasets import GDAL_ERRORS, opened_once, waited_for
 from geoseg.scene.files.servers import check_answers
 from geoseg.storage.remote import as_url
 from geoseg.storage.signing import signed
-from geoseg.storage.silence import was_silent
+from geoseg.storage.timeouts import was_silent
 from geoseg.storage.waiting import notify
 
 if TYPE_CHECKING:

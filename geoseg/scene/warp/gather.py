@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from geoseg.geo.kernel import kernel
+from geoseg.geo.jit import kernel
 from geoseg.storage.vectors.read_back import check_file
 
 if TYPE_CHECKING:

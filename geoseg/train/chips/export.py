@@ -20,11 +20,11 @@ from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import check_folder
 from geoseg.train.bands import find_bands
 from geoseg.train.chips.band_figures import Moments, band_figures
-from geoseg.train.chips.catalog import write_catalog
 from geoseg.train.chips.lattice import TEST, TRAIN, VALIDATE, check_sides
 from geoseg.train.chips.ledger import Ledger
 from geoseg.train.chips.options import TileOptions
 from geoseg.train.chips.source import ChipSource, profile_of, unique_names
+from geoseg.train.chips.stac_catalog import write_catalog
 from geoseg.train.chips.table import Chip, write_table
 from geoseg.train.class_mapping import check_class_mapping, class_mapping_for
 from geoseg.train.folds import cut_scenes, sized

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from geoseg.progress import OnStep, Step
 from geoseg.report.report import write_report
-from geoseg.run.catalogue import write_map_item
 from geoseg.run.deliver import assessment_of, draw_preview
+from geoseg.run.map_item import write_map_item
 from geoseg.run.page import write_page
 from geoseg.storage.staging import checksums, staged
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
 
 
-def restate(config: RunConfig, report: Report, on_step: OnStep) -> Report:
+def reassess(config: RunConfig, report: Report, on_step: OnStep) -> Report:
     """Write page, STAC item and report of a finished map anew; the map stays.
 
     Args:
