@@ -16,6 +16,7 @@ from geoseg.geo.windows import Window
 from geoseg.scene.composite.observations import STACKED, observed
 from geoseg.scene.composite.read import read_composite
 from geoseg.scene.composite.rules import CompositeRecipe, combine
+from geoseg.scene.files.beside import MASKS, beside
 from geoseg.scene.files.datasets import at_once, our_settings
 from geoseg.scene.files.header import read_header
 from geoseg.scene.files.usable import use
@@ -148,6 +149,7 @@ class Scene:
         seen = [raster.fingerprint for raster in self.rasters]
         grid = self.geobox
         plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
+        masks = beside(self.rasters, MASKS)
         return {
             "scene": _summed(seen, "path"),
             "scene size": _summed(seen, "size"),
@@ -157,6 +159,7 @@ class Scene:
             "scene bands": _digest(repr([each.meaning() for each in self.members])),
             "scene unit": f"{self.unit} {self.zero}",
             "scene options": _digest(repr(sorted(asdict(self.options).items()))),
+            **({"scene masks": _digest(repr(masks))} if masks else {}),
         }
 
     def check_unchanged(self, window: Window | None = None) -> None:

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.scene.cache import cache_folder
-from geoseg.scene.files.paths import file_of
+from geoseg.scene.files.beside import beside
 from geoseg.storage.raster_references import is_safe
+from geoseg.storage.staging import OF_RASTER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg.scene.image import Scene
-
-_BESIDE = (".msk", ".ovr", ".aux.xml")
-"""What may stand beside a raster and say more of its pixels, after the whole name."""
 
 
 def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
@@ -48,18 +44,6 @@ def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
     ):
         return None
     whole = replace(scene, options=replace(scene.options, bounds=None))
-    what = json.dumps([whole.identity(), _beside(scene), *asked])
+    what = json.dumps([whole.identity(), beside(scene.rasters, OF_RASTER), *asked])
     digest = hashlib.blake2b(what.encode(), digest_size=16)
     return cache_folder() / kind / f"{digest.hexdigest()}.json"
-
-
-def _beside(scene: Scene) -> list[tuple[str, int, int]]:
-    """List masks and overviews in files of their own: name, size and time."""
-    found = []
-    for raster in scene.rasters:
-        file = file_of(raster.path)
-        for suffix in _BESIDE if file else ():
-            with suppress(OSError):
-                state = os.stat(f"{file}{suffix}")  # noqa: PTH116  # of many files
-                found.append((f"{file}{suffix}", state.st_size, state.st_mtime_ns))
-    return found

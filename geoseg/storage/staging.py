@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
-_OF_RASTER = (".aux.xml", ".ovr", ".msk")
+OF_RASTER = (".aux.xml", ".ovr", ".msk")
 """What stands beside a raster and describes its pixels, after the whole name."""
 _OF_SHAPEFILE = (
     *(".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".fbn", ".fbx"),
@@ -313,7 +313,7 @@ def _take_away_sidecars(target: Path, made: set[str]) -> None:
 
 def _sidecars(target: Path) -> list[str]:
     """Name what may stand beside a file and describes it alone."""
-    names = [f"{target.name}{suffix}" for suffix in _OF_RASTER]
+    names = [f"{target.name}{suffix}" for suffix in OF_RASTER]
     if target.suffix.lower() == ".shp":
         names += [f"{target.stem}{suffix}" for suffix in _OF_SHAPEFILE]
     return names

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import rasterio
 from members import sample, write_raster
 from replaced import WAYS
 from web import served
@@ -14,6 +15,7 @@ import geoseg
 from geoseg.errors import ChangedError
 from geoseg.geo.windows import Window
 from geoseg.scene import open_scene
+from geoseg.scene.statistics import measure
 from geoseg.storage import fingerprint
 
 CORNER = Window(0, 0, 30, 40)
@@ -88,3 +90,34 @@ def test_a_file_on_a_server_is_asked_once_and_noticed(make_raster, tmp_path):
         os.utime(folder / "scene.tif", (1e9, 1e9))
         with pytest.raises(ChangedError, match=r"scene\.tif is not what it was"):
             scene.check_unchanged()
+
+
+def test_a_mask_beside_a_file_that_changed_makes_another_scene(make_raster):
+    values = np.arange(1, 33, dtype=np.uint16).repeat(32).reshape(1, 32, 32)
+    path = make_raster(values=values, nodata=None, tiled=False)
+    identities, means = [open_scene(path).identity()], [_mean(path)]
+    for rows in (8, 16):
+        _mask(path, rows)
+        identities.append(open_scene(path).identity())
+        means.append(_mean(path))
+    assert "scene masks" not in identities[0]
+    assert identities[1]["scene masks"] != identities[2]["scene masks"]
+    assert means == [16.5, 4.5, 8.5]
+
+
+def _mean(path):
+    return measure(open_scene(path), [0])[0].mean
+
+
+def _mask(path, rows):
+    """Say in a file beside a raster that so many of its rows have data."""
+    path.with_name(f"{path.name}.msk").unlink(missing_ok=True)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+        rasterio.open(path, "r+") as dataset,
+    ):
+        mask = np.zeros(dataset.shape, np.uint8)
+        mask[:rows] = 255
+        dataset.write_mask(mask)
+    os.utime(path, ns=(1, 1))
+    assert path.with_name(f"{path.name}.msk").exists()

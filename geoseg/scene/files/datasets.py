@@ -78,6 +78,10 @@ _LEAN = {"GTiff": {"GEOREF_SOURCES": "NONE"}}
 """How drivers open a file faster whose header is known: looking up its CRS in PROJ's
 database is most of it."""
 
+_ENDS = ("", ".ovr", ".msk")
+"""Ends of the names of a file and of those beside it whose pixels GDAL keeps with its
+own: a file is opened anew where one of them has changed."""
+
 _CONNECTIONS = 8
 """Files of a network that are read at once for a window."""
 
@@ -132,7 +136,7 @@ def opened(
     """
     # With its signature, where it has one: what that opened goes when it expires.
     source = signed(path)
-    key = source, driver, fingerprint, *_state(path)
+    key = source, driver, fingerprint, *(_state(path + end) for end in _ENDS)
     with our_settings(), _within_reach(path, [driver]):
         dataset = _pool.take(key)
         if dataset is None:
