@@ -6,6 +6,8 @@ The public API: names only, each imported when it is first used, so that
 """
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from itertools import pairwise
@@ -354,7 +356,16 @@ def __getattr__(name: str) -> object:
     thing = getattr(import_module(_HOMES[name]), name)
     if isinstance(thing, type):
         _list_fields(thing)
-    return thing
+        return thing
+    return _checked(thing)
+
+
+@cache
+def _checked(function: Callable[..., object]) -> Callable[..., object]:
+    """Give a function that refuses arguments of other kinds than it names."""
+    from geoseg.options.arguments import checked  # noqa: PLC0415  # as all is here
+
+    return checked(function)
 
 
 def _list_fields(kind: type) -> None:

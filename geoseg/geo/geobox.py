@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from affine import Affine
 from pyproj import CRS, Transformer
 
-from geoseg.errors import GridError
+from geoseg.errors import GridError, brief
 from geoseg.geo.ground import Frame, Ground, GroundField, ground_at, is_on_earth
 
 if TYPE_CHECKING:
@@ -88,6 +88,11 @@ class GeoBox:
 
     def __post_init__(self) -> None:
         """Refuse a plane without pixels or without area."""
+        if not isinstance(self.transform, Affine) or not isinstance(self.crs, CRS):
+            raise GridError(
+                f"a pixel plane has an affine.Affine as `transform` and a pyproj.CRS "
+                f"as `crs`, got {brief(self.transform)} and {brief(self.crs)}"
+            )
         if self.height < 1 or self.width < 1:
             raise GridError(
                 f"a pixel plane needs at least one pixel, "

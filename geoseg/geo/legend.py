@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
@@ -12,7 +13,7 @@ from geoseg.errors import InputError, brief, fault_of_name
 from geoseg.geo.colours import colours_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 NODATA = 255
 """The class id that means "no class": outside the AOI or the scene's data."""
@@ -85,6 +86,12 @@ class Legend:
 
     def __post_init__(self) -> None:
         """Refuse ids and names that are not unique, and ids that do not rise."""
+        if not isinstance(self.classes, Sequence) or not all(
+            isinstance(each, LandClass) for each in self.classes
+        ):
+            raise InputError(
+                f"a legend is a tuple of geoseg.LandClass, got {brief(self.classes)}"
+            )
         if not self.classes:
             raise InputError("a legend needs at least one class")
         ids = self.ids

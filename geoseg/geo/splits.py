@@ -15,11 +15,12 @@ One fold is held out; no training chip comes closer to its blocks than a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geoseg.errors import PlanError
+from geoseg.errors import PlanError, brief
 from geoseg.geo.windows import Window
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Split:
 
     def __post_init__(self) -> None:
         """Refuse a fold that does not exist."""
+        numbers = (self.height, self.width, self.fold, self.block, self.gap)
+        if not all(isinstance(each, Integral) for each in numbers):
+            raise PlanError(f"a split is made of whole numbers, got {brief(numbers)}")
         if not 0 <= self.fold < FOLDS:
             raise PlanError(f"folds are numbered 0 to {FOLDS - 1}, got {self.fold}")
 

@@ -5,7 +5,8 @@ texts; Python takes them as keywords; `help()` shows the same texts. A new optio
 new field. The room stands on the ground and imports nothing heavy, so that showing
 help and completing a line cost nothing.
 
-* `declare` is how an option says what it is
+* `declare` is how an option says what it is; `arguments` refuses, for public functions,
+  what is of another type
 * `imagery` is how a scene is read, `polygons` how they are drawn
 * `mapping` is how a map is made: small values, and the whole that they compose
 * `maps` is what is asked of maps that are there, `verify` of a comparison with tiles

@@ -12,6 +12,7 @@ import xarray as xr
 
 from geoseg.models.find import load_package
 from geoseg.options import NO_FORMAT, SegmentOptions
+from geoseg.options.arguments import check_kind
 from geoseg.options.mapping import DEFAULT_MODEL
 from geoseg.run.segment import segment
 
@@ -43,6 +44,7 @@ class Model:
             InputError: There is no such model, or it is damaged.
 
         """
+        check_kind(model, "Path | str", "model", "geoseg.Model")
         self.package: ModelPackage = load_package(model)
         self._model = model
 
@@ -94,6 +96,9 @@ class Model:
             RunError: Something failed on the way.
 
         """
+        taker = "geoseg.Model.predict"
+        check_kind(image, "Image", "image", taker)
+        check_kind(options, "SegmentOptions | None", "options", taker)
         chosen: dict[str, Any] = {"model": self._model, "formats": NO_FORMAT}
         wanted = replace(
             options or SegmentOptions(), probabilities=probabilities, **chosen

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 
 from geoseg.errors import LabelsError
 from geoseg.geo.legend import NODATA, LandClass, Legend
+from geoseg.options.arguments import check_kind
 from geoseg.train.chips.export import INDEX, REPORT
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ChipDataset(Dataset[Sample]):
             LabelsError: This is no such folder, or has no chip of that part.
 
         """
+        check_kind(folder, "Path | str", "folder", "geoseg.ChipDataset")
         self.folder, self.split, self.transforms = Path(folder), split, transforms
         self.bands, self.mean, self.std, self.legend = _read_report(self.folder)
         self._names = _read_names(self.folder, split)
