@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from geoseg.search.search import Found, Search, search
     from geoseg.storage.allowed_drivers import allow_drivers
     from geoseg.storage.sample_area import sample
+    from geoseg.storage.vectors.formats import known_formats
     from geoseg.storage.vectors.read import list_fields
     from geoseg.train.calibrate import CalibratedModel, calibrate_model
     from geoseg.train.chips.dataset import ChipDataset
@@ -174,6 +175,7 @@ _HOMES = {
     "info": "geoseg.diagnose.info",
     "inspect_model": "geoseg.models.inspection",
     "installed_models": "geoseg.models.package.installed",
+    "known_formats": "geoseg.storage.vectors.formats",
     "known_legends": "geoseg.raster.relabelling",
     "known_models": "geoseg.models.find",
     "list_architectures": "geoseg.models.networks.survey",
@@ -289,6 +291,7 @@ __all__ = [
     "info",
     "inspect_model",
     "installed_models",
+    "known_formats",
     "known_legends",
     "known_models",
     "list_architectures",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import rasterio
 from affine import Affine
 from hypothesis import settings
 from pyproj import CRS
+from waits import shorten
 
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
@@ -39,7 +41,17 @@ def _own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def short_trials(monkeypatch):
     """Let forecasts try blocks for a moment, where their seconds do not matter."""
-    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+    shorten(monkeypatch, trial=0.1)
+
+
+@pytest.fixture
+def no_more_inference(monkeypatch):
+    """Give what forbids to infer anything from then on."""
+
+    def fail(*_, **__):
+        raise AssertionError("inferred again")
+
+    return lambda: monkeypatch.setattr(import_module("geoseg.run.segment"), "run", fail)
 
 
 @pytest.fixture(params=["north-up", "rotated"])

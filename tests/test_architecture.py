@@ -381,15 +381,9 @@ RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py")
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
     "benchmarks/applicability.py": "times the search for the nearest training pixel",
-    "benchmarks/architectures.py": "gives every network the same chips in one order",
-    "benchmarks/dynamic_world.py": "times the network as a run computes it, alone",
-    "benchmarks/int8.py": "times a network in integers, which no run computes",
-    "benchmarks/parity.py": "times a run without what stands around it",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",
-    "benchmarks/training.py": "gives other classifiers the very data set of train",
-    "benchmarks/training_speed.py": "times the steps of a training one by one",
     "benchmarks/vectorize.py": "times the steps of drawing polygons one by one",
     "benchmarks/polygon_memory.py": "draws a map that is no file",
 }
@@ -423,7 +417,7 @@ def test_a_recipe_uses_the_public_api_only_unless_it_must_look_inside(recipe):
         assert not home.startswith(module), f"{recipe}: write from geoseg import {name}"
 
 
-PATCHES = 48
+PATCHES = 23
 """How many patches of what a dotted string names there may be: a rename breaks them."""
 
 

@@ -139,18 +139,24 @@ def test_a_format_that_is_none_names_those_that_are(small, tmp_path):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda _, o: geoseg.segment(5, o), "scene is 5; give paths"),
+        (
+            lambda _, o: geoseg.segment(5, o),
+            "`scene` of geoseg.segment is of the type int; give a path, ",
+        ),
         (lambda s, o: geoseg.segment([s, None], o), "scene is None; give paths"),
         (
             lambda s, o: geoseg.segment(s, o, options=geoseg.SegmentOptions(formats=5)),
-            "formats is 5; give a text or a list of texts",
+            "`formats` of geoseg.SegmentOptions is of the type int; give a text or a l",
         ),
-        (lambda s, _: geoseg.info(s, aoi=5), "aoi is a int; give a path"),
+        (
+            lambda s, _: geoseg.info(s, aoi=5),
+            "`aoi` of geoseg.info is of the type int; give a path, a GeoDataFrame",
+        ),
         (
             lambda s, o: geoseg.segment(
                 s, o, options=geoseg.SegmentOptions(mask_model=SHIPPED, mask_classes=5)
             ),
-            "mask_classes is 5; give a text",
+            "`mask_classes` of geoseg.SegmentOptions is of the type int; give a text",
         ),
     ],
 )
@@ -200,11 +206,8 @@ def test_every_format_comes_with_the_rasters_style(small, tmp_path):
     assert "landcover.qml" in sums
 
 
-def test_a_finished_run_says_so_and_computes_nothing(small, mapped, monkeypatch):
-    def fail(*_, **__):
-        raise AssertionError("inferred again")
-
-    monkeypatch.setattr("geoseg.run.segment.run", fail)
+def test_a_finished_run_says_so_and_computes_nothing(small, mapped, no_more_inference):
+    no_more_inference()
     notes = []
     geoseg.segment(
         small, mapped, options=QUICK, on_step=lambda step: notes.append(step.note)

@@ -60,7 +60,7 @@ def test_fields_of_options_are_of_their_types_too():
 
 
 def test_a_text_does_where_a_path_does(tmp_path):
-    with pytest.raises(GeosegError, match="no such file"):
+    with pytest.raises(GeosegError, match=r"none\.zip does not exist"):
         geoseg.unpack_package(str(tmp_path / "none.zip"), str(tmp_path / "out"))
 
 

@@ -6,12 +6,12 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 import geoseg
+from geoseg.options import NO_FORMAT
 
 VARIABLE = "_GEOSEG_COMPLETE"
 """By which a shell asks click what could come next."""
 _FILE = CompletionItem("", type="file")
 """Leaves it to the shell to complete names of files."""
-_FORMATS = ("geojson", "geojsonl", "gpkg", "fgb", "parquet", "shp", "pmtiles", "none")
 _LABELLED = ("labels", "reference", "aoi")
 """Parameters whose file has the columns that another names."""
 
@@ -54,8 +54,8 @@ path_or_url = PathOrUrl()
 def formats(
     _: click.Context, __: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Name the vector formats."""
-    return _beginning(_FORMATS, incomplete)
+    """Name the vector formats, and what asks for none."""
+    return _beginning((*geoseg.known_formats(), NO_FORMAT), incomplete)
 
 
 def models(

@@ -12,6 +12,7 @@ from geoseg.geo.ground import HECTARE_M2
 from geoseg.geo.legend import NODATA, UNKNOWN, Legend
 from geoseg.raster import ClassMap, Extent
 from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors.formats import READ_BACK
 from geoseg.storage.vectors.write import read_polygons
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ Json: TypeAlias = (
 
 _CLASSES = frozenset(("landcover", "mask"))
 """Products that are class maps."""
-_VECTORS = ("gpkg", "parquet", "fgb", "geojson", "geojsonl", "shp")
-"""Polygons that are read back, the most exact first."""
 _SURE = 0.6
 """A mean confidence below this is reported as a doubt."""
 _MUCH = 0.05
@@ -167,7 +166,7 @@ class Report:
             InputError: The run drew none: `geoseg.polygons` draws them from the map.
 
         """
-        for name in _VECTORS:
+        for name in READ_BACK:
             if name in self.products:
                 return read_polygons(Path(self.products[name]))
         raise InputError(

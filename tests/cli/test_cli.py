@@ -300,7 +300,7 @@ def test_what_geoseg_did_not_foresee_is_one_sentence(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("geoseg.run.segment.segment", fail)
+    monkeypatch.setattr(geoseg, "segment", fail)
     result = geoseg_cli("segment", SCENE, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "did not foresee (ZeroDivisionError: oh)" in result.stderr

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 from rich.table import Table
+from waits import shorten
 
 from geoseg.cli import main
 from geoseg.cli.printing import show, swatch
@@ -107,7 +108,7 @@ def test_a_log_gets_a_line_when_the_last_is_long_ago(monkeypatch):
     lines = Lines(Console(file=file), hidden=False)
     lines.begin("segmenting", Step("infer", total=2000))
     assert not file.getvalue()
-    monkeypatch.setattr("geoseg.cli.progress._SILENCE_S", 0.0)
+    shorten(monkeypatch, new_line=0.0)
     lines.advance(Step("infer", done=1000, total=2000))
     lines.begin("drawing polygons", Step("vectorize"))
     assert file.getvalue().splitlines() == [

@@ -157,9 +157,9 @@ def test_a_second_run_into_one_folder_is_refused_with_who_writes_there(small, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_done_already_means_the_same_files(small, tmp_path, monkeypatch):
+def test_done_already_means_the_same_files(small, tmp_path, no_more_inference):
     geoseg.segment_each([small], tmp_path)
-    monkeypatch.setattr("geoseg.run.segment.run", _fail)
+    no_more_inference()
     geoseg.segment_each([small], tmp_path)
     path = tmp_path / "small" / "landcover.tif"
     data = bytearray(path.read_bytes())
@@ -168,10 +168,6 @@ def test_done_already_means_the_same_files(small, tmp_path, monkeypatch):
     options = geoseg.SegmentOptions(overwrite=True)
     with pytest.raises(AssertionError, match="inferred again"):
         geoseg.segment_each([small], tmp_path, options=options)
-
-
-def _fail(*_, **__):
-    raise AssertionError("inferred again")
 
 
 class Killed(BaseException):

@@ -18,6 +18,7 @@ from fakes import ArraySource, ContextPredictor
 from jobs import do, make_job, make_scene, whole
 from killed_run import SlowPredictor, killed_job
 from paths import SUPPORT
+from waits import shorten
 
 import geoseg
 from geoseg.errors import BlockError, ClusterError, DiskError, RunError
@@ -118,7 +119,7 @@ def test_a_worker_that_is_killed_is_reported_and_does_not_show(
         if progress.blocks == 5:
             os.kill(next(victims), signal.SIGKILL)
 
-    monkeypatch.setattr("geoseg.run.engine._LOOK_S", 0.0)
+    shorten(monkeypatch, another_look_at_workers=0.0)
     address, *_ = processes.run(os.getpid)
     with open_journal(job.store.directory, job.plan.identity) as journal:
         progress = run(job, journal, processes, kill_one)
@@ -136,7 +137,7 @@ def test_without_any_worker_the_run_stops_and_can_be_resumed(
     here, tmp_path, monkeypatch
 ):
     expected, _ = do(killed_job(tmp_path / "a", ContextPredictor()), here)
-    monkeypatch.setattr("geoseg.run.engine._PATIENCE_S", 0.3)
+    shorten(monkeypatch, no_workers=0.3)
     job = killed_job(tmp_path / "b", SlowPredictor())
     with LocalCluster(n_workers=1, processes=True, dashboard_address=":0") as cluster:
 
@@ -185,7 +186,7 @@ BAD_ADDRESSES = ["tcp://127.0.0.1:9", "tcp://[", "carrier-pigeon://coop", "tcp:/
 
 @pytest.mark.parametrize("address", [*BAD_ADDRESSES, "mute"])
 def test_a_scheduler_that_does_not_answer_is_refused(address, monkeypatch, mute):
-    monkeypatch.setattr("geoseg.run.cluster.remote._ANSWER_S", 1)
+    shorten(monkeypatch, answer_of_scheduler=1)
     with (
         pytest.raises(ClusterError, match="no dask scheduler answers at"),
         open_client(scheduler=mute if address == "mute" else address),
@@ -204,7 +205,7 @@ def test_a_worker_is_no_scheduler(processes):
 
 def test_no_client_is_made_that_is_bound_to_fail(monkeypatch):
     """One would hold a lock that the next client's loop needs, were it collected."""
-    monkeypatch.setattr("geoseg.run.cluster.remote._ANSWER_S", 0.2)
+    shorten(monkeypatch, answer_of_scheduler=0.2)
     monkeypatch.setattr("geoseg.run.cluster.remote.Client", None)
     for address in BAD_ADDRESSES:
         with pytest.raises(ClusterError), open_client(scheduler=address):

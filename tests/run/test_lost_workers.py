@@ -19,6 +19,7 @@ from distributed import LocalCluster
 from fakes import ArraySource, ContextPredictor
 from jobs import do, make_job, make_scene, whole
 from killed_run import SlowPredictor, killed_job
+from waits import shorten
 
 import geoseg
 from geoseg.errors import ClusterError, ModelError, RunError
@@ -169,7 +170,7 @@ def test_a_worker_that_holds_too_much_memory_is_reported_with_its_limit(tmp_path
 
 
 def test_a_worker_that_is_stopped_is_named_and_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.run.cluster.presence._SILENT_S", 1.5)
+    shorten(monkeypatch, worker_calls=1.5)
     with open_client(2) as client:
         client.wait_for_workers(2)
         victim, process = next(iter(client.run(os.getpid).items()))
@@ -186,8 +187,8 @@ def test_a_worker_that_is_stopped_is_named_and_not_waited_for(tmp_path, monkeypa
 @contextmanager
 def stopped_in_the_middle(client, workers, monkeypatch):
     """Give what stops a worker once three blocks are done; let it go on at the end."""
-    monkeypatch.setattr("geoseg.run.cluster.presence._STOPPED_S", 1.5)
-    monkeypatch.setattr("geoseg.run.engine._PATIENCE_S", 0.5)
+    shorten(monkeypatch, stopped_worker=1.5)
+    shorten(monkeypatch, no_workers=0.5)
     client.wait_for_workers(workers)
     victim, process = next(iter(client.run(os.getpid).items()))
 

@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 from support import tiny_models
+from waits import shorten
 
 import geoseg
 from geoseg.errors import DiskError
@@ -181,7 +182,7 @@ def test_a_full_disk_ends_all_for_no_other_scene_does_better(
 def test_two_clients_on_one_queue_map_each_scene_once(
     scenes, options, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("geoseg.run.many_scenes._LOOK_S", 0.05)
+    shorten(monkeypatch, another_look_at_locks=0.05)
     deliver, made, found = segment_module.deliver, [], {}
 
     def count(config, *given):

@@ -10,6 +10,7 @@ import rasterio
 from click.testing import CliRunner
 from rasterio.windows import Window
 from shapely.geometry import box
+from waits import shorten
 
 import geoseg
 from geoseg.cli import main
@@ -54,7 +55,7 @@ def test_each_scene_has_the_map_that_it_has_alone(scenes, tmp_path):
 
 def test_several_processes_share_the_scenes_of_a_call(scenes, tmp_path, monkeypatch):
     geoseg.segment_each(scenes[:1], tmp_path)
-    monkeypatch.setattr("geoseg.run.many_scenes._LOOK_S", 0.01)
+    shorten(monkeypatch, another_look_at_locks=0.01)
     other, turns, notes = ExitStack(), [], []
     other.enter_context(locked_folder(tmp_path / "west"))  # as another process does
 
@@ -78,13 +79,9 @@ def test_several_processes_share_the_scenes_of_a_call(scenes, tmp_path, monkeypa
     )
 
 
-def test_what_is_done_is_not_done_again(scenes, tmp_path, monkeypatch):
+def test_what_is_done_is_not_done_again(scenes, tmp_path, no_more_inference):
     first = geoseg.segment_each(scenes, tmp_path)
-
-    def fail(*_, **__):
-        raise AssertionError("inferred again")
-
-    monkeypatch.setattr("geoseg.run.segment.run", fail)
+    no_more_inference()
     again = geoseg.segment_each(scenes, tmp_path)
     assert again["west"].class_areas == first["west"].class_areas
     options = geoseg.SegmentOptions(min_confidence=50)
@@ -125,7 +122,7 @@ def test_all_scenes_are_checked_before_the_first_begins(scenes, tmp_path):
 
 
 def test_a_plan_names_each_scene(scenes, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.diagnose.trial_blocks.MEASURED_S", 0.1)
+    shorten(monkeypatch, trial=0.1)
     command = ["plan", *map(str, scenes), "--each", "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(main, [*command, "--json"])
     assert result.exit_code == 0, result.output

@@ -17,6 +17,7 @@ from conftest import ROTATED
 from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 from rasterio.shutil import copy
+from waits import shorten
 from web import served
 
 import geoseg
@@ -192,7 +193,7 @@ def test_a_server_that_refuses_is_reported_with_its_status(
 
 
 def test_a_server_that_is_silent_is_given_up(refuse, monkeypatch):
-    monkeypatch.setattr("geoseg.storage.remote.ANSWER_S", 0.2)
+    shorten(monkeypatch, answer=0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"http://127.0.0.1:{mute.getsockname()[1]}/scene.tif"
         assert refuse(address).startswith(f"{address} does not answer (timed out)")

@@ -186,14 +186,10 @@ def test_maps_of_features_and_of_scenes_have_folders_in_a_store(
 
 
 @pytest.mark.usefixtures("server")
-def test_what_is_done_in_a_store_is_not_done_again(scene, brightest, monkeypatch):
+def test_what_is_done_in_a_store_is_not_done_again(scene, brightest, no_more_inference):
     options = geoseg.SegmentOptions(model=brightest)
     geoseg.segment_each([scene], "s3://maps/done", options=options)
-
-    def fail(*_, **__):
-        raise AssertionError("inferred again")
-
-    monkeypatch.setattr("geoseg.run.segment.run", fail)
+    no_more_inference()
     geoseg.segment_each([scene], "s3://maps/done", options=options)
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from members import cut_members, sample, write_raster
 from rasterio.errors import RasterioIOError
+from waits import shorten
 from web import served
 
 import geoseg
@@ -194,7 +195,7 @@ def test_a_server_that_gives_whole_files_only_is_refused(folder):
 def test_a_server_that_falls_silent_when_a_file_is_opened_or_read_timed_out(
     folder, monkeypatch
 ):
-    monkeypatch.setattr("geoseg.scene.files.servers._SILENT_S", 0.2)
+    shorten(monkeypatch, server_sends=0.2)
 
     def gives_up(*_, **__):  # as GDAL does after ten seconds
         server.silent = True
@@ -209,14 +210,14 @@ def test_a_server_that_falls_silent_when_a_file_is_opened_or_read_timed_out(
         server.silent = False
         with pytest.raises(SceneError, match=rf"of {address}/1\.tif timed out"):
             open_scene(f"{address}/1.tif")
-        monkeypatch.setattr("geoseg.storage.remote.ANSWER_S", 0.2)
+        shorten(monkeypatch, answer=0.2)
         with pytest.raises(SceneError, match="timed out"):
             open_scene(f"{address}/0.tif")  # silent from the beginning
 
 
 def test_a_server_that_was_silent_is_asked_with_little_patience(folder, monkeypatch):
     """Whatever else waits for it: other members, other blocks, what is tried again."""
-    monkeypatch.setattr(timeouts, "PROBE_S", 0.1)
+    shorten(monkeypatch, probe=0.1)
     with served(folder) as (address, server):
         scene = open_scene([f"{address}/0.tif", f"{address}/1.tif"])
         timeouts.remember(address)
@@ -261,7 +262,7 @@ def test_what_is_asked_again_is_said(folder, caplog):
 
 
 def test_a_server_that_is_silent_is_reported_while_it_is(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("geoseg.storage.waiting._LONG_S", 0.2)
+    shorten(monkeypatch, slow_answer=0.2)
     (tmp_path / "a.tif").write_bytes(bytes(100))
     with served(tmp_path, delay=1) as (address, _), Screen(quiet=False, as_json=False):
         take_fingerprint(f"{address}/a.tif?sig=secret")

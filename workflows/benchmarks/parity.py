@@ -2,11 +2,12 @@
 
     python workflows/benchmarks/parity.py --json parity.json
 
-Maps the scene of `throughput.py` at two sizes, in this process, on one and two worker
-processes that geoseg starts, and on one that `dask worker` starts as the docs say. Each
-run is a process of its own, whose CPU seconds are counted with those of the workers and
-schedulers that it started. The difference of the two sizes is what more pixels cost:
-what starts with a run stands on both sides of it. Nothing here is a test; compare
+Maps the scene of `throughput.py` at two sizes, without polygons and page: in this
+process, on one and two worker processes that geoseg starts, and on one that `dask
+worker` starts as the docs say. Each run is a process of its own, whose CPU seconds are
+counted with those of the workers and schedulers that it started. The difference of the
+two sizes is what more pixels cost: what starts with a run stands on both sides of it.
+Nothing here is a test; compare
 figures of one table only.
 """
 
@@ -22,11 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scheduling import cluster_by_hand
-from throughput import cpu_seconds, make_package, make_scene, map_scene
+from throughput import cpu_seconds, make_package, make_scene
 
-from geoseg import SegmentOptions
-from geoseg.run.resolve import prepare
-from geoseg.storage.output import Output
+import geoseg
 
 BY_HAND = "by hand"
 """A worker that somebody starts, and a scheduler in a process of its own."""
@@ -58,19 +57,19 @@ class Row:
 
 def measure(case: str, way: str, side: str, folder: Path) -> Taken:
     """Map a scene in one way, and count what that took."""
-    workers = 1 if way == BY_HAND else int(way)
-    config = prepare(
-        folder / f"scene-{side}.tif",
-        Output(folder / f"out-{case}-{way}-{side}"),
-        None,
-        SegmentOptions(model=folder / case, workers=workers),
-    )
-    config.output.folder.mkdir()
     preload = ("--preload", str(Path(__file__).with_name("throughput.py")))  # near-free
     with cluster_by_hand(*preload) if way == BY_HAND else nullcontext() as scheduler:
-        run = folder / f"run-{case}-{way}-{side}"
-        inferred, written = map_scene(config, run, workers, scheduler)
-    return Taken(cpu_seconds(), inferred, inferred + written)
+        how = geoseg.SegmentOptions(
+            model=folder / case,
+            workers=None if scheduler else int(way),
+            scheduler=scheduler,
+            formats="none",
+            report_size=0,
+        )
+        out = folder / f"out-{case}-{way}-{side}"
+        report = geoseg.segment(folder / f"scene-{side}.tif", out, options=how)
+    took = report.timings_s
+    return Taken(cpu_seconds(), took["infer"], took["infer"] + took["raster"])
 
 
 def in_process_of_its_own(case: str, way: str, side: int, folder: Path) -> Taken:

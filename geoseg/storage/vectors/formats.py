@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from geoseg.errors import VectorError
-from geoseg.storage.vectors.globe import DECIMALS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +31,8 @@ class VectorFormat:
     """What differs from the driver's defaults."""
     in_lonlat: bool = False
     """Whether the format has no other coordinates than degrees of WGS 84."""
+    for_screens: bool = False
+    """Whether it holds what maps on screens show, and not the polygons themselves."""
     short_names: dict[str, str] = field(default_factory=dict)
     """New names for columns whose names are too long for it."""
     bytes_per_polygon: float
@@ -44,6 +45,8 @@ class VectorFormat:
     maps of large polygons and of small ones."""
 
 
+DECIMALS = 7
+"""Decimals of a degree: about a centimetre."""
 _LINES = {"COORDINATE_PRECISION": str(DECIMALS), "ID_FIELD": "feature_id"}
 _TABLE = (
     VectorFormat(
@@ -117,6 +120,7 @@ _TABLE = (
         media_type="application/vnd.pmtiles",
         driver="PMTiles",  # which GDAL brings to Mercator
         in_lonlat=True,
+        for_screens=True,
         bytes_per_polygon=40,
         bytes_per_vertex=3,
         vertices_per_polygon=17,
@@ -128,6 +132,22 @@ BY_NAME = {each.name: each for each in _TABLE}
 """All of them by their names."""
 BY_SUFFIX = {each.suffix: each for each in _TABLE}
 """The same by their suffixes."""
+READ_BACK = sorted(
+    (each.name for each in _TABLE if not each.for_screens),
+    key=lambda name: (bool(BY_NAME[name].short_names), BY_NAME[name].in_lonlat),
+)
+"""Those whose polygons are read again, the most exact first."""
+
+
+def known_formats() -> tuple[str, ...]:
+    """Name the formats that polygons can be written in.
+
+    Example:
+        >>> known_formats()[:3]
+        ('geojson', 'geojsonl', 'gpkg')
+
+    """
+    return tuple(FORMATS)
 
 
 def suffix_of(path: Path) -> str:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 
+from geoseg.storage.vectors.formats import DECIMALS
 from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.storage.vectors.to_lonlat import POLE, TURN, turn
 
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from geoseg.storage.vectors.densify import RingVertices
     from geoseg.storage.vectors.to_lonlat import Way
 
-DECIMALS = 7
-"""Decimals of a degree: about a centimetre."""
 _HALF_TURN = TURN / 2
 _GRAIN = 2.0**-32
 """Degrees, far less than a decimal, of which longitudes are multiples where they are

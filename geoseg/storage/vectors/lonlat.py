@@ -11,7 +11,8 @@ from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
 from geoseg.storage.vectors.densify import RingVertices, SideLimits, bend
-from geoseg.storage.vectors.globe import DECIMALS, on_globe
+from geoseg.storage.vectors.formats import DECIMALS
+from geoseg.storage.vectors.globe import on_globe
 from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.storage.vectors.to_lonlat import WGS84, Way
 
