@@ -80,17 +80,35 @@ def make_packages(model: str, folder: Path) -> None:
         (folder / "package").symlink_to(package)
     else:
         geoseg.import_model(model, folder / "package")
+    about = described(geoseg.load_package(folder / "package"))
     for name in ("onnx", "int8"):
         how = geoseg.ExportOptions(int8=name == "int8", force=True)
         file = folder / f"{name}.onnx"
         geoseg.export_model(folder / "package", file, options=how)
-        geoseg.import_model(file, folder / name)
+        geoseg.import_model(file, folder / name, about=about)
     with rasterio.open(SAMPLE) as sample:
         window = rasterio.windows.Window(0, 0, CORNER, CORNER)
         profile = sample.profile | {"width": CORNER, "height": CORNER}
         with rasterio.open(folder / "corner.tif", "w", **profile) as corner:
             corner.write(sample.read(window=window))
             corner.descriptions = sample.descriptions
+
+
+def described(package: geoseg.ModelPackage) -> geoseg.NewPackage:
+    """Say of an export what its file does not: it gives probabilities."""
+    return geoseg.NewPackage(
+        bands=tuple(band.name for band in package.bands),
+        classes=tuple(each.name for each in package.legend),
+        mean=tuple(band.mean for band in package.bands),
+        std=tuple(band.std for band in package.bands),
+        scale=package.scale,
+        dtype=package.dtype,
+        gsd_m=package.gsd_m,
+        tile=package.tile,
+        overlap=package.overlap,
+        stride=package.stride,
+        activation="none",
+    )
 
 
 def in_a_process(side: str, folder: Path) -> float:
