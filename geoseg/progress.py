@@ -38,6 +38,8 @@ class Step:
     """Where the workers can be watched, once they are there: dask's dashboard."""
     note: str = ""
     """What was found on the way, in a line: an epoch's figures, say."""
+    kept: bool = False
+    """Whether the same call carries on from what is done, should it stop now."""
     compiles: bool = False
     """Whether it begins by compiling code, as the first run on a machine does."""
 

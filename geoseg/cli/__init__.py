@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from geoseg.cli.context import ENDED, JSON_PROGRESS, flag
+from geoseg.cli.context import ENDED, JSON_PROGRESS, KEPT, flag, leave
 from geoseg.cli.defaults import take_defaults
 from geoseg.cli.log import LOG
 from geoseg.cli.memory import lacks_memory, no_memory
@@ -66,7 +66,8 @@ COMMANDS = {
 _MISUSED = 2
 _MADE = 50_000
 """How many more objects there are before Python looks for garbage."""
-_STOPPED = "stopped; the same command carries on from here"
+_CARRIES_ON = "stopped; the same command carries on from here"
+_BEGINS_ANEW = "stopped before anything was kept; the same command begins anew"
 _ONE_OF = re.compile(r"\((Did you mean one of: .*\?)\)")
 """What click has in brackets of its own."""
 _NO_PATH = {errno.ENAMETOOLONG, errno.ELOOP}
@@ -147,7 +148,7 @@ class LazyGroup(click.Group):
             raise
         except KeyboardInterrupt as stop:
             number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
-            _stop(_STOPPED, 128 + number)
+            _stop(_stopped(ctx.meta), 128 + number)
         except Exception as error:
             if ctx.meta.get("geoseg.debug"):
                 raise
@@ -207,9 +208,14 @@ def _misuse_said() -> Iterator[None]:
 
 def _stop(sentence: str, status: int) -> None:
     LOG.error("%s", sentence)
-    click.get_current_context().meta[ENDED] = True
+    leave(ENDED)
     click.echo(_last_line(sentence, status, as_json=flag(JSON_PROGRESS)), err=True)
     raise click.exceptions.Exit(status)
+
+
+def _stopped(meta: Mapping[str, object]) -> str:
+    """Say to whoever stopped a command what becomes of its work."""
+    return _CARRIES_ON if meta.get(KEPT) else _BEGINS_ANEW
 
 
 def _last_line(sentence: str, status: int, *, as_json: bool) -> str:
@@ -231,7 +237,7 @@ class _LastWords:
         if self.meta.get(ENDED):
             return cursor
         as_json = bool(self.meta.get(JSON_PROGRESS))
-        line = _last_line(_STOPPED, 128 + number, as_json=as_json)
+        line = _last_line(_stopped(self.meta), 128 + number, as_json=as_json)
         return cursor + f"{line}\n".encode()
 
 
@@ -266,6 +272,9 @@ def program() -> None:
     # Libraries make a million objects that stay: to look among them for garbage, as
     # often as Python does and once more at the end, takes a fifth of a short job.
     gc.set_threshold(_MADE)
+    # Who ends at once leaves semaphores to multiprocessing's own process, which is
+    # there to remove them; it says so after the prompt is back. It begins with these.
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
     words = _LastWords()
     end_soon(words.of)
     try:

@@ -10,7 +10,7 @@ import geoseg
 from geoseg.cli.inputs import check_each, take_scene
 from geoseg.cli.mapping import mapping, take_area
 from geoseg.cli.options import flags_of, opening, options_of, reporting
-from geoseg.cli.screen import show_forecast, show_forecasts
+from geoseg.cli.screen import Screen, show_forecast, show_forecasts
 from geoseg.options import PlanKeywords
 
 
@@ -47,13 +47,16 @@ def command(  # noqa: PLR0913  # one parameter a flag
     check_each(inputs, each=each, field=field)
     options = options_of(geoseg.SegmentOptions, flags)
     known: Any = {"exact": exact, "price": price, "tile_seconds": tile_seconds}
-    if each:
-        several = geoseg.plan_each(scene, output, aoi=aoi, options=options, **known)
-        if not quiet:
-            show_forecasts(several, as_json=as_json)
-        return
-    expected = geoseg.plan(
-        inputs, output, aoi=aoi, field=field, options=options, **known
-    )
-    if not quiet:
+    several, expected = None, None
+    with Screen(quiet=quiet, as_json=as_json) as screen:
+        screen.show_step(geoseg.Step("prepare"))
+        if each:
+            several = geoseg.plan_each(scene, output, aoi=aoi, options=options, **known)
+        else:
+            expected = geoseg.plan(
+                inputs, output, aoi=aoi, field=field, options=options, **known
+            )
+    if several is not None and not quiet:
+        show_forecasts(several, as_json=as_json)
+    if expected is not None and not quiet:
         show_forecast(expected, as_json=as_json)

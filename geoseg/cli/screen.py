@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.markup import escape
 from rich.table import Table
 
-from geoseg.cli.context import DEFAULTS, VERBOSE, flag
+from geoseg.cli.context import DEFAULTS, KEPT, VERBOSE, flag, leave
 from geoseg.cli.log import LOG, show_log
 from geoseg.cli.printing import Paper, say, show, show_json, show_line, swatch
 from geoseg.cli.progress import Events, progress_on
@@ -99,10 +99,12 @@ class Screen:
     def show_step(self, step: Step) -> None:
         """Show how far the job is."""
         self._warn(step.warnings)
+        if step.kept:
+            leave(KEPT)
         if step.dashboard:
             self._say("dashboard", f"dashboard: {step.dashboard}")
         if step.note:
-            self._say("note", without_signatures(step.note))
+            self._say("note", without_signatures(spelled_here(step.note)))
         if step.name == "scenes":  # their count; the one that it names is done with
             self._steps.pop(step.scene, None)
             self._progress.end(step.scene)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from geoseg import RunStatus
 
+_SHOWN = ("done", "running", "failed")
+"""The states of scenes that are counted on a screen, be it with 0."""
+_STATES = (*_SHOWN, "stopped", "unknown")
+
 
 @click.command("status")
 @click.argument("run_dir", type=path_or_url)
@@ -60,10 +64,9 @@ def command(run_dir: str, *, quiet: bool, as_json: bool) -> None:
 
 def _apart(scenes: Mapping[str, RunStatus]) -> dict[str, list[str]]:
     """Name the scenes that are done, that run, and so on."""
-    apart: dict[str, list[str]] = {state: [] for state in ("done", "running", "failed")}
+    apart: dict[str, list[str]] = {state: [] for state in _STATES}
     for name, found in scenes.items():
-        state = "failed" if found.has_failed else found.state
-        apart.setdefault(state, []).append(name)
+        apart["failed" if found.has_failed else found.state].append(name)
     return apart
 
 
@@ -77,7 +80,8 @@ def _lines_of_all(scenes: Mapping[str, RunStatus]) -> list[tuple[str, str]]:
     """How many scenes are done; who has which of the others, and why some failed."""
     lines = []
     for state, names in _apart(scenes).items():
-        lines.append((state, f"{len(names):,}"))
+        if names or state in _SHOWN:
+            lines.append((state, f"{len(names):,}"))
         owners: dict[str, list[str]] = {}
         for name in names if state != "done" else ():
             found = scenes[name]
@@ -114,16 +118,18 @@ def _state(found: RunStatus) -> str:
         return "unknown: its owner is on another machine, which holds no lock here"
     silent = "" if found.error else " without a word (killed, or its machine went)"
     while_at = f" while {step}" if step else ""
-    return f"stopped{while_at}{silent}; the same command carries on from here"
+    then = "carries on from here" if found.blocks_done else "begins anew"
+    return f"stopped{while_at}{silent}; the same command {then}"
 
 
 def _done(found: RunStatus) -> str:
+    blocks = found.blocks_done or 0
     if not found.blocks or not found.tiles:
-        return f"{found.tiles_done:,} tiles in {found.blocks_done:,} blocks"
+        return f"{found.tiles_done:,} tiles in {blocks:,} blocks"
     return (
         f"{found.tiles_done:,} of {found.tiles:,} tiles "
         f"({100 * found.tiles_done / found.tiles:.0f} %), "
-        f"{found.blocks_done:,} of {found.blocks:,} blocks"
+        f"{blocks:,} of {found.blocks:,} blocks"
     )
 
 

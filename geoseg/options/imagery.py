@@ -100,7 +100,8 @@ class SceneOptions(GridOptions):
     )
     near: str | None = option(
         None,
-        "The date that nearest-clear goes by, and that wins where dates are equal.",
+        "The date that nearest-clear goes by, and of equals least-cloud, medoid and "
+        "max-ndvi.",
         otherwise="the newest wins",
         metavar="DATE",
     )

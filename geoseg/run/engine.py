@@ -9,6 +9,7 @@ process alone writes the journal.
 from __future__ import annotations
 
 import logging
+from concurrent.futures import CancelledError
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
@@ -102,6 +103,7 @@ class Progress:
             resumed_blocks=self.resumed,
             blocks=self.blocks_planned,
             warnings=(*warnings, *self.lost),
+            kept=self.blocks > 0,
         )
 
 
@@ -449,7 +451,7 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
             if future.status == "error":  # the task's own
                 raise
             if not workers.someone():
-                raise workers.no_worker() from None
+                raise CancelledError from None
 
 
 def _units(work: _Work) -> Sequence[Block | Piece]:

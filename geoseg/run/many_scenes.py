@@ -198,7 +198,7 @@ class _Queue:
 
     def _tell_count(self, ended: str = "") -> None:
         done, total = len(self.reports), len(self._runs)
-        self._on_step(Step("scenes", done=done, total=total, scene=ended))
+        self._on_step(Step("scenes", done, total, scene=ended, kept=done > 0))
 
     def _take(self, name: str) -> Report:
         """Map a scene, unless that is done; no other process takes it meanwhile."""

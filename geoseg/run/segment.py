@@ -40,7 +40,7 @@ from geoseg.run.samples import Busy, known_samples
 from geoseg.run.stages import Passage
 from geoseg.run.tasks import SegmentJob
 from geoseg.run.trace import traced
-from geoseg.scene import absolute, several
+from geoseg.scene import absolute, check_near, several
 from geoseg.search.saved_items import ITEMS, kept_items, signing
 from geoseg.storage.output import Output
 
@@ -132,6 +132,7 @@ def _found(
     on_step: OnStep,
 ) -> AbstractContextManager[Inputs | Scene | DataArray]:
     """Give a scene as it is, or the items that a search finds, in the output."""
+    check_near(options.scene)  # before anybody is asked
     folder = Output.of(output)
     folder.check()
     return kept_items(
@@ -359,7 +360,7 @@ def done_already(config: RunConfig, on_step: OnStep) -> Report | None:
             Step(
                 "prepare",
                 note=f"{folder} holds this map already, of the same inputs and "
-                f"settings: nothing was computed (restart makes it again)",
+                f"settings: nothing was computed (`restart` makes it again)",
             )
         )
     return report

@@ -54,10 +54,10 @@ class RunStatus:
     where it cannot be seen whether its owner is alive."""
     step: str | None = None
     """At what it is or was: ``infer``, ``vectorize`` and so on."""
-    blocks_done: int = 0
-    """Finished blocks."""
+    blocks_done: int | None = None
+    """Finished blocks; None of a map, whose report does not count them."""
     blocks: int | None = None
-    """Blocks of the plan; None where its owner did not say."""
+    """Blocks of the plan; None of a map, and where its owner did not say."""
     tiles_done: int = 0
     """Tiles of finished blocks."""
     tiles: int | None = None
@@ -128,9 +128,11 @@ def status(run_dir: Path | str) -> RunStatus:
     report = _report(given)
     if report is not None:
         return _finished(without_secrets(given), report)
+    is_there = as_url(given) is not None or Path(given.removeprefix("file://")).exists()
+    lacks = "holds no run, nor a map that one has made" if is_there else "does not exist"
     raise NoRunError(
-        f"{without_secrets(given)} holds no run, nor a map that one has made; name the "
-        f"run directory (`run_dir`), or the output of a run that keeps it there"
+        f"{without_secrets(given)} {lacks}; give the output of a run, or the folder "
+        f"that it was given as `run_dir`"
     )
 
 

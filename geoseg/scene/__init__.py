@@ -24,6 +24,7 @@ The rooms, in the order that an image comes together:
 """
 
 from geoseg.options import SceneOptions
+from geoseg.scene.composite.observations import check_near
 from geoseg.scene.files.paths import Inputs, absolute, files_named, several
 from geoseg.scene.image import Scene
 from geoseg.scene.items.item import Needs
@@ -35,6 +36,7 @@ __all__ = [
     "Scene",
     "SceneOptions",
     "absolute",
+    "check_near",
     "files_named",
     "open_scene",
     "several",

@@ -13,7 +13,7 @@ from geoseg.geo.band_names import colour_of
 from geoseg.options import SceneOptions
 from geoseg.progress import OnStep, ignore_step
 from geoseg.scene.assemble import find_grid, make_scene, read_all, readable, some
-from geoseg.scene.composite.observations import STACKED, within
+from geoseg.scene.composite.observations import STACKED, check_near, within
 from geoseg.scene.files.header import shown
 from geoseg.scene.files.paths import list_paths, several
 from geoseg.scene.files.scales import with_scales
@@ -120,6 +120,7 @@ def _given(inputs: Inputs, options: SceneOptions) -> list[Path | str]:
             f"several inputs ({', '.join(inputs)}) are of a model that declares them, "
             f"and nothing else says how they become one image; give one"
         )
+    check_near(options)
     given = several(inputs)
     if options.bands and given:
         raise SceneError(

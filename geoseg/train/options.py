@@ -154,7 +154,7 @@ class TrainOptions(GroundOptions):
     )
     head: HeadName | None = option(
         None,
-        "The classifier of pixels, of context, pixel and probe.",
+        "Which classifier context, pixel and probe fit; networks have none.",
         otherwise="the best on held-out ground",
     )
     encoder: str = option("tu-tf_efficientnet_lite0", "The encoder of that family.")

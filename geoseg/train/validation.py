@@ -52,13 +52,13 @@ class Validator:
 
     def progress(self, trainer: Trainer) -> None:
         """Return how far the training is."""
-        total, note = trainer.settings.steps, ""
+        note = ""
         if len(self.seconds) <= _TIMED:
             self.seconds.append(self.clock())
             if len(self.seconds) > _TIMED:
                 step = (self.seconds[-1] - self.seconds[0]) / _TIMED
-                note = duration_sentence(step, total - trainer.step)
-        self.on_step(Step("train", trainer.step, total, note=note))
+                note = duration_sentence(step, trainer.settings.steps - trainer.step)
+        self._tell(trainer, note)
 
     def look(self, trainer: Trainer) -> bool:
         """Measure, keep, report; True where nothing was gained for too long."""
@@ -80,10 +80,14 @@ class Validator:
         )
         self.epochs.append(epoch)
         self.checkpoint.keep(trainer, self.epochs)
-        self.on_step(Step("train", trainer.step, plan.steps, note=epoch.sentence()))
+        self._tell(trainer, epoch.sentence())
         best = max(self.epochs, key=lambda each: each.mean_f1)
         patience = dataset.options.patience
         return bool(patience) and number - best.number >= patience
+
+    def _tell(self, trainer: Trainer, note: str) -> None:
+        done, total = trainer.step, trainer.settings.steps
+        self.on_step(Step("train", done, total, note=note, kept=bool(self.epochs)))
 
 
 def duration_sentence(step: float, steps: int) -> str:

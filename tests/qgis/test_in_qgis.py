@@ -138,7 +138,7 @@ def test_qgis_process_makes_the_very_map_of_the_command_line(folder, map_of_pyth
 
 def test_a_run_is_stopped_carried_on_and_loaded_with_its_style(folder, map_of_python):
     found = json.loads(in_qgis(folder, PYTHON, SESSION, folder, SCENE, BOX))
-    assert "the same call carries on" in found["stopped"]
+    assert "the same command carries on" in found["stopped"]
     assert found["left"] == [".geoseg"]
     assert any(each.startswith("resuming: ") for each in found["said"])
     assert found["results"] == ["LANDCOVER", "OUTPUT", "PAGE", "POLYGONS"]

@@ -148,7 +148,7 @@ def test_without_any_worker_the_run_stops_and_can_be_resumed(
         with (
             open_client(scheduler=cluster.scheduler_address) as client,
             open_journal(job.store.directory, job.plan.identity) as journal,
-            pytest.raises(RunError, match=r"no worker is left.*carries on"),
+            pytest.raises(RunError, match=r"^no worker is left.*carries on"),
         ):
             run(job, journal, client, dismiss)
         with (

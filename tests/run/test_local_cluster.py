@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
 import psutil
 import pytest
 
@@ -41,3 +45,13 @@ def test_worker_processes_are_for_this_machine_and_this_run_alone():
         for other in (address, address.replace("tls://", "tcp://")):
             with pytest.raises(ClusterError), remote_client(other):
                 pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_workers_do_not_hear_what_a_terminal_says_to_all_its_processes():
+    with open_client(1) as client:
+        (worker,) = client.run(os.getpid).values()
+        for number in (signal.SIGINT, signal.SIGHUP):
+            os.kill(worker, number)
+        assert client.submit(os.getpid).result() == worker
+    assert not psutil.pid_exists(worker)

@@ -112,6 +112,8 @@ def test_looking_changes_nothing_and_keeps_nobody_out(tmp_path):
 def test_a_directory_without_a_run_is_refused_and_a_finished_map_is_done(tmp_path):
     with pytest.raises(OutputError, match="holds no run, nor a map"):
         status(tmp_path)
+    with pytest.raises(OutputError, match=r"/gone does not exist; give the output of"):
+        status(tmp_path / "gone")
     report = {
         "tiles": {"inferred": 12},
         "timings_s": {"infer": 3.0},
@@ -179,6 +181,8 @@ def test_of_many_scenes_it_says_which_are_done_run_and_failed_and_by_whom(
         "running": 1,
         "failed": 1,
         "stopped": 1,
+        "unknown": 0,
     }
+    assert counts["scenes"]["done"]["blocks_done"] is None
     assert counts["scenes"]["bad"]["error"] == "block 0 0 failed: [it] is broken"
     assert status_each(tmp_path / "nowhere") == {}

@@ -233,7 +233,9 @@ def test_only_what_was_taken_then_counts_and_the_grid_stays(looks):
         ({"mosaic": "nearest-clear"}, "needs a date to be near: give `near`"),
         ({"mosaic": "least-cloud"}, "does not say how cloudy it is"),
         ({"mosaic": "median", "valid": "any"}, "weighs whole pixels"),
-        ({"mosaic": "median", "near": "soon"}, "`near` is a day"),
+        ({"mosaic": "medoid", "near": "soon"}, "`near` is a day"),
+        ({"mosaic": "median", "near": "2024-06"}, "`mosaic=median` does not go by"),
+        ({"near": "banana"}, "`mosaic=first` does not go by; leave it out"),
         ({"datetime": "2024-13"}, "`datetime` is a day, a month, a year"),
         ({"datetime": "2024-05/2023-01"}, "ends before it begins"),
         (
@@ -250,10 +252,11 @@ def test_what_cannot_be_composed_is_refused(looks, options, words):
 @pytest.mark.parametrize("rule", ["newest-clear", "nearest-clear"])
 def test_a_rule_that_goes_by_dates_needs_them(tmp_path, rule):
     paths = write_looks(tmp_path, noise(1), [*DAYS[:-1], ""])
+    near = "2024-06" if rule == "nearest-clear" else None
     with pytest.raises(
         InputError, match=r"look6.tif does not say when it was acquired"
     ):
-        open_scene(paths, SceneOptions(mosaic=rule, near="2024-06"))
+        open_scene(paths, SceneOptions(mosaic=rule, near=near))
     undated = open_scene(paths, SceneOptions(mosaic="median")).observations
     assert [look.day is None for look in undated] == [False] * (DATES - 1) + [True]
 

@@ -42,7 +42,10 @@ PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 SIDE = 96
 NAMES = ("bare", "crop", "water")
 STOPPED, REFUSED = 130, 2
-SENTENCE = "geoseg: stopped; the same command carries on from here\n"
+BEGINS_ANEW = (
+    "geoseg: stopped before anything was kept; the same command begins anew\n"
+)
+CARRIES_ON = "geoseg: stopped; the same command carries on from here\n"
 TIMED = {"run.json", "composite.tif.json", "training.csv"}
 """Records with times in them: there or not, and never half."""
 
@@ -70,6 +73,8 @@ COMMANDS = {
 }
 """What is given, in a folder of inputs; all products come into its folder ``out``."""
 RUN_DIRECTORIES = ("out/.geoseg", "out/.fitting")
+KEEPING = {"composite", "segment", "suggest", "tile", "train"}
+"""What may carry on from what is done, once something is."""
 ENDLESS = {"live"}
 """What goes on until it is stopped."""
 
@@ -285,6 +290,7 @@ class Trial:
         self.out, self.found = folder / "out", Found(command)
         shutil.copytree(inputs, folder)
         self.good = STOPPED if self.endless else 0
+        self.farewells = (BEGINS_ANEW, *[CARRIES_ON] * (command in KEEPING))
         self.products: dict[str, bytes] = {}
 
     def try_all(self, most: int, random: Random | None = None) -> Found:
@@ -339,7 +345,9 @@ class Trial:
         self.clear()
         ended = self.attempt(attempt)
         done = attempt.moment is None and ended.status == 0  # it was faster
-        if not done and (ended.status != STOPPED or not ended.said.endswith(SENTENCE)):
+        if not done and (
+            ended.status != STOPPED or not ended.said.endswith(self.farewells)
+        ):
             self.note(f"{name}: status {ended.status}: {ended.said}")
         if "Traceback" in ended.said or ended.said.count("geoseg: stopped") > 1:
             self.note(f"{name}: {ended.said}")

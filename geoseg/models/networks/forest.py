@@ -134,9 +134,11 @@ def _operator(forest: Forest) -> type[torch.autograd.Function]:
 
         @staticmethod
         def symbolic(graph: Any, pixels: Any) -> Any:  # noqa: ANN401  # the exporter's
-            return graph.op(
+            leaves = graph.op(
                 "ai.onnx.ml::TreeEnsembleRegressor", pixels, **forest.listed()
             )
+            # What of it the exporter, which knows no trees, would warn it cannot tell.
+            return leaves.setType(pixels.type().with_sizes([None, len(forest.weight)]))
 
     return Leaves
 

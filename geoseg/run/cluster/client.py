@@ -10,7 +10,7 @@ from distributed import Client
 
 from geoseg.errors import ClusterError
 from geoseg.run.cluster.gpus import gpu_cluster
-from geoseg.run.cluster.local import processes_cluster, threads_cluster
+from geoseg.run.cluster.local import deaf_loop, processes_cluster, threads_cluster
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Patience,
@@ -98,12 +98,20 @@ def _own_client(workers: int, threads: int, device: str) -> Iterator[Client]:
         yield client
 
 
-def _cluster(workers: int, threads: int, device: str) -> SpecCluster:
+@contextmanager
+def _cluster(workers: int, threads: int, device: str) -> Iterator[SpecCluster]:
     if not workers:
-        return threads_cluster(threads)
-    if device == "cuda":
-        return gpu_cluster(workers, threads)
-    return processes_cluster([{}] * workers, threads)
+        with threads_cluster(threads) as cluster:
+            yield cluster
+        return
+    with deaf_loop() as loop:
+        started = (
+            gpu_cluster(workers, threads, loop)
+            if device == "cuda"
+            else processes_cluster([{}] * workers, threads, loop)
+        )
+        with started as cluster:
+            yield cluster
 
 
 def dashboard_of(client: Client) -> str:

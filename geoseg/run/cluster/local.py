@@ -4,18 +4,30 @@ Whoever can connect to a dask scheduler can run code as the user who started it,
 port on loopback is open to every user of the machine. So worker processes and their
 scheduler speak TLS with a certificate that is made for the run and is in memory only,
 and without worker processes no port is opened at all.
+
+A terminal's Ctrl-C goes to all of its processes. Workers do not hear it: the one that
+started them does, and ends them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
+import sys
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
 from distributed import Nanny, Scheduler, Security, SpecCluster, Worker
+from distributed.core import Status
+from distributed.utils import LoopRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from tornado.ioloop import IOLoop
 
 LOOPBACK = "127.0.0.1"
 """What this machine alone can reach."""
@@ -23,6 +35,11 @@ DASHBOARD = f"{LOOPBACK}:0"
 """Any free port, for this machine only."""
 _HAS_BOKEH = find_spec("bokeh") is not None
 """Without it dask has no dashboard, and its web server nothing that people look at."""
+
+_LEAVE_S = 0.3
+"""Seconds in which a worker takes its leave by itself."""
+_DEAF = ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"]
+"""What a worker begins with where threads cannot be deaf to signals."""
 
 
 class _NoServer:
@@ -40,6 +57,52 @@ class _QuietWorker(_NoServer, Worker):
     """A worker without a web server."""
 
 
+class _Nanny(Nanny):
+    """One that waits for no task of a worker that it ends, nor for one that starts.
+
+    What is finished is on disk, and whatever is not is done again.
+    """
+
+    async def close(  # type: ignore[override]  # as dask's own overrides it
+        self, timeout: float = 5, reason: str = "nanny-close"
+    ) -> Literal["OK"]:
+        """End the worker, soon in any case, and then this."""
+        patience = 0 if self.status == Status.starting else _LEAVE_S
+        soon = asyncio.get_running_loop().call_later(patience, self._kill)
+        try:
+            return await super().close(timeout, reason)
+        finally:
+            soon.cancel()
+
+    def _kill(self) -> None:
+        if self.pid:
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(self.pid).kill()
+
+
+@contextmanager
+def deaf_loop() -> Iterator[IOLoop]:
+    """Run an event loop for dask, whose processes do not hear what a terminal says.
+
+    A process has from its first moment on the mask of signals of the thread that
+    started it; one that is told later may die of Ctrl-C with a traceback before.
+    """
+    runner = LoopRunner()
+    if sys.platform == "win32":  # which has no masks
+        runner.start()
+    else:
+        of_terminal = {signal.SIGINT, signal.SIGHUP}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, of_terminal)
+        try:
+            runner.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield runner.loop
+    finally:
+        runner.stop()
+
+
 def threads_cluster(threads: int) -> SpecCluster:
     """Work in threads of this process; nothing listens anywhere.
 
@@ -54,13 +117,17 @@ def threads_cluster(threads: int) -> SpecCluster:
 
 
 def processes_cluster(
-    environments: Sequence[dict[str, str]], threads: int, **options: object
+    environments: Sequence[dict[str, str]],
+    threads: int,
+    loop: IOLoop,
+    **options: object,
 ) -> SpecCluster:
     """Start worker processes that nobody else can reach.
 
     Args:
         environments: What is set in the environment of each process, one a process.
         threads: Tasks of one of them at a time.
+        loop: What runs the cluster: see `deaf_loop`.
         options: What else dask's `Nanny` takes, such as resources.
 
     """
@@ -68,8 +135,10 @@ def processes_cluster(
     closed = {"host": LOOPBACK, "protocol": "tls://", "security": security}
     # A worker class of ours would be imported, with torch, before a worker is there.
     nanny = {**_worker_options(threads), **closed}
+    if sys.platform == "win32":
+        nanny["preload"] = _DEAF
     workers = {
-        number: {"cls": Nanny, "options": {**nanny, "env": environment, **options}}
+        number: {"cls": _Nanny, "options": {**nanny, "env": environment, **options}}
         for number, environment in enumerate(environments)
     }
     scheduler = {
@@ -77,7 +146,11 @@ def processes_cluster(
         "options": {**closed, "port": 0, "dashboard_address": DASHBOARD},
     }
     return SpecCluster(
-        workers, scheduler, security=security, silence_logs=logging.CRITICAL
+        workers,
+        scheduler,
+        loop=loop,
+        security=security,
+        silence_logs=logging.CRITICAL,
     )
 
 

@@ -24,7 +24,7 @@ from geoseg.run.engine import run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import open_journal
 from geoseg.run.trace import traced
-from geoseg.scene import absolute, several
+from geoseg.scene import absolute, check_near, several
 from geoseg.search.saved_items import ITEMS, kept_items, signing
 from geoseg.storage.full_disk import needing
 
@@ -88,6 +88,7 @@ def composite(
 
     """
     options = options or CompositeOptions()
+    check_near(options.scene)  # before anybody is asked
     if options.scheduler is not None:
         output = absolute(output)
     file = target(output, options)
@@ -146,7 +147,7 @@ def _counted(finished: int, configs: list[CompositeConfig]) -> str:
     which = "the composite is" if len(configs) == 1 else f"{finished} composites are"
     return (
         f"{which} there already, of the same inputs and settings: nothing was computed "
-        f"for that (restart makes it again)"
+        f"for that (`restart` makes it again)"
     )
 
 

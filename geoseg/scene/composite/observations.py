@@ -27,6 +27,8 @@ STACKED = frozenset(("median", "medoid", "mean", "max-ndvi"))
 """Rules that weigh all clear looks at a pixel."""
 DATED = frozenset(("newest-clear", "nearest-clear", "least-cloud"))
 """Rules that take the first clear look, in an order of their own."""
+_NEAR = frozenset(("nearest-clear", "least-cloud", "medoid", "max-ndvi"))
+"""Rules that go by a date, the first in any case, the others of equals."""
 _NAMED = 3
 """Members that a message names."""
 _LONLAT = CRS.from_epsg(4326)
@@ -84,6 +86,27 @@ def observed(members: Sequence[Member], rule: Rule) -> tuple[Observation, ...]:
     )
 
 
+def check_near(options: SceneOptions) -> None:
+    """Refuse a rule without the date that it goes by, and a date that none goes by.
+
+    Raises:
+        SceneError: It is so, or the date is none.
+
+    """
+    rule = options.mosaic
+    if options.near is None and rule == "nearest-clear":
+        raise SceneError("`mosaic=nearest-clear` needs a date to be near: give `near`")
+    if options.near is None:
+        return
+    if rule not in _NEAR:
+        raise SceneError(
+            f"`near` is a date that `mosaic={rule}` does not go by; leave it out, or "
+            f"give `mosaic=nearest-clear` (of equals, least-cloud, medoid and max-ndvi "
+            f"go by it as well)"
+        )
+    parse_date(options.near, "near")
+
+
 def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[Member]:
     """Sort members by which look goes first: is chosen, or wins where looks are equal.
 
@@ -95,8 +118,6 @@ def in_order_of_looks(members: Sequence[Member], options: SceneOptions) -> list[
 
     """
     rule = options.mosaic
-    if rule == "nearest-clear" and options.near is None:
-        raise SceneError("`mosaic=nearest-clear` needs a date to be near: give `near`")
     if rule in DATED:
         _check_known(members, rule)
     near = None if options.near is None else parse_date(options.near, "near")

@@ -123,10 +123,10 @@ def tile(
         Ledger.open(output, job.identity, restart=options.restart) as ledger,
     ):
         for done, (source, _, window) in enumerate(job.chips):
-            on_step(Step("chips", done, len(job.chips)))
+            on_step(Step("chips", done, len(job.chips), kept=done > 0))
             if source.chip_name(window) not in ledger.done:
                 source.write(window, ledger, job.legend)
-        on_step(Step("chips", len(job.chips), len(job.chips)))
+        on_step(Step("chips", len(job.chips), len(job.chips), kept=True))
         return _finish(job, ledger)
 
 

@@ -148,8 +148,7 @@ class GeosegAlgorithm(QgsProcessingAlgorithm):
         except (NotFoundError, FailedError) as error:
             raise QgsProcessingException(str(error)) from error
         except StoppedError as error:
-            sentence = "geoseg stopped; the same call carries on from here"
-            raise QgsProcessingException(sentence) from error
+            raise QgsProcessingException(f"geoseg {error}") from error
         self._load(context, told.get("products") or {}, values)
         return {**self._results(values), **self._products(told)}
 

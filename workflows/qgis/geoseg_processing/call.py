@@ -42,7 +42,7 @@ class FailedError(Exception):
 
 
 class StoppedError(Exception):
-    """Somebody stopped geoseg; the same command carries on."""
+    """Somebody stopped geoseg; the text says so, and what becomes of its work."""
 
 
 @dataclass
@@ -127,7 +127,7 @@ def run(
             reader.join()
         status = process.wait()
     if stopped:
-        raise StoppedError
+        raise StoppedError(told.error or "stopped")
     if status:
         raise FailedError(told.error or f"geoseg ended with status {status}")
     return _event("".join(printed))
