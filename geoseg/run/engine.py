@@ -9,8 +9,8 @@ process alone writes the journal.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import CancelledError
 from collections import Counter, deque
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from time import monotonic

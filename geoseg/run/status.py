@@ -128,8 +128,9 @@ def status(run_dir: Path | str) -> RunStatus:
     report = _report(given)
     if report is not None:
         return _finished(without_secrets(given), report)
-    is_there = as_url(given) is not None or Path(given.removeprefix("file://")).exists()
-    lacks = "holds no run, nor a map that one has made" if is_there else "does not exist"
+    lacks = "holds no run, nor a map that one has made"
+    if as_url(given) is None and not Path(given.removeprefix("file://")).exists():
+        lacks = "does not exist"
     raise NoRunError(
         f"{without_secrets(given)} {lacks}; give the output of a run, or the folder "
         f"that it was given as `run_dir`"

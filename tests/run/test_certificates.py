@@ -8,7 +8,7 @@ from distributed import LocalCluster, Security
 from geoseg import SegmentOptions
 from geoseg.errors import ClusterError
 from geoseg.options import Certificates, EvaluateOptions
-from geoseg.run.cluster import block_map, open_client
+from geoseg.run.cluster import block_map, open_client, remote
 
 
 def written(folder, security):
@@ -70,6 +70,18 @@ def test_strangers_are_refused_in_a_sentence(address, ours, theirs):
             f"the scheduler at {address} and this client do not know each other's "
             f"certificates; give `tls_ca`, `tls_cert` and `tls_key` of its cluster"
         )
+
+
+def test_workers_with_other_certificates_are_thought_of_where_none_is_there(
+    address, ours, monkeypatch
+):
+    monkeypatch.setattr(remote, "someone", lambda *_: False)
+    assert refusal(address, Certificates(*ours[1])) == (
+        f"the scheduler at {address} has no worker; start some with 'dask worker "
+        f"{address}' and certificates that its authority signed (with others a worker "
+        f"ends, and logs 'TLS certificate does not match'), or have them waited for by "
+        f"`wait_for_workers`"
+    )
 
 
 def test_files_that_are_no_certificates_are_named(address, ours, theirs, tmp_path):

@@ -42,9 +42,7 @@ PLANE = Affine(10, 0, 399_960, 0, -10, 5_800_020)
 SIDE = 96
 NAMES = ("bare", "crop", "water")
 STOPPED, REFUSED = 130, 2
-BEGINS_ANEW = (
-    "geoseg: stopped before anything was kept; the same command begins anew\n"
-)
+BEGINS_ANEW = "geoseg: stopped before anything was kept; the same command begins anew\n"
 CARRIES_ON = "geoseg: stopped; the same command carries on from here\n"
 TIMED = {"run.json", "composite.tif.json", "training.csv"}
 """Records with times in them: there or not, and never half."""

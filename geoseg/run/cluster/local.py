@@ -64,7 +64,9 @@ class _Nanny(Nanny):
     """
 
     async def close(  # type: ignore[override]  # as dask's own overrides it
-        self, timeout: float = 5, reason: str = "nanny-close"
+        self,
+        timeout: float = 5,  # noqa: ASYNC109  # as dask has it
+        reason: str = "nanny-close",
     ) -> Literal["OK"]:
         """End the worker, soon in any case, and then this."""
         patience = 0 if self.status == Status.starting else _LEAVE_S

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _ANSWER_S = 10
 """Seconds that a scheduler has to answer."""
 _TLS = "tls://"
+_OF_ITS_AUTHORITY = (
+    " and certificates that its authority signed (with others a worker ends, and logs "
+    "'TLS certificate does not match')"
+)
 
 
 @contextmanager
@@ -49,7 +53,7 @@ def remote_client(
         raise _silence(address) from error
     with client:
         if not someone(client, patience):
-            theirs = " and certificates like its own" * address.startswith(_TLS)
+            theirs = _OF_ITS_AUTHORITY * address.startswith(_TLS)
             raise ClusterError(
                 f"the scheduler at {address} has no worker; start some with "
                 f"'dask worker {address}'{theirs}, or have them waited for by "
