@@ -69,7 +69,7 @@ def test_each_worker_sees_one_gpu_and_says_so(monkeypatch):
 def test_dask_cuda_is_used_where_it_is_installed(monkeypatch):
     module = SimpleNamespace(LocalCUDACluster=lambda **options: options)
     monkeypatch.setitem(sys.modules, "dask_cuda", module)
-    options = gpus.gpu_cluster(2, THREADS, loop="a loop")
+    options = gpus.gpu_cluster(2, THREADS, SimpleNamespace(loop="a loop"))
     assert options["CUDA_VISIBLE_DEVICES"] == ["0", "1"]
     assert (options["n_workers"], options["resources"]) == (2, {"GPU": 1})
     assert options["loop"] == "a loop"

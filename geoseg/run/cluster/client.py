@@ -104,11 +104,11 @@ def _cluster(workers: int, threads: int, device: str) -> Iterator[SpecCluster]:
         with threads_cluster(threads) as cluster:
             yield cluster
         return
-    with deaf_loop() as loop:
+    with deaf_loop() as runner:
         started = (
-            gpu_cluster(workers, threads, loop)
+            gpu_cluster(workers, threads, runner)
             if device == "cuda"
-            else processes_cluster([{}] * workers, threads, loop)
+            else processes_cluster([{}] * workers, threads, runner)
         )
         with started as cluster:
             yield cluster

@@ -18,7 +18,7 @@ from geoseg.errors import ClusterError
 from geoseg.run.cluster.local import DASHBOARD, LOOPBACK, processes_cluster
 
 if TYPE_CHECKING:
-    from tornado.ioloop import IOLoop
+    from distributed.utils import LoopRunner
 
 GPU = "GPU"
 """The resource that a worker with a GPU of its own declares."""
@@ -64,13 +64,13 @@ def share(at_once: int) -> float:
     return 2.0 ** -(at_once.bit_length())
 
 
-def gpu_cluster(workers: int, threads: int, loop: IOLoop) -> SpecCluster:
+def gpu_cluster(workers: int, threads: int, runner: LoopRunner) -> SpecCluster:
     """Start worker processes with a GPU each, by dask-cuda where that is installed.
 
     Args:
         workers: How many processes.
         threads: Tasks of one of them at a time.
-        loop: What runs the cluster.
+        runner: What has the cluster's event loop.
 
     Raises:
         ClusterError: There are more workers than GPUs.
@@ -87,7 +87,7 @@ def gpu_cluster(workers: int, threads: int, loop: IOLoop) -> SpecCluster:
         from dask_cuda import LocalCUDACluster  # noqa: PLC0415  # an extra
     except ImportError:
         pinned = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in chosen]
-        return processes_cluster(pinned, threads, loop, resources={GPU: 1})
+        return processes_cluster(pinned, threads, runner, resources={GPU: 1})
     # It binds each worker to the cores and network cards that are near its GPU.
     cluster: SpecCluster = LocalCUDACluster(
         CUDA_VISIBLE_DEVICES=chosen,
@@ -96,7 +96,7 @@ def gpu_cluster(workers: int, threads: int, loop: IOLoop) -> SpecCluster:
         memory_limit=0,
         device_memory_limit=None,
         resources={GPU: 1},
-        loop=loop,
+        loop=runner.loop,
         dashboard_address=DASHBOARD,
         host=LOOPBACK,
         protocol="tls",

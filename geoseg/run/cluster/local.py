@@ -27,8 +27,6 @@ from distributed.utils import LoopRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tornado.ioloop import IOLoop
-
 LOOPBACK = "127.0.0.1"
 """What this machine alone can reach."""
 DASHBOARD = f"{LOOPBACK}:0"
@@ -83,7 +81,7 @@ class _Nanny(Nanny):
 
 
 @contextmanager
-def deaf_loop() -> Iterator[IOLoop]:
+def deaf_loop() -> Iterator[LoopRunner]:
     """Run an event loop for dask, whose processes do not hear what a terminal says.
 
     A process has from its first moment on the mask of signals of the thread that
@@ -100,7 +98,7 @@ def deaf_loop() -> Iterator[IOLoop]:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
-        yield runner.loop
+        yield runner
     finally:
         runner.stop()
 
@@ -121,7 +119,7 @@ def threads_cluster(threads: int) -> SpecCluster:
 def processes_cluster(
     environments: Sequence[dict[str, str]],
     threads: int,
-    loop: IOLoop,
+    runner: LoopRunner,
     **options: object,
 ) -> SpecCluster:
     """Start worker processes that nobody else can reach.
@@ -129,7 +127,7 @@ def processes_cluster(
     Args:
         environments: What is set in the environment of each process, one a process.
         threads: Tasks of one of them at a time.
-        loop: What runs the cluster: see `deaf_loop`.
+        runner: What has the cluster's event loop: see `deaf_loop`.
         options: What else dask's `Nanny` takes, such as resources.
 
     """
@@ -150,7 +148,7 @@ def processes_cluster(
     return SpecCluster(
         workers,
         scheduler,
-        loop=loop,
+        loop=runner.loop,
         security=security,
         silence_logs=logging.CRITICAL,
     )
