@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from paths import ROOT
 
 import geoseg
@@ -12,3 +13,18 @@ def test_the_page_of_the_api_names_all_that_is_public():
     named = re.findall(r"^::: geoseg\.(\w+)$", page, re.MULTILINE)
     public = {each for each in geoseg.__all__ if not each.startswith("_")}
     assert sorted(named) == sorted(public)
+
+
+def test_examples_of_docstrings_are_shown_as_code():
+    griffe = pytest.importorskip("griffe", reason="of the extra docs")
+    extension = ROOT / "workflows" / "site" / "examples.py"
+    found = griffe.load(
+        "geoseg.errors",
+        search_paths=[ROOT],
+        allow_inspection=False,
+        extensions=griffe.load_extensions(f"{extension}:Examples"),
+        docstring_parser="google",
+    )
+    sections = found["visible"].docstring.parsed
+    (examples,) = [each for each in sections if each.kind.value == "examples"]
+    assert examples.value[0][1].startswith('>>> visible("trees')

@@ -139,7 +139,10 @@ def _again(
 
 def _send_again(number: int) -> None:
     _sent_again.append(number)
-    os.kill(os.getpid(), number)
+    if sys.platform == "win32":  # there, os.kill ends a process at once
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 def _raise(number: int, _: FrameType | None) -> NoReturn:

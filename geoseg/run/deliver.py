@@ -111,6 +111,7 @@ def deliver(  # all that a report says
                 on_step(Step("page"))
                 summary = _map_record(config, counts, found, outside)
                 write_page(made, image, found.areas, summary)
+        del image  # what it was drawn of lies in the folder, which goes now
         config.scene.check_unchanged(config.aoi.window)
         write_map_item(made, found.areas)
         report = _report(config, made, found, counts, clock.seconds, outside)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import InputError
-from geoseg.storage.folder_names import folder_name
+from geoseg.storage.folder_names import folded, folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,14 +26,17 @@ def named_apart(scenes: Iterable[object]) -> dict[str, object]:
 
     """
     named: dict[str, object] = {}
+    taken: dict[str, str] = {}
     for scene in scenes:
         name = folder_name(_stem(str(scene)))
         if not name:
             raise InputError(f"{scene} has no name that a folder could have")
-        if name in named:
+        twin = taken.setdefault(folded(name), name)
+        if twin in named:
+            where = "" if twin == name else " on Windows and macOS"
             raise InputError(
-                f"{named[name]} and {scene} would share the folder {name!r}; rename "
-                f"one, or map them in two calls"
+                f"{named[twin]} and {scene} would share the folder {name!r}{where}; "
+                f"rename one, or map them in two calls"
             )
         named[name] = scene
     if not named:

@@ -24,7 +24,7 @@ from geoseg.run.journal.state import STOPPED
 from geoseg.storage.authorship import REPORT
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.output import RUN_DIRECTORY
-from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.remote import as_url, on_disk, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -174,7 +174,7 @@ def _folders(given: str) -> list[str]:
             return [name for name in Bucket(given).folders() if name[0] != "."]
         except DiskError as error:  # nothing is done
             raise OutputError(str(error)) from error
-    path = Path(given.removeprefix("file://"))
+    path = Path(on_disk(given))
     if not path.is_dir():
         return []
     try:
@@ -283,7 +283,7 @@ def _report(folder: str) -> Mapping[str, Mapping[str, float]] | None:
     """Read what the report of a finished run says, as far as it is said here."""
     try:
         if as_url(folder) is None:
-            path = Path(folder.removeprefix("file://"), REPORT)
+            path = Path(on_disk(folder), REPORT)
             data = path.read_bytes() if path.is_file() else b""
         else:
             data = Bucket(folder).get(REPORT)

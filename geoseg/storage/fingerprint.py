@@ -22,6 +22,7 @@ from geoseg.storage.remote import (
     as_url,
     ask,
     file_system,
+    on_disk,
     read_from,
     read_within,
     refusal,
@@ -74,7 +75,7 @@ def take_fingerprint(source: Path | str) -> Fingerprint:
     """
     url = as_url(source)
     if url is None:
-        path = Path(str(source).removeprefix("file://"))
+        path = Path(on_disk(source))
         return _of_folder(path) if path.is_dir() else _of_file(path)
     name = without_secrets(url)
     with read_from(url, "AWS_PROFILE or GDAL_HTTP_BEARER"):
@@ -113,7 +114,7 @@ def check_unchanged(source: Path | str, known: Fingerprint, *, wholly: bool) -> 
 def _is_same(source: Path | str, known: Fingerprint, *, wholly: bool) -> bool:
     try:
         if as_url(source) is None:
-            status = os.stat(str(source).removeprefix("file://"))  # noqa: PTH116  # each read
+            status = os.stat(on_disk(source))  # noqa: PTH116  # each read
             if not stat.S_ISDIR(status.st_mode):
                 state = status.st_size, str(status.st_mtime_ns)
                 inode = _inodes.get(known.path, status.st_ino)

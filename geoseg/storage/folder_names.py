@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 """What Windows has in no name, and what separates names elsewhere."""
@@ -13,6 +14,19 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|(?:com|lpt)[0-9¹²³])(?=\.|$)", re.IG
 """What Windows opens as a device, whatever comes after a dot."""
 _LONGEST = 100
 """Bytes of a name: room for a folder and a file within Windows' 260 characters."""
+
+
+def folded(name: str) -> str:
+    """Write a name so that it equals others that Windows or macOS take for the same.
+
+    They tell names apart neither by capitals nor by how an accent is written.
+
+    Example:
+        >>> folded("Köln") == folded("KO\u0308LN"), folded("a") == folded("ä")
+        (True, False)
+
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def folder_name(text: str) -> str:

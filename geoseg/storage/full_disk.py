@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ _SCARCE = 1_000_000_000
 why. Many have cleared by then what they wrote."""
 IS_FULL = "is full"
 """What every sentence of a full disk says."""
+_SHORT_PATHS = sys.platform == "win32"
+"""Whether a path may be too long that other systems take."""
+_LONGEST_PATH = 259
+"""Characters of a path that Windows takes unless it is told to take more."""
+_BELOW = 60
+"""Characters that unfinished work adds to the path of an output."""
 _AGAIN = "run the same command again"
 
 
@@ -57,7 +64,7 @@ def disk_error(
             f"cannot write {target}{what} free there; make room and {_AGAIN}{then}"
         )
     reason = getattr(error, "strerror", None) or str(error).strip() or repr(error)
-    reason += _handles(error)
+    reason += _handles(error) + of_length(target)
     reason = reason.replace(f"{workshop}{os.sep}", "")
     return DiskError(
         f"cannot write {target} ({reason}; {free} of the disk {mount} are free); make "
@@ -127,10 +134,24 @@ def _handles(error: BaseException) -> str:
     """Say how many files may be open, where there are too many."""
     if getattr(error, "errno", None) not in {errno.EMFILE, errno.ENFILE}:
         return ""
-    import resource  # noqa: PLC0415  # of POSIX alone
+    try:
+        import resource  # noqa: PLC0415  # of POSIX alone
+    except ImportError:
+        return ""
 
     count = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return f": this process may have {count:,} files open; allow more with ulimit -n"
+
+
+def of_length(path: Path) -> str:
+    """Say how long a path is, where Windows may take none of that length."""
+    length = len(str(path.absolute()))
+    if not _SHORT_PATHS or length + _BELOW < _LONGEST_PATH:
+        return ""
+    return (
+        f"; its path has {length} characters, and with what is written below it "
+        f"Windows takes {_LONGEST_PATH} unless LongPathsEnabled is set"
+    )
 
 
 def is_full(path: Path, error: BaseException) -> bool:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import glob
 import re
+import shutil
 import string
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+from geoseg.storage.renames import rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,7 @@ def readable(path: Path) -> Iterator[Path]:
         path: A file, or a folder that is read as one.
 
     """
-    if _PLAIN.fullmatch(str(path.absolute())) or not path.exists():
+    if _is_plain(path.absolute()) or not path.exists():
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="geoseg-") as folder:
@@ -38,7 +41,7 @@ def readable(path: Path) -> Iterator[Path]:
         for each in path.parent.glob(f"{glob.escape(path.stem)}*"):
             rest = each.name.removeprefix(path.stem)
             if each == path or rest.startswith("."):
-                Path(folder, f"{stem}{rest}").symlink_to(each.absolute())
+                _lead(Path(folder, f"{stem}{rest}"), each.absolute())
         yield Path(folder, f"{stem}{path.suffix}")
 
 
@@ -52,14 +55,19 @@ def writable(path: Path, suffix: str) -> Iterator[Path]:
 
     """
     plain = f"{_plain(path.stem)}{suffix}"
-    whole = str(path.absolute())
-    if path.name == plain and _PLAIN.fullmatch(whole):
+    if path.name == plain and _is_plain(path.absolute()):
         yield path
     else:
         with tempfile.TemporaryDirectory(prefix="geoseg-") as above:
             folder = Path(above, "folder")
-            folder.symlink_to(path.parent.absolute(), target_is_directory=True)
+            try:
+                folder.symlink_to(path.parent.absolute(), target_is_directory=True)
+            except OSError:  # Windows lets nobody but developers make links
+                folder.mkdir()
             yield folder / plain
+            if not folder.is_symlink():
+                for made in folder.iterdir():
+                    shutil.move(made, path.parent / made.name)
         _rename(path, plain)
 
 
@@ -74,14 +82,36 @@ def layer_name(stem: str) -> str:
     return stem.lstrip(string.punctuation.replace("_", "")) or "layer"
 
 
+def _is_plain(path: PurePath) -> bool:
+    """Return whether GDAL takes an absolute path as it is; drives are no signs in it.
+
+    Example:
+        >>> from pathlib import PureWindowsPath
+        >>> there = PureWindowsPath("C:/maps")
+        >>> _is_plain(there / "a.shp"), _is_plain(there / "a;b.shp")
+        (True, False)
+
+    """
+    inside = path.relative_to(path.anchor).as_posix()
+    return _PLAIN.fullmatch(f"{path.root and '/'}{inside}") is not None
+
+
+def _lead(link: Path, file: Path) -> None:
+    """Have a name lead to a file; where there can be no links, to a copy of it."""
+    try:
+        link.symlink_to(file)
+    except OSError:
+        shutil.copy2(file, link)
+
+
 def _rename(path: Path, plain: str) -> None:
     """Give what was written the name that is wanted, and its sidecars its stem."""
     stem = Path(plain).stem
     for made in list(path.parent.iterdir()):
         if made.name == plain:
-            made.replace(path)
+            rename(made, path)
         elif made.name.startswith(f"{stem}."):
-            made.replace(made.with_name(path.stem + made.name.removeprefix(stem)))
+            rename(made, made.with_name(path.stem + made.name.removeprefix(stem)))
 
 
 def _plain(stem: str) -> str:

@@ -18,6 +18,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from geoseg.errors import BusyError, OutputError
+from geoseg.storage.full_disk import of_length
 from geoseg.storage.staging import bring_back
 from geoseg.storage.waiting import notify
 
@@ -85,8 +86,8 @@ def _locked(file: Path, what: Path) -> Iterator[None]:
     except OSError as error:
         lock.release()
         raise OutputError(
-            f"{what} cannot be written ({error.strerror or error}); choose another "
-            f"folder"
+            f"{what} cannot be written ({error.strerror or error}{of_length(what)}); "
+            f"choose another folder"
         ) from error
     try:
         yield

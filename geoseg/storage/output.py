@@ -9,7 +9,6 @@ composite, has a record and a lock of its own, so that there may be several in a
 from __future__ import annotations
 
 import secrets
-import shutil
 import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,7 +21,8 @@ from geoseg.storage.authorship import REPORT, check_replaceable, checksum
 from geoseg.storage.bucket import Bucket
 from geoseg.storage.lease import Lease
 from geoseg.storage.lock import locked_file, locked_folder
-from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.remote import as_url, on_disk, without_secrets
+from geoseg.storage.renames import remove_folder
 from geoseg.storage.staging import check_folder
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Output:
             )
         url = as_url(given)
         if url is None:
-            return cls(Path(str(given).removeprefix("file://")))
+            return cls(Path(on_disk(given)))
         if urlsplit(url).scheme.lower() in _WEB:
             raise OutputError(
                 f"maps are written to a disk or an object store, such as "
@@ -83,7 +83,7 @@ class Output:
         """
         url = as_url(given)
         if url is None:
-            path = Path(str(given).removeprefix("file://"))
+            path = Path(on_disk(given))
             return cls(path.parent, file=path.name)
         folder, _, name = url.rpartition("/")
         return replace(cls.of(folder), file=name)
@@ -117,7 +117,8 @@ class Output:
         """Say where a product is in the end."""
         if self.url is None:
             return str(path)
-        return without_secrets(f"{self.url}/{path.relative_to(self.folder)}")
+        name = path.relative_to(self.folder).as_posix()
+        return without_secrets(f"{self.url}/{name}")
 
     def check(self) -> None:
         """Refuse what cannot become a folder on a disk; make nothing.
@@ -173,7 +174,7 @@ class Output:
             yield
         finally:
             lease.release()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(self.folder)
             above = self.folder.parent  # of one of several maps, their folder
             if above != Path(tempfile.gettempdir()):
                 with suppress(OSError):
@@ -193,7 +194,7 @@ class Output:
             return
         bucket = Bucket(self.url)
         made = [path.relative_to(self.folder) for path in self.folder.rglob("*")]
-        files = [str(path) for path in made if (self.folder / path).is_file()]
+        files = [path.as_posix() for path in made if (self.folder / path).is_file()]
         names = [name for name in files if name not in there]
         names.sort(key=lambda name: (name == self.record, name))
         bucket.remove([self.record])

@@ -47,6 +47,8 @@ _VSI = {
 _SCHEME = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://")
 """How a URL of what is beyond this disk begins; GDAL's ``HDF5:"file.h5"://red`` does
 not."""
+_FILE = re.compile(r"\Afile://(?:/(?=[A-Za-z]:[/\\]))?")
+"""How the address of a file begins; before a drive of Windows stands a slash more."""
 _TRAVEL = ("AWS_", "AZURE_", "GS_", "GOOGLE_", "GDAL_", "CPL_", "VSI", "FSSPEC_")
 """How the names of the settings begin that reach servers and stores."""
 _PACKAGES = {
@@ -82,6 +84,17 @@ def as_url(path: str | Path) -> str | None:
         if text.startswith(prefix):
             return scheme + text.removeprefix(prefix)
     return text if _SCHEME.match(text) else None
+
+
+def on_disk(path: str | Path) -> str:
+    """Write a path on this disk as the system does, without ``file://``.
+
+    Example:
+        >>> on_disk("file:///data/scene.tif"), on_disk("file:///C:/data/scene.tif")
+        ('/data/scene.tif', 'C:/data/scene.tif')
+
+    """
+    return _FILE.sub("", str(path))
 
 
 def without_secrets(path: str | Path) -> str:

@@ -28,6 +28,7 @@ from geoseg.storage.authorship import (
     recorded,
 )
 from geoseg.storage.full_disk import written
+from geoseg.storage.renames import remove_folder, rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +95,12 @@ def atomic_file(target: Path) -> Iterator[Path]:
     try:
         with written(target, workshop):
             bring_back(target)
-            shutil.rmtree(workshop, ignore_errors=True)
+            remove_folder(workshop)
             workshop.mkdir(parents=True)
             yield workshop / target.name
             _deliver(workshop, target)
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        remove_folder(workshop)
 
 
 def bring_back(target: Path) -> None:
@@ -138,12 +139,12 @@ def scratch_folder(directory: Path, name: str = ".geoseg-scratch") -> Iterator[P
     """
     scratch = directory / name
     with written(directory):
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_folder(scratch)
         scratch.mkdir(parents=True)
     try:
         yield scratch
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_folder(scratch)
 
 
 @contextmanager
@@ -176,7 +177,7 @@ def staged(folder: Path) -> Iterator[Path]:
     finally:
         # What is half in place must stay known until the next run has replaced it.
         if (folder / REPORT).exists() or not any(workshop.glob("*.json")):
-            shutil.rmtree(workshop, ignore_errors=True)
+            remove_folder(workshop)
 
 
 def left_over(folder: Path, made: Path) -> tuple[list[Path], list[str]]:
@@ -209,7 +210,7 @@ def _sweep(workshop: Path) -> None:
     workshop.mkdir(parents=True, exist_ok=True)
     report = workshop / REPORT
     if report.exists():
-        report.replace(_free(workshop))
+        rename(report, _free(workshop))
     for path in workshop.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -236,14 +237,14 @@ def _put_in_place(workshop: Path, folder: Path) -> None:
         check_idle(folder / path.name)
     gone, _ = left_over(folder, workshop)
     if (folder / REPORT).exists():
-        (folder / REPORT).replace(_free(workshop))
+        rename(folder / REPORT, _free(workshop))
     for path in gone:
         path.unlink()
     for path in files:
         _take_away_sidecars(folder / path.name, {each.name for each in files})
-        path.replace(folder / path.name)
+        rename(path, folder / path.name)
     _keep(workshop / REPORT)
-    (workshop / REPORT).replace(folder / REPORT)
+    rename(workshop / REPORT, folder / REPORT)
     _LOG.info("put %d files and their record in place in %s", len(files), folder)
 
 
@@ -254,11 +255,11 @@ def _deliver(workshop: Path, target: Path) -> None:
         _keep(path)
     if len(made) == 1:
         _take_away_sidecars(target, {target.name})
-        made[0].replace(target)
+        rename(made[0], target)
     else:
         with _set_aside(target, made, workshop / _BEFORE):
             for path in made:  # the product itself last: where it is, all of it is
-                path.replace(target.with_name(path.name))
+                rename(path, target.with_name(path.name))
     _LOG.info("wrote %s, %d bytes", target, target.stat().st_size)
 
 
@@ -287,14 +288,14 @@ def _set_aside(target: Path, made: list[Path], before: Path) -> Iterator[None]:
 def _put_back(before: Path, target: Path) -> None:
     """Put the previous files of a product in place again, the product itself last."""
     for path in sorted(before.iterdir(), key=lambda path: path.name == target.name):
-        path.replace(target.with_name(path.name))
+        rename(path, target.with_name(path.name))
 
 
 def _set_one_aside(path: Path, before: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         raise IsADirectoryError(errno.EISDIR, f"Is a directory: {path.name}")
     with suppress(FileNotFoundError):
-        path.replace(before / path.name)
+        rename(path, before / path.name)
 
 
 def _keep(path: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 from geoseg.errors import ResumeError, TrainingError
 from geoseg.storage import resume
 from geoseg.storage.full_disk import needing, written
+from geoseg.storage.renames import rename
 from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class Checkpoint:
             writer.writerows(asdict(each) for each in self.epochs)
         if self.output.exists():
             self.output.rmdir()
-        self.package.replace(self.output)
+        rename(self.package, self.output)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -455,6 +455,9 @@ def test_features_that_cannot_be_named_are_refused(tmp_path):
     path = features(tmp_path / "parks.gpkg", **{"a/b": TRIANGLE, "a:b": SQUARE})
     with pytest.raises(AoiError, match="would share the folder 'a_b'"):
         read_features(path, "name", SCENE)
+    twins = features(tmp_path / "twins.gpkg", North=TRIANGLE, north=SQUARE)
+    with pytest.raises(AoiError, match="the folder 'north' on Windows and macOS"):
+        read_features(twins, "name", SCENE)
     with pytest.raises(AoiError, match="has no field 'id': name"):
         read_features(path, "id", SCENE)
     with pytest.raises(AoiError, match="a bounding box and WKT are one area"):

@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import rasterio
 from click.testing import CliRunner
 from corner import write_corner
+from open_files import keep_open_files
 from shapely.geometry import box
 
 import geoseg
@@ -178,21 +180,21 @@ class Killed(BaseException):
 def test_a_kill_between_products_leaves_no_record_and_the_next_run_ends_well(
     small, out, monkeypatch, moves
 ):
-    replace, done = Path.replace, []
+    replace, done = os.replace, []
 
-    def counted(self, target):
-        if STAGING in self.parts and Path(target).parent == out:
+    def counted(path, target):
+        if STAGING in Path(path).parts and Path(target).parent == out:
             done.append(target)
             if len(done) == moves:
                 raise Killed
-        return replace(self, target)
+        return replace(path, target)
 
-    monkeypatch.setattr(Path, "replace", counted)
+    monkeypatch.setattr(os, "replace", counted)
     options = geoseg.SegmentOptions(tile=64, overlap=32, formats=("geojson",))
     with pytest.raises(Killed):
         geoseg.segment(small, out, options=options)
     assert not (out / "run.json").exists()
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     report = geoseg.segment(small, out, options=options)
     assert {p.name for p in out.iterdir()} == {*report.checksums, "run.json"}
     assert not (out / "landcover.gpkg").exists()
@@ -277,3 +279,16 @@ def test_features_with_a_folder_of_somebody_are_refused(small, tmp_path):
     (tmp_path / "out" / "a" / "landcover.tif").write_text("somebody's")
     with pytest.raises(OutputError, match="geoseg did not write it"):
         geoseg.segment_features(small, tmp_path / "out", aoi=area, field="name")
+
+
+def test_products_come_where_what_is_open_stays_and_paths_are_long(
+    small, tmp_path, monkeypatch
+):
+    """A disk as Windows has it, and a path longer than it takes by itself."""
+    out = tmp_path.joinpath(*(letter * 90 for letter in "xyz"))
+    keep_open_files(monkeypatch.setattr)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, formats=("gpkg", "shp"))
+    for _ in range(2):  # new, and in place of itself
+        report = geoseg.segment(small, out, options=replace(options, restart=True))
+        assert {p.name for p in out.iterdir()} == {*report.checksums, "run.json"}
+    assert len(str(out)) > 260

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geoseg.errors import InputError
 from geoseg.run.scene_names import named_apart
 from geoseg.storage.folder_names import folder_name
 
@@ -41,6 +42,16 @@ def test_any_text_is_a_short_part_of_a_path_and_stays_as_it_is_then(text):
         PureWindowsPath("C:/maps"),
         PureWindowsPath("C:/"),  # of an empty name
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "twin"),
+    [("West", "west"), ("straße", "STRASSE"), ("K\xf6ln", "Ko\u0308ln")],
+)
+def test_names_that_some_systems_take_for_one_are_refused(first, twin):
+    refused = f"would share the folder {twin!r} on Windows and macOS; rename one"
+    with pytest.raises(InputError, match=refused):
+        named_apart([f"a/{first}.tif", f"b/{twin}.tif"])
 
 
 def test_long_names_stay_apart():

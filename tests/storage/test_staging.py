@@ -1,8 +1,8 @@
 """Products appear complete or not at all."""
 
 import errno
+import os
 import re
-from pathlib import Path
 
 import pytest
 
@@ -67,14 +67,14 @@ def test_products_of_several_files_are_all_new_or_all_old(tmp_path, monkeypatch)
     target, other = tmp_path / "map.shp", tmp_path / "map.dbf"
     for path in (target, other, tmp_path / "map.qix"):
         path.write_bytes(b"old")
-    rename = Path.replace
+    rename = os.replace
 
     def full_in_the_end(path, destination):
         if destination == target and path.read_bytes() == b"new":
             raise OSError(errno.ENOSPC, "No space left on device")
         return rename(path, destination)
 
-    monkeypatch.setattr(Path, "replace", full_in_the_end)
+    monkeypatch.setattr(os, "replace", full_in_the_end)
     with pytest.raises(DiskError), atomic_file(target) as path:
         write_new(path, ".shp", ".dbf", ".prj")
     found = {p.name: p.read_bytes() for p in tmp_path.iterdir()}

@@ -1,9 +1,9 @@
 """Files of polygons: complete or absent, valid, the same bytes every time."""
 
 import json
+import os
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import geopandas as gpd
@@ -348,7 +348,7 @@ def test_a_write_that_fails_leaves_the_old_file_as_it_was(
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "replace", full_disk)
+    monkeypatch.setattr(os, "replace", full_disk)
     with pytest.raises(DiskError, match="is full"):
         write_polygons(make_frame(), path, legend=LEGEND)
     assert path.read_text() == "the old file"

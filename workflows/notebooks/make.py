@@ -3,7 +3,7 @@
     python workflows/notebooks/make.py            # writes them beside this file
     python workflows/notebooks/make.py --execute  # and runs each in an empty folder
 
-Text becomes text, whose links lead to docs/ of this repository; a block of `bash`
+Text becomes text, whose links and pictures lead to docs/ of this repository; a block of `bash`
 becomes a cell of commands, one of `python` a cell of code; what a page only shows
 (`console`) stays text. Notebooks are kept without outputs; `--execute` needs
 `nbclient` and `ipykernel` (`pip install 'geoseg[test]'`) and says how long each took.
@@ -23,7 +23,7 @@ from typing import Any
 HERE = Path(__file__).parent
 TUTORIALS = HERE.parents[1] / "docs" / "tutorials"
 _FENCE = re.compile(r"^```(bash|python)\n(.*?)^```\n?", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"\]\((?!https?:)([^)#]+\.md)")
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+\.(?:md|png))")
 _METADATA = {
     "kernelspec": {
         "display_name": "Python 3",

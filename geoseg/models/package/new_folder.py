@@ -11,6 +11,7 @@ from geoseg.models.package.files import CARD
 from geoseg.storage.authorship import check_names
 from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file
+from geoseg.storage.renames import rename
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def new_folder(output: Path) -> Iterator[Path]:
 
 def _put_in_place(workshop: Path, output: Path) -> None:
     if not output.exists():
-        workshop.replace(output)
+        rename(workshop, output)
         return
     for path in sorted(workshop.iterdir(), key=lambda path: path.name == CARD):
-        path.replace(output / path.name)  # the card last: where it is, all of it is
+        rename(path, output / path.name)  # the card last: where it is, all of it is

@@ -12,7 +12,7 @@ from geoseg.errors import AoiError, counted
 from geoseg.overlay.aoi.area import Aoi, footprint, window_of
 from geoseg.overlay.aoi.given import Area, Given, read_given
 from geoseg.overlay.aoi.reproject import on_plane, reprojected, united
-from geoseg.storage.folder_names import folder_name
+from geoseg.storage.folder_names import folded, folder_name
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -135,11 +135,15 @@ def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:
         )
     labels = np.array(given.labels, object)
     folders: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for label in dict.fromkeys(given.labels):
         folder = folder_name(_UNSAFE.sub("_", str(label)))
-        if folders.setdefault(folder, str(label)) != label:
+        twin = taken.setdefault(folded(folder), folder)
+        if twin in folders:
+            where = "" if twin == folder else " on Windows and macOS"
             raise AoiError(
-                f"{given.name}: {folders[folder]!r} and {label!r} would share the "
-                f"folder {folder!r}; rename one"
+                f"{given.name}: {folders[twin]!r} and {label!r} would share the "
+                f"folder {folder!r}{where}; rename one"
             )
+        folders[folder] = label
     return {folder: given.shapes[labels == label] for folder, label in folders.items()}

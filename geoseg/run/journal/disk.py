@@ -30,6 +30,7 @@ from geoseg.run.journal.store import (
 )
 from geoseg.storage.full_disk import cannot_read, disk_error
 from geoseg.storage.lock import LOOKED_AT_S, is_held
+from geoseg.storage.renames import rename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,7 +65,7 @@ class DiskStore:
         temporary = f"{target}.{_process}-{next(_number)}{_UNFINISHED}"
         try:
             create_file(temporary, data)
-            os.replace(temporary, target)  # noqa: PTH105  # the same
+            rename(temporary, target)
         except OSError as error:
             with suppress(OSError):
                 os.unlink(temporary)  # noqa: PTH108  # the same
@@ -190,7 +191,7 @@ class DiskLog:
         try:
             with temporary.open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in lines)
-            temporary.replace(self._path)
+            rename(temporary, self._path)
         except OSError as error:
             raise _trouble(self._path, error) from error
 
@@ -236,7 +237,8 @@ def _refuse_others(directory: Path) -> None:
 
 def create_file(path: str, data: bytes) -> None:
     """Make a file, in as few calls of the system as there can be."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    as_it_is = getattr(os, "O_BINARY", 0)  # Windows would write each \n as \r\n
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | as_it_is, 0o666)
     try:
         rest = memoryview(data)
         while rest:
@@ -317,7 +319,7 @@ def _refused(directory: Path, error: OSError) -> str:
             f"directory"
         )
     with suppress(OSError, KeyError, NotImplementedError):  # no name, no look at it
-        if directory.stat().st_uid != os.geteuid():
+        if hasattr(os, "geteuid") and directory.stat().st_uid != os.geteuid():
             return (
                 f"{directory} is of an unfinished run of {directory.owner()}, and "
                 f"cannot be written; let them finish or remove it, or choose another "

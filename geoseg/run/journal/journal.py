@@ -25,7 +25,7 @@ from geoseg.run.journal.objects import ObjectLog, read_identity
 from geoseg.run.journal.state import STOPPED, State, read_state
 from geoseg.run.journal.store import Receipt
 from geoseg.storage import resume
-from geoseg.storage.remote import as_url
+from geoseg.storage.remote import as_url, on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -244,7 +244,7 @@ def look_at(directory: Path | str) -> Snapshot | None:
 
 
 def _folder(directory: Path | str) -> Path:
-    return Path(str(directory).removeprefix("file://"))
+    return Path(on_disk(directory))
 
 
 def _line(entry: Entry) -> str:

@@ -26,6 +26,7 @@ from geoseg.scene.files.redirects import in_words, stay_with
 from geoseg.storage.gdal_cache import small_cache
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets
+from geoseg.storage.renames import ask_to_close
 from geoseg.storage.signing import signed
 from geoseg.storage.waiting import notify_if_long
 
@@ -86,6 +87,7 @@ _CONNECTIONS = 8
 """Files of a network that are read at once for a window."""
 
 _pool = DatasetPool()
+ask_to_close(_pool.close)
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")

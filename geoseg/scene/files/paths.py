@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from geoseg.errors import SceneError, brief, fault_of_path
 from geoseg.scene.files.object_stores import is_web, list_store, read_list
-from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.remote import as_url, on_disk, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,7 +128,7 @@ def absolute(path: Path | str) -> str:
         ('s3://bucket/scene.tif', '/data/a.tif')
 
     """
-    text = str(path).removeprefix("file://")
+    text = on_disk(path)
     file = None if as_url(text) is not None else file_of(text)
     if file is None or file.is_absolute():
         return text
@@ -161,7 +161,7 @@ def gdal_path(text: str) -> str:
         return text
     url = as_url(text)
     if url is None:
-        return text.removeprefix("file://")
+        return on_disk(text)
     kind = urlsplit(url).scheme.lower()
     if kind not in _SYSTEMS:
         raise SceneError(

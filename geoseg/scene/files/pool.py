@@ -30,6 +30,10 @@ _TILE = 512 * 512
 """Pixels of a tile, as a forecast takes them."""
 
 
+_Key = tuple[int, "Hashable"]
+"""A process, and what it knows a file by."""
+
+
 def _files_allowed() -> int:
     """How many files the system lets this process open."""
     try:
@@ -47,7 +51,9 @@ class DatasetPool:
         share = _files_allowed() // _SHARE_OF_FILES
         self._most = most or max(min(share, _MOST_KEPT), 8)
         self._most_bytes = most_bytes
-        self._idle: OrderedDict[Hashable, list[DatasetReader]] = OrderedDict()
+        self._idle: OrderedDict[tuple[int, Hashable], list[DatasetReader]] = (
+            OrderedDict()
+        )
         self._count = self._bytes = 0
         self._lock = threading.Lock()
 
@@ -70,7 +76,15 @@ class DatasetPool:
         for each in surplus:
             each.close()
 
-    def _pop(self, key: Hashable) -> DatasetReader:
+    def close(self) -> None:
+        """Close the files that lie idle in this process."""
+        with self._lock:
+            own = [key for key in self._idle if key == self._known(key[1])]
+            idle = [self._pop(key) for key in own for _ in self._idle[key].copy()]
+        for each in idle:
+            each.close()
+
+    def _pop(self, key: _Key) -> DatasetReader:
         datasets = self._idle[key]
         dataset = datasets.pop()
         if not datasets:
@@ -79,7 +93,7 @@ class DatasetPool:
         return dataset
 
     @staticmethod
-    def _known(key: Hashable) -> Hashable:
+    def _known(key: Hashable) -> _Key:
         """A process that was forked reads at offsets of its own in a file."""
         return os.getpid(), key
 

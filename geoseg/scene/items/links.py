@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from geoseg.errors import SceneError
 from geoseg.scene.files.paths import gdal_path
-from geoseg.storage.remote import as_url, without_secrets
+from geoseg.storage.remote import as_url, on_disk, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,8 @@ class Reach:
                 f"{_reference(document, href)}, a file of this machine; if you trust "
                 f"the document, say so with `allow_external_references`"
             )
-        return self._file(Path(unquote(urlsplit(href).path)), href, document)
+        path = on_disk(f"file://{unquote(urlsplit(href).path)}")
+        return self._file(Path(path), href, document)
 
     def _file(self, path: Path, href: str, document: str) -> str:
         try:

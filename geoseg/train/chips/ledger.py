@@ -18,6 +18,7 @@ from geoseg.errors import InputError, ResumeError
 from geoseg.storage import resume
 from geoseg.storage.full_disk import written
 from geoseg.storage.lock import locked_file
+from geoseg.storage.renames import rename
 from geoseg.storage.staging import check_folder
 
 if TYPE_CHECKING:
@@ -135,13 +136,13 @@ class Ledger:
         """Write a file that is there whole, or as it was before."""
         unfinished = self.folder / _UNFINISHED
         unfinished.write_bytes(content)
-        unfinished.replace(path)
+        rename(unfinished, path)
 
     def deliver(self) -> None:
         """Let the content appear as the output."""
         if self.output.exists():
             self.output.rmdir()
-        self.content.replace(self.output)
+        rename(self.content, self.output)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def drop(self) -> None:

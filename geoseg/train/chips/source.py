@@ -10,6 +10,7 @@ import numpy as np
 
 from geoseg.errors import SceneError
 from geoseg.geo.legend import NODATA
+from geoseg.storage.folder_names import folded
 from geoseg.train.chips.band_figures import Moments
 from geoseg.train.chips.files import ImageProfile, image_file, mask_file
 from geoseg.train.chips.lattice import lay, split_chips
@@ -133,7 +134,7 @@ def unique_names(scenes: Sequence[Scene]) -> list[str]:
         stem = scene.name.rstrip("/").rpartition("/")[2].partition(".")[0]
         plain = re.sub(r"[^A-Za-z0-9-]+", "-", stem).strip("-") or "scene"
         name, number = plain, 1
-        while name in names:
+        while folded(name) in map(folded, names):
             number += 1
             name = f"{plain}-{number}"
         names.append(name)

@@ -19,6 +19,7 @@ from geoseg.overlay.labels import Labels, open_labels
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.run.segment import segment
 from geoseg.storage.lock import locked_file
+from geoseg.storage.renames import rename
 from geoseg.storage.staging import check_folder
 from geoseg.train.labelled_scenes import open_scenes
 from geoseg.train.live.labels_file import LabelsFile
@@ -169,7 +170,7 @@ class _Job:
                 on_step=self._warn,
             )
             shutil.rmtree(final, ignore_errors=True)
-            (hidden / _MODEL).replace(final)
+            rename(hidden / _MODEL, final)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         return trained

@@ -20,6 +20,7 @@ from geoseg.models.package.package import read_package
 from geoseg.options import NewPackage
 from geoseg.progress import Step
 from geoseg.report.training_page import PAGE, TrainingPage, write_training_page
+from geoseg.storage.renames import rename
 from geoseg.train.applicability import training_vectors
 from geoseg.train.labelled_scenes import with_imagery
 from geoseg.train.pixelwise.choose import (
@@ -320,7 +321,7 @@ def _appearing(output: Path) -> Iterator[Path]:
         yield hidden
         if output.exists():
             output.rmdir()
-        hidden.replace(output)
+        rename(hidden, output)
     except OSError as error:
         raise DiskError(
             f"cannot write {output}: {error.strerror or error}; make room or access "
