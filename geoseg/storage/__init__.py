@@ -6,8 +6,8 @@
   read
 * `fingerprint` knows an input again, or sees that it changed
 * `staging` makes files that appear whole or not at all, by `renames` that outlast who
-  has a file open, `lock` keeps a second writer out, `authorship` knows what geoseg wrote from what people made, `full_disk` says
-  which disk is full
+  has a file open, `lock` keeps a second writer out, `authorship` knows what geoseg
+  wrote from what people made, `full_disk` says which disk is full
 * `output` is where a run's products go, `folder_names` writes names as any system's
   folders may have them
 * `resume` compares work that is left with the work that is asked for

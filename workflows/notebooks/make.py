@@ -3,9 +3,9 @@
     python workflows/notebooks/make.py            # writes them beside this file
     python workflows/notebooks/make.py --execute  # and runs each in an empty folder
 
-Text becomes text, whose links and pictures lead to docs/ of this repository; a block of `bash`
-becomes a cell of commands, one of `python` a cell of code; what a page only shows
-(`console`) stays text. Notebooks are kept without outputs; `--execute` needs
+Text becomes text, whose links and pictures lead to docs/ of this repository; a block
+of `bash` becomes a cell of commands, one of `python` a cell of code; what a page only
+shows (`console`) stays text. Notebooks are kept without outputs; `--execute` needs
 `nbclient` and `ipykernel` (`pip install 'geoseg[test]'`) and says how long each took.
 """
 
