@@ -181,12 +181,12 @@ def _explained(error: Exception) -> tuple[str, int]:
 
 
 def _unfit() -> str:
-    """Say that libraries of other versions may be why something failed."""
-    from geoseg.cli.libraries import unfit_libraries  # noqa: PLC0415  # rarely needed
+    """Say that libraries of other versions or builds may be why something failed."""
+    from geoseg.cli.libraries import mixed_torch, unfit_libraries  # noqa: PLC0415  # rarely needed
 
-    unfit = unfit_libraries()
+    unfit = "; ".join(unfit_libraries())
     return (
-        f"{'; '.join(unfit)}: pip install --upgrade geoseg brings it" if unfit else ""
+        f"{unfit}: pip install --upgrade geoseg brings it" if unfit else mixed_torch()
     )
 
 

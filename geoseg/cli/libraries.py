@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 _OF_PEOPLE = ("", "train", "onnx", "cluster", "hdf5", "planetary-computer", "s3", "gpu")
 """Extras whose libraries work for people, none first; others are for tests and docs."""
@@ -24,6 +25,20 @@ def unfit_libraries() -> list[str]:
             wanted = f"{need.name}{need.specifier}"
             found[need.name] = f"{need.name} {has} is installed and {wanted} is needed"
     return list(found.values())
+
+
+def mixed_torch() -> str:
+    """Say that PyTorch's two packages are of different builds; empty where not.
+
+    One for CPUs beside one for GPUs is installed without a word, and fails when used.
+    """
+    has = [_installed(name) for name in ("torch", "torchvision")]
+    if len({each and Version(each).local for each in has}) == 1:
+        return ""
+    return (
+        f"torch {has[0]} and torchvision {has[1]} are of different builds: install "
+        f"both again, in one command and from one place"
+    )
 
 
 def _is_for_people(need: Requirement) -> bool:

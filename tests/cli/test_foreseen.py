@@ -98,6 +98,24 @@ def test_a_library_of_another_version_is_named_with_the_one_that_is_needed(
     )
 
 
+def test_pytorch_for_cpus_beside_torchvision_for_gpus_is_named(monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    def say(name):
+        return {"torch": "2.13.0+cpu", "torchvision": "0.28.0"}.get(name, "0")
+
+    monkeypatch.setattr(geoseg, "info", fail)
+    monkeypatch.setattr(libraries, "version", say)
+    monkeypatch.setattr(libraries, "unfit_libraries", list)
+    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "geoseg: torch 2.13.0+cpu and torchvision 0.28.0 are of different builds: "
+        "install both again, in one command and from one place\n"
+    )
+
+
 def test_too_many_open_files_are_reported_with_what_helps(monkeypatch):
     def fail(*_args, **_options):
         raise OSError(errno.EMFILE, "Too many open files")

@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 
+import dask
 import psutil
 import pytest
 
 from geoseg.errors import ClusterError
-from geoseg.run.cluster import open_client
+from geoseg.run.cluster import client, open_client
 from geoseg.run.cluster.remote import remote_client
 
 
@@ -55,3 +56,18 @@ def test_workers_do_not_hear_what_a_terminal_says_to_all_its_processes():
             os.kill(worker, number)
         assert client.submit(os.getpid).result() == worker
     assert not psutil.pid_exists(worker)
+
+
+def test_a_script_that_its_workers_run_again_is_told_what_it_lacks(monkeypatch):
+    """Workers begin by spawn everywhere, as on Windows: each imports the script."""
+    assert dask.config.get("distributed.worker.multiprocessing-method") == "spawn"
+
+    def ended(*_, **__):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(client, "processes_cluster", ended)
+    with (
+        pytest.raises(ClusterError, match="below if __name__ == '__main__'"),
+        open_client(1),
+    ):
+        pass

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from distributed import SpecCluster
+    from distributed.utils import LoopRunner
 
     from geoseg.geo.windowed import BlockMap
     from geoseg.options import Certificates
@@ -104,14 +105,22 @@ def _cluster(workers: int, threads: int, device: str) -> Iterator[SpecCluster]:
         with threads_cluster(threads) as cluster:
             yield cluster
         return
-    with deaf_loop() as runner:
-        started = (
-            gpu_cluster(workers, threads, runner)
-            if device == "cuda"
-            else processes_cluster([{}] * workers, threads, runner)
-        )
-        with started as cluster:
-            yield cluster
+    with deaf_loop() as runner, _started(workers, threads, device, runner) as cluster:
+        yield cluster
+
+
+def _started(
+    workers: int, threads: int, device: str, runner: LoopRunner
+) -> SpecCluster:
+    try:
+        if device == "cuda":
+            return gpu_cluster(workers, threads, runner)
+        return processes_cluster([{}] * workers, threads, runner)
+    except RuntimeError as error:  # dask's, of a process that ended at once
+        raise ClusterError(
+            "a worker process ended before it had started: each reads the script that "
+            "asks for workers, so put what that does below if __name__ == '__main__':"
+        ) from error
 
 
 def dashboard_of(client: Client) -> str:
