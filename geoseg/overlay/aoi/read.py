@@ -145,5 +145,5 @@ def _by_label(given: Given, field: str) -> dict[str, np.ndarray]:
                 f"{given.name}: {folders[twin]!r} and {label!r} would share the "
                 f"folder {folder!r}{where}; rename one"
             )
-        folders[folder] = label
+        folders[folder] = str(label)
     return {folder: given.shapes[labels == label] for folder, label in folders.items()}
