@@ -6,20 +6,45 @@ away when that file has changed, and at no other time. A test watches it.
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from numba import njit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_ALGEBRA = "scipy.linalg.cython_blas"
+"""What numba imports to see whether it is there, with much else of scipy."""
+
 _compiled = partial(njit, nogil=True, error_model="numpy")
 # Loops do not ask before each division whether to raise an error.
+
+
+@contextmanager
+def _algebra_stood_in_for() -> Iterator[None]:
+    """Let numba find linear algebra, and import it when a kernel asks for some."""
+    if _ALGEBRA in sys.modules or find_spec("scipy") is None:
+        yield
+        return
+    sys.modules[_ALGEBRA] = ModuleType(_ALGEBRA)
+    try:
+        yield
+    finally:
+        del sys.modules[_ALGEBRA]
+
+
+with _algebra_stood_in_for():
+    import_module("numba.np.arraymath")  # else by the first kernel that is called
 
 
 def is_kept(compiled: object) -> bool:

@@ -26,6 +26,8 @@ def fold_batch_norm(network: nn.Module) -> None:
             forward pass depends on values, is left as it is.
 
     """
+    if not _has_norms(network):  # following a part takes milliseconds
+        return
     try:
         graph = fx.Tracer().trace(network)
     except Exception:  # noqa: BLE001  # a forward pass can object in any way it likes
@@ -35,6 +37,15 @@ def fold_batch_norm(network: nn.Module) -> None:
     for before, after, folded in list(_folded(network, graph)):
         network.set_submodule(before, folded)
         network.set_submodule(after, nn.Identity())
+
+
+def _has_norms(network: nn.Module) -> bool:
+    """Return whether there is a normalisation in it that is a step of its own."""
+    is_step = fx.Tracer().is_leaf_module
+    return any(
+        isinstance(part, nn.BatchNorm2d) and is_step(part, name)
+        for name, part in network.named_modules()
+    )
 
 
 def _folded(
