@@ -1,9 +1,9 @@
 """Walk the plan block by block.
 
-Blocks go to the workers through a window of a few in flight. When the blocks
-that share a seam are done, the seam's merge goes in before the next block, so
-that partials do not pile up. Workers send back receipts, never pixels; this
-process alone writes the journal.
+Blocks go to the workers through a window of a few in flight; small ones go several at
+a time. When the blocks that share a seam are done, the seam's merge goes in before the
+next block, so that partials do not pile up. Workers send back receipts, never pixels;
+this process alone writes the journal.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 from collections import Counter, deque
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.errors import (
@@ -40,7 +42,7 @@ from geoseg.run.parts import piece_of
 from geoseg.run.stages import Passage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from distributed import Client, Future
 
@@ -55,8 +57,13 @@ _LOG = logging.getLogger(__name__)
 _WAITING = 1
 """Tasks handed to a process beside those under way, so that none waits for us."""
 _SEAMS = 8
-"""Seams merged in one task at most: a finished block sets free up to eight, and a task
-costs dask milliseconds."""
+"""Seams merged in one task for each block that is done in one: a finished block sets
+free up to eight, and a task costs dask milliseconds."""
+_TASK_S = 0.1
+"""Seconds that a task of several blocks is to take: those costs are little then, and no
+worker waits long for the others at the end."""
+_MOST_BLOCKS = 64
+"""Blocks done in one task at most: what a kill loses."""
 _PATIENCE_S = 1.0
 """Seconds without a result after which we look whether any worker is left, and whether
 the run is to stop."""
@@ -157,8 +164,19 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
     return replace(walk.progress, failures=tuple(map(str, failures)))
 
 
-_Work: TypeAlias = "Block | tuple[Piece, ...]"
-"""What is handed to a worker at a time: a block, or seams to merge."""
+_Work: TypeAlias = "tuple[Block | Piece, ...]"
+"""What is handed to a worker at a time: blocks, or seams to merge; one at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """What became of some work."""
+
+    done: tuple[Done, ...]
+    """What its first units left, one at least: all, but for what comes after one that
+    failed."""
+    seconds: float
+    """What they took."""
 
 
 class _Marks:
@@ -222,7 +240,9 @@ class _Walk:
         self._on_progress, self._timeline = on_progress, timeline
         self._failures: list[BlockError] = []
         self._blocks = (block for block in plan.blocks if block not in done.blocks)
+        self._alone: deque[Block] = deque()  # what others of its task left
         self._seams = deque(piece for piece in done.partials if self._is_ready(piece))
+        self._at_once = 1  # blocks of a task
         self.progress = Progress(
             blocks_planned=len(plan.blocks),
             tiles_planned=plan.tiles,
@@ -247,7 +267,7 @@ class _Walk:
         work: dict[Future[Any], _Work] = {}
 
         def hand_out() -> None:
-            while len(work) < room and (task := self._next()):
+            while len(work) < room and (task := self._next(room)):
                 future = self._submit(workers, task)
                 work[future] = task
                 future.add_done_callback(results.put)
@@ -273,20 +293,44 @@ class _Walk:
         self.progress = replace(self.progress, lost=census.lost())
         self._journal.report(lost=self.progress.lost, workers=census.count)
 
-    def _next(self) -> _Work | None:
+    def _next(self, room: int) -> _Work | None:
         """Take seams first: their partials take room until they are merged."""
-        if len(self._seams) < _SEAMS and (block := next(self._blocks, None)):
-            return block
-        count = min(len(self._seams), _SEAMS)
-        return tuple(self._seams.popleft() for _ in range(count)) or None
+        if self._alone:
+            return (self._alone.popleft(),)
+        left = len(self._plan.blocks) - self.progress.blocks
+        count = min(self._at_once, 1 + left // (2 * room))  # some for everybody
+        if len(self._seams) < _SEAMS * count:
+            blocks = tuple(islice(self._blocks, count))
+            if blocks:
+                return blocks
+        seams = min(len(self._seams), _SEAMS * count)
+        return tuple(self._seams.popleft() for _ in range(seams)) or None
 
     def _submit(self, workers: Workforce, work: _Work) -> Future[Any]:
-        timed = self._timeline is not None
-        if isinstance(work, Block):
-            return workers.submit(_do_block, work, timed, retries=_RETRIES)
-        partials = [list(self._done.partials[piece].values()) for piece in work]
-        seams = list(zip(work, partials, strict=True))
+        timed, partials = self._timeline is not None, self._done.partials
+        blocks = [unit for unit in work if isinstance(unit, Block)]
+        if blocks:
+            return workers.submit(_do_blocks, blocks, timed, retries=_RETRIES)
+        pieces = [unit for unit in work if isinstance(unit, Piece)]
+        seams = [(piece, list(partials[piece].values())) for piece in pieces]
         return workers.submit(_merge_seams, seams, timed, retries=_RETRIES)
+
+    def _do_again(self, work: _Work) -> None:
+        """Hand out once more what comes after a unit that failed."""
+        for unit in work:
+            if isinstance(unit, Block):
+                self._alone.append(unit)
+            else:
+                self._seams.append(unit)
+
+    def _suit(self, work: _Work, ended: _Ended) -> None:
+        """Have tasks of more blocks where one of so many was short, or of fewer."""
+        if not isinstance(work[0], Block) or len(work) != self._at_once:
+            return
+        if ended.seconds > _TASK_S:
+            self._at_once = max(self._at_once // 2, 1)
+        elif ended.seconds < _TASK_S / 2:
+            self._at_once = min(self._at_once * 2, _MOST_BLOCKS)
 
     def _record(
         self, ended: Sequence[tuple[_Work, Future[Any]]], workers: Workforce
@@ -296,7 +340,7 @@ class _Walk:
         try:
             for work, future in ended:
                 try:
-                    done = _result(future, workers)
+                    found: _Ended = _result(future, workers)
                 except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
                 except SilentError as error:
@@ -304,12 +348,14 @@ class _Walk:
                 except LOST as error:
                     raise workers.no_worker() from error
                 except Exception as error:  # noqa: BLE001  # the task boundary: any cause
-                    self._failures.append(self._failure(work, in_our_words(error)))
+                    self._failures.append(self._failure(work[0], in_our_words(error)))
                     self._journal.report(failures=tuple(map(str, self._failures)))
+                    self._do_again(work[1:])
                 else:
-                    finished.append(
-                        (work, (done,) if isinstance(work, Block) else done)
-                    )
+                    self._suit(work, found)
+                    count = len(found.done)
+                    finished.append((work[:count], found.done))
+                    self._do_again(work[count:])
         finally:
             self._note(finished)
 
@@ -318,7 +364,7 @@ class _Walk:
         ended = [
             (unit, done)
             for work, results in finished
-            for unit, done in zip(_units(work), results, strict=True)
+            for unit, done in zip(work, results, strict=True)
         ]
         entries = [
             (unit, Entry(_task(unit), done.receipts, done.counts))
@@ -355,9 +401,8 @@ class _Walk:
         partials = self._done.partials.get(piece, {})
         return bool(partials) and len(partials) == len(self._plan.sharers(piece))
 
-    def _failure(self, work: _Work, error: Exception) -> BlockError:
+    def _failure(self, task: Block | Piece, error: Exception) -> BlockError:
         lattice = self._plan.lattice
-        task = work if isinstance(work, Block) else work[0]
         window = (
             lattice.block_view(task)
             if isinstance(task, Block)
@@ -405,19 +450,30 @@ class _Census:
         return f" ({fate})" if fate else ""
 
 
-def _do_block(job: Job, block: Block, timed: bool) -> Done:  # noqa: FBT001  # dask passes no keywords
-    """Do a block, on a worker; its times go home where they are wanted."""
-    return _counted(block, job.do_block(block), timed=timed)
+def _do_blocks(job: Job, blocks: Sequence[Block], timed: bool) -> _Ended:  # noqa: FBT001  # dask passes no keywords
+    """Do blocks, on a worker; their times go home where they are wanted."""
+    return _each(_counted(block, job.do_block(block), timed=timed) for block in blocks)
 
 
 def _merge_seams(
     job: Job,
     seams: Sequence[tuple[Piece, Sequence[Receipt]]],
     timed: bool,  # noqa: FBT001  # the same
-) -> tuple[Done, ...]:
+) -> _Ended:
     """Merge seams, on a worker."""
-    merged = zip(seams, job.merge_seams(seams), strict=True)
-    return tuple(_counted(piece, done, timed=timed) for (piece, _), done in merged)
+    return _each(
+        _counted(piece, job.merge_seam(piece, partials), timed=timed)
+        for piece, partials in seams
+    )
+
+
+def _each(results: Iterator[Done]) -> _Ended:
+    """Do one after the other, until one fails: only the first raises its error."""
+    began = perf_counter()
+    done = [next(results)]
+    with suppress(Exception):  # any: it is done again, as the first of its task
+        done.extend(results)
+    return _Ended(tuple(done), perf_counter() - began)
 
 
 def _counted(unit: Block | Piece, done: Done, *, timed: bool) -> Done:
@@ -452,10 +508,6 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
                 raise
             if not workers.someone():
                 raise CancelledError from None
-
-
-def _units(work: _Work) -> Sequence[Block | Piece]:
-    return (work,) if isinstance(work, Block) else work
 
 
 def _task(task: Block | Piece) -> str:

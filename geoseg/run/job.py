@@ -69,7 +69,5 @@ class Job(Protocol):
     def do_block(self, block: Block) -> Done:
         """Leave a block's parts and partials."""
 
-    def merge_seams(
-        self, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
-    ) -> tuple[Done, ...]:
-        """Make finished parts of the partials of pieces."""
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:
+        """Make a finished part of the partials of a piece."""

@@ -143,11 +143,9 @@ class SegmentJob:
         """Read and infer a block; leave its parts and partials: see `infer_block`."""
         return infer_block(self, block)
 
-    def merge_seams(
-        self, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
-    ) -> tuple[Done, ...]:
-        """Add the partials of each piece and leave the finished parts."""
-        return tuple(_merge_seam(self, piece, partials) for piece, partials in seams)
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:
+        """Add the partials of a piece; leave the finished part: see `_merge_seam`."""
+        return _merge_seam(self, piece, partials)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from jobs import IDS, NODATA, do, make_job, make_scene, whole
 
 from geoseg.errors import BlockError, DeviceError, DiskError, RunError
 from geoseg.predict.layers import Layers
-from geoseg.run.cluster import open_client
+from geoseg.run.cluster import Workforce, open_client
 from geoseg.run.engine import run
 from geoseg.run.journal import disk
 from geoseg.run.journal.journal import open_journal
@@ -226,6 +226,38 @@ def test_a_missing_block_is_nodata_wherever_its_tiles_reach(client, tmp_path):
         if view.row <= 30 < view.row + view.height:
             missing[view.slices()] = True
     assert np.array_equal(holed, np.where(missing, NODATA, expected))
+
+
+def test_small_blocks_go_several_at_a_time_and_fail_one_by_one(
+    client, tmp_path, monkeypatch
+):
+    sizes, submit = [], Workforce.submit
+
+    def note(self, task, units, *others, **options):
+        sizes.append(len(units))
+        return submit(self, task, units, *others, **options)
+
+    monkeypatch.setattr(Workforce, "submit", note)
+    source = make_scene(7, 400, 28)
+    source.values[:, 300] = np.nan  # what the predictor below does not take
+    job = make_job(source, whole(source), StrictPredictor(), tmp_path, block=1)
+    _, progress = do(job, client, allow_missing=True)
+    lattice = job.plan.lattice
+    views = [lattice.block_view(block) for block in job.plan.blocks]
+    failing = [v for v in views if v.row <= 300 < v.row + v.height]
+    assert len(progress.failures) == len(set(progress.failures)) == len(failing) > 1
+    assert progress.blocks == len(views) - len(failing)
+    assert max(sizes) > 1
+    assert len(sizes) < len(views)
+
+
+class StrictPredictor(ContextPredictor):
+    """A model that fails where a pixel is not a number."""
+
+    def __call__(self, pixels, valid):
+        if np.isnan(pixels).any():
+            raise ArithmeticError("a pixel is no number")
+        return super().__call__(pixels, valid)
 
 
 def test_without_a_single_block_nothing_is_allowed_to_be_missing(client, tmp_path):

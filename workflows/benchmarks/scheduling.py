@@ -4,10 +4,10 @@
 
 Walks a plan of many blocks of a single small tile, with a scene that is nowhere and a
 model that does nothing, on the in-process cluster that `geoseg segment` uses. What is
-left is scheduling: a task for each block, tasks that merge seams, twelve files a block
-written, read and removed, and a line in the journal for each. Prints milliseconds a
-block, all of that counted, and the memory of the process (client, scheduler and worker
-in one) on the way, which must not grow. Nothing here is a test.
+left is scheduling: tasks of several such small blocks, tasks that merge seams, twelve
+files a block written, read and removed, and a line in the journal for each. Prints
+milliseconds a block, all of that counted, and the memory of the process (client,
+scheduler and worker in one) on the way, which must not grow. Nothing here is a test.
 """
 
 from __future__ import annotations

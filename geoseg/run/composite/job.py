@@ -76,11 +76,9 @@ class CompositeJob:
         tiles = len(self.plan.lattice.tiles(block))
         return Done((receipt,), tiles, laps=lap.laps())
 
-    def merge_seams(
-        self, seams: Sequence[tuple[Piece, Sequence[Receipt]]]
-    ) -> tuple[Done, ...]:
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:  # noqa: ARG002  # a job's
         """Refuse: blocks that share no pixel have no seams."""
-        raise PlanError(f"a composite has no seams, and {seams[0][0]} is one")
+        raise PlanError(f"a composite has no seams, and {piece} is one")
 
 
 def pack(found: Composite) -> bytes:
