@@ -137,16 +137,11 @@ def change(
         on_step(Step("change", warnings=warnings))
         counted = pair.count()
         size = 4 * pair.geobox.height * pair.geobox.width  # two rasters, and drafts
-        legend, numbers = transitions(pair.legend, counted.pixels)
         with (
             needing("what is made, polygons aside,", lambda: size),
             staged(folder) as workshop,
         ):
-            with scratch_folder(workshop) as scratch:
-                _write(workshop / _RASTER, pair.parts(numbers), pair, legend, scratch)
-                strata = Borders(ClassMap.open(workshop / _RASTER), legend)
-                parts, known = strata.parts(), strata.legend()
-                _write(workshop / _STRATA, parts, pair, known, scratch)
+            legend = _write_rasters(workshop, pair, counted)
             _write_matrix(workshop / _TABLE, pair.legend, counted)
             if options.report_size:
                 on_step(Step("page"))
@@ -158,13 +153,8 @@ def change(
                 for name, file in names.items()
                 if name in drawn or not name.startswith("polygons")
             }
-            result = Change(
-                before=names_of[0],
-                after=names_of[1],
-                classes=tuple(each.name for each in pair.legend),
-                hectares=tuple(map(tuple, (counted.areas / HECTARE_M2).tolist())),
-                pixels=tuple(map(tuple, counted.pixels.tolist())),
-                doubtful_ha=counted.doubtful_m2 / HECTARE_M2,
+            result = replace(
+                _figures(names_of, pair.legend, counted),
                 products=products,
                 warnings=warnings,
                 checksums=checksums(workshop),
@@ -172,6 +162,32 @@ def change(
             text = result.to_json() + "\n"
             (workshop / REPORT).write_text(text, encoding="utf-8")
     return result
+
+
+def _figures(names_of: tuple[str, str], legend: Legend, counted: Counted) -> Change:
+    """Say what was counted; what is written of it comes later."""
+    return Change(
+        before=names_of[0],
+        after=names_of[1],
+        classes=tuple(each.name for each in legend),
+        hectares=tuple(map(tuple, (counted.areas / HECTARE_M2).tolist())),
+        pixels=tuple(map(tuple, counted.pixels.tolist())),
+        doubtful_ha=counted.doubtful_m2 / HECTARE_M2,
+        products={},
+        warnings=(),
+        checksums={},
+    )
+
+
+def _write_rasters(workshop: Path, pair: MapPair, counted: Counted) -> Legend:
+    """Write the map of transitions, and the strata of it; name the transitions."""
+    legend, numbers = transitions(pair.legend, counted.pixels)
+    with scratch_folder(workshop) as scratch:
+        _write(workshop / _RASTER, pair.parts(numbers), pair, legend, scratch)
+        strata = Borders(ClassMap.open(workshop / _RASTER), legend)
+        parts, known = strata.parts(), strata.legend()
+        _write(workshop / _STRATA, parts, pair, known, scratch)
+    return legend
 
 
 def _write(

@@ -14,7 +14,8 @@ The rooms, in the order that an image comes together:
   several looks at one ground
 * `stacked_inputs` puts several inputs of a model behind each other, on one grid
 * `assemble` is what all scenes begin with: headers, a grid
-* `image` is the scene: what the rest of geoseg reads
+* `image` is the scene: what the rest of geoseg reads; `pictures` shows a window of it,
+  `unchanged` says whether it is what it was
 * `mirrored` reads windows that reach beyond a scene
 * `histograms` add up what pixels come to, in any order; `statistics` does so for a
   whole scene; `kept` says where what was found of one is kept for the next time

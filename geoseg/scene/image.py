@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,13 +13,12 @@ from geoseg.geo.band_names import find_red_and_nir
 from geoseg.geo.windows import Window
 from geoseg.scene.composite.observations import STACKED, observed
 from geoseg.scene.composite.read import read_composite
-from geoseg.scene.composite.rules import CompositeRecipe, combine
-from geoseg.scene.files.beside import MASKS, beside
+from geoseg.scene.composite.rules import CompositeRecipe
 from geoseg.scene.files.datasets import at_once, our_settings
-from geoseg.scene.files.header import read_header
-from geoseg.scene.files.usable import use
-from geoseg.scene.members import blank_picture, waves
+from geoseg.scene.members import waves
+from geoseg.scene.pictures import picture_of, picture_of_looks
 from geoseg.scene.quality import is_quality
+from geoseg.scene.unchanged import check_header, check_members, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,11 +35,6 @@ if TYPE_CHECKING:
     from geoseg.scene.files.raster import Raster
     from geoseg.scene.members import Member
     from geoseg.scene.quality import Quality
-    from geoseg.storage.fingerprint import Fingerprint
-
-
-_SHOWN_LOOKS = 9
-"""Looks that a picture of a composite is made of."""
 
 
 @dataclass(frozen=True)  # without slots: where members lie is kept once it is known
@@ -146,21 +138,7 @@ class Scene:
 
         Everything that changes pixels is in it: files, grid and how they are read.
         """
-        seen = [raster.fingerprint for raster in self.rasters]
-        grid = self.geobox
-        plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
-        masks = beside(self.rasters, MASKS)
-        return {
-            "scene": _summed(seen, "path"),
-            "scene size": _summed(seen, "size"),
-            "scene modified": _summed(seen, "changed"),
-            "scene header": _summed(seen, "header"),
-            "scene grid": _digest(repr(plane)),
-            "scene bands": _digest(repr([each.meaning() for each in self.members])),
-            "scene unit": f"{self.unit} {self.zero}",
-            "scene options": _digest(repr(sorted(asdict(self.options).items()))),
-            **({"scene masks": _digest(repr(masks))} if masks else {}),
-        }
+        return identity_of(self)
 
     def check_unchanged(self, window: Window | None = None) -> None:
         """Prove that files are those whose headers were read.
@@ -177,15 +155,7 @@ class Scene:
 
         """
         members = self.members if window is None else self._touched(window)
-        layers = [layer for member in members for layer in member.layers]
-        files = [file for layer in layers for file in layer.raster.files]
-        rasters = {file.path: file for file in files}
-
-        def look(raster: Raster) -> None:
-            if window is None or not raster.is_looked_at_when_read:
-                raster.check_unchanged(wholly=True)
-
-        at_once(look, [*rasters.values()], remote=self.is_remote)
+        check_members(members, wholly=window is None, remote=self.is_remote)
 
     def check(self) -> None:
         """Prove that this process sees the same files: the first one, and its grid.
@@ -196,13 +166,7 @@ class Scene:
                 the run began.
 
         """
-        known = self.rasters[0]
-        options = self.options
-        if not isinstance(options.numbers, str):
-            options = replace(options, numbers=known.indexes)
-        found = use(read_header(known.path), options)
-        if found.of_file() != known.of_file():
-            raise SceneError(f"{known.name} is not the raster that the run began with")
+        check_header(self.rasters[0], self.options)
         self.check_unchanged()
 
     def read(
@@ -512,46 +476,8 @@ class Scene:
         touched = self._touched(window)
         with our_settings():
             if self.options.mosaic in STACKED and len(touched) > 1:
-                return self._picture_of_looks(window, bands, shape)
-            return self._picture(touched, window, bands, shape)
-
-    def _picture_of_looks(
-        self, window: Window, bands: Sequence[int], shape: tuple[int, int]
-    ) -> np.ma.MaskedArray:
-        """Show the median of some looks; where they were clouded is not asked."""
-        looks = self.observations
-        step = -(-len(looks) // _SHOWN_LOOKS)
-        seen = [self._picture(e.members, window, bands, shape) for e in looks[::step]]
-        there = np.stack([~np.ma.getmaskarray(each).any(axis=0) for each in seen])
-        stack = np.stack([each.data for each in seen])
-        found = combine(stack, there, CompositeRecipe("median"), bands)
-        hidden = np.broadcast_to(~found.valid, found.pixels.shape)
-        return np.ma.MaskedArray(found.pixels, mask=hidden)
-
-    def _picture(
-        self,
-        members: Sequence[Member],
-        window: Window,
-        bands: Sequence[int],
-        shape: tuple[int, int],
-    ) -> np.ma.MaskedArray:
-        whole = blank_picture(len(bands), shape)
-        for member in members:
-            part = member.window.intersection(window)
-            if part is None:
-                continue
-            rows = _shown(part.rows, window.rows, shape[0])
-            cols = _shown(part.cols, window.cols, shape[1])
-            size = rows.stop - rows.start, cols.stop - cols.start
-            if min(size) < 1:
-                continue
-            shown = member.picture(part, bands, size)
-            free = np.ma.getmaskarray(whole[:, rows, cols])
-            if free.all():
-                whole[:, rows, cols] = shown
-            else:
-                whole[:, rows, cols][free] = shown[free]
-        return whole
+                return picture_of_looks(self.observations, window, bands, shape)
+            return picture_of(touched, window, bands, shape)
 
 
 def _lacking(valid: NDArray[np.bool_], part: Window, window: Window) -> Window | None:
@@ -574,21 +500,3 @@ def _lacking(valid: NDArray[np.bool_], part: Window, window: Window) -> Window |
         (part.row + int(rows[0]), part.row + int(rows[-1]) + 1),
         (part.col + int(cols[0]), part.col + int(cols[-1]) + 1),
     )
-
-
-def _shown(part: tuple[int, int], window: tuple[int, int], size: int) -> slice:
-    """Which pixels of a picture of a window have their centre in a part of it."""
-    scale = size / (window[1] - window[0])
-    start, stop = (math.ceil((edge - window[0]) * scale - 0.5) for edge in part)
-    return slice(max(start, 0), min(stop, size))
-
-
-def _summed(seen: list[Fingerprint], name: str) -> str:
-    values = [str(getattr(each, name)) for each in seen]
-    if len(values) == 1:
-        return values[0]
-    return f"{len(values)} files, {_digest(chr(10).join(values))}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

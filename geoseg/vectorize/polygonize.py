@@ -110,10 +110,10 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             overwrite=overwrite,
         ),
     ):
-        source, losses = ClassMap.open(file, band=band), []
+        source = ClassMap.open(file, band=band)
         if legend is not None:
             source = source.relabelled(legend)
-            losses = list(source.relabelling.losses() if source.relabelling else ())
+        losses = source.relabelling.losses() if source.relabelling else ()
         check_locatable([suffix_of(each) for each in outputs], source.geobox)
         classes = source.legend()
         drawing = Drawing.of(options or PolygonOptions(), classes)
@@ -126,21 +126,8 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
             )
         )
         with scratch_folder(outputs[0].parent, f".{outputs[0].name}.scratch") as folder:
-            with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-                drawn = draw_polygons(
-                    source,
-                    legend=classes,
-                    confidence=None
-                    if confidence is None
-                    else ClassMap.measures(confidence),
-                    drawing=drawing,
-                    map_blocks=pool.map,
-                    warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
-                    scratch=folder,
-                )
-            numbered = replace(
-                drawn, batches=lambda: (_numbered(f, classes) for f in drawn.batches())
-            )
+            measured = None if confidence is None else ClassMap.measures(confidence)
+            numbered = _draw(source, measured, drawing, folder, on_step)
             with _merged_raster(merged, source, drawing, classes):
                 return write_drawn(
                     numbered,
@@ -150,6 +137,30 @@ def vectorize(  # noqa: PLR0913  # five files, each named by its caller
                     area=area,
                     layer=layer,
                 )
+
+
+def _draw(
+    source: ClassMap,
+    confidence: ClassMap | None,
+    drawing: Drawing,
+    scratch: Path,
+    on_step: OnStep,
+) -> Polygons:
+    """Trace a map's polygons in threads, and number them as its file does."""
+    classes = source.legend()
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        drawn = draw_polygons(
+            source,
+            legend=classes,
+            confidence=confidence,
+            drawing=drawing,
+            map_blocks=pool.map,
+            warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
+            scratch=scratch,
+        )
+    return replace(
+        drawn, batches=lambda: (_numbered(each, classes) for each in drawn.batches())
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,6 @@ def _parse(
     legend, channels = _classes(given)
     card = Card(
         name=item.id,
-        version=str(own["version"]),
-        description=str(own["description"]),
         architecture=extension.architecture,
         parameters=int(extension.total_parameters or 0),
         pretrained_source=str(extension.pretrained_source or ""),
@@ -127,35 +125,45 @@ def _parse(
         legend=legend,
         channels=channels,
         tile=_whole("the input's side", taken[0].input.shape[-1]),
-        overlap=_whole("geoseg:overlap", own["geoseg:overlap"]),
-        stride=_whole("geoseg:stride", own["geoseg:stride"]),
-        gsd_m=float(own["gsd"]),
-        gsd_tolerance=float(own.get("geoseg:gsd_tolerance", GSD_TOLERANCE)),
-        activation=_one_of(
-            "geoseg:activation", own.get("geoseg:activation", "softmax"), ACTIVATIONS
-        ),
-        output_name=str(own.get("geoseg:output", "")),
-        license=str(own.get("license", "other")),
-        attribution=str(own.get("geoseg:attribution", "")),
-        embedding=str(own.get("geoseg:embedding", "")),
-        source=str(own.get("geoseg:source", "")),
-        trained_on=str(own.get("geoseg:trained_on", "")),
-        metrics=tuple(
-            (str(name), float(value))
-            for name, value in own.get("geoseg:metrics", {}).items()
-        ),
-        precision=_one_of(
-            "geoseg:precision", own.get("geoseg:precision", "any"), PRECISIONS
-        ),
         temperature=_temperature(given),
-        reliability=(
-            Reliability.of_item(own[CALIBRATION]) if CALIBRATION in own else None
-        ),
         inputs=inputs,
+        **_of_item(own),
     )
     _one_of("geoseg:padding", own.get("geoseg:padding", PADDING), (PADDING,))
     shapes = [each.input.shape for each in taken]
     return card, _artifact(asset), (shapes, given.result.shape)
+
+
+_TEXTS = {
+    "output_name": "geoseg:output",
+    "attribution": "geoseg:attribution",
+    "embedding": "geoseg:embedding",
+    "source": "geoseg:source",
+    "trained_on": "geoseg:trained_on",
+}
+"""Fields of a card that an item may say in words, and its properties."""
+
+
+def _of_item(own: dict[str, Any]) -> dict[str, Any]:
+    """Read what an item's own properties say, as fields of a card."""
+    metrics = own.get("geoseg:metrics", {}).items()
+    activation = own.get("geoseg:activation", "softmax")
+    precision = own.get("geoseg:precision", "any")
+    known = Reliability.of_item(own[CALIBRATION]) if CALIBRATION in own else None
+    return {
+        "version": str(own["version"]),
+        "description": str(own["description"]),
+        "overlap": _whole("geoseg:overlap", own["geoseg:overlap"]),
+        "stride": _whole("geoseg:stride", own["geoseg:stride"]),
+        "gsd_m": float(own["gsd"]),
+        "gsd_tolerance": float(own.get("geoseg:gsd_tolerance", GSD_TOLERANCE)),
+        "activation": _one_of("geoseg:activation", activation, ACTIVATIONS),
+        "precision": _one_of("geoseg:precision", precision, PRECISIONS),
+        "license": str(own.get("license", "other")),
+        "metrics": tuple((str(name), float(value)) for name, value in metrics),
+        "reliability": known,
+        **{field: str(own.get(name, "")) for field, name in _TEXTS.items()},
+    }
 
 
 def _model_asset(item: pystac.Item) -> pystac.Asset:
