@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import rasterio
-import segmentation_models_pytorch as smp
+import tiny_models
 import torch
 from click.testing import CliRunner
 from packages import CARD, TRAINING
@@ -26,14 +26,8 @@ WINDOW = (50, 130, 60, 70)
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     """A package of a U-Net so shallow that its field is finite and small."""
-    torch.manual_seed(1)
-    network = smp.Unet(
-        "resnet18",
-        encoder_depth=3,
-        decoder_channels=(8, 8, 4),
-        encoder_weights=None,
-        in_channels=2,
-        classes=3,
+    network = tiny_models.build(
+        "Unet", "resnet18", tiny_models.NARROW, bands=2, classes=3, seed=1
     )
     # Untrained, its scores hardly differ from pixel to pixel.
     network.segmentation_head[0].weight.data.mul_(30)

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-import segmentation_models_pytorch as smp
+import tiny_models
 import torch
 from click.testing import CliRunner
 from packages import CARD, TRAINING
@@ -177,14 +177,8 @@ def test_a_network_that_gives_no_numbers_is_refused():
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     """A package whose network is a shallow U-Net."""
-    torch.manual_seed(1)
-    network = smp.Unet(
-        "resnet18",
-        encoder_depth=3,
-        decoder_channels=(8, 8, 4),
-        encoder_weights=None,
-        in_channels=2,
-        classes=3,
+    network = tiny_models.build(
+        "Unet", "resnet18", tiny_models.NARROW, bands=2, classes=3, seed=1
     )
     path = tmp_path_factory.mktemp("package")
     save_package(path, network.eval(), CARD, TRAINING)

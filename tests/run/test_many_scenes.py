@@ -7,8 +7,7 @@ import threading
 from contextlib import ExitStack, suppress
 
 import pytest
-import rasterio
-from rasterio.windows import Window
+from members import cut_sample
 from support import tiny_models
 from waits import shorten
 
@@ -19,7 +18,6 @@ from geoseg.run import stages as stages_module
 from geoseg.run.cluster.process_state import take_lines, take_settings
 from geoseg.run.stages import Passage, Stages
 
-SCENE = "sample_aoi/scene.tif"
 NAMES = ["a", "b", "c", "d"]
 PATIENCE_S = 60
 
@@ -40,19 +38,10 @@ def options(tmp_path_factory):
 def scenes(tmp_path_factory):
     """Four small cuts of the sample, of two blocks or more."""
     folder = tmp_path_factory.mktemp("scenes")
-    with rasterio.open(SCENE) as sample:
-        for number, name in enumerate(NAMES):
-            window = Window(150 * number, 200, 150, 70)
-            moved = sample.window_transform(window)
-            profile = {**sample.profile, "width": 150, "height": 70}
-            for key in ("tiled", "blockxsize", "blockysize"):
-                del profile[key]
-            with rasterio.open(
-                folder / f"{name}.tif", "w", **{**profile, "transform": moved}
-            ) as cut:
-                cut.write(sample.read(window=window))
-                cut.descriptions = sample.descriptions
-    return [folder / f"{name}.tif" for name in NAMES]
+    return [
+        cut_sample(folder / f"{name}.tif", (200, 270), (150 * k, 150 * k + 150))
+        for k, name in enumerate(NAMES)
+    ]
 
 
 def maps_of(reports):

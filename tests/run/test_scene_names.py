@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
-from rasterio.windows import Window
+from members import cut_sample
 from shapely.geometry import box
 from waits import shorten
 
@@ -18,25 +18,15 @@ from geoseg.errors import InputError
 from geoseg.predict import predictor as tiles_module
 from geoseg.storage.lock import locked_folder
 
-SCENE = "sample_aoi/scene.tif"
-
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     """Two small cuts of the sample."""
     folder = tmp_path_factory.mktemp("scenes")
-    with rasterio.open(SCENE) as sample:
-        for name, col in (("west", 100), ("east", 900)):
-            window = Window(col, 200, 300, 200)
-            profile = sample.profile | {
-                "width": 300,
-                "height": 200,
-                "transform": sample.window_transform(window),
-            }
-            with rasterio.open(folder / f"{name}.tif", "w", **profile) as cut:
-                cut.write(sample.read(window=window))
-                cut.descriptions = sample.descriptions
-    return [folder / "west.tif", folder / "east.tif"]
+    return [
+        cut_sample(folder / f"{name}.tif", (200, 400), (col, col + 300))
+        for name, col in (("west", 100), ("east", 900))
+    ]
 
 
 def read(path):

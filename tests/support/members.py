@@ -33,6 +33,12 @@ def sample(rows, cols, bands=(1, 2, 3)):
         return pixels, dataset.window_transform(window), names
 
 
+def cut_sample(path, rows, cols):
+    """Write a part of the sample, with all of its bands."""
+    pixels, transform, names = sample(rows, cols, range(1, 11))
+    return write_raster(path, pixels, transform, names=names, compress="deflate")
+
+
 def cut_members(folder, *, rows=6, cols=10, side=60, overlap=12, bands=(1, 2, 3)):
     """Cut overlapping members from the sample, some with gaps, compressed in all ways.
 

@@ -15,6 +15,8 @@ SMALL = {"decoder_channels": [16, 12, 8, 8, 4]}
 """Decoders are made small where smp lets them be."""
 SHALLOW = {"encoder_depth": 3, "decoder_channels": [12, 8, 8]}
 """A U-Net with a stride of 8."""
+NARROW = {"encoder_depth": 3, "decoder_channels": [8, 8, 4]}
+"""The same with fewer channels."""
 DARK_LIGHT = Legend((LandClass(2, "dark", "#224422"), LandClass(5, "light", "#ddddbb")))
 
 
