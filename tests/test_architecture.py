@@ -380,7 +380,6 @@ WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
-    "benchmarks/applicability.py": "times the search for the nearest training pixel",
     "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
     "benchmarks/throughput.py": "times each stage of a run beside its floor",

@@ -1,84 +1,85 @@
-"""How fast is each pixel held against a thousand that a model learned from?
+"""What a map of the ground that a model has no business with costs a run.
 
-Pixels of the sample, ten bands, the same far off from all that is known, and vectors of
-64 numbers that vary along twelve directions, are each held against 1,000 of their own:
-by the dissimilarity index of a package, and by SciPy's k-d tree on the same scaled
-numbers, both on all cores, in turns, best of three. You learn megapixels a second of
-the clock and of CPU, and how far the two are apart at most.
+    python workflows/benchmarks/applicability.py --side 4096
 
-    python workflows/benchmarks/applicability.py
+A classifier of pixels is fitted to the sample's labels, so that it keeps a thousand of
+the pixels that it learned from. A scene of ten bands, mirrored from the sample, is
+mapped with it, with `applicability.tif` and without, each in a process of its own, in
+turns, the best of `--repeats`. What the one takes more is reading scene and map once
+more, holding each pixel against the thousand, and writing a COG.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
-from scipy.spatial import cKDTree
+from held_out import LABELS, SCENE
 
-from geoseg.train.applicability import training_vectors
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-SCENE = Path(__file__).parents[2] / "sample_aoi" / "scene.tif"
-
-
-def cases() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Give a name, known pixels and others, each of shape (band, pixel)."""
-    rng = np.random.default_rng(0)
-    with rasterio.open(SCENE) as scene:
-        bands, valid = scene.read(), scene.dataset_mask() > 0
-    pixels = bands[:, valid].astype(np.float32)
-    known = pixels[:, rng.choice(pixels.shape[1], 1000, replace=False)]
-    yield "the sample, 10 bands", known, pixels
-    yield "far off, 10 bands", known, 1.5 * pixels + 5 * pixels.std(axis=1)[:, None]
-    mixed = rng.normal(size=(64, 12)).astype(np.float32)
-    drawn = rng.normal(size=(12, 101_000)).astype(np.float32)
-    vectors = mixed @ drawn + rng.normal(0, 0.1, (64, drawn.shape[1]))
-    yield "12 directions, 64 bands", vectors[:, :1000], vectors[:, 1000:]
-
-
-def timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float, float]:
-    """Give what work gives, and its seconds of the clock and of CPU."""
-    began, used = time.perf_counter(), time.process_time()
-    found = work()
-    return found, time.perf_counter() - began, time.process_time() - used
+import geoseg
 
 
 def main() -> None:
-    """Print the table."""
-    print("| | | Mpx/s | Mpx a CPU s | apart at most |\n|---|---|---:|---:|---:|")
-    for name, known, pixels in cases():
-        folds = np.arange(known.shape[1]) % 5
-        vectors = training_vectors(known.T, folds, seed=0)
-        tree = cKDTree(vectors.vectors, leafsize=32)
-        one = vectors.spread * vectors.threshold
+    """Measure both runs, print what the map takes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=4096, help="of the scene, pixels")
+    parser.add_argument("--repeats", type=int, default=2, help="the best is taken")
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker:
+        folder, asked = given.worker
+        print(json.dumps(measure(Path(folder), asked=asked == "with")))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        make_scene(Path(folder, "scene.tif"), given.side)
+        how = geoseg.TrainOptions(architecture="pixel", head="discriminant")
+        geoseg.train([SCENE], LABELS, Path(folder, "model"), options=how)
+        best: dict[str, list[float]] = {}
+        for side in ["without", "with"] * given.repeats:
+            command = [sys.executable, __file__, "--worker", folder, side]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  # this very file
+            best[side] = min(json.loads(done.stdout), best.get(side, [np.inf]))
+    cpu, wall = (b - a for a, b in zip(best["without"], best["with"], strict=True))
+    megapixels = given.side**2 / 1e6
+    print(
+        f"{megapixels:.1f} Mpx: {cpu:.1f} CPU s and {wall:.1f} s more, "
+        f"{megapixels / cpu:.2f} Mpx a CPU second, {megapixels / wall:.2f} Mpx/s"
+    )
 
-        def by_tree() -> np.ndarray:
-            scaled = vectors.scaled(pixels).T  # noqa: B023  # called at once
-            return tree.query(scaled, workers=-1)[0] / one  # noqa: B023
 
-        def by_boxes() -> np.ndarray:
-            return vectors.dissimilarity(pixels)  # noqa: B023
+def make_scene(path: Path, side: int) -> None:
+    """Mirror the sample to a square."""
+    with rasterio.open(SCENE) as sample:
+        pixels, profile = sample.read(), sample.profile
+        names = sample.descriptions
+    margins = ((0, 0), *((0, max(side - n, 0)) for n in pixels.shape[1:]))
+    pixels = np.pad(pixels, margins, mode="symmetric")[:, :side, :side]
+    profile |= {"height": side, "width": side, "tiled": True}
+    profile |= {"blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    with rasterio.open(path, "w", **profile) as scene:
+        scene.write(pixels)
+        scene.descriptions = names
 
-        by_boxes()  # compiled, or taken from the disk
-        sides = {"geoseg": by_boxes, "k-d tree": by_tree}
-        best: dict[str, tuple[np.ndarray, float, float]] = {}
-        for _ in range(3):
-            for side, work in sides.items():
-                found = timed(work)
-                best[side] = min(found, best.get(side, found), key=lambda each: each[1])
-        apart = np.abs(best["geoseg"][0] - best["k-d tree"][0]).max()
-        for side, (_, wall, cpu) in best.items():
-            count = pixels.shape[1] / 1e6
-            print(
-                f"| {name} | {side} | {count / wall:.2f} | {count / cpu:.2f} "
-                f"| {apart:.1g} |"
-            )
+
+def measure(folder: Path, *, asked: bool) -> list[float]:
+    """Map the scene; give seconds of CPU and of the clock."""
+    how = geoseg.SegmentOptions(
+        model=folder / "model",
+        applicability=asked,
+        formats="none",
+        report_size=0,
+        overwrite=True,
+    )
+    began, started = time.process_time(), time.perf_counter()
+    geoseg.segment(folder / "scene.tif", folder / f"out-{asked}", options=how)
+    return [time.process_time() - began, time.perf_counter() - started]
 
 
 if __name__ == "__main__":
