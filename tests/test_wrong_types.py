@@ -70,6 +70,14 @@ def test_a_text_does_where_a_path_does(tmp_path):
         (lambda: geoseg.GeoBox(1, 2, None, None), "an affine.Affine as `transform`"),
         (lambda: geoseg.allow_drivers("VRT", 7), "`names` of geoseg.allow_drivers is"),
         (lambda: geoseg.unpack_package("", "a"), "geoseg.unpack_package is an empty"),
+        (
+            lambda: geoseg.vectorize("a", "b", also=[None]),
+            "`also` of .* is None; give a",
+        ),
+        (
+            lambda: geoseg.segment_each([7], "a"),
+            "`scenes` of .* type int; give a path,",
+        ),
         (lambda: geoseg.Legend(3), "a legend is a tuple of geoseg.LandClass, got 3"),
         (lambda: geoseg.Legend([1]), r"a tuple of geoseg.LandClass, got \[1\]"),
         (lambda: geoseg.Split("a", 1, 1), "a split is made of whole numbers"),

@@ -66,6 +66,8 @@ _OURS = re.compile(r"\w+Options|(Model|New)Package|GeoBox|Legend|Scene|Search")
 """Classes of the public API that its functions take."""
 
 
+_LIST = "Sequence["
+"""What begins the kind of a list, whose elements are looked at, too."""
 _A_PATH = {"Path"}
 """The kinds of what must be a path, for which a text does as well."""
 
@@ -103,7 +105,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_kind(value: object, annotation: object, name: str, taker: str) -> set[str]:
-    """Refuse a value of another kind than an annotation allows, and in its fields.
+    """Refuse what is of another kind than an annotation allows, as are its parts.
 
     Args:
         value: What was given.
@@ -124,6 +126,10 @@ def check_kind(value: object, annotation: object, name: str, taker: str) -> set[
     if is_no_path or (kinds and not any(_is(value, kind) for kind in kinds)):
         given, wanted = _kind(value), _one_of(kinds)
         raise InputError(f"`{name}` of {taker} is {given}; give {wanted}")
+    for part in _alternatives(str(annotation)):
+        if part.startswith(_LIST) and isinstance(value, list | tuple):
+            for one in value:
+                check_kind(one, part.removeprefix(_LIST)[:-1], name, taker)
     if is_dataclass(value) and any(about(each) for each in fields(value)):
         owner = f"geoseg.{type(value).__name__}"
         for each in fields(value):
