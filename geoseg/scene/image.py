@@ -138,7 +138,8 @@ class Scene:
 
         Everything that changes pixels is in it: files, grid and how they are read.
         """
-        return identity_of(self)
+        unit = f"{self.unit} {self.zero}"
+        return identity_of(self.members, self.geobox, unit, self.options)
 
     def check_unchanged(self, window: Window | None = None) -> None:
         """Prove that files are those whose headers were read.

@@ -15,28 +15,38 @@ from geoseg.scene.files.usable import use
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geoseg.geo.geobox import GeoBox
     from geoseg.options import SceneOptions
     from geoseg.scene.files.raster import Raster
-    from geoseg.scene.image import Scene
     from geoseg.scene.members import Member
     from geoseg.storage.fingerprint import Fingerprint
 
 
-def identity_of(scene: Scene) -> dict[str, str]:
-    """Distinguish a scene from another, or from itself after a change, by name."""
-    seen = [raster.fingerprint for raster in scene.rasters]
-    grid = scene.geobox
+def identity_of(
+    members: Sequence[Member], grid: GeoBox, unit: str, options: SceneOptions
+) -> dict[str, str]:
+    """Distinguish a scene from another, or from itself after a change, by name.
+
+    Args:
+        members: What it is made of.
+        grid: Its pixel plane.
+        unit: What its pixels are given in.
+        options: How it is read.
+
+    """
+    rasters = _files(members)
+    seen = [raster.fingerprint for raster in rasters]
     plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
-    masks = beside(scene.rasters, MASKS)
+    masks = beside(rasters, MASKS)
     return {
         "scene": _summed(seen, "path"),
         "scene size": _summed(seen, "size"),
         "scene modified": _summed(seen, "changed"),
         "scene header": _summed(seen, "header"),
         "scene grid": _digest(repr(plane)),
-        "scene bands": _digest(repr([each.meaning() for each in scene.members])),
-        "scene unit": f"{scene.unit} {scene.zero}",
-        "scene options": _digest(repr(sorted(asdict(scene.options).items()))),
+        "scene bands": _digest(repr([each.meaning() for each in members])),
+        "scene unit": unit,
+        "scene options": _digest(repr(sorted(asdict(options).items()))),
         **({"scene masks": _digest(repr(masks))} if masks else {}),
     }
 
@@ -53,9 +63,7 @@ def check_members(members: Sequence[Member], *, wholly: bool, remote: bool) -> N
         ChangedError: One was changed, replaced or taken away; the message names it.
 
     """
-    layers = [layer for member in members for layer in member.layers]
-    files = [file for layer in layers for file in layer.raster.files]
-    rasters = {file.path: file for file in files}
+    rasters = {file.path: file for file in _files(members)}
 
     def look(raster: Raster) -> None:
         if wholly or not raster.is_looked_at_when_read:
@@ -76,6 +84,12 @@ def check_header(known: Raster, options: SceneOptions) -> None:
     found = use(read_header(known.path), options)
     if found.of_file() != known.of_file():
         raise SceneError(f"{known.name} is not the raster that the run began with")
+
+
+def _files(members: Sequence[Member]) -> tuple[Raster, ...]:
+    """List the files of members, once for each layer that they hold."""
+    layers = [layer for member in members for layer in member.layers]
+    return tuple(file for layer in layers for file in layer.raster.files)
 
 
 def _summed(seen: list[Fingerprint], name: str) -> str:
