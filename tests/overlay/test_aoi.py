@@ -384,9 +384,11 @@ def test_boxes_and_wkt_that_make_no_sense_are_refused(area, words):
         read_aoi(area, SCENE)
 
 
-FIJI = GeoBox(140, 240, Affine(1000, 0, 700_000, 0, -1000, 8_240_000), 32760)
+FIJI = GeoBox(
+    140, 240, Affine(1000, 0, 700_000, 0, -1000, 8_240_000), CRS.from_epsg(32760)
+)
 """Across the antimeridian, in UTM zone 60."""
-PACIFIC = GeoBox(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
+PACIFIC = GeoBox(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), CRS.from_epsg(4326))
 """The same, in degrees that go on beyond 180."""
 
 
@@ -404,7 +406,6 @@ PACIFIC = GeoBox(40, 80, Affine(0.1, 0, 176, 0, -0.1, -15), 4326)
     ids=["box", "beyond 180", "cut there"],
 )
 def test_an_area_goes_across_the_antimeridian(plane, area):
-    plane = GeoBox(plane.height, plane.width, plane.transform, CRS.from_epsg(plane.crs))
     aoi = read_aoi(area, plane)
     east, west = (
         read_aoi("179,-17,180,-16", plane),

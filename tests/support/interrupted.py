@@ -31,6 +31,7 @@ import torch
 from affine import Affine
 from class_maps import write as write_map
 from onnx_models import write_onnx
+from open_files import keep_open_files
 from shapely import Point, box
 from shapely.geometry import mapping
 from stac_api import stac_api
@@ -193,6 +194,7 @@ def run(folder: Path, words: list[str], attempt: Attempt, name: str) -> None:
     os.dup2(log, 2)
     os.chdir(folder)
     torch.set_num_threads(1)
+    keep_open_files()
     moments, replace, out = 0, os.replace, folder / "out"
 
     def counted(source, target, **how):
