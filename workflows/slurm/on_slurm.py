@@ -33,7 +33,7 @@ def main() -> None:
     shared.mkdir(mode=0o700, parents=True, exist_ok=True)
     directives = [f"--gpus={arguments.gpus}"] if arguments.gpus else []
     directives += arguments.sbatch
-    check_directives(directives)
+    check_directives(directives, arguments.partition)
     cluster = SLURMCluster(
         cores=THREADS,
         processes=1,
@@ -61,13 +61,19 @@ def main() -> None:
         print(f"{area.name:12} {area.area_ha:12.1f} ha")
 
 
-def check_directives(directives: list[str]) -> None:
+def check_directives(directives: list[str], partition: str | None) -> None:
     """Ask SLURM whether it takes such jobs: without GPUs, none that want any."""
+    if partition is not None:
+        directives = [f"--partition={partition}", *directives]
     asked = ["sbatch", "--test-only", *directives, "--wrap", "true"]
     answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  # the user's own words
     if answer.returncode:
         why = " ".join(answer.stderr.split())
-        sys.exit(f"SLURM takes no jobs with {' '.join(directives)}: {why}")
+        sys.exit(
+            f"SLURM takes no jobs with {' '.join(directives) or 'no flag'} ({why}); "
+            f"sinfo -o '%P %G' lists its partitions and their GPUs: name one that has "
+            f"what is asked for with --partition, or ask for less"
+        )
 
 
 def settings(security: Security) -> dict[str, str]:
