@@ -93,15 +93,32 @@ def check_values(package: ModelPackage, bands: Sequence[int], scene: Scene) -> N
         ModelError: They are not; says both ranges.
 
     """
+    wrong = implausible(package, bands, scene)
+    if wrong:
+        raise ModelError(
+            f"{wrong}; a mask of it would be empty or everywhere: give the scene in "
+            f"the model's unit, or `force` to take the mask all the same"
+        )
+
+
+def implausible(package: ModelPackage, bands: Sequence[int], scene: Scene) -> str:
+    """Say what of a scene's values is nowhere near those that a model was trained on.
+
+    Args:
+        package: The model.
+        bands: For each of its bands the scene's, counted from 0.
+        scene: The scene.
+
+    Returns:
+        The path of the scene, or of the input, and both ranges; nothing mostly.
+
+    """
     models = [(package, BandMatch(tuple(bands), by_order=False))]
     for ((card, match),), part in by_input(models, scene):
         wrong = _wrong(card, part, look_at(part, match.indices))
-        if not wrong:
-            continue
-        raise ModelError(
-            f"{part.path} {wrong}; a mask of it would be empty or everywhere: give "
-            f"the scene in the model's unit, or `force` to take the mask all the same"
-        )
+        if wrong:
+            return f"{part.path} {wrong}"
+    return ""
 
 
 def _wrong(package: ModelPackage, scene: Scene, values: NDArray[np.generic]) -> str:

@@ -31,6 +31,8 @@ _CLASSES = frozenset(("landcover", "mask"))
 """Products that are class maps."""
 _SURE = 0.6
 """A mean confidence below this is reported as a doubt."""
+_LESS = 0.1
+"""How much less sure than on ground that it was measured on a model may be."""
 _MUCH = 0.05
 """The share of a map from which on a class's confidence is."""
 _MUCH_OUTSIDE = 0.2
@@ -253,26 +255,44 @@ def mean_confidence(areas: Sequence[ClassArea]) -> float | None:
     return sum(each.pixels * (each.confidence or 0.0) for each in known) / pixels
 
 
-def doubts(areas: Sequence[ClassArea]) -> Iterator[str]:
-    """Say where a model is so unsure that it may not know the ground."""
+def doubts(areas: Sequence[ClassArea], known: float | None = None) -> Iterator[str]:
+    """Say where a model is so unsure that it may not know the ground.
+
+    Args:
+        areas: What was mapped.
+        known: How sure it was, 0 to 1, of ground that was held out where it learned:
+            one of few labels is not as sure anywhere as others are. None where that was
+            not measured.
+
+    """
     mean = mean_confidence(areas)
     if mean is None:
         return
+    least = _SURE if known is None else min(_SURE, known - _LESS)
     unsure = [
         f"{each.name}, {100 * each.share:.0f} % of the map, by {100 * sure:.0f} %"
         for each in areas
         if (sure := each.confidence) is not None
         and each.id != UNKNOWN
         and each.share >= _MUCH
-        and sure < _SURE
+        and sure < least
     ]
-    if mean < _SURE or unsure:
-        of = f" ({'; '.join(unsure)})" if unsure else ""
+    if mean >= least and not unsure:
+        return
+    if mean >= least and known is not None:
         yield (
-            f"the model is sure of its classes by {100 * mean:.0f} % on the mean{of}: "
-            f"it may not know this ground; look at the preview, and hold the map "
-            f"against labels (geoseg evaluate) before it is used"
+            f"the model is as sure of this ground as where it was measured, by "
+            f"{100 * mean:.0f} % on the mean, and less so of some classes "
+            f"({'; '.join(unsure)}): look at these in the preview, and label more of "
+            f"them"
         )
+        return
+    of = f" ({'; '.join(unsure)})" if unsure else ""
+    yield (
+        f"the model is sure of its classes by {100 * mean:.0f} % on the mean{of}: "
+        f"it may not know this ground; look at the preview, and hold the map "
+        f"against labels (geoseg evaluate) before it is used"
+    )
 
 
 def foreign(outside: float | None) -> Iterator[str]:

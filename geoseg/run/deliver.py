@@ -449,10 +449,22 @@ def _map_record(
         *config.warnings,
         *counts.failures,
         *_emptiness(found.extents),
-        *doubts(found.areas),
+        *doubts(found.areas, _sure_where_held_out(config)),
         *assessment_doubts(config, found.areas),
         *foreign(outside),
     ]
+
+
+def _sure_where_held_out(config: RunConfig) -> float | None:
+    """Say how sure the least sure of the models was of ground that it was measured on.
+
+    None where one of them was not measured.
+    """
+    models = config.predictor.models
+    measured = [each for m in models if (each := m.package.reliability) is not None]
+    if len(measured) < len(models):
+        return None
+    return min(each.confidence for each in measured)
 
 
 def _mask_record(config: RunConfig) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ def refined_network(
             f"is nothing to go on from; leave out `start`"
         )
     config = read_json(package.path / CONFIG)
-    if config.get("_model_class") in PUBLISHED:
+    if not is_trainable(package):
         raise ModelError(
             f"{package.name} is a {config['_model_class']}, which geoseg runs and does "
             f"not train; begin with a package of another architecture"
@@ -143,6 +143,11 @@ def refined_network(
             fresh[name] = chosen_filters(before, kept_bands)
     network.load_state_dict(fresh)
     return network
+
+
+def is_trainable(package: ModelPackage) -> bool:
+    """Return whether a package's network is one that is trained here, and not run."""
+    return read_json(package.path / CONFIG).get("_model_class") not in PUBLISHED
 
 
 def _is_head(name: str) -> bool:

@@ -137,15 +137,12 @@ def test_a_report_is_read_back_whole_or_not_at_all(tmp_path):
 
 
 def test_a_map_of_which_the_model_is_not_sure_is_doubted():
-    def said(*rows):
-        return list(
-            doubts(
-                [
-                    ClassArea(i, name, "#1f78b4", pixels, 1.0, pixels / 100, sure)
-                    for i, (name, pixels, sure) in enumerate(rows)
-                ]
-            )
-        )
+    def said(*rows, known=None):
+        areas = [
+            ClassArea(i, name, "#1f78b4", pixels, 1.0, pixels / 100, sure)
+            for i, (name, pixels, sure) in enumerate(rows)
+        ]
+        return list(doubts(areas, known))
 
     assert said(("water", 40, 0.9), ("wood", 58, 0.8), ("snow", 2, 0.3)) == []
     (doubt,) = said(("shrub", 62, 0.45), ("wood", 38, 0.9))
@@ -153,6 +150,15 @@ def test_a_map_of_which_the_model_is_not_sure_is_doubted():
     (doubt,) = said(("water", 50, 0.6), ("a", 4, 0.1), ("b", 46, 0.6))
     assert "by 58 % on the mean: it may not know" in doubt
     assert said(("water", 0, None)) == []
+    # A model of few labels is as sure as where it was measured, and not less.
+    assert said(("water", 50, 0.6), ("wood", 50, 0.55), known=0.65) == []
+    (doubt,) = said(("water", 50, 0.54), ("wood", 50, 0.54), known=0.65)
+    assert "by 54 % on the mean" in doubt
+    (doubt,) = said(("water", 90, 0.7), ("town", 10, 0.4), known=0.68)
+    assert "less so of some classes (town, 10 % of the map, by 40 %)" in doubt
+    assert "may not know" not in doubt
+    (doubt,) = said(("water", 50, 0.6), ("wood", 50, 0.58), known=0.9)
+    assert "by 59 % on the mean" in doubt
 
 
 def test_means_of_classes_leave_nodata_out():

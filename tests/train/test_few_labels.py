@@ -26,8 +26,10 @@ from geoseg.cli import main
 from geoseg.errors import InputError, LabelsError, ModelError
 from geoseg.geo.geobox import GeoBox
 from geoseg.models.exchange.export_onnx import to_onnx
+from geoseg.models.networks.dynamic_world import DynamicWorld
 from geoseg.models.networks.network import load_network, load_weights
 from geoseg.models.networks.pixelwise import ContextFeatures
+from geoseg.models.package.card import InputBand
 from geoseg.models.package.training_vectors import VECTORS, load_vectors
 from geoseg.predict.compute import resolve_compute
 from geoseg.predict.loaded_model import LoadedModel
@@ -41,12 +43,14 @@ from geoseg.train.pixelwise.ground_folds import (
     on_shared_planes,
 )
 from geoseg.train.pixelwise.heads import (
+    SMOOTHING,
     STRENGTHS,
     WINDOWS,
     FitRecipe,
     fit_classifier,
     to_network,
 )
+from geoseg.train.pixelwise.neighbourhoods import Neighbourhoods, around
 
 LEFT, TOP = 400_000, 5_800_000
 PLANE = Affine(10, 0, LEFT, 0, -10, TOP)
@@ -147,6 +151,21 @@ def test_context_is_the_mean_and_deviation_of_valid_pixels_in_windows():
     np.testing.assert_allclose(found, reference_features(tile, valid), atol=2e-3)
 
 
+def averaged(likely, seen, side):
+    """Average what is said of pixels with data in windows, pixel by pixel."""
+    if side == 1:
+        return likely
+    likely, reach = likely.reshape(*seen.shape, -1), side // 2
+    found = np.empty_like(likely)
+    for row, col in np.ndindex(seen.shape):
+        near = (
+            slice(max(row - reach, 0), row + reach + 1),
+            slice(max(col - reach, 0), col + reach + 1),
+        )
+        found[row, col] = likely[near][seen[near]].mean(axis=0)
+    return found.reshape(seen.size, -1)
+
+
 @pytest.mark.parametrize("classes", [2, 4])
 @pytest.mark.parametrize("head", STRENGTHS)
 @pytest.mark.parametrize("architecture", WINDOWS)
@@ -154,6 +173,7 @@ def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
     rng = np.random.default_rng(2)
     layers = ContextFeatures(3, WINDOWS[architecture])
     tile = torch.from_numpy(rng.normal(0, 1, (1, 3, 24, 24)).astype(np.float32))
+    tile[:, :, 5:9, 3:14] = 0  # no data
     features = layers(tile)[0].flatten(1).T.numpy()
     channels = rng.integers(0, classes, 60).astype(np.uint8)
     learned = features[rng.choice(len(features), 60)] + channels[:, None] * np.float32(
@@ -170,6 +190,8 @@ def test_a_network_gives_what_scikit_learn_does(architecture, head, classes):
         each[-1] = np.maximum(each[-1], 1e-4)
         each[-1] /= each[-1].sum(axis=1, keepdims=True)
     expected = np.mean(each, axis=0)
+    seen = (tile != 0).any(1).reshape(24, 24).numpy()
+    expected = averaged(expected, seen, SMOOTHING[architecture])
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
 
 
@@ -180,13 +202,13 @@ def test_a_package_of_any_head_is_loaded_as_it_was_saved(
     options = geoseg.TrainOptions(architecture="context", head=head)
     trained = geoseg.train([scene], points(), tmp_path / "model", options=options)
     package = trained.package
-    assert (package.stride, package.overlap, package.is_fitted) == (1, 14, True)
+    assert (package.stride, package.overlap, package.is_fitted) == (1, 20, True)
     field = geoseg.inspect_model(tmp_path / "model", receptive_field=True)
-    assert field.receptive_field.radius == 7
-    assert field.receptive_field.overlap == 14
+    assert field.receptive_field.radius == 10
+    assert field.receptive_field.overlap == 20
     side = package.tile
     raw = (
-        np.random.default_rng(0).integers(1, 600, (1, 2, side, side)).astype(np.float32)
+        np.random.default_rng(1).integers(1, 600, (1, 2, side, side)).astype(np.float32)
     )
     model = LoadedModel(package, (0, 1))
     with torch.inference_mode():
@@ -286,6 +308,75 @@ def test_a_probe_looks_into_a_package_s_penultimate_layer(scene, points, tmp_pat
     torch.testing.assert_close(given, inside)
 
 
+@pytest.fixture
+def published(tmp_path):
+    """A package of a network that is run and not trained, its bands turned around."""
+    torch.manual_seed(3)
+    network = DynamicWorld(2, 2, (8, 8, 8, 8)).eval()
+    bands = [
+        InputBand("B08", "nir", 300.0, 90.0, None, None),
+        InputBand("B04", "red", 250.0, 130.0, None, None),
+    ]
+    return save(
+        tmp_path / "published", network, bands=bands, scale=1.0, attribution="By them."
+    )
+
+
+def test_a_probe_sees_pixels_as_its_package_normalises_them(
+    scene, points, tmp_path, published
+):
+    options = geoseg.TrainOptions(
+        architecture="probe", head="discriminant", start=str(published.path)
+    )
+    package = geoseg.train([scene], points(), tmp_path / "m", options=options).package
+    assert (package.stride, package.attribution) == (2, "By them.")
+    raw = torch.rand(1, 2, 24, 24, generator=torch.Generator().manual_seed(1)) * 500
+    unseen = torch.zeros(1, 24, 24, dtype=torch.bool)
+    unseen[:, 3:6, :9] = True
+    ours, theirs = load_network(package), load_network(published)
+    theirs.segmentation_head = torch.nn.Identity()
+    with torch.inference_mode():
+        tile = LoadedModel(package, (0, 1)).normalise(raw, unseen)
+        wanted = theirs(LoadedModel(published, (1, 0)).normalise(raw, unseen))
+        given = ours.features.frozen(ours.features.normalise(tile))
+    torch.testing.assert_close(given, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bands", "factor", "said"),
+    [(("B04", "B03"), 1, "B08"), (("B04", "B08"), 1000, "trained on")],
+)
+def test_a_probe_of_a_network_that_is_not_trained_wants_its_bands_in_its_unit(
+    make_raster, points, tmp_path, published, bands, factor, said
+):
+    values = np.random.default_rng(0).integers(100, 500, (2, SIDE, SIDE)) * factor
+    other = make_raster(
+        values=values.astype(np.uint32), bands=bands, transform=PLANE, nodata=0
+    )
+    options = geoseg.TrainOptions(architecture="probe", start=str(published.path))
+    with pytest.raises(ModelError, match=f"{said}.*needs all of its bands"):
+        geoseg.train([other], points(), tmp_path / "m", options=options)
+
+
+def test_held_out_pixels_are_judged_by_the_mean_around_them():
+    class Sure:
+        def predict_proba(self, features):
+            return np.stack([features[:, 0], 1 - features[:, 0]], axis=1)
+
+    values = np.array([[[0.2], [0.4], [1.0]], [[0.6], [np.nan], [0.8]]], np.float32)
+    seen = np.array([[True, True, True], [True, False, True]])
+    both = Neighbourhoods(values, seen)
+    np.testing.assert_allclose(
+        both.likely(Sure()), [[1.6 / 3, 1.4 / 3], [0.7, 0.3]], atol=1e-6
+    )
+    np.testing.assert_allclose(both[[1]].own, [[0.6]])
+    assert around(1).tolist() == [[0, 0]]
+    assert around(7)[0].tolist() == [0, 0]
+    assert sorted(map(tuple, around(7))) == [
+        (row, col) for row in (-2, 0, 2) for col in (-2, 0, 2)
+    ]
+
+
 def test_a_probe_of_nothing_learned_is_refused(scene, points, tmp_path):
     said = "--architecture probe --encoder-weights none"
     assert "a probe looks into a network that has learned" in refused(
@@ -321,8 +412,8 @@ def test_only_what_lies_around_labels_is_read(
     monkeypatch.setattr(Scene, "read", reading)
     geoseg.train([path], points(marked), tmp_path / "model", options=QUICK)
     assert [(w.rows, w.cols) for w in read] == [
-        ((13, 49), (23, 38)),
-        ((563, 578), (573, 589)),
+        ((10, 52), (20, 41)),
+        ((560, 581), (570, 592)),
     ]
 
 

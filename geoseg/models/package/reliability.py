@@ -47,6 +47,12 @@ class Reliability:
     after: tuple[Bin, ...]
     """The diagram with it."""
 
+    @property
+    def confidence(self) -> float:
+        """The mean confidence there with the temperature, 0 to 1."""
+        total = sum(each.confidence * each.pixels for each in self.after)
+        return total / (sum(each.pixels for each in self.after) or 1)
+
     def sentence(self) -> str:
         """Say it in a part of a sentence."""
         return (

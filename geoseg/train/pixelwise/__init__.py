@@ -1,6 +1,7 @@
 """Models fitted in seconds to few labelled pixels, chosen by spatial cross-validation.
 
 * `labelled` reads the chunks that hold labels, and no other
+* `neighbourhoods` holds them with what lies around, whose probabilities are averaged
 * `ground_folds` cuts labelled ground into folds by cell
 * `heads` fits classifiers with scikit-learn, a `pool` of linear ones among them, and
   makes networks of them

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.legend import Legend
+    from geoseg.train.pixelwise.neighbourhoods import Neighbourhoods
 
 _DRAWS = 3
 """How often folds are drawn to compare recipes, where pixels are few."""
@@ -97,7 +98,7 @@ def _best_of_each(
 
 def cross_validate(
     tried: Sequence[FitRecipe],
-    features: Mapping[str, NDArray[np.float32]],
+    features: Mapping[str, Neighbourhoods],
     channels: NDArray[np.uint8],
     cells: NDArray[np.int64],
     legend: Legend,
@@ -111,7 +112,7 @@ def cross_validate(
 
     Args:
         tried: The recipes, in the order of preference.
-        features: For each architecture its features, shape ``(pixel, feature)``.
+        features: For each architecture its features.
         channels: The class of each pixel.
         cells: The cell of ground of each.
         legend: The classes.
@@ -188,8 +189,9 @@ def band_importance(
     return weights / weights.mean() if weights.any() else np.ones(bands)
 
 
-def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
-    for found in features.values():
+def _check_features(features: Mapping[str, Neighbourhoods]) -> None:
+    for each in features.values():
+        found = each.own
         if not np.isfinite(found).all():
             raise LabelsError(
                 "labelled pixels have values whose squares are no numbers; declare "
@@ -204,7 +206,7 @@ def _check_features(features: Mapping[str, NDArray[np.float32]]) -> None:
 
 def _held_out(
     recipe: FitRecipe,
-    features: NDArray[np.float32],
+    features: Neighbourhoods,
     channels: NDArray[np.uint8],
     folds: NDArray[np.int64],
     classes: int,
@@ -218,8 +220,8 @@ def _held_out(
         if len(learned) == 1:
             likely[away, learned[0]] = 1
             continue
-        fitted = fit_classifier(recipe, features[~away], channels[~away], seed)
-        likely[np.ix_(away, learned)] = fitted.predict_proba(features[away])
+        fitted = fit_classifier(recipe, features[~away].own, channels[~away], seed)
+        likely[np.ix_(away, learned)] = features[away].likely(fitted)
     return likely
 
 

@@ -34,10 +34,12 @@ from geoseg.train.pixelwise.ground_folds import (
     on_shared_planes,
 )
 from geoseg.train.pixelwise.heads import (
+    SMOOTHING,
     STRENGTHS,
     WINDOWS,
     FitRecipe,
     fit_classifier,
+    reach,
     recipes,
     to_network,
 )
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from geoseg.progress import OnStep
     from geoseg.train.dataset import LabelledInputs
     from geoseg.train.options import TrainOptions
+    from geoseg.train.pixelwise.neighbourhoods import Neighbourhoods
 
 NO_SAMPLE = (
     "these figures compare models; points that somebody chose are no probability "
@@ -122,8 +125,9 @@ def fit_pixels(
     legend = given.class_mapping.legend
     probe = None
     if "probe" in architectures:
-        probe = open_probe(given.bands, legend, options)
+        probe = open_probe(given, options)
     pixels = read_labelled(given, _halo(architectures, probe))
+    probe = probe and probe.on(pixels.bands)
     names = [each.name for each in legend]
     counts = np.bincount(pixels.channels, minlength=len(legend))
     counted = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
@@ -135,10 +139,8 @@ def fit_pixels(
     found = cross_validate(tried, features, channels, cells[some], legend, options.seed)
     if len(tried) > 1:
         on_step(Step("prepare", note=found.sentence()))
-    fitted = fit_classifier(
-        found.chosen, features[found.chosen.architecture], channels, options.seed
-    )
-    count, own = len(pixels.bands), features[found.chosen.architecture]
+    count, own = len(pixels.bands), features[found.chosen.architecture].own
+    fitted = fit_classifier(found.chosen, own, channels, options.seed)
     vectors = training_vectors(
         pixels.values[some],
         draw_folds(cells[some], channels, options.seed),
@@ -221,18 +223,20 @@ def _on_ground(pixels: LabelledPixels, given: LabelledInputs) -> NDArray[np.int6
 
 def _halo(architectures: Collection[str], probe: Probe | None) -> int:
     """Say how many pixels around labelled ones are looked at."""
-    widest = max(max(WINDOWS[each], default=1) for each in architectures)
-    return max(widest // 2, probe.overlap // 2 if probe else 0)
+    farthest = max(reach(each) for each in architectures)
+    return max(farthest, probe.overlap // 2 if probe else 0)
 
 
 def _features(
     pixels: LabelledPixels, architecture: str, probe: Probe | None
-) -> NDArray[np.float32]:
-    """Make a kind of features of labelled pixels, shape ``(pixel, feature)``."""
+) -> Neighbourhoods:
+    """Make a kind of features of labelled pixels, and around them."""
+    smoothing = SMOOTHING[architecture]
     context = ContextFeatures(len(pixels.bands), WINDOWS[architecture])
     if architecture != "probe" or probe is None:
-        return pixels.features(context)
-    return pixels.features(ProbeFeatures(context, probe.module()), probe.stride)
+        return pixels.features(context, smoothing=smoothing)
+    layers = ProbeFeatures(context, probe.module(), probe.own)
+    return pixels.features(layers, probe.stride, smoothing)
 
 
 def _some(channels: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
@@ -255,7 +259,6 @@ def _card(
     probe: Probe | None,
 ) -> Card:
     legend = given.class_mapping.legend
-    halo = max(network.config["windows"], default=1) // 2
     scenes = ", ".join(scene.name for scene in given.scenes)
     new = NewPackage(
         name=name_of_folder(output.absolute().name),
@@ -264,7 +267,7 @@ def _card(
         gsd_m=float(f"{given.scenes[0].geobox.gsd_m():.3g}"),
         dtype=str(given.scenes[0].dtype),
         tile=probe.tile if probe else _TILE,
-        overlap=probe.overlap if probe else 2 * halo,
+        overlap=probe.overlap if probe else 2 * reach(found.chosen.architecture),
         description=f"Land cover: {', '.join(c.name for c in legend)}.",
         trained_on=f"{len(pixels.channels):,} labelled pixels of {scenes}",
         metrics=tuple(_rounded(found).items()),
@@ -273,7 +276,13 @@ def _card(
     stride = probe.stride if probe else 1
     card = describe(new, f"Pixelwise, {found.chosen}", parameters, stride)
     source = probe.source if probe else ""
-    card = replace(card, bands=pixels.bands, legend=legend, pretrained_source=source)
+    card = replace(
+        card,
+        bands=pixels.bands,
+        legend=legend,
+        pretrained_source=source,
+        attribution=probe.attribution if probe else "",
+    )
     return with_imagery(card, given.scenes, given.dates)
 
 

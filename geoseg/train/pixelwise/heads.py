@@ -35,12 +35,20 @@ WINDOWS: dict[str, tuple[int, ...]] = {
     "probe": (3, 7, 15),
 }
 """The sides of windows, in pixels, of each kind of features."""
+SMOOTHING = {"context": 7, "pixel": 1, "probe": 7}
+"""The side of the window in which the probabilities of each kind are averaged."""
 _UNASKED = ("context", "pixel")
 """The kinds that are tried where none is named; those with most features first."""
 _OF_TREES = ("forest", "voting")
 """Classifiers whose features need no scale, or have one inside."""
 _HIDDEN = 32
 _TREES = 100
+
+
+def reach(architecture: str) -> int:
+    """Say how many pixels away a kind of features and of probabilities looks."""
+    widest = max(WINDOWS[architecture], default=1)
+    return widest // 2 + SMOOTHING[architecture] // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +165,13 @@ def to_network(
         "in_channels": bands,
         "classes": classes,
         "windows": WINDOWS[recipe.architecture],
+        "smoothing": SMOOTHING[recipe.architecture],
     }
     if probe is not None:
         own = feature_count(bands, WINDOWS[recipe.architecture])
         settings |= {"frozen": probe.config, "part": probe.part}
         settings |= {"more": fitted.n_features_in_ - own, "network": probe.network}
+        settings |= {"normalise": probe.own}
     if recipe.head not in _OF_TREES:
         is_mlp = recipe.head == "mlp"
         network = Pixelwise(

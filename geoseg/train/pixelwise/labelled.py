@@ -15,6 +15,7 @@ from geoseg.overlay.labels import Labels
 from geoseg.scene.files.datasets import at_once
 from geoseg.train.bands import find_bands
 from geoseg.train.inputs import alike_on_dates
+from geoseg.train.pixelwise.neighbourhoods import Neighbourhoods, around, concatenate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,18 +89,21 @@ class LabelledPixels:
         found = [each.pixels[:, each.rows, each.cols].T for each in self.patches]
         return np.concatenate(found)
 
-    def features(self, layers: nn.Module, stride: int = 1) -> NDArray[np.float32]:
-        """Give what a network's fixed layers make of each, ``(pixel, feature)``.
+    def features(
+        self, layers: nn.Module, stride: int = 1, smoothing: int = 1
+    ) -> Neighbourhoods:
+        """Give what a network's fixed layers make of each, and around it.
 
         Args:
             layers: They give ``(tile, feature, y, x)`` of normalised tiles.
             stride: What their tiles begin at, and are, multiples of.
+            smoothing: The side of the window in which probabilities are averaged.
 
         """
         shape = (-1, 1, 1)
         mean = np.array([band.mean for band in self.bands], np.float32).reshape(shape)
         std = np.array([band.std for band in self.bands], np.float32).reshape(shape)
-        found = []
+        places, found = around(smoothing), []
         for each in self.patches:
             normal = np.where(each.valid, (each.pixels - mean) / std, np.float32(0))
             before = [corner % stride for corner in each.corner]
@@ -111,8 +115,22 @@ class LabelledPixels:
             with torch.inference_mode():
                 tile = torch.from_numpy(np.pad(normal, sides)[np.newaxis])
                 made = layers(tile)[0].numpy()
-            found.append(made[:, each.rows + before[0], each.cols + before[1]].T)
-        return np.concatenate(found)
+            rows, cols, seen = _within(each, places)
+            values = made[:, rows + before[0], cols + before[1]].transpose(1, 2, 0)
+            found.append(Neighbourhoods(values, seen))
+        return concatenate(found)
+
+
+def _within(
+    patch: Patch, places: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Give rows and columns of places around labelled pixels, and which have data."""
+    rows = patch.rows[:, np.newaxis] + places[:, 0]
+    cols = patch.cols[:, np.newaxis] + places[:, 1]
+    height, width = patch.valid.shape
+    inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+    rows, cols = rows.clip(0, height - 1), cols.clip(0, width - 1)
+    return rows, cols, inside & patch.valid[rows, cols]
 
 
 def is_sparse(given: LabelledInputs) -> bool:
