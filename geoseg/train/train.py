@@ -45,8 +45,8 @@ from geoseg.train.inputs import resolve_architecture
 from geoseg.train.labelled_scenes import with_imagery
 from geoseg.train.options import TrainOptions
 from geoseg.train.pixelwise.fit import FittedPixels, fit_pixels
-from geoseg.train.pixelwise.heads import WINDOWS
 from geoseg.train.pixelwise.labelled import is_sparse
+from geoseg.train.pixelwise.windows import WINDOWS
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
 from geoseg.train.temperature import (
     SeenPixels,

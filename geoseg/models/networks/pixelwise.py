@@ -109,7 +109,8 @@ class Renormalise(nn.Module):
     def forward(self, tiles: Tensor) -> Tensor:
         """Give 0, a band's mean to the network, where there is no data."""
         seen = (tiles != 0).any(1, keepdim=True)
-        return torch.where(seen, tiles[:, self.bands] * self.gain + self.offset, 0)
+        normal = tiles[:, self.bands] * self.gain + self.offset
+        return normal.masked_fill(~seen, 0.0)
 
 
 class ProbeFeatures(nn.Module):

@@ -2,6 +2,7 @@
 
 * `labelled` reads the chunks that hold labels, and no other
 * `neighbourhoods` holds them with what lies around, whose probabilities are averaged
+* `windows` says how far each kind of features looks
 * `ground_folds` cuts labelled ground into folds by cell
 * `heads` fits classifiers with scikit-learn, a `pool` of linear ones among them, and
   makes networks of them

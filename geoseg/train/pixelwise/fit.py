@@ -34,17 +34,15 @@ from geoseg.train.pixelwise.ground_folds import (
     on_shared_planes,
 )
 from geoseg.train.pixelwise.heads import (
-    SMOOTHING,
     STRENGTHS,
-    WINDOWS,
     FitRecipe,
     fit_classifier,
-    reach,
     recipes,
     to_network,
 )
 from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
 from geoseg.train.pixelwise.probe import Probe, open_probe
+from geoseg.train.pixelwise.windows import SMOOTHING, WINDOWS, reach
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
 from geoseg.train.temperature import SeenPixels, calibration_record, fit_in_turn
 

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from geoseg.models.networks.pixelwise import Pixelwise, feature_count, put_layer
 from geoseg.train.pixelwise.pool import LogPool, discriminant
+from geoseg.train.pixelwise.windows import SMOOTHING, WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,26 +30,12 @@ if TYPE_CHECKING:
 
     from geoseg.train.pixelwise.probe import Probe
 
-WINDOWS: dict[str, tuple[int, ...]] = {
-    "context": (3, 7, 15),
-    "pixel": (),
-    "probe": (3, 7, 15),
-}
-"""The sides of windows, in pixels, of each kind of features."""
-SMOOTHING = {"context": 7, "pixel": 1, "probe": 7}
-"""The side of the window in which the probabilities of each kind are averaged."""
 _UNASKED = ("context", "pixel")
 """The kinds that are tried where none is named; those with most features first."""
 _OF_TREES = ("forest", "voting")
 """Classifiers whose features need no scale, or have one inside."""
 _HIDDEN = 32
 _TREES = 100
-
-
-def reach(architecture: str) -> int:
-    """Say how many pixels away a kind of features and of probabilities looks."""
-    widest = max(WINDOWS[architecture], default=1)
-    return widest // 2 + SMOOTHING[architecture] // 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from geoseg.models.plausibility import implausible
 from geoseg.train.bands import find_bands
 from geoseg.train.encoder_weights import find_encoder, load_encoder
 from geoseg.train.initial import encoder_source, is_trainable, refined_network
-from geoseg.train.pixelwise.heads import SMOOTHING, reach
+from geoseg.train.pixelwise.windows import SMOOTHING, reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
