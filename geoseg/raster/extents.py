@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
 
-_SQUARE = 1024
+SQUARE = 1024
 """Side of what is read at a time while a map is measured: whole blocks of a COG."""
 _VALUES = NODATA + 1
 """How many values a byte can have."""
@@ -100,7 +100,7 @@ def pixel_areas(geobox: GeoBox, window: Window) -> NDArray[np.float64]:
 
 def squares(area: Window) -> Iterator[Window]:
     """Cut an area into squares that are read at a time, row by row."""
-    for row in range(*area.rows, _SQUARE):
-        for col in range(*area.cols, _SQUARE):
+    for row in range(*area.rows, SQUARE):
+        for col in range(*area.cols, SQUARE):
             height, width = area.rows[1] - row, area.cols[1] - col
-            yield Window(row, col, min(_SQUARE, height), min(_SQUARE, width))
+            yield Window(row, col, min(SQUARE, height), min(SQUARE, width))

@@ -12,7 +12,7 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.models.package.training_vectors import load_vectors
 from geoseg.raster import ClassMap, write_measures
-from geoseg.run.prefetch import read_ahead
+from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.staging import scratch_folder
 
 if TYPE_CHECKING:

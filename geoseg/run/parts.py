@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.geo.tiling import Block, Piece
-from geoseg.run.prefetch import read_ahead
+from geoseg.storage.prefetch import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

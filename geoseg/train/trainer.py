@@ -11,7 +11,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from geoseg.errors import TrainingError
-from geoseg.run.prefetch import read_ahead
+from geoseg.storage.prefetch import read_ahead
 from geoseg.train.augmentation import jitter
 from geoseg.train.losses import Loss, make_loss
 

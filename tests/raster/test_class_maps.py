@@ -23,7 +23,8 @@ from geoseg.errors import DiskError, GridError, SceneError, ShapeError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
 from geoseg.geo.windows import Window
-from geoseg.raster import ClassMap, Extent, write_class_map, write_measures
+from geoseg.raster import ClassMap, Extent, growing, write_class_map, write_measures
+from geoseg.raster.cog import complete_cog
 
 UTM = GeoBox(1031, 617, Affine(10, 0, 399_963, 0, -10, 5_800_021), CRS.from_epsg(32633))
 IDS = np.array([1, 3, 4, NODATA], np.uint8)
@@ -295,18 +296,16 @@ def lose_a_block(product):
 
 
 @pytest.mark.parametrize("damage", [cut_short, lose_a_block])
-def test_what_gdal_fails_to_write_without_a_word_is_noticed(
+def test_what_fails_to_be_written_without_a_word_is_noticed(
     damage, legend, tmp_path, monkeypatch
 ):
     """On a disk that was full for its last kilobytes GDAL reported success."""
-    copy = rasterio.shutil.copy
 
-    def copy_badly(source, target, **options):
-        copy(source, target, **options)
-        if options["driver"] == "COG":
-            damage(target)
+    def complete_badly(target, levels):
+        complete_cog(target, levels)
+        damage(target)
 
-    monkeypatch.setattr(rasterio.shutil, "copy", copy_badly)
+    monkeypatch.setattr(growing, "complete_cog", complete_badly)
     with pytest.raises(DiskError, match=r"cannot write .*landcover\.tif"):
         write(tmp_path, UTM, cut(noise(UTM), [], []), legend)
     assert [p.name for p in tmp_path.rglob("*")] == ["scratch"]
