@@ -102,7 +102,7 @@ def shapes_of(cog: Path) -> list[tuple[int, int]]:
     return shapes
 
 
-class Tile(NamedTuple):
+class CompressedTile(NamedTuple):
     """A compressed tile."""
 
     data: bytes
@@ -111,7 +111,7 @@ class Tile(NamedTuple):
     """Their CRC-32."""
 
 
-def compressed(values: NDArray[Any], compression: Compression) -> list[Tile]:
+def compressed(values: NDArray[Any], compression: Compression) -> list[CompressedTile]:
     """Compress pixels, shape ``(band, y, x)``, whose first begins a tile, row by row.
 
     Raises:
@@ -147,7 +147,7 @@ def compressed(values: NDArray[Any], compression: Compression) -> list[Tile]:
             ]
         data = memory.getbuffer()
         each = [bytes(data[start : start + size]) for start, size in found]
-    return [Tile(data, zlib.crc32(data)) for data in each]
+    return [CompressedTile(data, zlib.crc32(data)) for data in each]
 
 
 class Tiles:
@@ -170,7 +170,7 @@ class Tiles:
         self.checksums = np.zeros(count, np.uint32)
         """Their CRC-32."""
 
-    def put(self, window: Window, tiles: Sequence[Tile]) -> None:
+    def put(self, window: Window, tiles: Sequence[CompressedTile]) -> None:
         """Keep the tiles of a window of the level, row by row."""
         across = -(-window.width // BLOCK)
         for number, (data, checksum) in enumerate(tiles):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetWriter
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.raster.cog import Compression, Tile
+    from geoseg.raster.cog import CompressedTile, Compression
 
 
 class Layer(Protocol):
@@ -272,7 +272,7 @@ class GrowingRaster:
             for window in squares(new):
                 yield window, level.read(window, self._resampling)
 
-        def compress(square: tuple[Window, NDArray[Any]]) -> list[Tile]:
+        def compress(square: tuple[Window, NDArray[Any]]) -> list[CompressedTile]:
             return compressed(square[1], self._layer.compression)
 
         threads = os.cpu_count() or 1

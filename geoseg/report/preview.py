@@ -52,6 +52,7 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     title: str,
     attribution: str = "",
     megabytes: float = 0,
+    draft: Overview | None = None,
 ) -> Shown:
     """Draw the image and the map in its class colours, and save them as PNG.
 
@@ -69,6 +70,8 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         attribution: Whose data this is, in small print.
         megabytes: How large a page may be that shows the image as well: as much of it
             is read as both need, once.
+        draft: What `read_draft` gave of the image with these bands and megabytes; it is
+            read now where None.
 
     Returns:
         How the image is shown, at the resolution of such a page.
@@ -81,16 +84,14 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
     ground = plane.ground()
     rows = _legend_rows(areas, legend)
     width_m = plane.width * ground.column_m
-    page = Page.around(width_m / (plane.height * ground.row_m), len(rows))
+    page = Page.around(_aspect(plane), len(rows))
 
     slide = Slide(page)
     slide.heading(title, attribution)
     classes = _read_map(map_path, page.pixels)
     unmapped = classes == NODATA
-    if len(rgb) <= SHOWN:
-        level = _level(plane, unmapped.shape, megabytes)
-        scene = Overview.of(scene, rgb, plane, level, path.parent)
-    shown, image = Shown.fitted(scene, rgb, plane, unmapped)
+    seen = draft or read_draft(scene, rgb, plane, megabytes, path.parent) or scene
+    shown, image = Shown.fitted(seen, rgb, plane, unmapped)
     slide.panel(page.corners[0], "Image", _paled(image, unmapped))
     slide.panel(page.corners[1], "Land cover", _coloured(classes, legend))
     slide.legend("Classes", rows)
@@ -101,6 +102,42 @@ def write_preview(  # noqa: PLR0913 (two files and what is said of them, by keyw
         # Known as ours by it; a version would be a trace of time.
         slide.figure.savefig(whole, format="png", metadata={"Software": "geoseg"})
     return shown
+
+
+def read_draft(
+    scene: Image,
+    rgb: tuple[int, ...],
+    plane: GeoBox,
+    megabytes: float,
+    folder: Path,
+) -> Overview | None:
+    """Read of a scene what its pictures show, which no map decides.
+
+    Args:
+        scene: The image.
+        rgb: Which of its bands, counted from 0.
+        plane: The map's plane, on pixels of the image.
+        megabytes: How large a page may be that shows the image as well.
+        folder: Where it is kept, in a file without a name.
+
+    Returns:
+        What is shown; None of many bands, whose pictures are read one by one.
+
+    Raises:
+        DiskError: The file cannot be written.
+
+    """
+    if len(rgb) > SHOWN:
+        return None
+    panel = Page.around(_aspect(plane), 0).pixels  # no legend changes it
+    shape = min(panel[0], plane.height), min(panel[1], plane.width)
+    return Overview.of(scene, rgb, plane, _level(plane, shape, megabytes), folder)
+
+
+def _aspect(plane: GeoBox) -> float:
+    """Give the width of a plane on the ground divided by its height."""
+    ground = plane.ground()
+    return plane.width * ground.column_m / (plane.height * ground.row_m)
 
 
 def _paled(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -98,6 +98,11 @@ class RunConfig:
         return self.packages[0]
 
     @property
+    def models_named(self) -> str:
+        """The models' names and versions, in a line."""
+        return ", ".join(f"{each.name} {each.version}" for each in self.packages)
+
+    @property
     def knows_confidence(self) -> bool:
         """Whether all models give scores, and with them how sure they are."""
         return all(package.gives_scores for package in self.packages)

@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from geoseg.errors import json_text
-from geoseg.geo.band_names import find_rgb
-from geoseg.geo.embeddings import MANY, credited
+from geoseg.geo.embeddings import credited
 from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import described
-from geoseg.predict.layers import SHARE_ONE
 from geoseg.predict.normalise import statistics_record
 from geoseg.progress import OnStep, Step
-from geoseg.raster import (
-    ClassLayer,
-    ClassMap,
-    ClassMeans,
-    Extents,
-    MeasureLayer,
-    write_layers,
-)
+from geoseg.raster import ClassMap
 from geoseg.report.preview import write_preview
 from geoseg.report.report import (
     ClassArea,
     Report,
-    class_areas,
     doubts,
     foreign,
     mean_confidence,
@@ -38,19 +26,17 @@ from geoseg.report.report import (
     write_report,
 )
 from geoseg.run.applicability import write_applicability
+from geoseg.run.beside import shown_bands
 from geoseg.run.cluster import Patience, map_on
 from geoseg.run.map_item import write_map_item
 from geoseg.run.page import write_page
-from geoseg.run.parts import read_parts
 from geoseg.storage.remote import without_secrets
 from geoseg.storage.staging import (
     atomic_file,
     checksums,
     left_over,
     scratch_folder,
-    staged,
 )
-from geoseg.storage.vectors.write import write_style
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import write_drawn
 from geoseg.vectorize.polygons import draw_polygons, will_compile
@@ -60,24 +46,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from distributed import Client
-    from numpy.typing import NDArray
 
     from geoseg.geo.embeddings import Embedding
-    from geoseg.geo.windows import Window
     from geoseg.models.package.package import ModelPackage
-    from geoseg.predict import TilePredictor
     from geoseg.progress import Clock
     from geoseg.raster import Extent
     from geoseg.report.imagery import Shown
+    from geoseg.report.overview import Overview
+    from geoseg.run.beside import Beside
     from geoseg.run.configuration import RunConfig
     from geoseg.run.engine import Progress
-    from geoseg.run.journal.journal import Journal
-    from geoseg.scene import Scene
+    from geoseg.run.rasters import Measured
 
 
 def deliver(  # all that a report says
     config: RunConfig,
-    journal: Journal,
+    beside: Beside,
     client: Client,
     counts: Progress,
     clock: Clock,
@@ -85,38 +69,36 @@ def deliver(  # all that a report says
 ) -> Report:
     """Write all products of an area from a run's finished parts; the report is last.
 
-    They are made beside what an earlier run left, and replace all of it at once.
+    They are made beside what an earlier run left, and replace all of it at once, when
+    the block of `made_beside` ends.
 
     Raises:
         DiskError: The disk is full or cannot be written.
         ChangedError: A file of the scene is not what it was when the run began.
 
     """
-    with staged(config.output.folder) as folder:
-        made = config.made_in(folder)
-        with clock("raster"):
-            on_step(Step("raster"))
-            found = _write_rasters(made, journal)
-            outside = write_applicability(made) if made.options.applicability else None
-            if config.feature is None:
-                deliver_mask(config, folder)
-        with clock("vectorize"):
-            on_step(Step("vectorize", compiles=will_compile()))
-            _write_vectors(made, client, on_step)
-        with clock("preview"):
-            on_step(Step("preview"))
-            image = draw_preview(made, found.areas)
-        if made.options.report_size:
-            with clock("page"):
-                on_step(Step("page"))
-                summary = _map_record(config, counts, found, outside)
-                write_page(made, image, found.areas, summary)
-        del image  # what it was drawn of lies in the folder, which goes now
-        config.scene.check_unchanged(config.aoi.window)
-        write_map_item(made, found.areas)
-        report = _report(config, made, found, counts, clock.seconds, outside)
-        write_report(made.products["report"], report)
-    config.output.publish()
+    made = beside.made
+    with clock("raster"):
+        on_step(Step("raster"))
+        found = beside.rasters()
+        outside = write_applicability(made) if made.options.applicability else None
+        if config.feature is None:
+            deliver_mask(config, made.output.folder)
+    with clock("vectorize"):
+        on_step(Step("vectorize", compiles=will_compile()))
+        _write_vectors(made, client, on_step)
+    with clock("preview"):
+        on_step(Step("preview"))
+        image = draw_preview(made, found.areas, beside.draft())
+    if made.options.report_size:
+        with clock("page"):
+            on_step(Step("page"))
+            summary = _map_record(config, counts, found, outside)
+            write_page(made, image, found.areas, summary)
+    config.scene.check_unchanged(config.aoi.window)
+    write_map_item(made, found.areas)
+    report = _report(config, made, found, counts, clock.seconds, outside)
+    write_report(made.products["report"], report)
     return report
 
 
@@ -163,125 +145,6 @@ def _settings(config: RunConfig) -> dict[str, Any]:
     return written
 
 
-def write_mask(config: RunConfig, journal: Journal) -> dict[int, int]:
-    """Write what a finished run that makes a mask found: classes and confidence.
-
-    Returns:
-        How many pixels there are of each class.
-
-    """
-    classes, confidence = config.mask_files
-    extents = Extents(config.scene.geobox.crop(config.aoi.window))
-    layers: dict[str, ClassLayer | MeasureLayer] = {
-        "landcover": ClassLayer(classes, config.legend, extents.add),
-        "confidence": MeasureLayer(confidence, ["confidence"], "percent"),
-    }
-    _write(config, journal, layers)
-    return {value: extent.pixels for value, extent in extents.found().items()}
-
-
-def _tags(config: RunConfig) -> dict[str, str]:
-    return {
-        "GEOSEG_VERSION": version("geoseg"),
-        "GEOSEG_MODEL": _named(config),
-        "GEOSEG_MODEL_FINGERPRINT": " ".join(p.fingerprint for p in config.packages),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What there is on a map."""
-
-    extents: dict[int, Extent]
-    """Of each value that occurs, nodata too."""
-    areas: tuple[ClassArea, ...]
-    """A row a class of the legend."""
-
-
-def _write_rasters(config: RunConfig, journal: Journal) -> _Measured:
-    """Write the rasters of all layers, and measure the classes meanwhile."""
-    products = config.products
-    extents = Extents(config.scene.geobox.crop(config.aoi.window))
-    classes = [one.name for one in config.package.legend.classes]
-    layers: dict[str, ClassLayer | MeasureLayer] = {
-        "landcover": ClassLayer(products["landcover"], config.legend, extents.add),
-    }
-    if config.knows_confidence:
-        percent = MeasureLayer(products["confidence"], ["confidence"], "percent")
-        layers["confidence"] = percent
-    for name, bands in (("entropy", ["entropy"]), ("probabilities", classes)):
-        if name in config.layers.bands:
-            layers[name] = MeasureLayer(products[name], bands, one=SHARE_ONE)
-    means = _write(config, journal, layers)
-    write_style(products["landcover"], config.legend)
-    found = extents.found()
-    confidences = {value: mean / 100 for value, mean in means.items()}
-    return _Measured(found, class_areas(found, config.legend, confidences))
-
-
-def _write(
-    config: RunConfig,
-    journal: Journal,
-    layers: Mapping[str, ClassLayer | MeasureLayer],
-) -> dict[int, float]:
-    """Write layers in one pass over the parts; give each class's mean confidence."""
-    means = ClassMeans()
-
-    def found() -> Iterator[tuple[Window, list[NDArray[np.uint8]]]]:
-        for window, values in _found(config, journal, layers):
-            if "confidence" in values:
-                means.add(values["landcover"], values["confidence"])
-            yield window, [values[name] for name in layers]
-
-    geobox = config.scene.geobox.crop(config.aoi.window)
-    with scratch_folder(config.output.folder) as scratch:
-        every, tags = list(layers.values()), _tags(config)
-        write_layers(every, geobox, found(), tags=tags, scratch=scratch)
-    return means.found()
-
-
-def _found(
-    config: RunConfig, journal: Journal, layers: Iterable[str]
-) -> Iterator[tuple[Window, dict[str, NDArray[np.uint8]]]]:
-    """Give what a run found in an area, counted from the area's first pixel.
-
-    The parts of a run are masked by its own area; those of one feature of many are
-    cut to the feature. Where there is a mask, it is put on top.
-    """
-    area, bands = config.aoi.window, config.layers.bands
-    for window, values in read_parts(config.plan, journal, within=area):
-        seen = window.intersection(area)
-        if seen is None:
-            continue
-        cut = values[(slice(None), *seen.relative_to(window).slices())]
-        if config.feature is not None:
-            cut = np.where(config.aoi.mask(seen), cut, np.uint8(NODATA))
-        found = {name: cut[bands[name]] for name in layers}
-        found = _put_mask(config, seen, found)
-        if config.relabelling is not None and "landcover" in found:
-            found["landcover"] = config.relabelling.ids_of(found["landcover"])
-        yield seen.relative_to(area), found
-
-
-def _put_mask(
-    config: RunConfig, seen: Window, found: dict[str, NDArray[np.uint8]]
-) -> dict[str, NDArray[np.uint8]]:
-    """Put what the mask says of a window of the scene into layers, (band, y, x)."""
-    masking = config.masking
-    if masking is None or config.mask_run is None:
-        return found
-    window = seen.relative_to(config.mask_run.aoi.window)
-    classes, confidence = config.mask_run.mask_files
-    mask = ClassMap.open(classes).read(window)
-    own = ClassMap.measures(confidence).read(window) if masking.keep else None
-    return {
-        name: masking.classes(mask, values)
-        if name == "landcover"
-        else masking.measures(mask, values, own if name == "confidence" else None)
-        for name, values in found.items()
-    }
-
-
 def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
     if not config.options.vector_formats:
         return
@@ -310,7 +173,9 @@ def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
         )
 
 
-def draw_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
+def draw_preview(
+    config: RunConfig, areas: Sequence[ClassArea], draft: Overview | None = None
+) -> Shown:
     """Draw the slide of a run whose maps are made; give how its scene is shown."""
     return write_preview(
         config.products["preview"],
@@ -322,33 +187,13 @@ def draw_preview(config: RunConfig, areas: Sequence[ClassArea]) -> Shown:
         title=f"Land cover of {config.scene.name}",
         attribution=" · ".join(
             (
-                f"geoseg {version('geoseg')}, model {_named(config)}",
+                f"geoseg {version('geoseg')}, model {config.models_named}",
                 *_attributions(config),
             )
         ),
         megabytes=config.options.report_size,
+        draft=draft,
     )
-
-
-def shown_bands(scene: Scene, predictor: TilePredictor) -> tuple[int, ...]:
-    """Choose the bands of a scene that a picture shows red, green and blue.
-
-    By the scene's own names and colours, else by those of the first model's bands, else
-    all of many, whose principal components are shown, or the first three; one alone is
-    shown grey.
-    """
-    found = find_rgb(scene.bands, scene.common_names)
-    if found is not None:
-        return found
-    model = predictor.models[0]
-    bands = model.package.bands
-    of_model = find_rgb([b.name for b in bands], [b.common_name for b in bands])
-    if of_model is not None:
-        red, green, blue = (predictor.bands[model.indices[i]] for i in of_model)
-        return red, green, blue
-    if len(scene.bands) > MANY:
-        return tuple(range(len(scene.bands)))
-    return (0, 1, 2) if len(scene.bands) > 2 else (0, 0, 0)  # noqa: PLR2004  # of RGB
 
 
 def embedding_record(made: Sequence[Embedding]) -> dict[str, str]:
@@ -368,14 +213,10 @@ def _attributions(config: RunConfig) -> list[str]:
     return [attribution] if attribution else []
 
 
-def _named(config: RunConfig) -> str:
-    return ", ".join(f"{each.name} {each.version}" for each in config.packages)
-
-
 def _report(
     config: RunConfig,
     made: RunConfig,
-    found: _Measured,
+    found: Measured,
     counts: Progress,
     seconds: dict[str, float],
     outside: float | None,
@@ -442,7 +283,7 @@ def _report(
 
 
 def _map_record(
-    config: RunConfig, counts: Progress, found: _Measured, outside: float | None
+    config: RunConfig, counts: Progress, found: Measured, outside: float | None
 ) -> list[str]:
     """Say what a reader of the map should know, a sentence each."""
     return [

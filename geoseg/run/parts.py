@@ -15,12 +15,12 @@ from geoseg.geo.tiling import Block, Piece
 from geoseg.storage.prefetch import read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from geoseg.geo.windows import Window
-    from geoseg.run.journal.journal import Journal
+    from geoseg.run.journal.journal import Entry, Journal
     from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
 
@@ -95,7 +95,11 @@ def _padded(size: int) -> int:
 
 
 def read_parts(
-    plan: Plan, journal: Journal, *, within: Window | None = None
+    plan: Plan,
+    journal: Journal,
+    *,
+    within: Window | None = None,
+    entries: Iterable[Entry] | None = None,
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Read back the finished parts of a run, each once.
 
@@ -104,6 +108,7 @@ def read_parts(
         journal: The run's journal. A piece that no task finished is left out;
             `geoseg.run.engine.run` has named it.
         within: Where they are wanted, in scene pixels; parts elsewhere are not read.
+        entries: The finished tasks, where they are not yet all in the journal.
 
     Yields:
         A part's window, in scene pixels, and its values, shape ``(band, y, x)``: which
@@ -113,7 +118,7 @@ def read_parts(
     """
     wanted = (
         (receipt, window)
-        for entry in journal.entries()
+        for entry in (journal.entries() if entries is None else entries)
         for receipt in entry.receipts
         if (window := _part_window(plan, receipt))
         and (within is None or window.intersection(within))

@@ -14,6 +14,7 @@ from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import as_inputs
+from geoseg.run.beside import made_beside
 from geoseg.run.cluster import (
     Patience,
     dashboard_of,
@@ -26,13 +27,13 @@ from geoseg.run.deliver import (
     deliver,
     deliver_mask,
     finished_report,
-    write_mask,
 )
 from geoseg.run.disk_space import need_reported
 from geoseg.run.engine import Progress, run
 from geoseg.run.job import tasks_at_once
 from geoseg.run.journal.journal import Journal, open_journal
 from geoseg.run.overwrite import check_products
+from geoseg.run.rasters import write_mask
 from geoseg.run.reassess import reassess
 from geoseg.run.resolve import prepare
 from geoseg.run.resources import shortages
@@ -260,9 +261,10 @@ def _run_features(  # what segment takes, and the clock
         for name, part in parts.items():
             on_step(Step("features", done=len(reports), total=len(features)))
             made = replace(part, mask_pixels=masked)
-            reports[name] = deliver(
-                made, journal, client, counts, clock.copy(), ignore_step
-            )
+            with made_beside(made, journal) as beside:
+                reports[name] = deliver(
+                    made, beside, client, counts, clock.copy(), ignore_step
+                )
         _close(config, journal)
     return reports
 
@@ -402,10 +404,12 @@ def finish(
         _masked(config, client, clock, on_step, way) as masked,
     ):
         on_step = _reporting(journal, on_step)
-        counts = infer_all(config, journal, client, clock, on_step, way)
-        way.enter("deliver")
         config = replace(config, mask_pixels=masked)
-        report = deliver(config, journal, client, counts, clock, on_step)
+        with made_beside(config, journal) as beside:
+            follow = beside.following(on_step)
+            counts = infer_all(config, journal, client, clock, follow, way)
+            way.enter("deliver")
+            report = deliver(config, beside, client, counts, clock, on_step)
         _close(config, journal)
     return report
 

@@ -16,7 +16,7 @@ from geoseg.predict.streams import in_streams
 from geoseg.report import imagery
 from geoseg.report.imagery import Shown
 from geoseg.report.pyramid import build_pyramid
-from geoseg.run.deliver import shown_bands
+from geoseg.run.beside import shown_bands
 from geoseg.scene.items.item import AssetBand, Item
 from geoseg.scene.items.sentinel2 import with_offsets
 

@@ -14,7 +14,7 @@ from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, Step
 from geoseg.raster import ClassMap
 from geoseg.run.composite.prepare import hidden_classes
-from geoseg.run.deliver import write_mask
+from geoseg.run.rasters import write_mask
 from geoseg.run.resolve import prepare_mask
 from geoseg.run.segment import infer_all, journal_of
 from geoseg.scene.composite.dates import TimeRange

@@ -13,12 +13,14 @@ import time
 from array import array
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from geoseg.errors import DiskError, InputError, sentence
+from geoseg.errors import DiskError, InputError, RunError, sentence
 from geoseg.run.journal import disk, objects
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
@@ -28,7 +30,7 @@ from geoseg.storage import resume
 from geoseg.storage.remote import as_url, on_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from geoseg.run.journal.store import Log
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _TASK = re.compile(r"[a-z]+ \d{1,9} \d{1,9}")
 _END_OF_TIME = 2.0**53
+_BEHIND = 1000
+"""How many times tasks may be recorded that nobody who follows has taken."""
+_LOOK_S = 0.5
+"""Seconds between looks at whether anybody follows any more."""
 _FILE = re.compile(r"[\w-][\w.-]*")
 
 
@@ -68,6 +74,56 @@ class Snapshot:
     """Whether a process has it now; None where that cannot be seen."""
 
 
+class Following:
+    """The finished tasks of a run that goes on, each once, for another thread."""
+
+    def __init__(self, before: Iterator[Entry]) -> None:
+        """Begin with those that were finished before."""
+        self._before = before
+        self._news: Queue[Sequence[Entry]] = Queue(_BEHIND)  # nothing: the end
+        self._stopped = False
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Give them as they come, until `end`.
+
+        Raises:
+            RunError: It was stopped.
+
+        """
+        for entry in self._all():
+            self._go_on()
+            yield entry
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise RunError("the run was stopped")
+
+    def _all(self) -> Iterator[Entry]:
+        yield from self._before
+        while entries := self._news.get():
+            yield from entries
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Add some; wait where many are to be taken first, so that they stay few."""
+        while not self._stopped:
+            with suppress(Full):
+                self._news.put(entries, timeout=_LOOK_S)
+                return
+
+    def end(self) -> None:
+        """Say that there are no more."""
+        self.put(())
+
+    def stop(self) -> None:
+        """Have it end at once, whoever takes them or adds to them."""
+        self._stopped = True
+        with suppress(Empty):
+            while True:
+                self._news.get_nowait()
+        self._news.put(())
+
+
 class Journal:
     """The finished tasks of one run. Only one process has it open at a time."""
 
@@ -79,6 +135,7 @@ class Journal:
         """What was found to be wrong with what an earlier process left."""
         self._log = log
         self._used = self._discarded = False
+        self._followers: list[Following] = []
         self._state = State.begun()
 
     def __enter__(self) -> Self:
@@ -107,6 +164,16 @@ class Journal:
             if entry is not None:
                 self._used = True
                 yield entry
+
+    def follow(self) -> Following:
+        """Give the finished tasks, and from now on those that are recorded.
+
+        Call it from the thread that records; what is given is for another one.
+        """
+        known = sum(1 for _ in self._log.lines())
+        following = Following(islice(self.entries(), known))
+        self._followers.append(following)
+        return following
 
     def mend(self) -> None:
         """Write the journal anew where lines cannot be read or stand twice.
@@ -144,6 +211,8 @@ class Journal:
         now = round(time.time(), 2)
         self._log.append(_line(replace(each, at=now)) for each in entries)
         self._used = True
+        for following in self._followers:
+            following.put(entries)
         for each in entries:
             _LOG.debug("finished %s, with %d files", each.task, len(each.receipts))
 
