@@ -3,8 +3,9 @@
 * `read` is the one reader of class rasters, of geoseg and of other tools: `values` says
   which values one holds and gives them ids, `foreign_names` finds names and colours
 * `resampled` asks a class raster at the pixels of another plane
-* `write` gathers the parts in one pass and writes the products of all layers;
-  `class_names` is how a GeoTIFF keeps the names and colours of its classes
+* `write` takes the parts in one pass, also while a map is being made, and writes the
+  products of all layers: each is `growing` with its overviews, and becomes a `cog` in
+  the end; `class_names` is how a GeoTIFF keeps the names and colours of its classes
 * `extents` says how much of each class there is, while pixels are in memory
 * `legend_file` reads files of classes, `relabelling` gives a map another legend, and
   `legends` are those that ship

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -34,7 +35,7 @@ from geoseg.storage.prefetch import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetWriter
@@ -200,8 +201,9 @@ def growing_raster(
         ):
             pass
         begin_cog(layer.described(raster, tags), target, layer.compression)
-        with ExitStack() as opened:
-            yield GrowingRaster(layer, geobox, target, raster, opened)
+        tiles = raster.with_name(f"{raster.name}.tiles")
+        with ExitStack() as pixels, tiles.open("w+b", buffering=0) as kept:
+            yield GrowingRaster(layer, geobox, target, raster, pixels, kept)
     finally:
         for leftover in scratch.glob(f"{raster.name}*"):
             leftover.unlink()
@@ -216,19 +218,29 @@ class GrowingRaster:
         geobox: GeoBox,
         target: Path,
         raster: Path,
-        opened: ExitStack,
+        pixels: ExitStack,
+        kept: BinaryIO,
     ) -> None:
-        """Open the raster of all pixels, and make those of the overviews beside it."""
+        """Open the raster of all pixels, and make those of the overviews beside it.
+
+        Args:
+            layer: What to write.
+            geobox: The output plane.
+            target: The file that was begun.
+            raster: The raster of nodata.
+            pixels: What closes such rasters.
+            kept: A file for compressed tiles.
+
+        """
         self._layer, self._geobox, self._target = layer, geobox, target
         self._resampling = Resampling[layer.overviews]
-        file = raster.with_name(f"{raster.name}.tiles").open("w+b", buffering=0)
-        kept, self._levels = opened.enter_context(file), list[_Level]()
+        self._pixels, self._levels = pixels, list[_Level]()
         finer = None
         for number, shape in enumerate(shapes_of(target)):
             path = raster.with_name(f"{raster.name}.{number}.tif") if number else raster
             new = _profile(layer, geobox, *shape) if number else {}
             dataset = rasterio.open(path, "w+" if number else "r+", **new)
-            finer = _Level(opened.enter_context(dataset), Tiles(kept, shape), finer)
+            finer = _Level(pixels.enter_context(dataset), Tiles(kept, shape), finer)
             self._levels.append(finer)
 
     def put(self, window: Window, values: NDArray[Any]) -> None:
@@ -258,8 +270,14 @@ class GrowingRaster:
             rows = level.done
 
     def finish(self) -> None:
-        """Compress what is left, complete the product, and read it back."""
+        """Compress what is left, complete the product, and read it back.
+
+        Its pixels have gone by then: a disk holds them once.
+        """
         self.advance(self._geobox.height)
+        self._pixels.close()
+        for level in self._levels:
+            Path(level.dataset.name).unlink()
         tiles = [level.tiles for level in self._levels]
         complete_cog(self._target, tiles)
         check_cog(self._target, tiles)

@@ -6,11 +6,13 @@
   `disk_space` is what it takes of a disk, `resources` what of memory, and `samples` is
   what a forecast saw of its scene before
 * `tasks` is what a worker does with a block or a seam, `parts` the files that come of
-  it, and `prefetch` reads them before they are wanted; `engine` walks the plan of any
-  `job` with dask; `metrics` is what a worker counts, `trace` the timeline of a run
+  it; `engine` walks the plan of any `job` with dask; `metrics` is what a worker
+  counts, `trace` the timeline of a run
 * `journal` remembers what is done, on a disk or an object store, and `status` says how
   far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers
+* `beside` makes what can be made while blocks are inferred: the `rasters`, and the
+  draft of pictures
 * `deliver` writes what people take away, `page` what is shown in a browser and
   `map_item` the STAC item, both of which `reassess` writes anew when more is known of a
   map's areas; `masking` leaves out what another model sees, `applicability` says where

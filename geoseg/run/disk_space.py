@@ -22,16 +22,15 @@ def strip_share(config: RunConfig) -> float:
 
 
 def run_directory_bytes(config: RunConfig) -> int:
-    """Parts, the uncompressed raster that the product is made from, and partials.
+    """Parts, the uncompressed rasters that products are made from, and partials.
 
-    Strips wait for the next row of blocks: about one row of them is there.
+    Overviews take a third of a raster. Strips wait for the next row of blocks: about
+    one row of them is there.
     """
     plan, axis = config.plan, config.plan.lattice.rows
     rows = min(axis.block * axis.step, plan.area.height)
     waiting = rows * plan.area.width * strip_share(config)
-    layers = config.layers
-    largest = max(band.stop - band.start for band in layers.bands.values())
-    held = (layers.count + largest) * plan.area.pixels
+    held = config.layers.count * plan.area.pixels * (1 + 4 / 3)
     return int(held + waiting * (4 * config.predictor.planes + 1))
 
 

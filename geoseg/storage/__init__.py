@@ -16,6 +16,7 @@
   somebody allowed; `gdal_paths` names files so that GDAL takes any of them,
   `gdal_cache` keeps its memory small
 * `mapped` makes arrays that grow with a map: in memory while small, in files where not
+* `prefetch` reads, or makes, what is wanted next while what came last is at work
 * `spool` keeps arrays that are too large to be held in a file without a name
 * `vectors` reads and writes vector files
 * `sample_area` writes the sample that comes with geoseg

@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 
 from geoseg.geo.jit import kernel
+from geoseg.storage.prefetch import read_ahead
 from geoseg.vectorize.measure import measure_drawn
 from geoseg.vectorize.recolour import group_by_corners
 from geoseg.vectorize.rings import bounds_of, draw, rows_within
@@ -63,11 +64,25 @@ class Table:
             batch at least, which may be empty.
 
         """
-        vertices, lines = self.lines
-        rings = self.rings.polygons, self.rings.offsets, self.rings.halves
         with self.arrays.trimmed():
-            bounds = bounds_of(vertices, self.geobox.transform)
+            bounds = bounds_of(self.lines[0], self.geobox.transform)
             members, ends = self._members()
+
+        def drawn(
+            part: tuple[NDArray[np.int64], NDArray[np.int64]],
+        ) -> gpd.GeoDataFrame:
+            return self._tabulate(*part, bounds)
+
+        # The next rows are drawn while somebody is at the last.
+        for _, frame in read_ahead(drawn, self._parts(members, ends), 1):
+            yield frame
+            self.arrays.trim()
+
+    def _parts(
+        self, members: NDArray[np.int64] | None, ends: NDArray[np.int64] | None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Give the regions of some rows, and how many of these each row has."""
+        rings = self.rings.polygons, self.rings.offsets, self.rings.halves
         count = len(self.regions.classes) if ends is None else len(ends) - 1
         first = 0
         while first < max(count, 1):
@@ -77,9 +92,9 @@ class Table:
             else:
                 chosen = members[ends[first] : ends[stop]]
                 counts = np.diff(ends[first : stop + 1])
-            counts = counts[: rows_within(rings, lines, chosen, counts, _MOST_VERTICES)]
-            yield self._tabulate(chosen[: counts.sum()], counts, bounds)
-            self.arrays.trim()
+            held = rows_within(rings, self.lines[1], chosen, counts, _MOST_VERTICES)
+            counts = counts[:held]
+            yield chosen[: counts.sum()], counts
             first += max(len(counts), 1)
 
     def _members(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
