@@ -240,7 +240,8 @@ class GrowingRaster:
             path = raster.with_name(f"{raster.name}.{number}.tif") if number else raster
             new = _profile(layer, geobox, *shape) if number else {}
             dataset = rasterio.open(path, "w+" if number else "r+", **new)
-            finer = _Level(pixels.enter_context(dataset), Tiles(kept, shape), finer)
+            pixels.callback(dataset.close)  # in whatever thread
+            finer = _Level(dataset, Tiles(kept, shape), finer)
             self._levels.append(finer)
 
     def put(self, window: Window, values: NDArray[Any]) -> None:
