@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geoseg.raster.write import Layer
+    from geoseg.raster.growing import Layer
 
 _SMALL, _LARGE = 64, 512
 """Sides of the maps, in pixels."""
