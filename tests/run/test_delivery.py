@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +252,40 @@ def test_each_part_is_read_once_and_each_raster_once_after_it_was_written(
         assert area.pixels == there.sum()
         if area.pixels:
             assert area.confidence == pytest.approx(percent[there].mean() / 100)
+
+
+def test_parts_go_into_the_rasters_while_blocks_are_inferred(
+    small, tmp_path, monkeypatch
+):
+    read, taken, waited = DiskStore.read, threading.Event(), []
+
+    def part(store, receipt):
+        if receipt.name.startswith("part-"):
+            taken.set()
+        return read(store, receipt)
+
+    def watch(step):
+        if step.name == "infer" and 0 < step.done < step.total:
+            waited.append(taken.wait(60))
+
+    monkeypatch.setattr(DiskStore, "read", part)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, block=1, formats=())
+    whole = tmp_path / "whole"
+    geoseg.segment(small, whole, options=options, on_step=watch)
+    assert any(waited)
+
+    def stop(step):
+        if step.name == "infer" and taken.is_set():
+            raise KeyboardInterrupt
+
+    taken.clear()
+    again = tmp_path / "again"
+    with pytest.raises(KeyboardInterrupt):
+        geoseg.segment(small, again, options=options, on_step=stop)
+    assert not (again / STAGING).exists()
+    geoseg.segment(small, again, options=options)
+    for name in ("landcover.tif", "confidence.tif", "preview.png"):
+        assert (again / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_staged_files_come_together_and_their_record_last(tmp_path):

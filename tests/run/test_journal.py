@@ -2,6 +2,7 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,30 @@ def test_a_journal_line_that_a_power_cut_emptied_does_not_count(tmp_path):
     path.write_bytes(bytes(20) + whole[20:])
     with open_journal(tmp_path, IDENTITY) as journal:
         assert tasks(journal) == ["block 0 1"]
+
+
+def test_who_follows_a_journal_gets_every_task_once(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal, ThreadPoolExecutor() as threads:
+        journal.record(Entry("block 0 0"), Entry("block 0 1"))
+        following = journal.follow()
+        found = threads.submit(lambda: [entry.task for entry in following])
+        for col in range(2, 5):
+            journal.record(Entry(f"block 0 {col}"))
+        following.end()
+        assert found.result(60) == [f"block 0 {col}" for col in range(5)]
+
+
+def test_who_follows_a_journal_that_is_stopped_does_not_take_it_for_whole(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal, ThreadPoolExecutor() as threads:
+        following = journal.follow()
+        found = threads.submit(list, following)
+        following.stop()
+        with pytest.raises(RunError, match="the run was stopped"):
+            found.result(60)
+        for col in range(2000):  # more than wait for anybody
+            journal.record(Entry(f"block 0 {col}"))
+        following.end()
+        assert len(tasks(journal)) == 2000
 
 
 def test_forgotten_tasks_are_not_done(tmp_path):
