@@ -1,9 +1,9 @@
-"""What of a delivery is made while blocks are inferred: rasters, and pictures' draft.
+"""What of a delivery is made beside something else: rasters, and pictures' draft.
 
-Both need the cores and the disks that inference leaves over, and would take as long as
-a fast model does. So parts go into the rasters as the journal names them, and the scene
-is read for its pictures, in a thread each; what is left when the last block is done is
-the end of both.
+Parts go into the rasters as the journal names them, in the time that inference leaves
+over; what is left when the last block is done is their end. Then the scene is read for
+its pictures, while rasters are completed and polygons drawn: earlier, it would take the
+place of blocks to infer in GDAL's cache.
 """
 
 from __future__ import annotations
@@ -80,14 +80,18 @@ class Beside:
         return follow
 
     def rasters(self) -> Measured:
-        """Give what there is on the map, when its rasters are written."""
+        """Give what there is on the map, when its rasters are written.
+
+        Blocks are inferred by now, and the draft is begun.
+        """
+        self._draft = self._threads.submit(self._read_draft)
         if self._rasters is None or self._following is None:
             return write_rasters(self.made, self._journal)
         self._following.end()
         return self._rasters.result()
 
     def draft(self) -> Overview | None:
-        """Give the scene at the resolution of its pictures, where it is read before."""
+        """Give the scene at the resolution of its pictures; None of many bands."""
         return self._read_draft() if self._draft is None else self._draft.result()
 
     def stop(self) -> None:
@@ -103,7 +107,6 @@ class Beside:
             write_rasters, self.made, self._journal, following
         )
         self._rasters.add_done_callback(lambda _: following.stop())
-        self._draft = self._threads.submit(self._read_draft)
 
     def _read_draft(self) -> Overview | None:
         scene, area = self.made.scene, self.made.aoi.window
