@@ -140,7 +140,7 @@ def test_a_map_of_a_map_is_refused_into_the_same_folder(out):
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ("", "the output is empty"),
+        ("", "--output of geoseg.segment is an empty text; give a path"),
         ("map.tif", "map.tif is the name of one; write map instead"),
         ("Map.GPKG", "Map.GPKG is the name of one; write Map instead"),
     ],
