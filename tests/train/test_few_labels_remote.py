@@ -39,7 +39,7 @@ def test_a_thousand_points_cost_as_many_chunks_as_hold_them(tmp_path):
     rng = np.random.default_rng(1)
     positions = np.concatenate(
         [
-            rng.integers(8, CHUNK - 8, (125, 2)) + np.array(chunk) * CHUNK
+            rng.integers(12, CHUNK - 12, (125, 2)) + np.array(chunk) * CHUNK
             for chunk in HELD
         ]
     )
