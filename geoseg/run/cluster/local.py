@@ -17,6 +17,7 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
@@ -91,6 +92,7 @@ def deaf_loop() -> Iterator[LoopRunner]:
     if sys.platform == "win32":  # which has no masks
         runner.start()
     else:
+        resource_tracker.ensure_running()  # whose start lets a thread hear again
         of_terminal = {signal.SIGINT, signal.SIGHUP}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, of_terminal)
         try:
