@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from geoseg.cli.context import JSON_PROGRESS, flag
 from geoseg.errors import OutputError, visible, without_signatures
 
 if TYPE_CHECKING:
@@ -30,12 +29,17 @@ LOG.addHandler(logging.NullHandler())  # else Python prints them again, without 
 class _ToScreen(logging.Handler):
     """Writes records where messages go, without secrets or what a terminal obeys."""
 
+    def __init__(self, *, as_json: bool) -> None:
+        """Write events for programs, or lines for people, from whatever thread."""
+        super().__init__()
+        self._as_json = as_json
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record in a line: when, who, what."""
         if record.name == LOG.name:
             return
         room, text = _room(record), _text(record)
-        if flag(JSON_PROGRESS):
+        if self._as_json:
             entry = {"event": "log", "room": room, "text": text}
             click.echo(json.dumps(entry), err=True)
             return
@@ -60,13 +64,13 @@ def _text(record: logging.LogRecord) -> str:
     return visible(without_signatures(record.getMessage()))
 
 
-def show_log(verbose: int) -> None:
+def show_log(verbose: int, *, as_json: bool) -> None:
     """Show so much of geoseg's log: what an earlier call asked for ends."""
     for each in list(_OURS.handlers):
         if isinstance(each, _ToScreen):
             _OURS.removeHandler(each)
     if verbose:
-        _OURS.addHandler(_ToScreen())
+        _OURS.addHandler(_ToScreen(as_json=as_json))
     is_kept = any(isinstance(each, _ToFile) for each in _OURS.handlers)
     _OURS.setLevel(_LEVELS[min(max(verbose, is_kept), len(_LEVELS) - 1)])
 

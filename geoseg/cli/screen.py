@@ -78,7 +78,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         """Start to show progress, and the log where it is asked for."""
-        show_log(flag(VERBOSE) or 0)
+        show_log(flag(VERBOSE) or 0, as_json=isinstance(self._progress, Events))
         file, flags = flag(DEFAULTS) or ("", {})
         if flags:
             listed = ", ".join(f"{name} = {value}" for name, value in flags.items())

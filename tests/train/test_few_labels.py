@@ -629,7 +629,7 @@ def test_a_map_says_where_its_model_has_no_business(
     made = []
     for block in (32, 64):
         out = tmp_path / f"out{block}"
-        more = ["--tile", "32", "--block", block, "-o", out]
+        more = ["--tile", "40", "--block", block, "-o", out]
         result = CliRunner().invoke(main, [str(each) for each in (*said, *more)])
         assert result.exit_code == 0, result.output
         made.append((out / "applicability.tif").read_bytes())
