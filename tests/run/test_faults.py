@@ -79,7 +79,7 @@ def test_a_model_fitted_to_pixels_gives_the_same_bytes_on_two_workers(
         ((1, None), (3, None), (2, cluster.scheduler_address))
     ):
         options = geoseg.SegmentOptions(
-            model=tmp_path / "model", tile=32, block=block, scheduler=scheduler,
+            model=tmp_path / "model", tile=40, block=block, scheduler=scheduler,
             formats="none",
         )  # fmt: skip
         folder = tmp_path / f"{number}"
