@@ -57,7 +57,7 @@ class Beside:
     """The rasters and the draft of a run, in threads that follow it."""
 
     def __init__(self, made: RunConfig, journal: Journal) -> None:
-        """Begin with none; what has not begun is made when it is asked for."""
+        """Begin with none; rasters that have not begun are made when asked for."""
         self.made = made
         """The run, with products in the folder where they are made."""
         self._journal = journal
@@ -91,8 +91,11 @@ class Beside:
         return self._rasters.result()
 
     def draft(self) -> Overview | None:
-        """Give the scene at the resolution of its pictures; None of many bands."""
-        return self._read_draft() if self._draft is None else self._draft.result()
+        """Give the scene at the resolution of its pictures; None of many bands.
+
+        It is begun when rasters are asked for, which come first.
+        """
+        return None if self._draft is None else self._draft.result()
 
     def stop(self) -> None:
         """End what is under way, and let go of the files in the folder."""

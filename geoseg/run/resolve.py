@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 _OF_SCORES = ("min_confidence", "entropy", "probabilities", "crf")
 """Options that need to know how sure a model is."""
-_probed = cache(probe)
+_probed = lru_cache(maxsize=64)(probe)
 """The same models on tiles of the same side are tried once a process: of many scenes
 each would take a tenth of a second."""
 

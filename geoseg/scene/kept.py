@@ -44,6 +44,7 @@ def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
     ):
         return None
     whole = replace(scene, options=replace(scene.options, bounds=None))
-    what = json.dumps([whole.identity(), beside(scene.rasters, OF_RASTER), *asked])
+    there = beside((raster.path for raster in scene.rasters), OF_RASTER)
+    what = json.dumps([whole.identity(), there, *asked])
     digest = hashlib.blake2b(what.encode(), digest_size=16)
     return cache_folder() / kind / f"{digest.hexdigest()}.json"

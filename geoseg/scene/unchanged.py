@@ -37,7 +37,7 @@ def identity_of(
     rasters = _files(members)
     seen = [raster.fingerprint for raster in rasters]
     plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
-    masks = beside(rasters, MASKS)
+    masks = beside((raster.path for raster in rasters), MASKS)
     return {
         "scene": _summed(seen, "path"),
         "scene size": _summed(seen, "size"),

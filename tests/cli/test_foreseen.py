@@ -23,6 +23,20 @@ MODELS = [sys.executable, "-m", "geoseg", "models", "list"]
 FULL = Path("/dev/full")
 
 
+@pytest.fixture
+def info_raises(monkeypatch):
+    """Give a function that runs a command in which an error is raised."""
+
+    def run(error):
+        def fail(*_args, **_options):
+            raise error
+
+        monkeypatch.setattr(geoseg, "info", fail)
+        return CliRunner().invoke(main, ["info", "scene.tif"])
+
+    return run
+
+
 def test_a_reader_that_leaves_is_no_failure():
     line = f"{shlex.join(MODELS)} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
@@ -62,12 +76,8 @@ def test_names_that_are_no_utf8_are_refused_first(role, tmp_path):
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
     ],
 )
-def test_memory_that_ran_out_is_reported_with_what_helps(error, monkeypatch):
-    def fail(*_args, **_options):
-        raise error
-
-    monkeypatch.setattr(geoseg, "info", fail)
-    done = CliRunner().invoke(main, ["info", "scene.tif"])
+def test_memory_that_ran_out_is_reported_with_what_helps(error, info_raises):
+    done = info_raises(error)
     assert done.exit_code == 1
     assert "memory ran out" in done.stderr
     assert "--min-area" in done.stderr
@@ -76,21 +86,18 @@ def test_memory_that_ran_out_is_reported_with_what_helps(error, monkeypatch):
 
 
 def test_a_library_of_another_version_is_named_with_the_one_that_is_needed(
-    monkeypatch,
+    monkeypatch, info_raises
 ):
-    def fail(*_args, **_options):
-        raise ImportError("cannot import name 'Resampling' from 'rasterio'")
+    error = ImportError("cannot import name 'Resampling' from 'rasterio'")
 
     def say(name):
         if name == "onnxruntime":
             raise PackageNotFoundError  # an extra that nobody asked for
         return {"rasterio": "1.3.9", "pytest": "3.0"}.get(name) or version(name)
 
-    monkeypatch.setattr(geoseg, "info", fail)
-    plain = CliRunner().invoke(main, ["info", "scene.tif"])
-    assert "did not foresee" in plain.stderr
+    assert "did not foresee" in info_raises(error).stderr
     monkeypatch.setattr(libraries, "version", say)
-    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    done = info_raises(error)
     assert done.exit_code == 1
     assert done.stderr == (
         "geoseg: rasterio 1.3.9 is installed and rasterio>=1.4.3 is needed: "
@@ -98,17 +105,15 @@ def test_a_library_of_another_version_is_named_with_the_one_that_is_needed(
     )
 
 
-def test_pytorch_for_cpus_beside_torchvision_for_gpus_is_named(monkeypatch):
-    def fail(*_args, **_options):
-        raise RuntimeError("operator torchvision::nms does not exist")
-
+def test_pytorch_for_cpus_beside_torchvision_for_gpus_is_named(
+    monkeypatch, info_raises
+):
     def say(name):
         return {"torch": "2.13.0+cpu", "torchvision": "0.28.0"}.get(name, "0")
 
-    monkeypatch.setattr(geoseg, "info", fail)
     monkeypatch.setattr(libraries, "version", say)
     monkeypatch.setattr(libraries, "unfit_libraries", list)
-    done = CliRunner().invoke(main, ["info", "scene.tif"])
+    done = info_raises(RuntimeError("operator torchvision::nms does not exist"))
     assert done.exit_code == 1
     assert done.stderr == (
         "geoseg: torch 2.13.0+cpu and torchvision 0.28.0 are of different builds: "
@@ -116,12 +121,8 @@ def test_pytorch_for_cpus_beside_torchvision_for_gpus_is_named(monkeypatch):
     )
 
 
-def test_too_many_open_files_are_reported_with_what_helps(monkeypatch):
-    def fail(*_args, **_options):
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(geoseg, "info", fail)
-    done = CliRunner().invoke(main, ["info", "scene.tif"])
+def test_too_many_open_files_are_reported_with_what_helps(info_raises):
+    done = info_raises(OSError(errno.EMFILE, "Too many open files"))
     assert (done.exit_code, "ulimit -n" in done.stderr) == (1, True)
 
 

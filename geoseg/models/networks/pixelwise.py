@@ -158,14 +158,14 @@ class _Head(nn.Module):
     """What makes scores of features; its classifier knows the classes."""
 
     def __init__(
-        self, first: nn.Module, classifier: nn.Module, smoothing: nn.Module
+        self, first: nn.Module, classifier: nn.Module, smoothing: _Smoothing | None
     ) -> None:
         super().__init__()
         self.first, self.classifier, self.smoothing = first, classifier, smoothing
 
     def forward(self, features: Tensor) -> Tensor:
         scores: Tensor = self.classifier(self.first(features))
-        if isinstance(self.smoothing, _Smoothing):
+        if self.smoothing is not None:
             scores = self.smoothing(scores, features)
         return scores
 
@@ -294,20 +294,16 @@ class Pixelwise(nn.Module):
             if made
             else nn.Conv2d(features, classes, 1)
         )
-        averaged = (
-            nn.Identity()
-            if smoothing == 1
-            else _Smoothing(in_channels, classes, smoothing)
-        )
+        averaged = None
+        if smoothing > 1:
+            averaged = _Smoothing(in_channels, classes, smoothing)
         self.segmentation_head = _Head(first, classifier, averaged)
 
     @property
     def linear(self) -> nn.Conv2d | None:
         """The weights that bands are multiplied with, where nothing else is done."""
         head = self.segmentation_head
-        plain = isinstance(head.first, nn.Identity) and isinstance(
-            head.smoothing, nn.Identity
-        )
+        plain = isinstance(head.first, nn.Identity) and head.smoothing is None
         is_alone = self.features_are_bands and plain
         layer = head.classifier
         return layer if is_alone and isinstance(layer, nn.Conv2d) else None

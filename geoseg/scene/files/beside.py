@@ -11,25 +11,23 @@ from geoseg.scene.files.paths import file_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from geoseg.scene.files.raster import Raster
-
 MASKS = (".msk", ".MSK")
 """How the names of masks end, after the whole name of a raster."""
+OF_PIXELS = (".ovr", ".OVR", *MASKS)
+"""How those of all files end whose pixels GDAL takes for a raster's."""
 
 
-def beside(
-    rasters: Iterable[Raster], ends: Iterable[str]
-) -> list[tuple[str, int, int]]:
+def beside(paths: Iterable[str], ends: Iterable[str]) -> list[tuple[str, int, int]]:
     """List files that stand beside rasters of this disk: path, size and time.
 
     Args:
-        rasters: The rasters.
+        paths: The rasters, in GDAL's words.
         ends: What may follow the whole name of one.
 
     """
     found = []
-    for raster in rasters:
-        file = file_of(raster.path)
+    for path in paths:
+        file = file_of(path)
         for end in ends if file else ():
             with suppress(OSError):
                 state = os.stat(f"{file}{end}")  # noqa: PTH116  # of many files

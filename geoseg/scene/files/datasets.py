@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import SceneError
+from geoseg.scene.files.beside import OF_PIXELS
 from geoseg.scene.files.pool import DatasetPool
 from geoseg.scene.files.redirects import in_words, stay_with
 from geoseg.storage.gdal_cache import small_cache
@@ -79,10 +80,6 @@ _LEAN = {"GTiff": {"GEOREF_SOURCES": "NONE"}}
 """How drivers open a file faster whose header is known: looking up its CRS in PROJ's
 database is most of it."""
 
-_ENDS = ("", ".ovr", ".msk")
-"""Ends of the names of a file and of those beside it whose pixels GDAL keeps with its
-own: a file is opened anew where one of them has changed."""
-
 _CONNECTIONS = 8
 """Files of a network that are read at once for a window."""
 
@@ -136,9 +133,10 @@ def opened(
         RasterioIOError: It cannot be opened.
 
     """
+    # Anew where pixels beside it have changed, which GDAL keeps with its own.
     # With its signature, where it has one: what that opened goes when it expires.
     source = signed(path)
-    key = source, driver, fingerprint, *(_state(path + end) for end in _ENDS)
+    key = source, driver, fingerprint, *(_state(path + end) for end in ("", *OF_PIXELS))
     with our_settings(), _within_reach(path, [driver]):
         dataset = _pool.take(key)
         if dataset is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import STREAM, SceneError, is_stream
+from geoseg.scene.files.beside import OF_PIXELS
 from geoseg.scene.files.blocks import check_blocks
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
 from geoseg.scene.files.paths import file_of
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from rasterio.io import DatasetReader
 
-_BESIDE = (".ovr", ".OVR", ".msk", ".MSK")
-"""What is added to the names of files whose pixels GDAL takes for a raster's."""
 _TIFF = ["GTiff"]
 _MISSING = ("no such file", "does not exist")
 """How GDAL says that nothing is there."""
@@ -91,7 +90,7 @@ def stands_alone(path: str, driver: str) -> bool:
     What is known of such a file holds as long as the file is the same, whoever looked
     at it, and whatever that one allowed.
     """
-    beside = (f"{path}{suffix}" for suffix in _BESIDE)
+    beside = (f"{path}{suffix}" for suffix in OF_PIXELS)
     return driver in ONE_FILE and not any(map(os.path.lexists, beside))
 
 
@@ -112,7 +111,7 @@ def _check_beside(path: str, advice: str) -> None:
 
     GDAL opens them with any driver, by their names.
     """
-    for suffix in _BESIDE:
+    for suffix in OF_PIXELS:
         beside = f"{path}{suffix}"
         if not path.startswith("/vsi") and not os.path.lexists(beside):
             continue
