@@ -239,21 +239,16 @@ def end_of(folder: Path, process: int, name: str = "it") -> Ended:
     )
 
 
-def whole_run(folder: Path, words: list[str], *, endless: bool) -> Ended:
-    """Let a command come to its end; what goes on until it is stopped, to a map."""
-    process = begin(folder, words, Attempt())
-    if endless:
-        wait_for(folder / "out" / "run.json", process)
-        os.kill(process, signal.SIGINT)
-    return end_of(folder, process)
+def end_endless(folder: Path, process: int) -> None:
+    """Press Ctrl-C once a command that goes on has said its first map, or has ended.
 
-
-def wait_for(path: Path, process: int) -> None:
-    """Wait until a file is there, or a process has ended."""
-    while (
-        not path.exists()
-        and os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    ):
+    Earlier, it would be in the midst of its last files, and come to more renames.
+    """
+    said = folder / "it.said"
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if said.exists() and "map 1 in" in said.read_text(errors="replace"):
+            os.kill(process, signal.SIGINT)
+            return
         time.sleep(0.02)
 
 
@@ -321,7 +316,7 @@ class Trial:
 
     def whole(self) -> Ended:
         """Give the command to its end, and see that nothing unfinished is left."""
-        ended = whole_run(self.folder, self.words, endless=self.endless)
+        ended = self.attempt(Attempt())
         if ended.status != self.good:
             self.note(f"status {ended.status}: {ended.said}")
         if left := hidden(self.folder, resumed=self.endless):
@@ -366,8 +361,7 @@ class Trial:
         second = end_of(self.folder, again, "second")
         os.kill(first, signal.SIGCONT)
         if self.endless:
-            wait_for(self.out / "run.json", first)
-            os.kill(first, signal.SIGINT)
+            end_endless(self.folder, first)
         ended = end_of(self.folder, first)
         if second.status != REFUSED or f"by process {first}" not in second.said:
             self.note(f"the second: status {second.status}: {second.said}")
@@ -376,11 +370,13 @@ class Trial:
         self.is_whole("twice at once")
 
     def attempt(self, attempt: Attempt) -> Ended:
-        """Give the command, and have its moment come."""
+        """Give the command, have its moment come, and wait for its end."""
         process = begin(self.folder, self.words, attempt)
         if attempt.moment is None and attempt.sent is not None:
             time.sleep(attempt.after_s)
             os.kill(process, attempt.sent)
+        elif self.endless:
+            end_endless(self.folder, process)
         return end_of(self.folder, process)
 
     def nothing_half(self, name: str) -> None:
