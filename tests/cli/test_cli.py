@@ -112,7 +112,8 @@ def test_an_aoi_without_a_polygon(tmp_path, geometry):
 
 
 def test_a_bounding_box_that_is_none(tmp_path):
-    assert "neither a file nor" in refuse(tmp_path, SCENE, "--bbox", "1,2,3")
+    sentence = refuse(tmp_path, SCENE, "--bbox", "1,2,3")
+    assert "'1,2,3' is neither a file nor" in sentence, "what was typed"
     assert "give one" in refuse(tmp_path, SCENE, "--bbox", "1,2,3,4", "--aoi", AOI)
     utm = refuse(tmp_path, SCENE, "--bbox", "390000,5800000,391000,5801000")
     assert "is not in degrees" in utm

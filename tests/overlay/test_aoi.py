@@ -371,7 +371,11 @@ def test_wkt_and_boxes_are_in_degrees_where_nothing_is_said(area):
     [
         ("POLYGON ((0 0, 1 1))", "is no valid WKT"),
         ("EPSG:0;1,2,3,4", "'EPSG:0' is no CRS"),
-        ("EPSG:4326;1,2,3", "neither a file nor, after its CRS, a bounding box"),
+        (
+            "EPSG:4326;1,2,3",
+            "'1,2,3' is neither a file nor, after its CRS, a bounding box",
+        ),
+        ("lakes;2020.gpkg", "'lakes;2020.gpkg' is neither a file nor"),
         ("1,2,3,1", "is empty"),
         ("400000,5799800,400100,5799900", "is not in degrees"),
         ("EPSG:32633;400100,5799800,400000,5799900", "ends west of where it begins"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import subprocess
 import sys
 
 import dask
@@ -48,14 +47,31 @@ def test_worker_processes_are_for_this_machine_and_this_run_alone():
                 pass
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
-def test_workers_do_not_hear_what_a_terminal_says_to_all_its_processes():
+DEAF = """
+import os, signal
+import psutil
+from geoseg.run.cluster import open_client
+
+if __name__ == "__main__":
     with open_client(1) as client:
         (worker,) = client.run(os.getpid).values()
         for number in (signal.SIGINT, signal.SIGHUP):
             os.kill(worker, number)
         assert client.submit(os.getpid).result() == worker
     assert not psutil.pid_exists(worker)
+    print("deaf")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX")
+def test_workers_do_not_hear_what_a_terminal_says_to_all_its_processes(tmp_path):
+    """By a script of its own: what ran here before may have left handlers."""
+    script = tmp_path / "script.py"
+    script.write_text(DEAF)
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "deaf\n", done.stderr
 
 
 def test_a_script_that_its_workers_run_again_is_told_what_it_lacks(monkeypatch):

@@ -168,12 +168,22 @@ def _box(text: str, crs: CRS) -> shapely.Geometry:
     )
 
 
+def _after_its_crs(area: str) -> str:
+    """Leave the CRS out, which a flag may have put there; all of it where none is."""
+    crs, _, text = area.partition(";")
+    try:
+        _crs(crs)
+    except AoiError:
+        return area
+    return text.strip()
+
+
 def _read_file(area: str, field: str | None) -> Given:
     path, _ = split_layer(area)
     if ";" in area and not path.exists():
         raise AoiError(
-            f"{area!r} is neither a file nor, after its CRS, a bounding box "
-            f"(west,south,east,north) or a polygon as WKT"
+            f"{_after_its_crs(area)!r} is neither a file nor, after its CRS, a "
+            f"bounding box (west,south,east,north) or a polygon as WKT"
         )
 
     def choose(columns: Sequence[str]) -> Sequence[str]:
