@@ -4,11 +4,13 @@ import ast
 import contextlib
 import filecmp
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
+from email import message_from_string
 from importlib.metadata import version
 from pathlib import Path
 
@@ -129,6 +131,23 @@ def test_a_wheel_holds_the_package_the_model_the_sample_and_the_licences(wheel):
     licences = {n.rpartition("/")[2] for n in names if "/licenses/" in n}
     assert licences == set(project["license-files"])
     assert any(n.endswith("entry_points.txt") for n in names)
+
+
+def test_what_an_index_shows_of_the_readme_has_no_link_that_leads_nowhere(wheel):
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = (n for n in opened.namelist() if n.endswith(".dist-info/METADATA"))
+        page = message_from_string(opened.read(name).decode()).get_payload()
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]*)\)", page)
+    assert links == re.findall(r"\]\((https://[^)]*)\)", readme)
+    commands = [line for line in readme.splitlines() if line.startswith("    ")]
+    assert len(commands) > 2
+    assert set(commands) <= set(page.splitlines())
+    files = set(re.findall(r"`([\w./-]+\.md|NOTICE)`", page))
+    linked = set(re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", readme))
+    assert files >= {each for each in linked if not each.endswith(".png")}
+    sdist = wheel.parent / wheel.name.removesuffix("-py3-none-any.whl")
+    assert [each for each in files if not (sdist / each).is_file()] == []
 
 
 def test_who_has_only_the_wheel_gets_the_sample_and_maps_it(wheel, tmp_path):
