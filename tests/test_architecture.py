@@ -380,11 +380,7 @@ WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
-    "benchmarks/scheduling.py": "times the scheduling of tasks that do nothing",
     "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
-    "benchmarks/throughput.py": "times each stage of a run beside its floor",
-    "benchmarks/vectorize.py": "times the steps of drawing polygons one by one",
-    "benchmarks/polygon_memory.py": "draws a map that is no file",
 }
 """Recipes that look inside geoseg, and why a public name would not do."""
 

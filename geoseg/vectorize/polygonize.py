@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -24,6 +22,7 @@ from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.rows import Rows
 from geoseg.storage.vectors.write import check_locatable, read_polygons, write_polygons
+from geoseg.vectorize.blocks import threads
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
@@ -39,11 +38,6 @@ if TYPE_CHECKING:
     from geoseg.raster.given import GivenMap
     from geoseg.raster.relabelling import GivenLegend
     from geoseg.vectorize.polygons import Polygons
-
-
-_MOST_THREADS = 4
-"""Blocks that are read and traced at a time, each in some 70 MB: what comes after them
-takes one thread, and as long as four take for the blocks."""
 
 
 def vectorize(  # noqa: PLR0913  # five files, each named by its caller
@@ -148,13 +142,13 @@ def _draw(
 ) -> Polygons:
     """Trace a map's polygons in threads, and number them as its file does."""
     classes = source.legend()
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+    with threads() as map_blocks:
         drawn = draw_polygons(
             source,
             legend=classes,
             confidence=confidence,
             drawing=drawing,
-            map_blocks=pool.map,
+            map_blocks=map_blocks,
             warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
             scratch=scratch,
         )

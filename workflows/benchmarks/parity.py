@@ -57,8 +57,7 @@ class Row:
 
 def measure(case: str, way: str, side: str, folder: Path) -> Taken:
     """Map a scene in one way, and count what that took."""
-    preload = ("--preload", str(Path(__file__).with_name("throughput.py")))  # near-free
-    with cluster_by_hand(*preload) if way == BY_HAND else nullcontext() as scheduler:
+    with cluster_by_hand() if way == BY_HAND else nullcontext() as scheduler:
         how = geoseg.SegmentOptions(
             model=folder / case,
             workers=None if scheduler else int(way),

