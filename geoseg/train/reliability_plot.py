@@ -21,14 +21,19 @@ _WIDTH = 0.09
 
 
 def draw_reliability(path: Path, found: Reliability, temperature: float) -> None:
-    """Draw the diagrams before and after a temperature side by side, as a PNG."""
-    figure = Figure(figsize=(7.4, 3.7), dpi=110, layout="constrained")
+    """Draw the diagrams before and after a temperature side by side, as a PNG.
+
+    Where none was kept there is one diagram.
+    """
+    count = 1 if found == found.without() else 2
+    figure = Figure(figsize=(3.7 * count, 3.7), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharey=True)
-    _diagram(left, found.before, "as the network says", found.error_before)
-    title = f"divided by the temperature {temperature:g}"
-    _diagram(right, found.after, title, found.error_after)
-    left.set_ylabel("share of the pixels that is right")
+    axes = figure.subplots(1, count, sharey=True, squeeze=False)[0]
+    _diagram(axes[0], found.before, "as the model says", found.error_before)
+    if count > 1:
+        title = f"divided by the temperature {temperature:g}"
+        _diagram(axes[1], found.after, title, found.error_after)
+    axes[0].set_ylabel("share of the pixels that is right")
     figure.suptitle(f"{found.pixels:,} pixels of {found.ground}", fontsize=9)
     figure.savefig(path, metadata={"Software": "geoseg"})
 

@@ -21,7 +21,7 @@ from geoseg.evaluate.calibration import Calibration, count_confidences
 from geoseg.models.package.reliability import Bin, Reliability
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -84,9 +84,43 @@ class FittedTemperature:
     reliability: Reliability
     """Confidences before and after."""
 
+    @property
+    def helps(self) -> bool:
+        """Whether confidences come nearer to what is true there."""
+        return self.reliability.error_after < self.reliability.error_before
+
     def on(self, card: Described) -> Described:
         """Give a card that has it."""
         return replace(card, temperature=self.temperature, reliability=self.reliability)
+
+
+def calibrated(
+    card: Described, fit: Callable[[], FittedTemperature]
+) -> tuple[Described, tuple[str, ...]]:
+    """Give a card a temperature where that helps on ground that did not decide it.
+
+    Args:
+        card: The model's, without a temperature.
+        fit: Fits it, and raises ``LabelsError`` where that cannot be.
+
+    Returns:
+        The card, and where it has no temperature a sentence that says why.
+
+    """
+    try:
+        fitted = fit()
+    except LabelsError as error:
+        return card, (f"confidences are not calibrated: {error}",)
+    if fitted.helps:
+        return fitted.on(card), ()
+    found = fitted.reliability
+    said = (
+        f"confidences stay as they are: no temperature brings them nearer to what is "
+        f"true of {found.ground}; by the likeliest, {fitted.temperature:g}, their "
+        f"expected calibration error is {found.error_after:.3f}, and "
+        f"{found.error_before:.3f} without it"
+    )
+    return replace(card, reliability=found.without()), (said,)
 
 
 def fit_on_other_ground(
@@ -213,13 +247,14 @@ def _bins(counted: Calibration) -> tuple[Bin, ...]:
     return tuple(Bin(b.confidence, b.accuracy, b.pixels) for b in counted.bins)
 
 
-def calibration_record(card: Card) -> dict[str, object]:
-    """Give it as ``accuracy.json`` does; nothing without a temperature."""
+def calibration_record(card: Card, said: tuple[str, ...]) -> dict[str, object]:
+    """Give it as ``accuracy.json`` does; nothing where nothing was measured."""
     if card.reliability is None:
         return {}
     return {
         "calibration": {
             "temperature": card.temperature,
+            **({"note": said[0]} if said else {}),
             **card.reliability.to_item(),
         }
     }

@@ -12,7 +12,6 @@ import torch
 from geoseg.errors import (
     DeviceError,
     InputError,
-    LabelsError,
     OutputError,
     PlanError,
     needs,
@@ -50,6 +49,7 @@ from geoseg.train.pixelwise.windows import WINDOWS
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
 from geoseg.train.temperature import (
     SeenPixels,
+    calibrated,
     calibration_record,
     fit_in_turn,
     fit_on_other_ground,
@@ -334,22 +334,21 @@ def _finish(
         begins_with=card.pretrained_source,
         labelled=dataset.labelled,
     )
-    try:
-        fitted = _fit_temperature(stored, dataset, seen, stride)
-    except LabelsError as error:
-        warning = f"confidences are not calibrated: {error}"
-        done = replace(done, warnings=(*done.warnings, warning))
-        on_step(Step("prepare", warnings=(warning,)))
-    else:
-        card = fitted.on(card)
-        draw_reliability(folder / DIAGRAM, fitted.reliability, fitted.temperature)
+    card, uncalibrated = calibrated(
+        card, lambda: _fit_temperature(stored, dataset, seen, stride)
+    )
+    if uncalibrated:
+        done = replace(done, warnings=(*done.warnings, *uncalibrated))
+        on_step(Step("prepare", warnings=uncalibrated))
+    if card.reliability is not None:
+        draw_reliability(folder / DIAGRAM, card.reliability, card.temperature)
     figures = {k: round(v, 4) for k, v in done.figures().items() if np.isfinite(v)}
     save_package(folder, network, replace(card, metrics=tuple(figures.items())))
     (folder / "accuracy.json").write_text(
         json.dumps(
             {
                 **figures,
-                **calibration_record(card),
+                **calibration_record(card, uncalibrated),
                 "classes": [each.name for each in dataset.legend],
                 "confusion": accuracy.matrix.tolist(),
             },

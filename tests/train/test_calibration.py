@@ -29,6 +29,7 @@ from geoseg.models.package.mlm_write import write_card
 from geoseg.models.package.reliability import Bin, Reliability
 from geoseg.train.temperature import (
     SeenPixels,
+    calibrated,
     fit_in_turn,
     fit_on_other_ground,
     fit_temperature,
@@ -106,6 +107,24 @@ def test_other_ground_is_measured_by_a_temperature_that_never_saw_it():
     after = expected_error(asked.logits, asked.channels, found.temperature)
     assert found.reliability.error_after == pytest.approx(after, abs=1e-6)
     assert found.reliability.pixels == 2000
+
+
+def test_a_temperature_is_kept_where_it_helps_on_ground_that_it_does_not_know():
+    good = fit_in_turn(drawn(3000), THREE, "here")
+    card, said = calibrated(CARD, lambda: good)
+    assert (card.temperature, card.reliability) == (good.temperature, good.reliability)
+    assert said == ()
+    seen = drawn(3000, blocks=2)
+    too_sure = np.where(seen.blocks, 2.5, 0.4)[:, None] / TRUE
+    seen = replace(seen, logits=(seen.logits * too_sure).astype(np.float32))
+    bad = fit_in_turn(seen, THREE, "here")
+    assert bad.reliability.error_after > bad.reliability.error_before
+    card, (said,) = calibrated(CARD, lambda: bad)
+    assert card.temperature == 1
+    assert card.reliability.error_after == bad.reliability.error_before
+    assert card.reliability.after == bad.reliability.before
+    assert f"{bad.temperature:g}" in said
+    assert f"{bad.reliability.error_after:.3f}, and " in said
 
 
 def test_what_cannot_be_fitted_is_said_with_its_reason():
@@ -338,6 +357,14 @@ def test_a_training_keeps_a_temperature_and_what_it_does_on_held_out_ground(
     halves, tmp_path, patience
 ):
     scene, labels = halves
+    if not patience:  # It learns from what is right, and is measured on what is not.
+        with rasterio.open(labels, "r+") as dataset:
+            values = dataset.read(1)
+            values[:] = np.where(np.arange(192) < 96, 1, 2)
+            held_out = geoseg.Split(160, 192, 0, 32).test_area()
+            wrong = held_out & (np.random.default_rng(0).random((160, 192)) < 0.35)
+            values[wrong] = 3 - values[wrong]
+            dataset.write(values, 1)
     options = replace(QUICK, patience=patience, block=64 if patience else 32)
     trained = geoseg.train([scene], labels, tmp_path / "model", options=options)
     found = trained.package.reliability
@@ -382,9 +409,20 @@ def test_a_training_whose_held_out_ground_lacks_a_class_says_so(
     )
 
 
-def test_a_classifier_of_pixels_gets_a_temperature_too(halves, tmp_path):
-    scene, labels = halves
-    options = geoseg.TrainOptions(architecture="pixel", head="discriminant")
+def test_a_classifier_of_pixels_gets_a_temperature_too(make_raster, tmp_path):
+    """A forest of few pixels in many bands is less sure than it may be."""
+    random = np.random.default_rng(0)
+    values = random.normal(100, 30, (12, 160, 192)).astype(np.float32)
+    values[:2, :, 96:] += 40
+    marked = np.full((1, 160, 192), 255, np.uint8)
+    rows, cols = random.integers(0, 160, 200), random.integers(0, 192, 200)
+    marked[0, rows, cols] = 1 + (cols >= 96)
+    bands = tuple(f"B{number}" for number in range(12))
+    scene = make_raster(values=values, bands=bands, transform=PLANE, nodata=-1)
+    labels = make_raster(
+        "labels.tif", values=marked, bands=(), transform=PLANE, nodata=255
+    )
+    options = geoseg.TrainOptions(architecture="pixel", head="forest")
     trained = geoseg.train([scene], labels, tmp_path / "model", options=options)
     found = trained.package.reliability
     assert found.ground == "labelled pixels of other folds"
@@ -392,4 +430,24 @@ def test_a_classifier_of_pixels_gets_a_temperature_too(halves, tmp_path):
     right = sum(each.pixels * each.accuracy for each in found.before) / found.pixels
     assert right == pytest.approx(trained.accuracy.overall, abs=1e-3)
     record = json.loads((tmp_path / "model" / "accuracy.json").read_text())
-    assert record["calibration"]["temperature"] == trained.package.temperature != 1
+    assert record["calibration"]["temperature"] == trained.package.temperature < 0.9
+    assert found.error_after < found.error_before / 2
+
+
+def test_a_temperature_that_helps_on_no_other_ground_is_left_out(halves, tmp_path):
+    """Labels that are wrong at random make no temperature better."""
+    scene, labels = halves
+    options = geoseg.TrainOptions(architecture="pixel", head="discriminant")
+    trained = geoseg.train([scene], labels, tmp_path / "model", options=options)
+    package = trained.package
+    assert package.temperature == 1
+    assert package.reliability == package.reliability.without()
+    (said,) = [each for each in trained.warnings if "confidences" in each]
+    assert said.startswith("confidences stay as they are: no temperature brings them")
+    record = json.loads((tmp_path / "model" / "accuracy.json").read_text())
+    assert record["calibration"]["temperature"] == 1
+    assert record["calibration"]["note"] == said
+    check_page(tmp_path / "model", trained, pictures=1)
+    output = json.loads((tmp_path / "model" / "mlm.json").read_text())
+    (output,) = output["properties"]["mlm:output"]
+    assert not output.get("post_processing_function")

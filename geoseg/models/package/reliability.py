@@ -6,7 +6,7 @@ that the model's output is divided by.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 CALIBRATION = "geoseg:calibration"
@@ -53,11 +53,18 @@ class Reliability:
         total = sum(each.confidence * each.pixels for each in self.after)
         return total / (sum(each.pixels for each in self.after) or 1)
 
+    def without(self) -> Reliability:
+        """Give what was measured where no temperature is kept."""
+        return replace(self, error_after=self.error_before, after=self.before)
+
     def sentence(self) -> str:
         """Say it in a part of a sentence."""
+        beside = (
+            "" if self == self.without() else f" instead of {self.error_before:.3f}"
+        )
         return (
-            f"expected calibration error {self.error_after:.3f} instead of "
-            f"{self.error_before:.3f} on {self.ground}"
+            f"expected calibration error {self.error_after:.3f}{beside} on "
+            f"{self.ground}"
         )
 
     def to_item(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.errors import DiskError, InputError, LabelsError, ModelError
+from geoseg.errors import DiskError, InputError, ModelError
 from geoseg.geo.embeddings import MANY
 from geoseg.models.networks.network import save_package
 from geoseg.models.networks.pixelwise import ContextFeatures, ProbeFeatures
@@ -44,7 +44,7 @@ from geoseg.train.pixelwise.labelled import LabelledPixels, read_labelled
 from geoseg.train.pixelwise.probe import Probe, open_probe
 from geoseg.train.pixelwise.windows import SMOOTHING, WINDOWS, reach
 from geoseg.train.reliability_plot import DIAGRAM, draw_reliability
-from geoseg.train.temperature import SeenPixels, calibration_record, fit_in_turn
+from geoseg.train.temperature import calibrated, calibration_record, fit_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -148,7 +148,10 @@ def fit_pixels(
     )
     network = to_network(found.chosen, fitted, count, len(legend), probe)
     card = _card(network, given, pixels, found, output, probe)
-    card, uncalibrated = _calibrated(card, found.held_out)
+    ground = "labelled pixels of other folds"
+    card, uncalibrated = calibrated(
+        card, lambda: fit_in_turn(found.held_out, legend, ground)
+    )
     warnings = (*given.warnings, NO_SAMPLE, *uncalibrated)
     on_step(Step("prepare", warnings=warnings))
     with _appearing(output) as folder:
@@ -157,7 +160,7 @@ def fit_pixels(
             vectors.save(folder)
         if card.reliability is not None:
             draw_reliability(folder / DIAGRAM, card.reliability, card.temperature)
-        figures = {**_figures(found, names), **calibration_record(card)}
+        figures = {**_figures(found, names), **calibration_record(card, uncalibrated)}
         text = json.dumps(figures, indent=2) + "\n"
         (folder / "accuracy.json").write_text(text, encoding="utf-8")
         _write_page(folder, card, found, warnings)
@@ -202,15 +205,6 @@ def _write_page(
             warnings=warnings,
         ),
     )
-
-
-def _calibrated(card: Card, held_out: SeenPixels) -> tuple[Card, tuple[str, ...]]:
-    """Give the card a temperature, or say why there is none."""
-    try:
-        fitted = fit_in_turn(held_out, card.legend, "labelled pixels of other folds")
-    except LabelsError as error:
-        return card, (f"confidences are not calibrated: {error}",)
-    return fitted.on(card), ()
 
 
 def _on_ground(pixels: LabelledPixels, given: LabelledInputs) -> NDArray[np.int64]:
