@@ -37,7 +37,8 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 _CONTROL = re.compile(
@@ -271,6 +272,25 @@ class GeosegError(Exception):
     def __str__(self) -> str:
         """Give the message as it may be shown."""
         return sentence(super().__str__())
+
+
+@contextmanager
+def named_as(**options: str) -> Iterator[None]:
+    """Let messages name options as who calls has them: ``numbers="bands"``."""
+    try:
+        yield
+    except GeosegError as error:
+        error.args = tuple(
+            OPTION.sub(lambda mark: _renamed(mark, options), str(each))
+            for each in error.args
+        )
+        raise
+
+
+def _renamed(mark: re.Match[str], options: Mapping[str, str]) -> str:
+    name, value = mark["name"], mark["value"]
+    called = options.get(name, name)
+    return f"`{called}`" if value is None else f"`{called}={value}`"
 
 
 class InputError(GeosegError, ValueError):

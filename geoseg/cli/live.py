@@ -8,6 +8,7 @@ import rich_click as click
 
 import geoseg
 from geoseg.cli.completion import path_or_url
+from geoseg.cli.context import KEPT, leave
 from geoseg.cli.inputs import InputFlags, take_scene
 from geoseg.cli.labelled import LabelsOptions
 from geoseg.cli.options import flags_of, options_of, reporting, writing
@@ -79,6 +80,8 @@ class _Reporter:
 
     def report(self, made: LiveMap) -> None:
         """Say what came of a save."""
+        if made.trained is not None:
+            leave(KEPT)
         if made.refusal:
             say(f"geoseg: {made.refusal}; the last map stays", err=True)
         if self._as_json:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Models = list[tuple[ModelPackage, BandMatch]]
 """Models, each with its bands in the scene."""
+_STAND_FOR_FEATURES = ("int8", "int16")
+"""The dtypes of numbers that may: a VRT may hand AlphaEarth's on as the second."""
 
 
 def open_fitting(
@@ -157,7 +159,7 @@ def _check_features(card: Card, scene: Scene) -> None:
     """
     wanted, made = Embedding.parse(card.embedding), scene.embedding
     if wanted is None:
-        if made is not None and card.dtype == "int8":
+        if made is not None and card.dtype in _STAND_FOR_FEATURES:
             raw = "say `radiometry='raw'`, or " if scene.is_quantised else ""
             raise ModelError(
                 f"the model {card.name} was fitted to whole numbers that stand for "

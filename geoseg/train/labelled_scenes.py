@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from geoseg.errors import InputError, LabelsError, SceneError
+from geoseg.errors import InputError, LabelsError, SceneError, named_as
 from geoseg.geo.embeddings import credited
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
@@ -160,7 +160,8 @@ def open_scenes(
         **options.imagery(),
     )
     needs = bands_needed([card_with(names)]) if names else None
-    opened = [open_scene(scene, how, needs=needs) for scene in scenes]
+    with named_as(numbers="bands"):
+        opened = [open_scene(scene, how, needs=needs) for scene in scenes]
     _check_features(opened)
     return opened, choose_bands(opened[0], names)
 

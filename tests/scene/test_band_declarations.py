@@ -164,7 +164,11 @@ def test_bands_of_one_file_are_named_by_number(write, brightest, tmp_path):
 
 @pytest.mark.parametrize(
     ("numbers", "match"),
-    [((1, 5), "has 4 bands, counted from 1; .* 1, 5"), ((2, 2), "twice: 2, 2")],
+    [
+        ((1, 5), "has 4 bands, counted from 1, and none of number 5, for which"),
+        (tuple(range(1, 99)), "none of number 5 to 98, for which `numbers` asks"),
+        ((2, 2), "twice: 2, 2"),
+    ],
 )
 def test_numbers_that_no_file_has_are_refused(write, numbers, match):
     with pytest.raises(SceneError, match=match):

@@ -187,8 +187,9 @@ def test_other_features_than_a_models_are_refused_before_they_are_read(
     assert "does not fit" in result.stdout
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_a_model_of_the_plain_numbers_refuses_what_they_stand_for(
-    zones, model, tmp_path
+    zones, model, tmp_path, dtype
 ):
     plain = tmp_path / "plain"
     plain.mkdir()
@@ -197,7 +198,7 @@ def test_a_model_of_the_plain_numbers_refuses_what_they_stand_for(
     card = json.loads((plain / "mlm.json").read_text())
     del card["properties"]["geoseg:embedding"]
     for band in card["assets"]["model"]["bands"]:
-        band["data_type"] = "int8"
+        band["data_type"] = dtype
     (plain / "mlm.json").write_text(json.dumps(card))
     options = geoseg.SegmentOptions(model=plain)
     with pytest.raises(ModelError, match="say `radiometry='raw'`"):
@@ -264,3 +265,6 @@ def test_many_bands_without_names_are_learned_from_by_their_numbers(points, tmp_
         path, tmp_path / "map", options=geoseg.SegmentOptions(model=tmp_path / "model")
     )
     assert report.nodata_pixels == 0
+    more = geoseg.TrainOptions(bands=("1-300",), head="discriminant")
+    with pytest.raises(SceneError, match="129 to 300, for which `bands` asks"):
+        geoseg.train([path], points, tmp_path / "none", options=more)

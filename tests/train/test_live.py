@@ -165,7 +165,7 @@ def test_a_file_that_is_saved_as_it_was_is_not_mapped_again(scene, tmp_path):
         labels.write_text(text.replace("water", "lake") + "\n\n")
 
     made = follow(scene, labels, tmp_path / "live", [touch_then_change])
-    assert len(made) == 2
+    assert [each.number for each in made] == [1, 2]
     assert "lake" in [each.name for each in made[-1].trained.package.legend]
 
 
@@ -198,4 +198,5 @@ def test_the_command_names_each_map_and_ends_by_ctrl_c(scene, tmp_path, monkeypa
     assert "map 1 in " in result.stdout
     assert "bare 8, crop 8, water 8 labelled pixels" in result.stdout
     assert "Ctrl-C ends it" in result.stderr
+    assert "stopped; the same command carries on from here" in result.stderr
     assert classes_of(tmp_path / "live").shape == (SIDE, SIDE)

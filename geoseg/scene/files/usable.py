@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.errors import SceneError, counted
-from geoseg.geo.embeddings import Embedding, recognise
+from geoseg.geo.embeddings import Embedding, listed, recognise
 from geoseg.scene.files.georeference import georef_of
 from geoseg.scene.files.header import BandHeader, shown
 from geoseg.scene.files.quantised import MASKED
@@ -110,10 +110,10 @@ def _chosen(
     """Choose the bands that are read, by number: all but alpha where none is given."""
     numbers = () if isinstance(named, str) else named
     if numbers and not all(1 <= number <= len(bands) for number in numbers):
+        none = [str(n) for n in numbers if not 1 <= n <= len(bands)]
         raise SceneError(
-            f"{name} has {counted(len(bands), 'band')}, counted from 1; `numbers` asks "
-            f"for "
-            f"{', '.join(map(str, numbers))}"
+            f"{name} has {counted(len(bands), 'band')}, counted from 1, and none of "
+            f"number {listed(none)}, for which `numbers` asks; choose among those"
         )
     if len(set(numbers)) < len(numbers):
         raise SceneError(

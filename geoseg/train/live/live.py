@@ -45,7 +45,7 @@ class LiveMap:
     """What came of a save of the labels."""
 
     number: int
-    """Which save it was, counted from 1."""
+    """Which save of other labels it was, counted from 1."""
     seconds: float
     """From when the save was noticed to when the map was there, or was refused."""
     refusal: str
@@ -103,14 +103,15 @@ def live(  # noqa: PLR0913  # what train and segment take together
         read_aoi(aoi, opened.geobox)
     file, known = LabelsFile(path), ""
     with locked_file(output / _MODEL):
-        for number in count(1):
+        numbers = count(1)
+        while True:
             file.wait_for_save()
             began = time.monotonic()
             found = job.labels_mark()
             if found and found == known:
                 continue  # saved as it was
             known = found
-            on_map(job.run(number, began))
+            on_map(job.run(next(numbers), began))
 
 
 @dataclass(frozen=True, slots=True)
