@@ -18,7 +18,7 @@ from geoseg.diagnose.cost import cost_of, seconds_with
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
 from geoseg.diagnose.product_time import BEGIN_S, seconds_after
 from geoseg.diagnose.rates import slowness
-from geoseg.diagnose.samples import sampled
+from geoseg.diagnose.samples import for_samples, sampled
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
@@ -196,7 +196,9 @@ def _forecast(
     exact: bool,
 ) -> Forecast:
     (aoi, field), target = features_of, Output.of(output or gettempdir())
-    config = prepare(scene, target, aoi, options, measured_by=estimated)
+    config = prepare(
+        scene, target, aoi, options, measured_by=estimated, tried_by=for_samples
+    )
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     slow = slowness()
     found = sampled(config, slow)

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.trial_blocks import seconds_per_tile
 from geoseg.diagnose.trial_tiles import busyness
+from geoseg.predict import probe
 from geoseg.run.cluster.memory import most_held
 from geoseg.run.samples import Busy, SceneSamples, keep_samples, known_samples
 
 if TYPE_CHECKING:
+    from geoseg.predict import TilePredictor
     from geoseg.run.configuration import RunConfig
+
+
+def for_samples(predictor: TilePredictor, tile: int) -> TilePredictor:
+    """Leave the trial of a predictor on a CPU to `sampled`: there it changes nothing.
+
+    So a network is neither built nor loaded where its samples are known.
+    """
+    on_cpu = predictor.compute.device == "cpu"
+    return predictor if on_cpu else probe(predictor, tile)
 
 
 def sampled(config: RunConfig, slow: float) -> SceneSamples:
@@ -22,10 +33,15 @@ def sampled(config: RunConfig, slow: float) -> SceneSamples:
         slow: How many times slower this machine is now than when nobody else uses it:
             what is kept is as if nobody did.
 
+    Raises:
+        ModelError: A network cannot be loaded, or does not take such tiles.
+        RunError: A network gives values that are not numbers.
+
     """
     known = known_samples(config)
     if known is not None:
         return _at(slow, known)
+    probe(config.predictor, config.plan.lattice.rows.tile)
     seconds = seconds_per_tile(config)
     busy = busyness(config) if config.options.vector_formats else Busy()
     found = SceneSamples(seconds, busy, most_held())

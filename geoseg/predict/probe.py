@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from geoseg.predict.streams import in_streams
 
 if TYPE_CHECKING:
     from geoseg.predict.predictor import TilePredictor
+
+Trial: TypeAlias = Callable[["TilePredictor", int], "TilePredictor"]
+"""Tries a predictor on tiles of some side, and gives it with the batch that fits."""
 
 
 def probe(predictor: TilePredictor, tile: int) -> TilePredictor:

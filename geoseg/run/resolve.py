@@ -60,17 +60,18 @@ if TYPE_CHECKING:
     from geoseg.geo.legend import Legend
     from geoseg.models.package.package import ModelPackage
     from geoseg.overlay.aoi import Area
+    from geoseg.predict.probe import Trial
     from geoseg.scene import Inputs, Scene
 
 
 _OF_SCORES = ("min_confidence", "entropy", "probabilities", "crf")
 """Options that need to know how sure a model is."""
-_probed = lru_cache(maxsize=64)(probe)
+_probed: Trial = lru_cache(maxsize=64)(probe)
 """The same models on tiles of the same side are tried once a process: of many scenes
 each would take a tenth of a second."""
 
 
-def prepare(  # what segment takes, and how much may be read
+def prepare(  # noqa: PLR0913  # what segment takes, and how much may be read
     inputs: Inputs,
     output: Output,
     aoi_given: Area | None,
@@ -78,11 +79,12 @@ def prepare(  # what segment takes, and how much may be read
     on_step: OnStep = ignore_step,
     *,
     measured_by: Measure = measure,
+    tried_by: Trial = _probed,
 ) -> RunConfig:
     """Check everything and plan the run; write nothing.
 
     A scene is read whole where a model is normalised by its statistics, or as far as
-    `measured_by` does.
+    `measured_by` does. The models are tried on a tile, or what `tried_by` does.
 
     Raises:
         InputError: Something given cannot be used.
@@ -103,7 +105,7 @@ def prepare(  # what segment takes, and how much may be read
         legend = masking.legend
     relabelling = _relabelling(options, legend)
     assessed = _assessed(options, legend if relabelling is None else relabelling.legend)
-    predictor = _predictor(options, models, tile)
+    predictor = tried_by(_predictor(options, models), tile)
     lattice = lay_tiles(
         scene.geobox, aoi.window, tile=tile, overlap=overlap, block=options.block
     )
@@ -321,7 +323,7 @@ def _keep_blocks(
     return Lattice(rows, cols), [warning]
 
 
-def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredictor:
+def _predictor(options: SegmentOptions, models: Models) -> TilePredictor:
     if options.tta not in AUGMENTATIONS:
         raise InputError(
             f"test-time augmentation is {', '.join(AUGMENTATIONS)}, got {options.tta!r}"
@@ -329,8 +331,7 @@ def _predictor(options: SegmentOptions, models: Models, tile: int) -> TilePredic
     matched = [(package, match.indices) for package, match in models]
     packages = [package for package, _ in models]
     compute = _compute(options, packages, processes=options.workers or 1)
-    predictor = TilePredictor.of(matched, compute, options.tta, options.crf)
-    return _probed(predictor, tile)
+    return TilePredictor.of(matched, compute, options.tta, options.crf)
 
 
 def _compute(

@@ -105,7 +105,7 @@ def load_encoder(
     implementation names them otherwise, by their order.
 
     Args:
-        network: One of `geoseg.models.networks.network.NETWORKS`; it is changed.
+        network: Of a class of `geoseg.models.networks.network`; it is changed.
         path: A safetensors file, or a checkpoint that is read as tensors alone.
         bands: What the network takes.
         colours: For each band which colour's filters it begins with, 0 red, 1 green,

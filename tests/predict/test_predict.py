@@ -10,7 +10,7 @@ import torch
 from geoseg.errors import DeviceError, InputError, RunError
 from geoseg.models.find import load_package
 from geoseg.models.networks.batch_norm import fold_batch_norm
-from geoseg.models.networks.network import NETWORKS, load_network
+from geoseg.models.networks.network import load_network, network_class
 from geoseg.predict import Compute, TilePredictor, probe, resolve_compute
 
 BANDS = tuple(range(10))
@@ -124,7 +124,8 @@ def test_a_precision_that_the_device_lacks_is_refused():
 @pytest.mark.parametrize("name", ["Unet", "FPN", "DeepLabV3Plus", "Segformer"])
 def test_folding_batch_norm_gives_the_same_scores(name):
     torch.manual_seed(0)
-    network = NETWORKS[name]("resnet18", encoder_weights=None, in_channels=3, classes=4)
+    make = network_class(name)
+    network = make("resnet18", encoder_weights=None, in_channels=3, classes=4)
     for norm in _norms(network):
         norm.running_mean.uniform_(-1, 1)
         norm.running_var.uniform_(0.5, 2)

@@ -11,20 +11,16 @@ from safetensors.torch import load_file, save_file
 from torch.overrides import TorchFunctionMode
 
 from geoseg.errors import ModelError
-from geoseg.models.networks import fcn
 from geoseg.models.networks.activations import give_logits
 from geoseg.models.networks.architectures import (
-    ARCHITECTURES,
     PIXELWISE,
     PUBLISHED,
     find_architecture,
 )
 from geoseg.models.networks.dynamic_world import DynamicWorld
-from geoseg.models.networks.lean_import import smp
 from geoseg.models.networks.onnx import OnnxNetwork
 from geoseg.models.networks.penultimate import Penultimate
 from geoseg.models.networks.pixelwise import Pixelwise
-from geoseg.models.networks.siamese import FCSiamDiff
 from geoseg.models.package.card import Artifact
 from geoseg.models.package.files import CARD, CONFIG, WEIGHTS
 from geoseg.models.package.mlm_write import write_card
@@ -41,11 +37,9 @@ if TYPE_CHECKING:
 
 NETWORKS: dict[str, type[torch.nn.Module]] = {
     "DynamicWorld": DynamicWorld,
-    "FCSiamDiff": FCSiamDiff,
     PIXELWISE.name: Pixelwise,
-    **{name: getattr(fcn, name, None) or getattr(smp, name) for name in ARCHITECTURES},
 }
-"""The class of each architecture, by its name."""
+"""The classes of networks without an encoder of another library, by their names."""
 
 _FETCHING = (
     "cache_dir",
@@ -70,6 +64,22 @@ _REFUSALS = (
 )
 
 
+def network_class(name: str) -> type[torch.nn.Module]:
+    """Give the class of an architecture that `find_architecture` knows.
+
+    Most come with smp, which takes half a second to import: only once one is wanted.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    from geoseg.models.networks import fcn, siamese  # noqa: PLC0415  # as said
+    from geoseg.models.networks.lean_import import smp  # noqa: PLC0415
+
+    of_name: type[torch.nn.Module] = next(
+        getattr(each, name) for each in (fcn, siamese, smp) if hasattr(each, name)
+    )
+    return of_name
+
+
 def build_network(config: dict[str, Any]) -> torch.nn.Module:
     """Build an untrained network from the content of a ``config.json``.
 
@@ -87,7 +97,7 @@ def build_network(config: dict[str, Any]) -> torch.nn.Module:
     if isinstance(settings.get("frozen"), dict):
         settings["network"] = build_network(settings["frozen"])
     try:
-        return NETWORKS[name](**settings)
+        return network_class(name)(**settings)
     except _REFUSALS as error:
         maker = "geoseg" if name in PUBLISHED else "segmentation_models_pytorch"
         raise ModelError(
@@ -132,7 +142,7 @@ def tile_stride(network: torch.nn.Module) -> int:
     stride = int(getattr(encoder, "output_stride", 1))
     if isinstance(network, DynamicWorld):
         return network.tile_stride
-    if type(network) is smp.DPT:
+    if type(network).__name__ == "DPT":
         # All features of a vision transformer have the size of its patches; the
         # decoder makes a pyramid of them, from 1/4 on, each half the one before.
         depth = len(cast("list[int]", encoder.output_strides))  # type: ignore[union-attr]  # smp has no types
@@ -282,7 +292,7 @@ def save_package(
 
     Args:
         path: The package's folder; made if missing, files in it are replaced.
-        network: One of `NETWORKS`, made with keyword arguments or not.
+        network: One of a `network_class`, made with keyword arguments or not.
         card: What the package says of the model.
         training: Where and when it was trained, if known.
         half: Store float16, which is half the size, rather than what the network has.
