@@ -380,7 +380,6 @@ WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
 INSIDE = {
     "train_shipped_model.py": "makes the shipped weights, which must stay the same",
-    "benchmarks/suggestions.py": "simulates rounds of labels, without maps between",
 }
 """Recipes that look inside geoseg, and why a public name would not do."""
 

@@ -217,23 +217,30 @@ def ours(ground: LabelledScene, pixels: np.ndarray, folder: Path) -> dict[str, f
 
 def measure(ground: LabelledScene, package: geoseg.ModelPackage) -> float:
     """Give the overall accuracy of a package's network on the right, in one piece."""
-    network = geoseg.load_network(package)
-    shape = (-1, 1, 1)
-    mean = np.array([b.mean for b in package.bands], np.float32).reshape(shape)
-    std = np.array([b.std for b in package.bands], np.float32).reshape(shape)
-    normal = np.where(ground.valid, (ground.pixels - mean) / std, np.float32(0))
-    stride = package.stride
-    start = (ground.middle - package.overlap) // stride * stride
-    right = normal[:, :, start:]
-    more = [(0, 0), *((0, -side % stride) for side in right.shape[1:])]
-    with torch.inference_mode():
-        tile = torch.from_numpy(np.pad(right, more, "reflect"))[None]
-        best = network(tile)[0].argmax(0).numpy()
+    start = (ground.middle - package.overlap) // package.stride * package.stride
+    best = mapped(ground, package, slice(start, None))
     measured = ground.measured()
     rows, cols = np.divmod(measured, ground.labels.shape[1])
     named = np.array([each.name for each in package.legend])[best[rows, cols - start]]
     truth = np.array(ground.names)[ground.labels.ravel()[measured]]
     return float((named == truth).mean())
+
+
+def mapped(
+    ground: LabelledScene, package: geoseg.ModelPackage, cols: slice
+) -> np.ndarray:
+    """Give the index of each pixel's class in columns of a scene, in one piece."""
+    network = geoseg.load_network(package)
+    shape = (-1, 1, 1)
+    mean = np.array([b.mean for b in package.bands], np.float32).reshape(shape)
+    std = np.array([b.std for b in package.bands], np.float32).reshape(shape)
+    normal = np.where(ground.valid, (ground.pixels - mean) / std, np.float32(0))
+    some = normal[:, :, cols]
+    more = [(0, 0), *((0, -side % package.stride) for side in some.shape[1:])]
+    with torch.inference_mode():
+        tile = torch.from_numpy(np.pad(some, more, "reflect"))[None]
+        best: np.ndarray = network(tile)[0].argmax(0).numpy()
+    return best
 
 
 def of_probe(ground: LabelledScene, points: int, draw: int, out: Path) -> float:
