@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from geoseg.diagnose.verify import Agreement, Verification, verify
     from geoseg.errors import GeosegError, InputError, RunError
     from geoseg.evaluate.assessment import Assessment
+    from geoseg.evaluate.confusion import Accuracy
     from geoseg.evaluate.intervals import Estimate
     from geoseg.evaluate.stratified import StratifiedEstimates, stratified_estimates
     from geoseg.evaluate.zone_table import ZoneClass
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "Accuracy": "geoseg.evaluate.confusion",
     "Agreement": "geoseg.diagnose.verify",
     "Assessment": "geoseg.evaluate.assessment",
     "CalibrateOptions": "geoseg.train.options",
@@ -213,6 +215,7 @@ _HOMES = {
 """The module that each public name comes from."""
 
 __all__ = [
+    "Accuracy",
     "Agreement",
     "Assessment",
     "CalibrateOptions",

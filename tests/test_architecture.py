@@ -378,12 +378,6 @@ def test_what_is_not_installed_is_said_by_one_function():
 
 WORKFLOWS = GEOSEG.parent / "workflows"
 RECIPES = sorted(path.relative_to(WORKFLOWS) for path in WORKFLOWS.rglob("*.py"))
-INSIDE = {
-    "train_shipped_model.py": "makes the shipped weights, which must stay the same",
-}
-"""Recipes that look inside geoseg, and why a public name would not do."""
-
-
 PROGRAM = ("geoseg.cli", "main")
 """The command line as click has it, for whoever makes pages or dialogs of its flags."""
 
@@ -400,15 +394,9 @@ def inner_imports(recipe):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_a_recipe_uses_the_public_api_only_unless_it_must_look_inside(recipe):
+def test_a_recipe_uses_the_public_api_only(recipe):
     found = [each for each in inner_imports(recipe) if each != PROGRAM]
-    if recipe.as_posix() not in INSIDE:
-        assert not found, f"{recipe} looks inside geoseg; see INSIDE"
-        return
-    assert found, f"{recipe} needs no exception any more; take it out of INSIDE"
-    for module, name in found:
-        home = geoseg._HOMES.get(name, "")  # noqa: SLF001  # what is public is ours
-        assert not home.startswith(module), f"{recipe}: write from geoseg import {name}"
+    assert not found, f"{recipe} looks inside geoseg"
 
 
 PATCHES = 23
