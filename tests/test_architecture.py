@@ -15,8 +15,6 @@ from pathlib import Path
 
 import pytest
 
-import geoseg
-
 GEOSEG = Path(__file__).parent.parent / "geoseg"
 ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 

@@ -8,7 +8,7 @@ alone, beside per-pixel baselines. About half an hour on two CPU cores. Needs th
     python workflows/train_shipped_model.py --output sentinel2-landcover
 
 The weights that ship, version 1, are of this recipe as it was before geoseg could
-train by itself (see its model card); these are others, as good.
+train by itself (see its model card); these are others.
 """
 
 from __future__ import annotations
