@@ -7,9 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Entered = TypeVar("Entered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,26 @@ class Timeline(Protocol):
         """Take the laps of a task, wherever it was done."""
 
 
+@contextmanager
+def spanned(stage: str, timeline: Timeline | None) -> Iterator[None]:
+    """Write down when a stage was, where there is a timeline."""
+    began, start = time.time(), time.perf_counter()
+    yield
+    if timeline is not None:
+        timeline.stage(stage, began, time.perf_counter() - start)
+
+
+@contextmanager
+def entered(
+    context: AbstractContextManager[Entered], stage: str, timeline: Timeline | None
+) -> Iterator[Entered]:
+    """Enter a context, which is a stage by itself: what follows is none of it."""
+    with ExitStack() as stack:
+        with spanned(stage, timeline):
+            given = stack.enter_context(context)
+        yield given
+
+
 @dataclass(slots=True)
 class Clock:
     """Wall-clock seconds of each stage."""
@@ -129,8 +151,7 @@ class Clock:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Measure a stage."""
-        began, start = time.time(), time.perf_counter()
-        yield
+        start = time.perf_counter()
+        with spanned(stage, self.timeline):
+            yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
-        if self.timeline is not None:
-            self.timeline.stage(stage, began, time.perf_counter() - start)

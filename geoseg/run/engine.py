@@ -29,7 +29,7 @@ from geoseg.errors import (
     counted,
 )
 from geoseg.geo.tiling import Block, Piece
-from geoseg.progress import Step
+from geoseg.progress import Step, entered
 from geoseg.run.cluster import (
     LOST,
     NO_PATIENCE,
@@ -154,7 +154,8 @@ def run(  # noqa: PLR0913  # what a run is, who does it, and who hears of it
     """
     done = _what_lasts(job.plan, journal)
     walk = _Walk(job.plan, journal, done, on_progress, timeline)
-    with set_up_workers(client, job, patience) as workers:
+    setting_up = set_up_workers(client, job, patience)
+    with entered(setting_up, "set up workers", timeline) as workers:
         journal.report(
             blocks=len(job.plan.blocks), tiles=job.plan.tiles, workers=workers.count
         )

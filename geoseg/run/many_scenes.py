@@ -104,7 +104,8 @@ def _segment_each(
         clock = Clock(timeline=None if timeline is None else timeline.of(name))
         target = Output.of(folder).below(name)
         runs[name] = resolved(inputs, target, aoi, chosen, clock, tell), clock
-    with client_of([config for config, _ in runs.values()], on_step) as client:
+    configs = [config for config, _ in runs.values()]
+    with client_of(configs, on_step, timeline) as client:
         queue = _Queue(runs, client, on_step)
         queue.finish()
     if queue.failures:

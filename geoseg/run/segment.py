@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from geoseg.errors import InputError
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
-from geoseg.progress import Clock, OnStep, Step, ignore_step
+from geoseg.progress import Clock, OnStep, Step, entered, ignore_step
 from geoseg.run.arrays import as_inputs
 from geoseg.run.beside import made_beside
 from geoseg.run.cluster import (
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from xarray import DataArray
 
     from geoseg.overlay.aoi import Area
+    from geoseg.progress import Timeline
     from geoseg.report.report import Report
     from geoseg.run.configuration import RunConfig
     from geoseg.scene import Inputs, Scene
@@ -168,7 +169,7 @@ def _run(config: RunConfig, clock: Clock, on_step: OnStep) -> Report:
         done = done_already(config, on_step)
         if done is not None:
             return done
-        with client_of([config], on_step) as client:
+        with client_of([config], on_step, clock.timeline) as client:
             return finish(config, client, clock, on_step)
 
 
@@ -251,7 +252,7 @@ def _run_features(  # what segment takes, and the clock
     reports: dict[str, Report] = {}
     with (
         target.claimed(),
-        client_of([config], on_step) as client,
+        client_of([config], on_step, clock.timeline) as client,
         journal_of(config) as journal,
         _masked(config, client, clock, on_step) as masked,
     ):
@@ -312,20 +313,23 @@ def resolved(  # what segment takes
 
 
 @contextmanager
-def client_of(configs: Sequence[RunConfig], on_step: OnStep) -> Iterator[Client]:
+def client_of(
+    configs: Sequence[RunConfig], on_step: OnStep, timeline: Timeline | None
+) -> Iterator[Client]:
     """Open the client of some jobs with one model and the same options."""
     threads = tasks_at_once(remote=any(config.scene.is_remote for config in configs))
     config = configs[0]
     options, device = config.options, config.predictor.compute.device
     workers = default_workers(device) if options.workers is None else options.workers
-    with open_client(
+    opening = open_client(
         workers,
         options.scheduler,
         device=device,
         threads=threads,
         patience=Patience.of(options.wait_for_workers, "prepare", on_step),
         certificates=options.certificates,
-    ) as client:
+    )
+    with entered(opening, "start workers", timeline) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
 

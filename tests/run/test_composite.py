@@ -81,6 +81,18 @@ def test_a_composite_is_a_scene_with_its_counts_and_dates(looks, tmp_path):
     assert np.array_equal(again.read(again.window)[1], clear > 0)
 
 
+def test_a_timeline_says_how_long_workers_took_to_be_there(looks, tmp_path):
+    folder, trace = looks[0], tmp_path / "trace.json"
+    geoseg.composite(folder, tmp_path / "c.tif", options=chosen(trace=trace))
+    stages = [
+        (each["ts"], each["name"])
+        for each in json.loads(trace.read_text())
+        if each["ph"] == "X" and not each["args"]
+    ]
+    before = ["prepare", "start workers", "composite", "set up workers"]
+    assert [name for _, name in sorted(stages)][:4] == before
+
+
 @pytest.mark.parametrize("rule", ["median", "medoid"])
 def test_blocks_and_workers_never_show(looks, tmp_path, rule):
     folder, _ = looks

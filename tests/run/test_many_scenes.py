@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 import pytest
 from members import cut_sample
@@ -124,10 +125,15 @@ def test_a_scene_is_inferred_while_the_one_before_is_delivered(
             second_ran.set()
 
     monkeypatch.setattr(segment_module, "deliver", wait_and_deliver)
+    trace = tmp_path / "trace.json"
+    watched = replace(options, trace=trace)
     made = geoseg.segment_each(
-        scenes[:2], tmp_path / "each", options=options, on_step=watch
+        scenes[:2], tmp_path / "each", options=watched, on_step=watch
     )
     assert maps_of(made) == maps_of(alone)
+    names = [each["name"] for each in json.loads(trace.read_text())]
+    assert names.count("start workers") == 1, "they are those of both scenes"
+    assert names.count("set up workers") == 2
 
 
 def test_ctrl_c_ends_every_scene_and_the_same_call_carries_on(

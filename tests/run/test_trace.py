@@ -56,7 +56,10 @@ def test_a_timeline_has_every_piece_of_every_task(tmp_path):
         assert each["ts"] + each["dur"] <= whole_run["ts"] + whole_run["dur"] + 1000
     read = next(e for e in blocks if e["name"] == "read")
     assert read["args"]["bytes"] > 0
-    threads = {(e["pid"], e["tid"]) for e in found}
+    (set_up,) = (e for e in found if e["name"] == "set up workers")
+    assert all(set_up["ts"] + set_up["dur"] <= e["ts"] + 2 for e in blocks)
+    threads = {(e["pid"], e["tid"]) for e in found if e["args"]}
+    assert (set_up["pid"], set_up["tid"]) not in threads
     for one in threads:  # a thread does one thing at a time
         row = sorted((e["ts"], e["dur"]) for e in found if (e["pid"], e["tid"]) == one)
         for (start, long), (after, _) in pairwise(row):

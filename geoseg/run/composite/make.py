@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geoseg.options import CompositeOptions
-from geoseg.progress import Clock, OnStep, Step, ignore_step
+from geoseg.progress import Clock, OnStep, Step, entered, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
 from geoseg.run.cluster.memory import large_arrays_given_back
 from geoseg.run.composite.job import CompositeJob
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from geoseg.overlay.aoi import Area
+    from geoseg.progress import Timeline
     from geoseg.run.composite.config import CompositeConfig
     from geoseg.run.engine import Progress
     from geoseg.run.journal.journal import Journal
@@ -138,7 +139,7 @@ def _make_all(  # what composite takes, and the clock
         if len(left) < len(configs):
             on_step(Step("prepare", note=_counted(len(configs) - len(left), configs)))
         if left:
-            client = stack.enter_context(_client(left, on_step))
+            client = stack.enter_context(_client(left, on_step, clock.timeline))
             made |= {c.path: _make(c, client, clock.copy(), on_step) for c in left}
         return tuple(each for each in made.values() if each is not None)
 
@@ -158,17 +159,20 @@ def _at_once(*, remote: bool) -> int:
 
 
 @contextmanager
-def _client(configs: list[CompositeConfig], on_step: OnStep) -> Iterator[Client]:
+def _client(
+    configs: list[CompositeConfig], on_step: OnStep, timeline: Timeline | None
+) -> Iterator[Client]:
     """Open the client that makes some composites."""
     remote = any(config.scene.is_remote for config in configs)
     options = configs[0].options
-    with open_client(
+    opening = open_client(
         options.workers or 0,
         options.scheduler,
         threads=_at_once(remote=remote),
         patience=Patience.of(options.wait_for_workers, "prepare", on_step),
         certificates=options.certificates,
-    ) as client:
+    )
+    with entered(opening, "start workers", timeline) as client:
         on_step(Step("prepare", dashboard=dashboard_of(client)))
         yield client
 

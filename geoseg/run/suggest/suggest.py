@@ -106,7 +106,7 @@ def suggest(
         warnings = (*config.warnings, *left_out)
         on_step(Step("prepare", warnings=warnings))
         with (
-            client_of([config], on_step) as client,
+            client_of([config], on_step, timeline) as client,
             journal_of(config) as journal,
         ):
             infer_all(config, journal, client, clock, on_step)
