@@ -397,7 +397,7 @@ def test_a_recipe_uses_the_public_api_only(recipe):
     assert not found, f"{recipe} looks inside geoseg"
 
 
-PATCHES = 23
+PATCHES = 17
 """How many patches of what a dotted string names there may be: a rename breaks them."""
 
 

@@ -1,6 +1,7 @@
 """A forecast says what the run then does."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -222,7 +223,7 @@ def test_files_that_a_run_under_way_takes_meanwhile_do_not_stop_a_forecast(
 ):
     (tmp_path / "there").write_bytes(b"part")
     seen = [(str(tmp_path), [], ["gone", "there"])]
-    monkeypatch.setattr("geoseg.storage.full_disk.os.walk", lambda _: seen)
+    monkeypatch.setattr(os, "walk", lambda _: seen)
     assert held(tmp_path) == len(b"part")
 
 

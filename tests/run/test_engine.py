@@ -343,7 +343,7 @@ def test_scores_that_do_not_fit_the_device_are_one_clear_sentence(
 
     source = make_scene(12)
     job = make_job(source, whole(source), ContextPredictor(), tmp_path)
-    monkeypatch.setattr("geoseg.predict.stitch.torch.zeros", full)
+    monkeypatch.setattr(torch, "zeros", full)
     with pytest.raises(
         DeviceError, match=r"^cpu ran out of memory with \d+ tiles in a"
     ):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from damage import damage_unnoticed
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from fakes import ArraySource, ContextPredictor
 from jobs import do, make_job, make_scene, whole
 from killed_run import SlowPredictor, killed_job
@@ -206,7 +206,7 @@ def test_a_worker_is_no_scheduler(processes):
 def test_no_client_is_made_that_is_bound_to_fail(monkeypatch):
     """One would hold a lock that the next client's loop needs, were it collected."""
     shorten(monkeypatch, answer_of_scheduler=0.2)
-    monkeypatch.setattr("geoseg.run.cluster.remote.Client", None)
+    monkeypatch.setattr(Client, "__init__", None)
     for address in BAD_ADDRESSES:
         with pytest.raises(ClusterError), open_client(scheduler=address):
             pass

@@ -307,7 +307,7 @@ def test_a_run_without_workers_speaks_of_none(tmp_path):
     assert str(caught.value) == "model/mlm.json is damaged: it is not JSON"
 
 
-def test_what_a_worker_waits_for_is_said_to_its_client(caplog, monkeypatch):
+def test_what_a_worker_waits_for_is_said_to_its_client(caplog):
     sent = []
     worker = SimpleNamespace(log_event=lambda topic, event: sent.append((topic, event)))
     lines = _Homewards(worker, "run")
@@ -318,6 +318,5 @@ def test_what_a_worker_waits_for_is_said_to_its_client(caplog, monkeypatch):
     caplog.set_level("INFO", logger="geoseg")
     _hear((0.0, event))  # of this process, where it stands already
     assert caplog.messages == []
-    monkeypatch.setattr("geoseg.run.cluster.worker_setup.gethostname", lambda: "there")
-    _hear((0.0, event))
+    _hear((0.0, {**event, "process": "there 7"}))
     assert caplog.messages == ["host is silent"]

@@ -10,6 +10,7 @@ from web import served
 
 import geoseg
 from geoseg.errors import ChangedError, RunError, SilentError
+from geoseg.scene.files.raster import Raster
 from geoseg.storage import fingerprint
 
 SIDE = 256
@@ -127,7 +128,7 @@ def test_a_silent_server_stops_the_run_and_not_each_block(model, tmp_path, monke
         raise SilentError("the server of https://host/scene.tif timed out")
 
     def hush():
-        monkeypatch.setattr("geoseg.scene.files.raster.Raster._read", is_silent)
+        monkeypatch.setattr(Raster, "_read", is_silent)
 
     with pytest.raises(RunError, match="timed out"):
         segment(model, tmp_path / "scene.tif", output, hush, allow_missing=True)

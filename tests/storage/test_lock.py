@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 from onnx_models import write_onnx
 
 import geoseg
@@ -179,7 +180,7 @@ def test_a_lock_of_another_user_or_machine_is_a_sentence(tmp_path, caplog, monke
     def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("geoseg.storage.lock.FileLock.acquire", denied)
+    monkeypatch.setattr(FileLock, "acquire", denied)
     with (
         pytest.raises(OutputError, match=r"by process 7 of ann .*let them remove \S+k"),
         locked_file(tmp_path / "map.tif"),
