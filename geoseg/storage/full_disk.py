@@ -134,13 +134,20 @@ def _handles(error: BaseException) -> str:
     """Say how many files may be open, where there are too many."""
     if getattr(error, "errno", None) not in {errno.EMFILE, errno.ENFILE}:
         return ""
-    try:
-        import resource  # noqa: PLC0415  # of POSIX alone
-    except ImportError:
+    allowed = files_allowed()
+    if allowed is None:
         return ""
+    return f": this process may have {allowed:,} files open; allow more with ulimit -n"
 
-    count = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return f": this process may have {count:,} files open; allow more with ulimit -n"
+
+def files_allowed() -> int | None:
+    """Return how many files this process may have open; None where none can say."""
+    try:
+        import resource  # noqa: PLC0415  # Windows has none
+    except ImportError:
+        return None
+    which = resource.RLIMIT_NOFILE  # type: ignore[attr-defined, unused-ignore]  # of POSIX
+    return int(resource.getrlimit(which)[0])  # type: ignore[attr-defined, unused-ignore]  # of POSIX
 
 
 def of_length(path: Path) -> str:

@@ -114,7 +114,7 @@ def is_held(lock: Path) -> bool | None:
         return None
     try:
         with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # type: ignore[attr-defined, unused-ignore]  # of POSIX
     except BlockingIOError:
         return True
     except FileNotFoundError:

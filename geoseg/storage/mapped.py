@@ -79,7 +79,7 @@ class Arrays:
         """Let what is in files no longer count as this process's memory."""
         if hasattr(mmap, "MADV_DONTNEED"):
             for mapped in list(self._mapped):
-                mapped.madvise(mmap.MADV_DONTNEED)
+                mapped.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined, unused-ignore]  # of POSIX
 
     @contextmanager
     def trimmed(self) -> Iterator[None]:

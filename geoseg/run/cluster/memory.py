@@ -29,11 +29,13 @@ _TRIM = "MALLOC_TRIM_THRESHOLD_"
 def most_held() -> int:
     """Bytes that this process has held at most since it began."""
     if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource  # noqa: PLC0415  # Windows has none
+        held = int(psutil.Process().memory_info().peak_wset)
+    else:
+        import resource  # noqa: PLC0415  # Windows has none
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        unit = 1 if sys.platform == "darwin" else 1024
+        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return held
 
 
 def now_held() -> int:

@@ -320,8 +320,9 @@ def _refused(directory: Path, error: OSError) -> str:
         )
     with suppress(OSError, KeyError, NotImplementedError):  # no name, no look at it
         if hasattr(os, "geteuid") and directory.stat().st_uid != os.geteuid():
+            owner = directory.owner()  # type: ignore[misc, unused-ignore]  # of POSIX
             return (
-                f"{directory} is of an unfinished run of {directory.owner()}, and "
+                f"{directory} is of an unfinished run of {owner}, and "
                 f"cannot be written; let them finish or remove it, or choose another "
                 f"run directory with `run_dir`, or another output directory"
             )

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from geoseg.scene.files.blocks import block_bytes
+from geoseg.storage.full_disk import files_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -30,17 +31,11 @@ _TILE = 512 * 512
 """Pixels of a tile, as a forecast takes them."""
 
 
+_ON_WINDOWS = 512
+"""How many files its C library lets a process open."""
+
 _Key = tuple[int, "Hashable"]
 """A process, and what it knows a file by."""
-
-
-def _files_allowed() -> int:
-    """How many files the system lets this process open."""
-    try:
-        import resource  # noqa: PLC0415  # Windows has none
-    except ImportError:
-        return 512  # what the C library of Windows allows
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class DatasetPool:
@@ -48,7 +43,7 @@ class DatasetPool:
 
     def __init__(self, most: int | None = None, most_bytes: int = _MOST_BYTES) -> None:
         """Keep so many files at most; as many as the system suffers where None."""
-        share = _files_allowed() // _SHARE_OF_FILES
+        share = (files_allowed() or _ON_WINDOWS) // _SHARE_OF_FILES
         self._most = most or max(min(share, _MOST_KEPT), 8)
         self._most_bytes = most_bytes
         self._idle: OrderedDict[tuple[int, Hashable], list[DatasetReader]] = (
