@@ -38,11 +38,11 @@ def command(run_dir: str, *, quiet: bool, as_json: bool) -> None:
       geoseg status out/
       geoseg status s3://bucket/runs/berlin --json
 
-    RUN_DIR is a run directory, or the output of a run that keeps it there; or the
-    output of segment --each: then it says which scenes are done, which run, by whom,
-    and which failed. A run may
-    go on in another process or on another machine, or have stopped. Nothing is taken
-    or written: whoever may read the directory may ask.
+    RUN_DIR is a run directory, or the output of a run that keeps it there, a composite
+    among them; or the output of segment --each: then it says which scenes are done,
+    which run, by whom, and which failed. A run may go on in another process or on
+    another machine, or have stopped. Nothing is taken or written: whoever may read the
+    directory may ask.
     """
     shown: str | dict[str, object]
     try:

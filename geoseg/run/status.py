@@ -14,16 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
 
 from geoseg.errors import DiskError, OutputError, json_text
 from geoseg.run.journal.journal import look_at
 from geoseg.run.journal.state import STOPPED
-from geoseg.storage.authorship import REPORT
 from geoseg.storage.bucket import Bucket
-from geoseg.storage.output import RUN_DIRECTORY
+from geoseg.storage.output import RUN_DIRECTORY, Output
 from geoseg.storage.remote import as_url, on_disk, without_secrets
 
 if TYPE_CHECKING:
@@ -107,9 +106,9 @@ def status(run_dir: Path | str) -> RunStatus:
 
     Args:
         run_dir: A run directory, or the folder of the map that it makes, whose run is
-            in ``.geoseg`` there unless it was said otherwise: a path or the URL of an
-            object store. There it takes some seconds to see whether a run's owner is
-            alive.
+            in ``.geoseg`` there unless it was said otherwise, or the composite: a path
+            or the URL of an object store. There it takes some seconds to see whether a
+            run's owner is alive.
 
     Raises:
         InputError: There is no run, nor the report of a finished one.
@@ -121,13 +120,17 @@ def status(run_dir: Path | str) -> RunStatus:
 
     """
     given = str(run_dir).rstrip("/") or "/"
-    for directory in (given, f"{given}/{RUN_DIRECTORY}"):
+    file = Output.of_file(given)  # if it is one: a composite, or what becomes one
+    for directory in (given, f"{given}/{RUN_DIRECTORY}", str(file.run_directory())):
         look = look_at(directory)
         if look is not None:
             return _status(without_secrets(directory), look)
     report = _report(given)
     if report is not None:
         return _finished(without_secrets(given), report)
+    if "composite" in _record(file):
+        named = without_secrets(given)
+        return RunStatus(directory=named, state="done", output=named)
     lacks = "holds no run, nor a map that one has made"
     if as_url(given) is None and not Path(given.removeprefix("file://")).exists():
         lacks = "does not exist"
@@ -281,17 +284,25 @@ def _clock(seconds: float) -> str | None:
 
 def _report(folder: str) -> Mapping[str, Mapping[str, float]] | None:
     """Read what the report of a finished run says, as far as it is said here."""
+    found = _record(Output.of(folder))
     try:
-        if as_url(folder) is None:
-            path = Path(on_disk(folder), REPORT)
+        return {name: dict(found[name]) for name in ("tiles", "timings_s", "identity")}
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _record(output: Output) -> Mapping[str, Any]:
+    """Read what says what is there; nothing where that is no record."""
+    try:
+        if output.url is None:
+            path = output.folder / output.record
             data = path.read_bytes() if path.is_file() else b""
         else:
-            data = Bucket(folder).get(REPORT)
+            data = Bucket(output.url).get(output.record)
         found = json.loads(data)
-        known = {name: dict(found[name]) for name in ("tiles", "timings_s", "identity")}
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return known
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _finished(folder: str, report: Mapping[str, Mapping[str, float]]) -> RunStatus:

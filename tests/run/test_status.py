@@ -124,6 +124,19 @@ def test_a_directory_without_a_run_is_refused_and_a_finished_map_is_done(tmp_pat
     assert (found.state, found.tiles, found.tiles_per_second) == ("done", 12, 4.0)
 
 
+def test_a_composite_is_asked_about_by_its_name(tmp_path):
+    file = tmp_path / "summer.tif"
+    with open_journal(tmp_path / ".summer.tif.geoseg", IDENTITY) as journal:
+        journal.record(block(0))
+        found = status(file)
+        assert (found.state, found.tiles_done) == ("running", 4)
+        journal.discard()
+    with pytest.raises(OutputError, match=r"summer.tif does not exist"):
+        status(file)
+    (tmp_path / "summer.tif.json").write_text('{"composite": "summer.tif"}')
+    assert (status(file).state, status(file).output) == ("done", str(file))
+
+
 def test_the_command_prints_a_line_for_each_thing_that_is_known(tmp_path, capsys):
     with open_journal(tmp_path / "run", IDENTITY, output="out") as journal:
         journal.report(blocks=10, tiles=40, step="infer", began=time.time() - 2)
