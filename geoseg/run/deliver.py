@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from geoseg.geo.embeddings import Embedding
-    from geoseg.models.package.package import ModelPackage
+    from geoseg.predict import LoadedModel
     from geoseg.progress import Clock
     from geoseg.raster import Extent
     from geoseg.report.imagery import Shown
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from geoseg.run.configuration import RunConfig
     from geoseg.run.engine import Progress
     from geoseg.run.rasters import Measured
+    from geoseg.scene import Scene
 
 
 def deliver(  # all that a report says
@@ -203,10 +204,6 @@ def embedding_record(made: Sequence[Embedding]) -> dict[str, str]:
     return {name: text for name, text in said.items() if text}
 
 
-def _attributed(package: ModelPackage) -> dict[str, str]:
-    return {"attribution": package.attribution} if package.attribution else {}
-
-
 def _attributions(config: RunConfig) -> list[str]:
     """List what licences of learned features ask to say, each once."""
     _, attribution = credited(config.scene.embeddings)
@@ -227,28 +224,9 @@ def _report(
     return Report(
         geoseg=version("geoseg"),
         settings=_settings(config),
-        scene={
-            "path": config.scene.path,
-            "size": sum(raster.fingerprint.size for raster in config.scene.rasters),
-            "files": len(config.scene.rasters),
-            "crs": config.scene.geobox.crs.to_string(),
-            "width": config.scene.geobox.width,
-            "height": config.scene.geobox.height,
-            "bands": list(config.scene.bands),
-            **embedding_record(config.scene.embeddings),
-        },
+        scene=_scene_record(config.scene),
         aoi=_area(config),
-        models=[
-            {
-                "name": model.package.name,
-                "version": model.package.version,
-                "fingerprint": model.package.fingerprint,
-                "temperature": model.package.temperature,
-                **_attributed(model.package),
-                **statistics_record(model),
-            }
-            for model in config.predictor.models
-        ],
+        models=[_model_record(model) for model in config.predictor.models],
         compute=asdict(config.predictor.compute),
         tiles={
             "inferred": counts.inferred,
@@ -280,6 +258,34 @@ def _report(
             ),
         ],
     )
+
+
+def _scene_record(scene: Scene) -> dict[str, Any]:
+    """Describe what was mapped."""
+    return {
+        "path": scene.path,
+        "size": sum(raster.fingerprint.size for raster in scene.rasters),
+        "files": len(scene.rasters),
+        "crs": scene.geobox.crs.to_string(),
+        "width": scene.geobox.width,
+        "height": scene.geobox.height,
+        "bands": list(scene.bands),
+        **embedding_record(scene.embeddings),
+    }
+
+
+def _model_record(model: LoadedModel) -> dict[str, Any]:
+    """Describe a model that predicted."""
+    package = model.package
+    attributed = {"attribution": package.attribution} if package.attribution else {}
+    return {
+        "name": package.name,
+        "version": package.version,
+        "fingerprint": package.fingerprint,
+        "temperature": package.temperature,
+        **attributed,
+        **statistics_record(model),
+    }
 
 
 def _map_record(

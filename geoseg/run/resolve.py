@@ -33,15 +33,7 @@ from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.raster.relabelling import Relabelling, open_legend
 from geoseg.report.assessed_areas import AssessedAreas, read_assessed_areas
 from geoseg.run.configuration import RunConfig, legend_of, run_directory_of
-from geoseg.run.identity import (
-    identify_applicability,
-    identify_compute,
-    identify_input,
-    identify_mask,
-    identify_models,
-    identify_settings,
-    identify_statistics,
-)
+from geoseg.run.identity import identify
 from geoseg.run.journal.journal import identity_of
 from geoseg.run.masking import Masking, plan_masking
 from geoseg.run.overwrite import check_products
@@ -97,12 +89,12 @@ def prepare(  # noqa: PLR0913  # what segment takes, and how much may be read
     aoi = _area(scene, aoi_given, options)
     tile, overlap = _sides(models, options)
     legend = legend_of(models[0][0], options)
-    masking, mask_run = None, None
+    masked = None
     if options.mask_model is not None:
         own = options.for_mask(scene.options)
         mask_run = prepare_mask(inputs, output, aoi_given, own, on_step, measured_by)
-        masking = _masking(mask_run, scene, legend, options)
-        legend = masking.legend
+        masked = _masking(mask_run, scene, legend, options), mask_run
+        legend = masked[0].legend
     relabelling = _relabelling(options, legend)
     assessed = _assessed(options, legend if relabelling is None else relabelling.legend)
     predictor = tried_by(_predictor(options, models), tile)
@@ -120,15 +112,7 @@ def prepare(  # noqa: PLR0913  # what segment takes, and how much may be read
         area=aoi.window,
         touches=aoi.touches,
         fills=aoi.fills,
-        identity={
-            **identify_input(scene, aoi),
-            **identify_models(predictor),
-            **identify_statistics(predictor),
-            **identify_mask(masking, mask_run),
-            **identify_settings(tile, overlap, lattice.rows.block, options),
-            **identify_compute(predictor.compute),
-            **identify_applicability(predictor, options),
-        },
+        identity=identify(scene, aoi, predictor, lattice, options, masked),
     )
     warnings = (
         *scene.warnings,
@@ -137,7 +121,7 @@ def prepare(  # noqa: PLR0913  # what segment takes, and how much may be read
         *(doubt for each, _ in models for doubt in output_doubts(each)),
         *reading,
         *kept,
-        *(() if mask_run is None else mask_run.warnings),
+        *(() if masked is None else masked[1].warnings),
         *(() if relabelling is None else relabelling.losses()),
     )
     return RunConfig(
@@ -151,8 +135,8 @@ def prepare(  # noqa: PLR0913  # what segment takes, and how much may be read
         warnings=tuple(dict.fromkeys(warnings)),
         relabelling=relabelling,
         assessed=assessed,
-        masking=masking,
-        mask_run=mask_run,
+        masking=masked[0] if masked else None,
+        mask_run=masked[1] if masked else None,
     )
 
 
