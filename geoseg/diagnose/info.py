@@ -23,7 +23,7 @@ from geoseg.report.footprints import Footprints, write_footprints
 from geoseg.run.arrays import as_files
 from geoseg.scene import SceneOptions, open_scene
 from geoseg.scene.cache import keep, recall
-from geoseg.scene.kept import kept_as
+from geoseg.scene.cache_key import cached_as
 from geoseg.scene.statistics import bytes_to_read, measure
 from geoseg.storage.authorship import check_names
 from geoseg.storage.staging import check_folder
@@ -290,7 +290,7 @@ def _values(scene: Scene, on_step: OnStep, *, exact: bool) -> _Values:
 
 def _seen(scene: Scene) -> _Values:
     """See what a coarse picture shows, or what it showed of the very same scene."""
-    path = kept_as(_KIND, scene, _FORMAT)
+    path = cached_as(_KIND, scene, _FORMAT)
     try:
         bands, share, components = recall(path)
         return [BandValues(*each) for each in bands], share, tuple(components)

@@ -18,8 +18,9 @@ The rooms, in the order that an image comes together:
   `unchanged` says whether it is what it was
 * `mirrored` reads windows that reach beyond a scene
 * `histograms` add up what pixels come to, in any order; `statistics` does so for a
-  whole scene; `kept` says where what was found of one is kept for the next time
-* `cache` is the user's: what can be computed again
+  whole scene
+* `cache` is the user's: what can be computed again; `cache_key` says where what was
+  found of a scene is in it
 * `arrays` gives what is read by windows to xarray
 * `open` is the way in: ``geoseg.open_scene``
 """

@@ -18,8 +18,8 @@ import numpy as np
 from geoseg.geo.windows import Window
 from geoseg.progress import OnStep, Step, ignore_step
 from geoseg.scene.cache import keep, recall
+from geoseg.scene.cache_key import cached_as
 from geoseg.scene.histograms import Tally
-from geoseg.scene.kept import kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +80,7 @@ def measure(
         SceneError: A file cannot be read somewhere.
 
     """
-    path = _kept_as(scene, bands, percentiles)
+    path = _cached_as(scene, bands, percentiles)
     known = _kept(path, len(bands))
     if known is not None:
         return known
@@ -116,13 +116,13 @@ def find_kept(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float] = ()
 ) -> tuple[BandStatistics, ...] | None:
     """Give what `measure` found before; None where it would have to read the scene."""
-    return _kept(_kept_as(scene, bands, percentiles), len(bands))
+    return _kept(_cached_as(scene, bands, percentiles), len(bands))
 
 
-def _kept_as(
+def _cached_as(
     scene: Scene, bands: Sequence[int], percentiles: Sequence[float]
 ) -> Path | None:
-    return kept_as(_KIND, scene, _FORMAT, list(bands), list(percentiles))
+    return cached_as(_KIND, scene, _FORMAT, list(bands), list(percentiles))
 
 
 def _kept(path: Path | None, bands: int) -> tuple[BandStatistics, ...] | None:

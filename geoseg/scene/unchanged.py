@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from geoseg.errors import SceneError
-from geoseg.scene.files.beside import MASKS, beside
 from geoseg.scene.files.datasets import at_once
 from geoseg.scene.files.header import read_header
+from geoseg.scene.files.sidecars import MASKS, sidecars
 from geoseg.scene.files.usable import use
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def identity_of(
     rasters = _files(members)
     seen = [raster.fingerprint for raster in rasters]
     plane = (*grid.transform[:6], grid.height, grid.width, grid.crs.to_wkt())
-    masks = beside((raster.path for raster in rasters), MASKS)
+    masks = sidecars((raster.path for raster in rasters), MASKS)
     return {
         "scene": _summed(seen, "path"),
         "scene size": _summed(seen, "size"),

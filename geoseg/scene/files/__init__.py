@@ -10,7 +10,7 @@
 * `datasets` opens files with GDAL, under settings of ours
 * `formats` says what GDAL here cannot read
 * `header` is all that a file says of itself; no pixel is read for it
-* `beside` finds masks and overviews in files of their own
+* `sidecars` are masks and overviews in files of their own
 * `failure` says why a file that could be opened cannot be read
 * `index` reads the headers of many files at once, and keeps them
 * `usable` judges it, and makes a raster of it or refuses it; `georeference` is where on

@@ -21,9 +21,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from geoseg.errors import SceneError
-from geoseg.scene.files.beside import OF_PIXELS
 from geoseg.scene.files.pool import DatasetPool
 from geoseg.scene.files.redirects import in_words, stay_with
+from geoseg.scene.files.sidecars import OF_PIXELS
 from geoseg.storage.gdal_cache import small_cache
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.remote import gdal_settings, without_secrets

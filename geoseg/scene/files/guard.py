@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import STREAM, SceneError, is_stream
-from geoseg.scene.files.beside import OF_PIXELS
 from geoseg.scene.files.blocks import check_blocks
 from geoseg.scene.files.datasets import GDAL_ERRORS, is_remote, opened_once, reason
 from geoseg.scene.files.paths import file_of
+from geoseg.scene.files.sidecars import OF_PIXELS
 from geoseg.storage.raster_references import ALLOW, admit
 from geoseg.storage.remote import as_url, without_secrets
 

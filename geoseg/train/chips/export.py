@@ -24,7 +24,7 @@ from geoseg.train.chips.lattice import TEST, TRAIN, VALIDATE, check_sides
 from geoseg.train.chips.ledger import Ledger
 from geoseg.train.chips.options import TileOptions
 from geoseg.train.chips.source import ChipSource, profile_of, unique_names
-from geoseg.train.chips.stac_catalog import write_catalog
+from geoseg.train.chips.stac_catalogue import write_catalogue
 from geoseg.train.chips.table import Chip, write_table
 from geoseg.train.class_mapping import check_class_mapping, class_mapping_for
 from geoseg.train.folds import cut_scenes, sized
@@ -283,7 +283,7 @@ def _finish(job: _Job, ledger: Ledger) -> ExportedTiles:
         shutil.rmtree(ledger.content / "masks")
     write_table(ledger.content / INDEX, chips, job.legend)
     if options.stac:
-        write_catalog(ledger.content, ledger.output.name, chips, job.legend)
+        write_catalogue(ledger.content, ledger.output.name, chips, job.legend)
     text = exported.to_json() + "\n"
     (ledger.content / REPORT).write_text(text, encoding="utf-8")
     ledger.deliver()

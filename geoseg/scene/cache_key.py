@@ -1,4 +1,4 @@
-"""Where what was found of a scene's pixels is kept for the next time.
+"""Where what was found of a scene's pixels is cached for the next time.
 
 It is known by all that changes pixels: files, grid, and how they are read.
 """
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.scene.cache import cache_folder
-from geoseg.scene.files.beside import beside
+from geoseg.scene.files.sidecars import sidecars
 from geoseg.storage.raster_references import is_safe
 from geoseg.storage.staging import OF_RASTER
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from geoseg.scene.image import Scene
 
 
-def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
+def cached_as(kind: str, scene: Scene, *asked: object) -> Path | None:
     """Name the file of the cache for something of this very scene.
 
     It is to be asked for before pixels are read: a file that changes meanwhile is
@@ -44,7 +44,7 @@ def kept_as(kind: str, scene: Scene, *asked: object) -> Path | None:
     ):
         return None
     whole = replace(scene, options=replace(scene.options, bounds=None))
-    there = beside((raster.path for raster in scene.rasters), OF_RASTER)
+    there = sidecars((raster.path for raster in scene.rasters), OF_RASTER)
     what = json.dumps([whole.identity(), there, *asked])
     digest = hashlib.blake2b(what.encode(), digest_size=16)
     return cache_folder() / kind / f"{digest.hexdigest()}.json"

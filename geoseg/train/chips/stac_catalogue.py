@@ -36,7 +36,7 @@ _LABEL = f"{SCHEMAS}/label/v1.0.0/schema.json"
 _SPLIT = f"{SCHEMAS}/ml-aoi/v0.1.0/schema.json"
 
 
-def write_catalog(
+def write_catalogue(
     folder: Path, title: str, chips: Sequence[Chip], legend: Legend | None
 ) -> None:
     """Write a catalogue with a collection of images, and one of masks, into a folder.

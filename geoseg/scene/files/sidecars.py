@@ -1,4 +1,4 @@
-"""Files beside rasters that say more of their pixels: masks, overviews, metadata."""
+"""Sidecars of rasters: files beside them with masks, overviews and metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OF_PIXELS = (".ovr", ".OVR", *MASKS)
 """How those of all files end whose pixels GDAL takes for a raster's."""
 
 
-def beside(paths: Iterable[str], ends: Iterable[str]) -> list[tuple[str, int, int]]:
+def sidecars(paths: Iterable[str], ends: Iterable[str]) -> list[tuple[str, int, int]]:
     """List files that stand beside rasters of this disk: path, size and time.
 
     Args:
