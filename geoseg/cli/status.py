@@ -113,7 +113,7 @@ def _state(found: RunStatus) -> str:
     if found.state == "running":
         return f"running: {step}" if step else "running"
     if found.state == "done":
-        return f"done: {found.tiles_done:,} tiles"
+        return "done" if found.tiles is None else f"done: {found.tiles:,} tiles"
     if found.state == "unknown":
         return "unknown: its owner is on another machine, which holds no lock here"
     silent = "" if found.error else " without a word (killed, or its machine went)"

@@ -124,7 +124,7 @@ def test_a_directory_without_a_run_is_refused_and_a_finished_map_is_done(tmp_pat
     assert (found.state, found.tiles, found.tiles_per_second) == ("done", 12, 4.0)
 
 
-def test_a_composite_is_asked_about_by_its_name(tmp_path):
+def test_a_composite_is_asked_about_by_its_name(tmp_path, capsys):
     file = tmp_path / "summer.tif"
     with open_journal(tmp_path / ".summer.tif.geoseg", IDENTITY) as journal:
         journal.record(block(0))
@@ -135,6 +135,8 @@ def test_a_composite_is_asked_about_by_its_name(tmp_path):
         status(file)
     (tmp_path / "summer.tif.json").write_text('{"composite": "summer.tif"}')
     assert (status(file).state, status(file).output) == ("done", str(file))
+    main(["status", str(file)], standalone_mode=False)
+    assert capsys.readouterr().out.split() == ["run", str(file), "state", "done"]
 
 
 def test_the_command_prints_a_line_for_each_thing_that_is_known(tmp_path, capsys):
