@@ -31,6 +31,21 @@ class LabelsOptions:
     )
 
 
+@dataclass(frozen=True)
+class FilesOfLabels:
+    """The same, where several files do."""
+
+    HEADING: ClassVar[str] = "Where"
+
+    labels: tuple[str, ...] = option(
+        (),
+        "Polygons, lines, points or a raster of classes, in any CRS; several files of "
+        "shapes are put together, the later ones on top.",
+        repeats=True,
+        holds="path_or_url",
+    )
+
+
 def labelled(*, required: bool, inputs: bool = False) -> Callable[[Command], Command]:
     """Add scenes, an output, and what `geoseg train` and `geoseg tile` have in common.
 
@@ -43,7 +58,7 @@ def labelled(*, required: bool, inputs: bool = False) -> Callable[[Command], Com
     def add_all(command: Command) -> Command:
         for add in (
             *([flags_of(InputFlags)] if inputs else []),
-            flags_of(LabelsOptions, required=("labels",) if required else ()),
+            flags_of(FilesOfLabels, required=("labels",) if required else ()),
             writing("Folder to make."),
             click.argument(
                 "scenes",

@@ -61,12 +61,16 @@ def command(
     carries on when the same command is given again.
     """
     labels, inputs = flags.pop("labels"), take_scene(scenes, flags)
-    if labels is None:
+    if not labels:
         _refuse_what_labels_need(get_current_context())
     options = options_of(geoseg.TileOptions, flags)
     with Screen(quiet=quiet, as_json=as_json) as screen:
         exported = geoseg.tile(
-            inputs, output, labels=labels, options=options, on_step=screen.show_step
+            inputs,
+            output,
+            labels=labels or None,
+            options=options,
+            on_step=screen.show_step,
         )
     if as_json:
         show_json(exported.to_json())

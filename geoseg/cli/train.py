@@ -33,7 +33,7 @@ _HELD_OUT = "On held-out ground"
 @reporting
 def command(
     scenes: tuple[str, ...],
-    labels: str,
+    labels: tuple[str, ...],
     output: Path,
     *,
     quiet: bool,

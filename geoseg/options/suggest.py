@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar
@@ -26,10 +27,11 @@ class SuggestOptions(ModelOptions, TilingOptions, ComputeOptions, ExecutionOptio
     HEADING: ClassVar[str] = "Suggestions"
 
     points: int = option(30, "How many places to suggest.", least=1, short="n")
-    labels: str | Path | None = option(
-        None,
+    labels: str | Path | Sequence[str | Path] = option(
+        (),
         "What is labelled already, from which places are kept apart: polygons, lines, "
-        "points or a raster, in any CRS.",
+        "points or a raster, in any CRS; or several files of shapes.",
+        repeats=True,
         otherwise="what the model's package remembers of its training pixels",
         metavar="LABELS",
         holds="path_or_url",

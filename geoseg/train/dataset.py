@@ -147,7 +147,7 @@ class LabelledInputs:
 
 
 def open_given(
-    scenes: Scenes, labels: Path | str, options: TrainOptions
+    scenes: Scenes, labels: Path | str | Sequence[Path | str], options: TrainOptions
 ) -> LabelledInputs:
     """Open scenes and labels.
 
@@ -171,7 +171,7 @@ def open_given(
 
 def prepare_dataset(
     scenes: Scenes,
-    labels: Path | str,
+    labels: Path | str | Sequence[Path | str],
     options: TrainOptions,
     given: LabelledInputs | None = None,
     spool: Spool | None = None,

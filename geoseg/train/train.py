@@ -101,7 +101,7 @@ class Trained:
 
 def train(
     scenes: Scenes,
-    labels: Path | str,
+    labels: Path | str | Sequence[Path | str],
     output: Path,
     *,
     options: TrainOptions | None = None,
@@ -117,7 +117,8 @@ def train(
         scenes: Rasters, each a scene of its own; a copy of their bands lies beside
             the output meanwhile, in a file without a name. Or inputs by name, which
             are one scene of all their bands: two dates, say, or a DEM beside.
-        labels: Polygons, lines, points or a raster of classes, in any CRS.
+        labels: Polygons, lines, points or a raster of classes, in any CRS; or several
+            files of shapes, of which a later one lies on the earlier.
         output: The package's folder, which must not exist or be empty.
         options: How to train.
         on_step: Called after each step.
@@ -142,7 +143,7 @@ def train(
 
 def _train(
     scenes: Scenes,
-    labels: Path | str,
+    labels: Path | str | Sequence[Path | str],
     output: Path,
     options: TrainOptions,
     on_step: OnStep,

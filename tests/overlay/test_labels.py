@@ -90,6 +90,32 @@ def test_a_file_gives_back_its_shapes_and_leaves_out_what_has_no_class(tmp_path)
     assert labels.crs.to_epsg() == 32633
 
 
+def test_files_in_several_crs_are_put_together_and_a_later_one_is_on_top(
+    tmp_path, make_raster
+):
+    fields = table([square(0, 0, 5, 4), square(0, 4, 5, 3)], ["land", "sea"])
+    places = [square(1, 2, 1, 1).centroid, square(3, 6, 1, 1).centroid]
+    points = table(places, ["sea", "sea"])
+    fields.to_file(tmp_path / "fields.gpkg")
+    points = points.to_crs(4326)
+    points.loc[2] = [None, points.geometry[0]]
+    points.to_file(tmp_path / "points.geojson")
+    expected = np.full((5, 7), 2)
+    expected[:, 4:] = expected[1, 2] = 5
+    files = [tmp_path / "fields.gpkg", str(tmp_path / "points.geojson")]
+    found = open_labels(files)
+    assert found.crs == UTM
+    assert "left out 1 feature that has no 'class'" in found.warnings[0]
+    np.testing.assert_array_equal(rasterize_labels(found, PLANE, LEGEND), expected)
+    under = rasterize_labels(open_labels(files[::-1]), PLANE, LEGEND)
+    assert (under[1, 2], under[3, 6]) == (2, 5)
+    raster = make_raster(values=np.ones((1, 4, 4), np.uint8), bands=())
+    with pytest.raises(LabelsError, match="is a raster of classes and 2 files of lab"):
+        open_labels([files[0], raster])
+    with pytest.raises(LabelsError, match="no file of labels is given"):
+        open_labels([])
+
+
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(LabelsError, match="does not exist"):
         read_labels(tmp_path / "labels.gpkg")

@@ -91,6 +91,18 @@ def test_suggestions_come_back_as_labels(ground, tmp_path):
             database.execute("UPDATE points SET class = ? WHERE id = ?", (name, number))
     trained = geoseg.train([ground / "scene.tif"], output, tmp_path / "again")
     assert sum(each.training for each in trained.labelled) == 12
+    both = ["--labels", str(ground / "labels.gpkg"), "--labels", str(output)]
+    said = [str(ground / "scene.tif"), *both, "-o", str(tmp_path / "both"), "--json"]
+    result = CliRunner().invoke(main, ["train", *said, "--head", "discriminant"])
+    assert result.exit_code == 0, result.output
+    earlier = len(geopandas.read_file(ground / "labels.gpkg"))
+    counted = json.loads(result.stdout)["labelled_pixels"].values()
+    assert sum(each["training"] for each in counted) == 12 + earlier
+    result = call(ground, tmp_path / "then.gpkg", "-n", 5, *both)
+    assert result.exit_code == 0, result.output
+    known = geopandas.read_file(output).geometry
+    found = geopandas.read_file(tmp_path / "then.gpkg").geometry
+    assert not found.isin(known).any()
     again = call(ground, output)
     assert again.exit_code == 2
     assert "somebody has changed it" in " ".join(again.stderr.split())

@@ -6,7 +6,14 @@
 """
 
 from geoseg.overlay.labels.label_raster import LabelRaster
-from geoseg.overlay.labels.read import open_labels, read_labels
+from geoseg.overlay.labels.read import label_files, open_labels, read_labels
 from geoseg.overlay.labels.shapes import Labels, rasterize_labels
 
-__all__ = ["LabelRaster", "Labels", "open_labels", "rasterize_labels", "read_labels"]
+__all__ = [
+    "LabelRaster",
+    "Labels",
+    "label_files",
+    "open_labels",
+    "rasterize_labels",
+    "read_labels",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import geopandas
@@ -20,7 +20,7 @@ from geoseg.overlay.aoi.reproject import suspicion
 from geoseg.overlay.coverage import NOBODY, uppermost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pyproj import CRS
@@ -104,6 +104,21 @@ class Labels:
             f"no label lies in the scene: the scene covers {geobox.bounds}, the "
             f"labels {theirs}{suspicion(given, self.crs)}"
         )
+
+
+def put_together(several: Sequence[Labels]) -> Labels:
+    """Make one of labels of several files, in the CRS of the first."""
+    first = several[0]
+    moved = [
+        geopandas.GeoSeries(list(each.shapes), crs=each.crs).to_crs(first.crs)
+        for each in several
+    ]
+    return replace(
+        first,
+        shapes=tuple(shape for each in moved for shape in each),
+        names=tuple(name for each in several for name in each.names),
+        warnings=tuple(said for each in several for said in each.warnings),
+    )
 
 
 class ShapesOnGrid:

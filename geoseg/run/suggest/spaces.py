@@ -16,7 +16,7 @@ from geoseg.errors import LabelsError, ModelError
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
 from geoseg.models.package.training_vectors import has_vectors, load_vectors
-from geoseg.overlay.labels import open_labels
+from geoseg.overlay.labels import label_files, open_labels
 from geoseg.predict.features import tile_features
 from geoseg.run.suggest.candidates import chance
 
@@ -54,7 +54,7 @@ def labelled_places(
         LabelsError: The labels cannot be read, or none lies in the scene.
 
     """
-    if options.labels is None:
+    if not options.labels:
         return None, ()
     marks = open_labels(options.labels, column=options.class_field)
     on_grid = marks.on_grid(scene.geobox, dict.fromkeys(marks.names, 0))
@@ -68,7 +68,8 @@ def labelled_places(
             order = np.lexsort((found[:, 1], found[:, 0], lot))[:MOST_LABELS]
             found = found[order]
     if not len(found):
-        raise LabelsError(f"no label of {options.labels} lies in {scene.name}")
+        files = ", ".join(map(str, label_files(options.labels)))
+        raise LabelsError(f"no label of {files} lies in {scene.name}")
     return found[np.lexsort((found[:, 1], found[:, 0]))], marks.warnings
 
 

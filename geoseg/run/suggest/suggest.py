@@ -14,6 +14,7 @@ import numpy as np
 from geoseg.errors import InputError, LabelsError, counted
 from geoseg.options import SuggestOptions
 from geoseg.overlay.aoi import split_layer
+from geoseg.overlay.labels import label_files
 from geoseg.overlay.reference import coordinates, write_points
 from geoseg.predict.layers import SHARE_ONE
 from geoseg.progress import Clock, OnStep, Step, ignore_step
@@ -149,8 +150,7 @@ def _check_output(output: Path, scene: Inputs, options: SuggestOptions) -> None:
     check_names(output)
     check_folder(output.parent)
     read = [*files_named(scene)]
-    if options.labels is not None:
-        read.append(split_layer(options.labels)[0])
+    read += [split_layer(each)[0] for each in label_files(options.labels)]
     check_not_inputs([output], read)
     check_replaceable(output, overwrite=options.overwrite)
 

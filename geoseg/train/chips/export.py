@@ -83,7 +83,7 @@ def tile(
     scenes: Scenes,
     output: Path | str,
     *,
-    labels: Path | str | None = None,
+    labels: Path | str | Sequence[Path | str] | None = None,
     options: TileOptions | None = None,
     on_step: OnStep = ignore_step,
 ) -> ExportedTiles:
@@ -139,7 +139,11 @@ def _bytes_of(job: _Job) -> int:
     )
 
 
-def _prepare(scenes: Scenes, labels: Path | str | None, options: TileOptions) -> _Job:
+def _prepare(
+    scenes: Scenes,
+    labels: Path | str | Sequence[Path | str] | None,
+    options: TileOptions,
+) -> _Job:
     """See what there is to cut, and refuse what cannot be used."""
     sources, options = _open(scenes, options)
     warnings = [w for source in sources for w in source.scene.warnings]
