@@ -95,7 +95,7 @@ def deliver(  # all that a report says
         with clock("page"):
             on_step(Step("page"))
             summary = _map_record(config, counts, found, outside)
-            write_page(made, image, found.areas, summary)
+            write_page(made, image, found.areas, summary, outside)
     config.scene.check_unchanged(config.aoi.window)
     write_map_item(made, found.areas)
     report = _report(config, made, found, counts, clock.seconds, outside)

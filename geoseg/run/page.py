@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geoseg.errors import counted
-from geoseg.geo.embeddings import credited
+from geoseg.geo.embeddings import credited, listed
 from geoseg.report.map_page import MapPage, write_map_page
 from geoseg.report.pyramid import ClassPlanes
 
@@ -25,7 +25,11 @@ _DIGITS = 12
 
 
 def write_page(
-    made: RunConfig, image: Shown, areas: Sequence[ClassArea], warnings: Sequence[str]
+    made: RunConfig,
+    image: Shown,
+    areas: Sequence[ClassArea],
+    warnings: Sequence[str],
+    outside: float | None,
 ) -> None:
     """Write the page of a run whose maps are made.
 
@@ -37,6 +41,8 @@ def write_page(
         image: The scene as the preview shows it.
         areas: How much of each class there is.
         warnings: What a reader should know, a sentence each.
+        outside: The share of the map that is unlike all that the model learned from, 0
+            to 1; None where that is not known.
 
     """
     products = made.products
@@ -49,7 +55,7 @@ def write_page(
         areas=areas,
         image=image,
         intervals={} if made.assessed is None else made.assessed.of(areas),
-        facts=tuple(_facts(made)),
+        facts=tuple(_facts(made, outside)),
         warnings=warnings,
     )
     write_map_page(products["page"], page, made.options.report_size)
@@ -66,11 +72,28 @@ def _subtitle(made: RunConfig, areas: Sequence[ClassArea]) -> str:
     )
 
 
-def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
+def _facts(made: RunConfig, outside: float | None) -> Iterator[tuple[str, str]]:
     """Pair names with what ran on what."""
-    scene, compute = made.scene, made.predictor.compute
+    yield from _scene_facts(made)
+    for package in made.packages:
+        yield from _model_facts(package)
+    if outside is not None:
+        yield "Unlike it", f"{outside:.1%} of the map is unlike what was learned from"
+    if made.mask_run is not None:
+        yield "Mask", f"{made.mask_run.package.name} {made.mask_run.package.version}"
+    yield "Settings", ", ".join(_settings(made))
+    if made.options.defaults_file:
+        yield "Defaults", f"flags from {_name_of(made.options.defaults_file)}"
+    compute = made.predictor.compute
+    yield "Computed", f"{compute.device}, {compute.precision}"
+    packages = ("geoseg", "torch", "rasterio", "numpy")
+    yield "Software", ", ".join(f"{name} {version(name)}" for name in packages)
+
+
+def _scene_facts(made: RunConfig) -> Iterator[tuple[str, str]]:
+    scene = made.scene
     yield "Image", _name_of(scene.path)
-    yield "Bands", ", ".join(scene.bands)
+    yield "Bands", listed(scene.bands)
     yield "Grid", f"{scene.geobox.crs.name}, {scene.geobox.gsd_m():.4g} m"
     features, credit = credited(scene.embeddings)
     if features:
@@ -81,16 +104,6 @@ def _facts(made: RunConfig) -> Iterator[tuple[str, str]]:
         yield "Area", made.feature
     elif made.aoi_given is not None:
         yield "Area", "an area of interest of the image"
-    for package in made.packages:
-        yield from _model_facts(package)
-    if made.mask_run is not None:
-        yield "Mask", f"{made.mask_run.package.name} {made.mask_run.package.version}"
-    yield "Settings", ", ".join(_settings(made))
-    if made.options.defaults_file:
-        yield "Defaults", f"flags from {_name_of(made.options.defaults_file)}"
-    yield "Computed", f"{compute.device}, {compute.precision}"
-    packages = ("geoseg", "torch", "rasterio", "numpy")
-    yield "Software", ", ".join(f"{name} {version(name)}" for name in packages)
 
 
 def _model_facts(package: ModelPackage) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,7 @@ def reassess(config: RunConfig, report: Report, on_step: OnStep) -> Report:
             shutil.copyfile(output.folder / name, folder / name)
         image = draw_preview(made, areas)
         if made.options.report_size:
-            write_page(made, image, areas, report.warnings)
+            write_page(made, image, areas, report.warnings, report.outside)
         write_map_item(made, areas)
         stated = replace(
             report,

@@ -34,7 +34,7 @@ def draw_reliability(path: Path, found: Reliability, temperature: float) -> None
         title = f"divided by the temperature {temperature:g}"
         _diagram(axes[1], found.after, title, found.error_after)
     axes[0].set_ylabel("share of the pixels that is right")
-    figure.suptitle(f"{found.pixels:,} pixels of {found.ground}", fontsize=9)
+    figure.suptitle(f"{found.pixels:,} pixels: {found.ground}", fontsize=9)
     figure.savefig(path, metadata={"Software": "geoseg"})
 
 

@@ -119,6 +119,10 @@ def test_a_model_of_points_on_two_zones_maps_both(zones, model, tmp_path):
     assert report["scene"]["features"] == "AlphaEarth 1"
     assert report["scene"]["attribution"] == ATTRIBUTION
     assert report["models"][0]["attribution"] == ATTRIBUTION
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert ATTRIBUTION in page
+    assert "A00 to A63" in page
+    assert "A00, A01" not in page
     assert "warnings" in report
     assert not [w for w in report["warnings"] if "meaningless" in w]
 

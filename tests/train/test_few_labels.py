@@ -646,6 +646,8 @@ def test_a_map_says_where_its_model_has_no_business(
     report = json.loads((out / "run.json").read_text())
     assert report["outside"] == pytest.approx((index[valid] > 1).mean())
     assert 0.5 < report["outside"] < 0.7
+    row = f"{report['outside']:.1%} of the map is unlike what was learned from"
+    assert row in (out / "report.html").read_text(encoding="utf-8")
     assert "of the map is unlike all that the model learned from" in result.stderr
     assert "unlike the training" in result.stderr + result.stdout
     (model / VECTORS).unlink()
