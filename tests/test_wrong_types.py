@@ -90,3 +90,9 @@ def test_a_text_does_where_a_path_does(tmp_path):
 def test_values_of_other_types_are_a_sentence(make, needed):
     with pytest.raises(InputError, match=needed):
         make()
+
+
+def test_what_python_says_of_too_many_arguments_stands_alone():
+    with pytest.raises(TypeError, match="takes 1 positional argument") as caught:
+        geoseg.areas("landcover.tif", "zones.gpkg")
+    assert caught.value.__context__ is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, wraps
 from inspect import signature
@@ -87,9 +88,10 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def public(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # those of any function
-        try:
+        given = None
+        with suppress(TypeError):
             given = known.bind(*args, **kwargs)
-        except TypeError:  # too few, or too many: Python says which
+        if given is None:  # too few, or too many: Python says which
             return function(*args, **kwargs)
         for each, value in given.arguments.items():
             parameter = known.parameters[each]
