@@ -4,8 +4,8 @@
     python workflows/benchmarks/report.py --side 4096 --case shipped
 
 Maps a scene without overviews, mirrored from the sample, without polygons, and says how
-many CPU seconds each step took and how large the page is. The near-free model is one
-1 x 1 convolution: with it the page costs the largest share of a run. Nothing here is a
+many CPU seconds each step took and how large the page is. The near-free model is two
+1 x 1 convolutions: with it the page costs the largest share of a run. Nothing is a
 test; compare figures of one machine only.
 """
 
