@@ -154,10 +154,14 @@ def named_files(
     _: click.Context, __: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
     """Read NAME=FILE."""
-    given = [value.partition("=") for value in values]
-    if not all(name and file for name, _, file in given):
-        raise click.BadParameter("write NAME=FILE, such as red=B04.tif")
-    return tuple((name, file) for name, _, file in given)
+    return tuple(map(_named_file, values))
+
+
+def _named_file(value: str) -> tuple[str, str]:
+    name, _, file = value.partition("=")
+    if not (name and file):
+        raise click.BadParameter(f"{value!r}; write a name and its file, NAME=FILE")
+    return name, file
 
 
 def number_or_none(

@@ -76,8 +76,8 @@ def _check_named(package: ModelPackage, inputs: Mapping[str, OneInput]) -> None:
     """Refuse other inputs than a model's."""
     if not package.inputs:
         raise ModelError(
-            f"the model {package.name} takes one image, and {len(inputs)} inputs are "
-            f"given ({', '.join(inputs)}); name the image alone"
+            f"the model {package.name} takes one image, and inputs are given by name "
+            f"({', '.join(inputs)}); name the image alone"
         )
     wanted = [each.name for each in package.inputs]
     missing = [name for name in wanted if name not in inputs]

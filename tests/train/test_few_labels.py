@@ -111,7 +111,7 @@ def test_points_are_fitted_in_seconds_and_mapped_as_any_model(scene, points, tmp
     assert set(record["F1 over the folds"]) == set(CLASSES)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
     maps = []
-    for tile, block in ((32, 32), (64, 64)):
+    for tile, block in ((48, 48), (64, 64)):
         options = geoseg.SegmentOptions(
             model=output, tile=tile, block=block, blend="crop", formats="none"
         )
