@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geoseg import LiveMap, Step, Trained
+
+
+_FIGURE = re.compile(r"\d+\.\d+")
+"""A measurement, which is another at each save; counts are whole."""
 
 
 @click.command("live")
@@ -71,12 +76,12 @@ class _Reporter:
         self._warned: set[str] = set()
 
     def warn(self, step: Step) -> None:
-        """Say warnings that were not said before."""
-        for warning in dict.fromkeys(step.warnings):
-            if warning in self._warned:
-                continue
-            say(f"geoseg: warning: {warning}", err=True)
-        self._warned |= set(step.warnings)
+        """Say warnings that were not said before, if with other figures."""
+        for warning in step.warnings:
+            known = _FIGURE.sub("", warning)
+            if known not in self._warned:
+                say(f"geoseg: warning: {warning}", err=True)
+            self._warned.add(known)
 
     def report(self, made: LiveMap) -> None:
         """Say what came of a save."""

@@ -304,7 +304,7 @@ def foreign(outside: float | None) -> Iterator[str]:
     """
     if outside is not None and outside > _MUCH_OUTSIDE:
         yield (
-            f"{100 * outside:.0f} % of the map is unlike all that the model learned "
+            f"{100 * outside:.3g} % of the map is unlike all that the model learned "
             f"from, and its figures of accuracy do not hold there: look at "
             f"applicability.tif, label some of that ground and train again"
         )

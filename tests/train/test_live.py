@@ -15,6 +15,7 @@ from shapely import Point
 
 import geoseg
 from geoseg.cli import main
+from geoseg.cli.live import _Reporter
 from geoseg.errors import InputError, LabelsError
 from geoseg.train.live.labels_file import LabelsFile
 
@@ -200,3 +201,12 @@ def test_the_command_names_each_map_and_ends_by_ctrl_c(scene, tmp_path, monkeypa
     assert "Ctrl-C ends it" in result.stderr
     assert "stopped; the same command carries on from here" in result.stderr
     assert classes_of(tmp_path / "live").shape == (SIDE, SIDE)
+
+
+def test_a_warning_of_which_figures_alone_change_is_said_once(capsys):
+    reporter = _Reporter(quiet=False, as_json=False)
+    for said in ("an error of 0.073", "an error of 0.071", "left out 2", "left out 3"):
+        reporter.warn(geoseg.Step("prepare", warnings=(said,)))
+    lines = capsys.readouterr().err.splitlines()
+    found = [line.removeprefix("geoseg: warning: ") for line in lines]
+    assert found == ["an error of 0.073", "left out 2", "left out 3"]
