@@ -5,8 +5,8 @@
 
 Maps a scene without overviews, mirrored from the sample, without polygons, and says how
 many CPU seconds each step took and how large the page is. The near-free model is two
-1 x 1 convolutions: with it the page costs the largest share of a run. Nothing is a
-test; compare figures of one machine only.
+1 x 1 convolutions: with it the page costs the largest share of a run. Nothing here is
+a test; compare figures of one machine only.
 """
 
 from __future__ import annotations
