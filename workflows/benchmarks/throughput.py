@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -264,11 +265,11 @@ _ALL = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 def cpu_seconds() -> float:
     """Seconds that the cores have worked for this process and its workers."""
-    this = psutil.Process()
-    of = [this, *this.children(recursive=True)]
-    ended = this.cpu_times()
-    running = sum(sum(each.cpu_times()[:2]) for each in of)
-    return running + ended.children_user + ended.children_system
+    seconds = sum(sum(resource.getrusage(of)[:2]) for of in _ALL)
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            seconds += sum(each.cpu_times()[:2])
+    return seconds
 
 
 def print_table(rows: list[Row]) -> None:
