@@ -177,13 +177,19 @@ def test_ctrl_c_ends_what_waits_in_gdal_for_a_server_that_fell_silent(
     assert not [*tmp_path.glob("[!.]*")]
 
 
+def times_noted(folder):
+    """When blocks were noted as done; each time is shown before the next is there."""
+    noted = [each.read_text().rpartition("\n")[0] for each in folder.rglob("*.jsonl")]
+    return {json.loads(line)["at"] for text in noted for line in text.splitlines()}
+
+
 def test_a_run_that_gets_sigterm_goes_on_where_it_was(tmp_path):
     command = [sys.executable, "-m", "geoseg", "segment", "sample_aoi/scene.tif"]
     command += ["--aoi", "sample_aoi/aoi.geojson", "-o", str(tmp_path / "out")]
     command += ["--block", "1", "--format", "none"]
     job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.rglob("part-*")) and job.poll() is None:
-        time.sleep(0.2)
+    while len(times_noted(tmp_path)) < 2 and job.poll() is None:
+        time.sleep(0.02)
     job.terminate()
     _, message = job.communicate()
     assert job.returncode == 143, message
