@@ -8,10 +8,10 @@ scikit-learn's own on features made by scipy: a linear discriminant with shrinka
 a random forest, on the bands ("pixels") and on these with their means and deviations in
 windows of 3, 7 and 15 px ("context"). Two scenes: the sample, and the Landsat scene of
 `training.py`. Ten draws: half an hour. `--networks 3` trains a U-Net on the points of
-three draws of each as well, eleven minutes of CPU each; `--probes 10` fits a linear
-classifier to what frozen networks know of ten, half a minute each: Dynamic World, where
-`geoseg models import dynamic-world` brought it, on the sample, and the shipped model on
-Landsat, both far from where they learned.
+three draws of each as well, two to five minutes of CPU each; `--probes 10` fits to what
+frozen networks know of ten, twenty seconds each: Dynamic World, where `geoseg models
+import dynamic-world` brought it, on the sample, and the shipped model on Landsat, both
+far from where they learned.
 """
 
 from __future__ import annotations
@@ -294,9 +294,11 @@ def baselines(ground: LabelledScene, pixels: np.ndarray) -> dict[str, float]:
 
 
 def spread(values: list[float], name: str) -> str:
-    """Write mean and deviation."""
+    """Write mean and deviation; one value as it is."""
     if name == "s of CPU":
         return f"{np.mean(values):.0f}"
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
     return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
 
 
