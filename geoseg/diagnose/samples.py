@@ -21,8 +21,11 @@ def for_samples(predictor: TilePredictor, tile: int) -> TilePredictor:
 
     So a network is neither built nor loaded where its samples are known.
     """
-    on_cpu = predictor.compute.device == "cpu"
-    return predictor if on_cpu else probe(predictor, tile)
+    return predictor if _on_cpu(predictor) else probe(predictor, tile)
+
+
+def _on_cpu(predictor: TilePredictor) -> bool:
+    return predictor.compute.device == "cpu"
 
 
 def sampled(config: RunConfig, slow: float) -> SceneSamples:
@@ -41,7 +44,8 @@ def sampled(config: RunConfig, slow: float) -> SceneSamples:
     known = known_samples(config)
     if known is not None:
         return _at(slow, known)
-    probe(config.predictor, config.plan.lattice.rows.tile)
+    if _on_cpu(config.predictor):
+        probe(config.predictor, config.plan.lattice.rows.tile)
     seconds = seconds_per_tile(config)
     busy = busyness(config) if config.options.vector_formats else Busy()
     found = SceneSamples(seconds, busy, most_held())

@@ -25,7 +25,7 @@ def draw_reliability(path: Path, found: Reliability, temperature: float) -> None
 
     Where none was kept there is one diagram.
     """
-    count = 1 if found == found.without() else 2
+    count = 1 if found.is_as_before else 2
     figure = Figure(figsize=(3.7 * count, 3.7), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, count, sharey=True, squeeze=False)[0]

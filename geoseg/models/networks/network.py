@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from geoseg.models.package.card import Card, Training
     from geoseg.models.package.package import ModelPackage
 
-NETWORKS: dict[str, type[torch.nn.Module]] = {
+_ALONE: dict[str, type[torch.nn.Module]] = {
     "DynamicWorld": DynamicWorld,
     PIXELWISE.name: Pixelwise,
 }
@@ -69,8 +69,8 @@ def network_class(name: str) -> type[torch.nn.Module]:
 
     Most come with smp, which takes half a second to import: only once one is wanted.
     """
-    if name in NETWORKS:
-        return NETWORKS[name]
+    if name in _ALONE:
+        return _ALONE[name]
     from geoseg.models.networks import fcn, siamese  # noqa: PLC0415  # as said
     from geoseg.models.networks.lean_import import smp  # noqa: PLC0415
 

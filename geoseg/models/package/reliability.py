@@ -53,15 +53,18 @@ class Reliability:
         total = sum(each.confidence * each.pixels for each in self.after)
         return total / (sum(each.pixels for each in self.after) or 1)
 
+    @property
+    def is_as_before(self) -> bool:
+        """Whether no temperature was kept."""
+        return self == self.without()
+
     def without(self) -> Reliability:
         """Give what was measured where no temperature is kept."""
         return replace(self, error_after=self.error_before, after=self.before)
 
     def sentence(self) -> str:
         """Say it in a part of a sentence."""
-        beside = (
-            "" if self == self.without() else f" instead of {self.error_before:.3f}"
-        )
+        beside = "" if self.is_as_before else f" instead of {self.error_before:.3f}"
         return (
             f"expected calibration error {self.error_after:.3f}{beside} on "
             f"{self.ground}"
