@@ -212,18 +212,34 @@ class GroundField:
             Shape ``(v, u)``, from positions in the rectangle along either side.
 
         """
-        across, down = (
-            np.maximum(0.0, 1 - np.abs(np.subtract.outer(position, np.arange(count))))
-            for position, count in zip(
-                (
-                    (u - self.origin[0]) / self.cell[0],
-                    (v - self.origin[1]) / self.cell[1],
-                ),
-                self.nodes.shape[:0:-1],
-                strict=True,
-            )
-        )
-        return np.asarray(down @ self.nodes[3] @ across.T)
+        lines, above, share = self.grid_lines(u, v)
+        share = share[:, np.newaxis]
+        return np.asarray(lines[above] * (1 - share) + lines[above + 1] * share)
+
+    def grid_lines(
+        self, u: NDArray[np.float64], v: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+        """Give `grid_areas` as what is interpolated along v.
+
+        Returns:
+            What it is at each u of each line of nodes, shape ``(line, u)``; for each v
+            the line above it; and how far it is from there to the next, 0 to 1. By
+            arithmetic that gives the same numbers on every processor.
+
+        """
+        areas = self.nodes[3]
+        left, across = self._beside(u, axis=0)
+        above, down = self._beside(v, axis=1)
+        lines = areas[:, left] * (1 - across) + areas[:, left + 1] * across
+        return lines, above, down
+
+    def _beside(
+        self, positions: NDArray[np.float64], axis: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Give the node before each position, and how far it is towards the next."""
+        steps = (positions - self.origin[axis]) / self.cell[axis]
+        before = np.clip(steps.astype(np.int64), 0, self.nodes.shape[1] - 2)
+        return before, steps - before
 
     def steps(
         self, u: NDArray[np.float64], v: NDArray[np.float64]
@@ -249,12 +265,8 @@ class GroundField:
         u: NDArray[np.float64],
         v: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        across = (u - self.origin[0]) / self.cell[0]
-        down = (v - self.origin[1]) / self.cell[1]
-        last = nodes.shape[1] - 2
-        col = np.clip(across.astype(np.int64), 0, last)
-        row = np.clip(down.astype(np.int64), 0, last)
-        across, down = across - col, down - row
+        col, across = self._beside(u, axis=0)
+        row, down = self._beside(v, axis=1)
         upper = nodes[row, col] * (1 - across) + nodes[row, col + 1] * across
         lower = nodes[row + 1, col] * (1 - across) + nodes[row + 1, col + 1] * across
         return np.asarray(upper * (1 - down) + lower * down)

@@ -96,9 +96,7 @@ class Accumulator:
         """
         self._window = window
         self._adding = Lock()
-        self._sums = torch.zeros(
-            (classes, window.height, window.width), dtype=torch.int32, device=device
-        )
+        self._sums = _zeros((classes, window.height, window.width), device)
 
     def add(
         self,
@@ -167,6 +165,19 @@ class Accumulator:
         """
         rows, cols = window.relative_to(self._window).slices()
         return self._sums[:, rows, cols]
+
+
+def _zeros(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Give zeros of int32 on a device.
+
+    On a CPU numpy asks for them in huge pages, each of which the kernel finds once: a
+    block's 128 MB are there in a quarter of the time that torch's take.
+    """
+    if device.type != "cpu":
+        return torch.zeros(shape, dtype=torch.int32, device=device)
+    sums = np.empty(shape, np.int32)  # what zeros() gives has none
+    sums.fill(0)
+    return torch.from_numpy(sums)
 
 
 def tile_weights(
