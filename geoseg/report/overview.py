@@ -6,13 +6,17 @@ than all else that a picture takes.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.geo.windows import Window
+from geoseg.raster.extents import squares
 from geoseg.report.imagery import shown_of
+from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.spool import Spool
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 6_000_000
 """Values that are held at a time."""
+_SQUARE, _FEWEST = 1024, 32
+"""Rows and columns of a scene that are read at a time, but not fewer of its overview:
+GDAL's cache holds what they touch, beside the blocks that others read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,7 @@ class Overview:
         level: Level,
         folder: Path,
     ) -> Overview:
-        """Read a part of a scene, some rows at a time.
+        """Read a part of a scene, a square at a time.
 
         Args:
             scene: The image.
@@ -69,15 +76,19 @@ class Overview:
 
         """
         found = tuple(sorted(set(bands)))
-        shape = len(found), level.height, level.width
-        pixels = Spool(folder).array(shape, np.float32)
-        step = max(1, _AT_ONCE // (len(found) * level.width))
-        for top in range(0, level.height, step):
-            rows = min(step, level.height - top)
-            strip = Window(top, 0, rows, level.width)
-            ground = level.ground(strip, plane.height, plane.width)
-            seen = shown_of(scene, found, plane, ground, (rows, level.width))
-            pixels.put(top, np.ma.filled(seen.astype(np.float32, copy=False), np.nan))
+        pixels = Spool(folder).array((len(found), level.height, level.width), "f4")
+
+        def read(square: Window) -> NDArray[np.float32]:
+            ground = level.ground(square, plane.height, plane.width)
+            shape = square.height, square.width
+            shown = shown_of(scene, found, plane, ground, shape)
+            return np.ma.filled(shown.astype(np.float32, copy=False), np.nan)
+
+        whole = Window(0, 0, level.height, level.width)
+        wanted = squares(whole, max(_SQUARE // level.factor, _FEWEST))
+        seen = read_ahead(read, wanted, os.cpu_count() or 1)
+        for top, row in groupby(seen, key=lambda square: square[0].row):
+            pixels.put(top, np.concatenate([values for _, values in row], axis=2))
         return cls(plane, level, found, pixels)
 
     def picture(

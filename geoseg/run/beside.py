@@ -1,9 +1,8 @@
-"""What of a delivery is made beside something else: rasters, and pictures' draft.
+"""What of a delivery is made while blocks are inferred: rasters, and pictures' draft.
 
-Parts go into the rasters as the journal names them, in the time that inference leaves
-over; what is left when the last block is done is their end. Then the scene is read for
-its pictures, while rasters are completed and polygons drawn: earlier, it would take the
-place of blocks to infer in GDAL's cache.
+Parts go into the rasters as the journal names them, and the scene is read for its
+pictures, in the time that inference leaves over; what is left when the last block is
+done is the end of both.
 """
 
 from __future__ import annotations
@@ -82,9 +81,10 @@ class Beside:
     def rasters(self) -> Measured:
         """Give what there is on the map, when its rasters are written.
 
-        Blocks are inferred by now, and the draft is begun.
+        Blocks are inferred by now, and the draft is begun at the latest.
         """
-        self._draft = self._threads.submit(self._read_draft)
+        if self._draft is None:
+            self._draft = self._threads.submit(self._read_draft)
         if self._rasters is None or self._following is None:
             return write_rasters(self.made, self._journal)
         self._following.end()
@@ -110,6 +110,7 @@ class Beside:
             write_rasters, self.made, self._journal, following
         )
         self._rasters.add_done_callback(lambda _: following.stop())
+        self._draft = self._threads.submit(self._read_draft)
 
     def _read_draft(self) -> Overview | None:
         scene, area = self.made.scene, self.made.aoi.window

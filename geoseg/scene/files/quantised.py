@@ -102,52 +102,49 @@ def block_means(
 
     Args:
         values: Shape ``(band, y, x)``.
-        data: Which of them count, shape ``(y, x)``.
+        data: Which of them count, ``(band, y, x)``, or ``(1, y, x)`` in all bands.
         shape: Rows and columns of the picture.
 
     Returns:
         Means, float32, shape ``(band, *shape)``, masked where nothing counts.
 
     """
-    if shape == data.shape:
+    if shape == data.shape[1:]:
         return np.ma.MaskedArray(values, mask=np.broadcast_to(~data, values.shape))
     rows, cols = (
         np.arange(wanted + 1) * length // wanted
-        for wanted, length in zip(shape, data.shape, strict=True)
+        for wanted, length in zip(shape, data.shape[1:], strict=True)
     )
     means = np.empty((len(values), *shape), np.float32)
-    hidden = _add_blocks(values, data, rows, cols, means)
-    return np.ma.MaskedArray(means, mask=np.broadcast_to(hidden, means.shape))
+    hidden = np.empty(means.shape, np.bool_)
+    _average_blocks(values, data, rows, cols, means, hidden)
+    return np.ma.MaskedArray(means, mask=hidden)
 
 
 @kernel
-def _add_blocks(
+def _average_blocks(  # a kernel takes no objects
     values: NDArray[np.generic],
     data: NDArray[np.bool_],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
     means: NDArray[np.float32],
-) -> NDArray[np.bool_]:
-    """Set `means`, ``(band, y, x)``; give where nothing counts, ``(y, x)``.
+    hidden: NDArray[np.bool_],
+) -> None:
+    """Set `means` and where nothing counts, both ``(band, y, x)``.
 
     A block reaches from one of `rows` and `cols` to the next, a pixel at least.
     """
-    hidden = np.empty(means.shape[1:], np.bool_)
-    counts = np.empty(means.shape[2], np.float32)
-    for i in range(means.shape[1]):
-        bottom = max(rows[i + 1], rows[i] + 1)
-        for j in range(means.shape[2]):
-            right = max(cols[j + 1], cols[j] + 1)
-            count = data[rows[i] : bottom, cols[j] : right].sum()
-            hidden[i, j] = count == 0
-            counts[j] = max(count, 1)
-        for band in range(means.shape[0]):
+    for band in range(means.shape[0]):
+        pixels, counts = values[band], data[min(band, len(data) - 1)]
+        for i in range(means.shape[1]):
+            bottom = max(rows[i + 1], rows[i] + 1)
             for j in range(means.shape[2]):
                 right = max(cols[j + 1], cols[j] + 1)
-                total = np.float32(0)
+                total, count = np.float32(0), 0
                 for y in range(rows[i], bottom):
                     for x in range(cols[j], right):
-                        if data[y, x]:
-                            total += values[band, y, x]
-                means[band, i, j] = total / counts[j]
-    return hidden
+                        if counts[y, x]:
+                            total += np.float32(pixels[y, x])
+                            count += 1
+                means[band, i, j] = total / np.float32(max(count, 1))
+                hidden[band, i, j] = count == 0

@@ -303,6 +303,8 @@ class Raster:
         """
         if self.is_quantised:
             return self._decoded_part(dataset, bands, part, shape)
+        if _divides(part, shape) and not self._has_overview(part, shape):
+            return block_means(*self._read(dataset, bands, part), shape)
         indexes = [self.indexes[band] for band in bands]
         by_gdal = MaskFlags.alpha in dataset.mask_flag_enums[indexes[0] - 1]
         how = {"window": part, "out_shape": shape}
@@ -320,6 +322,11 @@ class Raster:
                 np.broadcast_to(hidden, picture.shape), picture
             )
         return picture
+
+    def _has_overview(self, part: RasterioWindow, shape: tuple[int, int]) -> bool:
+        """Whether GDAL has anything coarser for a picture than all pixels."""
+        down = min(part.height / shape[0], part.width / shape[1])
+        return any(factor <= down for factor in self.overviews)
 
     def _decoded_part(
         self,
@@ -340,8 +347,7 @@ class Raster:
             max(min(round(part.height), by * shape[0]), 1),
             max(min(round(part.width), by * shape[1]), 1),
         )
-        values, data = self._read(dataset, bands, part, size)
-        return block_means(values, data[0], shape)
+        return block_means(*self._read(dataset, bands, part, size), shape)
 
     def _parts(
         self, dataset: rasterio.DatasetReader, window: Window, shape: tuple[int, int]
@@ -386,6 +392,12 @@ class Raster:
         sizes = [(-(-height // by), -(-width // by)) for by in self.overviews]
         useful = [size for size in sizes if min(size) >= _COARSE] or sizes[:1]
         return useful[-1] if useful else None
+
+
+def _divides(part: RasterioWindow, shape: tuple[int, int]) -> bool:
+    """Whether each pixel of a picture shows as many whole pixels of a part."""
+    edges = part.row_off, part.col_off, part.height / shape[0], part.width / shape[1]
+    return all(float(edge).is_integer() for edge in edges)
 
 
 def _pixels(
