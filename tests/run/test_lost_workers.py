@@ -54,7 +54,7 @@ def test_without_any_worker_finishing_stops(threads):
         pytest.raises(RunError, match=r"^no worker is left.*carries on"),
         open_client(scheduler=threads.scheduler_address) as client,
     ):
-        map_on(client)(slow_double, range(40))
+        list(map_on(client)(slow_double, range(40)))
 
 
 def test_a_worker_that_comes_back_is_waited_for_and_that_is_said(threads):
@@ -62,7 +62,8 @@ def test_a_worker_that_comes_back_is_waited_for_and_that_is_said(threads):
     with open_client(scheduler=threads.scheduler_address) as client:
         Timer(0.5, threads.scale, [0]).start()
         Timer(4, threads.scale, [1]).start()
-        found = map_on(client, Patience(60, messages.append))(slow_double, range(10))
+        doubled = map_on(client, Patience(60, messages.append))
+        found = list(doubled(slow_double, range(10)))
     assert found == [2 * number for number in range(10)]
     assert messages == ["no worker is there; waiting for one, 60 s at most"]
 
@@ -264,7 +265,7 @@ def infer_until(kill, client, folder):
 
 def finish_until(kill, client, _):
     Timer(1, kill).start()
-    map_on(client)(slow_double, range(40))
+    list(map_on(client)(slow_double, range(40)))
 
 
 @pytest.mark.parametrize("work_until", [infer_until, finish_until])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ from geoseg.run.cluster.presence import (
     gathered,
     muttering_hushed,
     patiently,
+    threads_of,
 )
 from geoseg.run.cluster.remote import remote_client
 from geoseg.run.job import THREADS
@@ -25,7 +27,7 @@ from geoseg.run.job import THREADS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from distributed import SpecCluster
+    from distributed import Future, SpecCluster
     from distributed.utils import LoopRunner
 
     from geoseg.geo.windowed import BlockMap
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 _RETRIES = 2
 """How often dask tries a failed task again, elsewhere where it can."""
+
+_A_THREAD = 3
+"""Items that are under way for each of a cluster's threads: one at work, one that waits
+for it, and one that is done and waits for those before it."""
 
 _LEAN = {"distributed.worker.profile.enabled": False}
 """No samples of every thread, 100 a second, which dask would keep for an hour."""
@@ -131,8 +137,11 @@ def dashboard_of(client: Client) -> str:
 
 def map_on(
     client: Client, patience: Patience = NO_PATIENCE
-) -> Callable[[Callable[[Item], Made], Iterable[Item]], list[Made]]:
+) -> Callable[[Callable[[Item], Made], Iterable[Item]], Iterator[Made]]:
     """Give a function that does what `map` does, on the workers of a client.
+
+    So many items are under way at a time as keep all threads at work: what is made of
+    the others waits in nobody's memory.
 
     Args:
         client: Whose workers.
@@ -141,12 +150,23 @@ def map_on(
 
     """
 
-    def spread(function: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-        futures = client.map(function, list(items), pure=False, retries=_RETRIES)
+    def result(future: Future[Made]) -> Made:
         made: list[Made] = patiently(
-            client, lambda: gathered(client, futures), patience
+            client, lambda: gathered(client, [future]), patience
         )
-        return made
+        return made[0]
+
+    def spread(
+        function: Callable[[Item], Made], items: Iterable[Item]
+    ) -> Iterator[Made]:
+        waiting: deque[Future[Made]] = deque()
+        for item in items:
+            if len(waiting) >= _A_THREAD * max(sum(threads_of(client).values()), 1):
+                yield result(waiting.popleft())
+            future = client.submit(function, item, pure=False, retries=_RETRIES)
+            waiting.append(future)
+        while waiting:
+            yield result(waiting.popleft())
 
     return spread
 

@@ -74,12 +74,18 @@ NO_PATIENCE = Patience()
 
 def members(client: Client) -> list[str]:
     """Name the workers that there are now; none where the scheduler is gone."""
+    return list(threads_of(client))
+
+
+def threads_of(client: Client) -> dict[str, int]:
+    """Count the threads of each worker that there is now."""
     if client.status != "running":
-        return []
+        return {}
     try:
-        return list(client.nthreads())
+        threads: dict[str, int] = client.nthreads()
     except (OSError, CancelledError):
-        return []
+        return {}
+    return threads
 
 
 def someone(client: Client, patience: Patience) -> bool:
