@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import geopandas as gpd
@@ -19,6 +20,7 @@ from pyproj import CRS, Transformer
 from geoseg.errors import DiskError, VectorError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
+from geoseg.storage.vectors import rows
 from geoseg.storage.vectors import write as writers
 from geoseg.storage.vectors.formats import BY_SUFFIX, FORMATS
 from geoseg.storage.vectors.qgis_style import make_qml
@@ -294,6 +296,28 @@ def test_tiles_of_nothing_are_refused(tmp_path):
     with pytest.raises(VectorError, match=r"landcover\.pmtiles cannot be tiles"):
         write_polygons(frame, tmp_path / "landcover.pmtiles", legend=LEGEND)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_polygon_too_large_for_a_format_is_refused_with_those_that_hold_it(
+    tmp_path, monkeypatch
+):
+    frame = make_frame()
+    size = int(shapely.get_num_coordinates(frame.geometry).max()) * 16
+    small = replace(BY_SUFFIX[".gpkg"], most_bytes=size - 1)
+    monkeypatch.setitem(BY_SUFFIX, ".gpkg", small)
+    with pytest.raises(
+        VectorError,
+        match=r"landcover\.gpkg cannot hold a polygon of 0\.00 GB.*write \.geojson or "
+        r".*\.fgb or .* instead, or straighten lines \(`simplify`\)",
+    ):
+        write_polygons(frame, tmp_path / "landcover.gpkg", legend=LEGEND)
+    assert list(tmp_path.iterdir()) == []
+    write_polygons(frame, tmp_path / "landcover.fgb", legend=LEGEND)
+    monkeypatch.setattr(rows, "MOST_BYTES", size - 1)
+    with pytest.raises(
+        VectorError, match=r"^a file cannot hold a polygon .* or cut"
+    ):
+        write_polygons(frame, tmp_path / "again.fgb", legend=LEGEND)
 
 
 def test_an_unknown_suffix_is_refused_with_those_known(tmp_path):

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+MOST_BYTES = (1 << 31) - 1
+"""What a polygon may have on its way to any file: Arrow counts a value's bytes in 32
+bits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorFormat:
     """A format of polygons, and how GDAL writes it."""
@@ -35,6 +40,8 @@ class VectorFormat:
     """Whether it holds what maps on screens show, and not the polygons themselves."""
     short_names: dict[str, str] = field(default_factory=dict)
     """New names for columns whose names are too long for it."""
+    most_bytes: int = MOST_BYTES
+    """The bytes, of well-known binary, that one polygon may have."""
     bytes_per_polygon: float
     bytes_per_vertex: float
     """What a file takes, by least squares of maps of several kinds."""
@@ -77,6 +84,7 @@ _TABLE = (
         media_type="application/geopackage+sqlite3",
         driver="GPKG",
         options={"VERSION": "1.3"},  # QGIS before 3.28 warns of later ones
+        most_bytes=1_000_000_000,  # of a value of SQLite's
         bytes_per_polygon=203,
         bytes_per_vertex=16,
         vertices_per_polygon=75,

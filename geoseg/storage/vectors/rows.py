@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
+from geoseg.errors import VectorError
 from geoseg.storage.full_disk import written
 from geoseg.storage.mapped import Arrays
+from geoseg.storage.vectors.formats import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
 
+_VERTEX = 16
+"""Bytes of a vertex in well-known binary; those of rings and of the rest are few."""
 _WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
 
 
@@ -43,6 +47,8 @@ class Rows:
     """Whether there are multipolygons among them."""
     single: bool
     """Whether there are polygons that are not."""
+    largest: int
+    """Bytes, of well-known binary, of the one with the most; 0 where there are none."""
     bounds: NDArray[np.float64]
     """Left, bottom, right and top of all; NaN where there are none."""
     middles: NDArray[np.float64]
@@ -122,6 +128,7 @@ class _Gathered:
         self.arrays = arrays
         self.count = 0
         self.many = self.single = False
+        self.largest = 0
         self.bounds, self.middles = _no_box(), _no_box()
         self.drawn, self.ground = (arrays.growing(np.float64) for _ in range(2))
 
@@ -134,6 +141,9 @@ class _Gathered:
         self.count += len(frame)
         self.many |= bool(np.any(many))
         self.single |= not np.all(many)
+        vertices = shapely.get_num_coordinates(polygons)
+        self.largest = max(self.largest, int(vertices.max()) * _VERTEX)
+        check_size(self.largest, MOST_BYTES, "a file")
         boxes = shapely.bounds(polygons)
         widen(self.bounds, boxes)
         middles = (boxes[:, :2] + boxes[:, 2:]) / 2.0
@@ -161,6 +171,7 @@ class _Gathered:
             count=self.count,
             many=self.many,
             single=self.single,
+            largest=self.largest,
             bounds=self.bounds if self.count else none,
             middles=self.middles if self.count else none,
             pixel=pixel,
@@ -169,6 +180,28 @@ class _Gathered:
             some=some,
             arrays=self.arrays,
             attrs=attrs,
+        )
+
+
+def check_size(size: int, most: int, holder: str, instead: str = "") -> None:
+    """Refuse a polygon that something has no room for.
+
+    Args:
+        size: Its bytes.
+        most: The bytes that there is room for.
+        holder: What holds it.
+        instead: What could be done, and "or", where there is more than usual.
+
+    Raises:
+        VectorError: It is larger.
+
+    """
+    if size > most:
+        raise VectorError(
+            f"{holder} cannot hold a polygon of {size / 1e9:,.2f} GB, as the largest "
+            f"is with all its holes: {most / 1e9:,.2f} GB are the most; {instead}"
+            f"straighten lines (`simplify`), merge small patches (`min_area`), leave "
+            f"its class out (`classes`), or cut the map"
         )
 
 

@@ -31,7 +31,7 @@ from geoseg.storage.vectors.geoparquet import write_parquet
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
-from geoseg.storage.vectors.rows import Rows, to_table
+from geoseg.storage.vectors.rows import Rows, check_size, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -119,6 +119,7 @@ def write_polygons(
     """
     suffix, layer_named = suffix_of(path), layer or layer_name(path.stem)
     rows = polygons if isinstance(polygons, Rows) else Rows.of(polygons, _BATCH)
+    _check_largest(rows, path, BY_SUFFIX[suffix])
     with atomic_file(path) as partial:
         if suffix == ".gpkg" and layer is not None and path.exists():
             shutil.copyfile(path, partial)
@@ -134,6 +135,17 @@ def write_polygons(
                 check_layer(plain, layer_named, rows.count)
         if suffix != ".gpkg":
             _write_style(path, partial, make_qml(legend))
+
+
+def _check_largest(rows: Rows, path: Path, form: VectorFormat) -> None:
+    """Refuse a polygon that a format has no room for: a sea with all its islands."""
+    roomier = [
+        each.suffix
+        for each in BY_SUFFIX.values()
+        if each.most_bytes > form.most_bytes and not each.for_screens
+    ]
+    instead = f"write {' or '.join(roomier)} instead, or " if roomier else ""
+    check_size(rows.largest, form.most_bytes, path.name, instead)
 
 
 def read_polygons(path: Path, layer: str | None = None) -> gpd.GeoDataFrame:
