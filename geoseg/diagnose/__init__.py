@@ -2,7 +2,7 @@
 
 * `info` is what geoseg sees in imagery
 * `forecast` is what a run will cost, of `samples` that `trial_blocks` and `trial_tiles`
-  take if nobody did before, and of `empty_tiles`; `product_time` is what comes after
+  take if nobody did before, and of `empty_tiles`; `stage_time` is what comes after
   the model, at the `rates` of the machine; `cost` is what it takes with so many
   workers, at their price
 * `export` proves a model's ONNX file before it is written

@@ -4,7 +4,7 @@ Counts come from the plan, by arithmetic. Memory is what this process has held o
 model has predicted, plus what blocks in flight, products and polygons add. Time is
 extrapolated from a second of this model on this device and some blocks of the scene,
 and for what comes after from the polygons of a few tiles: see `samples` and
-`product_time`.
+`stage_time`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from geoseg.diagnose.cost import cost_of, seconds_with
 from geoseg.diagnose.empty_tiles import empty_tiles, estimated_empty_tiles
-from geoseg.diagnose.product_time import BEGIN_S, seconds_after
-from geoseg.diagnose.rates import slowness
+from geoseg.diagnose.rates import rates_of_this_machine, slowness
 from geoseg.diagnose.samples import for_samples, sampled
+from geoseg.diagnose.stage_time import seconds_by_stage
 from geoseg.errors import InputError, json_text
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
@@ -202,7 +202,7 @@ def _forecast(
     empty = empty_tiles(config) if exact else estimated_empty_tiles(config)
     slow = slowness()
     found = sampled(config, slow)
-    for_each, busy = found.seconds_per_tile, found.busy
+    busy = found.busy
     polygons = polygon_bytes(config, busy)
     held = max(most_held(), found.held)
     inferring = held + block_bytes(config)
@@ -215,10 +215,8 @@ def _forecast(
         mapped = sum(feature.window.pixels for feature in features.values())
     inferred = laid.tiles - (empty or 0)
     compute = config.predictor.compute
-    stages = {
-        "infer": BEGIN_S * slow + inferred * for_each,
-        **seconds_after(config, busy, mapped, slow),
-    }
+    rates = rates_of_this_machine(config.options.vector_formats)
+    stages = seconds_by_stage(config, found, rates, inferred, mapped, slow)
     return Forecast(
         scene_pixels=laid.geobox.height * laid.geobox.width,
         map_pixels=mapped,
@@ -238,7 +236,7 @@ def _forecast(
         run_directory_bytes=run_directory_bytes(config),
         rasters_bytes=config.layers.count * mapped,
         vectors_bytes=vector_bytes(config, busy),
-        seconds_per_tile=for_each,
+        seconds_per_tile=found.seconds_per_tile,
         statistics_bytes=bytes_to_measure(config.predictor, config.scene),
         seconds=sum(stages.values()),
         seconds_by_stage=stages,

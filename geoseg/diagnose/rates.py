@@ -23,6 +23,7 @@ import numpy as np
 from affine import Affine
 from pyproj import CRS
 
+from geoseg.diagnose.trial_tiles import count_vertices
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import LandClass, Legend
 from geoseg.geo.windows import Window
@@ -47,7 +48,7 @@ _SMALL, _LARGE = 64, 512
 _PATCH = 5
 """How far pixels of the map are alike."""
 _RASTER, _RASTER_PATCH, _TIMES = 1024, 15, 3
-"""The same of the map that is written as rasters: fewer pixels do not keep all cores
+"""The same of maps that are written as rasters: fewer pixels do not keep all cores
 busy. How often that is done, of which the least counts."""
 ROW = 20
 """As many vertices as a row takes the time of while it is drawn, whatever it has:
@@ -67,6 +68,8 @@ class Rates:
     """The machine, and the geoseg that was measured."""
     raster: float = 0.0
     """For a pixel and band of rasters: packed, overviews made, and read back."""
+    bordered: float = 0.0
+    """For a vertex of the class map more."""
     traced: float = 0.0
     """For a vertex until lines are laid out."""
     drawn: float = 0.0
@@ -92,11 +95,11 @@ def rates_of_this_machine(formats: Collection[str]) -> Rates:
     """
     rates = _kept()
     missing = [name for name in formats if name not in rates.written]
-    if rates.raster and not missing:
+    if rates.bordered and not missing:
         return rates
     with tempfile.TemporaryDirectory(prefix="geoseg-rates-") as folder:
-        if not rates.raster:
-            rates.raster = _time_rasters(Path(folder)) / slowness()
+        if not rates.bordered:
+            _time_rasters(rates, Path(folder))
         if missing:
             _time_polygons(rates, missing, Path(folder))
     keep(_path(), asdict(rates))
@@ -166,24 +169,29 @@ class _Stopwatch:
         return max(self.seconds[name], 1e-4) / units
 
 
-def _time_rasters(folder: Path) -> float:
-    """Write rasters: seconds for a pixel and band of the large ones."""
-    small, large = (
-        min(_written_in(folder, side) for _ in range(_TIMES))
-        for side in (_SMALL, _RASTER)
+def _time_rasters(rates: Rates, folder: Path) -> None:
+    """Write rasters: small ones, large ones of one class, and of many patches."""
+    patches = _MadeUp.of(_RASTER, _RASTER_PATCH)
+    plain = _MadeUp(np.zeros_like(patches.pixels))
+    small = _MadeUp(plain.pixels[:_SMALL, :_SMALL])
+    least, even, busy = (
+        min(_written_in(folder, made) for _ in range(_TIMES))
+        for made in (small, plain, patches)
     )
-    return max(large - small, 1e-4) / (2 * _RASTER**2)
+    slow = slowness()
+    rates.raster = max(even - least, 1e-4) / (2 * _RASTER**2) / slow
+    rates.bordered = max(busy - even, 1e-4) / count_vertices(patches.pixels) / slow
 
 
-def _written_in(folder: Path, side: int) -> float:
-    """Seconds to write classes and confidences of a side."""
-    made = _MadeUp.of(side, _RASTER_PATCH)
-    percent = (np.random.default_rng(1).random((side, side)) * 100).astype(np.uint8)
+def _written_in(folder: Path, made: _MadeUp) -> float:
+    """Seconds to write classes and confidences."""
+    shape = made.pixels.shape
+    percent = (np.random.default_rng(1).random(shape) * 100).astype(np.uint8)
     layers: list[Layer] = [
         ClassLayer(folder / "map.tif", _LEGEND),
         MeasureLayer(folder / "percent.tif", ["confidence"], "percent"),
     ]
-    part = Window(0, 0, side, side), [made.pixels, percent]
+    part = Window(0, 0, *shape), [made.pixels, percent]
     begin = time.perf_counter()
     write_layers(layers, made.geobox, [part], tags={}, scratch=folder)
     return time.perf_counter() - begin

@@ -18,6 +18,10 @@ import geoseg
 from geoseg.cli import main
 from geoseg.diagnose.cost import BLOCKS_A_SECOND, cost_of, seconds_with
 from geoseg.diagnose.forecast import _priced
+from geoseg.diagnose.rates import Rates
+from geoseg.diagnose.stage_time import seconds_by_stage
+from geoseg.raster.extents import SQUARE
+from geoseg.run.samples import Busy, SceneSamples
 from geoseg.storage.full_disk import held
 
 SENTINEL = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
@@ -141,6 +145,31 @@ def test_vector_files_and_all_stages_are_forecast(half_scene, tmp_path):
     none = geoseg.plan(half_scene, options=geoseg.SegmentOptions(formats="none"))
     assert none.vectors_bytes == none.polygons_memory_bytes == 0
     assert "vectorize" not in none.seconds_by_stage
+
+
+def stages_of(tile_s, workers=0):
+    """Forecast 100 tiles and a map of a million pixels, in blocks of a quarter."""
+    one = SimpleNamespace
+    config = one(
+        options=one(vector_formats=(), workers=workers, scheduler=None, report_size=0),
+        layers=one(count=2),
+        scene=one(rasters=[one(overviews=(2,))]),
+        predictor=one(compute=one(device="cpu")),
+        plan=one(
+            area=one(height=4 * SQUARE),
+            lattice=one(rows=one(block=1, step=SQUARE)),
+        ),
+    )
+    found, rates = SceneSamples(tile_s, Busy(), 1), Rates(raster=1e-4)
+    return seconds_by_stage(config, found, rates, 100, 1_000_000, 1.0)
+
+
+def test_rasters_that_grow_beside_the_model_are_forecast_once():
+    here, apart = stages_of(10.0), stages_of(10.0, workers=1)
+    assert here["raster"] == apart["raster"] == pytest.approx(100)  # half are the last
+    assert here["infer"] == pytest.approx(apart["infer"] + 100)  # on the same cores
+    fast = stages_of(0.0, workers=1)  # the rasters are what is waited for
+    assert fast["infer"] + fast["raster"] == pytest.approx(200)
 
 
 @pytest.mark.parametrize(

@@ -314,9 +314,7 @@ def test_a_polygon_too_large_for_a_format_is_refused_with_those_that_hold_it(
     assert list(tmp_path.iterdir()) == []
     write_polygons(frame, tmp_path / "landcover.fgb", legend=LEGEND)
     monkeypatch.setattr(rows, "MOST_BYTES", size - 1)
-    with pytest.raises(
-        VectorError, match=r"^a file cannot hold a polygon .* or cut"
-    ):
+    with pytest.raises(VectorError, match=r"^a file cannot hold a polygon .* or cut"):
         write_polygons(frame, tmp_path / "again.fgb", legend=LEGEND)
 
 
