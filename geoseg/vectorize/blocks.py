@@ -12,10 +12,8 @@ between two pixels has both of them in the block that traces it::
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,16 +21,20 @@ from geoseg.errors import VectorError
 from geoseg.geo.jit import kernel
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
+from geoseg.storage.prefetch import read_ahead
 from geoseg.vectorize.arcs import Arcs, mark_corners, trace
 from geoseg.vectorize.regions import label_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.geo.windowed import BlockMap, ClassRaster
+    from geoseg.geo.windowed import ClassRaster
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 _SMALLEST = 2
 """The smallest block: lines on a block's edge are one piece for each pixel."""
@@ -106,14 +108,13 @@ def cut(geobox: GeoBox, size: int) -> Iterator[MapBlock]:
             yield MapBlock((i, j), Window.between(rows, cols))
 
 
-@contextmanager
-def threads() -> Iterator[BlockMap]:
-    """Give what applies a function to blocks, some at a time in threads of their own.
-
-    Its results come in the order of the blocks.
-    """
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
-        yield pool.map
+def in_threads(
+    function: Callable[[Item], Made],
+    items: Iterable[Item],
+) -> Iterator[Made]:
+    """Do what `map` does in a few threads, a few items before they are asked for."""
+    most = min(os.cpu_count() or 1, _MOST_THREADS)
+    return (made for _, made in read_ahead(function, items, most))
 
 
 def trace_block(

@@ -8,7 +8,7 @@ import numpy as np
 import shapely
 
 from geoseg.storage.vectors.polygons import only_polygons
-from geoseg.storage.vectors.rows import Rows, widen
+from geoseg.storage.vectors.rows import Batch, Rows, widen
 from geoseg.vectorize.measure import measure
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ _CUT = "cut"
 
 
 def clip(
-    batches: Iterable[gpd.GeoDataFrame], area: shapely.Geometry, path: Path
-) -> Iterator[gpd.GeoDataFrame]:
+    batches: Iterable[Batch], area: shapely.Geometry, path: Path
+) -> Iterator[Batch]:
     """Cut polygons to an area.
 
     Args:
-        batches: What `geoseg.vectorize.polygons.polygons` gives, some at a time.
+        batches: What `geoseg.vectorize.polygons.draw_polygons` gives.
         area: A valid polygon or multipolygon in the polygons' CRS.
         path: A file in which they wait until all are cut: they are measured together.
 
@@ -44,21 +44,20 @@ def clip(
     shapely.prepare(area)
     bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
 
-    def look(frame: gpd.GeoDataFrame) -> None:
-        cut = frame.geometry.to_numpy()[frame[_CUT].to_numpy()]
-        if len(cut):
-            widen(bounds, shapely.bounds(cut))
+    def look(batch: Batch) -> None:
+        cut = batch.table[_CUT].to_numpy()
+        if cut.any():
+            widen(bounds, batch.boxes[cut])
 
-    waiting = Rows.kept(
-        (_cut(frame, area) for frame in batches), path, attrs={}, watch=look
-    )
+    cut = (Batch.of(_cut(each.frame(), area)) for each in batches)
+    waiting = Rows.kept(cut, path, attrs={}, watch=look)
     for frame in waiting.batches():
         polygons = frame.geometry.to_numpy()
-        cut = np.flatnonzero(frame[_CUT].to_numpy())
-        measured = measure(polygons[cut], frame.crs, bounds)
+        crossed = np.flatnonzero(frame[_CUT].to_numpy())
+        measured = measure(polygons[crossed], frame.crs, bounds)
         for column, values in zip(("area_m2", "perimeter_m"), measured, strict=True):
-            frame.iloc[cut, frame.columns.get_loc(column)] = values
-        yield frame.drop(columns=_CUT)
+            frame.iloc[crossed, frame.columns.get_loc(column)] = values
+        yield Batch.of(frame.drop(columns=_CUT))
 
 
 def _cut(frame: gpd.GeoDataFrame, area: shapely.Geometry) -> gpd.GeoDataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from geoseg.options import PolygonOptions
 from geoseg.raster import ClassMap
 from geoseg.raster.arrays import ArrayMap
-from geoseg.vectorize.blocks import threads
+from geoseg.vectorize.blocks import in_threads
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import polygons as draw
 
@@ -53,11 +53,10 @@ def polygons(
     else:
         source = ArrayMap.of(class_map)
     legend = source.legend()
-    with threads() as map_blocks:
-        return draw(
-            source,
-            legend=legend,
-            confidence=None if confidence is None else ClassMap.measures(confidence),
-            drawing=Drawing.of(options or PolygonOptions(), legend),
-            map_blocks=map_blocks,
-        )
+    return draw(
+        source,
+        legend=legend,
+        confidence=None if confidence is None else ClassMap.measures(confidence),
+        drawing=Drawing.of(options or PolygonOptions(), legend),
+        map_blocks=in_threads,
+    )

@@ -8,6 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from geoseg.geo.legend import NODATA
 from geoseg.options import PolygonOptions
 from geoseg.overlay.aoi import read_aoi
 from geoseg.progress import OnStep, Step, ignore_step
@@ -20,9 +23,9 @@ from geoseg.storage.mapped import Arrays
 from geoseg.storage.staging import atomic_file, scratch_folder
 from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
-from geoseg.storage.vectors.rows import Rows
+from geoseg.storage.vectors.rows import Batch, Rows
 from geoseg.storage.vectors.write import check_locatable, read_polygons, write_polygons
-from geoseg.vectorize.blocks import threads
+from geoseg.vectorize.blocks import in_threads
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
@@ -142,16 +145,15 @@ def _draw(
 ) -> Polygons:
     """Trace a map's polygons in threads, and number them as its file does."""
     classes = source.legend()
-    with threads() as map_blocks:
-        drawn = draw_polygons(
-            source,
-            legend=classes,
-            confidence=confidence,
-            drawing=drawing,
-            map_blocks=map_blocks,
-            warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
-            scratch=scratch,
-        )
+    drawn = draw_polygons(
+        source,
+        legend=classes,
+        confidence=confidence,
+        drawing=drawing,
+        map_blocks=in_threads,
+        warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
+        scratch=scratch,
+    )
     return replace(
         drawn, batches=lambda: (_numbered(each, classes) for each in drawn.batches())
     )
@@ -219,13 +221,14 @@ def write_drawn(  # what is written, where, and how, each named
         DiskError: A file cannot be written.
 
     """
-    batches: Iterable[GeoDataFrame] = drawn.batches()
+    batches: Iterable[Batch] = drawn.batches()
     if area is not None:
         batches = clip(batches, area, scratch / "clipped.arrow")
     found: dict[str, tuple[int, float]] = {}
 
-    def count(frame: GeoDataFrame) -> None:
-        for name, areas in frame.groupby("class_name", sort=False)["area_m2"]:
+    def count(batch: Batch) -> None:
+        known = batch.table.select(["class_name", "area_m2"]).to_pandas()
+        for name, areas in known.groupby("class_name", sort=False)["area_m2"]:
             polygons, total = found.get(str(name), (0, 0.0))
             found[str(name)] = polygons + len(areas), total + float(areas.sum())
 
@@ -262,12 +265,14 @@ def _claimed(
         yield
 
 
-def _numbered(frame: GeoDataFrame, legend: Legend) -> GeoDataFrame:
+def _numbered(batch: Batch, legend: Legend) -> Batch:
     """Give classes the numbers that they have in the raster, where ids are others."""
     if all(each.id == each.number for each in legend):
-        return frame
-    numbers = frame["class_id"].map({each.id: each.number for each in legend})
-    return frame.assign(class_id=numbers.astype("int64"))
+        return batch
+    numbers = np.zeros(NODATA + 1, np.int64)
+    for each in legend:
+        numbers[each.id] = each.number
+    return batch.numbered(numbers)
 
 
 @contextmanager

@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
+    from geoseg.storage.vectors.rows import Batch
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.rings import Corners
 
 __all__ = ["BlockMap", "ClassRaster", "Drawing", "polygons", "will_compile"]
 
+_CONFIDENCE = "mean_confidence"
+"""The column that rows have where confidences are given."""
 _AT_ONCE = 1 << 20
 """Regions whose classes are looked at at once."""
 
@@ -94,7 +97,7 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
         map_blocks=map_blocks,
         warn=warn,
     )
-    frame = together(list(drawn.batches()))
+    frame = together([batch.frame() for batch in drawn.batches()])
     frame.attrs["merged_pixels"] = drawn.merged_pixels
     return frame
 
@@ -103,7 +106,7 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
 class Polygons:
     """The polygons of a map, drawn some at a time."""
 
-    batches: Callable[[], Iterator[gpd.GeoDataFrame]]
+    batches: Callable[[], Iterator[Batch]]
     """Gives their rows in order, in one batch at least; draws them anew each time."""
     merged_pixels: dict[str, int]
     """The pixels, by class name, of patches that went to another class."""
@@ -156,10 +159,9 @@ def draw_polygons(  # noqa: PLR0913  # a map and how, each named by its caller
         regions, rings, lines, rows, class_map.geobox, legend, drawing, arrays
     )
 
-    def batches() -> Iterator[gpd.GeoDataFrame]:
-        for frame in table.batches():
-            unsure = ["mean_confidence"] if confidence is None else []
-            yield frame.drop(columns=unsure)
+    def batches() -> Iterator[Batch]:
+        for batch in table.batches():
+            yield batch if confidence is not None else batch.without(_CONFIDENCE)
 
     return Polygons(
         batches, {legend.by_id(value).name: count for value, count in merged.items()}

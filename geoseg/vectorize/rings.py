@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
-import shapely
 
 from geoseg.geo.jit import kernel
 
@@ -52,13 +51,6 @@ class Drawn(NamedTuple):
     """Where each ring's begin, and the end: shape ``(ring + 1,)``."""
     polygons: NDArray[np.int64]
     """Where each polygon's rings begin, and the end: shape ``(polygon + 1,)``."""
-
-    def shapes(self) -> NDArray[np.object_]:
-        """Make geometries of them."""
-        polygons: NDArray[np.object_] = shapely.from_ragged_array(
-            shapely.GeometryType.POLYGON, self.points, (self.rings, self.polygons)
-        )
-        return polygons
 
 
 def assemble(arcs: Chains, regions: int, arrays: Arrays) -> Rings:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
 import numpy as np
-import shapely
 
 from geoseg.geo.jit import kernel
 from geoseg.storage.prefetch import read_ahead
+from geoseg.storage.vectors.rows import Batch
+from geoseg.storage.vectors.wkb import Shapes
 from geoseg.vectorize.measure import measure_drawn
 from geoseg.vectorize.recolour import group_by_corners
 from geoseg.vectorize.rings import bounds_of, draw, rows_within
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 32_768
 """Rows that are drawn at once."""
-_MOST_VERTICES = 1 << 21
+_MOST_VERTICES = 1 << 20
 """Vertices that are drawn at once, but for a row that has more: 100 bytes each."""
+_AHEAD = 2
+"""Batches that are drawn before they are wanted, each in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Table:
     arrays: Arrays
     """Makes what grows with the map."""
 
-    def batches(self) -> Iterator[gpd.GeoDataFrame]:
+    def batches(self) -> Iterator[Batch]:
         """Draw and measure rows, some at a time, in the order of first pixels.
 
         Yields:
@@ -68,14 +70,12 @@ class Table:
             bounds = bounds_of(self.lines[0], self.geobox.transform)
             members, ends = self._members()
 
-        def drawn(
-            part: tuple[NDArray[np.int64], NDArray[np.int64]],
-        ) -> gpd.GeoDataFrame:
+        def drawn(part: tuple[NDArray[np.int64], NDArray[np.int64]]) -> Batch:
             return self._tabulate(*part, bounds)
 
         # The next rows are drawn while somebody is at the last.
-        for _, frame in read_ahead(drawn, self._parts(members, ends), 1):
-            yield frame
+        for _, batch in read_ahead(drawn, self._parts(members, ends), _AHEAD):
+            yield batch
             self.arrays.trim()
 
     def _parts(
@@ -115,17 +115,13 @@ class Table:
         members: NDArray[np.int64],
         counts: NDArray[np.int64],
         bounds: NDArray[np.float64],
-    ) -> gpd.GeoDataFrame:
+    ) -> Batch:
         """Draw some rows, each of so many regions."""
         regions, transform = self.regions, self.geobox.transform
         drawn = draw(self.rings.of(members), *self.lines, transform)
         rows = np.repeat(np.arange(len(counts)), counts)
         crs = self.geobox.crs
         area, perimeter = measure_drawn(drawn, rows, len(counts), crs, bounds)
-        parts = shapes = drawn.shapes()
-        del drawn  # geometries are as large
-        if self.rows is not None:
-            shapes = _gather(parts, rows, counts, always_multi=self.drawing.dissolve)
         pixels, confidence, sure = np.zeros((3, len(counts)), np.int64)
         for total, part in (
             (pixels, regions.pixels),
@@ -145,12 +141,11 @@ class Table:
                 confidence, sure, out=np.full(len(counts), np.nan), where=sure > 0
             ),
         }
-        frame = gpd.GeoDataFrame(columns, geometry=shapes, crs=self.geobox.crs)
-        frame = frame.astype({"class_name": "str"})  # without rows too
-        if self.drawing.classes is not None:
-            asked = frame["class_id"].isin(self.drawing.classes)
-            frame = frame[asked].reset_index(drop=True)
-        return frame
+        many = (counts != 1) | self.drawing.dissolve
+        batch = Batch.drawn(columns, Shapes(*drawn, counts, many), crs)
+        if self.drawing.classes is None:
+            return batch
+        return batch.where(np.isin(classes, list(self.drawing.classes)))
 
 
 def assign_rows(
@@ -200,21 +195,6 @@ def _group(
     for region in range(len(rows)):
         members[places[rows[region]]] = region
         places[rows[region]] += 1
-
-
-def _gather(
-    parts: NDArray[np.object_],
-    rows: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    *,
-    always_multi: bool,
-) -> NDArray[np.object_]:
-    """Make a polygon, or a multipolygon of several, for each row."""
-    gathered: NDArray[np.object_] = shapely.multipolygons(parts, indices=rows)
-    if not always_multi:
-        single = counts == 1
-        gathered[single] = parts[single[rows]]
-    return gathered
 
 
 def _names(legend: Legend) -> NDArray[np.object_]:

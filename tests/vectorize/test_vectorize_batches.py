@@ -12,7 +12,7 @@ from maps import LEGEND, ArrayMap, terrain
 from geoseg.errors import DiskError
 from geoseg.storage.mapped import Arrays
 from geoseg.storage.vectors import geoparquet
-from geoseg.storage.vectors.rows import Rows, together
+from geoseg.storage.vectors.rows import Batch, Rows, together
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize import polygonize, table
 from geoseg.vectorize import polygons as polygons_module
@@ -36,6 +36,10 @@ def _few_at_a_time(monkeypatch):
     monkeypatch.setattr(table, "_MOST_ROWS", 7)
 
 
+def frames(drawn):
+    return [batch.frame() for batch in drawn.batches()]
+
+
 def draw(drawing, **how):
     raster = ArrayMap(PIXELS)
     percent = ArrayMap((PIXELS * 30 % 101).astype(np.uint8))
@@ -47,9 +51,9 @@ def draw(drawing, **how):
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_batch_has_few_rows_and_together_they_are_all(name, monkeypatch):
     drawing = DRAWINGS[name]
-    (whole,) = draw(drawing).batches()
+    (whole,) = frames(draw(drawing))
     monkeypatch.setattr(table, "_MOST_ROWS", 7)
-    batches = list(draw(drawing).batches())
+    batches = frames(draw(drawing))
     for batch in batches:
         assert len(batch) <= 7
     together = polygons(
@@ -63,10 +67,10 @@ def test_a_batch_has_few_rows_and_together_they_are_all(name, monkeypatch):
 
 
 def test_a_batch_of_large_polygons_has_few_of_them(monkeypatch):
-    (whole,) = draw(Drawing()).batches()
+    (whole,) = frames(draw(Drawing()))
     counts = whole.geometry.count_coordinates()
     monkeypatch.setattr(table, "_MOST_VERTICES", 100)
-    batches = list(draw(Drawing()).batches())
+    batches = frames(draw(Drawing()))
     assert_geodataframe_equal(together(batches), whole)
     assert counts.max() > 100
     for batch in batches:
@@ -97,9 +101,9 @@ def test_files_do_not_show_in_how_many_parts_they_were_drawn(
 
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_lines_in_files_are_those_in_memory(name, tmp_path, monkeypatch):
-    (whole,) = draw(DRAWINGS[name]).batches()
+    (whole,) = frames(draw(DRAWINGS[name]))
     monkeypatch.setattr(polygons_module, "Arrays", partial(Arrays, held=0))
-    (again,) = draw(DRAWINGS[name], scratch=tmp_path, block=23).batches()
+    (again,) = frames(draw(DRAWINGS[name], scratch=tmp_path, block=23))
     assert_geodataframe_equal(again, whole)
     assert list(tmp_path.iterdir()) == []
 
@@ -109,7 +113,7 @@ def test_geoparquet_is_what_geopandas_writes_of_all_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(geoparquet, "_ROW_GROUP", 11)
     drawn = draw(DRAWINGS["by corners"])
     write_drawn(drawn, [tmp_path / "map.parquet"], legend=LEGEND, scratch=tmp_path)
-    whole = pd.concat(drawn.batches(), ignore_index=True)
+    whole = pd.concat(frames(drawn), ignore_index=True)
     whole.attrs["merged_pixels"] = {}
     order = np.argsort(whole.hilbert_distance(), kind="stable")
     whole.iloc[order].to_parquet(
@@ -144,6 +148,19 @@ def test_rows_that_wait_in_a_file_come_back_to_the_last_bit(tmp_path):
     np.testing.assert_array_equal(rows.bounds, shapely.total_bounds(shapes))
     sizes = shapely.area(shapes) / whole["pixel_count"]
     assert rows.pixel == np.sqrt(np.median(sizes))
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_shapes_are_written_and_measured_as_shapely_does_it(name):
+    (batch,) = draw(DRAWINGS[name]).batches()
+    frame = batch.frame()
+    theirs = Batch.of(frame)
+    assert batch.table.equals(theirs.table, check_metadata=True)
+    for field in ("boxes", "areas", "vertices", "many"):
+        ours = getattr(batch, field)
+        np.testing.assert_array_equal(ours, getattr(theirs, field))
+        assert ours.dtype == getattr(theirs, field).dtype
+    assert shapely.is_valid(frame.geometry.to_numpy()).all()
 
 
 def test_rows_that_find_no_room_are_a_sentence_and_leave_nothing(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from affine import Affine
 from maps import FLAT, LEGEND, ArrayMap
 from pyproj import CRS
 
-from geoseg.storage.vectors.rows import together
+from geoseg.storage.vectors.rows import Batch, together
 from geoseg.vectorize import clip as clip_module
 from geoseg.vectorize.polygons import Drawing, polygons
 
@@ -27,11 +27,11 @@ def _clip(request, tmp_path):
 
     def cut(frame, area):
         parts = [
-            frame.iloc[first : first + request.param].reset_index(drop=True)
+            Batch.of(frame.iloc[first : first + request.param].reset_index(drop=True))
             for first in range(0, len(frame), request.param)
         ]
-        path = tmp_path / "waiting"
-        return together(list(clip_module.clip(parts, area, path)))
+        clipped = clip_module.clip(parts, area, tmp_path / "waiting")
+        return together([batch.frame() for batch in clipped])
 
     return cut
 

@@ -172,3 +172,25 @@ def suffix_of(path: Path) -> str:
             f"the suffixes are {', '.join(BY_SUFFIX)}"
         )
     return suffix
+
+
+def check_size(size: int, most: int, holder: str, instead: str = "") -> None:
+    """Refuse a polygon that something has no room for.
+
+    Args:
+        size: Its bytes.
+        most: The bytes that there is room for.
+        holder: What holds it.
+        instead: What could be done, and "or", where there is more than usual.
+
+    Raises:
+        VectorError: It is larger.
+
+    """
+    if size > most:
+        raise VectorError(
+            f"{holder} cannot hold a polygon of {size / 1e9:,.2f} GB, as the largest "
+            f"is with all its holes: {most / 1e9:,.2f} GB are the most; {instead}"
+            f"straighten lines (`simplify`), merge small patches (`min_area`), leave "
+            f"its class out (`classes`), or cut the map"
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,9 @@ import numpy as np
 import pyarrow as pa
 import shapely
 
-from geoseg.errors import VectorError
 from geoseg.storage.full_disk import written
 from geoseg.storage.mapped import Arrays
-from geoseg.storage.vectors.formats import MOST_BYTES
+from geoseg.storage.vectors.formats import MOST_BYTES, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,9 +29,85 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyproj import CRS
 
+    from geoseg.storage.vectors.wkb import Shapes
+
 _VERTEX = 16
 """Bytes of a vertex in well-known binary; those of rings and of the rest are few."""
 _WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some polygons on their way to a file, and what is known of their shapes."""
+
+    table: pa.Table
+    """A row each; ``geometry``, as well-known binary, is the last column."""
+    crs: CRS
+    """Their CRS."""
+    boxes: NDArray[np.float64]
+    """Left, bottom, right and top of each, shape ``(row, 4)``."""
+    areas: NDArray[np.float64]
+    """The area of each in units of the CRS."""
+    vertices: NDArray[np.int64]
+    """How many each has, a ring's first twice."""
+    many: NDArray[np.bool_]
+    """Whether each is a multipolygon."""
+
+    @classmethod
+    def of(cls, frame: gpd.GeoDataFrame) -> Batch:
+        """Take the rows of a frame."""
+        shapes = frame.geometry.to_numpy()
+        return cls(
+            table=to_table(frame),
+            crs=frame.crs,
+            boxes=shapely.bounds(shapes),
+            areas=shapely.area(shapes),
+            vertices=shapely.get_num_coordinates(shapes).astype(np.int64),
+            many=shapely.get_type_id(shapes) == shapely.GeometryType.MULTIPOLYGON,
+        )
+
+    @classmethod
+    def drawn(
+        cls, columns: Mapping[str, NDArray[Any]], shapes: Shapes, crs: CRS
+    ) -> Batch:
+        """Take shapes that were drawn, and what is known of each.
+
+        Raises:
+            VectorError: One is larger than any file holds.
+
+        """
+        plain = gpd.GeoDataFrame(columns).astype({"class_name": "str"})
+        table = _with_geometry(plain, shapes.to_wkb())
+        return cls(table, crs, *shapes.measured(), shapes.many)
+
+    def __len__(self) -> int:
+        """Count the polygons."""
+        return len(self.table)
+
+    def frame(self) -> gpd.GeoDataFrame:
+        """Give them as a frame."""
+        return _to_frame(self.table, self.crs)
+
+    def without(self, column: str) -> Batch:
+        """Leave out a column."""
+        return replace(self, table=self.table.drop_columns(column))
+
+    def numbered(self, numbers: NDArray[np.int64]) -> Batch:
+        """Give classes other ids, each the number at its place."""
+        place = self.table.column_names.index("class_id")
+        ids = pa.array(numbers[self.table["class_id"].to_numpy()])
+        return replace(self, table=self.table.set_column(place, "class_id", ids))
+
+    def where(self, chosen: NDArray[np.bool_]) -> Batch:
+        """Give those that are chosen."""
+        return Batch(
+            self.table.filter(pa.array(chosen)).combine_chunks(),
+            self.crs,
+            self.boxes[chosen],
+            self.areas[chosen],
+            self.vertices[chosen],
+            self.many[chosen],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +145,7 @@ class Rows:
     def of(cls, frame: gpd.GeoDataFrame, batch: int) -> Rows:
         """Take the rows of a frame, so many at a time."""
         known = _Gathered(Arrays())
-        known.add(frame)
+        known.add(Batch.of(frame))
         return known.rows(
             frame.crs, partial(_cut, frame, batch), frame.iloc.__getitem__, frame.attrs
         )
@@ -83,11 +158,11 @@ class Rows:
     @classmethod
     def kept(
         cls,
-        batches: Iterable[gpd.GeoDataFrame],
+        batches: Iterable[Batch],
         path: Path,
         *,
         attrs: Mapping[str, Any],
-        watch: Callable[[gpd.GeoDataFrame], None],
+        watch: Callable[[Batch], None],
     ) -> Rows:
         """Keep rows in a file until they are written.
 
@@ -101,22 +176,20 @@ class Rows:
             DiskError: The file cannot be written.
 
         """
-        known, batches = _Gathered(Arrays(path.parent)), iter(batches)
-        first = next(batches)
-        schema = to_table(first.iloc[:0]).schema
-        frame, crs, counts = first, first.crs, [0]
+        known, given = _Gathered(Arrays(path.parent)), iter(batches)
+        first = next(given)
+        schema, counts = first.table.schema, [0]
         with written(path), pa.ipc.new_file(path, schema) as file:
-            while frame is not None:
-                known.add(frame)
-                watch(frame)
-                if len(frame):  # Arrow writes no batch without rows
-                    counts.append(len(frame))
-                    file.write_batch(to_table(frame).cast(schema).to_batches()[0])
-                frame = next(batches, None)
+            for batch in itertools.chain([first], given):
+                known.add(batch)
+                watch(batch)
+                if len(batch):  # Arrow writes no batch without rows
+                    counts.append(len(batch))
+                    file.write_batch(batch.table.cast(schema).to_batches()[0])
         return known.rows(
-            crs,
+            first.crs,
             partial(_read, path),
-            partial(_pick, path, crs, np.cumsum(counts)),
+            partial(_pick, path, first.crs, np.cumsum(counts)),
             attrs,
         )
 
@@ -132,25 +205,21 @@ class _Gathered:
         self.bounds, self.middles = _no_box(), _no_box()
         self.drawn, self.ground = (arrays.growing(np.float64) for _ in range(2))
 
-    def add(self, frame: gpd.GeoDataFrame) -> None:
+    def add(self, batch: Batch) -> None:
         """Take rows into account."""
-        if not len(frame):
+        if not len(batch):
             return
-        polygons = frame.geometry.to_numpy()
-        many = shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON
-        self.count += len(frame)
-        self.many |= bool(np.any(many))
-        self.single |= not np.all(many)
-        vertices = shapely.get_num_coordinates(polygons)
-        self.largest = max(self.largest, int(vertices.max()) * _VERTEX)
+        self.count += len(batch)
+        self.many |= bool(np.any(batch.many))
+        self.single |= not np.all(batch.many)
+        self.largest = max(self.largest, int(batch.vertices.max()) * _VERTEX)
         check_size(self.largest, MOST_BYTES, "a file")
-        boxes = shapely.bounds(polygons)
-        widen(self.bounds, boxes)
-        middles = (boxes[:, :2] + boxes[:, 2:]) / 2.0
+        widen(self.bounds, batch.boxes)
+        middles = (batch.boxes[:, :2] + batch.boxes[:, 2:]) / 2.0
         widen(self.middles, np.concatenate([middles, middles], axis=1))
-        pixels = frame["pixel_count"].to_numpy()
-        self.drawn.append(shapely.area(polygons) / pixels)
-        self.ground.append(frame["area_m2"].to_numpy() / pixels)
+        pixels = batch.table["pixel_count"].to_numpy()
+        self.drawn.append(batch.areas / pixels)
+        self.ground.append(batch.table["area_m2"].to_numpy() / pixels)
 
     def rows(
         self,
@@ -183,28 +252,6 @@ class _Gathered:
         )
 
 
-def check_size(size: int, most: int, holder: str, instead: str = "") -> None:
-    """Refuse a polygon that something has no room for.
-
-    Args:
-        size: Its bytes.
-        most: The bytes that there is room for.
-        holder: What holds it.
-        instead: What could be done, and "or", where there is more than usual.
-
-    Raises:
-        VectorError: It is larger.
-
-    """
-    if size > most:
-        raise VectorError(
-            f"{holder} cannot hold a polygon of {size / 1e9:,.2f} GB, as the largest "
-            f"is with all its holes: {most / 1e9:,.2f} GB are the most; {instead}"
-            f"straighten lines (`simplify`), merge small patches (`min_area`), leave "
-            f"its class out (`classes`), or cut the map"
-        )
-
-
 def _no_box() -> NDArray[np.float64]:
     return np.array([np.inf, np.inf, -np.inf, -np.inf])
 
@@ -231,13 +278,14 @@ def together(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
 
 def to_table(frame: gpd.GeoDataFrame) -> pa.Table:
     """Turn a frame into an Arrow table, geometries as well-known binary."""
-    table = pa.Table.from_pandas(
-        frame.drop(columns=frame.geometry.name), preserve_index=False
-    )
     binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
-    return table.append_column(
-        pa.field(frame.geometry.name, pa.binary(), metadata=_WELL_KNOWN_BINARY), binary
-    )
+    return _with_geometry(frame.drop(columns=frame.geometry.name), binary)
+
+
+def _with_geometry(columns: gpd.GeoDataFrame, binary: pa.Array) -> pa.Table:
+    table = pa.Table.from_pandas(columns, preserve_index=False)
+    field = pa.field("geometry", pa.binary(), metadata=_WELL_KNOWN_BINARY)
+    return table.append_column(field, binary)
 
 
 def _cut(frame: gpd.GeoDataFrame, batch: int) -> Iterator[pa.Table]:

@@ -26,12 +26,12 @@ from geoseg.geo.ground import unit_areas
 from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
 from geoseg.storage.staging import atomic_file
-from geoseg.storage.vectors.formats import BY_SUFFIX, suffix_of
+from geoseg.storage.vectors.formats import BY_SUFFIX, check_size, suffix_of
 from geoseg.storage.vectors.geoparquet import write_parquet
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
-from geoseg.storage.vectors.rows import Rows, check_size, to_table
+from geoseg.storage.vectors.rows import Rows, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
