@@ -125,7 +125,7 @@ def explaining_memory(device: torch.device, batch: int) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:  # a GPU's, and numpy's
         raise DeviceError(
             f"{device.type} ran out of memory with {batch} tiles in a batch; free some "
             f"and run the same command again, or begin anew with `restart` "

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jobs import IDS, NODATA, do, make_job, make_scene, whole
 
 from geoseg.errors import BlockError, DeviceError, DiskError, RunError
+from geoseg.predict import stitch
 from geoseg.predict.layers import Layers
 from geoseg.run.cluster import Workforce, open_client
 from geoseg.run.engine import run
@@ -333,17 +334,18 @@ def test_a_full_disk_is_one_clear_sentence(client, tmp_path, monkeypatch):
             run(job, journal, client, lambda _: None)
 
 
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
 def test_scores_that_do_not_fit_the_device_are_one_clear_sentence(
-    client, tmp_path, monkeypatch
+    client, tmp_path, monkeypatch, error
 ):
     """The model had room; what its tiles are added up in has none."""
 
     def full(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error("out of memory")
 
     source = make_scene(12)
     job = make_job(source, whole(source), ContextPredictor(), tmp_path)
-    monkeypatch.setattr(torch, "zeros", full)
+    monkeypatch.setattr(stitch, "_zeros", full)
     with pytest.raises(
         DeviceError, match=r"^cpu ran out of memory with \d+ tiles in a"
     ):
