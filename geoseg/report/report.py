@@ -45,6 +45,8 @@ _SOME_HECTARES = 100
 
 _MANY_HECTARES = 10_000
 """From here on areas are given in square kilometres."""
+_VERY_MANY_HECTARES = 1_000_000
+"""From here on in whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +239,12 @@ def area_text(hectares: float, most: float) -> str:
     """Write an area in the unit, and with the decimals, that suit the largest.
 
     Example:
-        >>> [area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0)]
-        ['1234.56 ha', '1,234.6 ha', '12.3 km²']
+        >>> [area_text(1234.56, most) for most in (99.0, 2000.0, 10_000.0, 1e6)]
+        ['1234.56 ha', '1,234.6 ha', '12.3 km²', '12 km²']
 
     """
+    if most >= _VERY_MANY_HECTARES:
+        return f"{hectares / _HECTARES_A_KM2:,.0f} km²"
     if most >= _MANY_HECTARES:
         return f"{hectares / _HECTARES_A_KM2:,.1f} km²"
     return f"{hectares:,.1f} ha" if most >= _SOME_HECTARES else f"{hectares:.2f} ha"
