@@ -125,9 +125,10 @@ def explaining_memory(device: torch.device, batch: int) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:  # a GPU's, and numpy's
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        is_numpys = isinstance(error, MemoryError)  # of a block that a CPU adds up
+        less = "and a smaller `block`" if is_numpys else f"`batch={max(batch // 2, 1)}`"
         raise DeviceError(
             f"{device.type} ran out of memory with {batch} tiles in a batch; free some "
-            f"and run the same command again, or begin anew with `restart` "
-            f"`batch={max(batch // 2, 1)}`"
+            f"and run the same command again, or begin anew with `restart` {less}"
         ) from error
