@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+VERTEX_BYTES = 16
+"""Of a vertex in well-known binary; those of rings and of the rest are few."""
 MOST_BYTES = (1 << 31) - 1
 """What a polygon may have on its way to any file: Arrow counts a value's bytes in 32
 bits."""

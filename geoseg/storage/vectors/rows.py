@@ -20,7 +20,7 @@ import shapely
 
 from geoseg.storage.full_disk import written
 from geoseg.storage.mapped import Arrays
-from geoseg.storage.vectors.formats import MOST_BYTES, check_size
+from geoseg.storage.vectors.formats import MOST_BYTES, VERTEX_BYTES, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from geoseg.storage.vectors.wkb import Shapes
 
-_VERTEX = 16
-"""Bytes of a vertex in well-known binary; those of rings and of the rest are few."""
 _WELL_KNOWN_BINARY = {"ARROW:extension:name": "geoarrow.wkb"}
 
 
@@ -144,10 +142,15 @@ class Rows:
     @classmethod
     def of(cls, frame: gpd.GeoDataFrame, batch: int) -> Rows:
         """Take the rows of a frame, so many at a time."""
-        known = _Gathered(Arrays())
-        known.add(Batch.of(frame))
+        known, firsts = _Gathered(Arrays()), range(0, max(len(frame), 1), batch)
+        batches = [Batch.of(frame.iloc[first : first + batch]) for first in firsts]
+        for each in batches:
+            known.add(each)
         return known.rows(
-            frame.crs, partial(_cut, frame, batch), frame.iloc.__getitem__, frame.attrs
+            frame.crs,
+            lambda: (each.table for each in batches),
+            frame.iloc.__getitem__,
+            frame.attrs,
         )
 
     def batches(self) -> Iterator[gpd.GeoDataFrame]:
@@ -212,7 +215,7 @@ class _Gathered:
         self.count += len(batch)
         self.many |= bool(np.any(batch.many))
         self.single |= not np.all(batch.many)
-        self.largest = max(self.largest, int(batch.vertices.max()) * _VERTEX)
+        self.largest = max(self.largest, int(batch.vertices.max()) * VERTEX_BYTES)
         check_size(self.largest, MOST_BYTES, "a file")
         widen(self.bounds, batch.boxes)
         middles = (batch.boxes[:, :2] + batch.boxes[:, 2:]) / 2.0
@@ -286,11 +289,6 @@ def _with_geometry(columns: gpd.GeoDataFrame, binary: pa.Array) -> pa.Table:
     table = pa.Table.from_pandas(columns, preserve_index=False)
     field = pa.field("geometry", pa.binary(), metadata=_WELL_KNOWN_BINARY)
     return table.append_column(field, binary)
-
-
-def _cut(frame: gpd.GeoDataFrame, batch: int) -> Iterator[pa.Table]:
-    for first in range(0, max(len(frame), 1), batch):
-        yield to_table(frame.iloc[first : first + batch])
 
 
 def _read(path: Path) -> Iterator[pa.Table]:

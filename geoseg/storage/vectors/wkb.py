@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from geoseg.geo.jit import kernel
-from geoseg.storage.vectors.formats import MOST_BYTES, check_size
+from geoseg.storage.vectors.formats import MOST_BYTES, VERTEX_BYTES, check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _POLYGON, _MULTIPOLYGON = 3, 6
 """Kinds of geometries."""
-_HEAD, _COUNT, _VERTEX = 9, 4, 16
-"""Bytes of byte order, kind and how many parts; of how many vertices; of a vertex."""
+_HEAD, _COUNT = 9, 4
+"""Bytes of byte order, kind and how many parts; and of how many vertices."""
 
 
 class Shapes(NamedTuple):
@@ -80,7 +80,11 @@ def _sum_up(
         last = first + counts[row]
         inside = polygons[last] - polygons[first]
         vertices = rings[polygons[last]] - rings[polygons[first]]
-        size = _HEAD * (counts[row] + many[row]) + _COUNT * inside + _VERTEX * vertices
+        size = (
+            _HEAD * (counts[row] + many[row])
+            + _COUNT * inside
+            + VERTEX_BYTES * vertices
+        )
         ends[row + 1] = ends[row] + size
         first = last
 
@@ -105,8 +109,10 @@ def _write(  # a kernel takes no objects
             for ring in range(first, last):
                 start, stop = rings[ring], rings[ring + 1]
                 at = _put(data, at, stop - start)
-                size = _VERTEX * (stop - start)
-                data[at : at + size] = points[_VERTEX * start : _VERTEX * stop]
+                size = VERTEX_BYTES * (stop - start)
+                data[at : at + size] = points[
+                    VERTEX_BYTES * start : VERTEX_BYTES * stop
+                ]
                 at += size
             polygon += 1
 
