@@ -10,8 +10,9 @@ import psutil
 import pytest
 
 from geoseg.errors import ClusterError
-from geoseg.run.cluster import client, open_client
+from geoseg.run.cluster import client, map_on, open_client
 from geoseg.run.cluster.remote import remote_client
+from geoseg.vectorize.blocks import in_threads
 
 
 def listening(process):
@@ -87,3 +88,20 @@ def test_a_script_that_its_workers_run_again_is_told_what_it_lacks(monkeypatch):
         open_client(1),
     ):
         pass
+
+
+@pytest.mark.parametrize("where", ["on a cluster", "in threads"])
+def test_no_more_items_are_taken_than_keep_threads_at_work(where):
+    taken = []
+
+    def items():
+        for number in range(200):
+            taken.append(number)
+            yield number
+
+    with open_client(threads=2) as client:
+        spread = map_on(client) if where == "on a cluster" else in_threads
+        made = iter(spread(str, items()))
+        assert next(made) == "0"
+        assert len(taken) <= 10, "what is made of the others waits in memory"
+        assert list(made) == [str(number) for number in range(1, 200)]
