@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +18,15 @@ import torch
 
 from geoseg.predict import try_streams
 from geoseg.run.job import THREADS
-from geoseg.run.journal.store import receipt_for
+from geoseg.run.journal.disk import DiskStore
 from geoseg.run.tasks import SegmentJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from numpy.typing import NDArray
 
     from geoseg.geo.tiling import Block
     from geoseg.predict import TilePredictor
     from geoseg.run.configuration import RunConfig
-    from geoseg.run.journal.store import Receipt
 
 MEASURED_S = 1.0
 """Seconds that the model is measured for."""
@@ -67,7 +65,7 @@ def _around_it(config: RunConfig) -> float:
         area=config.aoi,
         blend=config.options.blend,
         layers=config.layers,
-        store=_Nowhere(),
+        store=DiskStore(Path()),  # never asked: what is made here is not kept
     )
     waiting, tiles = iter(_spread(config)), 0
 
@@ -147,25 +145,3 @@ class _Idle:
         """Give the same for all pixels."""
         shape = len(pixels), self.planes, *valid.shape[1:]
         return torch.full(shape, 1 / self.planes, device=self.device)
-
-
-class _Nowhere:
-    """A run directory that keeps nothing."""
-
-    def check(self) -> None:
-        """There is nothing to check."""
-
-    def write(self, name: str, data: bytes) -> Receipt:
-        """Prove what would have been written."""
-        return receipt_for(name, data)
-
-    def read(self, receipt: Receipt) -> bytes:
-        """Nothing is there."""
-        raise KeyError(receipt.name)
-
-    def survey(self) -> Callable[[Receipt], bool]:
-        """Nothing is there."""
-        return lambda _: False
-
-    def remove(self, receipts: Iterable[Receipt]) -> None:
-        """Nothing is there."""

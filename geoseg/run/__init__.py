@@ -5,9 +5,10 @@
   `plan`, `identity`; `overwrite` refuses to replace what a run reads or somebody made,
   `disk_space` is what it takes of a disk, `resources` what of memory, and `samples` is
   what a forecast saw of its scene before
-* `tasks` is what a worker does with a block or a seam, `parts` the files that come of
-  it; `engine` walks the plan of any `job` with dask; `metrics` is what a worker
-  counts, `trace` the timeline of a run
+* `tasks` is what a block or a seam is made to, `parts` what of that goes to the run
+  directory, `work` the tasks that do some of them and write their files; `engine` walks
+  the plan of any `job` with dask; `metrics` is what a worker counts, `trace` the
+  timeline of a run
 * `journal` remembers what is done, on a disk or an object store, and `status` says how
   far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers

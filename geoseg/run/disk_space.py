@@ -24,11 +24,11 @@ def strip_share(config: RunConfig) -> float:
 def run_directory_bytes(config: RunConfig) -> int:
     """Parts, the uncompressed rasters that products are made from, and partials.
 
-    Overviews take a third of a raster. Strips wait for the next row of blocks: about
-    one row of them is there.
+    Overviews take a third of a raster. All strips of a block wait for those of the next
+    row of blocks: at most two rows of them are there.
     """
     plan, axis = config.plan, config.plan.lattice.rows
-    rows = min(axis.block * axis.step, plan.area.height)
+    rows = min(2 * axis.block * axis.step, plan.area.height)
     waiting = rows * plan.area.width * strip_share(config)
     held = config.layers.count * plan.area.pixels * (1 + 4 / 3)
     return int(held + waiting * (4 * config.predictor.planes + 1))

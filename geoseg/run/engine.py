@@ -8,14 +8,12 @@ this process alone writes the journal.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from concurrent.futures import CancelledError
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from queue import Empty, SimpleQueue
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from geoseg.errors import (
@@ -37,12 +35,12 @@ from geoseg.run.cluster import (
     set_up_workers,
 )
 from geoseg.run.journal.journal import Entry
-from geoseg.run.metrics import count_done
 from geoseg.run.parts import piece_of
 from geoseg.run.stages import Passage
+from geoseg.run.work import do_blocks, merge_seams, task_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from distributed import Client, Future
 
@@ -52,8 +50,8 @@ if TYPE_CHECKING:
     from geoseg.run.journal.journal import Journal
     from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
+    from geoseg.run.work import Ended
 
-_LOG = logging.getLogger(__name__)
 _WAITING = 1
 """Tasks handed to a process beside those under way, so that none waits for us."""
 _SEAMS = 8
@@ -169,17 +167,6 @@ _Work: TypeAlias = "tuple[Block | Piece, ...]"
 """What is handed to a worker at a time: blocks, or seams to merge; one at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """What became of some work."""
-
-    done: tuple[Done, ...]
-    """What its first units left, one at least: all, but for what comes after one that
-    failed."""
-    seconds: float
-    """What they took."""
-
-
 class _Marks:
     """Which blocks or pieces are done, in a byte for each: nothing that grows."""
 
@@ -201,6 +188,7 @@ class _Finished:
         self.blocks = _Marks(rows, cols)
         self.seams = _Marks(2 * rows - 1, 2 * cols - 1)
         self.partials: dict[Piece, dict[Block, Receipt]] = {}
+        self._waiting: Counter[str] = Counter()  # partials in a file
         self.counts: Counter[str] = Counter()
 
     def add(self, entry: Entry) -> None:
@@ -223,7 +211,22 @@ class _Finished:
                 late.append(receipt)
             else:
                 self.partials.setdefault(piece, {})[sharer] = receipt
+                self._waiting[receipt.file] += 1
         return late
+
+    def merged(self, piece: Piece) -> list[Receipt]:
+        """Let go of a merged piece's partials, and give them."""
+        gone = list(self.partials.pop(piece).values())
+        self._waiting.subtract(receipt.file for receipt in gone)
+        return gone
+
+    def without_use(self, partials: Iterable[Receipt]) -> set[str]:
+        """Name the files of some partials in which none waits any more."""
+        files = {receipt.file for receipt in partials}
+        unused = {file for file in files if not self._waiting[file]}
+        for file in unused:
+            del self._waiting[file]
+        return unused
 
 
 class _Walk:
@@ -311,10 +314,10 @@ class _Walk:
         timed, partials = self._timeline is not None, self._done.partials
         blocks = [unit for unit in work if isinstance(unit, Block)]
         if blocks:
-            return workers.submit(_do_blocks, blocks, timed, retries=_RETRIES)
+            return workers.submit(do_blocks, blocks, timed, retries=_RETRIES)
         pieces = [unit for unit in work if isinstance(unit, Piece)]
         seams = [(piece, list(partials[piece].values())) for piece in pieces]
-        return workers.submit(_merge_seams, seams, timed, retries=_RETRIES)
+        return workers.submit(merge_seams, seams, timed, retries=_RETRIES)
 
     def _do_again(self, work: _Work) -> None:
         """Hand out once more what comes after a unit that failed."""
@@ -324,7 +327,7 @@ class _Walk:
             else:
                 self._seams.append(unit)
 
-    def _suit(self, work: _Work, ended: _Ended) -> None:
+    def _suit(self, work: _Work, ended: Ended) -> None:
         """Have tasks of more blocks where one of so many was short, or of fewer."""
         if not isinstance(work[0], Block) or len(work) != self._at_once:
             return
@@ -341,7 +344,7 @@ class _Walk:
         try:
             for work, future in ended:
                 try:
-                    found: _Ended = _result(future, workers)
+                    found: Ended = _result(future, workers)
                 except (DiskError, DeviceError, ClusterError, ChangedError):
                     raise  # no other task can do better
                 except SilentError as error:
@@ -368,24 +371,24 @@ class _Walk:
             for unit, done in zip(work, results, strict=True)
         ]
         entries = [
-            (unit, Entry(_task(unit), done.receipts, done.counts))
+            (unit, Entry(task_name(unit), done.receipts, done.counts))
             for unit, done in ended
         ]
         if not entries:
             return
         self._journal.record(*(entry for _, entry in entries))
-        merged: list[Receipt] = []
+        gone: list[Receipt] = []
         for unit, entry in entries:
             self._done.add(entry)
             if isinstance(unit, Block):
-                merged += self._done.keep_partials(entry)
+                gone += self._done.keep_partials(entry)
                 self._finish_block(unit, entry.notes)
             else:
-                merged += self._done.partials.pop(unit).values()
-        self._journal.store.remove(merged)
+                gone += self._done.merged(unit)
+        self._journal.store.remove(self._done.without_use(gone))
         for unit, done in ended:
             if self._timeline is not None and done.laps is not None:
-                self._timeline.task(_task(unit), done.laps)
+                self._timeline.task(task_name(unit), done.laps)
 
     def _finish_block(self, block: Block, counts: Mapping[str, int]) -> None:
         self._seams.extend(p for p in self._plan.shown(block) if self._is_ready(p))
@@ -411,8 +414,9 @@ class _Walk:
         )
         bounds = self._plan.geobox.crop(window).bounds
         failure = BlockError(
-            f"{_task(task)} failed (rows {window.rows[0]}-{window.rows[1]}, columns "
-            f"{window.cols[0]}-{window.cols[1]}; {bounds} in the scene's CRS): {error}"
+            f"{task_name(task)} failed (rows {window.rows[0]}-{window.rows[1]}, "
+            f"columns {window.cols[0]}-{window.cols[1]}; {bounds} in the scene's CRS): "
+            f"{error}"
         )
         failure.__cause__ = error
         return failure
@@ -451,39 +455,6 @@ class _Census:
         return f" ({fate})" if fate else ""
 
 
-def _do_blocks(job: Job, blocks: Sequence[Block], timed: bool) -> _Ended:  # noqa: FBT001  # dask passes no keywords
-    """Do blocks, on a worker; their times go home where they are wanted."""
-    return _each(_counted(block, job.do_block(block), timed=timed) for block in blocks)
-
-
-def _merge_seams(
-    job: Job,
-    seams: Sequence[tuple[Piece, Sequence[Receipt]]],
-    timed: bool,  # noqa: FBT001  # the same
-) -> _Ended:
-    """Merge seams, on a worker."""
-    return _each(
-        _counted(piece, job.merge_seam(piece, partials), timed=timed)
-        for piece, partials in seams
-    )
-
-
-def _each(results: Iterator[Done]) -> _Ended:
-    """Do one after the other, until one fails: only the first raises its error."""
-    began = perf_counter()
-    done = [next(results)]
-    with suppress(Exception):  # any: it is done again, as the first of its task
-        done.extend(results)
-    return _Ended(tuple(done), perf_counter() - began)
-
-
-def _counted(unit: Block | Piece, done: Done, *, timed: bool) -> Done:
-    """Count what a worker did for whoever watches it there."""
-    _LOG.debug("%s: %s", _task(unit), done.laps)
-    count_done(done, is_block=isinstance(unit, Block))
-    return done if timed else replace(done, laps=None)
-
-
 def _next_results(
     results: SimpleQueue[Future[Any]], workers: Workforce, way: Passage
 ) -> list[Future[Any]]:
@@ -511,32 +482,29 @@ def _result(future: Future[Any], workers: Workforce) -> Any:  # noqa: ANN401  # 
                 raise CancelledError from None
 
 
-def _task(task: Block | Piece) -> str:
-    """Name a task in the journal."""
-    kind = "block" if isinstance(task, Block) else "seam"
-    return f"{kind} {task.row} {task.col}"
-
-
 def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     """Read the journal, and count as unfinished each task whose files did not last.
 
     A merged seam's partials are gone, so where its part is lost, the blocks that
-    share it are done anew.
+    share it are done anew. Files that nothing counts any more are removed.
     """
     done = _Finished(plan)
     for entry in journal.entries():
         done.add(entry)
-    lasts = journal.store.survey()
-    lost: set[str] = set()
+    lasts, lost, used = journal.store.survey(), set[str](), set[str]()
     for entry in journal.entries():
         late = set(done.keep_partials(entry))
         for receipt in entry.receipts:
-            if receipt in late or lasts(receipt):
+            if receipt in late:
+                continue
+            used.add(receipt.file)
+            if lasts(receipt):
                 continue
             piece, sharer = piece_of(receipt.name)
             sharers = plan.sharers(piece) if sharer is None else []
-            lost.update((entry.task, *map(_task, sharers)))
-    if not lost:
-        return done
-    journal.forget(lost)
-    return _what_lasts(plan, journal)
+            lost.update((entry.task, *map(task_name, sharers)))
+    if lost:
+        journal.forget(lost)
+        return _what_lasts(plan, journal)
+    journal.store.sweep(used)
+    return done

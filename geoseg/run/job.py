@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from geoseg.geo.tiling import Block, Piece
     from geoseg.progress import Laps
@@ -26,17 +26,31 @@ def tasks_at_once(*, remote: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A finished task."""
+class Made:
+    """What a block or a merged seam is to leave in the run directory."""
 
-    receipts: tuple[Receipt, ...]
-    """The files that it left."""
+    contents: Mapping[str, bytes]
+    """Parts and partials by name: see `geoseg.run.parts`."""
+    laps: Laps
+    """How long what took, and who did it."""
     inferred: int = 0
     """Tiles that went through the model, or were made otherwise."""
     empty: int = 0
     """Tiles that touch the AOI but hold no valid pixel of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A block or a seam whose parts and partials are in files."""
+
+    receipts: tuple[Receipt, ...]
+    """What it left."""
+    inferred: int = 0
+    """As of what was made."""
+    empty: int = 0
+    """As of what was made."""
     laps: Laps | None = None
-    """How long what took, and who did it."""
+    """As of what was made, writing included; None where nobody asked."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,8 +80,8 @@ class Job(Protocol):
     def check(self) -> None:
         """Raise an error where this process does not see the same inputs."""
 
-    def do_block(self, block: Block) -> Done:
-        """Leave a block's parts and partials."""
+    def do_block(self, block: Block) -> Made:
+        """Make a block's parts and partials."""
 
-    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Made:
         """Make a finished part of the partials of a piece."""

@@ -1,4 +1,4 @@
-"""The files of a run directory: their names, how they are packed, and how read.
+"""What is in the files of a run directory: names, how it is packed, and how read.
 
 A *part* is a finished piece of the map, a byte a pixel of each band. A *partial* is a
 block's unfinished share of a piece: its mask, a byte a pixel, then its scores, four
@@ -7,6 +7,7 @@ bytes a plane and pixel.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,17 +26,22 @@ if TYPE_CHECKING:
     from geoseg.run.plan import Plan
 
 _AHEAD = 3
-"""Parts that are read before they are wanted."""
+"""Files that are read before their parts are wanted."""
 
 
 def part_name(piece: Piece) -> str:
-    """Name the file of a finished piece."""
+    """Name a finished piece."""
     return f"part-{piece.row}-{piece.col}"
 
 
 def partial_name(piece: Piece, block: Block) -> str:
-    """Name the file of a block's share in a piece."""
+    """Name a block's share in a piece."""
     return f"partial-{piece.row}-{piece.col}-{block.row}-{block.col}"
+
+
+def is_partial(name: str) -> bool:
+    """Return whether a name is that of a partial, which goes once it is merged."""
+    return name.startswith("partial-")
 
 
 def piece_of(name: str) -> tuple[Piece, Block | None]:
@@ -69,12 +75,12 @@ def pack_partial(scores: NDArray[np.int32], mask: NDArray[np.bool_]) -> bytes:
 
 
 def add_partials(
-    files: Sequence[bytes], window: Window
+    shares: Sequence[bytes], window: Window
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Add the partials of a piece, one at least; each has the same mask.
 
     Args:
-        files: The bytes of each.
+        shares: The bytes of each.
         window: The piece.
 
     Returns:
@@ -82,10 +88,10 @@ def add_partials(
 
     """
     start, shape = _padded(window.pixels), (window.height, window.width)
-    total = np.frombuffer(files[0], np.int32, offset=start).copy()
-    for data in files[1:]:
+    total = np.frombuffer(shares[0], np.int32, offset=start).copy()
+    for data in shares[1:]:
         total += np.frombuffer(data, np.int32, offset=start)
-    mask = np.frombuffer(files[0], np.bool_, window.pixels).reshape(shape)
+    mask = np.frombuffer(shares[0], np.bool_, window.pixels).reshape(shape)
     return total.reshape(-1, *shape), mask
 
 
@@ -99,7 +105,7 @@ def read_parts(
     journal: Journal,
     *,
     within: Window | None = None,
-    entries: Iterable[Entry] | None = None,
+    entries: Iterable[Sequence[Entry]] | None = None,
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Read back the finished parts of a run, each once.
 
@@ -108,7 +114,8 @@ def read_parts(
         journal: The run's journal. A piece that no task finished is left out;
             `geoseg.run.engine.run` has named it.
         within: Where they are wanted, in scene pixels; parts elsewhere are not read.
-        entries: The finished tasks, where they are not yet all in the journal.
+        entries: The finished tasks, where they are not yet all in the journal, some at
+            a time: those that are known.
 
     Yields:
         A part's window, in scene pixels, and its values, shape ``(band, y, x)``: which
@@ -116,20 +123,25 @@ def read_parts(
         which they were finished; parts do not overlap.
 
     """
-    wanted = (
-        (receipt, window)
-        for entry in (journal.entries() if entries is None else entries)
-        for receipt in entry.receipts
-        if (window := _part_window(plan, receipt))
-        and (within is None or window.intersection(within))
+
+    def wanted(some: Sequence[Entry]) -> Iterator[tuple[Receipt, Window]]:
+        for receipt in (receipt for entry in some for receipt in entry.receipts):
+            window = _part_window(plan, receipt)
+            if window and (within is None or window.intersection(within)):
+                yield receipt, window
+
+    def read(parts: Sequence[tuple[Receipt, Window]]) -> list[bytes]:
+        return journal.store.read([receipt for receipt, _ in parts])
+
+    # Those of a file together and some files at a time: each may be a call of a server.
+    files = (
+        tuple(parts)
+        for some in (journal.batches() if entries is None else entries)
+        for _, parts in groupby(wanted(some), lambda part: part[0].file)
     )
-
-    def read(part: tuple[Receipt, Window]) -> bytes:
-        return journal.store.read(part[0])
-
-    # Some at a time: each may be a call of a server.
-    for (_, window), data in read_ahead(read, wanted, _AHEAD):
-        yield window, unpack_part(data, window)
+    for parts, found in read_ahead(read, files, _AHEAD):
+        for (_, window), data in zip(parts, found, strict=True):
+            yield window, unpack_part(data, window)
 
 
 def _part_window(plan: Plan, receipt: Receipt) -> Window | None:

@@ -24,7 +24,7 @@ from geoseg.storage.staging import scratch_folder
 from geoseg.storage.vectors.write import write_style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,7 +62,9 @@ class Measured:
 
 
 def write_rasters(
-    config: RunConfig, journal: Journal, entries: Iterable[Entry] | None = None
+    config: RunConfig,
+    journal: Journal,
+    entries: Iterable[Sequence[Entry]] | None = None,
 ) -> Measured:
     """Write the rasters of all layers, and measure the classes meanwhile.
 
@@ -96,7 +98,7 @@ def _write(
     config: RunConfig,
     journal: Journal,
     layers: Mapping[str, ClassLayer | MeasureLayer],
-    entries: Iterable[Entry] | None = None,
+    entries: Iterable[Sequence[Entry]] | None = None,
 ) -> dict[int, float]:
     """Write layers in one pass over the parts; give each class's mean confidence."""
     means = ClassMeans()
@@ -126,7 +128,7 @@ def _found(
     config: RunConfig,
     journal: Journal,
     layers: Iterable[str],
-    entries: Iterable[Entry] | None,
+    entries: Iterable[Sequence[Entry]] | None,
 ) -> Iterator[tuple[Window, dict[str, NDArray[np.uint8]]]]:
     """Give what a run found in an area, counted from the area's first pixel.
 

@@ -1,9 +1,9 @@
-"""What a worker does: infer a block, merge a seam.
+"""What a worker makes of a map: infer a block, merge a seam.
 
 A block is read once, each of its tiles goes through the model once, and all that
-is left are files in the run directory: *parts*, the finished classes and
-confidence of pixels that the block alone decides, and *partials*, the partial
-scores of pixels that it shares with its neighbours. A seam is merged from the
+is left goes to the run directory: a *part*, the finished classes and confidence of
+pixels that the block alone decides, and *partials*, the partial scores of pixels
+that it shares with its neighbours. A seam is merged from the
 partials of the blocks that share it. So nothing waits in memory for a neighbour.
 """
 
@@ -21,7 +21,7 @@ from geoseg.predict.compute import explaining_memory
 from geoseg.predict.stitch import Accumulator, tile_weights
 from geoseg.predict.streams import in_streams
 from geoseg.progress import Stopwatch
-from geoseg.run.job import THREADS, Done
+from geoseg.run.job import THREADS, Made
 from geoseg.run.parts import (
     add_partials,
     pack_part,
@@ -139,12 +139,12 @@ class SegmentJob:
         self.source.check()
         self.predictor.check()
 
-    def do_block(self, block: Block) -> Done:
-        """Read and infer a block; leave its parts and partials: see `infer_block`."""
+    def do_block(self, block: Block) -> Made:
+        """Read and infer a block; make its parts and partials: see `infer_block`."""
         return infer_block(self, block)
 
-    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:
-        """Add the partials of a piece; leave the finished part: see `_merge_seam`."""
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Made:
+        """Add the partials of a piece; make the finished part: see `_merge_seam`."""
         return _merge_seam(self, piece, partials)
 
 
@@ -178,8 +178,8 @@ class _Pixels:
         return values, self.valid.take(rows, axis=0).take(cols, axis=1)
 
 
-def infer_block(job: SegmentJob, block: Block) -> Done:
-    """Read and infer a block; leave its parts and partials.
+def infer_block(job: SegmentJob, block: Block) -> Made:
+    """Read and infer a block; make its parts and partials.
 
     Memory: the block's pixels, and four bytes a class and pixel for its scores.
     """
@@ -195,23 +195,19 @@ def infer_block(job: SegmentJob, block: Block) -> Done:
     with _computing, explaining_memory(predictor.device, predictor.batch):
         lap("wait")
         sums = _accumulate(job, block, tiles, pixels)
-        files = _finish(job, block, sums, wanted)
+        contents = _finish(job, block, sums, wanted)
     lap("compute")
-    receipts = tuple(job.store.write(name, data) for name, data in files.items())
-    lap("write", sum(each.size for each in receipts))
-    return Done(receipts, len(tiles), len(touched) - len(tiles), lap.laps())
+    return Made(contents, lap.laps(), len(tiles), len(touched) - len(tiles))
 
 
-def _merge_seam(job: SegmentJob, piece: Piece, partials: Sequence[Receipt]) -> Done:
+def _merge_seam(job: SegmentJob, piece: Piece, partials: Sequence[Receipt]) -> Made:
     lap, window = Stopwatch(), job.plan.output(piece)
-    files = [job.store.read(receipt) for receipt in partials]
+    shares = [data for receipt in partials for data in job.store.read([receipt])]
     lap("read", sum(each.size for each in partials))
-    scores, mask = add_partials(files, window)
+    scores, mask = add_partials(shares, window)
     part = pack_part(job.layers.decide(torch.from_numpy(scores), mask))
     lap("compute")
-    receipt = job.store.write(part_name(piece), part)
-    lap("write", receipt.size)
-    return Done((receipt,), laps=lap.laps())
+    return Made({part_name(piece): part}, lap.laps())
 
 
 _computing = Semaphore(2)
@@ -293,14 +289,14 @@ def _accumulate(
 def _finish(
     job: SegmentJob, block: Block, sums: Accumulator, wanted: _Wanted
 ) -> dict[str, bytes]:
-    """Turn a block's scores into the files that it leaves."""
-    files = {}
+    """Turn a block's scores into the parts and partials that it leaves."""
+    made = {}
     for piece in job.plan.shown(block):
         window = job.plan.output(piece)
         scores, mask = sums.scores(window), wanted.within(window)
         if job.plan.sharers(piece) == [block]:
-            files[part_name(piece)] = pack_part(job.layers.decide(scores, mask))
+            made[part_name(piece)] = pack_part(job.layers.decide(scores, mask))
         else:
             partial = pack_partial(scores.cpu().numpy(), mask)
-            files[partial_name(piece, block)] = partial
-    return files
+            made[partial_name(piece, block)] = partial
+    return made

@@ -21,13 +21,13 @@ def tasks(journal):
 
 def test_a_task_is_done_once_it_is_recorded(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
-        receipt = journal.store.write("part-0-0", b"pixels")
+        (receipt,) = journal.store.write({"part-0-0": b"pixels"})
         assert tasks(journal) == []
         done = Entry("block 0 0", (receipt,), {"inferred": 4})
         journal.record(done)
     with open_journal(tmp_path, IDENTITY) as journal:
         assert list(journal.entries()) == [done]
-        assert journal.store.read(receipt) == b"pixels"
+        assert journal.store.read([receipt]) == [b"pixels"]
 
 
 def test_a_journal_line_that_a_kill_cut_short_does_not_count(tmp_path):
@@ -54,7 +54,9 @@ def test_who_follows_a_journal_gets_every_task_once(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal, ThreadPoolExecutor() as threads:
         journal.record(Entry("block 0 0"), Entry("block 0 1"))
         following = journal.follow()
-        found = threads.submit(lambda: [entry.task for entry in following])
+        found = threads.submit(
+            lambda: [entry.task for some in following for entry in some]
+        )
         for col in range(2, 5):
             journal.record(Entry(f"block 0 {col}"))
         following.end()
@@ -109,7 +111,7 @@ def test_another_run_is_refused_naming_what_differs(tmp_path):
 
 def test_restart_throws_away_the_other_run(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
-        journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+        journal.record(Entry("block 0 0", journal.store.write({"x": b"1"})))
     with open_journal(tmp_path, {"model": "b"}, restart=True) as journal:
         assert tasks(journal) == []
     assert not (tmp_path / "x").exists()
@@ -131,13 +133,13 @@ def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
 
 def test_a_file_that_changed_is_not_read(tmp_path):
     store = DiskStore(tmp_path)
-    receipt = store.write("part", b"pixels")
+    (receipt,) = store.write({"part": b"pixels"})
     assert store.holds(receipt)
-    (tmp_path / "part").write_bytes(b"pixelz")
+    (tmp_path / receipt.file).write_bytes(b"pixelz")
     assert not store.holds(receipt)
-    with pytest.raises(RunError, match="part is damaged"):
-        store.read(receipt)
-    assert not store.holds(Receipt("other", 1, 0))
+    with pytest.raises(RunError, match=rf"{receipt.file} is damaged"):
+        store.read([receipt])
+    assert not store.holds(Receipt("other", 1, 0, "other.1"))
 
 
 def test_a_discarded_run_leaves_nothing(tmp_path):
@@ -186,8 +188,8 @@ def test_lines_that_stand_twice_count_once_and_are_reported(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        '{"task":"block 0 0","files":[["../../thesis.odt",1,1,""]],"notes":{}}',
-        '{"task":"block 0 0","files":[["part","one",1,""]],"notes":{}}',
+        '{"task":"block 0 0","files":[["part",1,1,"../../thesis.odt",0]],"notes":{}}',
+        '{"task":"block 0 0","files":[["part","one",1,"part.a",0]],"notes":{}}',
         '{"task":"block one 0","files":[],"notes":{}}',
         '{"task":"block 0 0","files":[],"notes":{"inferred":"many"}}',
         '["block 0 0"]',
@@ -207,18 +209,50 @@ def test_a_line_that_no_run_wrote_does_not_count(line, tmp_path):
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
 def test_what_stands_where_a_part_belongs_is_no_part(make, tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
-        receipt = journal.store.write("part-0-0", b"pixels")
-        (tmp_path / "part-0-0").unlink()
-        make(tmp_path / "part-0-0")
+        (receipt,) = journal.store.write({"part-0-0": b"pixels"})
+        path = tmp_path / receipt.file
+        path.unlink()
+        make(path)
         assert not journal.store.survey()(receipt)
-        if make is os.mkfifo:
-            journal.store.write("part-0-0", b"pixels")
-            assert journal.store.read(receipt) == b"pixels"
-        else:
-            with pytest.raises(DiskError, match=r"part-0-0 is a folder.*`restart`"):
-                journal.store.write("part-0-0", b"pixels")
-    with open_journal(tmp_path, IDENTITY, restart=True) as journal:
-        assert journal.store.write("part-0-0", b"pixels") == receipt
+        with pytest.raises(RunError, match=r"part-0-0\.\w+ is gone"):
+            journal.store.read([receipt])
+        (again,) = journal.store.write({"part-0-0": b"pixels"})
+        assert journal.store.read([again]) == [b"pixels"]
+        journal.store.sweep({again.file})
+        assert not path.exists()
+        assert journal.store.survey()(again)
+
+
+def test_things_of_a_task_lie_together_and_are_read_together(tmp_path):
+    contents = {"part-0-0": b"pixels", "part-0-2": b"", "part-0-4": b"others"}
+    with open_journal(tmp_path, IDENTITY) as journal:
+        store = journal.store
+        receipts = store.write(contents)
+        (file,) = {each.file for each in receipts}
+        assert [each.name for each in receipts] == list(contents)
+        assert all(each.start % 8 == 0 for each in receipts)
+        assert store.read(receipts) == list(contents.values())
+        assert store.read(receipts[::2]) == [b"pixels", b"others"]
+        assert store.read(receipts[2:]) == [b"others"]
+        path = tmp_path / file
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+        assert [store.holds(each) for each in receipts] == [True, True, False]
+        with pytest.raises(RunError, match=f"{file} is damaged"):
+            store.read(receipts)
+        path.write_bytes(path.read_bytes()[:-1])
+        assert [store.holds(each) for each in receipts] == [True, True, False]
+        with pytest.raises(RunError, match=f"{file} is damaged"):
+            store.read(receipts)
+
+
+def test_what_no_line_names_is_swept_away_and_nothing_else(tmp_path):
+    with open_journal(tmp_path, IDENTITY) as journal:
+        kept, lost = (journal.store.write({"part-0-0": b"pixels"}) for _ in range(2))
+        before = {path.name for path in tmp_path.iterdir()}
+        journal.store.sweep({kept[0].file})
+        after = {path.name for path in tmp_path.iterdir()}
+        assert before - after == {lost[0].file}
+        assert {"identity.json", "state.json"} <= after
 
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "identity.json"])
@@ -236,13 +270,13 @@ def test_what_stands_where_a_record_belongs_is_named(make, name, tmp_path):
 
 def test_too_many_open_files_are_no_lost_part(tmp_path, monkeypatch):
     with open_journal(tmp_path, IDENTITY) as journal:
-        receipt = journal.store.write("part-0-0", b"pixels")
+        (receipt,) = journal.store.write({"part-0-0": b"pixels"})
 
-        def refuse(_):
+        def refuse(*_):
             raise OSError(errno.EMFILE, "Too many open files")
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
-        with pytest.raises(DiskError, match=r"part-0-0 cannot be read.*ulimit -n"):
+        monkeypatch.setattr(Path, "open", refuse)
+        with pytest.raises(DiskError, match=r"part-0-0\.\w+ cannot be read.*ulimit -n"):
             journal.store.survey()(receipt)
 
 

@@ -92,14 +92,14 @@ def tasks(journal):
 
 def test_a_task_is_done_once_it_is_recorded(url):
     with open_journal(url, IDENTITY) as journal:
-        receipt = journal.store.write("part-0-0", b"pixels")
+        (receipt,) = journal.store.write({"part-0-0": b"pixels"})
         assert tasks(journal) == []
         done = Entry("block 0 0", (receipt,), {"inferred": 4})
         journal.record(done)
     assert identity_of(url) == IDENTITY
     with open_journal(url, IDENTITY) as journal:
         assert list(journal.entries()) == [done]
-        assert journal.store.read(receipt) == b"pixels"
+        assert journal.store.read([receipt]) == [b"pixels"]
         assert journal.store.survey()(receipt)
         journal.record(Entry("block 0 1"))
         assert tasks(journal) == ["block 0 0", "block 0 1"]
@@ -107,23 +107,25 @@ def test_a_task_is_done_once_it_is_recorded(url):
 
 def test_a_file_that_was_written_again_is_another(url):
     with open_journal(url, IDENTITY) as journal:
-        first, second = (journal.store.write("part", b"pixels") for _ in range(2))
+        (first,), (second,) = (
+            journal.store.write({"part": b"pixels"}) for _ in range(2)
+        )
         assert first != second
-        journal.store.remove([first])
+        journal.store.remove([first.file])
         holds = journal.store.survey()
         assert holds(second)
         assert not holds(first)
         with pytest.raises(RunError, match=r"part\.\w+ is gone"):
-            journal.store.read(first)
-        journal.store.remove([first])
+            journal.store.read([first])
+        journal.store.remove([first.file])
 
 
 def test_a_damaged_file_is_not_kept(url):
     with open_journal(url, IDENTITY) as journal:
-        receipt = journal.store.write("part", b"pixels")
-        Bucket(url).put(f"files/part.{receipt.version}", b"pixelz")
+        (receipt,) = journal.store.write({"part": b"pixels"})
+        Bucket(url).put(f"files/{receipt.file}", b"pixelz")
         with pytest.raises(RunError, match="is damaged"):
-            journal.store.read(receipt)
+            journal.store.read([receipt])
         assert not journal.store.survey()(receipt)
 
 
@@ -131,25 +133,25 @@ def bad_answers(monkeypatch, *, count, name):
     """Let the store answer some times with an error, as if all were well."""
     get, left = Bucket.get, [count]
 
-    def answer(bucket, wanted):
+    def answer(bucket, wanted, *some):
         if wanted.startswith(name) and left[0]:
             left[0] -= 1
             return b"<Error><Code>InternalError</Code></Error>"
-        return get(bucket, wanted)
+        return get(bucket, wanted, *some)
 
     monkeypatch.setattr(Bucket, "get", answer)
 
 
 def test_a_bad_answer_is_asked_again_and_nothing_is_removed(url, monkeypatch):
     with open_journal(url, IDENTITY) as journal:
-        receipt = journal.store.write("part", b"pixels")
+        (receipt,) = journal.store.write({"part": b"pixels"})
         bad_answers(monkeypatch, count=2, name="files/")
-        assert journal.store.read(receipt) == b"pixels"
+        assert journal.store.read([receipt]) == [b"pixels"]
         bad_answers(monkeypatch, count=3, name="files/")
         with pytest.raises(RunError, match="is damaged"):
-            journal.store.read(receipt)
+            journal.store.read([receipt])
         assert journal.store.survey()(receipt)
-        assert journal.store.read(receipt) == b"pixels"
+        assert journal.store.read([receipt]) == [b"pixels"]
 
 
 def test_a_bad_answer_loses_no_line_of_the_journal(url, monkeypatch):
@@ -213,7 +215,7 @@ def test_a_kill_while_journal_objects_are_put_together_does_no_harm(url, monkeyp
 
 def test_another_run_is_refused_and_restart_throws_it_away(url):
     with open_journal(url, IDENTITY) as journal:
-        journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+        journal.record(Entry("block 0 0", journal.store.write({"x": b"1"})))
     with pytest.raises(ResumeError, match=r"tile was 256, is 512.*`restart`"):
         open_journal(url, {**IDENTITY, "tile": "512"})
     with open_journal(url, {"model": "b"}, restart=True) as journal:
@@ -223,7 +225,7 @@ def test_another_run_is_refused_and_restart_throws_it_away(url):
 
 def test_a_discarded_run_leaves_nothing(url):
     journal = open_journal(url, IDENTITY)
-    journal.record(Entry("block 0 0", (journal.store.write("x", b"1"),)))
+    journal.record(Entry("block 0 0", journal.store.write({"x": b"1"})))
     journal.discard()
     assert names(url) == []
 

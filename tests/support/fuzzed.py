@@ -88,7 +88,7 @@ def seed_written(kind: str, folder: Path) -> bytes:
     if kind in RUN_FILES:
         with open_journal(folder / "run", {"model": "a"}) as journal:
             for col in range(4):
-                receipt = journal.store.write(f"part-0-{2 * col}", b"pixels")
+                (receipt,) = journal.store.write({f"part-0-{2 * col}": b"pixels"})
                 journal.record(Entry(f"block 0 {col}", (receipt,), {"inferred": 1}))
         return (folder / "run" / kind).read_bytes()
     frame = geopandas.GeoDataFrame(

@@ -10,7 +10,7 @@ import numpy as np
 from geoseg.errors import PlanError
 from geoseg.geo.allocator import share_heaps
 from geoseg.progress import Stopwatch
-from geoseg.run.job import THREADS, Done
+from geoseg.run.job import THREADS, Made
 from geoseg.run.parts import part_name
 from geoseg.scene.composite.rules import NONE, Composite
 from geoseg.storage.gdal_cache import ONCE, small_cache
@@ -56,7 +56,7 @@ class CompositeJob:
         """Raise an error where this process does not see the same scene."""
         self.scene.check()
 
-    def do_block(self, block: Block) -> Done:
+    def do_block(self, block: Block) -> Made:
         """Make a block; what is outside the area is clear on no date."""
         share_heaps()
         lap = Stopwatch()
@@ -71,12 +71,10 @@ class CompositeJob:
         found.chosen[~inside] = NONE
         data = pack(found)
         del found
-        receipt = self.store.write(part_name(piece), data)
-        lap("write", receipt.size)
         tiles = len(self.plan.lattice.tiles(block))
-        return Done((receipt,), tiles, laps=lap.laps())
+        return Made({part_name(piece): data}, lap.laps(), tiles)
 
-    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Done:  # noqa: ARG002  # a job's
+    def merge_seam(self, piece: Piece, partials: Sequence[Receipt]) -> Made:  # noqa: ARG002  # a job's
         """Refuse: blocks that share no pixel have no seams."""
         raise PlanError(f"a composite has no seams, and {piece} is one")
 

@@ -1,14 +1,16 @@
 """A run directory on a disk.
 
 Each file is written under another name and renamed, and counts only once the journal,
-a file of lines, names it. So whatever instant a run is killed at, what the journal
-lists is whole. Nothing is forced to the disk: after a power cut a file may lack its
-content in spite of its line, and its checksum says so when the run is resumed.
+a file of lines, names it. No two have one name, whatever task wrote them. So whatever
+instant a run is killed at, what the journal lists is whole. Nothing is forced to the
+disk: after a power cut a file may lack its content in spite of its line, and its
+checksum says so when the run is resumed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -25,18 +27,28 @@ from geoseg.run.journal.store import (
     STATE,
     Receipt,
     Seen,
-    check_content,
-    receipt_for,
+    pack,
+    span,
+    unpack,
 )
 from geoseg.storage.full_disk import cannot_read, disk_error
 from geoseg.storage.lock import LOOKED_AT_S, is_held
 from geoseg.storage.renames import rename
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import (
+        Callable,
+        Container,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from io import FileIO
 
 _JOURNAL, _LOCK = "journal.jsonl", "geoseg.storage.lock"
+_WRITTEN = re.compile(r".+\.[0-9a-f]{16}")
+"""How files are named that tasks left: see `pack`."""
 _UNFINISHED = ".tmp"
 """How the names of files end that are being written."""
 _process, _number = secrets.token_hex(8), count()
@@ -57,28 +69,31 @@ class DiskStore:
                 f"the run directory {self.directory} is not there; workers need a "
                 f"disk that they share with the client"
             )
-        self.remove([self.write(f"check-{secrets.token_hex(8)}", b"")])
+        self.remove(receipt.file for receipt in self.write({"check": b""}))
 
-    def write(self, name: str, data: bytes) -> Receipt:
-        """Write a file whole or not at all."""
-        target = os.path.join(self.directory, name)  # noqa: PTH118  # thousands a second
+    def write(self, contents: Mapping[str, bytes]) -> tuple[Receipt, ...]:
+        """Write things by name into a new file, whole or not at all."""
+        data, receipts = pack(contents)
+        self.put(receipts[0].file, data)
+        return receipts
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a file, in place of one of that name, whole or not at all."""
+        target = self.directory / name
         temporary = f"{target}.{_process}-{next(_number)}{_UNFINISHED}"
         try:
             create_file(temporary, data)
             rename(temporary, target)
         except OSError as error:
             with suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108  # the same
+                Path(temporary).unlink()
             raise _trouble(target, error) from error
-        return receipt_for(name, data)
 
-    def read(self, receipt: Receipt) -> bytes:
-        """Read a file back and check it."""
-        path = self.directory / receipt.name
+    def read(self, receipts: Sequence[Receipt]) -> list[bytes]:
+        """Read things of one file back, at once, and check each."""
+        path = self.directory / receipts[0].file
         try:
-            data = path.read_bytes() if path.is_file() else None  # no FIFO is waited on
-        except FileNotFoundError:
-            data = None
+            data = _read(path, *span(receipts))
         except OSError as error:
             raise cannot_read(path, error) from error
         if data is None:
@@ -86,27 +101,32 @@ class DiskStore:
                 f"{path} is gone; run the same command again: what is missing is "
                 f"computed anew"
             )
-        check_content(str(path), data, receipt)
-        return data
+        return unpack(str(path), data, receipts)
 
     def survey(self) -> Callable[[Receipt], bool]:
-        """Give what says of a file whether it is there and is what was written."""
+        """Give what says of a thing whether it is there and is what was written."""
         return self.holds
 
     def holds(self, receipt: Receipt) -> bool:
-        """Return whether a file is there and is what was written."""
+        """Return whether a thing is there and is what was written."""
         try:
-            self.read(receipt)
+            self.read([receipt])
         except DiskError:  # it may be there
             raise
         except RunError:
             return False
         return True
 
-    def remove(self, receipts: Iterable[Receipt]) -> None:
+    def remove(self, files: Iterable[str]) -> None:
         """Remove files; those that are gone already are no error."""
-        for receipt in receipts:
-            (self.directory / receipt.name).unlink(missing_ok=True)
+        for name in files:
+            (self.directory / name).unlink(missing_ok=True)
+
+    def sweep(self, used: Container[str]) -> None:
+        """Remove what tasks left that a kill kept from being noted: all but these."""
+        for path in self.directory.iterdir():
+            if _WRITTEN.fullmatch(path.name) and path.name not in used:
+                _take_away(path)
 
 
 class DiskLog:
@@ -165,7 +185,7 @@ class DiskLog:
         for path in self._directory.iterdir():
             if path.name != _LOCK:
                 _take_away(path)
-        self.store.write(IDENTITY, identity)
+        self.store.put(IDENTITY, identity)
 
     def lines(self) -> Iterator[bytes]:
         """Give the journal's lines, oldest first."""
@@ -197,7 +217,7 @@ class DiskLog:
 
     def report(self, state: bytes) -> None:
         """Say how the run is, to whoever looks at its directory."""
-        self.store.write(STATE, state)
+        self.store.put(STATE, state)
 
     def release(self) -> None:
         """Let others have the run directory."""
@@ -245,6 +265,23 @@ def create_file(path: str, data: bytes) -> None:
             rest = rest[os.write(handle, rest) :]
     finally:
         os.close(handle)
+
+
+def _read(path: Path, start: int, stop: int) -> bytes | None:
+    """Read some bytes of a file: of one that is too short none, of none None.
+
+    A FIFO is no file: nobody waits for what comes out of it.
+    """
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            if stop > os.fstat(file.fileno()).st_size:
+                return b""
+            file.seek(start)
+            return file.read(stop - start)
+    except FileNotFoundError:
+        return None
 
 
 def read_identity(directory: Path) -> bytes | None:

@@ -41,6 +41,8 @@ _TASK = re.compile(r"[a-z]+ \d{1,9} \d{1,9}")
 _END_OF_TIME = 2.0**53
 _BEHIND = 1000
 """How many times tasks may be recorded that nobody who follows has taken."""
+_TOGETHER = 256
+"""Lines of a journal that are given at a time."""
 _LOOK_S = 0.5
 """Seconds between looks at whether anybody follows any more."""
 _FILE = re.compile(r"[\w-][\w.-]*")
@@ -53,7 +55,7 @@ class Entry:
     task: str
     """Its name."""
     receipts: tuple[Receipt, ...] = ()
-    """The files that it left."""
+    """What it left."""
     notes: Mapping[str, int] = field(default_factory=dict)
     """What was counted on the way."""
     at: float = field(default=0, compare=False)
@@ -77,32 +79,32 @@ class Snapshot:
 class Following:
     """The finished tasks of a run that goes on, each once, for another thread."""
 
-    def __init__(self, before: Iterator[Entry]) -> None:
+    def __init__(self, before: Iterator[Sequence[Entry]]) -> None:
         """Begin with those that were finished before."""
         self._before = before
         self._news: Queue[Sequence[Entry]] = Queue(_BEHIND)  # nothing: the end
         self._stopped = False
 
-    def __iter__(self) -> Iterator[Entry]:
-        """Give them as they come, until `end`.
+    def __iter__(self) -> Iterator[Sequence[Entry]]:
+        """Give them as they come, those at once that ended at once, until `end`.
 
         Raises:
             RunError: It was stopped.
 
         """
-        for entry in self._all():
+        for entries in self._all():
             self._go_on()
-            yield entry
+            yield entries
         self._go_on()
 
     def _go_on(self) -> None:
         if self._stopped:
             raise RunError("the run was stopped")
 
-    def _all(self) -> Iterator[Entry]:
+    def _all(self) -> Iterator[Sequence[Entry]]:
         yield from self._before
         while entries := self._news.get():
-            yield from entries
+            yield entries
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Add some; wait where many are to be taken first, so that they stay few."""
@@ -165,13 +167,18 @@ class Journal:
                 self._used = True
                 yield entry
 
+    def batches(self, most: int | None = None) -> Iterator[Sequence[Entry]]:
+        """Read the finished tasks, or so many, some at a time."""
+        entries = islice(self.entries(), most)
+        return iter(lambda: tuple(islice(entries, _TOGETHER)), ())
+
     def follow(self) -> Following:
         """Give the finished tasks, and from now on those that are recorded.
 
         Call it from the thread that records; what is given is for another one.
         """
         known = sum(1 for _ in self._log.lines())
-        following = Following(islice(self.entries(), known))
+        following = Following(self.batches(known))
         self._followers.append(following)
         return following
 
@@ -343,8 +350,10 @@ def _is_sound(entry: Entry) -> bool:
     """Whether what was read can have been written: no file lies elsewhere."""
     return (
         _TASK.fullmatch(entry.task) is not None
-        and all(_FILE.fullmatch(each.name + each.version) for each in entry.receipts)
-        and all(_is_count(n) for r in entry.receipts for n in (r.size, r.checksum))
+        and all(_FILE.fullmatch(n) for r in entry.receipts for n in (r.name, r.file))
+        and all(
+            _is_count(n) for r in entry.receipts for n in (r.size, r.checksum, r.start)
+        )
         and all(_is_count(n) for n in entry.notes.values())
         and type(entry.at) in {int, float}
         and 0 <= entry.at < _END_OF_TIME

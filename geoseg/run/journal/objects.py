@@ -12,9 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
-from array import array
-from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -25,15 +23,23 @@ from geoseg.run.journal.store import (
     STATE,
     Receipt,
     Seen,
-    check_content,
     fits,
-    receipt_for,
+    pack,
+    span,
+    unpack,
 )
 from geoseg.storage.bucket import Bucket, get_whole
 from geoseg.storage.lease import OWNER, Lease, living_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import (
+        Callable,
+        Container,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
 _TOGETHER = 64
 """Journal objects that are put together into one."""
@@ -59,64 +65,66 @@ class ObjectStore:
                 f"the run directory {self.bucket} is not there; do the workers reach "
                 f"the same store?"
             ) from error
-        self.remove([self.write("check", b"")])
+        self.remove(receipt.file for receipt in self.write({"check": b""}))
 
-    def write(self, name: str, data: bytes) -> Receipt:
-        """Write a file whole or not at all."""
-        receipt = replace(receipt_for(name, data), version=secrets.token_hex(8))
-        self.bucket.put(_key(receipt), data)
-        return receipt
+    def write(self, contents: Mapping[str, bytes]) -> tuple[Receipt, ...]:
+        """Write things by name into a new object, whole or not at all."""
+        data, receipts = pack(contents)
+        self.bucket.put(_key(receipts[0].file), data)
+        return receipts
 
-    def read(self, receipt: Receipt) -> bytes:
-        """Read a file back and check it; again where what came is something else.
+    def read(self, receipts: Sequence[Receipt]) -> list[bytes]:
+        """Read things of one object; again where what came is something else.
 
         One that stays damaged is put on a list, for the next process to look at: what
         is removed because of a bad answer may have been good.
         """
-        url = f"{self.bucket}/{_key(receipt)}"
+        file = receipts[0].file
+        url = f"{self.bucket}/{_key(file)}"
         try:
-            data = self._whole(receipt)
+            data = self._whole(receipts)
         except FileNotFoundError as error:
             raise RunError(
                 f"{url} is gone; run the same command again: what is missing is "
                 f"computed anew"
             ) from error
         try:
-            check_content(url, data, receipt)
+            return unpack(url, data, receipts)
         except RunError:
-            self.bucket.put(_doubt(receipt), b"")
+            self.bucket.put(_doubt(file), b"")
             raise
-        return data
 
-    def _whole(self, receipt: Receipt) -> bytes:
-        """Fetch a file, some times until it is what was written."""
+    def _whole(self, receipts: Sequence[Receipt]) -> bytes:
+        """Fetch things of a file, some times until they are what was written."""
+        key, (start, stop) = _key(receipts[0].file), span(receipts)
         return get_whole(
-            lambda: self.bucket.get(_key(receipt)), lambda data: fits(data, receipt)
+            lambda: self.bucket.get(key, start, stop), lambda data: fits(data, receipts)
         )
 
     def survey(self) -> Callable[[Receipt], bool]:
         """List the objects once; the store itself guards what they hold.
 
-        Of each the hash of name and size is kept, eight bytes. Those that somebody read
-        and found damaged are read again.
+        Those that somebody read and found damaged are read again.
         """
-        listed = (hash(found) for found in self.bucket.list("files"))
-        known = array("q", sorted(listed))
+        sizes = dict(self.bucket.list("files"))
         doubted = {name for name, _ in self.bucket.list("doubted")}
 
         def holds(receipt: Receipt) -> bool:
-            wanted = hash((_key(receipt), receipt.size))
-            index = bisect_left(known, wanted)
-            is_there = index < len(known) and known[index] == wanted
-            if not is_there or _doubt(receipt) not in doubted:
+            is_there = sizes.get(_key(receipt.file), -1) >= receipt.stop
+            if not is_there or _doubt(receipt.file) not in doubted:
                 return is_there
-            return fits(self._whole(receipt), receipt)
+            return fits(self._whole([receipt]), [receipt])
 
         return holds
 
-    def remove(self, receipts: Iterable[Receipt]) -> None:
+    def remove(self, files: Iterable[str]) -> None:
         """Remove files; those that are gone already are no error."""
-        self.bucket.remove(map(_key, receipts))
+        self.bucket.remove(map(_key, files))
+
+    def sweep(self, used: Container[str]) -> None:
+        """Remove what tasks left that a kill kept from being noted: all but these."""
+        files = (name.partition("/")[2] for name, _ in self.bucket.list("files"))
+        self.remove(file for file in files if file not in used)
 
 
 class ObjectLog:
@@ -376,13 +384,13 @@ def _refuse_others(bucket: Bucket) -> None:
         )
 
 
-def _key(receipt: Receipt) -> str:
-    return f"files/{receipt.name}.{receipt.version}"
+def _key(file: str) -> str:
+    return f"files/{file}"
 
 
-def _doubt(receipt: Receipt) -> str:
+def _doubt(file: str) -> str:
     """Name the object that says that a file was found to be damaged."""
-    return f"doubted/{receipt.name}.{receipt.version}"
+    return f"doubted/{file}"
 
 
 def _name(series: str, first: int, last: int) -> str:

@@ -1,11 +1,14 @@
 """What a run directory can do, whatever it is on.
 
 A *store* keeps files whole or not at all, and goes to workers. A *log* keeps the lines
-that say which files count, and stays with the one process that owns the run.
+that say which files count, and stays with the one process that owns the run. What a
+task leaves lies together in a file, since a file costs a disk, or a server, more than
+its few pixels do; of each thing in it there is a *receipt*.
 """
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -13,12 +16,21 @@ from typing import TYPE_CHECKING, Protocol
 from geoseg.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import (
+        Callable,
+        Container,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
 IDENTITY = "identity.json"
 """The file that says whose run it is; where it is missing, nothing else counts."""
 STATE = "state.json"
 """The file in which its owner says how a run is; nothing depends on it."""
+_ALIGNED = 8
+"""Each thing in a file begins at a multiple of so many bytes, as arrays like to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,36 +38,77 @@ class Receipt:
     """Proof of what was written."""
 
     name: str
-    """The file's name in the run directory."""
+    """What it is: see `geoseg.run.parts`."""
     size: int
     """Its size in bytes."""
     checksum: int
     """Its CRC-32: it finds damage, and takes a quarter of a hash's time."""
-    version: str = ""
-    """What makes its name unique, where files are not renamed."""
+    file: str
+    """The file of the run directory that it lies in, with others of its task."""
+    start: int = 0
+    """Its first byte in it."""
+
+    @property
+    def stop(self) -> int:
+        """The byte after its last."""
+        return self.start + self.size
 
 
-def receipt_for(name: str, data: bytes) -> Receipt:
-    """Make the proof of what is about to be written."""
-    return Receipt(name, len(data), zlib.crc32(data))
+def pack(contents: Mapping[str, bytes]) -> tuple[bytes, tuple[Receipt, ...]]:
+    """Put what is about to be written into one file, whose name no other has.
 
+    Args:
+        contents: What each thing in it is, and its bytes; one at least.
 
-def check_content(address: str, data: bytes, receipt: Receipt) -> None:
-    """Refuse what is not what was written.
-
-    Raises:
-        RunError: It is damaged; the message names its address.
+    Returns:
+        The file's bytes, and a receipt for each thing, in their order.
 
     """
-    if not fits(data, receipt):
+    file = f"{next(iter(contents))}.{secrets.token_hex(8)}"
+    pieces, receipts, start = list[bytes](), list[Receipt](), 0
+    for name, data in contents.items():
+        fill = -start % _ALIGNED
+        start += fill
+        receipts.append(Receipt(name, len(data), zlib.crc32(data), file, start))
+        pieces += (bytes(fill), data)
+        start += len(data)
+    return b"".join(pieces), tuple(receipts)
+
+
+def span(receipts: Sequence[Receipt]) -> tuple[int, int]:
+    """The bytes of a file from the first of some things in it to the last."""
+    return min(r.start for r in receipts), max(r.stop for r in receipts)
+
+
+def unpack(address: str, data: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
+    """Cut things out of the `span` of them, and check each.
+
+    Raises:
+        RunError: One is not what was written; the message names the file's address.
+
+    """
+    found = _cut(data, receipts)
+    if not all(map(_is_what, found, receipts)):
         raise RunError(
             f"{address} is damaged; run the same command again: what is damaged is "
             f"computed anew"
         )
+    return found
 
 
-def fits(data: bytes, receipt: Receipt) -> bool:
-    """Return whether content is what was written."""
+def fits(data: bytes, receipts: Sequence[Receipt]) -> bool:
+    """Return whether the `span` of some things holds what was written."""
+    return all(map(_is_what, _cut(data, receipts), receipts))
+
+
+def _cut(data: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
+    if len(receipts) == 1:
+        return [data]
+    first, _ = span(receipts)
+    return [data[each.start - first : each.stop - first] for each in receipts]
+
+
+def _is_what(data: bytes, receipt: Receipt) -> bool:
     return (len(data), zlib.crc32(data)) == (receipt.size, receipt.checksum)
 
 
@@ -85,27 +138,30 @@ class Store(Protocol):
 
         """
 
-    def write(self, name: str, data: bytes) -> Receipt:
-        """Write a file whole or not at all.
+    def write(self, contents: Mapping[str, bytes]) -> tuple[Receipt, ...]:
+        """Write things by name, one at least, into a new file, whole or not at all.
 
         Raises:
             DiskError: The disk is full or cannot be written.
 
         """
 
-    def read(self, receipt: Receipt) -> bytes:
-        """Read a file back and check it.
+    def read(self, receipts: Sequence[Receipt]) -> list[bytes]:
+        """Read things of one file back, at once, and check each.
 
         Raises:
-            RunError: It is gone or is not what was written.
+            RunError: One is gone or is not what was written.
 
         """
 
     def survey(self) -> Callable[[Receipt], bool]:
-        """Give what says of a file whether it is there and is what was written."""
+        """Give what says of a thing whether it is there and is what was written."""
 
-    def remove(self, receipts: Iterable[Receipt]) -> None:
+    def remove(self, files: Iterable[str]) -> None:
         """Remove files; those that are gone already are no error."""
+
+    def sweep(self, used: Container[str]) -> None:
+        """Remove what tasks left that a kill kept from being noted: all but these."""
 
 
 class Log(Protocol):
