@@ -21,6 +21,7 @@ ARCHITECTURE = GEOSEG.parent / "ARCHITECTURE.md"
 MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground up
     "errors": ("", ""),
     "progress": ("", ""),
+    "fork_server": ("", ""),
     "options": ("errors", ""),
     "geo": ("errors", "affine numba numpy odc pyproj"),
     "storage": (
@@ -77,8 +78,8 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
     "run": (
         (
             # search: what is mapped may be what a search finds
-            "errors progress options geo storage scene models raster predict overlay "
-            "report vectorize evaluate search"
+            "errors progress fork_server options geo storage scene models raster "
+            "predict overlay report vectorize evaluate search"
         ),
         (
             # scipy: distances between pixels, of suggestions
@@ -116,7 +117,11 @@ MAY_IMPORT = {  # room: (rooms of geoseg, third-party packages), from the ground
         ),
         "",
     ),
-    "cli": ("errors options __init__", "click geopandas packaging rich rich_click"),
+    # fork_server: begins before `__init__` imports what a job needs
+    "cli": (
+        "errors fork_server options __init__",
+        "click geopandas packaging rich rich_click",
+    ),
     "__main__": ("cli", ""),
 }
 

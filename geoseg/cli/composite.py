@@ -16,6 +16,7 @@ from geoseg.cli.options import flags_of, opening, options_of, reporting, writing
 from geoseg.cli.printing import show, show_json, show_line
 from geoseg.cli.screen import Screen
 from geoseg.cli.searching import searching, take_search
+from geoseg.fork_server import TO_COMPOSE, begin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,7 @@ def command(
     aoi = take_area(flags)
     image = take_search(scene, flags)
     options = options_of(geoseg.CompositeOptions, flags)
+    begin(TO_COMPOSE, options)  # before this process imports what a job needs
     with Screen(quiet=quiet, as_json=as_json) as screen:
         made = geoseg.composite(
             image, output, aoi=aoi, options=options, on_step=screen.show_step

@@ -15,6 +15,7 @@ from geoseg.cli.options import opening, options_of, reporting
 from geoseg.cli.screen import Screen
 from geoseg.cli.searching import searching, take_search
 from geoseg.errors import InputError
+from geoseg.fork_server import TO_MAP, begin
 
 
 @click.command("segment")
@@ -52,6 +53,7 @@ def command(  # one parameter a flag
     aoi, inputs = take_area(flags), take_search(take_scene(scene, flags), flags)
     file, _ = flag(DEFAULTS) or (None, {})
     options = replace(options_of(geoseg.SegmentOptions, flags), defaults_file=file)
+    begin(TO_MAP, options)  # before this process imports what a job needs
     check_each(inputs, each=each, field=field)
     if each and isinstance(inputs, geoseg.Search):
         raise InputError(

@@ -13,6 +13,7 @@ from time import sleep
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import BusyError, DeviceError, DiskError, RunError
+from geoseg.fork_server import TO_MAP, begin
 from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import each_as_inputs
@@ -74,6 +75,7 @@ def segment_each(
 
     """
     chosen = options or SegmentOptions()
+    begin(TO_MAP, chosen)
     with (
         each_as_inputs(scenes, chosen) as given,
         traced(chosen.trace) as timeline,

@@ -11,7 +11,12 @@ from distributed import Client
 
 from geoseg.errors import ClusterError
 from geoseg.run.cluster.gpus import gpu_cluster
-from geoseg.run.cluster.local import deaf_loop, processes_cluster, threads_cluster
+from geoseg.run.cluster.local import (
+    deaf_loop,
+    forking,
+    processes_cluster,
+    threads_cluster,
+)
 from geoseg.run.cluster.presence import (
     NO_PATIENCE,
     Patience,
@@ -111,17 +116,25 @@ def _cluster(workers: int, threads: int, device: str) -> Iterator[SpecCluster]:
         with threads_cluster(threads) as cluster:
             yield cluster
         return
-    with deaf_loop() as runner, _started(workers, threads, device, runner) as cluster:
+    with (
+        deaf_loop() as runner,
+        forking(device) as environment,
+        _started(workers, threads, device, environment, runner) as cluster,
+    ):
         yield cluster
 
 
 def _started(
-    workers: int, threads: int, device: str, runner: LoopRunner
+    workers: int,
+    threads: int,
+    device: str,
+    environment: dict[str, str],
+    runner: LoopRunner,
 ) -> SpecCluster:
     try:
         if device == "cuda":
             return gpu_cluster(workers, threads, runner)
-        return processes_cluster([{}] * workers, threads, runner)
+        return processes_cluster([environment] * workers, threads, runner)
     except RuntimeError as error:  # dask's, of a process that ended at once
         raise ClusterError(
             "a worker process ended before it had started: each reads the script that "

@@ -7,23 +7,28 @@ and without worker processes no port is opened at all.
 
 A terminal's Ctrl-C goes to all of its processes. Workers do not hear it: the one that
 started them does, and ends them.
+
+Where `geoseg.fork_server` has begun, workers are forked from it; elsewhere each begins
+as a new Python.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import sys
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, Literal
 
+import dask
+import distributed.utils
 import psutil
 from distributed import Nanny, Scheduler, Security, SpecCluster, Worker
 from distributed.core import Status
 from distributed.utils import LoopRunner
+
+from geoseg.fork_server import OF_DASK, changed_since, deaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +44,10 @@ _LEAVE_S = 0.3
 """Seconds in which a worker takes its leave by itself."""
 _DEAF = ["import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"]
 """What a worker begins with where threads cannot be deaf to signals."""
+_METHOD = "distributed.worker.multiprocessing-method"
+"""What dask calls the way in which workers begin."""
+_PRE_SPAWN = "distributed.nanny.pre-spawn-environ"
+"""What dask calls what it sets before."""
 
 
 class _NoServer:
@@ -83,26 +92,40 @@ class _Nanny(Nanny):
 
 @contextmanager
 def deaf_loop() -> Iterator[LoopRunner]:
-    """Run an event loop for dask, whose processes do not hear what a terminal says.
-
-    A process has from its first moment on the mask of signals of the thread that
-    started it; one that is told later may die of Ctrl-C with a traceback before.
-    """
+    """Run an event loop for dask, whose processes do not hear what a terminal says."""
     runner = LoopRunner()
-    if sys.platform == "win32":  # which has no masks
+    with deaf():
         runner.start()
-    else:
-        resource_tracker.ensure_running()  # whose start lets a thread hear again
-        of_terminal = {signal.SIGINT, signal.SIGHUP}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, of_terminal)
-        try:
-            runner.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     try:
         yield runner
     finally:
         runner.stop()
+
+
+@contextmanager
+def forking(device: str) -> Iterator[dict[str, str]]:
+    """Have dask fork workers from the server that has begun, if it is of use.
+
+    Those that are lost are replaced alike, so this is for as long as the cluster is.
+
+    Args:
+        device: What workers compute on; those that have a GPU begin by spawn.
+
+    Yields:
+        What is to be set in the environment of each worker.
+
+    """
+    before = {name: str(value) for name, value in dask.config.get(_PRE_SPAWN).items()}
+    usual = dask.config.get(_METHOD) == "spawn" and before == OF_DASK
+    changed = changed_since() if usual and device != "cuda" else None
+    if changed is None:
+        yield {}
+        return
+    # Or dask would import all libraries that it knows, here, and name them to a server
+    # that has begun already.
+    vars(distributed.utils)["_forkserver_preload_set"] = True
+    with dask.config.set({_METHOD: "forkserver"}):
+        yield changed
 
 
 def threads_cluster(threads: int) -> SpecCluster:

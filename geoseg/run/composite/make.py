@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geoseg.fork_server import TO_COMPOSE, begin
 from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, entered, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
@@ -89,6 +90,7 @@ def composite(
 
     """
     options = options or CompositeOptions()
+    begin(TO_COMPOSE, options)
     check_near(options.scene)  # before anybody is asked
     if options.scheduler is not None:
         output = absolute(output)
