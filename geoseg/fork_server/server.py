@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker, util
 from pathlib import Path
@@ -122,7 +122,9 @@ def changed_since() -> dict[str, str] | None:
 
     """
     with _lock:
-        if not _begun or _begun[-1].pid != _pid() or _begun[-1].path != _import_path():
+        if not (
+            _begun and _lives(_begun[-1].pid) and _begun[-1].path == _import_path()
+        ):
             return None
         before, now = _begun[-1].environment, _environment()
     if before.keys() - now.keys():
@@ -157,6 +159,19 @@ def _pid() -> int | None:
     """Give the process of Python's server, where there is one, whoever began it."""
     found: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)  # noqa: SLF001  # no other way to know
     return found
+
+
+def _lives(pid: int) -> bool:
+    """Whether a server is there still, and is Python's."""
+    return pid == _pid() and not _ended(pid)
+
+
+def _ended(child: int) -> bool:
+    if sys.platform != "win32":  # which asks for no child
+        with suppress(ChildProcessError):  # else somebody got to know of it before
+            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, child, how) is not None
+    return True
 
 
 def _import_path() -> list[str]:

@@ -104,6 +104,11 @@ def test_a_worker_has_the_environment_and_the_import_path_of_its_client(ran):
             "os.environ['GEOSEG_TEST_OLD'] = '1'",
             "sys.path.append('/nowhere')",
             "print('/nowhere' in seen(lambda: sys.path), seen(os.getppid) == server())",
+            "sys.path.remove('/nowhere')",
+            "print(seen(os.getppid) == server())",
+            "os.kill(server(), signal.SIGKILL)",
+            "psutil.Process(server()).status() == 'zombie' or time.sleep(1)",
+            "print(changed_since(), seen(os.getppid) == os.getpid())",
         ],
         env=env,
     ) == [
@@ -114,6 +119,8 @@ def test_a_worker_has_the_environment_and_the_import_path_of_its_client(ran):
         "['1', '2'] False",
         "[None, None] False",
         "True False",
+        "True",
+        "None True",
     ]
 
 
@@ -144,17 +151,13 @@ def test_neither_server_nor_workers_hear_what_a_terminal_says(ran):
     ) == ["True", "True", "False True"]
 
 
-FOREVER = """
-import time
-time.sleep(10**6)
-"""
-
-
 def test_whoever_ends_while_it_imports_does_not_leave_it_behind(ran, tmp_path):
     """Or those who read what a command says would wait for the server."""
-    (tmp_path / "forever.py").write_text(FOREVER)
-    (pid,) = ran(["begin(['forever'], TWO)", "print(server())"])
+    wait = f"import time; time.sleep(20); open('{tmp_path}/imported', 'w').close()"
+    (tmp_path / "slow.py").write_text(wait)
+    (pid,) = ran(["begin(['slow'], TWO)", "print(server())"])
     assert not psutil.pid_exists(int(pid)) or gone(psutil.Process(int(pid)))
+    assert not (tmp_path / "imported").exists()
 
 
 def gone(*processes):
