@@ -57,7 +57,7 @@ _WAITING = 1
 _SEAMS = 8
 """Seams merged in one task for each block that is done in one: a finished block sets
 free up to eight, and a task costs dask milliseconds."""
-_TASK_S = 0.1
+_TASK_S = 0.2
 """Seconds that a task of several blocks is to take: those costs are little then, and no
 worker waits long for the others at the end."""
 _MOST_BLOCKS = 64

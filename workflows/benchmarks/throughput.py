@@ -285,7 +285,8 @@ def cpu_seconds() -> float:
     seconds = sum(sum(resource.getrusage(of)[:2]) for of in _ALL)
     for each in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):  # it has just ended
-            seconds += sum(each.cpu_times()[:2])
+            # Its own, and of those that it forked and that have ended.
+            seconds += sum(each.cpu_times()[:4])
     return seconds
 
 
