@@ -79,7 +79,7 @@ class Laps:
     thread: int
     """The thread's number in it."""
     pieces: tuple[Lap, ...]
-    """In their order; each begins where the one before ends."""
+    """In their order; none begins before the one before ends."""
 
     def __str__(self) -> str:
         """Write them in words: ``read 0.012 s, wait 0.000 s``."""

@@ -38,19 +38,6 @@ def _own_cache(tmp_path_factory, monkeypatch):
         monkeypatch.setenv("GEOSEG_CACHE", str(folder))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call():
-    """Let workers be forked from a server that another test began.
-
-    That is not done where the environment is another one, as by the name of the test.
-    """
-    name = os.environ.pop("PYTEST_CURRENT_TEST")
-    try:
-        return (yield)
-    finally:
-        os.environ["PYTEST_CURRENT_TEST"] = name
-
-
 @pytest.fixture
 def short_trials(monkeypatch):
     """Let forecasts try blocks for a moment, where their seconds do not matter."""

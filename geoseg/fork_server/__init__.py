@@ -7,7 +7,6 @@
 from geoseg.fork_server.server import (
     OF_DASK,
     TO_COMPOSE,
-    TO_COUNT,
     TO_MAP,
     begin,
     changed_since,
@@ -17,7 +16,6 @@ from geoseg.fork_server.server import (
 __all__ = [
     "OF_DASK",
     "TO_COMPOSE",
-    "TO_COUNT",
     "TO_MAP",
     "begin",
     "changed_since",

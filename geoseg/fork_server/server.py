@@ -1,12 +1,15 @@
 """A process that worker processes are forked from, which imports while a job prepares.
 
 A worker imports torch, numba and GDAL before its first block: seconds of a processor,
-and hundreds of megabytes, for each. But it is known from the first moment of a call
+and hundreds of megabytes, for each. But it is known from the first moment of a command
 that it is to have workers. So Python's fork server begins then, as one process more,
-and imports what they need while the caller opens its scene and its model. Later, each
-worker is forked from it in milliseconds, and has its memory in common with the others.
+and imports what they need while the command imports what it needs itself, and opens its
+scene and its model. Later, each worker is forked from it in milliseconds, and has its
+memory in common with the others.
 
 Nothing waits for it: whoever is told that an input is bad ends, and so does the server.
+It is for the program alone: a process has one such server, for whatever it forks, and
+in somebody else's program that is somebody else's.
 
 What a process has from its first moment, a fork has of the server's. So workers are
 forked where the server's environment and import path are those of the caller still;
@@ -41,8 +44,6 @@ TO_MAP = (
 """What a worker imports before it infers its first block."""
 TO_COMPOSE = ("geoseg.run.cluster", "geoseg.run.engine", "geoseg.run.composite.job")
 """What it imports before it makes its first block of a composite."""
-TO_COUNT = ("geoseg.run.cluster", "geoseg.evaluate", "geoseg.raster")
-"""What it imports before it looks at its first block of a map."""
 _FIRST, _LAST = f"{__package__}.imports_begin", f"{__package__}.imports_end"
 """What it imports before and after: see there."""
 
@@ -144,7 +145,7 @@ def _can() -> bool:
         sys.platform == "linux"
         and sys.version_info >= (3, 11, 1)
         and not sys.flags.ignore_environment
-        and not any(os.pathsep in entry for entry in sys.path)
+        and not any(os.pathsep in str(entry) for entry in sys.path)
     )
 
 
@@ -188,7 +189,7 @@ def _begin(modules: Sequence[str]) -> None:
     environment, path = _environment(), _import_path()
     forkserver.set_forkserver_preload([_FIRST, *modules, _LAST])
     try:
-        with deaf(), _set(OF_DASK | dict(os.environ) | dict([_SEED]), path):
+        with deaf(), _set(path):
             forkserver.ensure_running()
     except OSError:  # no room for a process, or too long a path for its socket:
         return  # what is so for workers, too, is said of them
@@ -219,22 +220,22 @@ def deaf() -> Iterator[None]:
 
 
 @contextmanager
-def _set(environment: Mapping[str, str], path: Sequence[str]) -> Iterator[None]:
-    """Have an environment, and an import path in it, for as long as a process takes."""
-    wanted = {**environment, "PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
-    before = {name: os.environ.get(name) for name in wanted}
+def _set(path: Sequence[str]) -> Iterator[None]:
+    """Have what dask sets, and an import path, in the environment of a new process."""
+    wanted = {name: OF_DASK[name] for name in OF_DASK if name not in os.environ}
+    wanted |= {"PYTHONPATH": os.pathsep.join(path), "PYTHONSAFEPATH": "1"}
+    wanted |= dict([_SEED])
+    before = {name: os.environ[name] for name in wanted if name in os.environ}
     os.environ.update(wanted)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in wanted.keys() - before.keys():
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _end(pid: int) -> None:
     """End a server that imports still: whoever reads what this process says waits."""
-    if sys.platform != "win32" and pid == _pid():
+    if sys.platform != "win32" and _lives(pid):
         os.kill(pid, signal.SIGKILL)

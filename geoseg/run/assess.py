@@ -15,7 +15,6 @@ from geoseg.evaluate.cautions import of_boundaries, of_sample, of_strata
 from geoseg.evaluate.masks import inside_of, split_of
 from geoseg.evaluate.products import check_products, product_paths, write_assessment
 from geoseg.evaluate.strata import Population
-from geoseg.fork_server import TO_COUNT, begin
 from geoseg.options import EvaluateOptions
 from geoseg.overlay.aoi import read_aoi
 from geoseg.overlay.reference import Points, read_reference
@@ -100,7 +99,6 @@ def evaluate(  # noqa: PLR0913  # three files and how, each named by its caller
 
     """
     options = options or EvaluateOptions()
-    begin(TO_COUNT, options)
     class_map, own = map_and_strata(class_map, strata)
     strata = own if options.stratified else strata
     if strata is not None:

@@ -35,6 +35,7 @@ from geoseg.run.cluster import (
     set_up_workers,
 )
 from geoseg.run.journal.journal import Entry
+from geoseg.run.journal.store import Names
 from geoseg.run.parts import piece_of
 from geoseg.run.stages import Passage
 from geoseg.run.work import do_blocks, merge_seams, task_name
@@ -488,10 +489,11 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     A merged seam's partials are gone, so where its part is lost, the blocks that
     share it are done anew. Files that nothing counts any more are removed.
     """
-    done = _Finished(plan)
+    _forget_what_is_of_no_task(plan, journal)
+    done, lost, used = _Finished(plan), set[str](), Names()
     for entry in journal.entries():
         done.add(entry)
-    lasts, lost, used = journal.store.survey(), set[str](), set[str]()
+    lasts = journal.store.survey()
     for entry in journal.entries():
         late = set(done.keep_partials(entry))
         for receipt in entry.receipts:
@@ -508,3 +510,30 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
         return _what_lasts(plan, journal)
     journal.store.sweep(used)
     return done
+
+
+def _forget_what_is_of_no_task(plan: Plan, journal: Journal) -> None:
+    """Drop what no task of a plan can have left: a damaged line may say anything."""
+    lost = {each.task for each in journal.entries() if not _can_be_of(plan, each)}
+    if lost:
+        journal.forget(lost)
+
+
+def _can_be_of(plan: Plan, entry: Entry) -> bool:
+    kind, row, col = entry.task.split()
+    try:
+        named = [piece_of(receipt.name) for receipt in entry.receipts]
+    except ValueError:
+        return False
+    kinds: dict[str, type[Block | Piece]] = {"block": Block, "seam": Piece}
+    units = [unit for pair in named for unit in pair if unit is not None]
+    return kind in kinds and all(
+        _has(plan, unit) for unit in (kinds[kind](int(row), int(col)), *units)
+    )
+
+
+def _has(plan: Plan, unit: Block | Piece) -> bool:
+    if isinstance(unit, Block):
+        return unit in plan.blocks
+    rows, cols = plan.lattice.rows.blocks, plan.lattice.cols.blocks
+    return unit.row < 2 * rows - 1 and unit.col < 2 * cols - 1

@@ -41,16 +41,16 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A block or a seam whose parts and partials are in files."""
+    """What was `Made`, once its parts and partials are in files."""
 
     receipts: tuple[Receipt, ...]
     """What it left."""
     inferred: int = 0
-    """As of what was made."""
+    """Tiles that went through the model, or were made otherwise."""
     empty: int = 0
-    """As of what was made."""
+    """Tiles that touch the AOI but hold no valid pixel of it."""
     laps: Laps | None = None
-    """As of what was made, writing included; None where nobody asked."""
+    """How long what took, writing included, and who did it; None where nobody asked."""
 
     @property
     def counts(self) -> dict[str, int]:

@@ -13,7 +13,6 @@ from time import sleep
 from typing import TYPE_CHECKING, TypeAlias
 
 from geoseg.errors import BusyError, DeviceError, DiskError, RunError
-from geoseg.fork_server import TO_MAP, begin
 from geoseg.options import SegmentOptions
 from geoseg.progress import Clock, OnStep, Step, ignore_step
 from geoseg.run.arrays import each_as_inputs
@@ -75,7 +74,6 @@ def segment_each(
 
     """
     chosen = options or SegmentOptions()
-    begin(TO_MAP, chosen)
     with (
         each_as_inputs(scenes, chosen) as given,
         traced(chosen.trace) as timeline,

@@ -7,6 +7,7 @@ bytes a plane and pixel.
 
 from __future__ import annotations
 
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from geoseg.run.journal.store import Receipt
     from geoseg.run.plan import Plan
 
+_NAME = re.compile(r"part-(\d+)-(\d+)|partial-(\d+)-(\d+)-(\d+)-(\d+)")
 _AHEAD = 3
 """Files that are read before their parts are wanted."""
 
@@ -53,9 +55,15 @@ def piece_of(name: str) -> tuple[Piece, Block | None]:
         >>> piece_of(partial_name(Piece(0, 1), Block(0, 2)))
         (Piece(row=0, col=1), Block(row=0, col=2))
 
+    Raises:
+        ValueError: It is the name of neither.
+
     """
-    _, row, col, *block = name.split("-")
-    return Piece(int(row), int(col)), Block(*map(int, block)) if block else None
+    known = _NAME.fullmatch(name)
+    if known is None:
+        raise ValueError(f"{name} names no part and no partial")
+    row, col, *block = (int(number) for number in known.groups() if number)
+    return Piece(row, col), Block(*block) if block else None
 
 
 def pack_part(values: NDArray[np.uint8]) -> bytes:

@@ -16,7 +16,6 @@ from geoseg.evaluate.carried_labels import LABELS, NAMES, Column, carry_over
 from geoseg.evaluate.sample_design import design_path, design_text
 from geoseg.evaluate.sampling import DrawnPoints, allocate, count_classes, draw
 from geoseg.evaluate.strata import Population
-from geoseg.fork_server import TO_COUNT, begin
 from geoseg.geo.legend import NODATA, Legend
 from geoseg.options import SampleOptions
 from geoseg.overlay.reference import check_points_suffix, coordinates, write_points
@@ -96,7 +95,6 @@ def sample_points(
 
     """
     options, output = options or SampleOptions(), Path(output)
-    begin(TO_COUNT, options)
     class_map, strata = map_and_strata(class_map, strata)
     check_points_suffix(output)
     check_names(output)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geoseg.errors import InputError
-from geoseg.fork_server import TO_MAP, begin
 from geoseg.options import SegmentOptions
 from geoseg.overlay.aoi import read_features
 from geoseg.progress import Clock, OnStep, Step, entered, ignore_step
@@ -119,7 +118,6 @@ def segment(
 
     """
     plain = options or SegmentOptions()
-    begin(TO_MAP, plain)
     asked = replace(plain, scene=signing(scene, plain.scene))
     with (
         _found(scene, output, aoi, asked, on_step) as image,
@@ -207,7 +205,6 @@ def segment_features(  # what segment takes, and the field
 
     """
     plain = options or SegmentOptions()
-    begin(TO_MAP, plain)
     asked = replace(plain, scene=signing(scene, plain.scene))
     with (
         _found(scene, output, aoi, asked, on_step) as image,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -230,9 +229,3 @@ def test_what_a_command_imports_on_the_way_does_not_keep_it_from_forking(
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "forked\n"), done.stderr
-
-
-def test_a_variable_that_a_test_leaves_is_that_of_pytest_alone():
-    """Or no worker of this suite would be forked: see conftest.py."""
-    assert "PYTEST_CURRENT_TEST" not in os.environ
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())

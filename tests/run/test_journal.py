@@ -10,9 +10,16 @@ import pytest
 from geoseg.errors import ClusterError, DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.disk import DiskStore
 from geoseg.run.journal.journal import Entry, identity_of, open_journal
-from geoseg.run.journal.store import Receipt
+from geoseg.run.journal.store import Names, Receipt
 
 IDENTITY = {"model": "a", "tile": "256"}
+
+
+def names(several):
+    found = Names()
+    for each in several:
+        found.add(each)
+    return found
 
 
 def tasks(journal):
@@ -185,11 +192,18 @@ def test_lines_that_stand_twice_count_once_and_are_reported(tmp_path):
         assert journal.warnings == ()
 
 
+def left(receipt):
+    return f'{{"task":"block 0 0","files":[[{receipt}]],"notes":{{}}}}'
+
+
 @pytest.mark.parametrize(
     "line",
     [
-        '{"task":"block 0 0","files":[["part",1,1,"../../thesis.odt",0]],"notes":{}}',
-        '{"task":"block 0 0","files":[["part","one",1,"part.a",0]],"notes":{}}',
+        left('"part",1,1,"../../thesis.odt",0'),
+        left('"part",1,1,"identity.json",0'),
+        left('"part",1,1,"geoseg.storage.lock",0'),
+        left('"part",1,1,7,0'),
+        left('"part","one",1,"part.0123456789abcdef",0'),
         '{"task":"block one 0","files":[],"notes":{}}',
         '{"task":"block 0 0","files":[],"notes":{"inferred":"many"}}',
         '["block 0 0"]',
@@ -218,7 +232,7 @@ def test_what_stands_where_a_part_belongs_is_no_part(make, tmp_path):
             journal.store.read([receipt])
         (again,) = journal.store.write({"part-0-0": b"pixels"})
         assert journal.store.read([again]) == [b"pixels"]
-        journal.store.sweep({again.file})
+        journal.store.sweep(names([again.file]))
         assert not path.exists()
         assert journal.store.survey()(again)
 
@@ -230,7 +244,6 @@ def test_things_of_a_task_lie_together_and_are_read_together(tmp_path):
         receipts = store.write(contents)
         (file,) = {each.file for each in receipts}
         assert [each.name for each in receipts] == list(contents)
-        assert all(each.start % 8 == 0 for each in receipts)
         assert store.read(receipts) == list(contents.values())
         assert store.read(receipts[::2]) == [b"pixels", b"others"]
         assert store.read(receipts[2:]) == [b"others"]
@@ -249,7 +262,7 @@ def test_what_no_line_names_is_swept_away_and_nothing_else(tmp_path):
     with open_journal(tmp_path, IDENTITY) as journal:
         kept, lost = (journal.store.write({"part-0-0": b"pixels"}) for _ in range(2))
         before = {path.name for path in tmp_path.iterdir()}
-        journal.store.sweep({kept[0].file})
+        journal.store.sweep(names([kept[0].file]))
         after = {path.name for path in tmp_path.iterdir()}
         assert before - after == {lost[0].file}
         assert {"identity.json", "state.json"} <= after
@@ -295,3 +308,13 @@ def test_another_users_run_is_named_with_its_owner(tmp_path):
                 ask(tmp_path / "run")
     finally:
         os.seteuid(0)
+
+
+def test_names_are_known_however_they_came():
+    several = [f"part-{n % 50}-0.{n % 50:016x}" for n in range(200)]
+    found = names(several)
+    assert all(each in found for each in several)
+    assert "part-50-0.0" not in found
+    assert "part" not in names([])
+    found.add("part-50-0.0")
+    assert "part-50-0.0" in found

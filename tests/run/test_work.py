@@ -8,7 +8,7 @@ from jobs import do, make_job, make_scene, whole
 from geoseg.geo.tiling import Block
 from geoseg.run.cluster import open_client
 from geoseg.run.engine import run
-from geoseg.run.journal.journal import open_journal
+from geoseg.run.journal.journal import Entry, open_journal
 from geoseg.run.work import do_blocks
 
 
@@ -109,3 +109,31 @@ def test_what_a_kill_kept_from_being_noted_goes_when_the_run_is_taken_up(job, tm
     assert progress.resumed > 0
     assert not strays & files(job)
     assert np.array_equal(resumed, expected)
+
+
+@pytest.mark.parametrize(
+    ("task", "thing"),
+    [
+        ("block 0 0", "thesis"),
+        ("block 0 0", "part-a-0"),
+        ("block 0 0", "part-0-0-0"),
+        ("block 0 0", "partial-0-1"),
+        ("block 0 0", "part-0-1-0-0"),
+        ("block 0 0", "part-99999-0"),
+        ("block 0 0", "partial-0-1-0-99999"),
+        ("block 99999 0", "part-0-0"),
+        ("seam 0 99999", "part-0-1"),
+        ("flock 0 0", "part-0-0"),
+    ],
+)
+def test_a_line_that_no_task_of_the_plan_wrote_is_forgotten(job, tmp_path, task, thing):
+    with open_client() as client:
+        (tmp_path / "whole").mkdir()
+        expected, _ = do(small_job(tmp_path / "whole"), client)
+        with open_journal(job.store.directory, {"test": "1"}) as journal:
+            left = journal.store.write({thing: b"whatever"})
+            journal.record(Entry(task, left, {"inferred": 1, "empty": 0}))
+        found, progress = do(job, client)
+    assert progress.resumed == 0
+    assert np.array_equal(found, expected)
+    assert left[0].file not in files(job)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.fork_server import TO_COMPOSE, begin
 from geoseg.options import CompositeOptions
 from geoseg.progress import Clock, OnStep, Step, entered, ignore_step
 from geoseg.run.cluster import Patience, dashboard_of, open_client
@@ -90,7 +89,6 @@ def composite(
 
     """
     options = options or CompositeOptions()
-    begin(TO_COMPOSE, options)
     check_near(options.scene)  # before anybody is asked
     if options.scheduler is not None:
         output = absolute(output)

@@ -10,7 +10,6 @@ checksum says so when the run is resumed.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -25,6 +24,8 @@ from geoseg.errors import DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.store import (
     IDENTITY,
     STATE,
+    WRITTEN,
+    Names,
     Receipt,
     Seen,
     pack,
@@ -36,19 +37,10 @@ from geoseg.storage.lock import LOOKED_AT_S, is_held
 from geoseg.storage.renames import rename
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Container,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from io import FileIO
 
 _JOURNAL, _LOCK = "journal.jsonl", "geoseg.storage.lock"
-_WRITTEN = re.compile(r".+\.[0-9a-f]{16}")
-"""How files are named that tasks left: see `pack`."""
 _UNFINISHED = ".tmp"
 """How the names of files end that are being written."""
 _process, _number = secrets.token_hex(8), count()
@@ -120,13 +112,18 @@ class DiskStore:
     def remove(self, files: Iterable[str]) -> None:
         """Remove files; those that are gone already are no error."""
         for name in files:
-            (self.directory / name).unlink(missing_ok=True)
+            path = self.directory / name
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _trouble(path, error) from error
 
-    def sweep(self, used: Container[str]) -> None:
+    def sweep(self, used: Names) -> None:
         """Remove what tasks left that a kill kept from being noted: all but these."""
         for path in self.directory.iterdir():
-            if _WRITTEN.fullmatch(path.name) and path.name not in used:
-                _take_away(path)
+            if WRITTEN.fullmatch(path.name) and path.name not in used:
+                with suppress(OSError):  # what lies in nobody's way ends no run
+                    _take_away(path)
 
 
 class DiskLog:

@@ -25,7 +25,7 @@ from geoseg.run.journal import disk, objects
 from geoseg.run.journal.disk import DiskLog
 from geoseg.run.journal.objects import ObjectLog, read_identity
 from geoseg.run.journal.state import STOPPED, State, read_state
-from geoseg.run.journal.store import Receipt
+from geoseg.run.journal.store import WRITTEN, Receipt
 from geoseg.storage import resume
 from geoseg.storage.remote import as_url, on_disk
 
@@ -45,7 +45,6 @@ _TOGETHER = 256
 """Lines of a journal that are given at a time."""
 _LOOK_S = 0.5
 """Seconds between looks at whether anybody follows any more."""
-_FILE = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ class Journal:
         for following in self._followers:
             following.put(entries)
         for each in entries:
-            _LOG.debug("finished %s, with %d files", each.task, len(each.receipts))
+            _LOG.debug("finished %s, which left %d", each.task, len(each.receipts))
 
     def forget(self, tasks: Container[str]) -> None:
         """Count tasks as unfinished, because files did not last."""
@@ -350,13 +349,18 @@ def _is_sound(entry: Entry) -> bool:
     """Whether what was read can have been written: no file lies elsewhere."""
     return (
         _TASK.fullmatch(entry.task) is not None
-        and all(_FILE.fullmatch(n) for r in entry.receipts for n in (r.name, r.file))
-        and all(
-            _is_count(n) for r in entry.receipts for n in (r.size, r.checksum, r.start)
-        )
+        and all(map(_is_receipt, entry.receipts))
         and all(_is_count(n) for n in entry.notes.values())
         and type(entry.at) in {int, float}
         and 0 <= entry.at < _END_OF_TIME
+    )
+
+
+def _is_receipt(receipt: Receipt) -> bool:
+    return (
+        type(receipt.name) is str
+        and WRITTEN.fullmatch(receipt.file) is not None
+        and all(map(_is_count, (receipt.size, receipt.checksum, receipt.start)))
     )
 
 

@@ -17,10 +17,13 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geoseg.errors import DiskError, OutputError, ResumeError, RunError
 from geoseg.run.journal.store import (
     IDENTITY,
     STATE,
+    Names,
     Receipt,
     Seen,
     fits,
@@ -32,17 +35,12 @@ from geoseg.storage.bucket import Bucket, get_whole
 from geoseg.storage.lease import OWNER, Lease, living_owner
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Container,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 _TOGETHER = 64
 """Journal objects that are put together into one."""
+_LISTED = np.dtype([("name", np.int64), ("size", np.int64)])
+"""What is kept of an object that is listed."""
 _LINES = 4096
 """Lines of an object when the whole journal is written anew."""
 _LOOKS = 5
@@ -104,13 +102,21 @@ class ObjectStore:
     def survey(self) -> Callable[[Receipt], bool]:
         """List the objects once; the store itself guards what they hold.
 
-        Those that somebody read and found damaged are read again.
+        Of each the hash of its name and its size are kept, sixteen bytes. Those that
+        somebody read and found damaged are read again.
         """
-        sizes = dict(self.bucket.list("files"))
+        listed = ((hash(name), size) for name, size in self.bucket.list("files"))
+        known = np.sort(np.fromiter(listed, _LISTED), order="name")
         doubted = {name for name, _ in self.bucket.list("doubted")}
 
         def holds(receipt: Receipt) -> bool:
-            is_there = sizes.get(_key(receipt.file), -1) >= receipt.stop
+            wanted = hash(_key(receipt.file))
+            index = np.searchsorted(known["name"], wanted)
+            is_there = bool(
+                index < len(known)
+                and known["name"][index] == wanted
+                and known["size"][index] >= receipt.stop
+            )
             if not is_there or _doubt(receipt.file) not in doubted:
                 return is_there
             return fits(self._whole([receipt]), [receipt])
@@ -121,7 +127,7 @@ class ObjectStore:
         """Remove files; those that are gone already are no error."""
         self.bucket.remove(map(_key, files))
 
-    def sweep(self, used: Container[str]) -> None:
+    def sweep(self, used: Names) -> None:
         """Remove what tasks left that a kill kept from being noted: all but these."""
         files = (name.partition("/")[2] for name, _ in self.bucket.list("files"))
         self.remove(file for file in files if file not in used)

@@ -8,29 +8,25 @@ its few pixels do; of each thing in it there is a *receipt*.
 
 from __future__ import annotations
 
+import re
 import secrets
 import zlib
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from geoseg.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Container,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 IDENTITY = "identity.json"
 """The file that says whose run it is; where it is missing, nothing else counts."""
 STATE = "state.json"
 """The file in which its owner says how a run is; nothing depends on it."""
-_ALIGNED = 8
-"""Each thing in a file begins at a multiple of so many bytes, as arrays like to."""
+WRITTEN = re.compile(r"[\w-][\w.-]*\.[0-9a-f]{16}")
+"""How the files that tasks left are named: as no other of the run directory is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,11 @@ def pack(contents: Mapping[str, bytes]) -> tuple[bytes, tuple[Receipt, ...]]:
 
     """
     file = f"{next(iter(contents))}.{secrets.token_hex(8)}"
-    pieces, receipts, start = list[bytes](), list[Receipt](), 0
+    receipts, start = list[Receipt](), 0
     for name, data in contents.items():
-        fill = -start % _ALIGNED
-        start += fill
         receipts.append(Receipt(name, len(data), zlib.crc32(data), file, start))
-        pieces += (bytes(fill), data)
         start += len(data)
-    return b"".join(pieces), tuple(receipts)
+    return b"".join(contents.values()), tuple(receipts)
 
 
 def span(receipts: Sequence[Receipt]) -> tuple[int, int]:
@@ -110,6 +103,31 @@ def _cut(data: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
 
 def _is_what(data: bytes, receipt: Receipt) -> bool:
     return (len(data), zlib.crc32(data)) == (receipt.size, receipt.checksum)
+
+
+class Names:
+    """Names of files, in eight bytes for each: a run may have a million."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._hashes = array("q")
+        self._is_sorted = True
+
+    def add(self, name: str) -> None:
+        """Add a name, one more time too."""
+        one = hash(name)
+        if not self._hashes or self._hashes[-1] != one:
+            self._hashes.append(one)
+            self._is_sorted = False
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a name was added, or, once in 2**64, one like it."""
+        if not self._is_sorted:
+            self._hashes = array("q", sorted(self._hashes))
+            self._is_sorted = True
+        one = hash(name)
+        index = bisect_left(self._hashes, one)
+        return index < len(self._hashes) and self._hashes[index] == one
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +178,7 @@ class Store(Protocol):
     def remove(self, files: Iterable[str]) -> None:
         """Remove files; those that are gone already are no error."""
 
-    def sweep(self, used: Container[str]) -> None:
+    def sweep(self, used: Names) -> None:
         """Remove what tasks left that a kill kept from being noted: all but these."""
 
 
