@@ -489,11 +489,8 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     A merged seam's partials are gone, so where its part is lost, the blocks that
     share it are done anew. Files that nothing counts any more are removed.
     """
-    _forget_what_is_of_no_task(plan, journal)
-    done, lost, used = _Finished(plan), set[str](), Names()
-    for entry in journal.entries():
-        done.add(entry)
-    lasts = journal.store.survey()
+    done, lasts = _what_is_noted(plan, journal), journal.store.survey()
+    lost, used = set[str](), Names()
     for entry in journal.entries():
         late = set(done.keep_partials(entry))
         for receipt in entry.receipts:
@@ -512,11 +509,21 @@ def _what_lasts(plan: Plan, journal: Journal) -> _Finished:
     return done
 
 
-def _forget_what_is_of_no_task(plan: Plan, journal: Journal) -> None:
-    """Drop what no task of a plan can have left: a damaged line may say anything."""
-    lost = {each.task for each in journal.entries() if not _can_be_of(plan, each)}
-    if lost:
-        journal.forget(lost)
+def _what_is_noted(plan: Plan, journal: Journal) -> _Finished:
+    """Read the journal; forget what no task of the plan can have left.
+
+    A damaged line may say anything.
+    """
+    done, strange = _Finished(plan), set[str]()
+    for entry in journal.entries():
+        if _can_be_of(plan, entry):
+            done.add(entry)
+        else:
+            strange.add(entry.task)
+    if strange:
+        journal.forget(strange)
+        return _what_is_noted(plan, journal)
+    return done
 
 
 def _can_be_of(plan: Plan, entry: Entry) -> bool:

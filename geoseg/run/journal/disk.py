@@ -367,10 +367,5 @@ def _refused(directory: Path, error: OSError) -> str:
 
 
 def _trouble(path: str | Path, error: OSError) -> DiskError:
-    if isinstance(error, IsADirectoryError):
-        return DiskError(
-            f"{path} is a folder, where a file of the run belongs; take it away, or "
-            f"use `restart` to begin again"
-        )
     then = ": it carries on from what is finished (geoseg plan says what all needs)"
     return disk_error(Path(path), error, then=then)

@@ -95,8 +95,6 @@ def fits(data: bytes, receipts: Sequence[Receipt]) -> bool:
 
 
 def _cut(data: bytes, receipts: Sequence[Receipt]) -> list[bytes]:
-    if len(receipts) == 1:
-        return [data]
     first, _ = span(receipts)
     return [data[each.start - first : each.stop - first] for each in receipts]
 
