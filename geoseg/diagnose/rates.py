@@ -15,7 +15,7 @@ import tempfile
 import time
 import zlib
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from geoseg.scene.cache import cache_folder, keep, recall
 from geoseg.storage.vectors.formats import BY_NAME
 from geoseg.storage.vectors.rows import Rows
 from geoseg.storage.vectors.write import write_polygons
+from geoseg.vectorize.blocks import BLOCK, trace_blocks
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygons import draw_polygons
 
@@ -70,8 +71,12 @@ class Rates:
     """For a pixel and band of rasters: packed, overviews made, and read back."""
     bordered: float = 0.0
     """For a vertex of the class map more."""
+    labelled: float = 0.0
+    """For a pixel of the class map until its lines are traced, on one core."""
     traced: float = 0.0
-    """For a vertex until lines are laid out."""
+    """For a vertex of it more."""
+    laid_out: float = 0.0
+    """For a vertex, once all are traced, until lines are laid out."""
     drawn: float = 0.0
     """For a vertex of rows: drawn, measured, and put where they wait."""
     written: dict[str, float] = field(default_factory=dict)
@@ -111,10 +116,11 @@ def _path() -> Path:
 
 
 def _kept() -> Rates:
-    try:
-        rates = Rates(**recall(_path()))
-    except TypeError:
+    known = recall(_path())
+    names = {each.name for each in fields(Rates)}
+    if not isinstance(known, dict) or set(known) != names:
         return Rates(machine())
+    rates = Rates(**known)
     return rates if rates.machine == machine() else Rates(machine())
 
 
@@ -204,9 +210,19 @@ def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None
         made = _MadeUp.of(side)
         if side == _SMALL:
             watch.seconds.clear()
+        plain = _MadeUp(np.zeros_like(made.pixels))
+        with watch("labelled", side):
+            list(trace_blocks(plain, None, BLOCK, map))
         with watch("traced", side):
+            traced = list(trace_blocks(made, None, BLOCK, map))
+        with watch("laid out", side):
             drawn = draw_polygons(
-                made, legend=_LEGEND, confidence=None, drawing=Drawing(), scratch=folder
+                traced,
+                made.geobox,
+                legend=_LEGEND,
+                measured=False,
+                drawing=Drawing(),
+                scratch=folder,
             )
         with watch("drawn", side):
             kept = folder / "rows.arrow"
@@ -220,7 +236,10 @@ def _time_polygons(rates: Rates, formats: Collection[str], folder: Path) -> None
             with watch(name, side):
                 write_polygons(rows, path, legend=_LEGEND)
     slow = slowness()
-    rates.traced = watch.a("traced", vertices) / slow
+    rates.labelled = watch.a("labelled", _LARGE**2 - _SMALL**2) / slow
+    more = watch.seconds["traced"] - watch.seconds["labelled"]
+    rates.traced = max(more, 1e-4) / vertices / slow
+    rates.laid_out = watch.a("laid out", vertices) / slow
     rates.drawn = watch.a("drawn", vertices + ROW * polygons) / slow
     for name in formats:
         units = vertices + BY_NAME[name].vertices_per_polygon * polygons

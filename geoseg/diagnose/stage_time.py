@@ -34,8 +34,8 @@ def seconds_by_stage(  # all that time depends on
 ) -> dict[str, float]:
     """Seconds that each stage of a run takes by one process.
 
-    Rasters grow, and the scene is read for its pictures, while blocks are inferred:
-    what is left of them then is a stage's.
+    Rasters grow, their lines are traced, and the scene is read for its pictures, while
+    blocks are inferred: what is left of them then is a stage's.
 
     Args:
         config: The run.
@@ -49,15 +49,17 @@ def seconds_by_stage(  # all that time depends on
     busy = found.busy
     infer = _BEGIN * slow + tiles * found.seconds_per_tile
     rasters = mapped * _of_rasters(config, busy, rates) * slow
-    last = rasters * min(1.0, _last_rows(config) / config.plan.area.height)
+    lines = mapped * _of_lines(config, busy, rates) * slow
+    late = min(1.0, _last_rows(config) / config.plan.area.height)
     seen_coarse = all(raster.overviews for raster in config.scene.rasters)
     picture = 0.0 if seen_coarse else busy.read * mapped / (os.cpu_count() or 1)
     if _shares_cores(config):
-        infer += rasters - last + picture
-    stages = {"infer": infer, "raster": max(last, rasters - infer)}
+        infer += (rasters + lines) * (1 - late) + picture
+    stages = {"infer": infer, "raster": max(rasters * late, rasters - infer)}
     if config.options.vector_formats:
         each = _of_polygons(config, busy, rates)
         stages["vectorize"] = (_VECTORIZE + mapped * each) * slow
+        stages["vectorize"] += max(lines * late, lines - infer)
     stages["preview"] = _PREVIEW * slow + max(0.0, picture - infer)
     if config.options.report_size:
         stages["page"] = _PAGE * slow
@@ -70,8 +72,15 @@ def _of_rasters(config: RunConfig, busy: Busy, rates: Rates) -> float:
     return config.layers.count * rates.raster + corners * rates.bordered
 
 
+def _of_lines(config: RunConfig, busy: Busy, rates: Rates) -> float:
+    """Seconds that a pixel takes until its lines are traced, by all cores."""
+    if not config.options.vector_formats:
+        return 0.0
+    return (rates.labelled + busy.traced * rates.traced) / (os.cpu_count() or 1)
+
+
 def _of_polygons(config: RunConfig, busy: Busy, rates: Rates) -> float:
-    """Seconds that a pixel takes until it is in all vector files."""
+    """Seconds that a pixel takes from there until it is in all vector files."""
 
     def units(per_polygon: int) -> float:
         return busy.vertices + per_polygon * busy.polygons
@@ -80,7 +89,7 @@ def _of_polygons(config: RunConfig, busy: Busy, rates: Rates) -> float:
         units(BY_NAME[name].vertices_per_polygon) * rates.written[name]
         for name in config.options.vector_formats
     )
-    return busy.traced * rates.traced + units(ROW) * rates.drawn + written
+    return busy.traced * rates.laid_out + units(ROW) * rates.drawn + written
 
 
 def _shares_cores(config: RunConfig) -> bool:

@@ -24,6 +24,7 @@ import rasterio
 from geoseg.geo.legend import NODATA
 from geoseg.raster.class_names import LEGEND_TAG, legend_to_json, with_classes_named
 from geoseg.raster.cog import Compression
+from geoseg.raster.extents import SQUARE
 from geoseg.raster.growing import Front, GrowingRaster, growing_raster
 from geoseg.scene.files.datasets import GDAL_ERRORS
 from geoseg.storage.authorship import files_mark
@@ -32,6 +33,7 @@ from geoseg.storage.staging import atomic_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 _FULL = 1 << 20
 """A disk with fewer free bytes than this is full, however small the raster."""
+
+_SQUARES = 16
+"""Squares of a layer that are compressed before other layers must be as far."""
 
 OnSquare: TypeAlias = "Callable[[Window, NDArray[Any]], None]"
 """What is known of the pixels of a product as they are compressed: a square of them,
@@ -258,11 +263,26 @@ def write_layers(  # a product is that many things
                 each.put(window, values)
             front.put(window)
             if front.rows > reached:
+                _advance(growing, threads, (reached, front.rows), geobox.width)
                 reached = front.rows
-                list(
-                    threads.map(lambda each, rows=reached: each.advance(rows), growing)
-                )
+        _advance(growing, threads, (reached, geobox.height), geobox.width)
         list(threads.map(GrowingRaster.finish, growing))
+
+
+def _advance(
+    growing: Sequence[GrowingRaster],
+    threads: Executor,
+    new: tuple[int, int],
+    width: int,
+) -> None:
+    """Compress rows that are final, a few squares of all layers at a time.
+
+    So who looks at the squares of two layers never has many of one alone.
+    """
+    step = SQUARE * -(-_SQUARES // -(-width // SQUARE))
+    for row in range(*new, step):
+        rows = min(row + step, new[1])
+        list(threads.map(lambda each, rows=rows: each.advance(rows), growing))
 
 
 def write_class_map(

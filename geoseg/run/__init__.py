@@ -12,8 +12,8 @@
 * `journal` remembers what is done, on a disk or an object store, and `status` says how
   far a run is that goes on elsewhere or has stopped
 * `cluster` opens dask clients and proves their workers
-* `beside` makes what can be made while blocks are inferred: the `rasters`, and the
-  draft of pictures
+* `beside` makes what can be made while blocks are inferred: the `rasters`, the lines of
+  polygons (`vectors`), and the draft of pictures
 * `deliver` writes what people take away, `page` what is shown in a browser and
   `map_item` the STAC item, both of which `reassess` writes anew when more is known of a
   map's areas; `masking` leaves out what another model sees, `applicability` says where

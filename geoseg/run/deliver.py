@@ -14,7 +14,6 @@ from geoseg.geo.legend import NODATA
 from geoseg.overlay.aoi import described
 from geoseg.predict.normalise import statistics_record
 from geoseg.progress import OnStep, Step
-from geoseg.raster import ClassMap
 from geoseg.report.preview import write_preview
 from geoseg.report.report import (
     ClassArea,
@@ -27,7 +26,6 @@ from geoseg.report.report import (
 )
 from geoseg.run.applicability import write_applicability
 from geoseg.run.beside import shown_bands
-from geoseg.run.cluster import Patience, map_on
 from geoseg.run.map_item import write_map_item
 from geoseg.run.page import write_page
 from geoseg.storage.remote import without_secrets
@@ -35,17 +33,12 @@ from geoseg.storage.staging import (
     atomic_file,
     checksums,
     left_over,
-    scratch_folder,
 )
-from geoseg.vectorize.drawing import Drawing
-from geoseg.vectorize.polygonize import write_drawn
-from geoseg.vectorize.polygons import draw_polygons, will_compile
+from geoseg.vectorize.polygons import will_compile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from distributed import Client
 
     from geoseg.geo.embeddings import Embedding
     from geoseg.predict import LoadedModel
@@ -63,7 +56,6 @@ if TYPE_CHECKING:
 def deliver(  # all that a report says
     config: RunConfig,
     beside: Beside,
-    client: Client,
     counts: Progress,
     clock: Clock,
     on_step: OnStep,
@@ -86,8 +78,8 @@ def deliver(  # all that a report says
         if config.feature is None:
             deliver_mask(config, made.output.folder)
     with clock("vectorize"):
-        on_step(Step("vectorize", compiles=will_compile()))
-        _write_vectors(made, client, on_step)
+        on_step(Step("vectorize", compiles=will_compile(), warnings=beside.warnings()))
+        beside.write_vectors()
     with clock("preview"):
         on_step(Step("preview"))
         image = draw_preview(made, found.areas, beside.draft())
@@ -144,34 +136,6 @@ def _settings(config: RunConfig) -> dict[str, Any]:
         del settings[each]
     written: dict[str, Any] = json.loads(json_text(settings))
     return written
-
-
-def _write_vectors(config: RunConfig, client: Client, on_step: OnStep) -> None:
-    if not config.options.vector_formats:
-        return
-    class_map, legend = ClassMap.open(config.products["landcover"]), config.legend
-    patience = Patience.of(config.options.wait_for_workers, "vectorize", on_step)
-    with scratch_folder(config.output.folder) as scratch:
-        drawn = draw_polygons(
-            class_map,
-            legend=legend,
-            confidence=(
-                ClassMap.measures(config.products["confidence"])
-                if config.knows_confidence
-                else None
-            ),
-            drawing=Drawing.of(config.options.polygons, legend),
-            map_blocks=map_on(client, patience),
-            warn=lambda text: on_step(Step("vectorize", warnings=(text,))),
-            scratch=scratch,
-        )
-        write_drawn(
-            drawn,
-            [config.products[name] for name in config.options.vector_formats],
-            legend=legend,
-            scratch=scratch,
-            area=config.aoi.geometry if config.options.clip else None,
-        )
 
 
 def draw_preview(

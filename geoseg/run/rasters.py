@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from geoseg.raster import Extent
     from geoseg.run.configuration import RunConfig
     from geoseg.run.journal.journal import Entry, Journal
+    from geoseg.vectorize.arriving import ArrivingMap
 
 
 def write_mask(config: RunConfig, journal: Journal) -> dict[int, int]:
@@ -65,6 +66,7 @@ def write_rasters(
     config: RunConfig,
     journal: Journal,
     entries: Iterable[Sequence[Entry]] | None = None,
+    arriving: ArrivingMap | None = None,
 ) -> Measured:
     """Write the rasters of all layers, and measure the classes meanwhile.
 
@@ -73,16 +75,25 @@ def write_rasters(
         journal: Its journal.
         entries: The finished tasks as they come, while the run goes on; those of the
             journal where it has ended.
+        arriving: What traces the map meanwhile, if anything.
 
     """
     products = config.products
     extents = Extents(config.scene.geobox.crop(config.aoi.window))
     classes = [one.name for one in config.package.legend.classes]
+
+    def on_classes(square: Window, values: NDArray[np.uint8]) -> None:
+        extents.add(square, values)
+        if arriving is not None:
+            arriving.put_classes(square, values)
+
     layers: dict[str, ClassLayer | MeasureLayer] = {
-        "landcover": ClassLayer(products["landcover"], config.legend, extents.add),
+        "landcover": ClassLayer(products["landcover"], config.legend, on_classes),
     }
     if config.knows_confidence:
         percent = MeasureLayer(products["confidence"], ["confidence"], "percent")
+        if arriving is not None:
+            percent = replace(percent, on_square=arriving.put_confidence)
         layers["confidence"] = percent
     for name, bands in (("entropy", ["entropy"]), ("probabilities", classes)):
         if name in config.layers.bands:

@@ -34,7 +34,7 @@ _LATER = 340_000_000
 """Bytes of what comes after inference: the vectorizer's kernels, which the first run on
 a machine compiles, GDAL's cache, the writers' buffers and the preview's canvas."""
 _TRACED = 2049**2
-"""Pixels of a block of the vectorizer."""
+"""Pixels on their way through the vectorizer, for each block that is inferred."""
 _FOR_TRACED = 16
 """Bytes that it holds for each of them: class, confidence, labels, corners."""
 _FOR_VERTEX = 70
@@ -142,8 +142,7 @@ def shortages(config: RunConfig, busy: Busy) -> Iterator[str]:
         return
     folder = Path(directory)
     there = existing(folder)
-    # Lines and rows of polygons are gone when pictures are drawn.
-    aside = max(waiting_bytes(config, busy), draft_bytes(config))
+    aside = waiting_bytes(config, busy) + draft_bytes(config)
     needed = (
         run_directory_bytes(config) + aside + vector_bytes(config, busy) - held(folder)
     )

@@ -263,9 +263,7 @@ def _run_features(  # what segment takes, and the clock
             on_step(Step("features", done=len(reports), total=len(features)))
             made = replace(part, mask_pixels=masked)
             with made_beside(made, journal) as beside:
-                reports[name] = deliver(
-                    made, beside, client, counts, clock.copy(), ignore_step
-                )
+                reports[name] = deliver(made, beside, counts, clock.copy(), ignore_step)
         _close(config, journal)
     return reports
 
@@ -413,7 +411,7 @@ def finish(
             follow = beside.following(on_step)
             counts = infer_all(config, journal, client, clock, follow, way)
             way.enter("deliver")
-            report = deliver(config, beside, client, counts, clock, on_step)
+            report = deliver(config, beside, counts, clock, on_step)
         _close(config, journal)
     return report
 

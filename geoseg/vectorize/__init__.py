@@ -2,7 +2,8 @@
 
 The rooms, in the order a map walks them:
 
-* `blocks` cuts the map into windows that overlap by one pixel
+* `blocks` cuts the map into windows that overlap by one pixel; `arriving` takes them
+  from whoever writes the map
 * `regions` finds connected pixels of one class in a block
 * `arcs` traces the lines between regions in a block, from junction to junction
 * `memory` says what they will take of memory or disk, before they have taken it

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.geo.windowed import ClassRaster
+    from geoseg.geo.windowed import BlockMap, ClassRaster
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
+BLOCK = 2048
+"""The side of a block that is a good size, in pixels."""
 _SMALLEST = 2
 """The smallest block: lines on a block's edge are one piece for each pixel."""
 _MOST_THREADS = 4
@@ -75,6 +78,8 @@ class Traced:
 
     index: tuple[int, int]
     """Row and column in the table of blocks."""
+    pixels: int
+    """How many pixels the block owns."""
     regions: Regions
     """The regions that the block has seen."""
     arcs: Arcs
@@ -98,7 +103,7 @@ def cut(geobox: GeoBox, size: int) -> Iterator[MapBlock]:
     if size < _SMALLEST:
         raise VectorError(
             f"blocks need a side of at least {_SMALLEST} pixels, got {size}; "
-            f"2048 is a good size"
+            f"{BLOCK} is a good size"
         )
     height, width = geobox.height + 1, geobox.width + 1
     for i, row in enumerate(range(0, height, size)):
@@ -117,21 +122,67 @@ def in_threads(
     return (made for _, made in read_ahead(function, items, most))
 
 
+def trace_blocks(
+    class_map: ClassRaster,
+    confidence: ClassRaster | None,
+    size: int,
+    map_blocks: BlockMap,
+) -> Iterable[Traced]:
+    """Trace a map block by block.
+
+    Args:
+        class_map: Class ids, 255 where there is none.
+        confidence: Confidence of each pixel in percent; None where there is none.
+        size: Side of a block in pixels.
+        map_blocks: What applies a function to every block, such as `map`.
+
+    Raises:
+        VectorError: The confidence has other pixels than the map, or blocks would be
+            too small.
+
+    """
+    if confidence is not None and not class_map.geobox.same_plane_as(confidence.geobox):
+        raise VectorError(
+            f"the confidence must have the pixels of the class map, "
+            f"{class_map.geobox}, but has {confidence.geobox}"
+        )
+    task = partial(trace_block, class_map, confidence)
+    return map_blocks(task, cut(class_map.geobox, size))
+
+
 def trace_block(
     class_map: ClassRaster, confidence: ClassRaster | None, block: MapBlock
 ) -> Traced:
     """Read, label and trace one block."""
-    classes, labels, numbers = label_block(class_map, block)
-    if confidence is None:
+    percent = None if confidence is None else _read(confidence, block.window)
+    pixels = BlockPixels(block, _read(class_map, block.window), percent)
+    return trace_pixels(pixels, class_map.geobox.width)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPixels:
+    """The pixels that a block reads: one row and one column before its own, too."""
+
+    block: MapBlock
+    """Which block it is."""
+    classes: NDArray[np.uint8]
+    """Class ids, shape ``(y, x)``; nodata beyond the map."""
+    confidence: NDArray[np.uint8] | None
+    """Percent, of the same shape; None where there is none. Of the row and the column
+    before the block's own nothing is asked."""
+
+
+def trace_pixels(pixels: BlockPixels, width: int) -> Traced:
+    """Label and trace the pixels of a block, of a map of so many columns."""
+    block, classes, percent = pixels.block, pixels.classes, pixels.confidence
+    if percent is None:
         percent = np.empty((0, 0), np.uint8)
-    else:
-        percent = _read(confidence, block.window)
+    labels, numbers = label_pixels(classes, NODATA)
     origin = block.window.row, block.window.col
-    tables = _tabulate(
-        classes, labels, numbers, percent, (*origin, class_map.geobox.width)
-    )
+    tables = _tabulate(classes, labels, numbers, percent, (*origin, width))
     return Traced(
         index=block.index,
+        pixels=block.window.pixels,
         regions=Regions(*tables),
         arcs=trace(mark_corners(classes), labels, numbers, origin),
         edges=(

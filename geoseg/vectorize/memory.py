@@ -16,7 +16,7 @@ import psutil
 from geoseg.errors import VectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from geoseg.vectorize.blocks import Traced
 
@@ -31,7 +31,7 @@ were measured for lines, and 7 to 17 for rows."""
 
 def watched(
     blocks: Iterable[Traced],
-    areas: Mapping[tuple[int, int], int],
+    whole: int,
     *,
     merges: bool,
     folder: Path | None,
@@ -41,7 +41,7 @@ def watched(
 
     Args:
         blocks: The blocks of a map, as they come.
-        areas: The pixels of each block of the map, by its row in the table.
+        whole: The pixels that all of them own.
         merges: Whether small patches are merged before polygons are drawn.
         folder: Where lines and rows are while they are many; None for in memory.
         warn: Called once, as soon as the whole map looks as if it would not fit.
@@ -54,10 +54,10 @@ def watched(
         free, each, of = free_memory(), _FOR_TRACED if merges else _FOR_VERTEX, "memory"
     else:
         free, each, of = shutil.disk_usage(folder).free, ON_DISK, f"disk at {folder}"
-    whole, vertices, pixels, warned = sum(areas.values()), 0, 0, False
+    vertices, pixels, warned = 0, 0, False
     for block in blocks:
         vertices += vertices_of(block)
-        pixels += areas[block.index]
+        pixels += block.pixels
         held = vertices * each
         needed = held * whole / pixels
         forecast = (

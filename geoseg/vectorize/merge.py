@@ -10,8 +10,8 @@ import numpy as np
 from geoseg.geo.jit import kernel
 from geoseg.geo.legend import NODATA
 from geoseg.geo.windows import Window
-from geoseg.vectorize.blocks import MapBlock, cut, label_block
-from geoseg.vectorize.network import trace_map
+from geoseg.vectorize.blocks import BLOCK, MapBlock, cut, label_block, trace_blocks
+from geoseg.vectorize.network import join
 from geoseg.vectorize.recolour import group_by_corners, recolour, with_outside
 from geoseg.vectorize.regions import separate
 from geoseg.vectorize.sieve import sieve
@@ -68,7 +68,7 @@ def merged_blocks(
     drawing: Drawing,
     *,
     arrays: Arrays,
-    block: int = 2048,
+    block: int = BLOCK,
     map_blocks: BlockMap = map,
 ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
     """Give the pixels of a class map after small patches have been merged.
@@ -89,7 +89,8 @@ def merged_blocks(
         ids in each, shape ``(y, x)``.
 
     """
-    network = trace_map(class_map, None, block, map_blocks, arrays)
+    traced = trace_blocks(class_map, None, block, map_blocks)
+    network = join(traced, class_map.geobox, arrays)
     classes = _classes_after(network, class_map.geobox, drawing, arrays)
     values, labels = with_outside(classes, arrays), network.labels
     del network

@@ -7,31 +7,24 @@ the same node. Regions that several blocks have seen become one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.errors import VectorError
 from geoseg.geo.jit import kernel
-from geoseg.vectorize.blocks import Regions, cut, trace_block
+from geoseg.vectorize.blocks import Regions
 from geoseg.vectorize.chain import Pieces
 from geoseg.vectorize.regions import join_pairs, number_joined, separate, take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeAlias
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
-    from geoseg.geo.windowed import BlockMap, ClassRaster
     from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.blocks import Traced
-
-    Watch: TypeAlias = Callable[
-        [Iterable[Traced], Mapping[tuple[int, int], int]], Iterable[Traced]
-    ]
 
 _MOST = 2**31 - 1
 """The most lines, seen from both sides, and regions that can be numbered."""
@@ -68,30 +61,6 @@ class Network:
     """Every piece of an arc; face 0 is nodata and what lies beyond the map."""
     labels: RegionLabels
     """The region of each label that a block has given."""
-
-
-def trace_map(  # a map and how, each named by its caller
-    class_map: ClassRaster,
-    confidence: ClassRaster | None,
-    block: int,
-    map_blocks: BlockMap,
-    arrays: Arrays,
-    watch: Watch | None = None,
-) -> Network:
-    """Trace a map block by block, and join the blocks.
-
-    The arguments are those of `geoseg.vectorize.polygons.polygons`; ``arrays`` makes
-    what grows with the map, and through ``watch`` go the blocks and how many pixels
-    each has.
-    """
-    task = partial(trace_block, class_map, confidence)
-    traced = map_blocks(task, cut(class_map.geobox, block))
-    if watch is not None:
-        areas = {
-            each.index: each.window.pixels for each in cut(class_map.geobox, block)
-        }
-        traced = watch(traced, areas)
-    return join(traced, class_map.geobox, arrays)
 
 
 def join(blocks: Iterable[Traced], geobox: GeoBox, arrays: Arrays) -> Network:

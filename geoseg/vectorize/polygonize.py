@@ -25,7 +25,7 @@ from geoseg.storage.vectors.formats import suffix_of
 from geoseg.storage.vectors.replacing import check_writable, replaced
 from geoseg.storage.vectors.rows import Batch, Rows
 from geoseg.storage.vectors.write import check_locatable, read_polygons, write_polygons
-from geoseg.vectorize.blocks import in_threads
+from geoseg.vectorize.blocks import BLOCK, in_threads, trace_blocks
 from geoseg.vectorize.clip import clip
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.merge import merged_blocks
@@ -146,11 +146,11 @@ def _draw(
     """Trace a map's polygons in threads, and number them as its file does."""
     classes = source.legend()
     drawn = draw_polygons(
-        source,
+        trace_blocks(source, confidence, BLOCK, in_threads),
+        source.geobox,
         legend=classes,
-        confidence=confidence,
+        measured=confidence is not None,
         drawing=drawing,
-        map_blocks=in_threads,
         warn=lambda said: on_step(Step("vectorize", warnings=(said,))),
         scratch=scratch,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,18 +13,19 @@ from geoseg.geo.legend import NODATA
 from geoseg.geo.windowed import BlockMap, ClassRaster
 from geoseg.storage.mapped import Arrays
 from geoseg.storage.vectors.rows import together
+from geoseg.vectorize.blocks import BLOCK, trace_blocks
 from geoseg.vectorize.chain import chain, link
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.memory import watched
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.network import trace_map
+from geoseg.vectorize.network import join
 from geoseg.vectorize.rings import assemble
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.smooth import smooth
 from geoseg.vectorize.table import Table, assign_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     import geopandas as gpd
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from geoseg.geo.geobox import GeoBox
     from geoseg.geo.legend import Legend
     from geoseg.storage.vectors.rows import Batch
+    from geoseg.vectorize.blocks import Traced
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.rings import Corners
 
@@ -51,7 +52,7 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
     legend: Legend,
     confidence: ClassRaster | None = None,
     drawing: Drawing = Drawing(),  # noqa: B008 - a value that cannot change
-    block: int = 2048,
+    block: int = BLOCK,
     map_blocks: BlockMap = map,
     warn: Callable[[str], None] | None = None,
 ) -> gpd.GeoDataFrame:
@@ -89,12 +90,11 @@ def polygons(  # noqa: PLR0913  # a map and how, each named by its caller
 
     """
     drawn = draw_polygons(
-        class_map,
+        trace_blocks(class_map, confidence, block, map_blocks),
+        class_map.geobox,
         legend=legend,
-        confidence=confidence,
+        measured=confidence is not None,
         drawing=drawing,
-        block=block,
-        map_blocks=map_blocks,
         warn=warn,
     )
     frame = together([batch.frame() for batch in drawn.batches()])
@@ -113,25 +113,23 @@ class Polygons:
 
 
 def draw_polygons(  # noqa: PLR0913  # a map and how, each named by its caller
-    class_map: ClassRaster,
+    traced: Iterable[Traced],
+    geobox: GeoBox,
     *,
     legend: Legend,
-    confidence: ClassRaster | None,
+    measured: bool,
     drawing: Drawing,
-    block: int = 2048,
-    map_blocks: BlockMap = map,
     warn: Callable[[str], None] | None = None,
     scratch: Path | None = None,
 ) -> Polygons:
     """Prepare for drawing every region of a class map, as `polygons` does.
 
     Args:
-        class_map: As for `polygons`, and so are those that are not named here.
+        traced: The map's blocks, as `trace_blocks` gives them.
+        geobox: The map's plane.
         legend: The names of the classes.
-        confidence: None where there is none.
+        measured: Whether confidences were traced as well.
         drawing: What is merged and straightened.
-        block: Side of the blocks that are read and traced at once.
-        map_blocks: What applies a function to every block.
         warn: Called where the polygons may not fit.
         scratch: A folder for lines and what is known of regions, where they are many;
             None to hold all in memory.
@@ -141,27 +139,25 @@ def draw_polygons(  # noqa: PLR0913  # a map and how, each named by its caller
         DiskError: The folder has no room.
 
     """
-    if confidence is not None:
-        _check_same_plane(class_map, confidence)
     arrays = Arrays(scratch)
     merges = bool(drawing.min_pixels or drawing.min_area_m2)
-    watch = partial(watched, merges=merges, folder=scratch, warn=warn or _ignore)
+    whole = (geobox.height + 1) * (geobox.width + 1)
+    warn = warn or _ignore
+    blocks = watched(traced, whole, merges=merges, folder=scratch, warn=warn)
     with arrays.trimmed():
-        network = trace_map(class_map, confidence, block, map_blocks, arrays, watch)
+        network = join(blocks, geobox, arrays)
         _check_classes(network.regions.classes, legend)
-        network, merged = merge_small(network, class_map.geobox, drawing, arrays)
+        network, merged = merge_small(network, geobox, drawing, arrays)
         rows, regions = assign_rows(network, drawing, arrays), network.regions
         arcs = chain(network.pieces, arrays)
         del network  # what its lines are made of is as large as they are
         rings = assemble(arcs, len(regions.classes), arrays)
-        lines = _laid_out(arcs, class_map.geobox, drawing, arrays)
-    table = Table(
-        regions, rings, lines, rows, class_map.geobox, legend, drawing, arrays
-    )
+        lines = _laid_out(arcs, geobox, drawing, arrays)
+    table = Table(regions, rings, lines, rows, geobox, legend, drawing, arrays)
 
     def batches() -> Iterator[Batch]:
         for batch in table.batches():
-            yield batch if confidence is not None else batch.without(_CONFIDENCE)
+            yield batch if measured else batch.without(_CONFIDENCE)
 
     return Polygons(
         batches, {legend.by_id(value).name: count for value, count in merged.items()}
@@ -195,12 +191,4 @@ def _check_classes(found: NDArray[np.uint8], legend: Legend) -> None:
         raise VectorError(
             f"the map has pixels of class {', '.join(map(str, unknown))}, which its "
             f"legend does not name; it names {', '.join(map(str, legend.ids))}"
-        )
-
-
-def _check_same_plane(class_map: ClassRaster, confidence: ClassRaster) -> None:
-    if not class_map.geobox.same_plane_as(confidence.geobox):
-        raise VectorError(
-            f"the confidence must have the pixels of the class map, "
-            f"{class_map.geobox}, but has {confidence.geobox}"
         )

@@ -8,24 +8,29 @@ never cross and nothing changes sides. Ends stay where they are.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geoseg.geo.jit import kernel
+from geoseg.vectorize.blocks import in_threads
 from geoseg.vectorize.clear import ENDS, divide, index_vertices, straighten
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from geoseg.geo.geobox import GeoBox
+    from geoseg.geo.ground import GroundField
     from geoseg.storage.mapped import Arrays
     from geoseg.vectorize.chain import Chains
     from geoseg.vectorize.drawing import Drawing
 
 
-_ARCS = 1 << 20
-"""Arcs that are measured at once."""
+_ARCS = 1 << 16
+"""Arcs that are straightened at once, by a thread."""
 
 
 def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing, arrays: Arrays) -> Chains:
@@ -49,16 +54,15 @@ def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing, arrays: Arrays) -> 
     columns = arrays.zeros(len(vertices), np.int32)
     index = columns, index_vertices(vertices, geobox.height, columns)
     keep = arrays.zeros(len(vertices), np.bool_)
-    for first in range(0, len(offsets) - 1, _ARCS):
-        some = np.arange(first, min(first + _ARCS, len(offsets) - 1))
-        measures = _measures(arcs, some, geobox, drawing)
-        straighten(vertices, offsets[first : first + _ARCS + 1], index, measures, keep)
+    field = geobox.ground_field() if drawing.tolerance_m else None
+    measured = partial(_measures, arcs, geobox, field, drawing)
+    _straighten_all(arcs, index, measured, keep)
     twins = _find_twins(arcs, keep, geobox, arrays)
     divide(
         vertices,
         offsets[np.stack([twins, twins + 1])],
         index,
-        _measures(arcs, twins, geobox, drawing),
+        measured(twins),
         keep,
     )
     del columns, index
@@ -68,8 +72,34 @@ def simplify(arcs: Chains, geobox: GeoBox, drawing: Drawing, arrays: Arrays) -> 
     return arcs._replace(vertices=kept, offsets=ends)
 
 
+def _straighten_all(
+    arcs: Chains,
+    index: tuple[NDArray[np.int32], NDArray[np.int64]],
+    measured: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    keep: NDArray[np.bool_],
+) -> None:
+    """Straighten every arc, some at a time in a few threads.
+
+    An arc keeps what it keeps whatever becomes of the others.
+    """
+    offsets = arcs.offsets
+    count = len(offsets) - 1
+
+    def straighten_from(first: int) -> None:
+        some = slice(first, first + _ARCS + 1)
+        measures = measured(np.arange(first, min(first + _ARCS, count)))
+        straighten(arcs.vertices, offsets[some], index, measures, keep)
+
+    for _ in in_threads(straighten_from, range(0, count, _ARCS)):
+        pass
+
+
 def _measures(
-    arcs: Chains, some: NDArray[np.int64], geobox: GeoBox, drawing: Drawing
+    arcs: Chains,
+    geobox: GeoBox,
+    field: GroundField | None,
+    drawing: Drawing,
+    some: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Give some arcs the lengths of a row and of a column, and the squared tolerance.
 
@@ -77,10 +107,10 @@ def _measures(
     far in the north of a map as in its south.
     """
     measures = np.empty((len(some), 3))
-    if drawing.tolerance_m:
+    if field is not None:
         middles = arcs.vertices[(arcs.offsets[some] + arcs.offsets[some + 1]) // 2]
         rows, cols = middles.T.astype(np.float64)
-        measures[:, 1], measures[:, 0] = geobox.ground_field().steps(cols, rows)
+        measures[:, 1], measures[:, 0] = field.steps(cols, rows)
         measures[:, 2] = drawing.tolerance_m**2
     else:
         t = geobox.transform

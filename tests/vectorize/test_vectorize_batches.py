@@ -16,6 +16,7 @@ from geoseg.storage.vectors.rows import Batch, Rows, together
 from geoseg.storage.vectors.write import write_polygons
 from geoseg.vectorize import polygonize, table
 from geoseg.vectorize import polygons as polygons_module
+from geoseg.vectorize.blocks import BLOCK, trace_blocks
 from geoseg.vectorize.drawing import Drawing
 from geoseg.vectorize.polygonize import write_drawn
 from geoseg.vectorize.polygons import draw_polygons, polygons
@@ -40,11 +41,16 @@ def frames(drawn):
     return [batch.frame() for batch in drawn.batches()]
 
 
-def draw(drawing, **how):
+def draw(drawing, block=BLOCK, **how):
     raster = ArrayMap(PIXELS)
     percent = ArrayMap((PIXELS * 30 % 101).astype(np.uint8))
     return draw_polygons(
-        raster, legend=LEGEND, confidence=percent, drawing=drawing, **how
+        trace_blocks(raster, percent, block, map),
+        raster.geobox,
+        legend=LEGEND,
+        measured=True,
+        drawing=drawing,
+        **how,
     )
 
 

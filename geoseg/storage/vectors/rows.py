@@ -84,7 +84,7 @@ class Batch:
 
     def frame(self) -> gpd.GeoDataFrame:
         """Give them as a frame."""
-        return _to_frame(self.table, self.crs)
+        return to_frame(self.table, self.crs)
 
     def without(self, column: str) -> Batch:
         """Leave out a column."""
@@ -156,7 +156,7 @@ class Rows:
     def batches(self) -> Iterator[gpd.GeoDataFrame]:
         """Give all rows in order, as frames."""
         for table in self.tables():
-            yield _to_frame(table, self.crs)
+            yield to_frame(table, self.crs)
 
     @classmethod
     def kept(
@@ -285,6 +285,13 @@ def to_table(frame: gpd.GeoDataFrame) -> pa.Table:
     return _with_geometry(frame.drop(columns=frame.geometry.name), binary)
 
 
+def to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:
+    """Turn such a table into a frame."""
+    shapes = shapely.from_wkb(table["geometry"].to_numpy())
+    frame = table.drop_columns("geometry").to_pandas()
+    return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs)
+
+
 def _with_geometry(columns: gpd.GeoDataFrame, binary: pa.Array) -> pa.Table:
     table = pa.Table.from_pandas(columns, preserve_index=False)
     field = pa.field("geometry", pa.binary(), metadata=_WELL_KNOWN_BINARY)
@@ -314,10 +321,4 @@ def _pick(
         ]
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
-    return _to_frame(pa.Table.from_batches(parts).combine_chunks().take(places), crs)
-
-
-def _to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:
-    shapes = shapely.from_wkb(table["geometry"].to_numpy())
-    frame = table.drop_columns("geometry").to_pandas()
-    return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs)
+    return to_frame(pa.Table.from_batches(parts).combine_chunks().take(places), crs)

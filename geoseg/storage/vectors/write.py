@@ -25,16 +25,17 @@ from geoseg.errors import VectorError
 from geoseg.geo.ground import unit_areas
 from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
+from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.staging import atomic_file
 from geoseg.storage.vectors.formats import BY_SUFFIX, check_size, suffix_of
 from geoseg.storage.vectors.geoparquet import write_parquet
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.qgis_style import make_qml
 from geoseg.storage.vectors.read_back import check_file, check_layer, writing
-from geoseg.storage.vectors.rows import Rows, to_table
+from geoseg.storage.vectors.rows import Rows, to_frame, to_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from pathlib import Path
     from typing import TypeAlias
 
@@ -62,6 +63,8 @@ _CHUNK = 1 << 22
 """Bytes of a file in memory at once."""
 _BATCH = 32_768
 """Polygons that are on their way to GDAL at once."""
+_AHEAD = 2
+"""Batches that are prepared before GDAL wants them, each in a thread."""
 
 
 def write_polygons(
@@ -342,22 +345,36 @@ def _prepared(
     prepare: _Prepare | None,
     refusals: list[Exception],
 ) -> Iterator[pa.Table]:
-    """Prepare rows some at a time, after a table without any."""
-    written = 0
-    for number, batch in enumerate(rows.batches()):
-        frame = batch
+    """Prepare rows some at a time, after a table without any.
+
+    Threads do it for the next rows while GDAL writes the last.
+    """
+
+    def prepared(some: tuple[int, pa.Table]) -> pa.Table:
+        first, table = some
+        frame = to_frame(table, rows.crs)
         if form.in_lonlat:
-            frame = frame.assign(feature_id=np.arange(written, written + len(frame)))
-        if number == 0:
-            yield to_table(frame.iloc[:0])
-        written += len(frame)
-        if not len(frame):
-            continue
-        try:
-            yield to_table(frame if prepare is None else prepare(frame))
-        except Exception as error:
-            refusals.append(error)
-            raise
+            frame = frame.assign(feature_id=np.arange(first, first + len(frame)))
+        return to_table(frame if prepare is None or not len(frame) else prepare(frame))
+
+    given = _counted(rows.tables())
+    try:
+        for number, (_, table) in enumerate(read_ahead(prepared, given, _AHEAD)):
+            if number == 0:
+                yield table.slice(0, 0)
+            if len(table):
+                yield table
+    except Exception as error:
+        refusals.append(error)
+        raise
+
+
+def _counted(tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Give tables with how many rows come before each."""
+    before = 0
+    for table in tables:
+        yield before, table
+        before += len(table)
 
 
 def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
