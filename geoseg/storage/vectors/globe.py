@@ -41,35 +41,37 @@ cut: with a turn more or less they are so still, to the last bit."""
 
 def on_globe(
     shapes: RingVertices, lonlat: NDArray[np.float64], way: Way
-) -> NDArray[np.object_]:
+) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
     """Bring polygons to longitudes from -180 to 180 and latitudes from -90 to 90.
 
     Args:
         shapes: Valid polygons in a CRS, their sides bent as they must be.
-        lonlat: What the way makes of their vertices: finite numbers.
+        lonlat: What the way makes of their vertices: finite numbers, `rounded`, so
+            that those of neighbours are alike whether they are cut or not.
         way: From the CRS to degrees.
 
     Returns:
         Polygons, multipolygons where one was cut, shape ``(polygon,)``, rounded; what
-        is small may be broken by that, or empty.
+        is small may be broken by that, or empty. And the numbers of those that were cut
+        or closed over a pole, whose vertices are not those that were given.
 
     Raises:
         shapely.errors.GEOSException: A polygon is not valid in degrees and cannot be
             made so.
 
     """
-    lonlat = _round(lonlat)  # of those that are cut too: neighbours round alike
     odd = _beyond(shapes, lonlat, way)
     found: NDArray[np.object_] = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, lonlat, (shapes.rings, shapes.polygons)
     )
     for number in odd:
         shape = _common(_lines(shapes, lonlat, way, number))
-        found[number] = shapely.transform(shape, _round)
-    return found
+        found[number] = shapely.transform(shape, rounded)
+    return found, odd
 
 
-def _round(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+def rounded(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round degrees to what GeoJSON holds."""
     return np.asarray(np.round(lonlat, DECIMALS) + 0.0)  # no zero has a sign
 
 

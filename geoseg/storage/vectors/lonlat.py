@@ -10,9 +10,10 @@ import shapely
 from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
+from geoseg.storage.vectors.crossings import find_doubtful
 from geoseg.storage.vectors.densify import RingVertices, SideLimits, bend
 from geoseg.storage.vectors.formats import DECIMALS
-from geoseg.storage.vectors.globe import on_globe
+from geoseg.storage.vectors.globe import on_globe, rounded
 from geoseg.storage.vectors.polygons import only_polygons
 from geoseg.storage.vectors.to_lonlat import WGS84, Way
 
@@ -80,8 +81,9 @@ class ToLonlat:
         lonlat = self.way.lonlat(shapes.points)
         if not np.isfinite(lonlat).all():
             raise VectorError(_NOWHERE)
+        lonlat = rounded(lonlat)
         try:
-            found = on_globe(shapes, lonlat, self.way)
+            found, odd = on_globe(shapes, lonlat, self.way)
         except shapely.errors.GEOSException as error:
             raise VectorError(
                 f"a polygon cannot be drawn in longitude and latitude ({error}); write "
@@ -90,7 +92,11 @@ class ToLonlat:
         lost = shapely.is_empty(found)
         if lost.any():
             raise _too_small(parts[lost][0])
-        return _mend(_regroup(found, owner, polygons))
+        rows = shapes.polygons[np.searchsorted(owner, np.arange(len(polygons) + 1))]
+        whole = np.rint(lonlat * 10.0**DECIMALS)
+        doubtful = find_doubtful(shapes.points, whole, shapes.rings, rows)
+        doubtful[owner[odd]] = True
+        return _mend(_regroup(found, owner, polygons), np.flatnonzero(doubtful))
 
 
 def _regroup(
@@ -108,9 +114,11 @@ def _regroup(
     return gathered
 
 
-def _mend(polygons: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Repair what rounding has broken."""
-    broken = np.flatnonzero(~shapely.is_valid(polygons))
+def _mend(
+    polygons: NDArray[np.object_], doubtful: NDArray[np.intp]
+) -> NDArray[np.object_]:
+    """Repair what rounding has broken, of those of which it is not sure."""
+    broken = doubtful[~shapely.is_valid(polygons[doubtful])]
     polygons[broken] = [_repair(polygon) for polygon in polygons[broken]]
     return polygons
 

@@ -75,7 +75,7 @@ class Batch:
 
         """
         plain = gpd.GeoDataFrame(columns).astype({"class_name": "str"})
-        table = _with_geometry(plain, shapes.to_wkb())
+        table = with_geometry(_columns(plain), shapes.to_wkb())
         return cls(table, crs, *shapes.measured(), shapes.many)
 
     def __len__(self) -> int:
@@ -282,7 +282,7 @@ def together(frames: list[gpd.GeoDataFrame]) -> gpd.GeoDataFrame:
 def to_table(frame: gpd.GeoDataFrame) -> pa.Table:
     """Turn a frame into an Arrow table, geometries as well-known binary."""
     binary = pa.array(shapely.to_wkb(frame.geometry.to_numpy()), pa.binary())
-    return _with_geometry(frame.drop(columns=frame.geometry.name), binary)
+    return with_geometry(_columns(frame.drop(columns=frame.geometry.name)), binary)
 
 
 def to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:
@@ -292,10 +292,14 @@ def to_frame(table: pa.Table, crs: CRS) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(frame, geometry=shapes, crs=crs)
 
 
-def _with_geometry(columns: gpd.GeoDataFrame, binary: pa.Array) -> pa.Table:
-    table = pa.Table.from_pandas(columns, preserve_index=False)
+def with_geometry(columns: pa.Table, binary: pa.Array) -> pa.Table:
+    """Add geometries as well-known binary."""
     field = pa.field("geometry", pa.binary(), metadata=_WELL_KNOWN_BINARY)
-    return table.append_column(field, binary)
+    return columns.append_column(field, binary)
+
+
+def _columns(frame: gpd.GeoDataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _read(path: Path) -> Iterator[pa.Table]:

@@ -6,7 +6,6 @@ fixed.
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import sqlite3
@@ -27,6 +26,7 @@ from geoseg.storage.authorship import files_mark, mark_layer
 from geoseg.storage.gdal_paths import layer_name, writable
 from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.staging import atomic_file
+from geoseg.storage.vectors import geojson
 from geoseg.storage.vectors.formats import BY_SUFFIX, check_size, suffix_of
 from geoseg.storage.vectors.geoparquet import write_parquet
 from geoseg.storage.vectors.lonlat import ToLonlat
@@ -129,8 +129,8 @@ def write_polygons(
         with writing(), writable(partial, suffix) as plain:
             if suffix == ".parquet":
                 write_parquet(rows, plain)
-            elif suffix == ".geojson":
-                _write_collection(rows, plain, path.stem)
+            elif suffix in geojson.SUFFIXES:
+                geojson.write_geojson(rows, plain, path.stem)
             else:
                 _write_with_gdal(rows, plain, layer_named)
             if suffix == ".gpkg":
@@ -235,23 +235,6 @@ def _check_mercator(south: float, north: float) -> None:
             f"south, and the map reaches from {south:.6g} to {north:.6g}; write "
             f"another format, or map an area that ends before"
         )
-
-
-def _write_collection(rows: Rows, path: Path, name: str) -> None:
-    """Write one GeoJSON collection: lines of features with brackets around."""
-    lines = path.with_suffix(".geojsonl")
-    _write_with_gdal(rows, lines, name)
-    name = json.dumps(name, ensure_ascii=False)
-    head = f'{{"type": "FeatureCollection", "name": {name}, "features": [\n'
-    with lines.open("rb") as source, path.open("wb") as target:
-        target.write(head.encode())
-        waiting = b""
-        while chunk := source.read(_CHUNK):
-            target.write(waiting.replace(b"\n", b",\n"))
-            waiting = chunk
-        target.write(waiting.removesuffix(b"\n").replace(b"\n", b",\n"))
-        target.write(b"\n]}\n")
-    lines.unlink()
 
 
 def _write_with_gdal(rows: Rows, path: Path, layer: str) -> None:
