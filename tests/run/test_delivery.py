@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
@@ -17,12 +18,13 @@ from shapely.geometry import box
 
 import geoseg
 from geoseg.cli import main
-from geoseg.errors import DiskError, OutputError
+from geoseg.errors import DiskError, OutputError, VectorError
 from geoseg.run.journal.disk import DiskStore
 from geoseg.scene.files.raster import Raster
 from geoseg.storage import staging as atomic
 from geoseg.storage.authorship import EARLIER, STAGING, Origin, checksum, origin_of
 from geoseg.storage.lock import locked_folder
+from geoseg.vectorize import arriving, network
 
 FLAGS = ("--tile", "64", "--overlap", "32")
 
@@ -234,12 +236,12 @@ def test_each_part_is_read_once_and_each_raster_once_after_it_was_written(
     monkeypatch.setattr(DiskStore, "read", part)
     monkeypatch.setattr(Raster, "read", raster)
     options = geoseg.SegmentOptions(
-        tile=64, overlap=32, block=1, entropy=True, probabilities=True, formats=()
+        tile=64, overlap=32, block=1, entropy=True, probabilities=True, formats="fgb"
     )
     report = geoseg.segment(small, tmp_path / "out", options=options)
     assert len(parts) > 4
     assert set(parts.values()) == {1}
-    assert not {"landcover.tif", "confidence.tif"} & squares.keys()  # proved by write
+    assert not {"landcover.tif", "confidence.tif"} & squares.keys()  # nor for polygons
     with (
         rasterio.open(tmp_path / "out" / "landcover.tif") as landcover,
         rasterio.open(tmp_path / "out" / "confidence.tif") as confidence,
@@ -284,6 +286,58 @@ def test_parts_go_into_the_rasters_while_blocks_are_inferred(
     geoseg.segment(small, again, options=options)
     for name in ("landcover.tif", "confidence.tif", "preview.png"):
         assert (again / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def tall(small, tmp_path_factory):
+    """Give a scene of three rows of squares, the corner again and again."""
+    path = tmp_path_factory.mktemp("tall") / "tall.tif"
+    with rasterio.open(small) as corner:
+        profile, pixels = corner.profile, np.tile(corner.read(), (1, 30, 1))[:, :, :48]
+        described = corner.descriptions
+    shape = {"height": pixels.shape[1], "width": pixels.shape[2]}
+    with rasterio.open(path, "w", **{**profile, **shape}) as scene:
+        scene.write(pixels)
+        scene.descriptions = described
+    return path
+
+
+def test_lines_are_traced_while_blocks_are_inferred(tall, tmp_path, monkeypatch):
+    traced, waited = threading.Event(), []
+    trace = arriving.trace_pixels
+
+    def trace_noted(*arguments, **options):
+        traced.set()
+        return trace(*arguments, **options)
+
+    def watch(step):
+        if step.name == "infer" and step.done and step.total - step.done < 3:
+            waited.append(traced.wait(60))
+
+    monkeypatch.setattr(arriving, "trace_pixels", trace_noted)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, block=4, formats="fgb")
+    geoseg.segment(tall, tmp_path / "out", options=options, on_step=watch)
+    assert any(waited)
+    folder, again = tmp_path / "out", tmp_path / "again" / "landcover.fgb"
+    again.parent.mkdir()
+    geoseg.vectorize(
+        folder / "landcover.tif", again, confidence=folder / "confidence.tif"
+    )
+    assert (folder / "landcover.fgb").read_bytes() == again.read_bytes()
+
+
+def test_a_map_that_cannot_be_traced_ends_in_a_sentence_and_goes_on(
+    tall, tmp_path, monkeypatch
+):
+    options = geoseg.SegmentOptions(tile=64, overlap=32, block=4, formats="fgb")
+    monkeypatch.setattr(arriving, "_MOST", 0)
+    with monkeypatch.context() as few:
+        few.setattr(network, "_MOST", 9)
+        with pytest.raises(VectorError, match=r"can be numbered.*min_area"):
+            geoseg.segment(tall, tmp_path / "out", options=options)
+    assert [each.name for each in (tmp_path / "out").iterdir()] == [".geoseg"]
+    report = geoseg.segment(tall, tmp_path / "out", options=options)
+    assert len(report.polygons())
 
 
 def test_staged_files_come_together_and_their_record_last(tmp_path):

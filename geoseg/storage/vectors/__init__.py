@@ -6,6 +6,7 @@
   proves that they are whole; `replacing` is what may be replaced, `qgis_style` draws
   them; `own_layer` writes a table of ours
 * `lonlat` brings polygons to degrees as RFC 7946 wants them: `globe` cuts them at its
-  edges, `densify` gives long sides vertices, and `to_lonlat` is the way there
+  edges, `densify` gives long sides vertices, `to_lonlat` is the way there, `crossings`
+  finds what rounding may have broken, and `geojson` writes them
 * `polygons` keeps polygons of whatever geometries
 """
