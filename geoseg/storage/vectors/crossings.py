@@ -52,12 +52,12 @@ def find_doubtful(
 
 
 @kernel
-def _list_sides(rings: NDArray[np.int64], first: int, stop: int) -> NDArray[np.int64]:
+def _list_sides(rings: NDArray[np.int64], first: int, stop: int) -> NDArray[np.int32]:
     """List the first vertex of each side of some rings."""
     count = 0
     for ring in range(first, stop):
         count += max(rings[ring + 1] - rings[ring] - 1, 0)
-    sides = np.empty(count, np.int64)
+    sides = np.empty(count, np.int32)
     count = 0
     for ring in range(first, stop):
         for vertex in range(rings[ring], rings[ring + 1] - 1):
@@ -68,7 +68,7 @@ def _list_sides(rings: NDArray[np.int64], first: int, stop: int) -> NDArray[np.i
 
 @kernel
 def _is_doubtful(
-    before: NDArray[np.float64], after: NDArray[np.float64], sides: NDArray[np.int64]
+    before: NDArray[np.float64], after: NDArray[np.float64], sides: NDArray[np.int32]
 ) -> bool:
     """Return whether two sides may meet that did not, or one is none any more.
 
@@ -94,7 +94,7 @@ def _is_doubtful(
 
 @kernel
 def _is_entangled(
-    before: NDArray[np.float64], after: NDArray[np.float64], sides: NDArray[np.int64]
+    before: NDArray[np.float64], after: NDArray[np.float64], sides: NDArray[np.int32]
 ) -> bool:
     """Compare the sides of a band with those that begin, on the left, before they end.
 
@@ -118,11 +118,11 @@ def _is_entangled(
 @kernel
 def _sort_into_bands(
     after: NDArray[np.float64],
-    sides: NDArray[np.int64],
+    sides: NDArray[np.int32],
     bottom: float,
     height: float,
     top: float,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """List the sides of each band, and where those of each begin."""
     ends = np.zeros(int((top - bottom) / height) + 2, np.int64)
     for side in sides:
@@ -131,7 +131,7 @@ def _sort_into_bands(
             ends[band + 1] += 1
     for band in range(len(ends) - 1):
         ends[band + 1] += ends[band]
-    listed, places = np.empty(ends[-1], np.int64), ends.copy()
+    listed, places = np.empty(ends[-1], np.int32), ends.copy()
     for side in sides:
         low, high = _bands_of(after, side, bottom, height)
         for band in range(low, high + 1):

@@ -20,11 +20,12 @@ from geoseg.geo.jit import kernel
 from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.vectors.formats import BY_NAME, DECIMALS
 from geoseg.storage.vectors.lonlat import ToLonlat
+from geoseg.storage.vectors.polygons import nested
 from geoseg.storage.vectors.rows import to_frame, with_geometry
 from geoseg.storage.vectors.to_lonlat import WGS84
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import geopandas as gpd
@@ -84,7 +85,7 @@ def write_geojson(rows: Rows, path: Path, name: str) -> None:
 def _prepared(rows: Rows) -> Iterator[_Features]:
     """Bring rows to degrees and to text, in threads, some before they are written."""
     if not rows.count:
-        return
+        return  # there is nowhere to bring from
     to_lonlat = ToLonlat.of(rows.crs, rows.bounds, rows.pixel)
 
     def prepared(some: tuple[int, pa.Table]) -> _Features:
@@ -95,17 +96,8 @@ def _prepared(rows: Rows) -> Iterator[_Features]:
         attributes = table.drop_columns("geometry")
         return _Features(attributes.append_column("feature_id", numbers), shapes, ends)
 
-    for _, features in read_ahead(prepared, _counted(rows.tables()), _AHEAD):
+    for _, features in read_ahead(prepared, rows.numbered(), _AHEAD):
         yield features
-
-
-def _counted(tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-    """Give tables with rows, and how many rows come before each."""
-    before = 0
-    for table in tables:
-        if len(table):
-            yield before, table
-        before += len(table)
 
 
 def _pieces(features: _Features, between: bytes) -> Iterator[bytes | memoryview]:
@@ -151,20 +143,19 @@ def written_out(
         The text in UTF-8, and where that of each polygon begins and the last ends.
 
     """
-    parts, owner = shapely.get_parts(polygons, return_index=True)
-    _, points, nested = shapely.to_ragged_array(parts, include_z=False)
-    rings, ends = (each.astype(np.int64) for each in nested)
-    rows = np.searchsorted(owner, np.arange(len(polygons) + 1))
+    points, rings, parts, rows = nested(polygons)
     many = shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON
-    whole = np.rint(points * float(_ONE)).astype(np.int64)
+    points *= _ONE
+    whole = np.rint(points, out=points).astype(np.int64)
+    del points
     size = (
-        len(points) * _FOR_VERTEX
+        len(whole) * _FOR_VERTEX
         + len(rings) * _FOR_RING
-        + len(ends) * _FOR_PART
+        + len(parts) * _FOR_PART
         + len(rows) * _FOR_ROW
     )
     text, stops = np.empty(size, np.uint8), np.zeros(len(rows), np.int64)
-    _write_shapes(whole, (rings, ends, rows), many, text, stops)
+    _write_shapes(whole, (rings, parts, rows), many, text, stops)
     return text, stops
 
 

@@ -14,7 +14,7 @@ from geoseg.storage.vectors.crossings import find_doubtful
 from geoseg.storage.vectors.densify import RingVertices, SideLimits, bend
 from geoseg.storage.vectors.formats import DECIMALS
 from geoseg.storage.vectors.globe import on_globe, rounded
-from geoseg.storage.vectors.polygons import only_polygons
+from geoseg.storage.vectors.polygons import nested, only_polygons
 from geoseg.storage.vectors.to_lonlat import WGS84, Way
 
 if TYPE_CHECKING:
@@ -75,13 +75,17 @@ class ToLonlat:
 
     def polygons(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
         """Bring polygons and multipolygons to degrees; raises as the call does."""
-        parts, owner = shapely.get_parts(polygons, return_index=True)
-        _, points, (rings, ends) = shapely.to_ragged_array(parts, include_z=False)
-        shapes = bend(RingVertices(points, rings, ends), self.way, self.reach)
+        given = nested(polygons)
+        rings = RingVertices(given.points, given.rings, given.parts)
+        shapes = bend(rings, self.way, self.reach)
         lonlat = self.way.lonlat(shapes.points)
         if not np.isfinite(lonlat).all():
             raise VectorError(_NOWHERE)
         lonlat = rounded(lonlat)
+        whole = np.rint(lonlat * 10.0**DECIMALS)
+        own_rings = shapes.polygons[given.rows]
+        doubtful = find_doubtful(shapes.points, whole, shapes.rings, own_rings)
+        del whole  # of the largest polygon each array is large
         try:
             found, odd = on_globe(shapes, lonlat, self.way)
         except shapely.errors.GEOSException as error:
@@ -89,12 +93,11 @@ class ToLonlat:
                 f"a polygon cannot be drawn in longitude and latitude ({error}); write "
                 f"another format than GeoJSON"
             ) from error
-        lost = shapely.is_empty(found)
-        if lost.any():
-            raise _too_small(parts[lost][0])
-        rows = shapes.polygons[np.searchsorted(owner, np.arange(len(polygons) + 1))]
-        whole = np.rint(lonlat * 10.0**DECIMALS)
-        doubtful = find_doubtful(shapes.points, whole, shapes.rings, rows)
+        for lost in np.flatnonzero(shapely.is_empty(found)):
+            own = slice(*shapes.rings[shapes.polygons[lost : lost + 2]])
+            raise _too_small(shapes.points[own].min(axis=0))
+        del shapes, lonlat
+        owner = np.repeat(np.arange(len(polygons)), np.diff(given.rows))
         doubtful[owner[odd]] = True
         return _mend(_regroup(found, owner, polygons), np.flatnonzero(doubtful))
 
@@ -130,12 +133,12 @@ def _repair(polygon: shapely.Polygon) -> shapely.Polygon | shapely.MultiPolygon:
         shapely.transform(repaired, lambda points: np.round(points, DECIMALS))
     )
     if repaired.is_empty or not repaired.is_valid:
-        raise _too_small(polygon)
+        raise _too_small(np.array(polygon.bounds[:2]))
     return repaired
 
 
-def _too_small(polygon: shapely.Geometry) -> VectorError:
+def _too_small(corner: NDArray[np.float64]) -> VectorError:
     return VectorError(
-        f"a polygon at {polygon.bounds[:2]} is smaller than GeoJSON's "
+        f"a polygon at {tuple(corner.tolist())} is smaller than GeoJSON's "
         f"{DECIMALS} decimals can hold; write another format"
     )

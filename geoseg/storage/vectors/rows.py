@@ -158,6 +158,13 @@ class Rows:
         for table in self.tables():
             yield to_frame(table, self.crs)
 
+    def numbered(self) -> Iterator[tuple[int, pa.Table]]:
+        """Give `tables`, each with how many rows come before it."""
+        before = 0
+        for table in self.tables():
+            yield before, table
+            before += len(table)
+
     @classmethod
     def kept(
         cls,

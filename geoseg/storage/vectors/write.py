@@ -35,7 +35,7 @@ from geoseg.storage.vectors.read_back import check_file, check_layer, writing
 from geoseg.storage.vectors.rows import Rows, to_frame, to_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from typing import TypeAlias
 
@@ -340,9 +340,9 @@ def _prepared(
             frame = frame.assign(feature_id=np.arange(first, first + len(frame)))
         return to_table(frame if prepare is None or not len(frame) else prepare(frame))
 
-    given = _counted(rows.tables())
+    tables = read_ahead(prepared, rows.numbered(), _AHEAD)
     try:
-        for number, (_, table) in enumerate(read_ahead(prepared, given, _AHEAD)):
+        for number, (_, table) in enumerate(tables):
             if number == 0:
                 yield table.slice(0, 0)
             if len(table):
@@ -350,14 +350,6 @@ def _prepared(
     except Exception as error:
         refusals.append(error)
         raise
-
-
-def _counted(tables: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-    """Give tables with how many rows come before each."""
-    before = 0
-    for table in tables:
-        yield before, table
-        before += len(table)
 
 
 def _all_multi(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
