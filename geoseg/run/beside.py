@@ -133,7 +133,8 @@ class Beside:
         """Begin the draft, and to wait for what can be traced."""
         self._draft = self._threads.submit(self._read_draft)
         if self.made.options.vector_formats:
-            self._vectors = Vectors(self.made, self._threads)
+            self._vectors = Vectors(self.made)
+            self._vectors.begin(self._threads)  # known by now to whoever stops it
 
     @property
     def _arriving(self) -> ArrivingMap | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -22,27 +23,27 @@ if TYPE_CHECKING:
 class Vectors:
     """The polygons of a run, in a thread of their own until they are written."""
 
-    def __init__(self, made: RunConfig, threads: Executor) -> None:
-        """Begin to trace the squares that will come.
-
-        Args:
-            made: The run, with products in the folder where they are made.
-            threads: Where the lines are laid out.
-
-        """
+    def __init__(self, made: RunConfig) -> None:
+        """Take a run, with products in the folder where they are made."""
         self._made = made
         self._geobox = made.scene.geobox.crop(made.aoi.window)
         self.map = ArrivingMap(self._geobox, SQUARE, measured=made.knows_confidence)
         """Where the squares go that are written."""
-        self._warnings: list[str] = []
+        self._warnings: deque[str] = deque()
         self._stack = ExitStack()
         scratch = scratch_folder(made.output.folder, ".geoseg-polygons")
         self._scratch = self._stack.enter_context(scratch)
-        self._drawn: Future[Polygons] = threads.submit(self._draw)
+        self._drawn: Future[Polygons] | None = None
+
+    def begin(self, threads: Executor) -> None:
+        """Begin to trace the squares that will come, and lay out their lines."""
+        self._drawn = threads.submit(self._draw)
 
     def warnings(self) -> tuple[str, ...]:
         """Give what was said since this was asked for the last time."""
-        said, self._warnings = self._warnings, []
+        said = []
+        while self._warnings:
+            said.append(self._warnings.popleft())
         return tuple(said)
 
     def write(self) -> None:
@@ -53,15 +54,17 @@ class Vectors:
             DiskError: A file cannot be written.
 
         """
-        made = self._made
+        made, drawn = self._made, self._drawn
+        assert drawn is not None, "what is written was begun"  # noqa: S101
+        self._drawn = None
         write_drawn(
-            self._drawn.result(),
+            drawn.result(),
             [made.products[name] for name in made.options.vector_formats],
             legend=made.legend,
             scratch=self._scratch,
             area=made.aoi.geometry if made.options.clip else None,
         )
-        del self._drawn  # a disk has room for what comes now
+        del drawn  # a disk has room for what comes now
         self._stack.close()
 
     def stop(self) -> None:

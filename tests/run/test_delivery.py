@@ -19,6 +19,7 @@ from shapely.geometry import box
 import geoseg
 from geoseg.cli import main
 from geoseg.errors import DiskError, OutputError, VectorError
+from geoseg.run import vectors
 from geoseg.run.journal.disk import DiskStore
 from geoseg.scene.files.raster import Raster
 from geoseg.storage import staging as atomic
@@ -324,6 +325,30 @@ def test_lines_are_traced_while_blocks_are_inferred(tall, tmp_path, monkeypatch)
         folder / "landcover.tif", again, confidence=folder / "confidence.tif"
     )
     assert (folder / "landcover.fgb").read_bytes() == again.read_bytes()
+
+
+def test_a_warning_of_who_traces_is_said_once(tall, tmp_path, monkeypatch):
+    warned, said, draw = threading.Event(), [], vectors.draw_polygons
+
+    def draw_and_warn(traced, *arguments, warn, **options):
+        def noted():
+            for number, block in enumerate(traced):
+                if number == 0:
+                    warn("the disk is small")
+                    warned.set()
+                yield block
+
+        return draw(noted(), *arguments, warn=warn, **options)
+
+    def watch(step):
+        said.extend(step.warnings)
+        if step.name == "infer" and step.done and step.total - step.done < 3:
+            assert warned.wait(60)
+
+    monkeypatch.setattr(vectors, "draw_polygons", draw_and_warn)
+    options = geoseg.SegmentOptions(tile=64, overlap=32, block=4, formats="fgb")
+    geoseg.segment(tall, tmp_path / "out", options=options, on_step=watch)
+    assert said.count("the disk is small") == 1
 
 
 def test_a_map_that_cannot_be_traced_ends_in_a_sentence_and_goes_on(

@@ -24,7 +24,8 @@ _LONGEST = 1 << 25
 """How long a side may be along an axis: of those that are shorter all products are
 whole numbers that float64 can hold."""
 _ALL_BUT_STRAIGHT = 1e-12
-"""The share of the products in a difference that may be their rounding."""
+"""The share of the products in a difference that may be their rounding, where they are
+of coordinates that are no whole numbers."""
 
 
 @kernel
@@ -177,10 +178,10 @@ def _changed_places(
 
     Where the angle between them is not small they cannot have.
     """
-    was, is_sharp = _turn(before, at, a, b), _is_sharp(before, at, a, b)
-    if not is_sharp and not _is_sharp(after, at, a, b):
+    if not _is_sharp(before, at, a, b) and not _is_sharp(after, at, a, b):
         return False
-    now = _turn(after, at, a, b)
+    was = _turn(before, at, a, b, _ALL_BUT_STRAIGHT)
+    now = _turn(after, at, a, b, 0.0)
     return was == 0 or now == 0 or was != now
 
 
@@ -193,11 +194,11 @@ def _is_sharp(points: NDArray[np.float64], at: int, a: int, b: int) -> bool:
 
 
 @kernel
-def _turn(points: NDArray[np.float64], at: int, a: int, b: int) -> int:
+def _turn(points: NDArray[np.float64], at: int, a: int, b: int, rounding: float) -> int:
     """Say on which side of the way to one vertex another lies: 1, -1, or 0 on it."""
     left = (points[a, 0] - points[at, 0]) * (points[b, 1] - points[at, 1])
     right = (points[a, 1] - points[at, 1]) * (points[b, 0] - points[at, 0])
-    if abs(left - right) <= _ALL_BUT_STRAIGHT * (abs(left) + abs(right)):
+    if abs(left - right) <= rounding * (abs(left) + abs(right)):
         return 0
     return 1 if left > right else -1
 
@@ -209,7 +210,7 @@ def _meet(after: NDArray[np.float64], one: int, other: int) -> bool:
     for k in range(2):
         side, ends = (one, other) if k == 0 else (other, one)
         for end in range(2):
-            turn = _turn(after, side, side + 1, ends + end)
+            turn = _turn(after, side, side + 1, ends + end, 0.0)
             if turn == 0 and _is_in_box(after, side, ends + end):
                 return True
             turns[2 * k + end] = turn
