@@ -328,22 +328,17 @@ def test_lines_are_traced_while_blocks_are_inferred(tall, tmp_path, monkeypatch)
 
 
 def test_a_warning_of_who_traces_is_said_once(tall, tmp_path, monkeypatch):
-    warned, said, draw = threading.Event(), [], vectors.draw_polygons
+    begun, said, draw = threading.Event(), [], vectors.draw_polygons
 
-    def draw_and_warn(traced, *arguments, warn, **options):
-        def noted():
-            for number, block in enumerate(traced):
-                if number == 0:
-                    warn("the disk is small")
-                    warned.set()
-                yield block
-
-        return draw(noted(), *arguments, warn=warn, **options)
+    def draw_and_warn(*arguments, warn, **options):
+        assert begun.wait(60)  # a step has been said: it was asked for warnings
+        warn("the disk is small")
+        return draw(*arguments, warn=warn, **options)
 
     def watch(step):
         said.extend(step.warnings)
-        if step.name == "infer" and step.done and step.total - step.done < 3:
-            assert warned.wait(60)
+        if step.name == "infer":
+            begun.set()
 
     monkeypatch.setattr(vectors, "draw_polygons", draw_and_warn)
     options = geoseg.SegmentOptions(tile=64, overlap=32, block=4, formats="fgb")
