@@ -7,6 +7,7 @@ import pytest
 import shapely
 from maps import LEGEND
 
+from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.vectors import geojson
 from geoseg.storage.vectors.geojson import written_out
 from geoseg.storage.vectors.rows import Rows
@@ -114,4 +115,18 @@ def test_a_gdal_that_writes_otherwise_is_refused(tmp_path, monkeypatch):
             tmp_path / "map.geojson",
             legend=LEGEND,
         )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".geojsonl"])
+@pytest.mark.parametrize("count", [2, 10])
+def test_a_feature_that_was_not_written_is_missed(suffix, count, tmp_path, monkeypatch):
+    rows = Rows.of(frame_of(polygons_of(0)[:count]), 4)
+    path = tmp_path / f"map{suffix}"
+    write_polygons(rows, path, legend=LEGEND)
+    path.unlink()
+    path.with_suffix(".qml").unlink()
+    monkeypatch.setattr(geojson, "read_ahead", lambda *of: [*read_ahead(*of)][:-1])
+    with pytest.raises(OSError, match=r"of what was written.*lines"):
+        write_polygons(rows, path, legend=LEGEND)
     assert list(tmp_path.iterdir()) == []

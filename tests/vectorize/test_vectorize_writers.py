@@ -20,7 +20,7 @@ from pyproj import CRS, Transformer
 from geoseg.errors import DiskError, VectorError
 from geoseg.geo.geobox import GeoBox
 from geoseg.geo.legend import NODATA, LandClass, Legend
-from geoseg.storage.vectors import rows
+from geoseg.storage.vectors import read_back, rows
 from geoseg.storage.vectors import write as writers
 from geoseg.storage.vectors.formats import BY_SUFFIX, FORMATS
 from geoseg.storage.vectors.qgis_style import make_qml
@@ -111,7 +111,7 @@ def test_how_many_are_written_at_once_never_shows(tmp_path, monkeypatch, suffix)
     write_polygons(frame, path, legend=LEGEND)
     whole = read(path)
     monkeypatch.setattr(writers, "_BATCH", 7)
-    monkeypatch.setattr(writers, "_CHUNK", 101)
+    monkeypatch.setattr(read_back, "_CHUNK", 101)
     write_polygons(frame, path, legend=LEGEND)
     assert read(path).equals(whole)
     assert len(whole) == len(frame)

@@ -21,6 +21,7 @@ from geoseg.storage.prefetch import read_ahead
 from geoseg.storage.vectors.formats import BY_NAME, DECIMALS
 from geoseg.storage.vectors.lonlat import ToLonlat
 from geoseg.storage.vectors.polygons import nested
+from geoseg.storage.vectors.read_back import check_lines
 from geoseg.storage.vectors.rows import to_frame, with_geometry
 from geoseg.storage.vectors.to_lonlat import WGS84
 
@@ -69,7 +70,7 @@ def write_geojson(rows: Rows, path: Path, name: str) -> None:
         OSError: The file cannot be written.
 
     """
-    head, between, tail = b"", b"\n", b"\n"
+    head, between, tail = b"", b"\n", b"\n" if rows.count else b""
     if path.suffix == ".geojson":
         named = json.dumps(name, ensure_ascii=False)
         opened = f'{{"type": "FeatureCollection", "name": {named}, "features": [\n'
@@ -79,7 +80,9 @@ def write_geojson(rows: Rows, path: Path, name: str) -> None:
         for number, features in enumerate(_prepared(rows)):
             target.write(between if number else b"")
             target.writelines(_pieces(features, between))
-        target.write(tail if rows.count or head else b"")
+        target.write(tail)
+    gaps = max(rows.count - 1, 0)
+    check_lines(path, head.count(b"\n") + gaps + tail.count(b"\n"))
 
 
 def _prepared(rows: Rows) -> Iterator[_Features]:
@@ -143,7 +146,7 @@ def written_out(
         The text in UTF-8, and where that of each polygon begins and the last ends.
 
     """
-    points, rings, parts, rows = nested(polygons)
+    (points, rings, parts), rows = nested(polygons)
     many = shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON
     points *= _ONE
     whole = np.rint(points, out=points).astype(np.int64)

@@ -11,7 +11,7 @@ from pyproj.exceptions import ProjError
 
 from geoseg.errors import VectorError
 from geoseg.storage.vectors.crossings import find_doubtful
-from geoseg.storage.vectors.densify import RingVertices, SideLimits, bend
+from geoseg.storage.vectors.densify import SideLimits, bend
 from geoseg.storage.vectors.formats import DECIMALS
 from geoseg.storage.vectors.globe import on_globe, rounded
 from geoseg.storage.vectors.polygons import nested, only_polygons
@@ -75,16 +75,15 @@ class ToLonlat:
 
     def polygons(self, polygons: NDArray[np.object_]) -> NDArray[np.object_]:
         """Bring polygons and multipolygons to degrees; raises as the call does."""
-        given = nested(polygons)
-        rings = RingVertices(given.points, given.rings, given.parts)
-        shapes = bend(rings, self.way, self.reach)
+        given, rows = nested(polygons)
+        shapes = bend(given, self.way, self.reach)
         lonlat = self.way.lonlat(shapes.points)
         if not np.isfinite(lonlat).all():
             raise VectorError(_NOWHERE)
         lonlat = rounded(lonlat)
         whole = np.rint(lonlat * 10.0**DECIMALS)
-        own_rings = shapes.polygons[given.rows]
-        doubtful = find_doubtful(shapes.points, whole, shapes.rings, own_rings)
+        of_rows = shapes.polygons[rows]
+        doubtful = find_doubtful(shapes.points, whole, shapes.rings, of_rows)
         del whole  # of the largest polygon each array is large
         try:
             found, odd = on_globe(shapes, lonlat, self.way)
@@ -93,11 +92,12 @@ class ToLonlat:
                 f"a polygon cannot be drawn in longitude and latitude ({error}); write "
                 f"another format than GeoJSON"
             ) from error
-        for lost in np.flatnonzero(shapely.is_empty(found)):
-            own = slice(*shapes.rings[shapes.polygons[lost : lost + 2]])
+        lost = np.flatnonzero(shapely.is_empty(found))
+        if len(lost):
+            own = slice(*shapes.rings[shapes.polygons[lost[0] : lost[0] + 2]])
             raise _too_small(shapes.points[own].min(axis=0))
         del shapes, lonlat
-        owner = np.repeat(np.arange(len(polygons)), np.diff(given.rows))
+        owner = np.repeat(np.arange(len(polygons)), np.diff(rows))
         doubtful[owner[odd]] = True
         return _mend(_regroup(found, owner, polygons), np.flatnonzero(doubtful))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
+
+from geoseg.storage.vectors.densify import RingVertices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,23 +25,17 @@ def only_polygons(
     return parts[0] if len(parts) == 1 else shapely.MultiPolygon(list(parts))
 
 
-class Nested(NamedTuple):
-    """Polygons and multipolygons as arrays, ring after ring."""
+def nested(
+    polygons: NDArray[np.object_],
+) -> tuple[RingVertices, NDArray[np.int64]]:
+    """Take polygons and multipolygons, a row each, apart.
 
-    points: NDArray[np.float64]
-    """Vertices, of each ring the first again as the last: ``(vertex, 2)``."""
-    rings: NDArray[np.int64]
-    """Where the vertices of each ring begin, and the end of the last."""
-    parts: NDArray[np.int64]
-    """The same of the rings of each polygon."""
-    rows: NDArray[np.int64]
-    """The same of the polygons of each row."""
+    Returns:
+        All polygons, and where those of each row begin, and the end of the last.
 
-
-def nested(polygons: NDArray[np.object_]) -> Nested:
-    """Take polygons and multipolygons, a row each, apart."""
+    """
     kind, points, found = shapely.to_ragged_array(polygons, include_z=False)
-    offsets = [each.astype(np.int64) for each in found]
-    if kind is shapely.GeometryType.POLYGON:
-        offsets.append(np.arange(len(polygons) + 1))
-    return Nested(points, *offsets)
+    rings, parts, *rows = (each.astype(np.int64) for each in found)
+    alone = kind is shapely.GeometryType.POLYGON
+    each_row = np.arange(len(polygons) + 1) if alone else rows[0]
+    return RingVertices(points, rings, parts), each_row

@@ -78,13 +78,25 @@ def check_file(path: Path, count: int) -> None:
     with writing():
         if suffix == ".parquet":
             found = pq.read_metadata(path).num_rows
-        elif suffix == ".geojsonl":
-            found = _lines(path)
         else:
             with pyogrio.open_arrow(path, columns=[], use_pyarrow=True) as (_, stream):
                 found = sum(len(each) - each.column(0).null_count for each in stream)
     if found != count:
         _refuse(f"{found:,} of {count:,} features")
+
+
+def check_lines(path: Path, count: int) -> None:
+    """Prove that a file of text has so many lines, the last one whole.
+
+    Raises:
+        OSError: Something is missing.
+
+    """
+    with path.open("rb") as file:
+        chunks = iter(lambda: file.read(_CHUNK), b"")
+        found = sum(chunk.count(b"\n") for chunk in chunks)
+    if found != count:
+        _refuse(f"{found:,} of {count:,} lines")
 
 
 def _of_layer(path: Path, layer: str) -> tuple[int, int, _Extent, _Extent]:
@@ -114,11 +126,6 @@ def _agree(reach: _Extent, declared: _Extent) -> bool:
         else abs(a - b) <= _ROUNDED * max(1.0, abs(a), abs(b))
         for a, b in zip(reach, declared, strict=True)
     )
-
-
-def _lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
 def _quoted(name: str) -> str:

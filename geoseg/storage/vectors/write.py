@@ -59,8 +59,6 @@ _LAST_LATITUDE = 85.0512
 _FINEST_ZOOM = 18
 _ZOOMS = 6
 """How many zoom levels there are above the finest."""
-_CHUNK = 1 << 22
-"""Bytes of a file in memory at once."""
 _BATCH = 32_768
 """Polygons that are on their way to GDAL at once."""
 _AHEAD = 2
